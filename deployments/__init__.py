@@ -1,0 +1,1 @@
+"""What decides: pure values and functions, no I/O, no clock, no Prefect."""

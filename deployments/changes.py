@@ -1,0 +1,86 @@
+"""Observation against target: which services differ, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.observation import Candidate, Container, Observation
+from deployments.stack import Service
+from deployments.target import Target
+from deployments.variables import changed_names, parse_env
+
+
+@dataclass(frozen=True)
+class Change:
+    """A service that must be replaced, and the reason a person reads."""
+
+    service: Service
+    image: str
+    reason: str
+    new_image: bool
+    first: bool
+
+
+def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Change]:
+    """All services that differ, in the order of replacement."""
+    images = target.images(seen)
+    found = []
+    for service in target.stack.ordered:
+        reason = _reason(service, images[service.name], target, seen, candidate)
+        if reason:
+            running = seen.of(service.name)
+            wanted = digest_of(images[service.name])
+            new = all(c.digest != wanted for c in running)
+            found.append(Change(service, images[service.name], reason, new, not running))
+    return found
+
+
+def _reason(
+    service: Service, image: str, target: Target, seen: Observation, candidate: Candidate
+) -> str:
+    running = seen.of(service.name)
+    if not running:
+        return "not there yet"
+    if len(running) > 1:
+        return f"{len(running)} containers, left by a replacement that did not end"
+    container = running[0]
+    if container.digest != digest_of(image):
+        return f"image {short(container.digest)} -> {short(digest_of(image))}"
+    if not container.serving:
+        return f"its container is {_state(container)}"
+    if container.config_hash == candidate.hashes.get(service.name):
+        return ""
+    return _configuration_reason(service, target, seen, candidate)
+
+
+def _configuration_reason(
+    service: Service, target: Target, seen: Observation, candidate: Candidate
+) -> str:
+    uses = target.stack.uses[service.name] - target.stack.image_variables
+    variables = changed_names(parse_env(seen.env), target.env(seen))
+    secrets = changed_names(candidate.secrets_now, candidate.secrets_then)
+    said = []
+    if mine := sorted(uses & set(variables)):
+        said.append(f"variables changed: {', '.join(mine)}")
+    if mine := sorted(uses & set(secrets)):
+        said.append(f"secrets changed: {', '.join(mine)}")
+    return "; ".join(said) or "its definition in the Compose file changed"
+
+
+def secrets_changed(candidate: Candidate) -> list[str]:
+    """Names of secrets whose value differs from the installed one."""
+    return changed_names(candidate.secrets_now, candidate.secrets_then)
+
+
+def digest_of(reference: str) -> str:
+    """`host/repository@sha256:...` -> `sha256:...`."""
+    return reference.partition("@")[2]
+
+
+def short(digest: str) -> str:
+    """Twelve hex digits, enough for a person."""
+    return digest.removeprefix("sha256:")[:12] or "none"
+
+
+def _state(container: Container) -> str:
+    return container.health if container.state == "running" else container.state

@@ -1,0 +1,1 @@
+"""The only place where shell text is made. Nothing here runs anything."""

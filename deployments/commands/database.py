@@ -1,0 +1,131 @@
+"""The database: roles and grants by the superuser, migration by the owner."""
+
+from __future__ import annotations
+
+from deployments.commands.quote import Script, call, join
+
+# Passwords go from the 0600 file through the environment: `-e NAME` without a value.
+_ROLES = r"""
+secret() { sed -n "s/^$1='\\(.*\\)'$/\\1/p" secrets.env; }
+roles() {
+  local id
+  id=$(ids "$1" | head -n 1)
+  OWNER_PASSWORD=$(secret "$4") APPLICATION_PASSWORD=$(secret "$5")
+  [ -n "$OWNER_PASSWORD" ] && [ -n "$APPLICATION_PASSWORD" ] || fail "no $4 or $5 in secrets.env"
+  export OWNER_PASSWORD APPLICATION_PASSWORD
+  docker exec -i -e OWNER_PASSWORD -e APPLICATION_PASSWORD "$id" \
+    psql -U "$2" -d "$3" -qX -v ON_ERROR_STOP=1 --single-transaction <<< "$6" >/dev/null
+}
+"""
+
+_MIGRATE = r"""
+revision() {
+  docker exec "$(ids "$database" | head -n 1)" psql -U "$superuser" -d "$name" -Atqc "$query" 2>/dev/null | paste -sd, - || true
+}
+migrate() {
+  local service=$1 variable=$2 image=$3 one_off="$project-$1" before after code=0
+  shift 3
+  export "$variable=$image"
+  docker rm -f "$one_off" >/dev/null 2>&1 || true
+  before=$(revision)
+  compose --profile '*' run --rm -T --no-deps --name "$one_off" "$service" "$@" </dev/null 2>&1 || code=$?
+  docker rm -f "$one_off" >/dev/null 2>&1 || true
+  after=$(revision)
+  say "@revision ${before:--} ${after:--}"
+  [ $code = 0 ] || exit 22
+}
+"""
+
+
+def prepare_roles(
+    service: str,
+    superuser: str,
+    database: str,
+    owner: tuple[str, str],
+    application: tuple[str, str],
+) -> Script:
+    """Bring both roles and their grants about. owner, application: (role, secret's name)."""
+    sql = roles_sql(database=database, owner=owner[0], application=application[0])
+    line = call("roles", service, superuser, database, owner[1], application[1], sql)
+    return Script(join(_ROLES, line))
+
+
+def migrate(
+    *, database: tuple[str, str, str, str], service: str, variable: str, image: str,
+    command: tuple[str, ...], timeout: int,
+) -> Script:  # fmt: skip
+    """Run the migration command in a one-off container of `image`.
+
+    database: (service, superuser, database name, revision query). The last line of
+    output is `@revision <before> <after>`, `-` for none.
+    """
+    names = zip(("database", "superuser", "name", "query"), database, strict=True)
+    assign = [call("declare", f"{key}={value}") for key, value in names]
+    return Script(
+        join(_MIGRATE, *assign, call("migrate", service, variable, image, *command)),
+        timeout=timeout,
+    )
+
+
+def roles_sql(*, database: str, owner: str, application: str) -> str:
+    """SQL that brings both roles, their grants and time-outs about, any number of times.
+
+    Tables that another role made (an adopted volume) become the owner's, so that it can
+    migrate them. psql fills the passwords in from its environment.
+    """
+    own, app, base = _identifier(owner), _identifier(application), _identifier(database)
+    return f"""\
+\\getenv owner_password OWNER_PASSWORD
+\\getenv application_password APPLICATION_PASSWORD
+SET log_statement = 'none';
+SET log_min_error_statement = 'panic';
+SET log_min_duration_statement = -1;
+SELECT pg_advisory_xact_lock(7462);
+{_create(owner)}
+{_create(application)}
+ALTER ROLE {own} LOGIN PASSWORD :'owner_password';
+ALTER ROLE {app} LOGIN PASSWORD :'application_password';
+ALTER ROLE {own} SET lock_timeout = '10s';
+ALTER ROLE {own} SET statement_timeout = '15min';
+GRANT CONNECT, CREATE ON DATABASE {base} TO {own};
+GRANT CONNECT ON DATABASE {base} TO {app};
+GRANT USAGE, CREATE ON SCHEMA public TO {own};
+GRANT USAGE ON SCHEMA public TO {app};
+DO $$
+DECLARE item record;
+BEGIN
+  FOR item IN
+    SELECT c.oid::regclass AS name, c.relkind AS kind FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+      AND c.relowner <> {_literal(owner)}::regrole
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i', 'e')
+                      AND c.relkind = 'S' OR d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY c.relkind = 'S'
+  LOOP
+    EXECUTE format('ALTER %s %s OWNER TO %I', CASE item.kind WHEN 'v' THEN 'VIEW'
+      WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+      item.name, {_literal(owner)});
+  END LOOP;
+END $$;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {app};
+GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {app};
+ALTER DEFAULT PRIVILEGES FOR ROLE {own} IN SCHEMA public
+  GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app};
+ALTER DEFAULT PRIVILEGES FOR ROLE {own} IN SCHEMA public
+  GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {app};
+"""
+
+
+def _create(role: str) -> str:
+    return (
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {_literal(role)}) "
+        f"THEN CREATE ROLE {_identifier(role)}; END IF; END $$;"
+    )
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,93 @@
+"""Putting a release's files in place, and recording how it ended."""
+
+from __future__ import annotations
+
+from deployments.commands.quote import Script, call, join
+
+_INSTALL = r"""
+install_release() {
+  local incoming=$1 release=$2 file
+  [ ! -f secrets.env ] || [ -f secrets.env.previous ] || cp -p secrets.env secrets.env.previous
+  mkdir -p "releases/$release" edge
+  cp "$incoming/manifest.json" "$incoming/compose.yml" "$incoming/plan.json" "releases/$release/"
+  cp "$incoming/.env" "releases/$release/variables.env"
+  place "$incoming"
+}
+place() {
+  local file
+  # The edge's container reads its configuration as another user.
+  mkdir -p edge && chmod 755 edge
+  for file in compose.yml secrets.env; do
+    cp "$1/$file" "$file.new" && mv -f "$file.new" "$file"
+  done
+  cp "$1/.env.now" .env.new && mv -f .env.new .env
+  if [ -f "$1/haproxy.cfg" ]; then
+    cp "$1/haproxy.cfg" edge/haproxy.cfg.new && chmod 644 edge/haproxy.cfg.new
+    mv -f edge/haproxy.cfg.new edge/haproxy.cfg
+  fi
+}
+"""
+
+_RESTORE = r"""
+restore_release() {
+  if [ -f secrets.env.previous ]; then cp -p secrets.env.previous "$1/secrets.env"; fi
+  place "$1"
+}
+"""
+
+_RECORD = r"""
+record() {
+  local incoming=$1 tip=$2 current=$3 release=$4 settled=$5 found
+  found=$(printf '0%.0s' {1..64})
+  [ ! -s releases.jsonl ] || found=$(tail -n 1 releases.jsonl | tr -d '\n' | sha256sum | cut -c1-64)
+  [ "$found" = "$tip" ] || fail "the ledger on this host changed meanwhile: its last line is not the one that was read"
+  mkdir -p "releases/$release"
+  [ ! -f "$incoming/report.md" ] || cp "$incoming/report.md" "releases/$release/report.md"
+  cat "$incoming/line.json" >> releases.jsonl
+  sync releases.jsonl 2>/dev/null || sync
+  if [ -n "$current" ]; then
+    say "$current" > current.new && mv -f current.new current
+  fi
+  [ "$settled" = no ] || rm -f secrets.env.previous
+}
+close_journal() { say "${2//@AT@/$(now)}" >> "journal/$1.jsonl"; }
+"""
+
+_REMOVE = r"""
+remove_all() {
+  docker ps -aq --filter "label=com.docker.compose.project=$project" | xargs -r docker rm -f >/dev/null
+  docker network ls -q --filter "label=com.docker.compose.project=$project" | xargs -r docker network rm >/dev/null
+  rm -rf compose.yml .env secrets.env secrets.env.previous edge
+  say "removed every container of $project; its volumes are kept"
+}
+"""
+
+
+def install(incoming: str, release: str) -> Script:
+    """Copy a release's files into `releases/<id>/` and put them into effect."""
+    return Script(join(_INSTALL, call("install_release", incoming, release)))
+
+
+def restore(incoming: str) -> Script:
+    """Put a former release's files back, with the secrets that were valid with it."""
+    return Script(join(_INSTALL, _RESTORE, call("restore_release", incoming)))
+
+
+def remove_all() -> Script:
+    """Undo of a first deploy: containers and network go, volumes stay."""
+    return Script(join(_REMOVE, "remove_all"), timeout=180)
+
+
+def record(incoming: str, tip: str, current: str, release: str, *, settled: bool = True) -> Script:
+    """Append the run's line to the ledger and, when it became current, say so.
+
+    tip: SHA-256 of the ledger's last line as it was read; any other means stop.
+    settled: the host runs exactly one release, so the former secrets may go.
+    """
+    end = "yes" if settled else "no"
+    return Script(join(_RECORD, call("record", incoming, tip, current, release, end)))
+
+
+def close(run: str, line: str) -> Script:
+    """End the journal of an earlier run that its own deployer could not end."""
+    return Script(join(_RECORD, call("close_journal", run, line)))

@@ -1,0 +1,122 @@
+"""The lock: a session held by a heartbeat, and a work lock held by every command.
+
+sshd does not kill a command whose client died, and `compose run` lives in the daemon.
+So (a) the session lock ends with the deployer's heartbeat, (b) every command that
+changes something inherits a second descriptor, so the kernel holds the work lock until
+it really ended, (c) one-off containers have fixed names and are waited for or stopped.
+"""
+
+from __future__ import annotations
+
+from deployments.commands.prelude import prelude
+from deployments.commands.quote import Script, call, join
+from deployments.environment import Environment
+
+SILENCE = 15
+"""Seconds without a heartbeat after which the host frees the session lock."""
+HELD = "held"
+BUSY = 75
+"""Exit code: another run holds the session lock; its owner is on stdout."""
+FENCED = 76
+"""Exit code: this run lost the lock meanwhile and may not change anything."""
+
+_STOP = r"""
+# `timeout` leads a process group and hands the signal on to all of it.
+stop_work() {
+  [ ! -s lock/pid ] || kill -TERM "$(cat lock/pid)" 2>/dev/null || true
+}
+"""
+
+_SESSION = r"""
+session() {
+  local owner=$1 silence=$2 patience=$3 one_off=$4 again=$5
+  mkdir -p lock journal releases || fail "$(id -un) may not write in $PWD"
+  exec 8>>lock/session
+  flock -n 8 || { cat lock/owner; exit 75; }
+  if [ -n "$again" ]; then grep -qF "\"token\":\"$again\"" lock/owner || exit 76; fi
+  printf '%s\n' "${owner//@AT@/$(now)}" > lock/owner.new
+  mv -f lock/owner.new lock/owner
+  settle "$patience" "$one_off"
+  [ -n "$again" ] || rm -rf .incoming
+  say held
+  while read -r -t "$silence" _; do :; done
+  rm -rf .incoming
+}
+settle() {
+  exec 9>>lock/work
+  if ! flock -n 9; then
+    say "waiting for a command of an earlier run"
+    flock -w "$1" 9 || { stop_work
+      flock -w 60 9 || fail "a command of an earlier run still works on this host"; }
+  fi
+  if [ -n "$2" ] && is_running "$2"; then
+    say "waiting for $2 of an earlier run"
+    timeout "$1" docker wait "$2" >/dev/null || docker stop -t 10 "$2" >/dev/null || true
+  fi
+  exec 9>&-
+}
+"""
+
+_GUARD = r"""
+guard() {
+  local run=$1 token=$2 timeout=$3 begin=$4 end=$5 after=$6 body=$7 outcome=ok code=0
+  exec 9>>lock/work
+  flock -w 60 9 || fail "a command of an earlier run still works on this host"
+  grep -qF "\"token\":\"$token\"" lock/owner || exit 76
+  printf '%s\n' "${begin//@AT@/$(now)}" >> "journal/$run.jsonl"
+  timeout -k 15 "$timeout" bash -c "$body" &
+  printf '%s\n' $! > lock/pid
+  wait $! || code=$?
+  rm -f lock/pid
+  [ $code = 0 ] || { outcome="failed $code"; after=; }
+  end=${end//@OUTCOME@/$outcome}
+  printf '%s\n' "${end//@AT@/$(now)}" ${after:+"${after//@AT@/$(now)}"} >> "journal/$run.jsonl"
+  exit $code
+}
+"""
+
+
+def hold_session(environment: Environment, owner: str, one_off: str, again: str = "") -> Script:
+    """Take the session lock and keep it while a line arrives every few seconds.
+
+    owner: one JSON line with the token; `@AT@` in it becomes the host's clock.
+    one_off: name of the one-off container that an earlier run may have left.
+    again: the token, when this run held the lock before and its connection broke; it is
+    refused (exit code 76) when another run had the lock in between.
+    """
+    text = join(
+        prelude(environment), _STOP, _SESSION, call("session", owner, SILENCE, 120, one_off, again)
+    )
+    return Script(text, timeout=0)
+
+
+def guarded(
+    environment: Environment, run: str, token: str, begin: str, end: str, after: str, body: Script
+) -> Script:
+    """Run `body` under the work lock, with its journal lines before and after.
+
+    begin, end: journal lines; `@AT@` and `@OUTCOME@` are filled in. after: a line that
+    follows only a success, the one that ends the whole run.
+    """
+    text = join(
+        prelude(environment),
+        _GUARD,
+        call(
+            "guard",
+            run,
+            token,
+            body.timeout,
+            begin,
+            end,
+            after,
+            join(prelude(environment), body.text),
+        ),  # fmt: skip
+    )
+    return Script(text, timeout=body.timeout + 90)
+
+
+def stop_work(environment: Environment, token: str) -> Script:
+    """End the command that this run left at work, after an interrupt."""
+    mine = call("grep", "-qF", f'"token":"{token}"', "lock/owner") + " || exit 76"
+    wait = "exec 9>>lock/work; stop_work; flock -w 45 9 || fail 'the command does not end'"
+    return Script(join(prelude(environment), _STOP, mine, wait), timeout=60)

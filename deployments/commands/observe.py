@@ -1,0 +1,133 @@
+"""Reading a host: everything that a plan needs, in one script."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from deployments.commands.prelude import prelude
+from deployments.commands.quote import Script, call, join
+from deployments.environment import Environment
+from deployments.stack import Stack, interpolate
+
+Weighing = Literal["keep", "discard", "former"]
+
+# Each section is one line, `name base64`, so that no content can break the frame.
+_EMIT = r"""
+emit() { printf '%s ' "$1"; base64 -w0; echo; }
+emit_file() { if [ -f "$2" ]; then emit "$1" < "$2"; fi; }
+"""
+
+_OBSERVE = r"""
+facts() {
+  say "writable=$(test -w . && echo yes || echo no)"
+  say "disk_kb=$(df -Pk . | awk 'NR==2{print $4}')"
+  say "memory_kb=$(awk '/^MemAvailable:/{print $2}' /proc/meminfo)"
+  say "engine=$(docker version -f '{{.Server.Version}}' 2>&1 | head -n 1)"
+  say "locked=$([ ! -f lock/session ] || flock -n lock/session true && echo no || echo yes)"
+  say "compose=$(docker compose version --short 2>/dev/null | head -n 1)"
+}
+listening() { awk '$4=="0A"{split($2,a,":"); print a[2]}' /proc/net/tcp /proc/net/tcp6 2>/dev/null | sort -u; }
+containers() {
+  docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" |
+    xargs -r docker inspect -f '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Image}},"ref":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"started":{{json .State.StartedAt}},"labels":{{json .Config.Labels}}}' 2>/dev/null || true
+}
+images() {
+  docker ps -aq --filter "label=com.docker.compose.project=$project" |
+    xargs -r docker inspect -f '{{.Image}}' 2>/dev/null | sort -u |
+    xargs -r docker image inspect -f '{"id":{{json .Id}},"digests":{{json .RepoDigests}}}' 2>/dev/null || true
+}
+published() { docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null; }
+revision() {
+  local service=$1 user=$2 database=$3 query=$4 id
+  id=$(ids "$service" | head -n 1)
+  [ -n "$id" ] && is_running "$id" || return 0
+  docker exec "$id" psql -U "$user" -d "$database" -Atqc "$query" 2>/dev/null | paste -sd, - || true
+}
+journals() {
+  local file
+  for file in journal/*.jsonl; do
+    [ -f "$file" ] || continue
+    tail -n 1 "$file" | grep -q '"event":"end".*"step":"run ' || emit_file "journal:$(basename "$file" .jsonl)" "$file"
+  done
+}
+observe() {
+  facts | emit facts
+  listening | emit listening
+  containers | emit containers
+  images | emit images
+  published | emit published
+  if [ -n "$1" ]; then revision "$@" | emit revision; fi
+  emit_file env .env
+  emit_file compose compose.yml
+  emit_file edge edge/haproxy.cfg
+  emit_file current current
+  emit_file ledger releases.jsonl
+  emit_file owner lock/owner
+  journals
+}
+"""
+
+# HMAC-SHA256 with builtins and sha256sum only: no value becomes an argument of a process.
+_CANDIDATE = r"""
+padded() {
+  local key=$1 pad=$2 out= i
+  for ((i = 0; i < 128; i += 2)); do
+    printf -v out '%s\\x%02x' "$out" $((16#${key:i:2} ^ pad))
+  done
+  printf '%s' "$out"
+}
+fingerprints() {
+  local key inner outer name value sum
+  [ -f "$1" ] || return 0
+  key=$(cat .fingerprint.key)
+  inner=$(padded "$key" 0x36); outer=$(padded "$key" 0x5c)
+  while IFS='=' read -r name value; do
+    sum=$({ printf "$inner"; printf '%s' "$value"; } | sha256sum | cut -c1-64)
+    sum=$({ printf "$outer"; printf "$(sed 's/../\\x&/g' <<< "$sum")"; } | sha256sum | cut -c1-32)
+    say "$name $sum"
+  done < "$1"
+}
+make_key() {
+  [ -s .fingerprint.key ] || od -An -vtx1 -N64 /dev/urandom | tr -d ' \n' > .fingerprint.key
+}
+hashes() {
+  docker compose -p "$project" --project-directory . -f "$1/compose.yml" \
+    --env-file "$1/.env" --env-file "$1/secrets.env" --profile '*' config --hash '*'
+}
+candidate() {
+  make_key
+  # An undo goes back to the secrets that were valid before the failed run.
+  if [ "$2" = former ] && [ -f secrets.env.previous ]; then cp -p secrets.env.previous "$1/secrets.env"; fi
+  hashes "$1" | emit hashes
+  fingerprints secrets.env | emit secrets_now
+  fingerprints "$1/secrets.env" | emit secrets_then
+  [ "$2" != discard ] || rm -rf "$1"
+}
+"""
+
+
+def observe(environment: Environment, stack: Stack) -> Script:
+    """Read the host: facts, containers, images, files, ledger, database revision."""
+    database = stack.deploy.database
+    query: tuple[str, ...] = ("",)
+    if database:
+        values = environment.variables
+        name = interpolate(database.name, values)
+        query = (database.service, database.superuser, name, database.revision)
+    return Script(join(prelude(environment), _EMIT, _OBSERVE, call("observe", *query)))
+
+
+def weigh_candidate(environment: Environment, incoming: str, mode: Weighing) -> Script:
+    """Ask Compose for each service's configuration hash under the files in `incoming`.
+
+    Also fingerprints the secrets now in use and the ones to come. The interpolated
+    configuration itself never leaves the host. mode: `keep` the files for a deploy,
+    `discard` them after a plan, or take the `former` secrets for an undo.
+    """
+    return Script(join(prelude(environment), _EMIT, _CANDIDATE, call("candidate", incoming, mode)))
+
+
+def read_files(environment: Environment, paths: list[str]) -> Script:
+    """Read some files below the environment's directory."""
+    body = [call("emit_file", path, path) for path in paths]
+    return Script(join(prelude(environment), _EMIT, *body))

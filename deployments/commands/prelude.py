@@ -1,0 +1,36 @@
+"""What every script on the host starts with."""
+
+from __future__ import annotations
+
+from deployments.commands.quote import call, join
+from deployments.environment import Environment
+
+_FUNCTIONS = r"""
+set -euo pipefail
+umask 077
+compose() {
+  docker compose -p "$project" --project-directory . -f compose.yml \
+    --env-file .env --env-file secrets.env "$@"
+}
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s\n' "$*" >&2; exit 20; }
+ids() {
+  docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" \
+    --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False
+}
+name_of() { docker inspect -f '{{.Name}}' "$1" | cut -c2-; }
+is_running() { [ "$(docker inspect -f '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
+now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
+"""
+
+_ENTER = r"""
+enter() {
+  project=$1
+  cd "$2" 2>/dev/null || fail "directory $2 does not exist, or $(id -un) may not enter it"
+}
+"""
+
+
+def prelude(environment: Environment) -> str:
+    """Functions, then the environment's directory as working directory."""
+    return join(_FUNCTIONS, _ENTER, call("enter", environment.project, environment.directory))

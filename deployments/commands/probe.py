@@ -1,0 +1,47 @@
+"""Asking containers from the inside."""
+
+from __future__ import annotations
+
+from deployments.commands.prelude import prelude
+from deployments.commands.quote import Script, call, join
+from deployments.environment import Environment
+
+_PROBE = r"""
+emit() { printf '%s ' "$1"; base64 -w0; echo; }
+ask() {
+  local name=$1 service=$2 id code=0 answer
+  shift 2
+  id=$(ids "$service" | head -n 1)
+  [ -n "$id" ] || { say "1 no container" | emit "$name"; return; }
+  answer=$(timeout 20 docker exec "$id" "$@" 2>&1 </dev/null | tail -n 5) || code=$?
+  say "$code $answer" | emit "$name"
+}
+settled() {
+  local id up
+  for id in $(ids "$1"); do
+    up=$(( $(date +%s) - $(date -d "$(docker inspect -f '{{.State.StartedAt}}' "$id")" +%s) ))
+    [ $up -ge 5 ] || sleep $((5 - up))
+    docker inspect -f '{{.RestartCount}} {{.State.Status}}' "$id" | emit "restarts:$1"
+  done
+}
+"""
+
+
+def probe(environment: Environment, questions: list[tuple[str, str, tuple[str, ...]]]) -> Script:
+    """Run commands inside containers, each answer a section `<exit code> <last lines>`.
+
+    questions: (name of the answer, service, command). An empty command asks for the
+    service's restart count once it has been up for five seconds.
+    """
+    asked = [
+        call("ask", name, service, *command) if command else call("settled", service)
+        for name, service, command in questions
+    ]
+    return Script(join(prelude(environment), _PROBE, *asked), timeout=120)
+
+
+def tail_logs(environment: Environment, service: str, lines: int, *, follow: bool) -> Script:
+    """The last lines of a service's containers."""
+    flags = f"--no-color --tail {int(lines)}" + (" --follow" if follow else "")
+    text = join(prelude(environment), f"compose logs {flags} {call('', service).strip()}")
+    return Script(text, timeout=86_400 if follow else 60)

@@ -1,0 +1,92 @@
+"""Every failure a person can meet, on one screen.
+
+    HomeguruError              exit code 1  something did not work
+    +-- WrongUse               exit code 2  the input is wrong; nothing was touched
+    +-- Refused                exit code 3  asked for something that is not allowed now
+    |   +-- Locked             exit code 3  another run works on this environment
+    +-- StepFailed             exit code 1  a step on the host failed
+    |   +-- Unreachable        exit code 1  the host or a registry did not answer; repeating is safe
+    +-- Interrupted            exit code 1  Ctrl-C, SIGTERM or a cancelled run
+
+The text of an error is at most four parts: what happened, where, which state the
+server is in now, and what to do next.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every `homeguru` verb."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_USE = 2
+    REFUSED = 3
+
+
+class HomeguruError(Exception):
+    """A failure with the four things its reader needs.
+
+    what:  one sentence, what happened.
+    where: file, host, service or step; empty when `what` says it.
+    state: which state the server is in now; empty when no server is concerned.
+    todo:  what to do next.
+    """
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, what: str, *, where: str = "", state: str = "", todo: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.state = state
+        self.todo = todo
+
+    def __str__(self) -> str:
+        first = f"{self.where}: {self.what}" if self.where else self.what
+        lines = [first]
+        if self.state:
+            lines.append(f"Server: {self.state}")
+        if self.todo:
+            lines.append(f"Next: {self.todo}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Prefect pickles exceptions; keyword arguments need a hand."""
+        return (_rebuild, (type(self), self.what, self.where, self.state, self.todo))
+
+
+def _rebuild(
+    kind: type[HomeguruError], what: str, where: str, state: str, todo: str
+) -> HomeguruError:
+    return kind(what, where=where, state=state, todo=todo)
+
+
+class WrongUse(HomeguruError):
+    """The input is wrong; nothing was touched."""
+
+    exit_code = ExitCode.WRONG_USE
+
+
+class Refused(HomeguruError):
+    """Not allowed in the state that the environment is in."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class Locked(Refused):
+    """Another run works on this environment."""
+
+
+class StepFailed(HomeguruError):
+    """A step failed on the host."""
+
+
+class Unreachable(StepFailed):
+    """A host or registry did not answer. Repeating is safe: nothing was begun."""
+
+
+class Interrupted(HomeguruError):
+    """A person or the platform asked the run to stop."""

@@ -1,0 +1,61 @@
+"""The journal of one run on the host: what was begun, what ended.
+
+The first line begins the run itself (step `run <release id>`), the last one ends it.
+A run whose own line has no end is unfinished, whatever its steps say.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from deployments.ledger import canonical
+
+Event = Literal["begin", "end", "undo"]
+AT = "@AT@"
+"""Replaced on the host by its own clock, in UTC."""
+
+
+def line(step: str, event: Event, token: str, outcome: str = "") -> str:
+    """One journal line; `at` is filled in by the host."""
+    return canonical(
+        {"v": 1, "step": step, "event": event, "at": AT, "outcome": outcome, "token": token}
+    )
+
+
+def run_step(release: str) -> str:
+    """Name of the line that begins and ends a whole run."""
+    return f"run {release}"
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that began and never ended."""
+
+    run: str
+    release: str
+    begun: tuple[str, ...]
+    """Steps that were begun, in order."""
+    at: str
+
+
+def read(run: str, text: str) -> Unfinished | None:
+    """Read one journal; None when the run ended. A torn last line is no line."""
+    entries = [e for e in (_entry(raw) for raw in text.splitlines()) if e]
+    begins = [e for e in entries if e["event"] in ("begin", "undo")]
+    if not begins or not begins[0]["step"].startswith("run "):
+        return None
+    first = begins[0]
+    if any(e["event"] == "end" and e["step"] == first["step"] for e in entries):
+        return None
+    steps = tuple(e["step"] for e in begins[1:])
+    return Unfinished(run, first["step"].removeprefix("run "), steps, first["at"])
+
+
+def _entry(raw: str) -> dict[str, str] | None:
+    try:
+        entry = json.loads(raw)
+    except json.JSONDecodeError:
+        return None
+    return entry if isinstance(entry, dict) and "step" in entry and "event" in entry else None

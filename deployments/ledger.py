@@ -1,0 +1,136 @@
+"""The host's ledger: one canonical JSON line for each run that changed something."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from deployments.errors import Refused
+from deployments.manifest import nearest
+
+FIRST = "0" * 64
+Outcome = Literal["ok", "undone", "failed"]
+Origin = Literal["ui", "actions", "cli", "schedule"]
+
+
+class StepRecord(BaseModel):
+    """One step of a run, as the ledger keeps it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str
+    outcome: str
+    seconds: float
+
+
+class Revision(BaseModel):
+    """Database revision before and after; None when there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before: str | None = None
+    after: str | None = None
+
+
+class Line(BaseModel):
+    """One line of `releases.jsonl`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    v: Literal[1] = 1
+    seq: int
+    at: str
+    verb: str
+    manifest: str
+    release: str
+    previous: str | None
+    outcome: Outcome
+    revision: Revision
+    backup: str | None = None
+    who: str
+    origin: Origin
+    run: str
+    seconds: float
+    steps: tuple[StepRecord, ...]
+    prev: str
+
+    def to_json(self) -> str:
+        """Sorted keys, no spaces, UTF-8: the bytes that the next line's hash covers."""
+        return canonical(self.model_dump())
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All lines of one host, oldest first."""
+
+    raw: tuple[str, ...]
+
+    @property
+    def lines(self) -> list[Line]:
+        return [Line.model_validate_json(text) for text in self.raw]
+
+    @property
+    def next_seq(self) -> int:
+        return Line.model_validate_json(self.raw[-1]).seq + 1 if self.raw else 1
+
+    @property
+    def tip(self) -> str:
+        """SHA-256 of the last line without its newline; 64 zeros for an empty ledger."""
+        return hashlib.sha256(self.raw[-1].encode()).hexdigest() if self.raw else FIRST
+
+    def broken_at(self) -> int | None:
+        """Number of the first line whose `prev` does not fit, counted from 1."""
+        expected = FIRST
+        for number, text in enumerate(self.raw, start=1):
+            if json.loads(text)["prev"] != expected:
+                return number
+            expected = hashlib.sha256(text.encode()).hexdigest()
+        return None
+
+    def good(self) -> list[Line]:
+        """Lines of releases that were verified, oldest first, one a release."""
+        latest = {line.release: line for line in self.lines if line.outcome == "ok"}
+        return sorted(latest.values(), key=lambda line: seq_of(line.release))
+
+    def target(self, wanted: str, current: str | None) -> Line:
+        """The release that `rollback` means: `previous`, a release id or a manifest's name.
+
+        Raises Refused when there is none, with the nearest names.
+        """
+        good = [line for line in self.good() if line.release != current]
+        if wanted == "previous":
+            earlier = [g for g in good if current and seq_of(g.release) < seq_of(current)]
+            if earlier:
+                return earlier[-1]
+            raise Refused(
+                "there is no earlier release to roll back to",
+                state=f"runs {current}, unchanged" if current else "runs no release of ours",
+                todo="homeguru history shows what was deployed",
+            )
+        if current and wanted in (current, current.partition("-")[2]):
+            raise Refused(
+                f"release {wanted} is the one that runs", state=f"runs {current}, unchanged"
+            )
+        matches = [g for g in good if wanted in (g.release, g.manifest)]
+        if matches:
+            return matches[-1]
+        known = nearest(wanted, [g.release for g in good])
+        raise Refused(
+            f"no good release {wanted!r} in the ledger",
+            state=f"runs {current}, unchanged",
+            todo=f"choose one of: {', '.join(known)}" if known else "deploy a release first",
+        )
+
+
+def seq_of(release: str) -> int:
+    """`12-prod-sha-0a1b...` -> 12."""
+    return int(release.partition("-")[0])
+
+
+def canonical(data: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces, UTF-8."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

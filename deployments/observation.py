@@ -1,0 +1,167 @@
+"""What was seen on a host, and how the host's answer is read."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass, field
+
+from deployments import journal
+from deployments.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of the project. `digests` are its image's repository digests."""
+
+    id: str
+    name: str
+    service: str
+    one_off: bool
+    image: str
+    ref: str
+    state: str
+    health: str
+    restarts: int
+    started: str
+    config_hash: str
+    digests: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """The digest that the container's reference names, else its image's first one."""
+        named = self.ref.partition("@")[2]
+        known = [d.partition("@")[2] for d in self.digests]
+        return named if named and named in known else (known[0] if known else "")
+
+    @property
+    def serving(self) -> bool:
+        return self.state == "running" and self.health in ("", "healthy")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at a host. Sizes in MiB."""
+
+    writable: bool
+    locked: bool
+    """Whether some run holds the session lock now."""
+    disk_mb: int
+    memory_mb: int
+    engine: str
+    compose: str
+    listening: frozenset[int]
+    published: dict[int, str]
+    """Published port to the container that has it, any project's."""
+    containers: tuple[Container, ...]
+    revision: str | None
+    env: str
+    compose_file: str
+    edge: str
+    current: str | None
+    ledger: Ledger
+    owner: str
+    unfinished: tuple[journal.Unfinished, ...]
+
+    def of(self, service: str) -> list[Container]:
+        """Long-running containers of one service."""
+        return [c for c in self.containers if c.service == service and not c.one_off]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What Compose says of the files to come."""
+
+    hashes: dict[str, str]
+    secrets_now: dict[str, str] = field(default_factory=dict)
+    secrets_then: dict[str, str] = field(default_factory=dict)
+
+
+def sections(output: str) -> dict[str, str]:
+    """Unpack `name base64` lines; anything else on stdout is ignored."""
+    found: dict[str, str] = {}
+    for line in output.splitlines():
+        name, _, body = line.partition(" ")
+        if re.fullmatch(r"[a-z_./]+[A-Za-z0-9_./:-]*", name) and re.fullmatch(
+            r"[A-Za-z0-9+/=]*", body
+        ):
+            found[name] = base64.b64decode(body).decode(errors="replace")
+    return found
+
+
+def read_observation(output: str) -> Observation:
+    """Read the answer to `commands.observe.observe`."""
+    found = sections(output)
+    facts = dict(line.split("=", 1) for line in found.get("facts", "").splitlines() if "=" in line)
+    return Observation(
+        writable=facts.get("writable") == "yes",
+        locked=facts.get("locked") == "yes",
+        disk_mb=int(facts.get("disk_kb") or 0) // 1024,
+        memory_mb=int(facts.get("memory_kb") or 0) // 1024,
+        engine=facts.get("engine", ""),
+        compose=facts.get("compose", "").removeprefix("v"),
+        listening=frozenset(int(p, 16) for p in found.get("listening", "").split()),
+        published=_published(found.get("published", "")),
+        containers=_containers(found.get("containers", ""), found.get("images", "")),
+        revision=found.get("revision", "").strip() or None,
+        env=found.get("env", ""),
+        compose_file=found.get("compose", ""),
+        edge=found.get("edge", ""),
+        current=found.get("current", "").strip() or None,
+        ledger=Ledger(tuple(found.get("ledger", "").splitlines())),
+        owner=found.get("owner", "").strip(),
+        unfinished=_unfinished(found),
+    )
+
+
+def read_candidate(output: str) -> Candidate:
+    """Read the answer to `commands.observe.weigh_candidate`."""
+    found = sections(output)
+    return Candidate(*(_pairs(found.get(n, "")) for n in ("hashes", "secrets_now", "secrets_then")))
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(line.split(None, 1) for line in text.splitlines() if " " in line)
+
+
+def _published(text: str) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for line in text.splitlines():
+        name, _, ports = line.partition(" ")
+        found.update({int(p): name for p in re.findall(r":(\d+)->", ports)})
+    return found
+
+
+def _containers(containers: str, images: str) -> tuple[Container, ...]:
+    rows = [json.loads(line) for line in images.splitlines()]
+    digests = {row["id"]: tuple(row["digests"] or ()) for row in rows}
+    return tuple(_container(json.loads(line), digests) for line in containers.splitlines())
+
+
+def _container(row: dict[str, object], digests: dict[str, tuple[str, ...]]) -> Container:
+    labels = row["labels"]
+    assert isinstance(labels, dict)
+    return Container(
+        id=str(row["id"]),
+        name=str(row["name"]).removeprefix("/"),
+        service=str(labels.get("com.docker.compose.service", "")),
+        one_off=labels.get("com.docker.compose.oneoff") == "True",
+        image=str(row["image"]),
+        ref=str(row["ref"]),
+        state=str(row["state"]),
+        health=str(row["health"]),
+        restarts=int(str(row["restarts"])),
+        started=str(row["started"]),
+        config_hash=str(labels.get("com.docker.compose.config-hash", "")),
+        digests=digests.get(str(row["image"]), ()),
+    )
+
+
+def _unfinished(found: dict[str, str]) -> tuple[journal.Unfinished, ...]:
+    read = [
+        journal.read(name.removeprefix("journal:"), text)
+        for name, text in found.items()
+        if name.startswith("journal:")
+    ]
+    return tuple(sorted((u for u in read if u), key=lambda u: u.at))

@@ -1,0 +1,88 @@
+"""A plan: the list of steps from what was seen to what is wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from deployments.changes import Change, short
+from deployments.commands.quote import Script
+
+Verb = Literal["deploy", "migrate", "rollback", "verify", "undo"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do, with the reason a person reads.
+
+    script: what runs on the host under the work lock; None for `verify`, which asks
+    from outside and inside. repeatable: a second attempt after a lost answer is safe.
+    """
+
+    name: str
+    reason: str
+    script: Script | None = None
+    repeatable: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in order. An empty plan touches nothing."""
+
+    verb: Verb
+    release: str
+    manifest: str
+    previous: str | None
+    steps: tuple[Step, ...]
+    unchanged: tuple[tuple[str, str], ...] = ()
+    """Service and digest of what stays as it is."""
+    notes: tuple[str, ...] = ()
+    images: tuple[tuple[str, str], ...] = ()
+    """Service and image reference, of all."""
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.steps)
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits; equal plans have equal ones."""
+        said = [(s.name, s.reason, s.script.text if s.script else "") for s in self.steps]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, object]:
+        """Stable keys for `plan --json` and for the copy on the host."""
+        return {
+            "v": 1,
+            "verb": self.verb,
+            "release": self.release,
+            "manifest": self.manifest,
+            "previous": self.previous,
+            "changed": self.changed,
+            "fingerprint": self.fingerprint,
+            "steps": [{"step": s.name, "reason": s.reason} for s in self.steps],
+            "unchanged": [{"service": n, "digest": d} for n, d in self.unchanged],
+            "notes": list(self.notes),
+        }
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Two columns for people: what, and why."""
+        rows = [(step.name, step.reason) for step in self.steps]
+        rows += [(name, f"unchanged, {short(digest)}") for name, digest in self.unchanged]
+        return rows + [("note", note) for note in self.notes]
+
+
+def notes_for(changes: list[Change], stop_first: list[str], state: set[str]) -> tuple[str, ...]:
+    """What a plan costs the people who use the service."""
+    said = []
+    for change in changes:
+        name = change.service.name
+        if change.first:
+            continue
+        if name in state:
+            said.append(f"{name} is recreated: it is away while it restarts")
+        elif name in stop_first:
+            said.append(f"{name} is replaced stop-first, for lack of free memory: it pauses")
+    return tuple(said)

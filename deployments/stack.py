@@ -1,0 +1,268 @@
+"""The stack: what one Compose file says, read from `docker compose config`.
+
+Source of the shape: `docker compose config --no-interpolate --format json`, Compose 2.26.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from deployments.errors import WrongUse
+
+_REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::?-(?P<default>[^}]*))?\}")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_means_default(cls, data: Any) -> Any:
+        """`docker compose config` writes an empty list as null."""
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
+class Route(_Strict):
+    """A port of the edge and the service behind it."""
+
+    listen: int
+    port: int
+    health: str = "/"
+
+
+class Edge(_Strict):
+    """The service that owns the published ports."""
+
+    service: str
+    config: str
+    routes: dict[str, Route]
+
+
+class Role(_Strict):
+    """A database role and the name of the secret that holds its password."""
+
+    role: str
+    password: str
+
+
+class Database(_Strict):
+    """Where the data lives and how its revision is read."""
+
+    service: str
+    superuser: str
+    name: str
+    owner: Role
+    application: Role
+    revision: str
+
+
+class Migration(_Strict):
+    """The one-off service that migrates; `at_start` names services that do it themselves."""
+
+    service: str
+    image_of: str
+    command: tuple[str, ...]
+    timeout: int = 900
+    at_start: tuple[str, ...] = ()
+
+
+class Outside(_Strict):
+    """An HTTP request from the deployer: `urls[url]` of the environment, plus `path`."""
+
+    url: str
+    path: str = "/"
+    status: int = 200
+
+
+class Probe(_Strict):
+    """What is asked of one service after a deploy, besides its container's health."""
+
+    outside: Outside | None = None
+    connected: str = ""
+    """Address to which the container must hold an established TCP connection."""
+    exec: tuple[str, ...] = ()
+    """Command that must exit 0 inside the container."""
+
+
+class Deploy(_Strict):
+    """The `x-deploy` extension."""
+
+    v: Literal[1]
+    order: tuple[str, ...] = ()
+    infrastructure: dict[str, str] = {}
+    edge: Edge | None = None
+    database: Database | None = None
+    migrate: Migration | None = None
+    probes: dict[str, Probe] = {}
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of the Compose file, as far as a deploy needs it."""
+
+    name: str
+    image_variable: str
+    start_first: bool
+    reservation_mb: int
+    """Memory that a copy is expected to use, from `resources.reservations`; 0 when not said."""
+    overrides_command: bool
+    one_off: bool
+    stop_grace: int
+
+
+@dataclass(frozen=True)
+class Stack:
+    """All services, what each refers to, and `x-deploy`."""
+
+    text: str
+    services: dict[str, Service]
+    deploy: Deploy
+    references: dict[str, str | None]
+    """Variable name to default; None means that a value is needed."""
+    uses: dict[str, frozenset[str]]
+    """Service to the variables that reach it."""
+    ports: tuple[tuple[str, str], ...]
+    """Service and each port that it publishes on the host; may be a ${reference}."""
+    in_urls: frozenset[str]
+    """Variables that stand inside a URL and so must be URL-safe."""
+
+    @property
+    def ordered(self) -> list[Service]:
+        """Long-running services in the order of replacement."""
+        rank = {name: i for i, name in enumerate(self.deploy.order)}
+        running = [s for s in self.services.values() if not s.one_off]
+        return sorted(running, key=lambda s: (rank.get(s.name, -1), s.name))
+
+    @property
+    def image_variables(self) -> frozenset[str]:
+        """Variables that the deploy itself fills with image references."""
+        return frozenset(s.image_variable for s in self.services.values())
+
+    def built(self) -> list[str]:
+        """Services whose images are published from the application's source."""
+        return [s.name for s in self.ordered if s.name not in self.deploy.infrastructure]
+
+
+def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
+    """Read a Compose file's text and its `compose config` form.
+
+    Raises WrongUse when `x-deploy` is missing or a service's image is not a variable.
+    """
+    try:
+        deploy = Deploy.model_validate(config.get("x-deploy", {}))
+    except ValidationError as error:
+        said = "; ".join(
+            f"x-deploy.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
+        )
+        raise WrongUse(said, where=where, todo="see docker/docker-compose.prod.yml") from None
+    raw: dict[str, dict[str, Any]] = config.get("services", {})
+    services = {name: _service(name, body, where) for name, body in sorted(raw.items())}
+    _check_names(deploy, services, where)
+    return Stack(
+        text=text,
+        services=services,
+        deploy=deploy,
+        references=references(json.dumps([raw, config.get("x-deploy", {})])),
+        uses={name: frozenset(references(json.dumps(body))) for name, body in raw.items()},
+        ports=tuple((n, p) for n, body in raw.items() for p in _published(body)),
+        in_urls=_in_urls(raw),
+    )
+
+
+def references(text: str) -> dict[str, str | None]:
+    """Variables that a text refers to, with their defaults; one without wins over one with."""
+    found: dict[str, str | None] = {}
+    for match in _REFERENCE.finditer(text.replace("$$", "")):
+        name, default = match["name"], match["default"]
+        found[name] = None if default is None else found.get(name, default)
+    return found
+
+
+def interpolate(text: str, values: dict[str, str]) -> str:
+    """Fill `${NAME}` and `${NAME:-default}` as Compose does, for `x-deploy`'s own values."""
+    return _REFERENCE.sub(lambda m: values.get(m["name"]) or (m["default"] or ""), text)
+
+
+def _service(name: str, body: dict[str, Any], where: str) -> Service:
+    image = re.fullmatch(r"\$\{([A-Z][A-Z0-9_]*)\}", body.get("image", ""))
+    if image is None:
+        raise WrongUse(
+            f"service {name}: `image` must be one variable, "
+            f"${{{name.upper().replace('-', '_')}_IMAGE}}, which the deploy fills with a digest",
+            where=where,
+        )
+    if "container_name" in body:
+        raise WrongUse(
+            f"service {name}: `container_name` forbids a second container, "
+            "and so a replacement without a gap",
+            where=where,
+            todo="remove it; other services reach this one by its service name",
+        )
+    deploy = body.get("deploy") or {}
+    order = (deploy.get("update_config") or {}).get("order", "stop-first")
+    reserved = (deploy.get("resources") or {}).get("reservations") or {}
+    return Service(
+        name=name,
+        image_variable=image.group(1),
+        start_first=order == "start-first",
+        reservation_mb=_mebibytes(str(reserved.get("memory", "0"))),
+        overrides_command=bool(body.get("command") or body.get("entrypoint")),
+        one_off=bool(body.get("profiles")),
+        stop_grace=_seconds(str(body.get("stop_grace_period", "10s"))),
+    )
+
+
+def _check_names(deploy: Deploy, services: dict[str, Service], where: str) -> None:
+    named = {*deploy.order, *deploy.infrastructure, *deploy.probes}
+    if deploy.edge:
+        named |= {deploy.edge.service, *deploy.edge.routes}
+    if deploy.database:
+        named.add(deploy.database.service)
+    if deploy.migrate:
+        named |= {deploy.migrate.service, deploy.migrate.image_of, *deploy.migrate.at_start}
+    unknown = sorted(named - services.keys())
+    if unknown:
+        raise WrongUse(
+            f"x-deploy names services that do not exist: {', '.join(unknown)}", where=where
+        )
+
+
+def _published(body: dict[str, Any]) -> list[str]:
+    """Host ports of `8003:8003`, `127.0.0.1:${PORT:-8003}:8003` or the long form."""
+    found = []
+    for port in body.get("ports") or []:
+        if isinstance(port, dict):
+            found.append(str(port.get("published") or ""))
+        else:
+            match = re.search(r"(\$\{[^}]*\}|\d+):[^:]+$", str(port))
+            found.append(match[1] if match else "")
+    return [port for port in found if port]
+
+
+def _seconds(text: str) -> int:
+    parts = re.findall(r"(\d+)(h|m|s)(?![a-z])", text)
+    return sum(int(n) * {"h": 3600, "m": 60, "s": 1}[unit] for n, unit in parts) or 10
+
+
+def _mebibytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+)([kmg]?)b?", text.strip().lower())
+    if match is None:
+        return 0
+    return int(match[1]) * {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}[match[2]] // 2**20
+
+
+def _in_urls(raw: dict[str, dict[str, Any]]) -> frozenset[str]:
+    values = [
+        str(value)
+        for body in raw.values()
+        for value in (body.get("environment") or {}).values()
+        if value is not None and "://" in str(value) and not str(value).startswith("${")
+    ]
+    return frozenset(name for value in values for name in references(value))

@@ -1,0 +1,131 @@
+"""From a change to the step that makes it: the script, and the reason a person reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.changes import Change
+from deployments.commands import database, files, images
+from deployments.commands import replace as replacing
+from deployments.observation import Candidate, Observation
+from deployments.plan import Step
+from deployments.stack import Edge
+from deployments.target import Target
+
+DRAIN = 30
+"""Seconds that requests in flight may still take on the old container."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Makes steps for one target on one host. `incoming` is where this run's files lie."""
+
+    target: Target
+    seen: Observation
+    candidate: Candidate
+    incoming: str
+
+    def install(self, release: str, changing: int) -> Step:
+        """Files of a release, into effect."""
+        script = files.install(self.incoming, release)
+        return Step("upload", f"Compose file, variables, secrets; {_count(changing)}", script, True)
+
+    def restore(self, changing: int) -> Step:
+        """Files of the release before, back into effect."""
+        script = files.restore(self.incoming)
+        return Step("restore files", f"as they were; {_count(changing)}", script, True)
+
+    def pull(self, references: dict[str, str]) -> Step:
+        """Images by digest; service to reference."""
+        environment = self.target.environment
+        login = None
+        if environment.login:
+            user = self.target.secret(environment.login.user).get_secret_value()
+            login = (self.incoming, environment.pull_registry, user)
+        unique = list(dict.fromkeys(references.values()))
+        script = images.pull(unique, f"release-{self.target.manifest.name}", login)
+        return Step("pull", f"by digest: {', '.join(references)}", script, True)
+
+    def roles(self, reason: str) -> Step:
+        """Both database roles, their grants and time-outs."""
+        wanted = self.target.stack.deploy.database
+        assert wanted is not None
+        script = database.prepare_roles(
+            wanted.service, wanted.superuser, self.target.value(wanted.name),
+            (self.target.value(wanted.owner.role), wanted.owner.password),
+            (self.target.value(wanted.application.role), wanted.application.password),
+        )  # fmt: skip
+        return Step("prepare roles", reason, script)
+
+    def migrate(self) -> Step:
+        """The migration, in a one-off container of the target's image."""
+        deploy = self.target.stack.deploy
+        assert deploy.migrate is not None and deploy.database is not None
+        service = self.target.stack.services[deploy.migrate.service]
+        name = self.target.value(deploy.database.name)
+        script = database.migrate(
+            database=(
+                deploy.database.service, deploy.database.superuser, name, deploy.database.revision,
+            ),
+            service=service.name,
+            variable=service.image_variable,
+            image=self.target.images(self.seen)[deploy.migrate.image_of],
+            command=deploy.migrate.command,
+            timeout=deploy.migrate.timeout,
+        )  # fmt: skip
+        revision = self.seen.revision or "an empty database"
+        return Step("migrate", f"from {revision}, by {deploy.migrate.image_of}'s image", script)
+
+    def up(self, change: Change) -> Step:
+        """A service with state or ports of its own."""
+        verb = "start" if change.first else "recreate"
+        script = replacing.up(self._what(change))
+        return Step(f"{verb} {change.service.name}", change.reason, script)
+
+    def reload(self, edge: Edge) -> Step:
+        """The edge's new configuration, with its requests in flight kept."""
+        script = replacing.reload_edge(edge.service)
+        return Step(f"reload {edge.service}", "its configuration changed", script)
+
+    def replace(self, change: Change) -> Step:
+        """Another container for a service, behind the edge or not."""
+        edge = self.target.stack.deploy.edge
+        name = change.service.name
+        what = self._what(change)
+        if edge and name in edge.routes:
+            port = edge.routes[name].port
+            script = replacing.replace_routed(what, edge=edge.service, port=port, drain=DRAIN)
+        else:
+            script = replacing.replace_plain(what)
+        if change.first:
+            return Step(f"start {name}", change.reason, script)
+        how = "start first" if what.start_first else "stop first"
+        return Step(f"replace {name}", f"{change.reason} ({how})", script)
+
+    def verify(self) -> Step:
+        """The application, asked from outside and inside."""
+        return Step("verify", "from outside, from inside, digest by digest", None, True)
+
+    def short_of_memory(self) -> list[str]:
+        """Start-first services for whose second copy there is no room."""
+        return [
+            s.name
+            for s in self.target.stack.ordered
+            if s.start_first and s.reservation_mb > self.seen.memory_mb
+        ]
+
+    def _what(self, change: Change) -> replacing.Replacement:
+        service = change.service
+        return replacing.Replacement(
+            service=service.name,
+            variable=service.image_variable,
+            image=change.image,
+            config_hash=self.candidate.hashes.get(service.name, ""),
+            start_first=service.start_first and service.name not in self.short_of_memory(),
+            healthy_within=self.target.environment.healthy_within,
+            grace=service.stop_grace,
+        )
+
+
+def _count(changing: int) -> str:
+    return f"{changing} services change" if changing else "no container changes"

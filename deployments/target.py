@@ -1,0 +1,125 @@
+"""What an environment should run: a manifest, a Compose file and a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from deployments import edge
+from deployments.environment import Environment
+from deployments.errors import Refused
+from deployments.manifest import Manifest
+from deployments.observation import Observation
+from deployments.stack import Stack, interpolate
+from deployments.variables import Configuration, parse_env, render_env
+
+
+@dataclass(frozen=True)
+class Target:
+    """The wanted state. `update_infrastructure` lets postgres and edge follow the manifest."""
+
+    environment: Environment
+    manifest: Manifest
+    stack: Stack
+    configuration: Configuration
+    edge_base: str = ""
+    update_infrastructure: bool = False
+    pins: dict[str, str] = field(default_factory=dict)
+    """Infrastructure references to bring back, whatever runs now."""
+
+    def images(self, seen: Observation) -> dict[str, str]:
+        """Service to the reference that the host pulls, `<registry>/<repository>@<digest>`."""
+        return {s.name: self._image(s.name, seen) for s in self.stack.ordered}
+
+    def _image(self, service: str, seen: Observation) -> str:
+        published = self.manifest.services.get(service)
+        if service not in self.stack.deploy.infrastructure:
+            if published is None:
+                raise Refused(
+                    f"release {self.manifest.name} has no image for service {service}",
+                    state="untouched",
+                    todo="publish again: the Compose file names a service that the release lacks",
+                )
+            return f"{self.environment.pull_registry}/{published.repository}@{published.digest}"
+        if service in self.pins:
+            return self.pins[service]
+        source = self.infrastructure_source(service)
+        if "@" in source:
+            return source
+        running = [c for c in seen.of(service) if "@" in c.ref]
+        if running and not self.update_infrastructure:
+            return running[0].ref
+        if published is None:
+            raise Refused(
+                f"release {self.manifest.name} has no digest for {service}",
+                state="untouched",
+                todo=f"publish again, or pin it: [images] {service} = '{source}@sha256:...'",
+            )
+        repository = source.rpartition(":")[0] if ":" in source.rpartition("/")[2] else source
+        return f"{repository}@{published.digest}"
+
+    def infrastructure_source(self, service: str) -> str:
+        """Where the host finds an image that is not built here: `host/repository:tag`."""
+        return self.environment.images.get(service, self.stack.deploy.infrastructure[service])
+
+    def env(self, seen: Observation) -> dict[str, str]:
+        """The complete `.env` of this target: variables and image references."""
+        images = self.images(seen)
+        references = {
+            service.image_variable: images[service.name] for service in self.stack.ordered
+        }
+        return {**self.configuration.variables, **references}
+
+    def env_now(self, seen: Observation) -> dict[str, str]:
+        """The same with the references that run now: each is changed by its own step."""
+        running = {
+            service.image_variable: seen.of(service.name)[0].ref
+            for service in self.stack.ordered
+            if seen.of(service.name)
+        }
+        return {**self.env(seen), **running}
+
+    def edge_config(self, seen: Observation) -> str:
+        """The edge's file, with the slots as they are on the host now."""
+        if self.stack.deploy.edge is None:
+            return ""
+        return edge.render(self.edge_base, self.stack.deploy.edge, edge.read_slots(seen.edge))
+
+    def candidate_files(self, seen: Observation) -> dict[str, str]:
+        """Files that Compose needs to weigh this target."""
+        return {
+            "compose.yml": self.stack.text,
+            ".env": render_env(self.env(seen)),
+            "secrets.env": render_env(
+                {n: v for n, v in self.configuration.secrets.items() if n in self.stack.references}
+            ),
+        }
+
+    def value(self, text: str) -> str:
+        """Fill the references in one of `x-deploy`'s values."""
+        return interpolate(text, self.configuration.variables)
+
+    def secret(self, name: str) -> SecretStr:
+        """One secret's value."""
+        return self.configuration.secrets[name]
+
+
+def former_configuration(env_text: str, stack: Stack, now: Configuration) -> Configuration:
+    """A former release's variables with the secrets that are valid now.
+
+    A revoked secret never comes back.
+    """
+    variables = {
+        name: value
+        for name, value in parse_env(env_text).items()
+        if name not in stack.image_variables
+    }
+    return Configuration(variables=variables, secrets=now.secrets)
+
+
+def former_images(env_text: str, stack: Stack) -> dict[str, str]:
+    """Service to the image reference that a former release's variables hold."""
+    values = parse_env(env_text)
+    found = {s.name: values.get(s.image_variable, "") for s in stack.ordered}
+    return {service: reference for service, reference in found.items() if "@" in reference}

@@ -1,0 +1,135 @@
+"""The host's two env files: plain variables in `.env`, secrets in `secrets.env`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from deployments.environment import Environment
+from deployments.errors import WrongUse
+from deployments.stack import Stack
+
+_PLACEHOLDER = re.compile(
+    r"^(<.*>|change[-_ ]?me.*|your[-_ ].*|xxx+|todo|placeholder)$", re.IGNORECASE
+)
+_URL_SAFE = re.compile(r"^[A-Za-z0-9._~-]+$")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All variables of one deployment; secrets apart, and never in a `repr`."""
+
+    variables: dict[str, str]
+    secrets: dict[str, SecretStr] = field(repr=False)
+
+
+def configuration(
+    environment: Environment, stack: Stack, secrets: dict[str, str], where: str
+) -> Configuration:
+    """Join the environment's variables with the secrets and check that none is wanting.
+
+    Raises WrongUse that names every variable that is missing, empty, still the
+    template's placeholder, or not fit for the URL that it stands in.
+    """
+    needed = {
+        name: default
+        for name, default in stack.references.items()
+        if name not in stack.image_variables
+    }
+    names = set(environment.secrets.names)
+    problems = [_problem(n, d, environment, secrets, stack) for n, d in sorted(needed.items())]
+    problems += [
+        _problem(n, None, environment, secrets, stack) for n in sorted(names - set(needed))
+    ]
+    said = [p for p in problems if p]
+    if said:
+        raise WrongUse(
+            "; ".join(said),
+            where=where,
+            state="untouched",
+            todo="docker/env.production says what each variable means and how to make one",
+        )
+    return Configuration(
+        variables=dict(sorted(environment.variables.items())),
+        secrets={name: SecretStr(secrets[name]) for name in sorted(names)},
+    )
+
+
+def _problem(
+    name: str, default: str | None, environment: Environment, secrets: dict[str, str], stack: Stack
+) -> str:
+    is_secret = name in environment.secrets.names
+    value = secrets.get(name) if is_secret else environment.variables.get(name)
+    kind = "secret" if is_secret else "variable"
+    if value is None:
+        if is_secret:
+            return f"secret {name} is missing"
+        return "" if default is not None else f"variable {name} is missing"
+    if not value.strip():
+        return f"{kind} {name} is empty"
+    if _PLACEHOLDER.match(value.strip()):
+        return f"{kind} {name} still holds the template's placeholder"
+    if "\n" in value or "\0" in value:
+        return f"{kind} {name} holds a line break"
+    if name in stack.in_urls and not _URL_SAFE.match(value):
+        return f"{kind} {name} stands inside a URL: use letters, digits and . _ ~ - only"
+    return ""
+
+
+def render_env(values: Mapping[str, str | SecretStr]) -> str:
+    """An env file that Compose reads back to exactly these values.
+
+    Single quotes keep everything literal; a value that holds one goes into double
+    quotes with `\\`, `"` and `$` escaped.
+    """
+    return "".join(f"{name}={_quote(_reveal(value))}\n" for name, value in sorted(values.items()))
+
+
+def _reveal(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _quote(value: str) -> str:
+    if "'" not in value:
+        return f"'{value}'"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return f'"{escaped}"'
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """Read back what `render_env` wrote."""
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        name, sep, raw = line.partition("=")
+        if not sep or name.startswith("#"):
+            continue
+        if raw.startswith('"'):
+            values[name] = re.sub(r"\\(.)", r"\1", raw[1:-1])
+        else:
+            values[name] = raw.strip("'")
+    return values
+
+
+def parse_secrets(text: str, where: str) -> dict[str, str]:
+    """Read a person's secrets file: `NAME=value` lines, `#` comments, optional quotes."""
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        name, sep, raw = stripped.partition("=")
+        if not sep or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()):
+            raise WrongUse(f"line {number} is not NAME=value", where=where, state="untouched")
+        value = raw.strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        values[name.strip()] = value
+    return values
+
+
+def changed_names(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Names whose value differs, is new or is gone."""
+    return sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))

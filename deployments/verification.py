@@ -1,0 +1,145 @@
+"""Verification: what is asked of each service, and what an answer means."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from deployments.changes import digest_of, short
+from deployments.observation import Observation
+from deployments.target import Target
+
+Question = tuple[str, str, tuple[str, ...]]
+"""Name of the answer, service, command inside its container (empty: restart count)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request from the deployer."""
+
+    service: str
+    url: str
+    status: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check and how it came out. `detail` is short and holds no secret."""
+
+    service: str
+    check: str
+    ok: bool
+    detail: str
+
+
+def requests(target: Target) -> list[Request]:
+    """What is asked from outside."""
+    found = []
+    for service, probe in _asked(target):
+        outside = probe.outside
+        if (
+            outside
+            and outside.url in target.environment.urls
+            and _wants(target, service, "outside")
+        ):
+            base = target.environment.urls[outside.url].rstrip("/")
+            found.append(Request(service, f"{base}{outside.path}", outside.status))
+    return found
+
+
+def questions(target: Target) -> list[Question]:
+    """What is asked from inside, in one script."""
+    found: list[Question] = []
+    for service, probe in _asked(target):
+        found.append((f"restarts:{service}", service, ()))
+        if probe.exec and _wants(target, service, "exec"):
+            found.append((f"exec:{service}", service, probe.exec))
+        if probe.connected and _wants(target, service, "connected"):
+            host = urlsplit(target.value(probe.connected)).hostname or ""
+            found.append((f"hosts:{service}", service, ("getent", "ahosts", host)))
+            found.append((f"tcp:{service}", service, ("cat", "/proc/net/tcp", "/proc/net/tcp6")))
+    return found
+
+
+def _asked(target: Target):  # type: ignore[no-untyped-def]
+    left_out = target.environment.verify.leave_out
+    probes = target.stack.deploy.probes.items()
+    return [(name, probe) for name, probe in probes if name not in left_out]
+
+
+def _wants(target: Target, service: str, probe: str) -> bool:
+    return probe not in target.environment.verify.skip.get(service, ())
+
+
+def judge_containers(target: Target, seen: Observation, wanted: dict[str, str]) -> list[Finding]:
+    """Each service: one container, healthy, running the digest that is wanted."""
+    findings = []
+    for service, reference in wanted.items():
+        if service in target.environment.verify.leave_out:
+            continue
+        running = seen.of(service)
+        digest = digest_of(reference)
+        if len(running) != 1:
+            findings.append(Finding(service, "container", False, f"{len(running)} containers"))
+            continue
+        container = running[0]
+        state = f"{container.state} {container.health}".strip()
+        findings.append(Finding(service, "container", container.serving, state))
+        same = any(d.endswith(f"@{digest}") for d in container.digests)
+        shown = short(digest) if same else f"runs {short(container.digest)}, not {short(digest)}"
+        findings.append(Finding(service, "digest", same, shown))
+    return findings
+
+
+def judge_answers(target: Target, seen: Observation, answers: dict[str, str]) -> list[Finding]:
+    """What the containers said of themselves."""
+    findings = []
+    for name, service, command in questions(target):
+        kind = name.partition(":")[0]
+        code, _, text = answers.get(name, "1 no answer").partition(" ")
+        if kind == "restarts":
+            findings.append(_restarts(service, seen, code, text))
+        elif kind == "exec":
+            last = text.strip().splitlines()[-1:] or ["ok" if code == "0" else f"exit code {code}"]
+            findings.append(Finding(service, "own probe", code == "0", last[0][:200]))
+        elif kind == "tcp":
+            probe = target.stack.deploy.probes[service]
+            url = target.value(probe.connected)
+            hosts = answers.get(f"hosts:{service}", "")
+            findings.append(_connected(service, url, hosts, text))
+        del command
+    return findings
+
+
+def _restarts(service: str, seen: Observation, code: str, text: str) -> Finding:
+    before = max((c.restarts for c in seen.of(service)), default=0)
+    now = int(code) if code.isdigit() else -1
+    ok = now == before and "running" in text
+    detail = f"{now}, unchanged" if ok else f"{before} before, {now} now, {text.strip()}"
+    return Finding(service, "restarts", ok, detail)
+
+
+def _connected(service: str, url: str, hosts: str, table: str) -> Finding:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    addresses = set(re.findall(r"^(?:\d+ )?([0-9a-fA-F.:]+)\s", hosts, re.MULTILINE))
+    peers = established(table)
+    ok = any(p == port and a in addresses for a, p in peers)
+    detail = f"{parts.hostname}:{port}" if ok else f"no open connection to {parts.hostname}:{port}"
+    return Finding(service, "connected", ok, detail)
+
+
+def established(table: str) -> set[tuple[str, int]]:
+    """Peers of established IPv4 connections in `/proc/net/tcp` and `tcp6` (mapped)."""
+    peers = set()
+    for match in re.finditer(r"^\s*\d+: \S+ ([0-9A-F]+):([0-9A-F]{4}) 01 ", table, re.MULTILINE):
+        raw = match[1][-8:]
+        octets = [str(int(raw[i : i + 2], 16)) for i in (6, 4, 2, 0)]
+        peers.add((".".join(octets), int(match[2], 16)))
+    return peers
+
+
+def failures(findings: list[Finding]) -> list[str]:
+    """One line for each check that did not pass."""
+    return [f"{f.service} {f.check}: {f.detail}" for f in findings if not f.ok]

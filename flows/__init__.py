@@ -1,0 +1,1 @@
+"""What says when: one Prefect flow a verb."""

@@ -1,0 +1,1 @@
+"""What does: SSH, Docker, HTTP, files. Decisions are asked of `deployments`."""

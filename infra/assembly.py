@@ -1,0 +1,53 @@
+"""Putting together what a verb needs: environment, Compose file, secrets, registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.errors import WrongUse
+from deployments.stack import Stack
+from deployments.variables import Configuration, configuration
+from infra import environments, secrets
+from infra.environments import Located
+from infra.registry import Registry
+from infra.stacks import read_stack
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """An environment with everything read that belongs to it, before any host is asked."""
+
+    located: Located
+    stack: Stack
+    found_secrets: dict[str, str]
+
+    def configuration(self) -> Configuration:
+        """Variables and secrets, complete; raises WrongUse naming each that is wanting."""
+        environment = self.located.environment
+        where = str(self.located.file)
+        return configuration(environment, self.stack, self.found_secrets, where)
+
+    def login(self) -> tuple[str, str] | None:
+        """User and token for the registries; None means anonymous."""
+        login = self.located.environment.login
+        if login is None:
+            return None
+        try:
+            return self.found_secrets[login.user], self.found_secrets[login.token]
+        except KeyError as missing:
+            raise WrongUse(
+                f"secret {missing.args[0]} for registry {self.located.environment.push_registry} "
+                "is missing",
+                where=str(self.located.file), state="untouched",
+                todo="name it in [secrets] and give its value",
+            ) from None  # fmt: skip
+
+    def registry(self) -> Registry:
+        """The registry as the deployer reaches it."""
+        return Registry(self.located.environment.push_registry, self.login())
+
+
+def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Assembly:
+    """Read one environment and all that it names."""
+    located = environments.load(name)
+    return Assembly(located, read_stack(located.compose_file), secrets.resolve(located, extra))

@@ -1,0 +1,124 @@
+"""Building images with `docker buildx bake`, one target a service."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.errors import HomeguruError, Refused
+from infra.local import run, stream
+from infra.paths import docker_dir
+
+_HEADING = re.compile(r"^#\d+ (\[.+\].*)$")
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image to build: bake target, tag to push, build arguments, labels."""
+
+    target: str
+    tag: str
+    arguments: dict[str, str]
+    labels: dict[str, str]
+
+
+def bake(
+    images: list[Image], context: Path, say: Callable[[str], None],
+    login: tuple[str, str, str] | None = None,
+) -> None:  # fmt: skip
+    """Build and push. Raises HomeguruError with the failing lines of the build only.
+
+    login: (registry, user, token), given to the engine in a throw-away configuration.
+    """
+    command = ["docker", "buildx", "bake", "-f", str(docker_dir() / "docker-bake.hcl")]
+    command += ["--progress", "plain", "--push", *_allow(context)]
+    for image in images:
+        command += ["--set", f"{image.target}.tags={image.tag}"]
+        for kind, values in (("args", image.arguments), ("labels", image.labels)):
+            command += [
+                w for k, v in values.items() for w in ("--set", f"{image.target}.{kind}.{k}={v}")
+            ]
+    shared = images[0].arguments if images else {}
+    bases = {name: value for name, value in shared.items() if name.endswith("_IMAGE")}
+    for image in images:
+        bases |= {n: v for n, v in image.arguments.items() if n.endswith("_IMAGE")}
+    environment = {"CONTEXT": str(context), "DOCKERFILES": str(docker_dir()), **bases}
+    with _logged_in(login) as extra:
+        done = stream(
+            *command, *[i.target for i in images], log=_headings(say), env={**environment, **extra}
+        )
+    if done.code != 0:
+        raise _failure(done.stdout, [i.target for i in images])
+
+
+def _allow(context: Path) -> list[str]:
+    """Newer bake asks for consent to read outside its working directory."""
+    version = run("docker", "buildx", "version").stdout
+    match = re.search(r"v?(\d+)\.(\d+)", version.partition(" ")[2])
+    if match and (int(match[1]), int(match[2])) >= (0, 18):
+        return ["--allow", f"fs.read={context}", "--allow", f"fs.read={docker_dir()}"]
+    return []
+
+
+def _headings(say: Callable[[str], None]) -> Callable[[str], None]:
+    seen: set[str] = set()
+
+    def log(line: str) -> None:
+        match = _HEADING.match(line)
+        if match and not match[1].startswith("[internal]") and match[1] not in seen:
+            seen.add(match[1])
+            say(match[1])
+
+    return log
+
+
+def _failure(output: str, targets: list[str]) -> HomeguruError:
+    """The failing step's lines: what BuildKit prints between its rules, at the end."""
+    if re.search(r"(denied|unauthorized|insufficient_scope|403 Forbidden)", output[-2000:]):
+        return Refused(
+            f"the registry refuses the push of {', '.join(targets)}: {_last_error(output)}",
+            state="untouched",
+            todo="the token needs write:packages; see the environment's `login`",
+        )
+    _, rule, rest = output.partition("\n------\n")
+    lines = (rest if rule else output).strip().splitlines()
+    shown = "\n".join(line for line in lines if line.strip() and line != "------")[-3000:]
+    return HomeguruError(
+        f"the build of {', '.join(targets)} failed:\n{shown}",
+        state="untouched",
+        todo="correct the source and publish again",
+    )
+
+
+def _last_error(output: str) -> str:
+    found = [line for line in output.splitlines() if "ERROR" in line or "denied" in line]
+    return found[-1].strip()[:300] if found else "no reason given"
+
+
+@contextlib.contextmanager
+def _logged_in(login: tuple[str, str, str] | None) -> Iterator[dict[str, str]]:
+    """A Docker configuration that holds one registry's credentials and nothing longer."""
+    if login is None:
+        yield {}
+        return
+    registry, user, token = login
+    home = Path(os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker")))
+    host = run("docker", "context", "inspect", "-f", "{{.Endpoints.docker.Host}}").stdout.strip()
+    with tempfile.TemporaryDirectory(prefix="homeguru-docker-") as folder:
+        auth = base64.b64encode(f"{user}:{token}".encode()).decode()
+        config = {
+            "auths": {registry: {"auth": auth}},
+            "cliPluginsExtraDirs": [str(home / "cli-plugins")],
+        }
+        file = Path(folder) / "config.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(config))
+        extra = {"DOCKER_CONFIG": folder, "BUILDX_CONFIG": str(home / "buildx")}
+        yield {**extra, **({"DOCKER_HOST": host} if host else {})}

@@ -1,0 +1,70 @@
+"""Finding and reading environments, their Compose file and their secrets."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.environment import Environment, parse_environment
+from deployments.errors import WrongUse
+from deployments.manifest import nearest
+from infra.paths import docker_dir, packaged_environments
+
+
+@dataclass(frozen=True)
+class Located:
+    """An environment and the file that it came from."""
+
+    environment: Environment
+    file: Path
+
+    def beside(self, path: str) -> Path:
+        """A path of the file, relative to the file."""
+        return (self.file.parent / Path(path).expanduser()).resolve()
+
+    @property
+    def key_file(self) -> Path:
+        return self.beside(self.environment.host.key_file)
+
+    @property
+    def compose_file(self) -> Path:
+        if self.environment.compose:
+            return self.beside(self.environment.compose)
+        return docker_dir() / "docker-compose.prod.yml"
+
+
+def folders() -> list[Path]:
+    """Folders of `$HOMEGURU_ENVIRONMENTS`, then the packaged ones."""
+    chosen = os.environ.get("HOMEGURU_ENVIRONMENTS", "")
+    return [*(Path(p) for p in chosen.split(os.pathsep) if p), packaged_environments()]
+
+
+def names() -> list[str]:
+    """All environments that can be named, the first folder's first."""
+    found = [file.stem for folder in folders() for file in sorted(folder.glob("*.toml"))]
+    return list(dict.fromkeys(found))
+
+
+def load(name: str) -> Located:
+    """Read one environment; raises WrongUse for an unknown or wrong one."""
+    for folder in folders():
+        file = folder / f"{name}.toml"
+        if file.is_file():
+            return Located(parse_environment(name, _read(file), str(file)), file)
+    known = names()
+    meant = nearest(name, known)
+    raise WrongUse(
+        f"no environment {name!r}",
+        where=", ".join(str(f) for f in folders()),
+        state="not contacted",
+        todo=f"choose one of: {', '.join(meant)}" if known else "write one, or run `make demo`",
+    )
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUse(f"not valid TOML: {error}", where=str(file), state="untouched") from None

@@ -1,0 +1,104 @@
+"""Running steps: each under the work lock, journaled, and timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deployments.errors import StepFailed, Unreachable
+from deployments.ledger import Revision
+from deployments.observation import Observation
+from deployments.plan import Plan, Step
+from deployments.planner import Planner
+from deployments.target import Target
+from deployments.verification import failures
+from infra import probes
+from infra.host import Host
+from infra.recorder import Recorder
+from infra.registry import Registry
+
+Perform = Callable[[Step, Callable[[], None]], None]
+"""Runs one step's work; a flow makes a Prefect task run of it."""
+
+_TRANSIENT = ("connection refused", "i/o timeout", "TLS handshake timeout", "EOF", "503 Service")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan and everything that it was made from."""
+
+    plan: Plan
+    planner: Planner
+
+    @property
+    def target(self) -> Target:
+        return self.planner.target
+
+    @property
+    def seen(self) -> Observation:
+        return self.planner.seen
+
+
+@dataclass
+class Executor:
+    """Runs the steps of a plan on one host."""
+
+    host: Host
+    registry: Registry
+    recorder: Recorder
+    perform: Perform
+
+    def run(self, planned: Planned, event: str) -> None:
+        """Run every step; the first failure ends it."""
+        for step in planned.plan.steps:
+            self._run(step, planned, event)
+
+    def _run(self, step: Step, planned: Planned, event: str) -> None:
+        begin = time.monotonic()
+        outcome = "failed"
+        named = (
+            step
+            if event != "undo"
+            else Step(f"undo: {step.name}", step.reason, step.script, step.repeatable)
+        )
+        try:
+            self.perform(named, lambda: self._do(step, planned, event))
+            outcome = "ok"
+        finally:
+            self.recorder.note(named.name, outcome, time.monotonic() - begin)
+
+    def _do(self, step: Step, planned: Planned, event: str) -> None:
+        """The work of one step; raises StepFailed with what the host said."""
+        if not self.host.connected:
+            self.host.reconnect()
+        if step.script is None:
+            self._verify(planned)
+            return
+        if step.name == "pull":
+            self.host.tunnel(self.registry)
+        before = self.recorder.opening(planned.plan.release)
+        self.recorder.begun = True
+        output = self.host.work(step.name, step.script, event, before)
+        self._note_revision(output.stdout)
+        if output.code != 0:
+            raise self._failed(step, output.tail)
+
+    def _failed(self, step: Step, said: str) -> StepFailed:
+        kind = StepFailed
+        if step.repeatable and any(sign in said for sign in _TRANSIENT):
+            kind = Unreachable
+        return kind(f"{step.name} failed:\n{said}", where=self.host.environment.ssh)
+
+    def _note_revision(self, stdout: str) -> None:
+        for text in stdout.splitlines():
+            if text.startswith("@revision "):
+                before, after = (None if w == "-" else w for w in text.split()[1:3])
+                self.recorder.revision = Revision(before=before, after=after)
+
+    def _verify(self, planned: Planned) -> None:
+        wanted = dict(planned.plan.images)
+        self.recorder.findings = probes.verify(self.host, planned.target, wanted)
+        failed = failures(self.recorder.findings)
+        if failed:
+            raise StepFailed("verification failed: " + "; ".join(failed))

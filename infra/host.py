@@ -1,0 +1,178 @@
+"""One host during one run: connection, lock, tunnel, observations, guarded scripts."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from deployments.commands import lock as locking
+from deployments.commands import observe as observing
+from deployments.commands.quote import Script
+from deployments.errors import HomeguruError, Locked, StepFailed, Unreachable
+from deployments.journal import line
+from deployments.observation import (
+    Candidate,
+    Observation,
+    read_candidate,
+    read_observation,
+    sections,
+)
+from deployments.stack import Stack
+from infra.environments import Located
+from infra.lock import SessionLock
+from infra.registry import Registry
+from infra.ssh import Log, Output, Remote
+from infra.tunnel import open_tunnel
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asked, from where, and under which run id."""
+
+    who: str
+    origin: str
+    run: str
+
+
+@dataclass
+class Host:
+    """A host, connected by `open`. `token` fences this run's commands."""
+
+    located: Located
+    actor: Actor
+    verb: str
+    log: Log
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    _lock: SessionLock | None = None
+    _tunnelled: bool = False
+
+    def __post_init__(self) -> None:
+        self.environment = self.located.environment
+        self._remote = Remote(self.environment, self.located.key_file)
+
+    def open(self) -> None:
+        """Connect, unless connected already."""
+        if not self._remote.is_open:
+            self._remote.open()
+
+    def close(self) -> None:
+        """Free the lock and close the connection; safe to call twice."""
+        if self._lock:
+            self._lock.release()
+        self._remote.close()
+
+    @property
+    def locked(self) -> bool:
+        """Whether this run holds the lock."""
+        return self._lock is not None
+
+    @property
+    def incoming(self) -> str:
+        """Directory for this run's files, relative to the environment's."""
+        return f".incoming/{self.token}" if self._lock else f".plan-{self.token}"
+
+    def lock(self, one_off: str) -> None:
+        """Take the lock; raises Locked with its owner when another run has it."""
+        self._lock = self._new_lock(one_off)
+        self._lock.acquire(self.environment.lock_wait)
+
+    def _new_lock(self, one_off: str) -> SessionLock:
+        owner = {
+            "token": self.token, "who": self.actor.who, "run": self.actor.run, "verb": self.verb,
+            "one_off": one_off,
+        }  # fmt: skip
+        return SessionLock(self._remote, owner, one_off, self.log)
+
+    def reconnect(self) -> None:
+        """After a broken connection: connect and take the same lock again, once.
+
+        Raises Locked when another run had it meanwhile.
+        """
+        if self._lock is None:
+            raise Unreachable("the SSH connection broke", where=self.environment.ssh)
+        self._lock.release()
+        self._remote.close()
+        self._remote = Remote(self.environment, self.located.key_file)
+        self._remote.open()
+        self._tunnelled = False
+        self._lock = self._new_lock("")
+        self._lock.acquire(30, again=self.token)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection still stands and the heartbeat still reaches the host."""
+        try:
+            _ = self._remote.transport
+        except Unreachable:
+            return False
+        return self._lock is None or not self._lock.lost.is_set()
+
+    def observe(self, stack: Stack) -> Observation:
+        """Read the host."""
+        return read_observation(self.read(observing.observe(self.environment, stack)))
+
+    def weigh(self, files: dict[str, str], mode: observing.Weighing) -> Candidate:
+        """What Compose says of files to come."""
+        self.send(files)
+        script = observing.weigh_candidate(self.environment, self.incoming, mode)
+        return read_candidate(self.read(script))
+
+    def files(self, paths: list[str]) -> dict[str, str]:
+        """Some files of the environment's directory; those not there are left out."""
+        return sections(self.read(observing.read_files(self.environment, paths)))
+
+    def send(self, files: dict[str, str]) -> None:
+        """Write files into this run's incoming directory."""
+        self._remote.put(f"{self.environment.directory}/{self.incoming}", files)
+
+    def read(self, script: Script) -> str:
+        """Run a script that changes nothing; its output."""
+        output = self._remote.run(script)
+        if output.code != 0:
+            raise StepFailed(
+                output.stderr.strip()[-600:] or f"exit code {output.code}", where=self.environment.ssh,
+                state="untouched",
+            )  # fmt: skip
+        return output.stdout
+
+    def follow(self, script: Script) -> int:
+        """Run a script and log its output as it comes."""
+        return self._remote.run(script, self.log).code
+
+    def work(
+        self, name: str, script: Script, event: str, before: str = "", after: str = ""
+    ) -> Output:
+        """Run a script that changes something, under the work lock, with its journal lines.
+
+        before, after: further journal lines around the step's own; `after` on success only.
+        """
+        assert self._lock is not None, "changing a host needs its lock"
+        self._lock.check()
+        begin = line(name, "undo" if event == "undo" else "begin", self.token)
+        end = line(name, "end", self.token, "@OUTCOME@")
+        guarded = locking.guarded(
+            self.environment, self.actor.run, self.token,
+            "\n".join(filter(None, (before, begin))), end, after, script,
+        )  # fmt: skip
+        output = self._remote.run(guarded, self.log)
+        if output.code == locking.FENCED:
+            raise Locked(
+                f"another run took environment {self.environment.name} meanwhile",
+                state="as that run leaves it",
+            )
+        return output
+
+    def stop_work(self) -> None:
+        """End the command of this run that an interrupt left at work."""
+        self._remote.run(locking.stop_work(self.environment, self.token))
+
+    def tunnel(self, registry: Registry) -> None:
+        """Give the host the deployer's registry, when the environment says so."""
+        if not self.environment.host.tunnel_registry or self._tunnelled:
+            return
+        registry.ping()
+        _, _, port = self.environment.pull_registry.partition(":")
+        if not port:
+            raise HomeguruError("a tunnelled pull_registry needs a port, such as localhost:5000")
+        open_tunnel(self._remote.transport, int(port), self.environment.push_registry)
+        self._tunnelled = True

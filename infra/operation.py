@@ -1,0 +1,276 @@
+"""One verb on one environment: observe, plan, carry out, and undo what fails."""
+
+from __future__ import annotations
+
+from deployments.commands.observe import Weighing
+from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
+from deployments.ledger import Revision
+from deployments.manifest import Manifest, check_build_env, parse_manifest
+from deployments.observation import Candidate, Observation
+from deployments.plan import Plan, Verb
+from deployments.planner import Planner, Request, undo_of_first
+from deployments.preflight import preflight
+from deployments.report import Report
+from deployments.rollback import check_rollback
+from deployments.stack import Stack
+from deployments.target import Target, former_configuration, former_images
+from deployments.variables import Configuration
+from deployments.verification import failures, judge_containers
+from infra import probes
+from infra.assembly import Assembly
+from infra.executor import Executor, Perform, Planned
+from infra.host import Host
+from infra.lock import describe_owner
+from infra.paths import docker_dir
+from infra.recorder import Recorder
+from infra.registry import Registry
+from infra.signals import shielded
+from infra.stacks import stack_of
+
+
+class Operation:
+    """Work on one host. `perform` is how a step is run."""
+
+    def __init__(
+        self, assembly: Assembly, configuration: Configuration, host: Host, registry: Registry,
+        perform: Perform,
+    ) -> None:  # fmt: skip
+        self.environment = assembly.located.environment
+        self.stack = assembly.stack
+        self.configuration = configuration
+        self.host = host
+        self.registry = registry
+        self.recorder = Recorder(host)
+        self._executor = Executor(host, registry, self.recorder, perform)
+
+    # -- seeing ---------------------------------------------------------------------
+
+    def lock(self) -> None:
+        """Connect and take the lock."""
+        migrate = self.stack.deploy.migrate
+        self.host.open()
+        self.host.lock(f"{self.environment.project}-{migrate.service}" if migrate else "")
+
+    def observe(self) -> Observation:
+        """Look at the host and check that it can take a release."""
+        self.host.open()
+        seen = self.host.observe(self.stack)
+        preflight(self.environment, self.stack, seen)
+        self.recorder.revision = Revision(before=seen.revision, after=seen.revision)
+        return seen
+
+    # -- targets --------------------------------------------------------------------
+
+    def target(self, manifest: Manifest, *, update_infrastructure: bool = False) -> Target:
+        """The wanted state for a manifest, with the environment's own configuration."""
+        check_build_env(manifest, self.environment.build, self.environment.name)
+        return self._target(manifest, self.stack, self.configuration, update_infrastructure)
+
+    def former(self, release: str, *, pin: bool) -> Target:
+        """The wanted state of a release that the host keeps a record of.
+
+        pin: bring its database and edge images back too, as an undo must.
+        """
+        folder = f"releases/{release}"
+        names = [f"{folder}/{n}" for n in ("manifest.json", "compose.yml", "variables.env")]
+        found = self.host.files(names)
+        if len(found) < len(names):
+            raise Refused(
+                f"the host keeps no record of release {release}", where=self.environment.ssh,
+                state="unchanged", todo="deploy a published release instead",
+            )  # fmt: skip
+        stack = stack_of(found[names[1]], names[1])
+        configuration = former_configuration(found[names[2]], stack, self.configuration)
+        pins = former_images(found[names[2]], stack) if pin else {}
+        manifest = parse_manifest(found[names[0]], names[0])
+        return self._target(manifest, stack, configuration, False, pins)
+
+    def _target(
+        self, manifest: Manifest, stack: Stack, configuration: Configuration, update: bool,
+        pins: dict[str, str] | None = None,
+    ) -> Target:  # fmt: skip
+        base = (docker_dir() / "edge" / "haproxy.cfg").read_text()
+        return Target(self.environment, manifest, stack, configuration, base, update, pins or {})
+
+    # -- planning -------------------------------------------------------------------
+
+    def plan(self, target: Target, seen: Observation) -> Planned:
+        """Plan the way to a published release."""
+        release = f"{seen.ledger.next_seq}-{target.manifest.name}"
+        return self._plan(target, seen, "deploy", release)
+
+    def plan_migration(self, target: Target, seen: Observation) -> Planned:
+        """Plan the migration alone, for a database that runs already."""
+        if seen.current is None:
+            raise Refused(
+                "nothing is deployed, so there is no database to migrate",
+                where=self.environment.ssh, state="untouched",
+                todo=f"homeguru deploy --env {self.environment.name}: it migrates as well",
+            )  # fmt: skip
+        return self._plan(target, seen, "migrate", seen.current)
+
+    def plan_rollback(self, to: str, seen: Observation) -> Planned:
+        """Plan the way back to an earlier release of the host's ledger."""
+        line = seen.ledger.target(to, seen.current)
+        target = self.former(line.release, pin=False)
+        check_rollback(target.stack, line, seen)
+        return self._plan(target, seen, "rollback", line.release)
+
+    def _plan(self, target: Target, seen: Observation, verb: Verb, release: str) -> Planned:
+        mode: Weighing = "former" if verb == "undo" else "keep"
+        if not self.host.locked:
+            mode = "discard"
+        candidate = self.host.weigh(target.candidate_files(seen), mode)
+        request = Request(verb, release, self.host.incoming)
+        planner = Planner(request, target, seen, candidate)
+        return Planned(planner.plan(), planner)
+
+    # -- carrying out ---------------------------------------------------------------
+
+    def carry_out(self, planned: Planned) -> Report:
+        """Run the plan. When a step fails, undo what ran and raise with both facts."""
+        if not planned.plan.changed:
+            return self._confirm(planned)
+        self._send(planned)
+        try:
+            self._executor.run(planned, "begin")
+        except BaseException as failure:
+            raise self._undo(planned, failure) from None
+        return self._record(planned)
+
+    def _confirm(self, planned: Planned) -> Report:
+        """Nothing to change; still ask the application whether it is well."""
+        target, seen = planned.target, planned.seen
+        self.recorder.findings = [
+            *judge_containers(target, seen, dict(planned.plan.images)),
+            *probes.ask_more(self.host, target, seen),
+        ]
+        report = self.recorder.report(planned.plan, "ok")
+        self.raise_on_findings(report)
+        return report
+
+    def _record(self, planned: Planned) -> Report:
+        plan, ledger = planned.plan, planned.seen.ledger
+        revision = self.recorder.revision
+        if plan.verb == "migrate" and revision.before == revision.after:
+            self.recorder.close_own(plan.release)
+            return self.recorder.report(plan, "ok")
+        return self.recorder.record(plan, "ok", ledger, current=plan.verb != "migrate")
+
+    def _send(self, planned: Planned) -> None:
+        self.host.send(planned.planner.files(self.host.actor.who, self.host.actor.run))
+
+    # -- undoing --------------------------------------------------------------------
+
+    def _undo(self, planned: Planned, failure: BaseException) -> BaseException:
+        """Go back to the release before and record that; the error that tells both."""
+        previous = planned.seen.current
+        if not self.recorder.begun:
+            return _told(failure, f"runs {previous}, unchanged" if previous else "untouched")
+        self.host.log(f"undoing: back to {previous or 'nothing'}")
+        with shielded():
+            try:
+                self._back(planned)
+                self.recorder.record(planned.plan, "undone", planned.seen.ledger, str(failure))
+            except Exception as second:
+                return self._half_way(planned, failure, second)
+        state = f"runs {previous} as before" if previous else "runs nothing, as before"
+        revision = self.recorder.revision
+        if revision.after != revision.before:
+            state += f"; the database stays at revision {revision.after}"
+        return _told(failure, state)
+
+    def _back(self, planned: Planned) -> None:
+        if not self.host.connected:
+            self.host.reconnect()
+        self.host.stop_work()
+        seen = self.host.observe(self.stack)
+        self._executor.run(self._way_back(planned.plan.release, seen), "undo")
+
+    def _way_back(self, release: str, seen: Observation) -> Planned:
+        if seen.current is None:
+            nothing = Manifest.nothing()
+            target = self._target(nothing, self.stack, self.configuration, False)
+            request = Request("undo", release, self.host.incoming)
+            return Planned(undo_of_first(release), Planner(request, target, seen, Candidate({})))
+        back = self._plan(self.former(seen.current, pin=True), seen, "undo", release)
+        self._send(back)
+        return back
+
+    def _half_way(
+        self, planned: Planned, failure: BaseException, second: Exception
+    ) -> HomeguruError:
+        told = f"{_sentence(failure)}\nand the undo failed too: {_sentence(second)}"
+        try:
+            self.recorder.record(planned.plan, "failed", planned.seen.ledger, told)
+        except Exception as third:
+            self.host.log(f"the ledger could not be written: {_sentence(third)}")
+        return StepFailed(
+            told, where=self.environment.ssh, state="between two releases; its journal says so",
+            todo=f"homeguru {planned.plan.verb} --env {self.environment.name}: "
+            "it undoes what is unfinished, then starts anew",
+        )  # fmt: skip
+
+    def recover(self, seen: Observation) -> Observation:
+        """Undo what an earlier run left unfinished, and record that; then look again."""
+        for unfinished in seen.unfinished:
+            self.host.log(
+                f"run {unfinished.run} of {unfinished.at} never ended "
+                f"(release {unfinished.release}): undoing it first"
+            )
+            back = self._way_back(unfinished.release, seen)
+            self._executor.run(back, "undo")
+            self.recorder.close_other(unfinished, seen.ledger, seen.current)
+            self.recorder = self._executor.recorder = Recorder(self.host)
+            seen = self.observe()
+        return seen
+
+    # -- verifying ------------------------------------------------------------------
+
+    def verify_current(self) -> Report:
+        """Ask whether the ledger's current release runs, and runs well. Changes nothing."""
+        seen = self.observe()
+        if seen.locked:
+            raise Locked(
+                f"deploy in progress: {describe_owner(seen.owner)}", where=self.environment.ssh,
+                state="being changed, so nothing was verified", todo="verify when it has ended",
+            )  # fmt: skip
+        if seen.current is None:
+            raise Refused(
+                "no release is deployed", where=self.environment.ssh, state="untouched",
+                todo=f"homeguru deploy --env {self.environment.name}",
+            )  # fmt: skip
+        target = self.former(seen.current, pin=True)
+        wanted = target.images(seen)
+        self.recorder.findings = probes.verify(self.host, target, wanted)
+        plan = Plan(
+            "verify", seen.current, target.manifest.name, seen.current, (),
+            images=tuple(wanted.items()),
+        )  # fmt: skip
+        failed = failures(self.recorder.findings)
+        return self.recorder.report(plan, "failed" if failed else "ok", "\n".join(failed))
+
+    def raise_on_findings(self, report: Report) -> None:
+        """Raise StepFailed when a check did not pass."""
+        failed = failures(list(report.findings))
+        if failed:
+            raise StepFailed(
+                "verification failed: " + "; ".join(failed), where=self.environment.ssh,
+                state=f"should run {report.plan.previous}; nothing was changed",
+                todo=f"homeguru logs SERVICE --env {self.environment.name}",
+            )  # fmt: skip
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, HomeguruError):
+        return error.what
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _told(failure: BaseException, state: str) -> BaseException:
+    """The failure with the state that the server is in now; a defect stays a defect."""
+    if not isinstance(failure, HomeguruError):
+        return failure
+    todo = failure.todo or "correct the cause, then run the same command again"
+    kind = StepFailed if isinstance(failure, Unreachable) else type(failure)
+    return kind(failure.what, where=failure.where, state=state, todo=todo)

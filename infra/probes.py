@@ -1,0 +1,58 @@
+"""Asking a deployed application: over HTTP from here, by commands from inside."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+
+from deployments import verification
+from deployments.commands.probe import probe
+from deployments.observation import Observation, sections
+from deployments.target import Target
+from deployments.verification import Finding
+from infra.host import Host
+
+PATIENCE = 20.0
+"""Seconds in which a probe that fails at first may still succeed: a bot's first poll."""
+
+
+def verify(host: Host, target: Target, images: dict[str, str]) -> list[Finding]:
+    """Ask everything that `x-deploy` and the environment say, until it is well or time is up."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        findings = _ask(host, target, images)
+        if not verification.failures(findings) or time.monotonic() > deadline:
+            return findings
+        time.sleep(1.5)
+
+
+def _ask(host: Host, target: Target, images: dict[str, str]) -> list[Finding]:
+    seen = host.observe(target.stack)
+    return [*verification.judge_containers(target, seen, images), *ask_more(host, target, seen)]
+
+
+def ask_more(host: Host, target: Target, seen: Observation) -> list[Finding]:
+    """The probes beyond what an observation already shows."""
+    findings = outside(target)
+    asked = verification.questions(target)
+    if asked:
+        answers = sections(host.read(probe(host.environment, asked)))
+        findings += verification.judge_answers(target, seen, answers)
+    return findings
+
+
+def outside(target: Target, transport: httpx.BaseTransport | None = None) -> list[Finding]:
+    """HTTP from the deployer, without the deployer's proxies."""
+    findings = []
+    with httpx.Client(timeout=10, transport=transport, trust_env=False) as client:
+        for request in verification.requests(target):
+            begin = time.monotonic()
+            try:
+                status = client.get(request.url).status_code
+                took = f"{(time.monotonic() - begin) * 1000:.0f} ms"
+                ok, detail = status == request.status, f"{status} {request.url} in {took}"
+            except httpx.HTTPError as error:
+                ok, detail = False, f"{type(error).__name__} {request.url}"
+            findings.append(Finding(request.service, "outside", ok, detail))
+    return findings

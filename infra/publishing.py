@@ -1,0 +1,222 @@
+"""Publishing: from a source to images in a registry and one release manifest."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from deployments.errors import WrongUse
+from deployments.inputs import allowed, arguments, base_images, input_hash, required
+from deployments.manifest import Manifest, ServiceImage, nearest, parse_manifest
+from deployments.stack import Stack
+from infra import bake
+from infra.environments import Located
+from infra.local import run
+from infra.paths import docker_dir
+from infra.registry import Registry
+from infra.source import Source
+
+Say = Callable[[str], None]
+_PYTHONS = ("3.11", "3.12", "3.13", "3.10")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One service's image: where it goes, what decides it, and whether it is there."""
+
+    service: str
+    repository: str
+    inputs: str
+    digest: str | None
+    arguments: dict[str, str]
+    revision: str
+
+
+class Publisher:
+    """Publishes one staged source for one environment."""
+
+    def __init__(
+        self, located: Located, stack: Stack, registry: Registry,
+        login: tuple[str, str] | None, say: Say,
+    ) -> None:  # fmt: skip
+        self._environment = located.environment
+        self._stack = stack
+        self._registry = registry
+        self._login = login
+        self._say = say
+
+    def dockerignores(self) -> list[str]:
+        """The `.dockerignore` of every image: together they say what a build reads."""
+        return [_dockerignore(service) for service in self._stack.built()]
+
+    def publish(self, source: Source) -> Manifest:
+        """Build what changed, push it, tag everything, store the manifest."""
+        self._registry.ping()
+        _check_build_names(self._environment.build, self._stack.built())
+        wanted = [self._wanted(service, source) for service in self._stack.built()]
+        missing = [w for w in wanted if w.digest is None]
+        for image in wanted:
+            state = "builds" if image.digest is None else "unchanged"
+            self._say(f"{image.service}: {state}, inputs {image.inputs}")
+        if missing:
+            self._build(missing, source)
+        built = {w.service: self._image(w, source) for w in wanted}
+        services = {**built, **self._infrastructure()}
+        manifest = Manifest(
+            name=f"{self._environment.name}-{source.label}",
+            source=source.origin, ref=source.ref, commit=source.commit, author=source.author,
+            created=source.created, build_env=dict(sorted(self._environment.build.items())),
+            services=dict(sorted(services.items())),
+        )  # fmt: skip
+        tags = [manifest.name, f"{self._environment.name}-newest"]
+        self._registry.push_release(self._environment.manifests, manifest.to_json(), tags)
+        return manifest
+
+    def _wanted(self, service: str, source: Source) -> Wanted:
+        dockerfile = (docker_dir() / f"Dockerfile.{service}").read_text()
+        ignore = _dockerignore(service)
+        missing = [p for p in required(dockerfile) if not (source.root / p).exists()]
+        if missing:
+            raise WrongUse(
+                f"the image of {service} needs {', '.join(missing)}, which the source lacks",
+                where=source.origin, state="untouched",
+                todo="is this the application's root, and are these files committed?",
+            )  # fmt: skip
+        bases = {
+            n: self._base(n, default, source) for n, default in base_images(dockerfile).items()
+        }
+        declared = arguments(dockerfile)
+        chosen = {n: v for n, v in self._environment.build.items() if n in declared}
+        settings = {**chosen, **{n: _identity(image) for n, image in bases.items()}}
+        paths = allowed(source.files, ignore)
+        inputs = input_hash({p: source.files[p] for p in paths}, [dockerfile, ignore], settings)
+        repository = self._environment.repository_of(service)
+        digest = self._registry.digest(repository, f"in-{inputs}")
+        return Wanted(
+            service, repository, inputs, digest, {**chosen, **bases}, source.last_commit(paths)
+        )
+
+    def _base(self, name: str, default: str, source: Source) -> str:
+        if name == "PYTHON_IMAGE":
+            return f"python:{_python_version(source.root)}-slim"
+        return default
+
+    def _build(self, missing: list[Wanted], source: Source) -> None:
+        images = [
+            bake.Image(
+                target=w.service,
+                tag=f"{self._registry.host}/{w.repository}:in-{w.inputs}",
+                arguments=w.arguments,
+                labels={
+                    "org.opencontainers.image.revision": w.revision,
+                    "org.homeguru.inputs": w.inputs,
+                },
+            )
+            for w in missing
+        ]
+        login = (self._registry.host, *self._login) if self._login else None
+        bake.bake(images, source.root, self._say, login)
+
+    def _image(self, wanted: Wanted, source: Source) -> ServiceImage:
+        digest = wanted.digest or self._registry.digest(wanted.repository, f"in-{wanted.inputs}")
+        assert digest is not None, "the build was pushed a moment ago"
+        self._registry.tag(wanted.repository, digest, [source.label, "latest"])
+        return ServiceImage(
+            repository=wanted.repository, digest=digest, built=True, inputs=wanted.inputs
+        )
+
+    def _infrastructure(self) -> dict[str, ServiceImage]:
+        """Digests, today, of the images that are not built here."""
+        found = {}
+        for service, default in self._stack.deploy.infrastructure.items():
+            reference = self._environment.images.get(service, default)
+            host, _, path = reference.partition("/")
+            repository, digest = self._resolve(host, path, service)
+            found[service] = ServiceImage(repository=repository, digest=digest, built=False)
+        return found
+
+    def _resolve(self, host: str, path: str, service: str) -> tuple[str, str]:
+        if "@" in path:
+            repository, _, digest = path.partition("@")
+            return repository.partition(":")[0], digest
+        repository, _, tag = path.partition(":")
+        if host == self._environment.pull_registry:
+            found = self._registry.digest(repository, tag or "latest")
+        else:
+            with Registry(host) as other:
+                found = other.digest(repository, tag or "latest")
+        if found is None:
+            raise WrongUse(
+                f"no image {host}/{path} for service {service}",
+                state="untouched", todo=f"correct [images] {service} in the environment",
+            )  # fmt: skip
+        return repository, found
+
+
+def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest:
+    """A manifest by file, by name, or the environment's newest."""
+    file = Path(wanted)
+    if wanted.endswith(".json") or file.is_file():
+        if not file.is_file():
+            raise WrongUse(f"no manifest file {wanted}", state="untouched")
+        return parse_manifest(file.read_text(), wanted)
+    environment = located.environment
+    tag = f"{environment.name}-newest" if wanted == "newest" else wanted
+    text = registry.pull_release(environment.manifests, tag)
+    if text is not None:
+        return parse_manifest(text, f"{environment.manifests}:{tag}")
+    known = [t for t in registry.tags(environment.manifests) if not t.endswith("-newest")]
+    raise WrongUse(
+        f"no release {wanted!r} is published for {environment.name}",
+        where=f"{registry.host}/{environment.manifests}", state="untouched",
+        todo=f"choose one of: {', '.join(nearest(wanted, known))}" if known
+        else f"publish one: homeguru publish --env {environment.name}",
+    )  # fmt: skip
+
+
+def _dockerignore(service: str) -> str:
+    return (docker_dir() / f"Dockerfile.{service}.dockerignore").read_text()
+
+
+def _check_build_names(build: dict[str, str], services: list[str]) -> None:
+    declared: set[str] = set()
+    for service in services:
+        declared |= arguments((docker_dir() / f"Dockerfile.{service}").read_text())
+    unknown = sorted(set(build) - declared)
+    if unknown:
+        raise WrongUse(
+            f"[build] names {', '.join(unknown)}, which no Dockerfile declares as ARG",
+            state="untouched", todo="a value that reaches no image would be silently lost",
+        )  # fmt: skip
+
+
+def _python_version(root: Path) -> str:
+    """`.python-version` when it names one, else the first that `requires-python` allows."""
+    chosen = root / ".python-version"
+    if chosen.is_file():
+        parts = chosen.read_text().strip().split(".")
+        if len(parts) >= 2 and all(p.isdigit() for p in parts[:2]):
+            return ".".join(parts[:2])
+    project = tomllib.loads((root / "pyproject.toml").read_text()).get("project", {})
+    try:
+        allowed_versions = SpecifierSet(str(project.get("requires-python", "")))
+    except InvalidSpecifier:
+        return _PYTHONS[0]
+    fitting = [v for v in _PYTHONS if allowed_versions.contains(f"{v}.99")]
+    return fitting[0] if fitting else _PYTHONS[0]
+
+
+def _identity(image: str) -> str:
+    """A base image's digest: of the local one, which the engine prefers, else the registry's."""
+    shape = "{{if .RepoDigests}}{{index .RepoDigests 0}}{{else}}{{.Id}}{{end}}"
+    local = run("docker", "image", "inspect", "-f", shape, image)
+    if local.code == 0:
+        return local.stdout.strip().rpartition("@")[2]
+    name, _, tag = image.partition(":")
+    path = name if "/" in name else f"library/{name}"
+    with Registry("docker.io") as hub:
+        return hub.digest(path, tag) or image

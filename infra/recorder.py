@@ -1,0 +1,117 @@
+"""What a run leaves behind on the host: a ledger line, a report, a closed journal."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import cast
+
+from deployments import journal
+from deployments.commands import files
+from deployments.commands.quote import Script
+from deployments.errors import StepFailed
+from deployments.ledger import Ledger, Line, Origin, Outcome, Revision, StepRecord
+from deployments.plan import Plan
+from deployments.report import Report, report_markdown
+from deployments.verification import Finding
+from infra.host import Host
+
+
+@dataclass
+class Recorder:
+    """Collects how a run went and writes it down. Times in seconds."""
+
+    host: Host
+    findings: list[Finding] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
+    revision: Revision = Revision()
+    begun: bool = False
+    """Whether the run's own journal line was written: something may have changed."""
+    _started: float = field(default_factory=time.monotonic)
+
+    def note(self, name: str, outcome: str, seconds: float) -> None:
+        """Remember one step."""
+        self.steps.append(StepRecord(step=name, outcome=outcome, seconds=round(seconds, 2)))
+
+    def opening(self, release: str) -> str:
+        """The run's first journal line, once."""
+        if self.begun:
+            return ""
+        return journal.line(journal.run_step(release), "begin", self.host.token)
+
+    def closing(self, release: str, outcome: str) -> str:
+        """The run's last journal line."""
+        return journal.line(journal.run_step(release), "end", self.host.token, outcome)
+
+    def report(self, plan: Plan, outcome: Outcome, problem: str = "") -> Report:
+        """The run as people read it."""
+        environment, actor = self.host.environment, self.host.actor
+        return Report(
+            environment=environment.name, plan=plan, outcome=outcome, steps=tuple(self.steps),
+            findings=tuple(self.findings), revision=self.revision, seconds=self.seconds,
+            who=actor.who, run=actor.run, urls=dict(environment.urls), problem=problem,
+        )  # fmt: skip
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self._started, 2)
+
+    def line(self, plan: Plan, outcome: Outcome, ledger: Ledger, run: str = "") -> str:
+        """The run's ledger line."""
+        actor = self.host.actor
+        return Line(
+            seq=ledger.next_seq, at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            verb=plan.verb, manifest=plan.manifest, release=plan.release, previous=plan.previous,
+            outcome=outcome, revision=self.revision, who=actor.who,
+            origin=cast("Origin", actor.origin), run=run or actor.run, seconds=self.seconds,
+            steps=tuple(self.steps), prev=ledger.tip,
+        ).to_json()  # fmt: skip
+
+    def record(
+        self,
+        plan: Plan,
+        outcome: Outcome,
+        ledger: Ledger,
+        problem: str = "",
+        *,
+        current: bool = True,
+    ) -> Report:
+        """Write the ledger line and end the journal; a failed undo leaves it open.
+
+        current: an `ok` makes the plan's release the current one.
+        """
+        report = self.report(plan, outcome, problem)
+        settled = outcome != "failed"
+        line = self.line(plan, outcome, ledger) + "\n"
+        self.host.send({"line.json": line, "report.md": report_markdown(report)})
+        becomes = plan.release if outcome == "ok" and current else ""
+        script = files.record(
+            self.host.incoming, ledger.tip, becomes, plan.release, settled=settled
+        )
+        self.write(script, self.closing(plan.release, outcome) if settled else "")
+        return report
+
+    def write(self, script: Script, after: str) -> None:
+        """Run a recording script; raises StepFailed with what the host said."""
+        output = self.host.work("record", script, "begin", after=after)
+        if output.code != 0:
+            raise StepFailed(f"record failed:\n{output.tail}", where=self.host.environment.ssh)
+
+    def close_own(self, release: str) -> None:
+        """End the journal of a run that changed nothing: no ledger line."""
+        end = self.closing(release, "ok")
+        self.write(files.close(self.host.actor.run, end), "")
+
+    def close_other(
+        self, unfinished: journal.Unfinished, ledger: Ledger, previous: str | None
+    ) -> None:
+        """One ledger line for a run that could not write its own; both journals end."""
+        manifest = unfinished.release.partition("-")[2]
+        plan = Plan("undo", unfinished.release, manifest, previous, ())
+        line = self.line(plan, "undone", ledger, run=unfinished.run)
+        self.host.send({"line.json": line + "\n"})
+        script = files.record(self.host.incoming, ledger.tip, "", unfinished.release)
+        self.write(script, self.closing(unfinished.release, "undone") if self.begun else "")
+        end = journal.line(journal.run_step(unfinished.release), "end", self.host.token, "undone")
+        self.write(files.close(unfinished.run, end), "")

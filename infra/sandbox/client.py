@@ -1,0 +1,38 @@
+"""Short calls of the Docker client, with its complaint kept in the error."""
+
+from __future__ import annotations
+
+import subprocess
+
+
+class DockerFailed(Exception):
+    """A Docker client command failed; the text names the command and its complaint."""
+
+
+def docker(*args: str, data: bytes | None = None, timeout: float = 60) -> str:
+    """Run `docker` with `args` and return its standard output, stripped.
+
+    `data` goes to its standard input. Raises DockerFailed when it fails, is missing, or
+    needs more than `timeout` seconds.
+    """
+    shown = "docker " + " ".join(args[:3])
+    try:
+        done = subprocess.run(
+            ["docker", *args], input=data or b"", capture_output=True, timeout=timeout, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DockerFailed(f"{shown}: {error}") from error
+    if done.returncode:
+        raise DockerFailed(f"{shown}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode(errors="replace").strip()
+
+
+def image_exists(name: str) -> bool:
+    """Tell whether the engine holds an image of this name."""
+    try:
+        docker("image", "inspect", "--format", "{{.Id}}", name)
+    except DockerFailed as error:
+        if "no such image" in str(error).lower():
+            return False
+        raise
+    return True

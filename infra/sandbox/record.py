@@ -1,0 +1,86 @@
+"""What a sandbox keeps in its state folder: its ports and its two SSH keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+)
+
+#: The ports that the default project takes when they are free: the server's own numbers.
+PREFERRED = {"api": 8003, "frontend": 3003}
+PORTS = ("ssh", "api", "frontend", "registry", "telegram")
+DEFAULT_PROJECT = "homeguru-demo"
+
+
+def load_ports(state: Path, project: str) -> dict[str, int] | None:
+    """Return the remembered host ports by purpose, None at first.
+
+    Raises ValueError when the folder belongs to another project or is damaged.
+    """
+    try:
+        record = json.loads((state / "sandbox.json").read_text())
+    except FileNotFoundError:
+        return None
+    if record["project"] != project:
+        raise ValueError(f"{state} belongs to the sandbox {record['project']}")
+    return {name: int(record["ports"][name]) for name in PORTS}
+
+
+def save_ports(state: Path, project: str, ports: dict[str, int]) -> None:
+    """Remember the host ports; replaced atomically."""
+    text = json.dumps({"v": 1, "project": project, "ports": ports}, indent=2)
+    _write(state / "sandbox.json", text.encode())
+
+
+def choose_ports(project: str, wanted: dict[str, int] | None) -> dict[str, int]:
+    """Choose a free loopback port for each purpose, the `wanted` one where it is free."""
+    first = wanted or (PREFERRED if project == DEFAULT_PROJECT else {})
+    with ExitStack() as held:  # all held until all are chosen: no port twice
+        return {name: _free(first.get(name, 0), held) for name in PORTS}
+
+
+def _free(wanted: int, held: ExitStack) -> int:
+    for port in dict.fromkeys((wanted, 0)):
+        sock = held.enter_context(socket.socket())
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        # SO_REUSEADDR alone would let two bind the same port; a listener excludes others.
+        sock.listen(1)
+        return int(sock.getsockname()[1])
+    raise OSError("no free port on 127.0.0.1")
+
+
+def ensure_key(path: Path) -> str:
+    """Return the public half ("ssh-ed25519 AAAA...") of the key in `path`, made at first.
+
+    The file is OpenSSH's private format with mode 0600.
+    """
+    if not path.exists():
+        secret = Ed25519PrivateKey.generate()
+        _write(path, secret.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    key = load_ssh_private_key(path.read_bytes(), password=None)
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return public.decode()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write with mode 0600 under a second name first: a killed run leaves no half file."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(data)
+    temporary.replace(path)

@@ -1,0 +1,241 @@
+"""One SSH connection to a host: pinned key, time-outs on both sides, streamed output.
+
+fabric's own defaults accept any host key, read the person's SSH configuration and put
+`env=` into the remote command line; none of that is used here.
+"""
+
+from __future__ import annotations
+
+import base64
+import shlex
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import paramiko
+from fabric import Config, Connection
+
+from deployments.commands.quote import Script
+from deployments.environment import Environment, Host
+from deployments.errors import Refused, StepFailed, Unreachable, WrongUse
+
+Log = Callable[[str], None]
+CONNECT_TIMEOUT = 15
+DEAD_AFTER_MS = 10_000
+"""An unanswered packet ends the connection, before the host frees the lock at 15 s."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """How a script on the host ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def tail(self) -> str:
+        """The last twelve lines of the error output, else of the output."""
+        return "\n".join((self.stderr.strip() or self.stdout.strip()).splitlines()[-24:])
+
+
+class _Lines:
+    """A stream that hands complete lines to a log as they come."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._rest = ""
+
+    def write(self, text: str) -> None:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._log(line.rstrip())
+
+    def flush(self) -> None:
+        """Lines are whole when they end; nothing to do earlier."""
+
+
+class Remote:
+    """A connection, opened by `open` and closed by `close`."""
+
+    def __init__(self, environment: Environment, key_file: Path) -> None:
+        self.environment = environment
+        self._where = environment.ssh
+        self._key_file = key_file
+        self._connection = _connection(environment.host, key_file)
+
+    def open(self) -> Remote:
+        """Connect; raises Refused, WrongUse or Unreachable with what to do."""
+        if not self.environment.host.host_keys:
+            raise Refused(
+                "no host key is pinned, and an unknown host is never trusted",
+                where=self._where,
+                state="not contacted",
+                todo="read the key on the server's console: cat /etc/ssh/ssh_host_ed25519_key.pub"
+                f"; put it into host_keys of environment {self.environment.name}",
+            )
+        _check_key_file(self._key_file, self._where)
+        try:
+            self._connection.open()
+        except Exception as error:
+            raise _connect_error(error, self.environment, self._where) from None
+        transport = self.transport
+        transport.set_keepalive(3)
+        sock = transport.sock
+        if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_MS)
+        return self
+
+    def close(self) -> None:
+        """Close; safe to call twice."""
+        self._connection.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection stands."""
+        return bool(self._connection.is_connected)
+
+    @property
+    def transport(self) -> paramiko.Transport:
+        """The open transport; raises Unreachable when the connection is gone."""
+        transport = self._connection.transport
+        if transport is None or not transport.is_active():
+            raise Unreachable("the SSH connection is gone", where=self._where)
+        return cast("paramiko.Transport", transport)
+
+    def run(self, script: Script, log: Log | None = None) -> Output:
+        """Run a script to its end. `log` gets each line of its output as it comes.
+
+        Raises Unreachable when the connection breaks and StepFailed on a time-out. Any
+        exception ends only this side: what the host does meanwhile is the lock's matter.
+        """
+        limit = script.timeout + 15
+        command = f"exec timeout -k 15 {limit} bash -c {shlex.quote(script.text)}"
+        lines = _Lines(log or (lambda _: None))
+        try:
+            _ = self.transport
+            promise = self._connection.run(
+                command, asynchronous=True, warn=True, in_stream=False, pty=False,
+                out_stream=lines, err_stream=lines,
+            )  # fmt: skip
+            result = self._join(promise, time.monotonic() + limit + 30)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise Unreachable(f"the SSH connection broke: {error}", where=self._where) from None
+        if result.exited == -1:
+            raise Unreachable("the SSH connection broke in the middle", where=self._where)
+        return Output(result.exited, result.stdout, result.stderr)
+
+    def _join(self, promise: Any, deadline: float) -> Any:
+        """Wait for a command; fabric's own wait would outlast an interrupt by the command."""
+        channel = promise.runner.channel
+        try:
+            while not channel.exit_status_ready() and self.transport.is_active():
+                if time.monotonic() > deadline:
+                    raise StepFailed("the command did not end in time", where=self._where)
+                time.sleep(0.01)
+        except BaseException:
+            channel.close()
+            raise
+        return promise.join()
+
+    def put(self, directory: str, files: dict[str, str]) -> None:
+        """Write files, 0600, into a directory of this run, 0700, by SFTP."""
+        try:
+            sftp = self._connection.sftp()
+            _make_directory(sftp, directory)
+            for name, text in files.items():
+                with sftp.open(f"{directory}/{name}", "wb") as handle:
+                    handle.chmod(0o600)
+                    handle.set_pipelined(True)
+                    handle.write(text.encode())
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise Unreachable(
+                f"cannot write into {directory}: {error}", where=self._where
+            ) from None
+
+
+def _make_directory(sftp: paramiko.SFTPClient, directory: str) -> None:
+    parent = directory.rpartition("/")[0]
+    for path in (parent, directory):
+        try:
+            sftp.stat(path)
+        except FileNotFoundError:
+            sftp.mkdir(path, 0o700)
+
+
+def _connection(host: Host, key_file: Path) -> Connection:
+    config = Config(overrides={"load_ssh_configs": False}, lazy=True)
+    connection = Connection(
+        host.address,
+        user=host.user,
+        port=host.port,
+        config=config,
+        connect_timeout=CONNECT_TIMEOUT,
+        connect_kwargs={
+            "key_filename": str(key_file),
+            "allow_agent": False,
+            "look_for_keys": False,
+            "banner_timeout": CONNECT_TIMEOUT,
+            "auth_timeout": CONNECT_TIMEOUT,
+        },
+    )
+    connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    known = connection.client.get_host_keys()
+    name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
+    for line in host.host_keys:
+        kind, text = line.split()
+        known.add(name, kind, paramiko.PKey.from_type_string(kind, base64.b64decode(text)))
+    return connection
+
+
+def _check_key_file(path: Path, where: str) -> None:
+    if not path.is_file():
+        raise WrongUse(f"SSH key file {path} does not exist", where=where, state="not contacted")
+    if path.stat().st_mode & 0o077:
+        raise WrongUse(
+            f"SSH key file {path} can be read by others",
+            where=where,
+            state="not contacted",
+            todo=f"chmod 600 {path}",
+        )
+
+
+def _connect_error(error: Exception, environment: Environment, where: str) -> Exception:
+    state = "untouched"
+    pinned = f"host_keys of environment {environment.name}"
+    if isinstance(error, paramiko.BadHostKeyException):
+        return Refused(
+            "the host key changed: it is not the pinned one",
+            where=where,
+            state=state,
+            todo=f"if the server was rebuilt, read its key on its console and correct {pinned}; "
+            "otherwise someone stands between",
+        )
+    if isinstance(error, paramiko.AuthenticationException):
+        return Refused(
+            f"the server refuses user {environment.host.user} with this key",
+            where=where,
+            state=state,
+            todo=f"check `user` and `key_file`; the public half belongs into "
+            f"~{environment.host.user}/.ssh/authorized_keys",
+        )
+    if isinstance(error, paramiko.SSHException) and "not found in known_hosts" in str(error):
+        return Refused(
+            "the server shows a host key that is not pinned",
+            where=where,
+            state=state,
+            todo=f"read the key on the server's console and add it to {pinned}",
+        )
+    if isinstance(error, TimeoutError):
+        said = f"no answer within {CONNECT_TIMEOUT} s"
+    elif isinstance(error, socket.gaierror):
+        said = "the address does not resolve"
+    else:
+        said = f"cannot connect: {error}"
+    return Unreachable(
+        said, where=where, state="not reached", todo="is sshd running, is the port open?"
+    )

@@ -1,0 +1,36 @@
+"""Reading a Compose file with Compose itself."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from deployments.errors import WrongUse
+from deployments.stack import Stack, parse_stack
+from infra.local import run
+
+
+def read_stack(file: Path) -> Stack:
+    """Read a Compose file; raises WrongUse with Compose's own complaint."""
+    if not file.is_file():
+        raise WrongUse(f"no Compose file {file}", state="untouched")
+    return stack_of(file.read_text(), str(file))
+
+
+@lru_cache(maxsize=16)
+def stack_of(text: str, where: str) -> Stack:
+    """Read a Compose file's text, for instance a former release's."""
+    with tempfile.TemporaryDirectory(prefix="homeguru-compose-") as folder:
+        copy = Path(folder) / "compose.yml"
+        copy.write_text(text)
+        done = run(
+            "docker", "compose", "-f", str(copy), "--profile", "*", "config",
+            "--no-interpolate", "--format", "json",
+        )  # fmt: skip
+    if done.code != 0:
+        raise WrongUse(
+            f"Compose cannot read it: {done.stderr.strip()[-500:]}", where=where, state="untouched"
+        )
+    return parse_stack(text, json.loads(done.stdout), where)

@@ -1,0 +1,65 @@
+"""A reverse tunnel: the host reaches the deployer's registry as `localhost:<port>`.
+
+Each connection is served by a handler of our own. fabric's `forward_remote` connects
+inside paramiko's transport thread, unguarded: a registry that is down would take the
+whole SSH connection with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+import paramiko
+
+from deployments.errors import Refused
+
+_CHUNK = 65_536
+
+
+def open_tunnel(transport: paramiko.Transport, remote_port: int, target: str) -> None:
+    """Let the host's `127.0.0.1:<remote_port>` reach `target` (`host:port`) from here.
+
+    Raises Refused when the host's port is taken. Ends with the transport.
+    """
+    host, _, port = target.partition(":")
+
+    def serve(channel: paramiko.Channel, *_: object) -> None:
+        threading.Thread(target=_bridge, args=(channel, host, int(port)), daemon=True).start()
+
+    try:
+        transport.request_port_forward("127.0.0.1", remote_port, handler=serve)
+    except paramiko.SSHException:
+        raise Refused(
+            f"port {remote_port} on the host is taken, or sshd forbids forwarding",
+            state="untouched",
+            todo="free the port, or allow it: AllowTcpForwarding yes",
+        ) from None
+
+
+def _bridge(channel: paramiko.Channel, host: str, port: int) -> None:
+    try:
+        local = socket.create_connection((host, port), timeout=10)
+    except OSError:
+        channel.close()
+        return
+    local.settimeout(None)
+    back = threading.Thread(target=_from_host, args=(channel, local), daemon=True)
+    back.start()
+    with contextlib.suppress(OSError, EOFError):
+        while data := local.recv(_CHUNK):
+            channel.sendall(data)
+    with contextlib.suppress(OSError, EOFError):
+        channel.shutdown_write()
+    back.join(timeout=60)
+    channel.close()
+    local.close()
+
+
+def _from_host(channel: paramiko.Channel, local: socket.socket) -> None:
+    with contextlib.suppress(OSError, EOFError):
+        while data := channel.recv(_CHUNK):
+            local.sendall(data)
+    with contextlib.suppress(OSError):
+        local.shutdown(socket.SHUT_WR)

@@ -1,0 +1,28 @@
+"""Prefect Secret blocks as a source of secrets: `homeguru-<environment>-<name>`."""
+
+from __future__ import annotations
+
+import re
+
+
+class Blocks:
+    """Secret blocks of the Prefect server that this run reports to."""
+
+    def __init__(self, environment: str) -> None:
+        self._environment = environment
+
+    def get(self, name: str) -> str | None:
+        """The block's value, or None when there is no such block."""
+        from prefect.blocks.system import Secret
+
+        try:
+            block = Secret.load(block_name(self._environment, name))
+        except ValueError:
+            return None
+        value = block.get()  # type: ignore[union-attr]
+        return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+
+
+def block_name(environment: str, name: str) -> str:
+    """Block names hold lower-case letters, digits and dashes only."""
+    return re.sub(r"[^a-z0-9]+", "-", f"homeguru-{environment}-{name}".lower())

@@ -1,0 +1,3 @@
+"""The version that the API reports: a one-line change makes a new release."""
+
+VERSION = "v1"
