@@ -60,6 +60,8 @@ class Observation:
     compose_file: str
     edge: str
     current: str | None
+    manifest: str
+    """The current release's manifest, as text."""
     ledger: Ledger
     owner: str
     unfinished: tuple[journal.Unfinished, ...]
@@ -109,6 +111,7 @@ def read_observation(output: str) -> Observation:
         compose_file=found.get("compose", ""),
         edge=found.get("edge", ""),
         current=found.get("current", "").strip() or None,
+        manifest=found.get("manifest", ""),
         ledger=Ledger(tuple(found.get("ledger", "").splitlines())),
         owner=found.get("owner", "").strip(),
         unfinished=_unfinished(found),

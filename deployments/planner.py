@@ -110,7 +110,7 @@ class Planner:
         migrating = self._migration_due(found)
         passwords = {deploy.database.owner.password, deploy.database.application.password}
         rotated = sorted(passwords & set(secrets_changed(self.candidate)))
-        if rotated:
+        if rotated and not fresh:
             steps.append(self._make.roles(f"passwords changed: {', '.join(rotated)}"))
         elif fresh or migrating:
             steps.append(self._make.roles("owner and application, their grants and time-outs"))

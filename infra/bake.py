@@ -38,33 +38,29 @@ def bake(
     login: (registry, user, token), given to the engine in a throw-away configuration.
     """
     command = ["docker", "buildx", "bake", "-f", str(docker_dir() / "docker-bake.hcl")]
-    command += ["--progress", "plain", "--push", *_allow(context)]
+    command += ["--progress", "plain", "--push"]
     for image in images:
         command += ["--set", f"{image.target}.tags={image.tag}"]
         for kind, values in (("args", image.arguments), ("labels", image.labels)):
             command += [
                 w for k, v in values.items() for w in ("--set", f"{image.target}.{kind}.{k}={v}")
             ]
-    shared = images[0].arguments if images else {}
-    bases = {name: value for name, value in shared.items() if name.endswith("_IMAGE")}
+    bases: dict[str, str] = {}
     for image in images:
         bases |= {n: v for n, v in image.arguments.items() if n.endswith("_IMAGE")}
-    environment = {"CONTEXT": str(context), "DOCKERFILES": str(docker_dir()), **bases}
+    environment = {
+        "CONTEXT": str(context),
+        "DOCKERFILES": str(docker_dir()),
+        # Newer bake asks on the terminal before it reads outside its working directory.
+        "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
+        **bases,
+    }
     with _logged_in(login) as extra:
         done = stream(
             *command, *[i.target for i in images], log=_headings(say), env={**environment, **extra}
         )
     if done.code != 0:
         raise _failure(done.stdout, [i.target for i in images])
-
-
-def _allow(context: Path) -> list[str]:
-    """Newer bake asks for consent to read outside its working directory."""
-    version = run("docker", "buildx", "version").stdout
-    match = re.search(r"v?(\d+)\.(\d+)", version.partition(" ")[2])
-    if match and (int(match[1]), int(match[2])) >= (0, 18):
-        return ["--allow", f"fs.read={context}", "--allow", f"fs.read={docker_dir()}"]
-    return []
 
 
 def _headings(say: Callable[[str], None]) -> Callable[[str], None]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployments.errors import HomeguruError
 from infra import engine_debian as debian
 from infra.longrun import CommandFailed, Say, tail
 
@@ -23,7 +24,7 @@ LOCAL_SOCKETS = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
 HOW_TO = "Install Docker Engine with the Compose and buildx plugins: https://docs.docker.com/engine/install/"
 
 
-class EngineMissing(Exception):
+class EngineMissing(HomeguruError):
     """No usable Docker engine, and none could be started; the text says what to do."""
 
 

@@ -109,11 +109,11 @@ def running_dockerd() -> int | None:
     Daemons inside containers are visible too, but live in other namespaces. A second
     daemon in ours would delete the first one's bridge, so it must never be started.
     """
-    ours = os.readlink("/proc/self/ns/net")
+    ours = Path("/proc/self/ns/net").readlink()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and process_name(int(entry.name)) == "dockerd":
             try:
-                if os.readlink(entry / "ns/net") == ours:
+                if (entry / "ns/net").readlink() == ours:
                     return int(entry.name)
             except OSError:  # it ended meanwhile
                 continue

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from deployments.errors import HomeguruError
+
 Say = Callable[[str], None]
 
 #: Seconds between two progress lines.
 TELL_EVERY = 10.0
 
 
-class CommandFailed(Exception):
+class CommandFailed(HomeguruError):
     """A local command ended with a failure, or did not end in time.
 
     `tail` holds the last lines of what it printed, both streams together.

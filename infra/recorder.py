@@ -25,7 +25,7 @@ class Recorder:
     host: Host
     findings: list[Finding] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
-    revision: Revision = Revision()
+    revision: Revision = field(default_factory=Revision)
     begun: bool = False
     """Whether the run's own journal line was written: something may have changed."""
     _started: float = field(default_factory=time.monotonic)

@@ -33,6 +33,6 @@ def shielded() -> Iterator[None]:
 def _interrupt(number: int, _: FrameType | None) -> None:
     name = signal.Signals(number).name
     if _shields:
-        print(f"{name}: undoing; kill -9 leaves the rest to the next run", file=sys.stderr)
+        sys.stderr.write(f"{name}: undoing; kill -9 leaves the rest to the next run\n")
         return
     raise Interrupted(f"stopped by {name}", todo="run the same command again when it is wanted")

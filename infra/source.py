@@ -165,6 +165,10 @@ def _keep_only(root: Path, dockerignores: list[str]) -> None:
 
 
 def _hashes(root: Path) -> dict[str, tuple[str, bool]]:
+    """Content and mode of every file; modes made those that an image's other user can read."""
+    for path in (root, *root.rglob("*")):
+        executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+        path.chmod(0o755 if executable else 0o644)
     return {
         str(path.relative_to(root)): (
             hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -98,21 +98,9 @@ def guarded(
     begin, end: journal lines; `@AT@` and `@OUTCOME@` are filled in. after: a line that
     follows only a success, the one that ends the whole run.
     """
-    text = join(
-        prelude(environment),
-        _GUARD,
-        call(
-            "guard",
-            run,
-            token,
-            body.timeout,
-            begin,
-            end,
-            after,
-            join(prelude(environment), body.text),
-        ),  # fmt: skip
-    )
-    return Script(text, timeout=body.timeout + 90)
+    inner = join(prelude(environment), body.text)
+    line = call("guard", run, token, body.timeout, begin, end, after, inner)
+    return Script(join(prelude(environment), _GUARD, line), timeout=body.timeout + 90)
 
 
 def stop_work(environment: Environment, token: str) -> Script:

@@ -61,6 +61,7 @@ observe() {
   emit_file compose compose.yml
   emit_file edge edge/haproxy.cfg
   emit_file current current
+  if [ -f current ]; then emit_file manifest "releases/$(cat current)/manifest.json"; fi
   emit_file ledger releases.jsonl
   emit_file owner lock/owner
   journals

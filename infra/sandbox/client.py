@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 
+from deployments.errors import HomeguruError
 
-class DockerFailed(Exception):
+
+class DockerFailed(HomeguruError):
     """A Docker client command failed; the text names the command and its complaint."""
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import paramiko
 
+from deployments.errors import HomeguruError
 
-class NotYet(Exception):
+
+class NotYet(HomeguruError):
     """Something that is starting does not answer properly yet."""
 
 

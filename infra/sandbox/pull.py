@@ -6,6 +6,7 @@ import selectors
 import subprocess
 import time
 
+from deployments.errors import HomeguruError
 from infra.longrun import TELL_EVERY, Say
 
 #: Seconds until the registry must have answered at all, and until everything is here.
@@ -28,7 +29,7 @@ NO_WAY = (
 )
 
 
-class PullFailed(Exception):
+class PullFailed(HomeguruError):
     """An image could not be pulled; the text is the engine's reason in one line."""
 
 

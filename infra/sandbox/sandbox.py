@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from deployments.errors import HomeguruError
 from infra.longrun import Say, run_long
 from infra.sandbox import parts, record
 from infra.sandbox.client import DockerFailed, docker
@@ -37,7 +38,7 @@ MANIFESTS = (
 )
 
 
-class SandboxFailed(Exception):
+class SandboxFailed(HomeguruError):
     """The sandbox could not be brought up; the text says why and what to do."""
 
 

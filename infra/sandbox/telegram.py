@@ -173,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._send(200, telegram.queue(str(params["token"]), str(params["text"]), chat))
         if asked == ("GET", "/_conflicts"):
             return self._send(200, {"count": telegram.conflicts})
-        self._send(404, {"error": "unknown"})
+        return self._send(404, {"error": "unknown"})
 
     def _bot(self, path: str, params: dict[str, Any]) -> None:
         found = re.fullmatch(r"/bot([^/]+)/(\w+)", path)
@@ -188,7 +188,7 @@ class Handler(BaseHTTPRequestHandler):
             if updates is None:
                 return self._send(409, _error(409, CONFLICT))
             return self._send(200, {"ok": True, "result": updates})
-        self._send(200, {"ok": True, "result": self._result(token, method.lower(), params)})
+        return self._send(200, {"ok": True, "result": self._result(token, method.lower(), params)})
 
     def _result(self, token: str, method: str, params: dict[str, Any]) -> Any:
         telegram = self.server.telegram

@@ -135,7 +135,7 @@ def test_runs_as_a_user_who_owns_a_home_and_no_code(build: Build, name: str) -> 
     assert seen.splitlines() == ["10001", "home", "read only"]
 
 
-@pytest.mark.parametrize("name", ("bot", "api"))
+@pytest.mark.parametrize("name", ["bot", "api"])
 def test_development_packages_stay_out(build: Build, name: str) -> None:
     packages = build.shell(name, "ls /app/.venv/lib/python3*/site-packages").split()
     assert {"aiogram", "alembic", "fastapi"} <= set(packages)

@@ -7,7 +7,6 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
-
 from src.config import Settings
 from src.db import Base
 

@@ -1,0 +1,5 @@
+"""`python -m infra.cli`: the same as `homeguru`."""
+
+from infra.cli import main
+
+main()

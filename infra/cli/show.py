@@ -1,0 +1,113 @@
+"""What the verbs print: aligned, short, coloured only on a terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from deployments.changes import short
+from deployments.ledger import Line
+from deployments.plan import Plan
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def as_json(data: Any) -> None:
+    """One JSON document on stdout."""
+    console.out(json.dumps(data, ensure_ascii=False), highlight=False)
+
+
+def pairs(rows: list[tuple[str, str]]) -> None:
+    """Two aligned columns."""
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        console.print(f"{escape(name):<{width}}  {escape(value)}")
+
+
+def plan(found: Plan) -> None:
+    """What would be done, and why."""
+    pairs(found.lines())
+    count = len(found.steps)
+    said = f"{count} steps" if count else "Nothing to do: the environment already runs this release"
+    console.print(f"\n{said}. Fingerprint {found.fingerprint}.")
+
+
+def table(header: list[str], rows: list[list[str]]) -> None:
+    """An aligned table without lines."""
+    widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
+    for number, row in enumerate([header, *rows]):
+        text = "  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
+        console.print(f"[bold]{escape(text)}[/bold]" if number == 0 else escape(text))
+
+
+def history(lines: list[Line], current: str | None) -> None:
+    """The ledger, newest last; the current release is marked."""
+    rows = [
+        [
+            "*" if line.release == current and line.outcome == "ok" else " ",
+            line.at, line.verb, line.release, line.outcome, f"{line.seconds:.0f} s",
+            line.revision.after or "-", line.who,
+        ]
+        for line in lines
+    ]  # fmt: skip
+    table(["", "at", "verb", "release", "outcome", "took", "revision", "who"], rows)
+
+
+def status(found: dict[str, Any], notes: list[str]) -> None:
+    """One environment as it is now."""
+    commit = str(found["commit"] or "none")[:12]
+    head = [
+        ("environment", str(found["environment"])),
+        ("release", str(found["release"] or "none")),
+        ("commit", commit),
+        ("database revision", str(found["database_revision"] or "none")),
+        *[(name, url) for name, url in sorted(found["urls"].items())],
+        *[("note", note) for note in notes],
+    ]
+    pairs(head)
+    console.print()
+    rows = [
+        [s["name"], s["state"], s["health"] or "-", short(s["digest"])] for s in found["services"]
+    ]
+    table(["service", "state", "health", "digest"], rows)
+
+
+def deployed(summary: dict[str, Any]) -> None:
+    """The end of a run."""
+    if not summary["changed"]:
+        what = "nothing to do"
+        if summary["verb"] == "verify":
+            what = "all checks passed"
+        console.print(f"\n[green]{what}[/green]: {summary['environment']} runs {summary['release']}")
+        return
+    console.print(f"\n[green]done[/green] in {summary['seconds']:.1f} s")
+    rows = [("release", str(summary["release"])), ("revision", str(summary["database_revision"]))]
+    rows += [(name, url) for name, url in sorted(summary["urls"].items())]
+    pairs(rows)
+
+
+def manifest(found: dict[str, Any]) -> None:
+    """A published release: its name and the digests."""
+    console.print(f"\n[green]published[/green] {found['name']}")
+    rows = [
+        [name, image["repository"], image["digest"]] for name, image in found["services"].items()
+    ]
+    table(["service", "repository", "digest"], rows)
+
+
+def demo(found: dict[str, Any]) -> None:
+    """Where to look, after the demo came up."""
+    console.print()
+    if not found["changed"]:
+        console.print("Nothing to do: the sandbox already runs this release.\n")
+    rows = [("Prefect UI", found["ui"])]
+    rows += [(name, url) for name, url in sorted(found["urls"].items())]
+    rows += [("release", str(found["release"]))]
+    rows += [("revision", str(found["database_revision"]))]
+    rows += [(name, ref.partition("@")[2]) for name, ref in found["images"].items()]
+    rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in found["phases"]))]
+    pairs(rows)

@@ -1,0 +1,104 @@
+"""Looking at a host without a lock and without Prefect: plan, status, history, logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from deployments.commands.probe import tail_logs
+from deployments.errors import WrongUse
+from deployments.ledger import Line
+from deployments.manifest import parse_manifest
+from deployments.observation import Observation
+from deployments.plan import Plan
+from infra.actor import from_terminal
+from infra.assembly import Assembly
+from infra.host import Host
+from infra.lock import describe_owner
+from infra.operation import Operation
+from infra.publishing import find_manifest
+
+
+@contextmanager
+def opened(assembly: Assembly, verb: str, log: Callable[[str], None]) -> Iterator[Host]:
+    """A host, connected and closed again."""
+    host = Host(assembly.located, from_terminal("none"), verb, log)
+    host.open()
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+def plan_of(assembly: Assembly, release: str, log: Callable[[str], None]) -> Plan:
+    """What `deploy` would do now; nothing is changed."""
+    configuration = assembly.configuration()
+    with assembly.registry() as registry, opened(assembly, "plan", log) as host:
+        operation = Operation(assembly, configuration, host, registry, lambda _, work: work())
+        manifest = find_manifest(assembly.located, registry, release)
+        target = operation.target(manifest)
+        return operation.plan(target, operation.observe()).plan
+
+
+def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str, Any], list[str]]:
+    """The environment as it is now, and what is worth a note."""
+    with opened(assembly, "status", log) as host:
+        seen = host.observe(assembly.stack)
+    commit = parse_manifest(seen.manifest, "current").commit if seen.manifest else None
+    found = {
+        "environment": assembly.located.environment.name,
+        "release": seen.current,
+        "commit": commit,
+        "services": [
+            {
+                "name": container.service,
+                "state": container.state,
+                "health": container.health or None,
+                "image": container.ref,
+                "digest": container.digest,
+            }
+            for service in assembly.stack.ordered
+            for container in seen.of(service.name)
+        ],
+        "urls": dict(assembly.located.environment.urls),
+        "database_revision": seen.revision,
+    }
+    return found, _notes(seen)
+
+
+def _notes(seen: Observation) -> list[str]:
+    notes = []
+    if seen.locked:
+        notes.append(f"being changed: {describe_owner(seen.owner)}")
+    else:
+        notes += [
+            f"run {u.run} of {u.at} never ended (release {u.release}): the next deploy undoes it"
+            for u in seen.unfinished
+        ]
+    broken = seen.ledger.broken_at()
+    if broken:
+        notes.append(f"the ledger was edited: line {broken} does not fit the one before")
+    return notes
+
+
+def history_of(
+    assembly: Assembly, log: Callable[[str], None]
+) -> tuple[list[Line], str | None]:
+    """The ledger's lines, oldest first, and the current release."""
+    with opened(assembly, "history", log) as host:
+        seen = host.observe(assembly.stack)
+    return seen.ledger.lines, seen.current
+
+
+def logs_of(
+    assembly: Assembly, service: str, lines: int, *, follow: bool, log: Callable[[str], None]
+) -> int:
+    """Print a service's last lines; returns the remote exit code."""
+    if service not in assembly.stack.services:
+        raise WrongUse(
+            f"no service {service!r}", where=str(assembly.located.compose_file),
+            todo=f"choose one of: {', '.join(s.name for s in assembly.stack.ordered)}",
+        )  # fmt: skip
+    with opened(assembly, "logs", log) as host:
+        return host.follow(tail_logs(host.environment, service, lines, follow=follow))

@@ -1,0 +1,48 @@
+"""Prefect's settings for a process of ours, and running a flow in it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+from infra.paths import state_dir
+
+ENTRYPOINTS = {
+    verb: f"flows.{verb}.{verb}"
+    for verb in ("publish", "deploy", "migrate", "verify", "rollback", "release")
+}
+"""The same module entrypoints that prefect.yaml names."""
+
+
+def configure() -> None:
+    """Settings before Prefect is imported: a home of our own, never a person's profile.
+
+    `PREFECT_API_URL` of the environment chooses a server; without it Prefect's embedded
+    one is used, with its history in our state folder.
+    """
+    home = state_dir() / "prefect"
+    os.environ["PREFECT_HOME"] = str(home)
+    os.environ["PREFECT_PROFILES_PATH"] = str(home / "profiles.toml")
+    os.environ.pop("PREFECT_PROFILE", None)
+    defaults = {
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # The terminal shows our own progress; the whole log is in Prefect's history.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
+    """Run a flow in this process; returns its result or raises what it failed with."""
+    module, _, name = ENTRYPOINTS[verb].rpartition(".")
+    flow = getattr(importlib.import_module(module), name)
+    state = flow(**parameters, return_state=True)
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, BaseException):
+        raise result
+    return result

@@ -1,0 +1,164 @@
+"""A Prefect server and a process worker on this machine, with a home of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from deployments.errors import HomeguruError
+from infra.longrun import run_long
+from infra.paths import CHECKOUT
+
+Say = Callable[[str], None]
+POOL = "homeguru"
+
+
+class LocalPrefect:
+    """Server on SQLite and one process worker. `state` holds pids, logs and the home."""
+
+    def __init__(self, state: Path, say: Say) -> None:
+        self._state = state
+        self._say = say
+        self._record = state / "prefect.json"
+        state.mkdir(parents=True, exist_ok=True)
+
+    def up(self, environments: Path, port: int = 4200) -> str:
+        """Start what does not run yet; returns the UI's address."""
+        record = self._load()
+        if not _alive(record.get("server"), "server"):
+            record["port"] = _free_port(record.get("port", port))
+            record["server"] = self._start("server", record["port"], environments)
+            self._save(record)
+        url = f"http://127.0.0.1:{record['port']}"
+        self._await(url, record["server"])
+        if not _alive(record.get("worker"), "worker"):
+            self._register(url, environments)
+            record["worker"] = self._start("worker", record["port"], environments)
+            self._save(record)
+        return url
+
+    def down(self) -> None:
+        """Stop the worker and the server that this state folder knows."""
+        record = self._load()
+        for kind in ("worker", "server"):
+            pid = record.get(kind)
+            if _alive(pid, kind):
+                self._say(f"stopping the Prefect {kind}")
+                _stop(int(pid))
+        self._record.unlink(missing_ok=True)
+
+    def environment(self, port: int, environments: Path) -> dict[str, str]:
+        """Variables for every process of this Prefect."""
+        return {
+            **os.environ,
+            "PREFECT_HOME": str(self._state / "prefect"),
+            "PREFECT_PROFILES_PATH": str(self._state / "prefect" / "profiles.toml"),
+            "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "DO_NOT_TRACK": "1",
+            "HOMEGURU_ENVIRONMENTS": str(environments),
+            "NO_COLOR": "1",
+        }
+
+    def _start(self, kind: str, port: int, environments: Path) -> int:
+        arguments = {
+            "server": ["server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            "worker": ["worker", "start", "--pool", POOL, "--type", "process"],
+        }[kind]
+        self._say(f"starting the Prefect {kind}")
+        log = self._state / f"prefect-{kind}.log"
+        with log.open("ab") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", *arguments], stdin=subprocess.DEVNULL,
+                stdout=out, stderr=out, cwd=CHECKOUT, start_new_session=True,
+                env=self.environment(port, environments),
+            )  # fmt: skip
+        return process.pid
+
+    def _await(self, url: str, pid: int) -> None:
+        begin = told = time.monotonic()
+        while time.monotonic() - begin < 120:
+            try:
+                if httpx.get(f"{url}/api/health", timeout=2, trust_env=False).is_success:
+                    return
+            except httpx.HTTPError:
+                pass
+            if not _alive(pid, "server"):
+                break
+            if time.monotonic() - told > 10:
+                told = time.monotonic()
+                self._say(f"starting the Prefect server: {told - begin:.0f} s")
+            time.sleep(0.3)
+        raise HomeguruError(
+            "the Prefect server did not come up", where=str(self._state / "prefect-server.log"),
+            todo="read the log, then try again",
+        )  # fmt: skip
+
+    def _register(self, url: str, environments: Path) -> None:
+        port = int(url.rpartition(":")[2])
+        env = self.environment(port, environments)
+        prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
+        pool = [*prefect, "work-pool", "create", POOL, "--type", "process", "--overwrite"]
+        run_long(pool, "creating the work pool", self._say, env=env, cwd=CHECKOUT)
+        deploy = [*prefect, "deploy", "--all"]
+        run_long(deploy, "registering the deployments", self._say, env=env, cwd=CHECKOUT)
+
+    def _load(self) -> dict[str, int]:
+        try:
+            return dict(json.loads(self._record.read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def _save(self, record: dict[str, int]) -> None:
+        self._record.write_text(json.dumps(record))
+
+
+def _alive(pid: object, kind: str) -> bool:
+    """Whether `pid` is a running process and still the one that we started."""
+    if not isinstance(pid, int):
+        return False
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return b"prefect" in words and kind.encode() in words
+
+
+def _stop(pid: int) -> None:
+    """End a process and its group: TERM, then KILL after ten seconds."""
+    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            if not Path(f"/proc/{pid}").exists():
+                return
+            time.sleep(0.1)
+
+
+def _free_port(wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise HomeguruError("no free port on this machine")

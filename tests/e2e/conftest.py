@@ -1,0 +1,156 @@
+"""A real engine, a real sandbox host, a Git repository of the application.
+
+Everything here has names of this run, and is removed at its end. What a killed run left
+behind is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from infra.engine import ensure_engine
+from infra.sandbox.client import docker
+from infra.sandbox.environment import write_environment
+from infra.sandbox.images import ALL, ensure_images
+from infra.sandbox.parts import remove
+from infra.sandbox.sandbox import Sandbox, SandboxInfo
+
+ROOT = Path(__file__).resolve().parents[2]
+APPLICATION = ROOT / "tests" / "homeguru"
+
+
+def say(text: str) -> None:
+    """Progress beside pytest's own output."""
+    sys.__stderr__.write(f"    {text}\n")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the command line ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.stdout.strip().splitlines()[-1])
+
+
+@dataclass(frozen=True)
+class World:
+    """A sandbox, its environment folder, and `homeguru` as a person runs it."""
+
+    info: SandboxInfo
+    environments: Path
+    state: Path
+    repository: Path
+
+    @property
+    def variables(self) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+        return {
+            **inherited,
+            "HOMEGURU_ENVIRONMENTS": str(self.environments),
+            "HOMEGURU_STATE": str(self.state),
+            "NO_COLOR": "1",
+        }
+
+    def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
+        """Start `homeguru` and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "infra.cli", *words], text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**self.variables, **more},
+            start_new_session=True,
+        )  # fmt: skip
+
+    def homeguru(self, *words: str, **more: str) -> Ended:
+        """Run `homeguru` to its end."""
+        process = self.start(*words, **more)
+        stdout, stderr = process.communicate(timeout=600)
+        return Ended(process.returncode, stdout, stderr)
+
+    def ok(self, *words: str) -> dict:
+        """Run `homeguru ... --json` and expect success."""
+        ended = self.homeguru(*words, "--json")
+        assert ended.code == 0, f"{words}: {ended.stdout}\n{ended.stderr}"
+        return ended.json
+
+    def on_server(self, script: str) -> str:
+        """Run a script on the server, past SSH, as its user."""
+        words = ["exec", "-u", "systech", "-w", "/opt/systech/sunko", self.info.server]
+        return docker(*words, "bash", "-c", script, timeout=180)
+
+    def containers(self) -> dict[str, str]:
+        """Service to container id and restart count, as the server's engine says."""
+        shown = self.on_server(
+            "docker ps -q --no-trunc --filter label=com.docker.compose.project=homeguru | xargs -r docker "
+            "inspect -f '{{index .Config.Labels \"com.docker.compose.service\"}} {{.Id}} {{.RestartCount}}'"
+        )
+        return dict(line.split(" ", 1) for line in shown.splitlines())
+
+    def edit(self, changes: dict[str, tuple[str, str]], message: str) -> str:
+        """Replace text in files of the application and commit; returns the commit."""
+        for path, (before, after) in changes.items():
+            file = self.repository / path
+            text = file.read_text()
+            assert before in text, f"{path} does not hold {before!r}"
+            file.write_text(text.replace(before, after))
+        return self.commit(message)
+
+    def commit(self, message: str) -> str:
+        """Commit everything in the application's repository."""
+        git(self.repository, "add", "-A")
+        git(self.repository, "commit", "-q", "-m", message)
+        return git(self.repository, "rev-parse", "HEAD")
+
+
+def git(repository: Path, *words: str) -> str:
+    """Run git in a repository, as somebody."""
+    who = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    done = subprocess.run(
+        ["git", "-C", str(repository), *who, *words], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """A Docker engine with every image; a missing one fails the run."""
+    ensure_engine(say, ROOT / ".state" / "engine")
+    ensure_images(ALL, say)
+
+
+@pytest.fixture(scope="session")
+def info(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxInfo]:
+    """A sandbox of this run."""
+    project = "hgtest-e2e"
+    remove(project)
+    sandbox = Sandbox(project, tmp_path_factory.mktemp("sandbox"), say)
+    try:
+        yield sandbox.up()
+    finally:
+        sandbox.down()
+
+
+@pytest.fixture(scope="session")
+def world(info: SandboxInfo, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The sandbox with an environment and a repository whose first commit is v1."""
+    folder = tmp_path_factory.mktemp("world")
+    environments = folder / "environments"
+    write_environment(info, environments, healthy_within=45)
+    repository = folder / "homeguru"
+    ignored = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
+    shutil.copytree(APPLICATION, repository, ignore=ignored)
+    git(repository, "init", "-q", "-b", "main")
+    found = World(info, environments, folder / "state", repository)
+    found.commit("v1")
+    return found
