@@ -154,4 +154,5 @@ def _mistake(location: tuple[int | str, ...], kind: str, message: str) -> str:
         return f"unknown key `{key}`"
     if kind == "missing":
         return f"missing key `{key}`"
-    return f"`{key}`: {message[0].lower()}{message[1:]}"
+    said = message.removeprefix("Value error, ")
+    return f"`{key}`: {said[0].lower()}{said[1:]}"

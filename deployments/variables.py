@@ -41,9 +41,8 @@ def configuration(
     }
     names = set(environment.secrets.names)
     problems = [_problem(n, d, environment, secrets, stack) for n, d in sorted(needed.items())]
-    problems += [
-        _problem(n, None, environment, secrets, stack) for n in sorted(names - set(needed))
-    ]
+    unused = (names | set(environment.variables)) - set(needed)
+    problems += [_problem(n, None, environment, secrets, stack) for n in sorted(unused)]
     said = [p for p in problems if p]
     if said:
         raise WrongUse(
@@ -72,7 +71,7 @@ def _problem(
         return f"{kind} {name} is empty"
     if _PLACEHOLDER.match(value.strip()):
         return f"{kind} {name} still holds the template's placeholder"
-    if "\n" in value or "\0" in value:
+    if set(value) & set("\n\r\0"):
         return f"{kind} {name} holds a line break"
     if name in stack.in_urls and not _URL_SAFE.match(value):
         return f"{kind} {name} stands inside a URL: use letters, digits and . _ ~ - only"
@@ -82,8 +81,8 @@ def _problem(
 def render_env(values: Mapping[str, str | SecretStr]) -> str:
     """An env file that Compose reads back to exactly these values.
 
-    Single quotes keep everything literal; a value that holds one goes into double
-    quotes with `\\`, `"` and `$` escaped.
+    Single quotes keep everything literal but `\\'`; a value that holds a quote or ends in
+    a backslash goes into double quotes with `\\`, `"` and `$` escaped.
     """
     return "".join(f"{name}={_quote(_reveal(value))}\n" for name, value in sorted(values.items()))
 
@@ -93,7 +92,7 @@ def _reveal(value: str | SecretStr) -> str:
 
 
 def _quote(value: str) -> str:
-    if "'" not in value:
+    if "'" not in value and not value.endswith("\\"):
         return f"'{value}'"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     return f'"{escaped}"'
@@ -102,7 +101,7 @@ def _quote(value: str) -> str:
 def parse_env(text: str) -> dict[str, str]:
     """Read back what `render_env` wrote."""
     values: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         name, sep, raw = line.partition("=")
         if not sep or name.startswith("#"):
             continue

@@ -82,9 +82,7 @@ def _notes(seen: Observation) -> list[str]:
     return notes
 
 
-def history_of(
-    assembly: Assembly, log: Callable[[str], None]
-) -> tuple[list[Line], str | None]:
+def history_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[list[Line], str | None]:
     """The ledger's lines, oldest first, and the current release."""
     with opened(assembly, "history", log) as host:
         seen = host.observe(assembly.stack)

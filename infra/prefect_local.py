@@ -36,7 +36,8 @@ class LocalPrefect:
         """Start what does not run yet; returns the UI's address."""
         record = self._load()
         if not _alive(record.get("server"), "server"):
-            record["port"] = _free_port(record.get("port", port))
+            wanted: int = record.get("port", port)
+            record["port"] = _free_port(wanted)
             record["server"] = self._start("server", record["port"], environments)
             self._save(record)
         url = f"http://127.0.0.1:{record['port']}"

@@ -38,8 +38,8 @@ class Output:
 
     @property
     def tail(self) -> str:
-        """The last twelve lines of the error output, else of the output."""
-        return "\n".join((self.stderr.strip() or self.stdout.strip()).splitlines()[-24:])
+        """The last fourteen lines of the error output, else of the output."""
+        return "\n".join((self.stderr.strip() or self.stdout.strip()).splitlines()[-14:])
 
 
 class _Lines:

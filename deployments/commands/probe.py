@@ -43,5 +43,7 @@ def probe(environment: Environment, questions: list[tuple[str, str, tuple[str, .
 def tail_logs(environment: Environment, service: str, lines: int, *, follow: bool) -> Script:
     """The last lines of a service's containers."""
     flags = f"--no-color --tail {int(lines)}" + (" --follow" if follow else "")
-    text = join(prelude(environment), f"compose --ansi never logs {flags} {call('', service).strip()}")
+    text = join(
+        prelude(environment), f"compose --ansi never logs {flags} {call('', service).strip()}"
+    )
     return Script(text, timeout=86_400 if follow else 60)

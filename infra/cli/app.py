@@ -64,9 +64,7 @@ def deploy(
     env: Env, release: Release = "newest", update_infrastructure: Infra = False, json: Json = False
 ) -> None:
     """Bring an environment to a published release, or leave it as it was."""
-    found = _flow(
-        "deploy", env, json, release=release, update_infrastructure=update_infrastructure
-    )
+    found = _flow("deploy", env, json, release=release, update_infrastructure=update_infrastructure)
     show.as_json(found) if json else show.deployed(found)
 
 
@@ -97,7 +95,9 @@ def verify(env: Env, json: Json = False) -> None:
 @app.command()
 def rollback(
     env: Env,
-    to: Annotated[str, typer.Argument(help="previous, a release id, a manifest's name.")] = "previous",
+    to: Annotated[
+        str, typer.Argument(help="previous, a release id, a manifest's name.")
+    ] = "previous",
     json: Json = False,
 ) -> None:
     """Bring an earlier release back; the database is left as it is."""

@@ -82,7 +82,9 @@ def deployed(summary: dict[str, Any]) -> None:
         what = "nothing to do"
         if summary["verb"] == "verify":
             what = "all checks passed"
-        console.print(f"\n[green]{what}[/green]: {summary['environment']} runs {summary['release']}")
+        console.print(
+            f"\n[green]{what}[/green]: {summary['environment']} runs {summary['release']}"
+        )
         return
     console.print(f"\n[green]done[/green] in {summary['seconds']:.1f} s")
     rows = [("release", str(summary["release"])), ("revision", str(summary["database_revision"]))]

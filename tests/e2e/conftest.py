@@ -15,8 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
+
 from infra.engine import ensure_engine
+from infra.prefect_local import LocalPrefect
 from infra.sandbox.client import docker
 from infra.sandbox.environment import write_environment
 from infra.sandbox.images import ALL, ensure_images
@@ -53,6 +56,8 @@ class World:
     environments: Path
     state: Path
     repository: Path
+    api: str
+    """Address of the Prefect server's API."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -61,6 +66,7 @@ class World:
             **inherited,
             "HOMEGURU_ENVIRONMENTS": str(self.environments),
             "HOMEGURU_STATE": str(self.state),
+            "PREFECT_API_URL": self.api,
             "NO_COLOR": "1",
         }
 
@@ -96,6 +102,17 @@ class World:
             "inspect -f '{{index .Config.Labels \"com.docker.compose.service\"}} {{.Id}} {{.RestartCount}}'"
         )
         return dict(line.split(" ", 1) for line in shown.splitlines())
+
+    def version(self) -> str:
+        """The version that answers from outside."""
+        return str(httpx.get(self.info.api_url, trust_env=False).json()["version"])
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Add a variable to the environment's file, or change it."""
+        file = self.environments / "sandbox.toml"
+        lines = [x for x in file.read_text().splitlines() if not x.startswith(f"{name} =")]
+        at = lines.index("[variables]") + 1
+        file.write_text("\n".join([*lines[:at], f'{name} = "{value}"', *lines[at:]]) + "\n")
 
     def edit(self, changes: dict[str, tuple[str, str]], message: str) -> str:
         """Replace text in files of the application and commit; returns the commit."""
@@ -142,15 +159,35 @@ def info(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[San
 
 
 @pytest.fixture(scope="session")
-def world(info: SandboxInfo, tmp_path_factory: pytest.TempPathFactory) -> World:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this run keeps environments, Prefect's home and the application's repository."""
+    return tmp_path_factory.mktemp("world")
+
+
+@pytest.fixture(scope="session")
+def environments(info: SandboxInfo, folder: Path) -> Path:
+    """The folder with the sandbox's environment."""
+    write_environment(info, folder / "environments", healthy_within=45)
+    return folder / "environments"
+
+
+@pytest.fixture(scope="session")
+def prefect(environments: Path, folder: Path) -> Iterator[str]:
+    """A Prefect server with a process worker and the six deployments; its UI's address."""
+    local = LocalPrefect(folder / "state", say)
+    try:
+        yield local.up(environments, port=0)
+    finally:
+        local.down()
+
+
+@pytest.fixture(scope="session")
+def world(info: SandboxInfo, environments: Path, prefect: str, folder: Path) -> World:
     """The sandbox with an environment and a repository whose first commit is v1."""
-    folder = tmp_path_factory.mktemp("world")
-    environments = folder / "environments"
-    write_environment(info, environments, healthy_within=45)
     repository = folder / "homeguru"
     ignored = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
     shutil.copytree(APPLICATION, repository, ignore=ignored)
     git(repository, "init", "-q", "-b", "main")
-    found = World(info, environments, folder / "state", repository)
+    found = World(info, environments, folder / "state", repository, f"{prefect}/api")
     found.commit("v1")
     return found

@@ -1,0 +1,287 @@
+"""The story of a production server, told once, in order, on real parts.
+
+Each test goes on where the one before ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+MIGRATION = '''"""{name}.
+
+Revision ID: {revision}
+Revises: {before}
+"""
+
+from alembic import op
+
+revision = "{revision}"
+down_revision = "{before}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("{sql}")
+
+
+def downgrade() -> None:
+    pass
+'''
+releases: dict[str, str] = {}
+"""Version to the manifest's name, as the story goes on."""
+
+
+def add_migration(world, number: int, name: str, sql: str) -> str:
+    revision, before = f"a1b2c3d4{number:04}", f"a1b2c3d4{number - 1:04}"
+    file = world.repository / "migrations" / "versions" / f"{number:04}_{name}.py"
+    file.write_text(MIGRATION.format(name=name, revision=revision, before=before, sql=sql))
+    return revision
+
+
+def release(world) -> dict:
+    return world.ok("release", "--env", "sandbox", "--source", str(world.repository))
+
+
+@contextmanager
+def load(url: str) -> Iterator[list[str]]:
+    """GET and POST about twenty times a second; the list fills with what failed."""
+    failed: list[str] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(timeout=30, trust_env=False) as client:
+            for number in range(20_000):
+                if stop.wait(0.05):
+                    return
+                try:
+                    if number % 5:
+                        answer = client.get(f"{url}/health")
+                    else:
+                        answer = client.post(f"{url}/messages", json={"text": "load"})
+                    if not answer.is_success:
+                        failed.append(f"{answer.status_code} {answer.request.method}")
+                except httpx.HTTPError as error:
+                    failed.append(type(error).__name__)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield failed
+    finally:
+        stop.set()
+        thread.join()
+
+
+def ledger(world) -> list[dict]:
+    return world.ok("history", "--env", "sandbox")
+
+
+def wait_for(world, script: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if world.on_server(f"{script} && echo yes || true").strip().endswith("yes"):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"never true on the server: {script}")
+
+
+def test_v1_is_released_and_seen_from_outside(world) -> None:
+    found = release(world)
+    releases["v1"] = found["release"].partition("-")[2]
+    assert found["outcome"] == "ok"
+    assert found["release"].startswith("1-sandbox-sha-")
+    assert found["database_revision"] == "a1b2c3d40002"
+    assert world.version() == "v1"
+    assert "HomeGuru" in httpx.get(world.info.frontend_url, trust_env=False).text
+    written = httpx.post(f"{world.info.api_url}/messages", json={"text": "a sofa"}, trust_env=False)
+    assert written.status_code == 201
+
+
+def test_status_equals_what_the_engine_says(world) -> None:
+    found = world.ok("status", "--env", "sandbox")
+    assert set(found) == {
+        "environment", "release", "commit", "services", "urls", "database_revision",
+    }  # fmt: skip
+    shown = world.on_server(
+        "docker ps -q --filter label=com.docker.compose.project=homeguru | while read -r id; do "
+        "docker inspect -f '{{index .Config.Labels \"com.docker.compose.service\"}} {{.Image}}' $id; done"
+        ' | while read -r service image; do echo "$service '
+        "$(docker image inspect -f '{{index .RepoDigests 0}}' $image)\"; done"
+    )
+    engine = {s: r.partition("@")[2] for s, r in (line.split() for line in shown.splitlines())}
+    assert {s["name"]: s["digest"] for s in found["services"]} == engine
+    assert len(engine) == 5
+
+
+def test_the_database_is_reached_by_a_role_that_may_not_change_the_schema(world) -> None:
+    roles = world.on_server(
+        "docker exec homeguru-postgres-1 psql -U postgres -d homeguru -Atc "
+        "\"select tableowner from pg_tables where tablename='messages'; "
+        "select has_schema_privilege('homeguru','public','CREATE')\""
+    )
+    assert roles.split() == ["homeguru_owner", "f"]
+
+
+def test_v2_migrates_and_loses_no_request(world) -> None:
+    before = world.containers()
+    revision = add_migration(world, 3, "colour", "ALTER TABLE messages ADD COLUMN colour text")
+    world.edit({"src/version.py": ('"v1"', '"v2"')}, "v2")
+    with load(world.info.api_url) as failed:
+        found = release(world)
+    releases["v2"] = found["release"].partition("-")[2]
+    assert failed == []
+    assert found["database_revision"] == revision
+    assert world.version() == "v2"
+    messages = httpx.get(f"{world.info.api_url}/messages?limit=1000", trust_env=False).json()
+    assert "a sofa" in [m["text"] for m in messages]
+    after = world.containers()
+    unchanged = {s for s in before if before[s] == after[s]}
+    assert unchanged == {"postgres", "edge", "frontend"}
+
+
+def test_a_broken_v3_is_undone_while_v2_serves(world) -> None:
+    world.edit({"src/version.py": ('"v2"', '"v3"')}, "v3")
+    world.edit(
+        {"src/api/main.py": ("settings = Settings", 'raise SystemExit("broken on purpose")\nsettings = Settings')},
+        "v3, broken",
+    )  # fmt: skip
+    with load(world.info.api_url) as failed:
+        ended = world.homeguru("release", "--env", "sandbox", "--source", str(world.repository))
+    assert failed == []
+    assert ended.code == 1
+    assert "broken on purpose" in ended.stderr
+    assert "as before" in ended.stderr
+    assert "Traceback (most" not in ended.stderr
+    assert world.version() == "v2"
+    last = ledger(world)[-1]
+    assert (last["outcome"], last["verb"]) == ("undone", "deploy")
+    assert world.ok("status", "--env", "sandbox")["release"].endswith(releases["v2"])
+    assert world.ok("verify", "--env", "sandbox")["outcome"] == "ok"
+
+
+def test_rollback_to_v1_by_name_keeps_the_database(world) -> None:
+    with load(world.info.api_url) as failed:
+        found = world.ok("rollback", releases["v1"], "--env", "sandbox")
+    assert failed == []
+    assert found["release"] == f"1-{releases['v1']}"
+    assert world.version() == "v1"
+    assert world.ok("status", "--env", "sandbox")["database_revision"] == "a1b2c3d40003"
+    messages = httpx.get(f"{world.info.api_url}/messages?limit=1000", trust_env=False).json()
+    assert "a sofa" in [m["text"] for m in messages]
+
+
+def test_an_earlier_release_than_the_first_is_refused(world) -> None:
+    ended = world.homeguru("rollback", "--env", "sandbox")
+    assert ended.code == 3
+    assert "there is no earlier release" in ended.stderr
+
+
+def test_a_deploy_of_what_runs_touches_nothing(world) -> None:
+    world.ok("deploy", releases["v2"], "--env", "sandbox")
+    before, lines = world.containers(), len(ledger(world))
+    plan = world.ok("plan", releases["v2"], "--env", "sandbox")
+    found = world.ok("deploy", releases["v2"], "--env", "sandbox")
+    assert plan["changed"] is False
+    assert found["changed"] is False
+    assert world.containers() == before
+    assert len(ledger(world)) == lines
+
+
+def test_a_migration_alone_changes_nothing_twice(world) -> None:
+    lines = len(ledger(world))
+    found = world.ok("migrate", releases["v2"], "--env", "sandbox")
+    assert found["database_revision"] == "a1b2c3d40003"
+    assert len(ledger(world)) == lines
+
+
+def test_a_variable_replaces_only_its_users(world) -> None:
+    before = world.containers()
+    world.set_variable("LLM_MODEL", "openai/gpt-5")
+    plan = world.ok("plan", releases["v2"], "--env", "sandbox")
+    assert "variables changed: LLM_MODEL" in json.dumps(plan["steps"])
+    with load(world.info.api_url) as failed:
+        world.ok("deploy", releases["v2"], "--env", "sandbox")
+    assert failed == []
+    after = world.containers()
+    assert {s for s in before if before[s] != after[s]} == {"api", "bot"}
+    shown = httpx.get(f"{world.info.api_url}/config", trust_env=False).json()
+    assert shown["llm_model"] == "openai/gpt-5"
+
+
+def test_two_deploys_at_once_one_is_refused_with_who_and_since_when(world) -> None:
+    world.set_variable("LLM_MODEL", "openai/gpt-6")
+    first = world.start("deploy", releases["v2"], "--env", "sandbox", "--json")
+    wait_for(world, "! flock -n lock/session true")
+    second = world.homeguru("deploy", releases["v2"], "--env", "sandbox")
+    stdout, stderr = first.communicate(timeout=300)
+    assert first.returncode == 0, stdout + stderr
+    assert second.code == 3
+    assert "is being changed: deploy by " in second.stderr
+    assert " since 20" in second.stderr
+
+
+def test_ctrl_c_undoes_and_frees_the_lock(world) -> None:
+    before = world.ok("status", "--env", "sandbox")
+    world.set_variable("LLM_MODEL", "openai/gpt-7")
+    process = world.start("deploy", releases["v2"], "--env", "sandbox")
+    wait_for(world, 'grep -q \'"step":"replace api"\' journal/*.jsonl && [ -s lock/pid ]')
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=180)
+    assert process.returncode == 1, stdout + stderr
+    assert "stopped by SIGINT" in stderr
+    assert "as before" in stderr
+    shown = httpx.get(f"{world.info.api_url}/config", trust_env=False).json()
+    assert shown["llm_model"] == "openai/gpt-6"
+    assert world.ok("status", "--env", "sandbox")["release"] == before["release"]
+    assert ledger(world)[-1]["outcome"] == "undone"
+
+
+def test_a_deployer_killed_in_a_long_migration_is_followed_by_one_that_converges(world) -> None:
+    world.edit({"src/api/main.py": ('raise SystemExit("broken on purpose")\n', "")}, "mend")
+    revision = add_migration(
+        world,
+        4,
+        "slow",
+        "DO $$ BEGIN ALTER TABLE messages ADD size int; PERFORM pg_sleep(60); END $$",
+    )
+    world.edit({"src/version.py": ('"v3"', '"v4"')}, "v4")
+    first = world.start("release", "--env", "sandbox", "--source", str(world.repository))
+    wait_for(world, "docker ps --format '{{.Names}}' | grep -qx homeguru-migrate", 240)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    found = world.ok("deploy", "--env", "sandbox")
+    assert found["database_revision"] == revision
+    assert world.version() == "v4"
+    assert [line["outcome"] for line in ledger(world)[-2:]] == ["undone", "ok"]
+    assert world.on_server("docker ps -aq --filter name=homeguru-migrate").strip() == ""
+    assert world.ok("verify", "--env", "sandbox")["outcome"] == "ok"
+
+
+def test_there_were_never_two_pollers(world) -> None:
+    url = f"{world.info.telegram_control_url}/_conflicts"
+    assert httpx.get(url, trust_env=False).json() == {"count": 0}
+
+
+def test_no_secret_left_its_file(world) -> None:
+    text = (world.environments / "sandbox.secrets.env").read_text()
+    secrets = [line.partition("=")[2] for line in text.splitlines()]
+    on_host = world.on_server(
+        "cat .env compose.yml current releases.jsonl lock/* journal/* releases/*/* edge/*"
+    )
+    prefect = b"".join(f.read_bytes() for f in (world.state / "prefect").rglob("*") if f.is_file())
+    for secret in secrets:
+        assert secret not in on_host
+        assert secret.encode() not in prefect

@@ -1,0 +1,109 @@
+"""An environment's file: each mistake is named by its key, and by the file."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployments.environment import parse_environment
+from deployments.errors import WrongUse
+
+
+def _refused(data) -> WrongUse:
+    with pytest.raises(WrongUse) as caught:
+        parse_environment("prod", data, "/etc/prod.toml")
+    assert caught.value.where == "/etc/prod.toml"
+    assert caught.value.state == "untouched"
+    return caught.value
+
+
+def test_the_smallest_file_has_defaults(make_environment):
+    environment = make_environment()
+    assert (environment.name, environment.host.port, environment.lock_wait) == ("prod", 22, 0)
+    assert (environment.need.disk_mb, environment.need.memory_mb) == (2048, 256)
+    assert environment.ssh == "deploy@203.0.113.7:22"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"v": 2}, "`v`: input should be 1"),
+        ({"lock_wait": "long"}, "`lock_wait`: input should be a valid integer"),
+        ({"lock_wait": 3601}, "`lock_wait`: input should be less than or equal to 3600"),
+        ({"project": "Home Guru"}, "`project`: string should match pattern"),
+        ({"directory": "srv/homeguru"}, "`directory`: string should match pattern"),
+        ({"directory": "/srv/home guru"}, "`directory`: string should match pattern"),
+        ({"directory": "/srv/x\n"}, "`directory`: string should match pattern"),
+        ({"push_registry": "https://ghcr.io"}, "`push_registry`: string should match pattern"),
+        ({"repository": "acme/homeguru"}, "`repository`: string should match pattern"),
+        ({"urls": {"api": "example.org"}}, "`urls.api`: string should match pattern"),
+        ({"variables": {"DEBUG": True}}, "`variables.DEBUG`: input should be a valid string"),
+        ({"variables": {"debug": "x"}}, "`variables.debug.[key]`: string should match pattern"),
+        ({"variables": "PORT=1"}, "`variables`: input should be a valid dictionary"),
+        ({"secrets": {"names": "A"}}, "`secrets.names`: input should be a valid tuple"),
+        ({"verify": {"skip": {"api": ["inside"]}}}, "`verify.skip.api.0`: input should be"),
+        ({"login": {"user": "USER_NAME"}}, "missing key `login.token`"),
+        ({"color": "blue"}, "unknown key `color`"),
+        ({"need": {"disk": 1}}, "unknown key `need.disk`"),
+    ],
+)
+def test_a_mistake_is_named_by_its_key(toml, changes, said):
+    assert said in _refused(toml(**changes)).what
+
+
+@pytest.mark.parametrize("key", ["v", "project", "directory", "host", "repository"])
+def test_a_missing_key_is_named(toml, key):
+    data = toml()
+    del data[key]
+    assert _refused(data).what == f"missing key `{key}`"
+
+
+def test_all_mistakes_are_told_at_once(toml):
+    data = toml(color="blue", lock_wait=-1)
+    del data["project"]
+    said = _refused(data).what.split("; ")
+    assert sorted(said) == [
+        "`lock_wait`: input should be greater than or equal to 0",
+        "missing key `project`",
+        "unknown key `color`",
+    ]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "203.0.113.7 ssh-ed25519 AAAA",
+        "SHA256:Rm9vYmFy",
+        "ssh-ed25519",
+        "ssh-ed25519 AAAA alice@laptop",
+        "ssh-dss AAAA",
+        "",
+    ],
+)
+def test_a_host_key_is_type_and_base64(toml, key):
+    host = {**toml()["host"], "host_keys": [key]}
+    assert _refused(toml(host=host)).what == (
+        '`host.host_keys.0`: a host key reads "ssh-ed25519 AAAA...": type and base64, no host name'
+    )
+
+
+@pytest.mark.parametrize("kind", ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"])
+def test_known_host_key_types_pass(toml, make_environment, kind):
+    host = {**toml()["host"], "host_keys": [f"{kind} AAAA+/=="]}
+    assert make_environment(host=host).host.host_keys == (f"{kind} AAAA+/==",)
+
+
+def test_the_files_own_name_does_not_rename_the_environment(toml):
+    data = toml(name="other")
+    assert parse_environment("prod", data, "prod.toml").name == "prod"
+
+
+def test_numbers_in_variables_become_text(make_environment):
+    environment = make_environment(variables={"PORT": 8003}, build={"LEVEL": 3})
+    assert environment.variables == {"PORT": "8003"}
+    assert environment.build == {"LEVEL": "3"}
+
+
+def test_repositories_come_from_one_pattern(make_environment):
+    environment = make_environment()
+    assert environment.repository_of("api") == "acme/homeguru-api"
+    assert environment.manifests == "acme/homeguru-release"

@@ -1,0 +1,176 @@
+"""Variables and secrets: what is wanting is named, and env files are read back exactly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+from pydantic import SecretStr
+
+from deployments.errors import WrongUse
+from deployments.stack import parse_stack
+from deployments.variables import (
+    changed_names,
+    configuration,
+    parse_env,
+    parse_secrets,
+    render_env,
+)
+
+AWKWARD = [
+    "", "plain", "two words", " kept spaces ", "it's", "''", "'", '"', 'say "x"', "both ' and \"",
+    "$HOME", "${HOME}", "${HOME:-x}", "a$", "$$", "it's $HOME", "it's ${HOME}", "it's $$",
+    "back\\slash", "\\n stays two letters", "it's \\n", "ends in \\", "\\", "\\\\", "\\'", "'\\",
+    "it's \\$x", "\\\\'$", "#hash", "a # b", "it's # b", "a=b=", "`id`", "$(id)", "!", "%s %d",
+    "\ttab\t", "Привет", "line\u2028separator", "next\x85line", "form\x0cfeed",
+]  # fmt: skip
+
+
+def _stack(variables, **more):
+    body = {"image": "${API_IMAGE}", "environment": variables, **more}
+    return parse_stack("", {"services": {"api": body}, "x-deploy": {"v": 1}}, "compose.yml")
+
+
+def _wanting(make_environment, stack, values=(), names=None, **changes) -> str:
+    """What is said of secrets with these values, and of names that have none."""
+    values = dict(values)
+    environment = make_environment(secrets={"names": names or sorted(values)}, **changes)
+    with pytest.raises(WrongUse) as caught:
+        configuration(environment, stack, values, "prod.toml")
+    assert caught.value.where == "prod.toml"
+    return caught.value.what
+
+
+def test_a_variable_without_value_or_default_is_missing(make_environment):
+    assert _wanting(make_environment, _stack({"A": "${A}"})) == "variable A is missing"
+
+
+def test_a_variable_with_a_default_may_be_left_out(make_environment):
+    environment = make_environment(secrets={})
+    found = configuration(environment, _stack({"A": "${A:-x}"}), {}, "prod.toml")
+    assert found.variables == {}
+
+
+def test_the_deploys_own_image_variables_are_not_asked_for(make_environment):
+    configuration(make_environment(secrets={}), _stack({}), {}, "prod.toml")
+
+
+def test_a_secret_is_missing_even_with_a_default(make_environment):
+    stack = _stack({"A": "${A:-x}"})
+    assert _wanting(make_environment, stack, names=["A"]) == "secret A is missing"
+
+
+def test_a_secret_that_no_service_uses_is_checked_as_well(make_environment):
+    assert _wanting(make_environment, _stack({}), {"TOKEN": ""}) == "secret TOKEN is empty"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("", "secret A is empty"),
+        ("  ", "secret A is empty"),
+        ("changeme", "secret A still holds the template's placeholder"),
+        ("CHANGE-ME-please", "secret A still holds the template's placeholder"),
+        ("<token>", "secret A still holds the template's placeholder"),
+        ("your_token", "secret A still holds the template's placeholder"),
+        ("xxxx", "secret A still holds the template's placeholder"),
+        ("TODO", "secret A still holds the template's placeholder"),
+        ("two\nlines", "secret A holds a line break"),
+        ("two\r", "secret A holds a line break"),
+    ],
+)
+def test_a_secret_that_cannot_be_meant(make_environment, value, said):
+    assert _wanting(make_environment, _stack({"A": "${A}"}), {"A": value}) == said
+
+
+@pytest.mark.parametrize("value", ["p@ss", "a/b", "a:b", "a b", "50%", "a#b", "é"])
+def test_a_secret_inside_a_url_must_be_safe_there(make_environment, value):
+    stack = _stack({"URL": "postgresql://app:${PASSWORD}@db/x", "TOKEN": "${TOKEN}"})
+    secrets = {"PASSWORD": value, "TOKEN": value}
+    assert _wanting(make_environment, stack, secrets) == (
+        "secret PASSWORD stands inside a URL: use letters, digits and . _ ~ - only"
+    )
+
+
+def test_variables_are_checked_like_secrets_and_all_at_once(make_environment):
+    stack = _stack({"A": "${A}", "B": "${B}", "C": "${C}"})
+    said = _wanting(make_environment, stack, {"C": "todo"}, variables={"A": ""})
+    assert said == (
+        "variable A is empty; variable B is missing; "
+        "secret C still holds the template's placeholder"
+    )
+
+
+def test_a_variable_that_nothing_refers_to_is_checked_too(make_environment):
+    """It goes into the env file all the same, where a second line would be a second variable."""
+    said = _wanting(make_environment, _stack({}), variables={"NOTE": "x\nAPI_IMAGE=evil"})
+    assert said == "variable NOTE holds a line break"
+
+
+def test_the_production_file_asks_for_its_secrets(make_environment, stack):
+    names = make_environment().secrets.names
+    said = _wanting(make_environment, stack, names=list(names))
+    assert said.split("; ") == [f"secret {name} is missing" for name in sorted(names)]
+
+
+def test_secrets_are_not_shown(make_environment):
+    environment = make_environment(secrets={"names": ["A"]})
+    found = configuration(environment, _stack({"A": "${A}"}), {"A": "hunter2"}, "prod.toml")
+    assert found.secrets["A"].get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(found)
+    assert "hunter2" not in str(found.secrets)
+
+
+def test_an_env_file_is_sorted_and_quoted():
+    values = {"B": "it's", "A": "$x", "C": SecretStr("s3cret")}
+    assert render_env(values) == "A='$x'\nB=\"it's\"\nC='s3cret'\n"
+
+
+@pytest.mark.parametrize("value", AWKWARD)
+def test_an_env_file_is_read_back(value):
+    assert parse_env(render_env({"A": value, "B": "x"})) == {"A": value, "B": "x"}
+
+
+def test_compose_reads_an_env_file_as_we_do(tmp_path):
+    wanted = {f"V{n}": value for n, value in enumerate(AWKWARD)}
+    lines = "".join(f'      {name}: "${{{name}}}"\n' for name in wanted)
+    file = tmp_path / "compose.yml"
+    file.write_text(f"services:\n  a:\n    image: x\n    environment:\n{lines}")
+    env = tmp_path / "env"
+    env.write_text(render_env(wanted))
+    done = subprocess.run(
+        ["docker", "compose", "-f", file, "--env-file", env, "config", "--format", "json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["services"]["a"]["environment"]
+    # `config` writes a dollar sign as two, so that its output can be read again.
+    assert {name: value.replace("$$", "$") for name, value in found.items()} == wanted
+
+
+def test_a_persons_secrets_file():
+    text = "# comment\n\n A = 1 \nB='two words'\nC=\"x\"\nD=a=b\nE='\nF=\n"
+    expected = {"A": "1", "B": "two words", "C": "x", "D": "a=b", "E": "'", "F": ""}
+    assert parse_secrets(text, "secrets.env") == expected
+
+
+@pytest.mark.parametrize("line", ["export A=1", "just words", "1A=x", "=x"])
+def test_a_line_of_a_secrets_file_that_is_not_one(line):
+    with pytest.raises(WrongUse) as caught:
+        parse_secrets(f"A=hunter2\n{line}\n", "secrets.env")
+    assert caught.value.what == "line 2 is not NAME=value"
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "names"),
+    [
+        ({}, {}, []),
+        ({"A": "1"}, {"A": "1"}, []),
+        ({"A": "1"}, {"A": "2"}, ["A"]),
+        ({"B": "1"}, {"A": "1"}, ["A", "B"]),
+    ],
+)
+def test_changed_names(before, after, names):
+    assert changed_names(before, after) == names
