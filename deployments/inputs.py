@@ -63,7 +63,7 @@ def required(dockerfile: str) -> list[str]:
         if any(w.startswith("--from") for w in words):
             continue
         sources = [w for w in words if not w.startswith("--")][:-1]
-        found += [s.rstrip("/") for s in sources if not re.search(r"[*?\[]", s) and s != "."]
+        found += [s.rstrip("/") for s in sources if not re.search(r"[*?\[]|^<<", s) and s != "."]
     return list(dict.fromkeys(found))
 
 

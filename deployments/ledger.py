@@ -83,10 +83,14 @@ class Ledger:
         return hashlib.sha256(self.raw[-1].encode()).hexdigest() if self.raw else FIRST
 
     def broken_at(self) -> int | None:
-        """Number of the first line whose `prev` does not fit, counted from 1."""
+        """Number of the first line that is none or whose `prev` does not fit, counted from 1."""
         expected = FIRST
         for number, text in enumerate(self.raw, start=1):
-            if json.loads(text)["prev"] != expected:
+            try:
+                fits = json.loads(text)["prev"] == expected
+            except (ValueError, KeyError, TypeError):
+                fits = False
+            if not fits:
                 return number
             expected = hashlib.sha256(text.encode()).hexdigest()
         return None

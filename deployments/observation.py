@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -88,7 +90,8 @@ def sections(output: str) -> dict[str, str]:
         if re.fullmatch(r"[a-z_./]+[A-Za-z0-9_./:-]*", name) and re.fullmatch(
             r"[A-Za-z0-9+/=]*", body
         ):
-            found[name] = base64.b64decode(body).decode(errors="replace")
+            with contextlib.suppress(binascii.Error):
+                found[name] = base64.b64decode(body).decode(errors="replace")
     return found
 
 
@@ -112,7 +115,7 @@ def read_observation(output: str) -> Observation:
         edge=found.get("edge", ""),
         current=found.get("current", "").strip() or None,
         manifest=found.get("manifest", ""),
-        ledger=Ledger(tuple(found.get("ledger", "").splitlines())),
+        ledger=Ledger(tuple(filter(None, found.get("ledger", "").split("\n")))),
         owner=found.get("owner", "").strip(),
         unfinished=_unfinished(found),
     )

@@ -41,6 +41,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     images: tuple[tuple[str, str], ...] = ()
     """Service and image reference, of all."""
+    incoming: str = ""
+    """Where this run's files lie; another run of the same plan has another place."""
 
     @property
     def changed(self) -> bool:
@@ -49,7 +51,10 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """Twelve hex digits; equal plans have equal ones."""
-        said = [(s.name, s.reason, s.script.text if s.script else "") for s in self.steps]
+        scripts = [step.script.text if step.script else "" for step in self.steps]
+        if self.incoming:
+            scripts = [text.replace(self.incoming, "@INCOMING@") for text in scripts]
+        said = [(s.name, s.reason, text) for s, text in zip(self.steps, scripts, strict=True)]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, object]:

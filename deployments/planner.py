@@ -58,6 +58,7 @@ class Planner:
             unchanged=tuple((n, digest_of(r)) for n, r in wanted.items() if n not in touched),
             notes=notes_for(found, self._make.short_of_memory(), self._state()),
             images=tuple(wanted.items()),
+            incoming=self.request.incoming,
         )
 
     def _migration_alone(self) -> list[Step]:
@@ -71,6 +72,7 @@ class Planner:
     def _steps(self, found: list[Change]) -> list[Step]:
         state = self._state()
         work = [
+            *self._make.remove_orphans(),
             *self._database([c for c in found if c.service.name in state], found),
             *self._edge(found),
             *[self._make.replace(c) for c in found if c.service.name not in state],
@@ -84,7 +86,9 @@ class Planner:
             if undo
             else self._make.install(self.request.release, len(found))
         )
-        return [first, *([self._make.pull(new)] if new else []), *work, self._make.verify()]
+        # An undo is content with healthy containers: what may be amiss outside was so before.
+        last = [] if undo else [self._make.verify()]
+        return [first, *([self._make.pull(new)] if new else []), *work, *last]
 
     def _other_release(self) -> bool:
         """Same containers, another manifest: a release of its own, so that it is recorded."""
@@ -134,8 +138,10 @@ class Planner:
         return [self._make.reload(edge)]
 
     def _state(self) -> set[str]:
-        """Services with state or ports of their own, edge included."""
-        return set(self.target.stack.deploy.infrastructure)
+        """Services with state or ports of their own, wherever their images are built."""
+        deploy = self.target.stack.deploy
+        own = {part.service for part in (deploy.edge, deploy.database) if part}
+        return own | set(deploy.infrastructure)
 
     def files(self, who: str, run: str) -> dict[str, str]:
         """Files that the plan's steps find in `incoming`, besides the weighed ones."""

@@ -30,6 +30,12 @@ def preflight(environment: Environment, stack: Stack, seen: Observation) -> None
         )
 
 
+def check_engine(environment: Environment, seen: Observation) -> None:
+    """Raise Refused when the host's engine cannot even be asked."""
+    for problem, todo in _engine(seen, environment.host.user):
+        raise Refused(problem, where=environment.ssh, state="unknown", todo=todo)
+
+
 def _engine(seen: Observation, user: str) -> list[tuple[str, str]]:
     if "permission denied" in seen.engine.lower():
         return [(f"{user} may not use Docker", f"as root: usermod -aG docker {user}")]

@@ -14,7 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from deployments.errors import WrongUse
 
-_REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::?-(?P<default>[^}]*))?\}")
+# `$$`, `$NAME` or `${NAME}`, the last one with `-default`, `?complaint` or `+replacement`.
+_REFERENCE = re.compile(
+    r"\$(?:\$|(?P<bare>[A-Za-z_]\w*)|"
+    r"\{(?P<name>[A-Za-z_]\w*)(?:(?P<how>:?[-?+])(?P<word>[^}]*))?\})",
+    re.ASCII,
+)
 
 
 class _Strict(BaseModel):
@@ -179,15 +184,33 @@ def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
 def references(text: str) -> dict[str, str | None]:
     """Variables that a text refers to, with their defaults; one without wins over one with."""
     found: dict[str, str | None] = {}
-    for match in _REFERENCE.finditer(text.replace("$$", "")):
-        name, default = match["name"], match["default"]
-        found[name] = None if default is None else found.get(name, default)
+    for match in _REFERENCE.finditer(text):
+        name, how = match["name"] or match["bare"], match["how"] or ""
+        if not name:
+            continue
+        if "-" in how:
+            found[name] = found.get(name, match["word"])
+        else:
+            found[name] = found.get(name, "") if "+" in how else None
     return found
 
 
 def interpolate(text: str, values: dict[str, str]) -> str:
-    """Fill `${NAME}` and `${NAME:-default}` as Compose does, for `x-deploy`'s own values."""
-    return _REFERENCE.sub(lambda m: values.get(m["name"]) or (m["default"] or ""), text)
+    """Fill references as Compose does, for `x-deploy`'s own values."""
+    return _REFERENCE.sub(lambda match: _filled(match, values), text)
+
+
+def _filled(match: re.Match[str], values: dict[str, str]) -> str:
+    name, how = match["name"] or match["bare"], match["how"] or ""
+    if not name:
+        return "$"
+    value = values.get(name)
+    there = bool(value) if ":" in how else value is not None
+    if "+" in how:
+        return match["word"] if there else ""
+    if "-" in how and not there:
+        return match["word"]
+    return value or ""
 
 
 def _service(name: str, body: dict[str, Any], where: str) -> Service:

@@ -102,6 +102,15 @@ class Steps:
         how = "start first" if what.start_first else "stop first"
         return Step(f"replace {name}", f"{change.reason} ({how})", script)
 
+    def remove_orphans(self) -> list[Step]:
+        """Containers of services that the Compose file no longer has."""
+        known = set(self.target.stack.services)
+        gone = sorted({c.service for c in self.seen.containers if not c.one_off} - known)
+        return [
+            Step(f"remove {name}", "the Compose file no longer has it", replacing.remove(name))
+            for name in gone
+        ]
+
     def verify(self) -> Step:
         """The application, asked from outside and inside."""
         return Step("verify", "from outside, from inside, digest by digest", None, True)

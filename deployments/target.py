@@ -45,8 +45,11 @@ class Target:
         if service in self.pins:
             return self.pins[service]
         source = self.infrastructure_source(service)
+        repository = source.partition("@")[0]
+        if ":" in repository.rpartition("/")[2]:
+            repository = repository.rpartition(":")[0]
         if "@" in source:
-            return source
+            return f"{repository}@{source.partition('@')[2]}"
         running = [c for c in seen.of(service) if "@" in c.ref]
         if running and not self.update_infrastructure:
             return running[0].ref
@@ -56,7 +59,6 @@ class Target:
                 state="untouched",
                 todo=f"publish again, or pin it: [images] {service} = '{source}@sha256:...'",
             )
-        repository = source.rpartition(":")[0] if ":" in source.rpartition("/")[2] else source
         return f"{repository}@{published.digest}"
 
     def infrastructure_source(self, service: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -131,13 +132,17 @@ def _connected(service: str, url: str, hosts: str, table: str) -> Finding:
 
 
 def established(table: str) -> set[tuple[str, int]]:
-    """Peers of established IPv4 connections in `/proc/net/tcp` and `tcp6` (mapped)."""
-    peers = set()
-    for match in re.finditer(r"^\s*\d+: \S+ ([0-9A-F]+):([0-9A-F]{4}) 01 ", table, re.MULTILINE):
-        raw = match[1][-8:]
-        octets = [str(int(raw[i : i + 2], 16)) for i in (6, 4, 2, 0)]
-        peers.add((".".join(octets), int(match[2], 16)))
-    return peers
+    """Peers of established connections in `/proc/net/tcp` and `tcp6`; mapped ones as IPv4."""
+    row = re.compile(r"^\s*\d+: \S+ ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) 01 ", re.MULTILINE)
+    return {(_address(match[1]), int(match[2], 16)) for match in row.finditer(table)}
+
+
+def _address(raw: str) -> str:
+    """The kernel writes each four bytes of an address as one number, lowest byte first."""
+    words = [bytes.fromhex(raw[i : i + 8])[::-1] for i in range(0, len(raw), 8)]
+    address = ipaddress.ip_address(b"".join(words))
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
 
 
 def failures(findings: list[Finding]) -> list[str]:

@@ -1,26 +1,26 @@
 """deploy: bring one environment to one release, or leave it as it was."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
-from pydantic import Field
 
 from infra.tasks import EnvironmentName, operation
 
 
 @flow(name="deploy", flow_run_name="deploy {release} to {environment}", retries=0)
 def deploy(
-    environment: Annotated[EnvironmentName, Field(description="Where to deploy")],
-    release: Annotated[str, Field(description="Manifest name, file, or newest")] = "newest",
-    update_infrastructure: Annotated[
-        bool, Field(description="Let the database and the edge follow the release's digests too")
-    ] = False,
+    environment: EnvironmentName, release: str = "newest", update_infrastructure: bool = False
 ) -> dict[str, Any]:
     """Deploy a published release: pull by digest, migrate, replace, verify, record.
 
     Each step is a task run. When one fails after the first change, what ran before is
     undone and the run fails with both facts. Resuming is the journal's business, not
     Prefect's: an unfinished run is undone by the next one, so this flow never retries.
+
+    Args:
+        environment: Where to deploy.
+        release: Name of a release manifest, a file, or newest.
+        update_infrastructure: Let the database and the edge follow the release's digests.
     """
     with operation("deploy", str(environment)) as on:
         manifest = on.find_release(release)

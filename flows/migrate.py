@@ -1,21 +1,21 @@
 """migrate: bring the database to the head of a release's migrations."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
-from pydantic import Field
 
 from infra.tasks import EnvironmentName, operation
 
 
 @flow(name="migrate", flow_run_name="migrate {environment} to {release}", retries=0)
-def migrate(
-    environment: Annotated[EnvironmentName, Field(description="Whose database")],
-    release: Annotated[str, Field(description="Manifest name, file, or newest")] = "newest",
-) -> dict[str, Any]:
+def migrate(environment: EnvironmentName, release: str = "newest") -> dict[str, Any]:
     """Migrate alone, in a one-off container of the release's image, as the owner's role.
 
     A second run changes nothing. `deploy` contains this step.
+
+    Args:
+        environment: Whose database.
+        release: Name of a release manifest, a file, or newest.
     """
     with operation("migrate", str(environment)) as on:
         manifest = on.find_release(release)

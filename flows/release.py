@@ -1,9 +1,8 @@
 """release: publish, then deploy what was published."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
-from pydantic import Field
 
 from flows.deploy import deploy
 from flows.publish import publish
@@ -12,11 +11,15 @@ from infra.tasks import EnvironmentName
 
 @flow(name="release", flow_run_name="release {ref} to {environment}", retries=0)
 def release(
-    environment: Annotated[EnvironmentName, Field(description="Where to release")],
-    source: Annotated[str, Field(description="Git work tree or directory of the application")],
-    ref: Annotated[str, Field(description="Branch, tag or commit")] = "HEAD",
-    allow_dirty: Annotated[bool, Field(description="Publish uncommitted changes too")] = False,
+    environment: EnvironmentName, source: str, ref: str = "HEAD", allow_dirty: bool = False
 ) -> dict[str, Any]:
-    """From a commit to a verified production: publish and deploy as subflows."""
+    """From a commit to a verified environment: publish and deploy as subflows.
+
+    Args:
+        environment: Where to release.
+        source: Git work tree or directory of the application, where the worker runs.
+        ref: Branch, tag or commit.
+        allow_dirty: Publish the work tree with its uncommitted changes.
+    """
     manifest = publish(environment, source, ref, allow_dirty)
     return deploy(environment, manifest["name"])

@@ -1,24 +1,22 @@
 """rollback: bring an earlier release back."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
-from pydantic import Field
 
 from infra.tasks import EnvironmentName, operation
 
 
 @flow(name="rollback", flow_run_name="rollback {environment} to {to}", retries=0)
-def rollback(
-    environment: Annotated[EnvironmentName, Field(description="Where to roll back")],
-    to: Annotated[
-        str, Field(description="previous, a release id, or a manifest's name")
-    ] = "previous",
-) -> dict[str, Any]:
+def rollback(environment: EnvironmentName, to: str = "previous") -> dict[str, Any]:
     """Bring back an earlier release's images, Compose file and configuration.
 
     Secrets are those valid now. The database is left as it is; a release whose image
     would migrate at start, and could not, is refused.
+
+    Args:
+        environment: Where to roll back.
+        to: previous, a release's id such as 12-production-sha-..., or a manifest's name.
     """
     with operation("rollback", str(environment)) as on:
         on.lock_and_observe()

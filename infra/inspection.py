@@ -12,6 +12,7 @@ from deployments.ledger import Line
 from deployments.manifest import parse_manifest
 from deployments.observation import Observation
 from deployments.plan import Plan
+from deployments.preflight import check_engine
 from infra.actor import from_terminal
 from infra.assembly import Assembly
 from infra.host import Host
@@ -45,6 +46,7 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
     """The environment as it is now, and what is worth a note."""
     with opened(assembly, "status", log) as host:
         seen = host.observe(assembly.stack)
+    check_engine(assembly.located.environment, seen)
     commit = parse_manifest(seen.manifest, "current").commit if seen.manifest else None
     found = {
         "environment": assembly.located.environment.name,

@@ -218,8 +218,13 @@ class Operation:
                 f"run {unfinished.run} of {unfinished.at} never ended "
                 f"(release {unfinished.release}): undoing it first"
             )
-            back = self._way_back(unfinished.release, seen)
-            self._executor.run(back, "undo")
+            try:
+                self._executor.run(self._way_back(unfinished.release, seen), "undo")
+            except (StepFailed, Refused) as failure:
+                if isinstance(failure, Unreachable | Locked):
+                    raise
+                # A release converges from any state: what cannot be undone can be replaced.
+                self.host.log(f"that cannot be undone, so on from here: {_sentence(failure)}")
             self.recorder.close_other(unfinished, seen.ledger, seen.current)
             self.recorder = self._executor.recorder = Recorder(self.host)
             seen = self.observe()

@@ -53,9 +53,9 @@ class LocalPrefect:
         record = self._load()
         for kind in ("worker", "server"):
             pid = record.get(kind)
-            if _alive(pid, kind):
+            if pid is not None and _alive(pid, kind):
                 self._say(f"stopping the Prefect {kind}")
-                _stop(int(pid))
+                _stop(pid)
         self._record.unlink(missing_ok=True)
 
     def environment(self, port: int, environments: Path) -> dict[str, str]:

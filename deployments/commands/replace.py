@@ -234,6 +234,12 @@ def up(what: Replacement) -> Script:
     return Script(text, timeout=what.healthy_within + what.grace + 120)
 
 
+def remove(service: str) -> Script:
+    """Stop and remove every container of a service."""
+    stop = f"{call('ids', service)} | xargs -r docker stop -t 30 >/dev/null"
+    return Script(join(stop, f"{call('ids', service)} | xargs -r docker rm -f >/dev/null"))
+
+
 def reload_edge(service: str) -> Script:
     """Make the edge read its configuration again; requests in flight go on."""
     return Script(join(_RELOAD, call("reload", service)))

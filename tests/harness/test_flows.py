@@ -1,0 +1,61 @@
+"""The six flows as Prefect sees them, and prefect.yaml as we mean it."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect.utilities.callables import parameter_schema
+
+from deployments.errors import HomeguruError, Refused
+from infra.environments import names
+from infra.prefect_api import ENTRYPOINTS, run_flow
+
+pytestmark = pytest.mark.harness
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load(verb: str):
+    return getattr(importlib.import_module(f"flows.{verb}"), verb)
+
+
+@pytest.mark.parametrize("verb", sorted(ENTRYPOINTS))
+def test_the_form_offers_environments_and_describes_every_field(verb: str) -> None:
+    schema = parameter_schema(load(verb)).model_dump()
+    assert schema["definitions"]["EnvironmentName"]["enum"] == names()
+    for name, field in schema["properties"].items():
+        assert field.get("description"), name
+
+
+@pytest.mark.parametrize("verb", sorted(ENTRYPOINTS))
+def test_a_flow_never_retries_by_itself(verb: str) -> None:
+    flow = load(verb)
+    assert flow.retries == 0
+    assert flow.description
+
+
+def test_prefect_yaml_names_the_same_six_entrypoints() -> None:
+    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    assert sorted(d["entrypoint"] for d in declared) == sorted(ENTRYPOINTS.values())
+    assert all(d["description"] and d["work_pool"]["name"] == "homeguru" for d in declared)
+
+
+def test_deploy_is_a_story_of_one_screen() -> None:
+    assert len((ROOT / "flows" / "deploy.py").read_text().splitlines()) <= 50
+
+
+def test_production_refuses_without_a_pinned_host_key(monkeypatch, tmp_path) -> None:
+    """The packaged environment must never reach a host before a person pinned its key."""
+    monkeypatch.delenv("HOMEGURU_ENVIRONMENTS", raising=False)
+    from infra import assembly
+
+    found = assembly.assemble("production")
+    for name in found.located.environment.secrets.names:
+        monkeypatch.setenv(name, "value-of-a-test")
+
+    with pytest.raises(HomeguruError) as refused:
+        run_flow("verify", {"environment": "production"})
+    assert isinstance(refused.value, Refused)
+    assert "no host key is pinned" in refused.value.what

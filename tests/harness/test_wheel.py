@@ -1,0 +1,66 @@
+"""The wheel, installed into an empty environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def uv(*words: str) -> str:
+    program = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    done = subprocess.run(
+        [program, *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    uv("build", "--wheel", "--out-dir", str(folder), "--quiet")
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_our_packages_and_no_top_level_docker(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    top = {name.split("/")[0] for name in names if ".dist-info" not in name}
+    assert top == {"flows", "infra", "deployments"}
+    for wanted in (
+        "infra/_data/docker/docker-bake.hcl",
+        "infra/_data/docker/Dockerfile.api.dockerignore",
+        "infra/_data/docker/edge/haproxy.cfg",
+        "infra/sandbox/server/Dockerfile",
+        "deployments/environments/production.toml",
+    ):
+        assert wanted in names
+
+
+def test_the_installed_command_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    home = tmp_path / "venv"
+    uv("venv", "--quiet", "--python", sys.executable, str(home))
+    uv("pip", "install", "--quiet", "--python", str(home / "bin" / "python"), str(wheel))
+    variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(home / "bin" / "homeguru"), *words], cwd=tmp_path, env=variables,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert run("--version").stdout.strip() == "homeguru 0.1.0"
+    missing = run("plan", "--env", "nowhere")
+    assert missing.returncode == 2
+    assert "choose one of: production" in missing.stderr
+    plan = run("plan", "--env", "production")
+    assert plan.returncode == 2
+    assert "secret POSTGRES_PASSWORD is missing" in plan.stderr

@@ -1,0 +1,136 @@
+"""The ledger: a chain of lines, and which of them a rollback means."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from deployments.errors import Refused
+from deployments.ledger import FIRST, Ledger, canonical, seq_of
+
+
+def test_an_empty_ledger():
+    ledger = Ledger(())
+    assert (ledger.next_seq, ledger.tip, ledger.broken_at()) == (1, FIRST, None)
+    assert FIRST == "0" * 64
+
+
+def test_a_line_covers_the_one_before(world):
+    ledger = world.ledger(world.line(1), world.line(2))
+    assert ledger.lines[0].prev == FIRST
+    assert ledger.lines[1].prev == hashlib.sha256(ledger.raw[0].encode()).hexdigest()
+    assert ledger.tip == hashlib.sha256(ledger.raw[1].encode()).hexdigest()
+    assert (ledger.next_seq, ledger.broken_at()) == (3, None)
+
+
+def test_a_line_is_canonical_json(world):
+    text = world.line(1, who="Жанна@laptop").to_json()
+    assert text.startswith('{"at":"2030-01-01T00:00:00Z","backup":null,"manifest":')
+    assert "Жанна" in text
+    assert canonical({"b": 1, "a": [1, 2]}) == '{"a":[1,2],"b":1}'
+
+
+def test_a_changed_line_breaks_the_chain_after_it(world):
+    good = world.ledger(*(world.line(n) for n in (1, 2, 3)))
+    changed = (good.raw[0], good.raw[1].replace("alice", "mallory"), good.raw[2])
+    assert Ledger(changed).broken_at() == 3
+
+
+def test_a_line_that_was_taken_out_is_noticed(world):
+    good = world.ledger(*(world.line(n) for n in (1, 2, 3)))
+    assert Ledger((good.raw[0], good.raw[2])).broken_at() == 2
+    assert Ledger(good.raw[1:]).broken_at() == 1
+
+
+@pytest.mark.parametrize("torn", ['{"v":1,"seq":', "", "[]", "{}"])
+def test_a_line_that_is_none_breaks_the_chain_there(world, torn):
+    good = world.ledger(world.line(1))
+    assert Ledger((*good.raw, torn)).broken_at() == 2
+
+
+def test_good_releases_are_the_verified_ones_once_each_in_order(world):
+    first = world.line(1).release
+    ledger = world.ledger(
+        world.line(1),
+        world.line(2, outcome="undone"),
+        world.line(3, outcome="failed"),
+        world.line(4),
+        world.line(5, release=first, verb="rollback"),
+    )
+    assert [line.seq for line in ledger.good()] == [5, 4]
+
+
+@pytest.fixture
+def three(world):
+    return world.ledger(world.line(1), world.line(2, outcome="undone"), *map(world.line, (3, 4)))
+
+
+def test_previous_is_the_good_release_before_the_current_one(three):
+    lines = three.lines
+    assert three.target("previous", lines[3].release).release == lines[2].release
+    assert three.target("previous", lines[2].release).release == lines[0].release
+
+
+def test_nothing_comes_before_the_first(three):
+    current = three.lines[0].release
+    with pytest.raises(Refused) as caught:
+        three.target("previous", current)
+    assert caught.value.what == "there is no earlier release to roll back to"
+    assert caught.value.state == f"runs {current}, unchanged"
+
+
+def test_previous_on_a_host_without_a_release():
+    with pytest.raises(Refused) as caught:
+        Ledger(()).target("previous", None)
+    assert caught.value.state == "runs no release of ours"
+
+
+@pytest.mark.parametrize("shape", ["release", "manifest"])
+def test_a_release_is_named_by_its_id_or_its_manifest(three, shape):
+    wanted = getattr(three.lines[0], shape)
+    assert three.target(wanted, three.lines[3].release).seq == 1
+
+
+def test_of_one_manifest_deployed_twice_the_newest_is_meant(world):
+    again = {"manifest": "prod-sha-00000000000a"}
+    ledger = world.ledger(
+        world.line(1, release="1-prod-sha-00000000000a", **again),
+        world.line(2, release="2-prod-sha-00000000000a", **again),
+        world.line(3),
+    )
+    assert ledger.target(again["manifest"], ledger.lines[2].release).seq == 2
+
+
+@pytest.mark.parametrize("shape", ["release", "manifest"])
+def test_the_current_release_is_no_target(three, shape):
+    line = three.lines[3]
+    wanted = getattr(line, shape)
+    with pytest.raises(Refused) as caught:
+        three.target(wanted, line.release)
+    assert caught.value.what == f"release {wanted} is the one that runs"
+
+
+def test_an_undone_release_is_no_target(three):
+    undone = three.lines[1].release
+    with pytest.raises(Refused, match=f"no good release '{undone}' in the ledger"):
+        three.target(undone, three.lines[3].release)
+
+
+def test_an_unknown_release_lists_the_nearest(three):
+    with pytest.raises(Refused) as caught:
+        three.target("1-prod-sha-000000000002", three.lines[3].release)
+    assert caught.value.what == "no good release '1-prod-sha-000000000002' in the ledger"
+    assert caught.value.todo.startswith("choose one of: ")
+    assert three.lines[0].release in caught.value.todo
+    assert three.lines[1].release not in caught.value.todo
+
+
+def test_an_unknown_release_in_an_empty_ledger():
+    with pytest.raises(Refused) as caught:
+        Ledger(()).target("1-prod-sha-000000000002", None)
+    assert caught.value.todo == "deploy a release first"
+
+
+def test_the_number_of_a_release():
+    assert seq_of("12-prod-sha-0123456789ab") == 12

@@ -1,0 +1,276 @@
+"""From what was seen to a list of steps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from deployments.planner import Request, undo_of_first
+from deployments.stack import parse_stack
+from deployments.variables import parse_env
+
+
+def names(plan):
+    return [step.name for step in plan.steps]
+
+
+def reasons(plan):
+    return {step.name: step.reason for step in plan.steps}
+
+
+def test_a_first_deploy(world):
+    plan = world.plan(world.target(), world.bare)
+    assert names(plan) == [
+        "upload", "pull", "start postgres", "prepare roles", "migrate", "start edge",
+        "start api", "start frontend", "start bot", "verify",
+    ]  # fmt: skip
+    assert reasons(plan)["upload"] == "Compose file, variables, secrets; 5 services change"
+    assert reasons(plan)["pull"] == "by digest: postgres, edge, api, frontend, bot"
+    assert reasons(plan)["migrate"] == "from an empty database, by api's image"
+    assert reasons(plan)["start bot"] == "not there yet"
+    assert plan.notes == ()
+
+
+def test_a_settled_host_needs_nothing(world):
+    plan = world.plan(world.target(), world.settled())
+    assert plan.steps == ()
+    assert not plan.changed
+    assert [name for name, _ in plan.unchanged] == ["postgres", "edge", "api", "frontend", "bot"]
+
+
+def test_one_service_changed(world, digest):
+    plan = world.plan(world.target(bot="bot-2"), world.settled())
+    assert names(plan) == ["upload", "pull", "replace bot", "verify"]
+    assert reasons(plan)["upload"] == "Compose file, variables, secrets; 1 services change"
+    assert reasons(plan)["pull"] == "by digest: bot"
+    assert reasons(plan)["replace bot"].endswith(" (stop first)")
+    assert "bot" not in dict(plan.unchanged)
+    assert world.digest_in(plan, "bot") == digest("bot-2")
+
+
+def test_a_new_image_of_the_migrating_service_migrates_before_it_serves(world):
+    plan = world.plan(world.target(api="api-2"), world.settled())
+    assert names(plan) == ["upload", "pull", "prepare roles", "migrate", "replace api", "verify"]
+    assert reasons(plan)["migrate"] == "from 0002, by api's image"
+    assert reasons(plan)["replace api"].endswith(" (start first)")
+
+
+def test_an_unmigrated_database_is_migrated_although_no_image_changed(world):
+    plan = world.plan(world.target(), world.settled(revision=None))
+    assert names(plan) == ["upload", "prepare roles", "migrate", "verify"]
+
+
+def test_a_changed_variable_alone(world):
+    target = world.target({"COLLECTOR_MODE": "demo"})
+    plan = world.plan(target, world.settled(), world.candidate({"api": "1", "bot": "2"}))
+    assert names(plan) == ["upload", "replace api", "replace bot", "verify"]
+    assert reasons(plan)["replace api"] == "variables changed: COLLECTOR_MODE (start first)"
+
+
+def test_a_variable_that_no_service_uses_is_a_change_of_files(world):
+    plan = world.plan(world.target({"NOTE": "x"}), world.settled())
+    assert names(plan) == ["upload", "verify"]
+    assert reasons(plan)["upload"] == "Compose file, variables, secrets; no container changes"
+
+
+def test_a_changed_secret_alone(world):
+    candidate = world.candidate({"bot": "other"}, TELEGRAM_BOT_TOKEN="new")
+    plan = world.plan(world.target(), world.settled(), candidate)
+    assert names(plan) == ["upload", "replace bot", "verify"]
+
+
+def test_a_secret_that_changes_no_container_is_uploaded(world):
+    plan = world.plan(world.target(), world.settled(), world.candidate(JWT_SECRET_KEY="new"))
+    assert names(plan) == ["upload", "verify"]
+
+
+@pytest.mark.parametrize("name", ["DATABASE_PASSWORD", "DATABASE_OWNER_PASSWORD"])
+def test_a_rotated_database_password_reaches_the_database_first(world, name):
+    candidate = world.candidate({"api": "other"}, **{name: "new"})
+    plan = world.plan(world.target(), world.settled(), candidate)
+    assert names(plan) == ["upload", "prepare roles", "replace api", "verify"]
+    assert reasons(plan)["prepare roles"] == f"passwords changed: {name}"
+
+
+def test_another_compose_file_with_the_same_containers_is_uploaded(world):
+    plan = world.plan(world.target(), world.settled(compose_file="older text"))
+    assert names(plan) == ["upload", "verify"]
+
+
+def test_another_manifest_with_the_same_images_is_recorded(world):
+    plan = world.plan(world.target(), world.settled(current="1-prod-sha-ffffffffffff"))
+    assert names(plan) == ["upload", "verify"]
+
+
+def test_a_changed_base_of_the_edge_is_a_reload(world):
+    seen = world.settled()
+    world.base += "    # another line\n"
+    plan = world.plan(world.target(), seen)
+    assert names(plan) == ["upload", "reload edge", "verify"]
+    assert reasons(plan)["reload edge"] == "its configuration changed"
+
+
+def test_slots_that_moved_are_no_change(world):
+    seen = world.settled()
+    seen = replace(seen, edge=seen.edge.replace("homeguru-api-1", "homeguru-api-9"))
+    assert names(world.plan(world.target(), seen)) == []
+
+
+def test_a_recreated_edge_needs_no_reload(world):
+    seen = world.settled()
+    world.base += "    # another line\n"
+    plan = world.plan(world.target(), seen, world.candidate({"edge": "other"}))
+    assert names(plan) == ["upload", "recreate edge", "verify"]
+    assert plan.notes == ("edge is recreated: it is away while it restarts",)
+
+
+def test_a_recreated_database_gets_its_roles(world):
+    plan = world.plan(world.target(), world.settled(), world.candidate({"postgres": "other"}))
+    assert names(plan) == ["upload", "recreate postgres", "prepare roles", "verify"]
+
+
+def test_a_container_that_a_replacement_left(world):
+    seen = world.settled()
+    second = replace(seen.of("api")[0], id="other", name="homeguru-api-2")
+    plan = world.plan(world.target(), replace(seen, containers=(*seen.containers, second)))
+    assert names(plan) == ["upload", "replace api", "verify"]
+
+
+@pytest.mark.parametrize(("free", "how"), [(255, "stop first"), (256, "start first")])
+def test_too_little_memory_for_two_copies_means_stop_first(world, free, how):
+    plan = world.plan(world.target(api="api-2"), world.settled(memory_mb=free))
+    assert reasons(plan)["replace api"].endswith(f" ({how})")
+    note = "api is replaced stop-first, for lack of free memory: it pauses"
+    assert plan.notes == ((note,) if how == "stop first" else ())
+    script = next(s.script.text for s in plan.steps if s.name == "replace api")
+    assert f"declare order={how.replace(' ', '-')}" in script
+
+
+def test_a_first_start_needs_no_note(world):
+    assert world.plan(world.target(), replace(world.bare, memory_mb=1)).notes == ()
+
+
+def test_an_undo_puts_files_back_and_never_migrates(world):
+    seen = world.settled(containers=world.changed("api", ref="r@sha256:2", digests=("r@sha256:2",)))
+    plan = world.plan(world.target(), seen, verb="undo")
+    assert names(plan) == ["restore files", "pull", "replace api", "verify"]
+    assert reasons(plan)["restore files"] == "as they were; 1 services change"
+
+
+def test_an_undo_that_meets_rotated_passwords_sets_the_former_ones(world):
+    candidate = world.candidate(DATABASE_PASSWORD="former")
+    plan = world.plan(world.target(), world.settled(), candidate, verb="undo")
+    assert names(plan) == ["restore files", "prepare roles", "verify"]
+
+
+def test_undoing_a_first_deploy_removes_what_it_made():
+    plan = undo_of_first("1-prod-sha-0123456789ab")
+    assert names(plan) == ["remove containers"]
+    assert (plan.verb, plan.previous) == ("undo", None)
+
+
+def test_a_rollback_keeps_the_database(world):
+    plan = world.plan(world.target(api="api-0"), world.settled(), verb="rollback")
+    assert names(plan) == ["upload", "pull", "replace api", "verify"]
+
+
+def test_a_migration_alone(world):
+    plan = world.plan(world.target(api="api-2"), world.settled(), verb="migrate")
+    assert names(plan) == ["pull", "prepare roles", "migrate"]
+    assert reasons(plan)["pull"] == "by digest: api"
+
+
+def _stack_without(compose_config, *names, **deploy):
+    config = json.loads(json.dumps(compose_config))
+    config["x-deploy"] = {k: v for k, v in config["x-deploy"].items() if k not in names} | deploy
+    return parse_stack("text", config, "compose.yml")
+
+
+def test_a_stack_without_database_or_edge(world, compose_config):
+    world.stack = _stack_without(compose_config, "database", "migrate", "edge")
+    plan = world.plan(world.target(), world.bare)
+    assert names(plan) == [
+        "upload", "pull", "start postgres", "start edge", "start api", "start frontend",
+        "start bot", "verify",
+    ]  # fmt: skip
+    assert world.plan(world.target(), world.bare, verb="migrate").steps == ()
+
+
+def test_an_edge_and_a_database_built_here_are_started_once_and_never_doubled(
+    world, compose_config
+):
+    """They own ports and data: a second copy beside the first could not run."""
+    world.stack = _stack_without(compose_config, "infrastructure", infrastructure={})
+    plan = world.plan(world.target(), world.bare)
+    assert names(plan) == [
+        "upload", "pull", "start postgres", "prepare roles", "migrate", "start edge",
+        "start api", "start frontend", "start bot", "verify",
+    ]  # fmt: skip
+    seen = world.settled()
+    plan = world.plan(world.target(edge="edge-2", postgres="postgres-2"), seen)
+    assert names(plan) == [
+        "upload", "pull", "recreate postgres", "prepare roles", "recreate edge", "verify",
+    ]  # fmt: skip
+
+
+def test_files_that_the_steps_find(world):
+    planner = world.planner(world.target(bot="bot-2"), world.settled())
+    files = planner.files("alice", "run-1")
+    assert sorted(files) == [".env.now", "haproxy.cfg", "manifest.json", "plan.json"]
+    assert parse_env(files[".env.now"])["BOT_IMAGE"] == world.settled().of("bot")[0].ref
+    plan = json.loads(files["plan.json"])
+    assert (plan["who"], plan["run"], plan["changed"]) == ("alice", "run-1", True)
+    assert files["haproxy.cfg"] == world.settled().edge
+
+
+def test_a_registry_login_travels_as_a_file(world, make_environment):
+    login = {"user": "REGISTRY_USER", "token": "REGISTRY_TOKEN"}
+    world.environment = make_environment(login=login)
+    planner = world.planner(world.target(bot="bot-2"), world.settled())
+    assert planner.files("alice", "run-1")["registry.password"] == "token-1"
+    scripts = "".join(s.script.text for s in planner.plan().steps if s.script)
+    assert "login .incoming/token ghcr.io robot" in scripts
+    assert "token-1" not in scripts
+
+
+def test_no_secret_stands_in_a_script(world):
+    plan = world.plan(world.target(), world.bare)
+    assert "value-of-" not in "".join(s.script.text for s in plan.steps if s.script)
+
+
+def test_equal_plans_have_equal_fingerprints_wherever_their_files_lie(world):
+    """A plan that was approved is compared with the one that is made under the lock."""
+    planner = world.planner(world.target(api="api-2"), world.settled())
+    elsewhere = Request("deploy", planner.request.release, ".plan-0123")
+    assert replace(planner, request=elsewhere).plan().fingerprint == planner.plan().fingerprint
+
+
+def test_different_plans_have_different_fingerprints(world):
+    plans = [
+        world.plan(world.target(), world.settled()),
+        world.plan(world.target(bot="bot-2"), world.settled()),
+        world.plan(world.target(bot="bot-3"), world.settled()),
+        world.plan(world.target(bot="bot-2"), world.bare),
+    ]
+    assert len({p.fingerprint for p in plans}) == len(plans)
+
+
+def test_the_plan_as_data(world):
+    plan = world.plan(world.target(bot="bot-2"), world.settled())
+    data = plan.to_dict()
+    assert sorted(data) == [
+        "changed", "fingerprint", "manifest", "notes", "previous", "release", "steps",
+        "unchanged", "v", "verb",
+    ]  # fmt: skip
+    assert data["steps"][0] == {"step": "upload", "reason": plan.steps[0].reason}
+    assert data["previous"] == world.settled().current
+
+
+def test_the_plan_in_two_columns(world, digest):
+    plan = world.plan(world.target(api="api-2"), world.settled(memory_mb=0))
+    lines = plan.lines()
+    assert lines[0] == ("upload", "Compose file, variables, secrets; 1 services change")
+    assert ("bot", f"unchanged, {digest('bot-1')[7:19]}") in lines
+    assert lines[-1] == ("note", "api is replaced stop-first, for lack of free memory: it pauses")

@@ -1,0 +1,90 @@
+"""What a host must have before a release may come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployments.errors import Refused
+from deployments.preflight import preflight
+
+
+def _refused(world, seen) -> Refused:
+    with pytest.raises(Refused) as caught:
+        preflight(world.environment, world.stack, seen)
+    assert caught.value.where == "deploy@203.0.113.7:22"
+    return caught.value
+
+
+def test_a_prepared_host_passes(world):
+    preflight(world.environment, world.stack, world.bare)
+
+
+@pytest.mark.parametrize(
+    ("seen", "what", "todo"),
+    [
+        ({"engine": "permission denied while trying to connect to the Docker daemon socket"},
+         "deploy may not use Docker", "as root: usermod -aG docker deploy"),
+        ({"engine": "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."},
+         "the Docker engine does not run", "as root: systemctl enable --now docker"),
+        ({"engine": "bash: line 3: docker: command not found"},
+         "there is no Docker engine", "install Docker Engine 25 or newer with Compose"),
+        ({"engine": ""},
+         "there is no Docker engine", "install Docker Engine 25 or newer with Compose"),
+        ({"engine": "24.0.9"},
+         "Docker engine 24.0.9 is older than 25", "upgrade Docker Engine"),
+        ({"compose": ""},
+         "Docker Compose v2 is missing", "install the Compose plugin, 2.26 or newer"),
+        ({"compose": "2.9.0"},
+         "Compose 2.9.0 is older than 2.26", "upgrade the Compose plugin"),
+        ({"writable": False},
+         "deploy may not write in /srv/homeguru", "as root: chown deploy /srv/homeguru"),
+        ({"disk_mb": 2047},
+         "2047 MiB of disk are free, 2048 are needed", "free some, or lower need.disk_mb"),
+        ({"memory_mb": 255},
+         "255 MiB of memory are free, 256 are needed", "free some, or lower need.memory_mb"),
+        ({"listening": frozenset({8003})},
+         "port 8003, which edge publishes, is taken by another program",
+         "stop it, or find it: ss -ltnp 'sport = :8003'"),
+        ({"listening": frozenset({3003}), "published": {3003: "grafana"}},
+         "port 3003, which edge publishes, is taken by container grafana",
+         "stop it, or find it: ss -ltnp 'sport = :3003'"),
+    ],
+)  # fmt: skip
+def test_each_reason_to_refuse(world, seen, what, todo):
+    error = _refused(world, replace(world.bare, **seen))
+    assert (error.what, error.todo, error.state) == (what, todo, "untouched")
+
+
+@pytest.mark.parametrize("engine", ["25.0.0", "26.1.5+dfsg1", "100.0.1"])
+@pytest.mark.parametrize("compose", ["2.26.1-4", "2.100.0", "5.0.0"])
+def test_versions_that_are_new_enough(world, engine, compose):
+    preflight(world.environment, world.stack, replace(world.bare, engine=engine, compose=compose))
+
+
+def test_all_reasons_are_told_at_once(world):
+    error = _refused(world, world.settled(writable=False, disk_mb=0))
+    assert error.what == (
+        "deploy may not write in /srv/homeguru; 0 MiB of disk are free, 2048 are needed"
+    )
+    assert error.state == f"runs {world.settled().current}, unchanged"
+
+
+def test_our_own_edge_may_hold_its_ports(world):
+    ports = dict.fromkeys((8003, 3003), "homeguru-edge-1")
+    seen = world.settled(listening=frozenset(ports), published=ports)
+    preflight(world.environment, world.stack, seen)
+
+
+def test_another_container_on_a_port_that_the_edge_does_not_have_yet(world):
+    ports = {8003: "homeguru-edge-1", 3003: "grafana"}
+    seen = world.settled(listening=frozenset(ports), published=ports)
+    assert "is taken by container grafana" in _refused(world, seen).what
+
+
+def test_a_port_from_a_variable(world, make_environment):
+    world.environment = make_environment(variables={"API_PORT": "9000"})
+    preflight(world.environment, world.stack, replace(world.bare, listening=frozenset({8003})))
+    error = _refused(world, replace(world.bare, listening=frozenset({9000})))
+    assert error.what.startswith("port 9000, which edge publishes, ")

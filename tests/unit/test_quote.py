@@ -1,0 +1,52 @@
+"""Shell text: every argument arrives as it was given, and secrets are refused."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from pydantic import SecretStr
+
+from deployments.commands.quote import Script, call, join
+
+HOSTILE = [
+    "x'; rm -rf / #", '"; echo "', "$(id)", "`id`", "${HOME}", "a b", "", "-rf", "*", "a\nb", "\\",
+    "!x", "~", "a&b|c>d<e", "Привет",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_an_argument_arrives_literally(hostile):
+    line = call("show", hostile, "end")
+    text = join('show() { printf "%s\\0" "$@"; }', line)
+    assert subprocess.run(["bash", "-n", "-c", text], check=False).returncode == 0
+    done = subprocess.run(["bash", "-c", text], capture_output=True, check=True)
+    assert done.stdout == f"{hostile}\0end\0".encode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ((), "f"),
+        (("a",), "f a"),
+        (("a b", 3), "f 'a b' 3"),
+        (("it's",), """f 'it'"'"'s'"""),
+        (("",), "f ''"),
+    ],
+)
+def test_a_line(arguments, line):
+    assert call("f", *arguments) == line
+
+
+def test_a_secret_may_not_become_an_argument():
+    with pytest.raises(TypeError) as caught:
+        call("login", "user", SecretStr("hunter2"))
+    assert str(caught.value) == "login: a secret may not become an argument"
+
+
+def test_parts_stand_on_lines_of_their_own():
+    assert join("\na\n\n", "", "b") == "a\nb\n"
+
+
+def test_a_script_has_a_minute_unless_it_says_otherwise():
+    assert Script("true").timeout == 60

@@ -1,0 +1,175 @@
+"""The two READMEs are in step, and what they name exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from infra.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("README.md", "README.ru.md")
+MADE_BY_THE_READER = {"deployments/environments/production.secrets.env"}
+_FENCE = re.compile(r"^( *)```[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_PATH = re.compile(r"(?<![\w./~$-])(?:flows|infra|deployments|docker|tests|doc|\.ci)/[\w./-]*\w")
+
+
+@dataclass(frozen=True)
+class Readme:
+    """One README in parts; `prose` has no code blocks."""
+
+    text: str
+
+    @property
+    def blocks(self) -> list[str]:
+        return [match[2] for match in _FENCE.finditer(self.text)]
+
+    @property
+    def prose(self) -> str:
+        return _FENCE.sub("", self.text)
+
+    @property
+    def headings(self) -> list[str]:
+        return re.findall(r"^(#+) .+$", self.prose, re.MULTILINE)
+
+    @property
+    def code(self) -> list[str]:
+        return re.findall(r"`([^`]+)`", self.prose)
+
+    @property
+    def links(self) -> list[str]:
+        return re.findall(r"\]\(([^)]+)\)", self.prose)
+
+    def section(self, number: int) -> str:
+        """Prose of the n-th part that begins with `## `."""
+        return re.split(r"^## ", self.prose, flags=re.MULTILINE)[number]
+
+
+@pytest.fixture(params=NAMES)
+def readme(request: pytest.FixtureRequest) -> Readme:
+    return Readme((ROOT / request.param).read_text())
+
+
+@pytest.fixture
+def both() -> tuple[Readme, Readme]:
+    english, russian = (Readme((ROOT / name).read_text()) for name in NAMES)
+    return english, russian
+
+
+@pytest.fixture(scope="module")
+def commands() -> dict[str, click.Command]:
+    """`deploy`, ... and `demo up`, `demo down`: every command of the CLI by its words."""
+    group = typer.main.get_command(app)
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {n}": c for n, c in inner.items()} if inner else {name: command}
+    return found
+
+
+def test_headings_match(both: tuple[Readme, Readme]) -> None:
+    english, russian = both
+    assert english.headings == russian.headings
+
+
+def test_code_blocks_match(both: tuple[Readme, Readme]) -> None:
+    english, russian = both
+    assert english.blocks == russian.blocks
+    assert len(english.blocks) > 5
+
+
+def test_code_in_the_text_matches(both: tuple[Readme, Readme]) -> None:
+    english, russian = both
+    for number in range(len(english.headings)):
+        assert sorted(Readme(english.section(number)).code) == sorted(
+            Readme(russian.section(number)).code
+        )
+
+
+def test_lists_tables_and_links_match(both: tuple[Readme, Readme]) -> None:
+    english, russian = both
+    for mark in (r"^\|", r"^- ", r"^\d+\. "):
+        counts = [len(re.findall(mark, each.prose, re.MULTILINE)) for each in both]
+        assert counts[0] == counts[1], mark
+    # Each links to the other; all the rest is the same.
+    assert english.links[1:] == russian.links[1:]
+    assert (english.links[0], russian.links[0]) == ("README.ru.md", "README.md")
+
+
+def test_every_path_exists(readme: Readme) -> None:
+    named = {*_PATH.findall(readme.text), *readme.links, "prefect.yaml"}
+    assert sorted(p for p in named - MADE_BY_THE_READER if not (ROOT / p).exists()) == []
+    assert len(named) > 8
+
+
+def test_every_make_target_exists(readme: Readme) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    code = "\n".join([*readme.blocks, *readme.code])
+    assert set(re.findall(r"^make ([a-z-]+)$", code, re.MULTILINE)) <= targets
+
+
+def _calls(readme: Readme) -> list[list[str]]:
+    """Words after `homeguru` of every command line in code."""
+    lines = [line.strip() for block in readme.blocks for line in block.splitlines()]
+    found = [re.match(r"(?:\.venv/bin/)?homeguru (.+)$", line) for line in [*lines, *readme.code]]
+    return [shlex.split(match[1]) for match in found if match]
+
+
+def test_every_verb_and_option_exists(readme: Readme, commands: dict[str, click.Command]) -> None:
+    calls = _calls(readme)
+    assert len(calls) > 10
+    for words in calls:
+        verb = " ".join(words[:2]) if words[0] == "demo" else words[0]
+        assert verb in commands, words
+        options = {option for parameter in commands[verb].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, words
+
+
+def test_every_command_is_in_the_table(readme: Readme, commands: dict[str, click.Command]) -> None:
+    rows = [line for line in readme.prose.splitlines() if line.startswith("| `homeguru ")]
+    listed = re.findall(r"`homeguru (demo \w+|\w+)", "\n".join(rows))
+    assert sorted(listed) == sorted(commands)
+
+
+def test_every_variable_that_the_code_reads_is_listed(readme: Readme) -> None:
+    sources = [*(ROOT / "infra").rglob("*.py"), *(ROOT / "flows").glob("*.py")]
+    read = re.compile(r"""environ(?:\.get\(|\.setdefault\(|\[)"([A-Z][A-Z0-9_]+)"(?!\] =)""")
+    names = {name for file in sources for name in read.findall(file.read_text())}
+    assert "HOMEGURU_STATE" in names
+    assert names <= set(readme.code)
+
+
+def test_every_exit_code_is_listed(readme: Readme) -> None:
+    from deployments.errors import ExitCode
+
+    rows = re.findall(r"^\| (\d) \|", readme.prose, re.MULTILINE)
+    assert [int(row) for row in rows] == [int(code) for code in ExitCode]
+
+
+@pytest.mark.parametrize("folder", ["flows", "deployments", "infra", "docker", "tests"])
+def test_every_folder_has_a_short_readme(folder: str) -> None:
+    text = (ROOT / folder / "README.md").read_text()
+    assert len(text.splitlines()) <= 15
+    names = re.findall(r"`([\w./-]+\.(?:py|yml|hcl|cfg|toml)|[\w.]+/|env\.production)`", text)
+    for name in set(names) - {"__init__.py"}:
+        assert (ROOT / folder / name).exists() or (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "doc").rglob("*.md")), ids=lambda f: f.name)
+def test_every_link_of_the_documents_exists(file: Path) -> None:
+    links = [link for link in Readme(file.read_text()).links if "://" not in link]
+    assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "doc/adr").glob("*.md")), ids=lambda f: f.name)
+def test_decisions_are_short_and_of_one_form(file: Path) -> None:
+    text = file.read_text()
+    assert len(text.splitlines()) < 40
+    assert re.findall(r"^## (.+)$", text, re.M) == ["Context", "Decision", "Consequences"]
+    assert f"](adr/{file.name})" in (ROOT / "doc/README.md").read_text()

@@ -1,0 +1,58 @@
+"""An image that migrates at start must know the database's revision."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from deployments.errors import Refused
+from deployments.ledger import Revision
+from deployments.rollback import check_rollback
+from deployments.stack import parse_stack
+
+
+@pytest.fixture
+def stack_with(compose_config):
+    """The production stack whose api migrates at start, with or without another command."""
+
+    def make(at_start=("api",), command=None):
+        config = json.loads(json.dumps(compose_config))
+        config["x-deploy"]["migrate"]["at_start"] = list(at_start)
+        config["services"]["api"]["command"] = command
+        return parse_stack("", config, "compose.yml")
+
+    return make
+
+
+def _check(world, stack, after):
+    line = world.line(1, revision=Revision(before=None, after=after))
+    check_rollback(stack, line, world.settled(revision="0002"))
+
+
+def test_an_image_that_migrates_at_start_and_knows_another_revision_is_refused(world, stack_with):
+    with pytest.raises(Refused) as caught:
+        _check(world, stack_with(), "0001")
+    assert caught.value.what == (
+        "release 1-prod-sha-000000000001 cannot run on this database: api migrates at start "
+        "and knows revision 0001, not 0002"
+    )
+    assert caught.value.state == f"runs {world.settled().current}, unchanged"
+
+
+def test_the_same_revision_is_harmless(world, stack_with):
+    _check(world, stack_with(), "0002")
+
+
+def test_a_command_that_only_serves_makes_it_safe(world, stack_with):
+    _check(world, stack_with(command=["uvicorn", "app"]), "0001")
+
+
+def test_an_image_that_does_not_migrate_is_harmless(world, stack_with):
+    _check(world, stack_with(at_start=()), "0001")
+
+
+def test_a_stack_without_migrations_is_harmless(world, stack):
+    without = replace(stack, deploy=stack.deploy.model_copy(update={"migrate": None}))
+    _check(world, without, "0001")

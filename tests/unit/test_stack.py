@@ -1,0 +1,240 @@
+"""The Compose file as a deploy reads it."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from deployments.errors import WrongUse
+from deployments.stack import interpolate, parse_stack, references
+
+
+def _parse(services=None, **deploy):
+    config = {"services": services or {}, "x-deploy": {"v": 1, **deploy}}
+    return parse_stack("text", config, "compose.yml")
+
+
+def _refused(call) -> WrongUse:
+    with pytest.raises(WrongUse) as caught:
+        call()
+    assert caught.value.where == "compose.yml"
+    return caught.value
+
+
+def _service(**body):
+    return _parse({"api": {"image": "${API_IMAGE}", **body}}).services["api"]
+
+
+def test_the_production_file(stack):
+    assert [s.name for s in stack.ordered] == ["postgres", "edge", "api", "frontend", "bot"]
+    assert stack.built() == ["api", "frontend", "bot"]
+    assert [s.name for s in stack.services.values() if s.start_first] == ["api", "frontend"]
+    assert [s.name for s in stack.services.values() if s.one_off] == ["migrate"]
+    assert stack.services["api"].reservation_mb == 256
+    assert stack.services["postgres"].stop_grace == 60
+    assert stack.ports == (("edge", "${API_PORT:-8003}"), ("edge", "${FRONTEND_PORT:-3003}"))
+    assert stack.references["DATABASE_PASSWORD"] is None
+    assert stack.references["TELEGRAM_API_URL"] == "https://api.telegram.org"
+    assert stack.uses["frontend"] == {"FRONTEND_IMAGE"}
+    assert "TELEGRAM_BOT_TOKEN" in stack.uses["bot"]
+    assert "TELEGRAM_BOT_TOKEN" not in stack.uses["api"]
+    assert stack.in_urls == {
+        "DATABASE_USER", "DATABASE_PASSWORD", "DATABASE_NAME", "DATABASE_OWNER",
+        "DATABASE_OWNER_PASSWORD",
+    }  # fmt: skip
+
+
+def test_migrate_shares_the_apis_image(stack):
+    assert stack.services["migrate"].image_variable == stack.services["api"].image_variable
+
+
+@pytest.mark.parametrize(
+    ("image", "service"),
+    [("nginx:1", "api"), ("${api_image}", "api"), ("", "api"), ("reg/${API_IMAGE}", "api")],
+)
+def test_an_image_must_be_one_variable(image, service):
+    said = _refused(lambda: _service(image=image)).what
+    assert said == (
+        "service api: `image` must be one variable, ${API_IMAGE}, "
+        "which the deploy fills with a digest"
+    )
+
+
+def test_the_proposed_variable_is_a_valid_name():
+    said = _refused(lambda: _parse({"web-app": {"image": "x"}})).what
+    assert "${WEB_APP_IMAGE}" in said
+
+
+def test_a_container_name_is_refused(compose_config):
+    config = copy.deepcopy(compose_config)
+    config["services"]["bot"]["container_name"] = "bot"
+    error = _refused(lambda: parse_stack("", config, "compose.yml"))
+    assert error.what == (
+        "service bot: `container_name` forbids a second container, "
+        "and so a replacement without a gap"
+    )
+    assert error.todo == "remove it; other services reach this one by its service name"
+
+
+def test_without_x_deploy_nothing_is_known():
+    said = _refused(lambda: parse_stack("", {"services": {}}, "compose.yml")).what
+    assert said == "x-deploy.v: Field required"
+
+
+@pytest.mark.parametrize(
+    ("deploy", "said"),
+    [
+        ({"colour": 1}, "x-deploy.colour: Extra inputs are not permitted"),
+        ({"migrate": {"service": "m"}}, "x-deploy.migrate.image_of: Field required"),
+        ({"probes": {"api": {"inside": 1}}}, "x-deploy.probes.api.inside: Extra inputs"),
+    ],
+)
+def test_a_wrong_x_deploy_is_named_by_its_key(deploy, said):
+    assert said in _refused(lambda: _parse(**deploy)).what
+
+
+@pytest.mark.parametrize(
+    "deploy",
+    [
+        {"order": ["ghost"]},
+        {"infrastructure": {"ghost": "x:1"}},
+        {"probes": {"ghost": {}}},
+        {"edge": {"service": "ghost", "config": "c", "routes": {}}},
+        {"edge": {"service": "api", "config": "c", "routes": {"ghost": {"listen": 1, "port": 1}}}},
+        {"database": {"service": "ghost", "superuser": "p", "name": "d", "revision": "q",
+                      "owner": {"role": "o", "password": "O"},
+                      "application": {"role": "a", "password": "A"}}},
+        {"migrate": {"service": "ghost", "image_of": "api", "command": ["x"]}},
+        {"migrate": {"service": "api", "image_of": "ghost", "command": ["x"]}},
+        {"migrate": {"service": "api", "image_of": "api", "command": ["x"], "at_start": ["ghost"]}},
+    ],
+)  # fmt: skip
+def test_x_deploy_may_name_only_services_that_exist(deploy):
+    error = _refused(lambda: _parse({"api": {"image": "${API_IMAGE}"}}, **deploy))
+    assert error.what == "x-deploy names services that do not exist: ghost"
+
+
+def test_an_empty_list_that_compose_writes_as_null_is_empty():
+    migrate = {"service": "api", "image_of": "api", "command": ["x"], "at_start": None}
+    stack = _parse({"api": {"image": "${API_IMAGE}"}}, migrate=migrate)
+    assert stack.deploy.migrate.at_start == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("plain", {}),
+        ("${A}", {"A": None}),
+        ("${A:-x}", {"A": "x"}),
+        ("${A-x}", {"A": "x"}),
+        ("${A:-}", {"A": ""}),
+        ("${A:-x} ${A}", {"A": None}),
+        ("${A} ${A:-x}", {"A": None}),
+        ("${A}${B:-y}", {"A": None, "B": "y"}),
+        ("$${A}", {}),
+        ("$$$${A}", {}),
+        ("$$${A}", {"A": None}),
+        ("${A:?must be set}", {"A": None}),
+        ("${A?}", {"A": None}),
+        ("${A:+on}", {"A": ""}),
+        ("$A/$B_2", {"A": None, "B_2": None}),
+    ],
+)
+def test_references(text, found):
+    assert references(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("${A}", "1"),
+        ("$A", "1"),
+        ("${A:-x}", "1"),
+        ("${B:-x}", "x"),
+        ("${EMPTY:-x}", "x"),
+        ("${A:+on}${B:+on}", "on"),
+        ("${A:?needed}", "1"),
+        ("${B}", ""),
+        ("http://${B:-h}:${A}/", "http://h:1/"),
+    ],
+)
+def test_interpolation_as_compose_does_it(text, filled):
+    assert interpolate(text, {"A": "1", "EMPTY": ""}) == filled
+
+
+@pytest.mark.parametrize(
+    ("body", "start_first"),
+    [
+        ({}, False),
+        ({"deploy": {"update_config": {"order": "start-first"}}}, True),
+        ({"deploy": {"update_config": {"order": "stop-first"}}}, False),
+        ({"deploy": None}, False),
+    ],
+)
+def test_the_order_of_a_replacement(body, start_first):
+    assert _service(**body).start_first is start_first
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30s", 30), ("1m30s", 90), ("1m0s", 60), ("1h", 3600), ("500ms", 10), (None, 10)],
+)
+def test_the_time_to_stop(text, seconds):
+    body = {"stop_grace_period": text} if text else {}
+    assert _service(**body).stop_grace == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "mebibytes"),
+    [("256m", 256), ("2g", 2048), ("1GB", 1024), ("1048576", 1), ("1024k", 1), ("lots", 0)],
+)
+def test_the_memory_of_a_copy(text, mebibytes):
+    body = {"deploy": {"resources": {"reservations": {"memory": text}}}}
+    assert _service(**body).reservation_mb == mebibytes
+
+
+@pytest.mark.parametrize(
+    ("port", "published"),
+    [
+        ("8003:8003", ["8003"]),
+        ("127.0.0.1:8003:80", ["8003"]),
+        ("${PORT:-8003}:80", ["${PORT:-8003}"]),
+        ("127.0.0.1:${PORT}:80", ["${PORT}"]),
+        ("80", []),
+        ({"published": "8003", "target": 80}, ["8003"]),
+        ({"target": 80}, []),
+    ],
+)
+def test_published_ports(port, published):
+    stack = _parse({"api": {"image": "${API_IMAGE}", "ports": [port]}})
+    assert [p for _, p in stack.ports] == published
+
+
+@pytest.mark.parametrize(
+    ("value", "inside"),
+    [
+        ("postgres://u:${P}@h/d", {"P"}),
+        ("https://${HOST}/", {"HOST"}),
+        ("${URL:-https://example.org}", set()),
+        ("${P}", set()),
+        (None, set()),
+    ],
+)
+def test_variables_inside_a_url(value, inside):
+    stack = _parse({"api": {"image": "${API_IMAGE}", "environment": {"X": value}}})
+    assert stack.in_urls == inside
+
+
+@pytest.mark.parametrize(
+    ("body", "overrides"),
+    [({}, False), ({"command": None}, False), ({"command": ["x"]}, True),
+     ({"entrypoint": ["x"]}, True)],
+)  # fmt: skip
+def test_a_command_of_its_own(body, overrides):
+    assert _service(**body).overrides_command is overrides
+
+
+def test_services_that_the_order_does_not_name_come_first():
+    services = {n: {"image": f"${{{n.upper()}_IMAGE}}"} for n in ("a", "b", "c")}
+    assert [s.name for s in _parse(services, order=["c", "a"]).ordered] == ["b", "c", "a"]

@@ -1,0 +1,181 @@
+"""What is asked of a deployed application, and what its answers mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployments.verification import (
+    Finding,
+    established,
+    failures,
+    judge_answers,
+    judge_containers,
+    questions,
+    requests,
+)
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
+TCP = HEAD + (
+    "   0: 0B00007F:9A2B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0\n"
+    "   1: 050012AC:D4F2 DCA79A95:01BB 01 00000000:00000000 02:00000C1F 00000000 10001\n"
+    "   2: 050012AC:D4F3 0A0A0A0A:01BB 06 00000000:00000000 02:00000C1F 00000000 10001\n"
+)
+MAPPED = HEAD + (
+    "   0: 0000000000000000FFFF0000050012AC:8C2A 0000000000000000FFFF0000DCA79A95:01BB 01 0:0\n"
+)
+SIX = HEAD + (
+    "   0: B80D0120000000000000000001000000:8C2A B80D0120000000000000000002000000:01BB 01 0:0\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "peers"),
+    [
+        ("", set()),
+        (HEAD, set()),
+        (TCP, {("149.154.167.220", 443)}),
+        (MAPPED, {("149.154.167.220", 443)}),
+        (SIX, {("2001:db8::2", 443)}),
+        (TCP + MAPPED + SIX, {("149.154.167.220", 443), ("2001:db8::2", 443)}),
+    ],
+)
+def test_peers_of_established_connections(table, peers):
+    assert established(table) == peers
+
+
+def test_what_is_asked_from_outside(world):
+    assert [(r.service, r.url, r.status) for r in requests(world.target())] == [
+        ("api", "https://api.example.org/health", 200),
+        ("frontend", "https://example.org/", 200),
+    ]
+
+
+def test_a_service_without_a_url_is_not_asked_from_outside(world, make_environment):
+    world.environment = make_environment(urls={"api": "https://api.example.org"})
+    assert [r.service for r in requests(world.target())] == ["api"]
+
+
+def test_what_is_asked_from_inside(world):
+    asked = {name: command for name, _, command in questions(world.target())}
+    assert list(asked) == [
+        "restarts:api", "restarts:bot", "exec:bot", "hosts:bot", "tcp:bot", "restarts:frontend",
+    ]  # fmt: skip
+    assert asked["restarts:api"] == ()
+    assert asked["hosts:bot"] == ("getent", "ahosts", "api.telegram.org")
+    assert asked["exec:bot"][:2] == ("python", "-c")
+
+
+def test_the_address_to_hold_comes_from_the_variables(world):
+    target = world.target({"TELEGRAM_API_URL": "http://telegram:8081"})
+    asked = {name: command for name, _, command in questions(target)}
+    assert asked["hosts:bot"] == ("getent", "ahosts", "telegram")
+
+
+def test_an_environment_may_ask_less(world, make_environment):
+    world.environment = make_environment(
+        verify={"leave_out": ["api"], "skip": {"bot": ["connected"], "frontend": ["outside"]}}
+    )
+    assert requests(world.target()) == []
+    assert [name for name, _, _ in questions(world.target())] == [
+        "restarts:bot", "exec:bot", "restarts:frontend",
+    ]  # fmt: skip
+    wanted = world.target().images(world.bare)
+    assert "api" not in {f.service for f in judge_containers(world.target(), world.bare, wanted)}
+
+
+def _judged(world, seen, **images):
+    target = world.target(**images)
+    return failures(judge_containers(target, seen, target.images(world.settled())))
+
+
+def test_a_settled_host_passes(world):
+    target = world.target()
+    findings = judge_containers(target, world.settled(), target.images(world.settled()))
+    assert {f.check for f in findings} == {"container", "digest"}
+    assert len(findings) == 10
+    assert failures(findings) == []
+
+
+def test_another_digest_than_the_one_that_is_wanted(world, digest):
+    assert _judged(world, world.settled(), api="api-2") == [
+        f"api digest: runs {digest('api-1')[7:19]}, not {digest('api-2')[7:19]}"
+    ]
+
+
+def test_a_container_that_is_not_healthy(world):
+    seen = world.settled(containers=world.changed("bot", health="unhealthy"))
+    assert _judged(world, seen) == ["bot container: running unhealthy"]
+
+
+def test_one_container_for_each_service(world):
+    seen = world.settled()
+    twice = replace(seen, containers=(*seen.containers, seen.of("bot")[0]))
+    assert _judged(world, twice) == ["bot container: 2 containers"]
+    gone = replace(seen, containers=tuple(c for c in seen.containers if c.service != "bot"))
+    assert _judged(world, gone) == ["bot container: 0 containers"]
+
+
+ANSWERS = {
+    "restarts:api": "0 running",
+    "restarts:frontend": "0 running",
+    "restarts:bot": "0 running",
+    "exec:bot": "0 \n",
+    "hosts:bot": "0 149.154.167.220 STREAM api.telegram.org\n149.154.167.220 DGRAM\n",
+    "tcp:bot": f"0 {TCP}",
+}
+
+
+def _answered(world, **answers):
+    said = {**ANSWERS, **{k.replace("_", ":"): v for k, v in answers.items()}}
+    found = judge_answers(world.target(), world.settled(), said)
+    assert {f.check for f in found} == {"restarts", "own probe", "connected"}
+    return found
+
+
+def test_good_answers_pass(world):
+    found = _answered(world)
+    assert failures(found) == []
+    assert Finding("bot", "connected", True, "api.telegram.org:443") in found
+    assert Finding("bot", "own probe", True, "ok") in found
+    assert Finding("api", "restarts", True, "0, unchanged") in found
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"restarts_api": "3 running"}, "api restarts: 0 before, 3 now, running"),
+        ({"restarts_api": "0 restarting"}, "api restarts: 0 before, 0 now, restarting"),
+        ({"exec_bot": "1 Traceback\na webhook is set: https://x\n"},
+         "bot own probe: a webhook is set: https://x"),
+        ({"exec_bot": "124 "}, "bot own probe: exit code 124"),
+        ({"tcp_bot": f"0 {HEAD}"}, "bot connected: no open connection to api.telegram.org:443"),
+        ({"hosts_bot": "2 "}, "bot connected: no open connection to api.telegram.org:443"),
+        ({"hosts_bot": "0 10.10.10.10 STREAM x\n"},
+         "bot connected: no open connection to api.telegram.org:443"),
+    ],
+)  # fmt: skip
+def test_bad_answers_fail(world, answer, said):
+    assert failures(_answered(world, **answer)) == [said]
+
+
+def test_no_answer_is_a_failure_of_every_check(world):
+    found = judge_answers(world.target(), world.settled(), {})
+    assert len(failures(found)) == len(found) == 5
+
+
+def test_a_connection_over_six(world):
+    hosts = "0 2001:db8::2 STREAM api.telegram.org\n"
+    assert failures(_answered(world, hosts_bot=hosts, tcp_bot=f"0 {SIX}")) == []
+
+
+def test_a_connection_to_another_port_is_not_the_one(world):
+    target = world.target({"TELEGRAM_API_URL": "http://telegram:8081"})
+    found = judge_answers(target, world.settled(), ANSWERS)
+    assert failures(found) == ["bot connected: no open connection to telegram:8081"]
+
+
+def test_a_long_answer_is_cut(world):
+    found = _answered(world, exec_bot="1 " + "x" * 500)
+    assert max(len(f.detail) for f in found) == 200
