@@ -137,4 +137,6 @@ class Steps:
 
 
 def _count(changing: int) -> str:
-    return f"{changing} services change" if changing else "no container changes"
+    if not changing:
+        return "no container changes"
+    return "1 service changes" if changing == 1 else f"{changing} services change"

@@ -77,9 +77,10 @@ def _headings(say: Callable[[str], None]) -> Callable[[str], None]:
 
 def _failure(output: str, targets: list[str]) -> HomeguruError:
     """The failing step's lines: what BuildKit prints between its rules, at the end."""
-    if re.search(r"(denied|unauthorized|insufficient_scope|403 Forbidden)", output[-2000:]):
+    refusal = _refusal(output)
+    if refusal:
         return Refused(
-            f"the registry refuses the push of {', '.join(targets)}: {_last_error(output)}",
+            f"the registry refuses the push of {', '.join(targets)}: {refusal}",
             state="untouched",
             todo="the token needs write:packages; see the environment's `login`",
         )
@@ -93,9 +94,16 @@ def _failure(output: str, targets: list[str]) -> HomeguruError:
     )
 
 
-def _last_error(output: str) -> str:
-    found = [line for line in output.splitlines() if "ERROR" in line or "denied" in line]
-    return found[-1].strip()[:300] if found else "no reason given"
+def _refusal(output: str) -> str:
+    """The line that says that a push is not allowed; a step or a base image is no push."""
+    errors = [line for line in output.splitlines() if re.match(r"(#\d+ )?ERROR", line)]
+    found = [
+        line
+        for line in errors
+        if re.search(r"denied|unauthorized|insufficient_scope|403 Forbidden", line)
+        and not re.search(r"did not complete|source metadata|pull access", line)
+    ]
+    return found[-1].strip()[:300] if found else ""
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ class Demo:
         ui = self._phase("prefect", self._prefect)
         result = self._release(source)
         result["telegram"] = info.telegram_control_url
+        result["environments"] = str(self.state / "environments")
         return {"ui": ui, "phases": self.phases, **result}
 
     def down(self) -> None:

@@ -32,13 +32,16 @@ def opened(assembly: Assembly, verb: str, log: Callable[[str], None]) -> Iterato
         host.close()
 
 
-def plan_of(assembly: Assembly, release: str, log: Callable[[str], None]) -> Plan:
+def plan_of(
+    assembly: Assembly, release: str, log: Callable[[str], None], *,
+    update_infrastructure: bool = False,
+) -> Plan:  # fmt: skip
     """What `deploy` would do now; nothing is changed."""
     configuration = assembly.configuration()
     with assembly.registry() as registry, opened(assembly, "plan", log) as host:
         operation = Operation(assembly, configuration, host, registry, lambda _, work: work())
         manifest = find_manifest(assembly.located, registry, release)
-        target = operation.target(manifest)
+        target = operation.target(manifest, update_infrastructure=update_infrastructure)
         return operation.plan(target, operation.observe()).plan
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from deployments.commands.observe import Weighing
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
 from deployments.ledger import Revision
 from deployments.manifest import Manifest, check_build_env, parse_manifest
 from deployments.observation import Candidate, Observation
-from deployments.plan import Plan, Verb
+from deployments.plan import Plan, Step, Verb
 from deployments.planner import Planner, Request, undo_of_first
 from deployments.preflight import preflight
 from deployments.report import Report
@@ -155,7 +157,17 @@ class Operation:
         if plan.verb == "migrate" and revision.before == revision.after:
             self.recorder.close_own(plan.release)
             return self.recorder.report(plan, "ok")
-        return self.recorder.record(plan, "ok", ledger, current=plan.verb != "migrate")
+        current = plan.verb != "migrate"
+        return self._in_step(
+            "ok", lambda: self.recorder.record(plan, "ok", ledger, current=current)
+        )
+
+    def _in_step(self, outcome: str, write: Callable[[], Report]) -> Report:
+        """Record as a step of its own, so that the run's page shows it."""
+        reports: list[Report] = []
+        step = Step("record", f"in the ledger, as {outcome}")
+        self._executor.perform(step, lambda: reports.append(write()))
+        return reports[0]
 
     def _send(self, planned: Planned) -> None:
         self.host.send(planned.planner.files(self.host.actor.who, self.host.actor.run))
@@ -171,7 +183,10 @@ class Operation:
         with shielded():
             try:
                 self._back(planned)
-                self.recorder.record(planned.plan, "undone", planned.seen.ledger, str(failure))
+                plan, ledger = planned.plan, planned.seen.ledger
+                self._in_step(
+                    "undone", lambda: self.recorder.record(plan, "undone", ledger, str(failure))
+                )
             except Exception as second:
                 return self._half_way(planned, failure, second)
         state = f"runs {previous} as before" if previous else "runs nothing, as before"

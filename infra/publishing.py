@@ -201,12 +201,20 @@ def _python_version(root: Path) -> str:
         parts = chosen.read_text().strip().split(".")
         if len(parts) >= 2 and all(p.isdigit() for p in parts[:2]):
             return ".".join(parts[:2])
-    project = tomllib.loads((root / "pyproject.toml").read_text()).get("project", {})
+    try:
+        project = tomllib.loads((root / "pyproject.toml").read_text()).get("project", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUse(
+            f"not valid TOML: {error}", where="pyproject.toml of the source", state="untouched"
+        ) from None
     try:
         allowed_versions = SpecifierSet(str(project.get("requires-python", "")))
     except InvalidSpecifier:
         return _PYTHONS[0]
     fitting = [v for v in _PYTHONS if allowed_versions.contains(f"{v}.99")]
+    if not fitting:  # one exact version, such as ==3.12.4
+        some = allowed_versions.filter(f"{v}.{n}" for v in _PYTHONS for n in range(99))
+        fitting = [version.rpartition(".")[0] for version in some]
     return fitting[0] if fitting else _PYTHONS[0]
 
 

@@ -153,7 +153,7 @@ class Registry:
             sent["Authorization"] = self._tokens[scope]
         try:
             answer = self._client.request(method, path, content=content, headers=sent)
-            if answer.status_code == httpx.codes.UNAUTHORIZED and scope not in self._tokens:
+            if answer.status_code == httpx.codes.UNAUTHORIZED:  # no token yet, or it ran out
                 self._tokens[scope] = self._authorize(answer, scope)
                 sent["Authorization"] = self._tokens[scope]
                 answer = self._client.request(method, path, content=content, headers=sent)

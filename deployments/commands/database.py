@@ -6,7 +6,10 @@ from deployments.commands.quote import Script, call, join
 
 # Passwords go from the 0600 file through the environment: `-e NAME` without a value.
 _ROLES = r"""
-secret() { sed -n "s/^$1='\\(.*\\)'$/\\1/p" secrets.env; }
+secret() {
+  sed -n -e "s/^$1='\\(.*\\)'$/\\1/p" \
+    -e "/^$1=\"/{ s/^$1=\"\\(.*\\)\"$/\\1/; s/\\\\\\(.\\)/\\1/g; p; }" secrets.env
+}
 roles() {
   local id
   id=$(ids "$1" | head -n 1)

@@ -43,8 +43,10 @@ record() {
   [ "$found" = "$tip" ] || fail "the ledger on this host changed meanwhile: its last line is not the one that was read"
   mkdir -p "releases/$release"
   [ ! -f "$incoming/report.md" ] || cp "$incoming/report.md" "releases/$release/report.md"
-  cat "$incoming/line.json" >> releases.jsonl
-  sync releases.jsonl 2>/dev/null || sync
+  # Whole or not at all: a line that a full disk cut off would break the chain.
+  { [ ! -f releases.jsonl ] || cat releases.jsonl; cat "$incoming/line.json"; } > releases.jsonl.new
+  sync releases.jsonl.new 2>/dev/null || sync
+  mv -f releases.jsonl.new releases.jsonl
   if [ -n "$current" ]; then
     say "$current" > current.new && mv -f current.new current
   fi

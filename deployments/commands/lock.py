@@ -38,6 +38,8 @@ session() {
   mv -f lock/owner.new lock/owner
   settle "$patience" "$one_off"
   [ -n "$again" ] || rm -rf .incoming
+  # What a plan that was interrupted left: it holds no lock, so only its age tells.
+  find . -maxdepth 1 -name '.plan-*' -mmin +10 -exec rm -rf {} +
   say held
   while read -r -t "$silence" _; do :; done
   rm -rf .incoming

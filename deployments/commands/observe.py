@@ -26,7 +26,11 @@ facts() {
   say "locked=$([ ! -f lock/session ] || flock -n lock/session true && echo no || echo yes)"
   say "compose=$(docker compose version --short 2>/dev/null | head -n 1)"
 }
-listening() { awk '$4=="0A"{split($2,a,":"); print a[2]}' /proc/net/tcp /proc/net/tcp6 2>/dev/null | sort -u; }
+listening() {
+  # A host without IPv6 has no tcp6.
+  { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true; } |
+    awk '$4=="0A"{split($2,a,":"); print a[2]}' | sort -u
+}
 containers() {
   docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" |
     xargs -r docker inspect -f '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Image}},"ref":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"started":{{json .State.StartedAt}},"labels":{{json .Config.Labels}}}' 2>/dev/null || true
@@ -36,10 +40,10 @@ images() {
     xargs -r docker inspect -f '{{.Image}}' 2>/dev/null | sort -u |
     xargs -r docker image inspect -f '{"id":{{json .Id}},"digests":{{json .RepoDigests}}}' 2>/dev/null || true
 }
-published() { docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null; }
+published() { docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || true; }
 revision() {
   local service=$1 user=$2 database=$3 query=$4 id
-  id=$(ids "$service" | head -n 1)
+  id=$(ids "$service" | head -n 1) || return 0
   [ -n "$id" ] && is_running "$id" || return 0
   docker exec "$id" psql -U "$user" -d "$database" -Atqc "$query" 2>/dev/null | paste -sd, - || true
 }
@@ -47,7 +51,7 @@ journals() {
   local file
   for file in journal/*.jsonl; do
     [ -f "$file" ] || continue
-    tail -n 1 "$file" | grep -q '"event":"end".*"step":"run ' || emit_file "journal:$(basename "$file" .jsonl)" "$file"
+    tail -n 1 "$file" | grep -q '"event":"end".*"step":"run .*}$' || emit_file "journal:$(basename "$file" .jsonl)" "$file"
   done
 }
 observe() {
@@ -96,13 +100,14 @@ hashes() {
     --env-file "$1/.env" --env-file "$1/secrets.env" --profile '*' config --hash '*'
 }
 candidate() {
+  # Secrets of a plan go, however weighing it ends.
+  [ "$2" != discard ] || trap "rm -rf $(printf %q "$1")" EXIT
   make_key
   # An undo goes back to the secrets that were valid before the failed run.
   if [ "$2" = former ] && [ -f secrets.env.previous ]; then cp -p secrets.env.previous "$1/secrets.env"; fi
   hashes "$1" | emit hashes
   fingerprints secrets.env | emit secrets_now
   fingerprints "$1/secrets.env" | emit secrets_then
-  [ "$2" != discard ] || rm -rf "$1"
 }
 """
 

@@ -13,7 +13,7 @@ ask() {
   shift 2
   id=$(ids "$service" | head -n 1)
   [ -n "$id" ] || { say "1 no container" | emit "$name"; return; }
-  answer=$(timeout 20 docker exec "$id" "$@" 2>&1 </dev/null | tail -n 5) || code=$?
+  answer=$(timeout 20 docker exec "$id" "$@" 2>&1 </dev/null | tail -c 100000) || code=$?
   say "$code $answer" | emit "$name"
 }
 settled() {
@@ -28,7 +28,7 @@ settled() {
 
 
 def probe(environment: Environment, questions: list[tuple[str, str, tuple[str, ...]]]) -> Script:
-    """Run commands inside containers, each answer a section `<exit code> <last lines>`.
+    """Run commands inside containers, each answer a section `<exit code> <its end>`.
 
     questions: (name of the answer, service, command). An empty command asks for the
     service's restart count once it has been up for five seconds.

@@ -106,9 +106,13 @@ def rollback(
 
 
 @app.command()
-def plan(env: Env, release: Release = "newest", json: Json = False) -> None:
+def plan(
+    env: Env, release: Release = "newest", update_infrastructure: Infra = False, json: Json = False
+) -> None:
     """Show what deploy would do now; change nothing."""
-    found = inspection.plan_of(assemble(env), release, show.errors.print)
+    found = inspection.plan_of(
+        assemble(env), release, show.errors.print, update_infrastructure=update_infrastructure
+    )
     show.as_json(found.to_dict()) if json else show.plan(found)
 
 

@@ -113,3 +113,6 @@ def demo(found: dict[str, Any]) -> None:
     rows += [(name, ref.partition("@")[2]) for name, ref in found["images"].items()]
     rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in found["phases"]))]
     pairs(rows)
+    console.print(
+        f"\nTry: HOMEGURU_ENVIRONMENTS={found['environments']} homeguru status --env sandbox"
+    )

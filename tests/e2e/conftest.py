@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +123,20 @@ class World:
             assert before in text, f"{path} does not hold {before!r}"
             file.write_text(text.replace(before, after))
         return self.commit(message)
+
+    @contextmanager
+    def broken(self, changes: dict[str, tuple[str, str]], message: str) -> Iterator[None]:
+        """A commit with text replaced or files added, taken back at the end."""
+        for path, (before, after) in changes.items():
+            file = self.repository / path
+            text = file.read_text() if before else ""
+            assert before in text, f"{path} does not hold {before!r}"
+            file.write_text(text.replace(before, after) if before else after)
+        self.commit(message)
+        try:
+            yield
+        finally:
+            git(self.repository, "revert", "--no-edit", "HEAD")
 
     def commit(self, message: str) -> str:
         """Commit everything in the application's repository."""

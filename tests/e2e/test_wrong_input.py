@@ -165,7 +165,7 @@ class TestHost:
         assert "MiB of memory are free" in error_of(world, 3, "deploy", deployed, "--env", name)
 
     def test_a_port_taken_by_something_else(self, world, deployed, unchanged) -> None:
-        world.on_server("mkdir -p /opt/systech/sunko/../other 2>/dev/null || mkdir -p /tmp/other")
+        world.on_server("mkdir -p /tmp/other")
         name = variant(world, project='"another"', directory='"/tmp/other"')
         said = error_of(world, 3, "deploy", deployed, "--env", name)
         assert "port 8003, which edge publishes, is taken by container homeguru-edge-1" in said
@@ -221,14 +221,11 @@ class TestSource:
         assert "--allow-dirty" in said
 
     def test_a_build_that_fails_shows_its_failing_lines(self, world, unchanged) -> None:
-        before = (world.repository / "pyproject.toml").read_text()
-        world.edit({"pyproject.toml": ("[project]", "[project")}, "broken build")
         words = ["publish", "--env", "sandbox", "--source", str(world.repository)]
-        said = error_of(world, 1, *words)
-        (world.repository / "pyproject.toml").write_text(before)
-        world.commit("mend the build")
-        assert "the build of" in said
-        assert "pyproject.toml" in said
+        with world.broken({"frontend/app/package.json": ("{", "{,")}, "no JSON"):
+            said = error_of(world, 1, *words)
+        assert "the build of frontend failed" in said
+        assert "package.json" in said
         assert len(said.splitlines()) < 60
 
 
@@ -271,16 +268,11 @@ class TestApplication:
             "healthy_within = 8" if x.startswith("healthy_within") else x for x in text.splitlines()
         )
         (world.environments / "sandbox.toml").write_text(quick)
-        before = (world.repository / "src/api/main.py").read_text()
-        world.edit(
-            {"src/api/main.py": ('return {"status": "ok"', 'response.status_code = 500\n    return {"status": "ok"')},
-            "never healthy",
-        )  # fmt: skip
         words = ["release", "--env", "sandbox", "--source", str(world.repository)]
-        said = error_of(world, 1, *words)
+        fault = ('return {"status": "ok"', 'response.status_code = 500\n    return {"status": "ok"')
+        with world.broken({"src/api/main.py": fault}, "never healthy"):
+            said = error_of(world, 1, *words)
         (world.environments / "sandbox.toml").write_text(text)
-        (world.repository / "src/api/main.py").write_text(before)
-        world.commit("mend health")
         assert "did not become healthy within 8 s" in said or "is unhealthy" in said
         assert "GET /health" in said
         assert world.version() == version
@@ -288,20 +280,16 @@ class TestApplication:
     def test_a_migration_that_fails_leaves_the_database_as_it_was(self, world, deployed) -> None:
         version = world.version()
         revision = world.ok("status", "--env", "sandbox")["database_revision"]
-        versions = world.repository / "migrations" / "versions"
-        file = versions / "0099_wrong.py"
-        file.write_text(
+        wrong = (
             f'"""wrong."""\nfrom alembic import op\nrevision = "a1b2c3d40099"\n'
             f'down_revision = "{revision}"\n\n'
             "def upgrade() -> None:\n"
             '    op.execute("ALTER TABLE messages ADD half int")\n'
             '    op.execute("SELECT 1/0")\n'
         )
-        world.commit("wrong migration")
         words = ["release", "--env", "sandbox", "--source", str(world.repository)]
-        said = error_of(world, 1, *words)
-        file.unlink()
-        world.commit("without it")
+        with world.broken({"migrations/versions/0099_wrong.py": ("", wrong)}, "wrong"):
+            said = error_of(world, 1, *words)
         assert "migrate failed" in said
         assert "division by zero" in said
         assert world.ok("status", "--env", "sandbox")["database_revision"] == revision

@@ -58,6 +58,7 @@ def _scripts(environment, stack, word):
         "plain": replacing.replace_plain(what),
         "up": replacing.up(what),
         "reload": replacing.reload_edge(word),
+        "remove one": replacing.remove(word),
         "probe": probe.probe(environment, [(word, word, (word,)), (word, word, ())]),
         "logs": probe.tail_logs(environment, word, 20, follow=True),
     }  # fmt: skip
@@ -75,7 +76,7 @@ def _hostile_stack(compose_config):
 NAMES = sorted(
     ["observe", "weigh", "read", "session", "guarded", "stop work", "install", "restore", "remove",
      "record", "close", "pull", "roles", "migrate", "routed", "plain", "up", "reload", "probe",
-     "logs"]
+     "logs", "remove one"]
 )  # fmt: skip
 
 
@@ -107,6 +108,7 @@ def test_every_script_parses(world, compose_config, name, word):
         ("roles", ["roles"]),
         ("migrate", ["migrate"]),
         ("reload", ["reload"]),
+        ("remove one", ["ids"]),
         ("probe", ["ask", "settled"]),
         ("logs", ["compose"]),
     ],
@@ -116,19 +118,20 @@ def test_a_hostile_name_arrives_literally(world, compose_config, tmp_path, name,
     environment = world.environment.model_copy(update={"directory": str(tmp_path)})
     text = "\n" + _scripts(environment, _hostile_stack(compose_config), HOSTILE)[name].text
     for function in functions:
-        shown = f'{function}() {{ printf "<%s>\\n" "$@"; }}'
+        shown = f'{function}() {{ printf "<%s>\\n" "$@" >> shown; }}'
         text = text.replace(f"\n{function}() {{", f"\n_replaced_{function}() {{")
         text = f"\n{shown}\n{text}"
-    done = subprocess.run(
-        ["bash", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert f"<{HOSTILE}>" in done.stdout or f'<"token":"{HOSTILE}">' in done.stdout
+    subprocess.run(["bash", "-c", text], cwd=tmp_path, capture_output=True, check=False)
+    found = (tmp_path / "shown").read_text()
+    assert f"<{HOSTILE}>" in found or f'<"token":"{HOSTILE}">' in found
 
 
 @pytest.mark.parametrize("make", ["routed", "plain", "up"])
 def test_settings_of_a_replacement_arrive_literally(world, compose_config, make):
     text = _scripts(world.environment, _hostile_stack(compose_config), HOSTILE)[make].text
-    body, _, _ = text.rpartition("\n" + {"routed": "edge=$(ids", "plain": "replace", "up": "up"}[make])
+    body, _, _ = text.rpartition(
+        "\n" + {"routed": "edge=$(ids", "plain": "replace", "up": "up"}[make]
+    )
     body += '\nprintf "%s\\n" "$service" "$image" "$hash"\n'
     done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, check=True)
     assert done.stdout == f"{HOSTILE}\n" * 3
@@ -224,7 +227,7 @@ def test_the_logs_of_one_service(world, follow):
 
 def test_sql_of_the_roles_quotes_its_names():
     sql = database.roles_sql(database='a"b', owner="o'x", application='p"q')
-    assert 'ALTER ROLE "o\'x" LOGIN PASSWORD :\'owner_password\';' in sql
+    assert "ALTER ROLE \"o'x\" LOGIN PASSWORD :'owner_password';" in sql
     assert "WHERE rolname = 'o''x'" in sql
     assert 'GRANT CONNECT ON DATABASE "a""b" TO "p""q";' in sql
 

@@ -43,7 +43,7 @@ def test_a_settled_host_needs_nothing(world):
 def test_one_service_changed(world, digest):
     plan = world.plan(world.target(bot="bot-2"), world.settled())
     assert names(plan) == ["upload", "pull", "replace bot", "verify"]
-    assert reasons(plan)["upload"] == "Compose file, variables, secrets; 1 services change"
+    assert reasons(plan)["upload"] == "Compose file, variables, secrets; 1 service changes"
     assert reasons(plan)["pull"] == "by digest: bot"
     assert reasons(plan)["replace bot"].endswith(" (stop first)")
     assert "bot" not in dict(plan.unchanged)
@@ -138,6 +138,23 @@ def test_a_container_that_a_replacement_left(world):
     assert names(plan) == ["upload", "replace api", "verify"]
 
 
+def test_a_service_that_the_compose_file_no_longer_has_is_removed(world):
+    seen = world.settled()
+    worker = replace(seen.of("bot")[0], service="worker", name="homeguru-worker-1")
+    plan = world.plan(world.target(), replace(seen, containers=(*seen.containers, worker)))
+    assert names(plan) == ["upload", "remove worker", "verify"]
+    assert reasons(plan)["remove worker"] == "the Compose file no longer has it"
+
+
+def test_a_one_off_container_is_nothing_to_remove(world):
+    seen = world.settled()
+    one_off = replace(seen.of("bot")[0], service="shell", one_off=True)
+    assert (
+        names(world.plan(world.target(), replace(seen, containers=(*seen.containers, one_off))))
+        == []
+    )
+
+
 @pytest.mark.parametrize(("free", "how"), [(255, "stop first"), (256, "start first")])
 def test_too_little_memory_for_two_copies_means_stop_first(world, free, how):
     plan = world.plan(world.target(api="api-2"), world.settled(memory_mb=free))
@@ -155,14 +172,14 @@ def test_a_first_start_needs_no_note(world):
 def test_an_undo_puts_files_back_and_never_migrates(world):
     seen = world.settled(containers=world.changed("api", ref="r@sha256:2", digests=("r@sha256:2",)))
     plan = world.plan(world.target(), seen, verb="undo")
-    assert names(plan) == ["restore files", "pull", "replace api", "verify"]
-    assert reasons(plan)["restore files"] == "as they were; 1 services change"
+    assert names(plan) == ["restore files", "pull", "replace api"]
+    assert reasons(plan)["restore files"] == "as they were; 1 service changes"
 
 
 def test_an_undo_that_meets_rotated_passwords_sets_the_former_ones(world):
     candidate = world.candidate(DATABASE_PASSWORD="former")
     plan = world.plan(world.target(), world.settled(), candidate, verb="undo")
-    assert names(plan) == ["restore files", "prepare roles", "verify"]
+    assert names(plan) == ["restore files", "prepare roles"]
 
 
 def test_undoing_a_first_deploy_removes_what_it_made():
@@ -271,6 +288,6 @@ def test_the_plan_as_data(world):
 def test_the_plan_in_two_columns(world, digest):
     plan = world.plan(world.target(api="api-2"), world.settled(memory_mb=0))
     lines = plan.lines()
-    assert lines[0] == ("upload", "Compose file, variables, secrets; 1 services change")
+    assert lines[0] == ("upload", "Compose file, variables, secrets; 1 service changes")
     assert ("bot", f"unchanged, {digest('bot-1')[7:19]}") in lines
     assert lines[-1] == ("note", "api is replaced stop-first, for lack of free memory: it pauses")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deployments.errors import Refused
-from deployments.preflight import preflight
+from deployments.preflight import check_engine, preflight
 
 
 def _refused(world, seen) -> Refused:
@@ -88,3 +88,10 @@ def test_a_port_from_a_variable(world, make_environment):
     preflight(world.environment, world.stack, replace(world.bare, listening=frozenset({8003})))
     error = _refused(world, replace(world.bare, listening=frozenset({9000})))
     assert error.what.startswith("port 9000, which edge publishes, ")
+
+
+def test_an_engine_that_cannot_be_asked_stops_other_verbs_too(world):
+    check_engine(world.environment, world.settled())
+    with pytest.raises(Refused) as caught:
+        check_engine(world.environment, world.settled(engine="permission denied while"))
+    assert (caught.value.what, caught.value.state) == ("deploy may not use Docker", "unknown")

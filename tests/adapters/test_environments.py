@@ -1,0 +1,109 @@
+"""Finding environments and what they name."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from deployments.errors import WrongUse
+from infra import environments
+
+TOML = """
+v = 1
+project = "homeguru"
+directory = "/srv/homeguru"
+push_registry = "localhost:5000"
+pull_registry = "localhost:5000"
+repository = "acme/homeguru-{service}"
+description = "%s"
+[host]
+address = "h"
+user = "deploy"
+key_file = "../keys/id"
+host_keys = []
+"""
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    first, second, packaged = (tmp_path / n for n in ("first", "second", "packaged"))
+    for folder in (first, second, packaged):
+        folder.mkdir()
+    monkeypatch.setenv("HOMEGURU_ENVIRONMENTS", f"{first}{os.pathsep}{second}")
+    monkeypatch.setattr(environments, "packaged_environments", lambda: packaged)
+    return first, second, packaged
+
+
+def _write(folder, name):
+    (folder / f"{name}.toml").write_text(TOML % folder.name)
+
+
+def test_the_first_folder_that_has_it_wins(folders):
+    for folder in folders[1:]:
+        _write(folder, "staging")
+    assert environments.load("staging").environment.description == "second"
+    _write(folders[0], "staging")
+    assert environments.load("staging").environment.description == "first"
+
+
+def test_all_names_once(folders):
+    _write(folders[0], "b")
+    _write(folders[1], "a")
+    _write(folders[2], "b")
+    _write(folders[2], "production")
+    assert environments.names() == ["b", "a", "production"]
+
+
+def test_without_the_variable_only_the_packaged_ones_are_known(folders, monkeypatch):
+    monkeypatch.delenv("HOMEGURU_ENVIRONMENTS")
+    _write(folders[0], "a")
+    _write(folders[2], "production")
+    assert environments.names() == ["production"]
+
+
+def test_an_unknown_name_lists_the_nearest(folders):
+    _write(folders[0], "production")
+    _write(folders[0], "sandbox")
+    with pytest.raises(WrongUse) as caught:
+        environments.load("prodution")
+    assert caught.value.what == "no environment 'prodution'"
+    assert caught.value.todo == "choose one of: production"
+    assert str(folders[0]) in caught.value.where
+
+
+def test_an_unknown_name_where_none_is_known(folders):
+    with pytest.raises(WrongUse) as caught:
+        environments.load("x")
+    assert caught.value.todo == "write one, or run `make demo`"
+
+
+@pytest.mark.parametrize("content", [b"v = ", b"\xff"])
+def test_a_file_that_is_no_toml(folders, content):
+    file = folders[0] / "bad.toml"
+    file.write_bytes(content)
+    with pytest.raises(WrongUse) as caught:
+        environments.load("bad")
+    assert caught.value.what.startswith("not valid TOML: ")
+    assert caught.value.where == str(file)
+
+
+def test_a_mistake_names_its_file(folders):
+    file = folders[0] / "bad.toml"
+    file.write_text((TOML % "x").replace("[host]", "color = 1\n[host]"))
+    with pytest.raises(WrongUse) as caught:
+        environments.load("bad")
+    assert (caught.value.what, caught.value.where) == ("unknown key `color`", str(file))
+
+
+def test_paths_are_relative_to_the_file(folders, tmp_path):
+    _write(folders[0], "a")
+    located = environments.load("a")
+    assert located.key_file == tmp_path / "keys" / "id"
+    assert located.beside("/etc/x") == located.file.__class__("/etc/x")
+    assert located.compose_file.name == "docker-compose.prod.yml"
+    assert located.compose_file.is_file()
+
+
+def test_a_compose_file_of_its_own(located, tmp_path):
+    assert located(compose="stack.yml").compose_file == tmp_path / "stack.yml"

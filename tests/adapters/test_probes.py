@@ -1,0 +1,58 @@
+"""Asking from outside, over HTTP."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from deployments.manifest import Manifest
+from deployments.stack import parse_stack
+from deployments.target import Target
+from deployments.variables import Configuration
+from infra.probes import outside
+
+
+@pytest.fixture
+def target(located):
+    services = {"api": {"image": "${API_IMAGE}"}}
+    deploy = {"v": 1, "probes": {"api": {"outside": {"url": "api", "path": "/health"}}}}
+    stack = parse_stack("", {"services": services, "x-deploy": deploy}, "compose.yml")
+    environment = located(urls={"api": "https://api.example.org"}).environment
+    return Target(environment, Manifest.nothing(), stack, Configuration({}, {}))
+
+
+def _ask(target, answer):
+    [finding] = outside(target, httpx.MockTransport(answer))
+    assert (finding.service, finding.check) == ("api", "outside")
+    return finding
+
+
+def test_the_expected_status(target):
+    finding = _ask(target, lambda request: httpx.Response(200))
+    assert finding.ok
+    assert finding.detail.startswith("200 https://api.example.org/health in ")
+    assert finding.detail.endswith(" ms")
+
+
+@pytest.mark.parametrize("status", [204, 301, 404, 502])
+def test_another_status_is_a_failure(target, status):
+    headers = {"Location": "https://api.example.org/other"}
+    finding = _ask(target, lambda request: httpx.Response(status, headers=headers))
+    assert not finding.ok
+    assert finding.detail.startswith(f"{status} https://api.example.org/health")
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ReadTimeout])
+def test_no_answer_is_a_failure(target, error):
+    def fail(request):
+        raise error("x")
+
+    finding = _ask(target, fail)
+    assert (finding.ok, finding.detail) == (
+        False, f"{error.__name__} https://api.example.org/health",
+    )  # fmt: skip
+
+
+def test_proxies_of_the_deployer_are_not_used(target, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert _ask(target, lambda request: httpx.Response(200)).ok

@@ -1,0 +1,275 @@
+"""Publishing, up to the point where docker and registries are needed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from deployments.errors import WrongUse
+from deployments.manifest import Manifest
+from deployments.stack import parse_stack
+from infra import publishing
+from infra.source import Source
+
+SERVICES = ("api", "bot", "frontend")
+
+
+@pytest.fixture
+def stack():
+    services = {name: {"image": f"${{{name.upper()}_IMAGE}}"} for name in SERVICES}
+    return parse_stack("", {"services": services, "x-deploy": {"v": 1}}, "compose.yml")
+
+
+@pytest.fixture
+def source(tmp_path):
+    """An application's root with everything that the Dockerfiles copy."""
+    root = tmp_path / "app"
+    for path in (
+        "pyproject.toml", "uv.lock", "alembic.ini", "migrations/env.py", "src/main.py",
+        "frontend/app/package.json", "frontend/app/pnpm-lock.yaml",
+    ):  # fmt: skip
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text('[project]\nrequires-python = ">=3.11"\n')
+    files = {str(p.relative_to(root)): (p.name, False) for p in root.rglob("*") if p.is_file()}
+    return Source(
+        root, str(root), "sha-0123456789ab", "main", "0" * 40, "A", "2030-01-01T00:00:00Z", files,
+        lambda paths: f"commit-of-{len(paths)}",
+    )  # fmt: skip
+
+
+class Store:
+    """A registry that knows some digests and remembers tags and releases."""
+
+    host = "localhost:5000"
+
+    def __init__(self):
+        self.known = {}
+        self.tagged = []
+        self.releases = {}
+
+    def ping(self):
+        return None
+
+    def digest(self, repository, reference):
+        return self.known.get((repository, reference))
+
+    def tag(self, repository, digest, tags):
+        self.tagged.append((repository, tuple(tags)))
+
+    def push_release(self, repository, text, tags):
+        self.releases.update(dict.fromkeys(tags, text))
+
+    def pull_release(self, repository, reference):
+        return self.releases.get(reference)
+
+    def tags(self, repository):
+        return list(self.releases)
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """Images that were built; each is in the store afterwards."""
+    seen = []
+    monkeypatch.setattr(publishing, "_identity", lambda image: f"identity-of-{image}")
+
+    def bake(images, context, say, login):
+        seen.extend(images)
+        for image in images:
+            repository, _, tag = image.tag.removeprefix("localhost:5000/").partition(":")
+            bake.store.known[repository, tag] = f"sha256:{len(seen):064x}"
+
+    bake.store = None
+    monkeypatch.setattr(publishing.bake, "bake", bake)
+    seen_bake = bake
+
+    def use(store):
+        seen_bake.store = store
+        return seen
+
+    return use
+
+
+def _publisher(located, stack, store, say=lambda _: None, **changes):
+    return publishing.Publisher(located(**changes), stack, store, None, say)
+
+
+def test_a_first_publish_builds_everything(located, stack, source, built):
+    store = Store()
+    images = built(store)
+    manifest = _publisher(located, stack, store).publish(source)
+    assert [i.target for i in images] == list(SERVICES)
+    assert manifest.name == "prod-sha-0123456789ab"
+    assert manifest.services["api"].repository == "acme/homeguru-api"
+    assert manifest.services["api"].built
+    assert set(store.releases) == {"prod-sha-0123456789ab", "prod-newest"}
+    assert ("acme/homeguru-api", ("sha-0123456789ab", "latest")) in store.tagged
+    assert images[0].labels["org.opencontainers.image.revision"] == "commit-of-5"
+
+
+def test_a_second_publish_builds_nothing(located, stack, source, built):
+    store, said = Store(), []
+    images = built(store)
+    first = _publisher(located, stack, store).publish(source)
+    images.clear()
+    again = _publisher(located, stack, store, said.append).publish(source)
+    assert images == []
+    assert again.services == first.services
+    assert [line.partition(",")[0] for line in said] == [f"{s}: unchanged" for s in SERVICES]
+
+
+def test_only_images_whose_inputs_changed_are_built(located, stack, source, built):
+    store = Store()
+    images = built(store)
+    _publisher(located, stack, store).publish(source)
+    images.clear()
+    source.files["frontend/app/package.json"] = ("changed", False)
+    _publisher(located, stack, store).publish(source)
+    assert [i.target for i in images] == ["frontend"]
+
+
+def test_a_build_variable_changes_the_image_that_declares_it(located, stack, source, built):
+    store = Store()
+    images = built(store)
+    _publisher(located, stack, store).publish(source)
+    images.clear()
+    build = {"NEXT_PUBLIC_API_URL": "https://api.example.org"}
+    manifest = _publisher(located, stack, store, build=build).publish(source)
+    assert [(i.target, i.arguments["NEXT_PUBLIC_API_URL"]) for i in images] == [
+        ("frontend", "https://api.example.org")
+    ]
+    assert manifest.build_env == build
+
+
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [("alembic.ini", "api"), ("uv.lock", "api"), ("frontend/app/package.json", "frontend")],
+)
+def test_a_file_that_a_dockerfile_needs_and_the_source_lacks(
+    located, stack, source, built, path, service
+):
+    built(Store())
+    (source.root / path).unlink()
+    with pytest.raises(WrongUse) as caught:
+        _publisher(located, stack, Store()).publish(source)
+    assert caught.value.what == f"the image of {service} needs {path}, which the source lacks"
+    assert caught.value.where == str(source.root)
+
+
+def test_a_build_variable_that_no_dockerfile_declares(located, stack, source, built):
+    built(Store())
+    with pytest.raises(WrongUse) as caught:
+        _publisher(located, stack, Store(), build={"NEXT_PUBLIC_X": "1"}).publish(source)
+    assert caught.value.what == ("[build] names NEXT_PUBLIC_X, which no Dockerfile declares as ARG")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "requires", "version"),
+    [
+        ("3.12\n", ">=3.11", "3.12"),
+        ("3.12.4", ">=3.11", "3.12"),
+        ("pypy3.10", ">=3.12", "3.12"),
+        (None, ">=3.11", "3.11"),
+        (None, ">=3.12", "3.12"),
+        (None, ">=3.10,<3.11", "3.10"),
+        (None, "~=3.12.2", "3.12"),
+        (None, "==3.13.*", "3.13"),
+        (None, "==3.12.4", "3.12"),
+        (None, ">=3.11,<=3.11.5", "3.11"),
+        (None, "<=3.12", "3.11"),
+        (None, "", "3.11"),
+        (None, "whatever", "3.11"),
+    ],
+)
+def test_the_python_that_an_application_asks_for(tmp_path, chosen, requires, version):
+    if chosen:
+        (tmp_path / ".python-version").write_text(chosen)
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nrequires-python = "{requires}"\n')
+    assert publishing._python_version(tmp_path) == version
+
+
+def test_a_project_file_that_is_no_toml(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[project")
+    with pytest.raises(WrongUse, match="not valid TOML: "):
+        publishing._python_version(tmp_path)
+
+
+def test_the_python_becomes_the_base_of_the_image(located, stack, source, built):
+    store = Store()
+    images = built(store)
+    (source.root / ".python-version").write_text("3.13")
+    _publisher(located, stack, store).publish(source)
+    assert images[0].arguments["PYTHON_IMAGE"] == "python:3.13-slim"
+
+
+def _manifest(name):
+    return Manifest.nothing().model_copy(update={"name": name})
+
+
+def test_a_manifest_by_name_newest_or_file(located, tmp_path):
+    store, manifest = Store(), _manifest("prod-sha-0123456789ab")
+    store.push_release("x", manifest.to_json(), [manifest.name, "prod-newest"])
+    assert publishing.find_manifest(located(), store, manifest.name) == manifest
+    assert publishing.find_manifest(located(), store, "newest") == manifest
+    file = tmp_path / "release.json"
+    file.write_text(json.dumps(json.loads(manifest.to_json()), indent=2))
+    assert publishing.find_manifest(located(), Store(), str(file)) == manifest
+
+
+def test_an_unknown_manifest_lists_the_nearest(located):
+    store = Store()
+    store.push_release("x", "{}", ["prod-sha-0123456789ab", "prod-newest"])
+    with pytest.raises(WrongUse) as caught:
+        publishing.find_manifest(located(), store, "prod-sha-0123456789ff")
+    assert caught.value.what == "no release 'prod-sha-0123456789ff' is published for prod"
+    assert caught.value.where == "localhost:5000/acme/homeguru-release"
+    assert caught.value.todo == "choose one of: prod-sha-0123456789ab"
+
+
+def test_no_manifest_at_all_says_how_to_make_one(located):
+    with pytest.raises(WrongUse) as caught:
+        publishing.find_manifest(located(), Store(), "newest")
+    assert caught.value.todo == "publish one: homeguru publish --env prod"
+
+
+def test_a_manifest_file_that_is_not_there(located):
+    with pytest.raises(WrongUse, match=r"no manifest file gone\.json"):
+        publishing.find_manifest(located(), Store(), "gone.json")
+
+
+@pytest.fixture
+def with_database():
+    services = {"db": {"image": "${DB_IMAGE}"}}
+    deploy = {"v": 1, "infrastructure": {"db": "localhost:5000/library/postgres:16"}}
+    return parse_stack("", {"services": services, "x-deploy": deploy}, "compose.yml")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "asked"),
+    [
+        ({}, ("library/postgres", "16")),
+        ({"db": "localhost:5000/pg"}, ("pg", "latest")),
+    ],
+)
+def test_the_digest_of_an_image_that_is_not_built_here(
+    located, with_database, source, chosen, asked
+):
+    store = Store()
+    store.known[asked] = "sha256:" + "d" * 64
+    manifest = _publisher(located, with_database, store, images=chosen).publish(source)
+    image = manifest.services["db"]
+    assert (image.repository, image.digest, image.built) == (asked[0], "sha256:" + "d" * 64, False)
+
+
+def test_a_pinned_image_is_not_asked_for(located, with_database, source):
+    pinned = f"localhost:5000/pg:16@sha256:{'e' * 64}"
+    manifest = _publisher(located, with_database, Store(), images={"db": pinned}).publish(source)
+    assert manifest.services["db"].repository == "pg"
+    assert manifest.services["db"].digest == "sha256:" + "e" * 64
+
+
+def test_an_image_that_is_not_there(located, with_database, source):
+    with pytest.raises(WrongUse) as caught:
+        _publisher(located, with_database, Store()).publish(source)
+    assert caught.value.what == "no image localhost:5000/library/postgres:16 for service db"
+    assert caught.value.todo == "correct [images] db in the environment"

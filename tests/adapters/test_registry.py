@@ -1,0 +1,316 @@
+"""The registry's HTTP API against a stand-in that keeps what it is given."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from deployments.errors import HomeguruError, Refused, Unreachable
+from infra.registry import MANIFEST_TYPE, RELEASE_TYPE, Registry
+
+INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+BODY = b'{ "schemaVersion": 2,\n "oddly": "spaced" }'
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+@dataclass
+class StandIn:
+    """A registry in memory. `refuse` answers before anything else does."""
+
+    manifests: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    requests: list[httpx.Request] = field(default_factory=list)
+    refuse: object = None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        refused = self.refuse(request) if self.refuse else None
+        return refused or self._answer(request)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        path, method = request.url.path, request.method
+        if path == "/v2/":
+            return httpx.Response(200)
+        if path.endswith("/tags/list"):
+            tags = [k for k in self.manifests if not k.startswith("sha256:")]
+            return httpx.Response(200, json={"tags": tags}) if tags else httpx.Response(404)
+        kind, _, name = path.rpartition("/")
+        if kind.endswith("/manifests"):
+            return self._manifest(method, name, request)
+        if method == "POST":
+            return httpx.Response(202, headers={"Location": f"{path}one?state=x"})
+        if method == "PUT":
+            assert request.url.params["state"] == "x"
+            digest = request.url.params["digest"]
+            assert _digest(request.content) == digest
+            self.blobs[digest] = request.content
+            return httpx.Response(201)
+        if name not in self.blobs:
+            return httpx.Response(404)
+        return httpx.Response(200, content=self.blobs[name] if method == "GET" else b"")
+
+    def _manifest(self, method: str, name: str, request: httpx.Request) -> httpx.Response:
+        if method == "PUT":
+            entry = (request.content, request.headers["Content-Type"])
+            self.manifests[name] = self.manifests[_digest(request.content)] = entry
+            return httpx.Response(201)
+        if name not in self.manifests:
+            return httpx.Response(404)
+        content, kind = self.manifests[name]
+        headers = {"Content-Type": kind, "Docker-Content-Digest": _digest(content)}
+        return httpx.Response(200, headers=headers, content=content if method == "GET" else b"")
+
+    def put(self) -> list[str]:
+        return [r.url.path.rpartition("/")[2] for r in self.requests if r.method == "PUT"]
+
+
+@pytest.fixture
+def server() -> StandIn:
+    return StandIn()
+
+
+def _registry(server, host="localhost:5000", login=None) -> Registry:
+    return Registry(host, login, httpx.MockTransport(server))
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("localhost:5000", "http://localhost:5000/v2/"),
+        ("127.0.0.1:5000", "http://127.0.0.1:5000/v2/"),
+        ("ghcr.io", "https://ghcr.io/v2/"),
+        ("docker.io", "https://registry-1.docker.io/v2/"),
+    ],
+)
+def test_where_a_registry_is_asked(server, host, address):
+    _registry(server, host).ping()
+    assert str(server.requests[0].url) == address
+
+
+def test_a_registry_that_does_not_answer():
+    def fail(request):
+        raise httpx.ConnectError("refused")
+
+    with pytest.raises(Unreachable) as caught:
+        _registry(fail).ping()
+    assert caught.value.what == "registry localhost:5000 does not answer: ConnectError"
+    assert caught.value.state == "untouched"
+
+
+def test_the_digest_of_a_tag(server):
+    server.manifests["latest"] = (BODY, INDEX)
+    with _registry(server) as registry:
+        assert registry.digest("acme/api", "latest") == _digest(BODY)
+        assert registry.digest("acme/api", "other") is None
+    assert {r.method for r in server.requests} == {"HEAD"}
+    assert INDEX in server.requests[0].headers["Accept"]
+
+
+def test_a_tag_is_a_put_of_the_same_bytes(server):
+    server.manifests[_digest(BODY)] = (BODY, INDEX)
+    _registry(server).tag("acme/api", _digest(BODY), ["sha-1", "latest"])
+    assert server.put() == ["sha-1", "latest"]
+    assert server.manifests["latest"] == (BODY, INDEX)
+
+
+def test_tags_that_are_right_already_are_left_alone(server):
+    server.manifests = {
+        _digest(BODY): (BODY, INDEX),
+        "latest": (BODY, INDEX),
+        "old": (b"{}", INDEX),
+    }
+    _registry(server).tag("acme/api", _digest(BODY), ["latest"])
+    assert server.put() == []
+    _registry(server).tag("acme/api", _digest(BODY), ["latest", "old"])
+    assert server.put() == ["old"]
+
+
+def test_a_release_is_pushed_and_pulled(server):
+    registry = _registry(server)
+    text = '{"v":1,"author":"Жанна"}'
+    digest = registry.push_release("acme/release", text, ["prod-sha-1", "prod-newest"])
+    assert registry.pull_release("acme/release", "prod-newest") == text
+    assert registry.pull_release("acme/release", digest) == text
+    body, kind = server.manifests["prod-sha-1"]
+    artifact = json.loads(body)
+    assert kind == artifact["mediaType"] == MANIFEST_TYPE
+    assert artifact["artifactType"] == artifact["layers"][0]["mediaType"] == RELEASE_TYPE
+    assert artifact["layers"][0] == {
+        "digest": _digest(text.encode()), "mediaType": RELEASE_TYPE, "size": len(text.encode()),
+    }  # fmt: skip
+    assert artifact["config"]["digest"] == _digest(b"{}")
+    assert sorted(registry.tags("acme/release")) == ["prod-newest", "prod-sha-1"]
+
+
+def test_the_same_release_has_the_same_digest_and_is_uploaded_once(server):
+    registry = _registry(server)
+    once = registry.push_release("acme/release", "{}", ["a"])
+    uploads = len([r for r in server.requests if r.method == "POST"])
+    assert registry.push_release("acme/release", "{}", ["b"]) == once
+    assert len([r for r in server.requests if r.method == "POST"]) == uploads
+
+
+def test_a_release_of_no_such_name(server):
+    assert _registry(server).pull_release("acme/release", "none") is None
+    assert _registry(server).tags("acme/release") == []
+
+
+# -- access -------------------------------------------------------------------------
+
+REALM = "https://auth.example.org/token"
+
+
+@dataclass
+class TokenAccess:
+    """Access by bearer token, one for each scope; each is good for `uses` requests."""
+
+    login: str = ""
+    uses: int = 1000
+    given: dict[str, int] = field(default_factory=dict)
+    scopes: list[str] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response | None:
+        if str(request.url).startswith(REALM):
+            return self._token(request)
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.given.get(token, 0) > 0:
+            self.given[token] -= 1
+            return None
+        challenge = f'Bearer realm="{REALM}",service="registry.example.org"'
+        return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+
+    def _token(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.params["service"] == "registry.example.org"
+        self.scopes.append(request.url.params.get("scope", ""))
+        if self.login:
+            expected = "Basic " + base64.b64encode(self.login.encode()).decode()
+            if request.headers.get("Authorization") != expected:
+                return httpx.Response(401)
+        token = f"token-{len(self.scopes)}"
+        self.given[token] = self.uses
+        return httpx.Response(200, json={"token": token})
+
+
+def test_an_anonymous_token_is_fetched_once_for_a_scope(server):
+    access = server.refuse = TokenAccess()
+    server.manifests["latest"] = (BODY, INDEX)
+    registry = _registry(server, "registry.example.org")
+    for _ in range(3):
+        assert registry.digest("acme/api", "latest") == _digest(BODY)
+    assert access.scopes == ["repository:acme/api:pull"]
+
+
+def test_a_push_asks_for_a_token_that_may_push(server):
+    access = server.refuse = TokenAccess(login="robot:t0ken")
+    registry = _registry(server, "registry.example.org", ("robot", "t0ken"))
+    registry.push_release("acme/release", "{}", ["a"])
+    assert set(access.scopes) == {"repository:acme/release:pull,push"}
+    assert "a" in server.manifests
+
+
+def test_a_token_that_ran_out_is_fetched_anew(server):
+    """A build may take longer than a token lives."""
+    access = server.refuse = TokenAccess(uses=1)
+    server.manifests["latest"] = (BODY, INDEX)
+    registry = _registry(server, "registry.example.org")
+    assert registry.digest("acme/api", "latest") == _digest(BODY)
+    assert registry.digest("acme/api", "latest") == _digest(BODY)
+    assert len(access.scopes) == 2
+
+
+def test_a_token_server_may_call_it_access_token(server):
+    class Other(TokenAccess):
+        def _token(self, request):
+            return httpx.Response(
+                200, json={"access_token": super()._token(request).json()["token"]}
+            )
+
+    server.refuse = Other()
+    server.manifests["latest"] = (BODY, INDEX)
+    assert _registry(server, "registry.example.org").digest("acme/api", "latest")
+
+
+def test_a_login_by_password(server):
+    def basic(request):
+        if request.headers.get("Authorization") == "Basic " + base64.b64encode(b"u:p").decode():
+            return None
+        return httpx.Response(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+
+    server.refuse = basic
+    server.manifests["latest"] = (BODY, INDEX)
+    assert _registry(server, login=("u", "p")).digest("acme/api", "latest") == _digest(BODY)
+    with pytest.raises(Refused, match="refuses anonymous access to read"):
+        _registry(server).digest("acme/api", "latest")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    ("login", "who"), [(None, "anonymous access"), (("robot", "hunter2"), "user robot")]
+)
+def test_a_refusal_says_who_and_what(server, status, login, who):
+    server.refuse = lambda request: httpx.Response(status)
+    with pytest.raises(Refused) as caught:
+        _registry(server, login=login).digest("acme/api", "latest")
+    assert caught.value.what == (
+        f"registry localhost:5000 refuses {who} to read acme/api:latest ({status})"
+    )
+    assert caught.value.todo == (
+        "check the token's scopes: write:packages to push, read:packages to pull"
+    )
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_refused_push_says_push(server):
+    server.refuse = lambda r: httpx.Response(403) if r.method in ("POST", "PUT") else None
+    with pytest.raises(Refused, match=re.escape("to push to acme/release (403)")):
+        _registry(server).push_release("acme/release", "{}", ["a"])
+    server.manifests[_digest(BODY)] = (BODY, INDEX)
+    with pytest.raises(Refused, match=re.escape("to push to acme/api:latest (403)")):
+        _registry(server).tag("acme/api", _digest(BODY), ["latest"])
+
+
+def test_a_wrong_login_at_the_token_server_is_a_refusal(server):
+    server.refuse = TokenAccess(login="robot:right")
+    with pytest.raises(Refused, match="refuses user robot to read"):
+        _registry(server, "registry.example.org", ("robot", "wrong")).digest("acme/api", "latest")
+
+
+def test_another_failure_shows_the_answer(server):
+    server.refuse = lambda request: httpx.Response(507, text="no space left")
+    with pytest.raises(HomeguruError) as caught:
+        _registry(server).pull_release("acme/release", "a")
+    assert not isinstance(caught.value, Refused)
+    assert caught.value.what == (
+        "registry localhost:5000 answered 507 to read acme/release:a: no space left"
+    )
+
+
+def test_credentials_do_not_follow_a_redirect_to_another_host(server):
+    seen = {}
+
+    def store(request):
+        if request.url.host == "store.example.org":
+            seen.update(request.headers)
+            return httpx.Response(200, content=b"{}")
+        if "/blobs/" in request.url.path:
+            return httpx.Response(307, headers={"Location": "https://store.example.org/b"})
+        return access(request)
+
+    access = TokenAccess()
+    body = json.dumps({"layers": [{"digest": _digest(b"{}")}]}).encode()
+    server.manifests["a"] = (body, MANIFEST_TYPE)
+    registry = _registry(server, "registry.example.org")
+    server.refuse = access
+    registry.digest("acme/release", "a")
+    server.refuse = store
+    assert registry.pull_release("acme/release", "a") == "{}"
+    assert "authorization" not in seen

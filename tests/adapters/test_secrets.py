@@ -1,0 +1,66 @@
+"""Secrets by name, and where they are looked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployments.errors import WrongUse
+from infra.secrets import SecretsFile, resolve
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "prod.secrets.env"
+    path.touch(mode=0o600)
+    path.write_text("HG_A=file\nHG_B=file\nHG_OTHER=file\n")
+    return path
+
+
+class Block:
+    """A source that has one value for every name."""
+
+    def get(self, name):
+        return "block"
+
+
+def _located(located, file):
+    return located(secrets={"file": file.name, "names": ["HG_A", "HG_B", "HG_C"]})
+
+
+def test_the_environment_comes_first_then_the_file_then_blocks(located, file, monkeypatch):
+    monkeypatch.setenv("HG_A", "process")
+    found = resolve(_located(located, file), [Block()])
+    assert found == {"HG_A": "process", "HG_B": "file", "HG_C": "block"}
+
+
+def test_what_has_no_value_is_left_out(located, file):
+    assert resolve(_located(located, file)) == {"HG_A": "file", "HG_B": "file"}
+
+
+def test_only_names_that_are_asked_for_are_returned(located, file):
+    assert "HG_OTHER" not in resolve(_located(located, file))
+
+
+def test_an_empty_value_is_a_value(located, file, monkeypatch):
+    """An unset secret of a CI job is an empty variable: said to be empty, never passed over."""
+    monkeypatch.setenv("HG_A", "")
+    assert resolve(_located(located, file))["HG_A"] == ""
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_file_that_others_may_read_is_refused(file, mode):
+    file.chmod(mode)
+    with pytest.raises(WrongUse) as caught:
+        SecretsFile(file)
+    assert caught.value.what == "the secrets file can be read by others"
+    assert caught.value.todo == f"chmod 600 {file}"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_private_file_is_read(file, mode):
+    file.chmod(mode)
+    assert SecretsFile(file).get("HG_A") == "file"
+
+
+def test_a_file_that_is_not_there_has_nothing(tmp_path):
+    assert SecretsFile(tmp_path / "none").get("HG_A") is None

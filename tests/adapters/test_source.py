@@ -1,0 +1,198 @@
+"""Staging a source: a real Git repository, its uncommitted changes, a plain folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from deployments.errors import Refused, WrongUse
+from infra.source import staged
+
+IGNORES = ["*\n!src\n!pyproject.toml\n**/.env*\n", "*\n!web\n**/.env*\n"]
+
+
+@pytest.fixture
+def git(tmp_path, monkeypatch):
+    """A function that runs git in the repository, whose path is `git.folder`."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "none"))
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "Zhanna")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "z@example.org")
+        monkeypatch.setenv(f"GIT_{who}_DATE", "2030-01-02T03:04:05+03:00")
+
+    def run(*words):
+        return subprocess.run(
+            ["git", "-C", folder, *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    run.folder = folder
+    run("init", "-q", "-b", "main")
+    return run
+
+
+def _write(folder, **files):
+    for name, text in files.items():
+        path = folder / name.replace("__", "/").replace("_DOT_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.fixture
+def repository(git):
+    """Two commits; the second touches only `web/`."""
+    _write(git.folder, src__main_DOT_py="1", pyproject_DOT_toml="2", README="3", web__a="4")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    _write(git.folder, web__a="5")
+    git("commit", "-qam", "second")
+    return git
+
+
+def _stage(folder, ref="HEAD", *, allow_dirty=False, say=lambda _: None):
+    return staged(folder, ref, IGNORES, allow_dirty=allow_dirty, say=say)
+
+
+def _paths(source):
+    on_disk = {str(p.relative_to(source.root)) for p in source.root.rglob("*") if p.is_file()}
+    assert on_disk == set(source.files)
+    return sorted(on_disk)
+
+
+def test_a_clean_work_tree_is_named_by_its_commit(repository):
+    commit = repository("rev-parse", "HEAD")
+    with _stage(repository.folder) as source:
+        assert (source.label, source.commit, source.ref) == (f"sha-{commit[:12]}", commit, "HEAD")
+        assert source.author == "Zhanna <z@example.org>"
+        assert source.created == "2030-01-02T00:04:05Z"
+        assert _paths(source) == ["pyproject.toml", "src/main.py", "web/a"]
+        root = source.root
+    assert not root.exists()
+
+
+def test_the_last_commit_that_touched_some_paths(repository):
+    first, second = repository("rev-parse", "HEAD~1"), repository("rev-parse", "HEAD")
+    with _stage(repository.folder) as source:
+        assert source.last_commit(["src/main.py"]) == first
+        assert source.last_commit(["src/main.py", "web/a"]) == second
+        assert source.last_commit(["none"]) == second
+
+
+def test_an_executable_file_is_known_as_one(repository):
+    (repository.folder / "src/main.py").chmod(0o755)
+    repository("commit", "-qam", "mode")
+    with _stage(repository.folder) as source:
+        assert source.files["src/main.py"][1] is True
+        assert source.files["web/a"][1] is False
+
+
+@pytest.mark.parametrize("change", ["changed", "untracked", "staged", "deleted"])
+def test_a_dirty_work_tree_is_refused(repository, change):
+    if change == "deleted":
+        (repository.folder / "web/a").unlink()
+    elif change == "untracked":
+        _write(repository.folder, src__new="x")
+    else:
+        _write(repository.folder, web__a="x")
+    if change == "staged":
+        repository("add", ".")
+    with pytest.raises(Refused) as caught, _stage(repository.folder):
+        pass
+    assert caught.value.what.startswith("the work tree has 1 uncommitted changes, first: ")
+    assert "--allow-dirty" in caught.value.todo
+
+
+def test_uncommitted_changes_are_published_when_asked_and_named_by_content(repository):
+    _write(repository.folder, web__a="dirty", src__new="x")
+    said = []
+    with _stage(repository.folder, allow_dirty=True, say=said.append) as source:
+        assert source.label.startswith("src-")
+        assert source.ref == "HEAD, with uncommitted changes"
+        assert source.commit == repository("rev-parse", "HEAD")
+        assert (source.root / "web/a").read_text() == "dirty"
+        assert _paths(source) == ["pyproject.toml", "src/main.py", "src/new", "web/a"]
+        label = source.label
+    assert said == ["publishing the work tree with 2 uncommitted changes: named by content"]
+    with _stage(repository.folder, allow_dirty=True) as again:
+        assert again.label == label
+    _write(repository.folder, web__a="dirtier")
+    with _stage(repository.folder, allow_dirty=True) as other:
+        assert other.label != label
+
+
+def test_a_ref_is_published_from_its_commit_whatever_lies_in_the_tree(repository):
+    _write(repository.folder, web__a="dirty")
+    repository("tag", "v1", "HEAD~1")
+    with _stage(repository.folder, "v1") as source:
+        assert source.commit == repository("rev-parse", "HEAD~1")
+        assert (source.root / "web/a").read_text() == "4"
+
+
+@pytest.mark.parametrize("ref", ["none", "", "--all", "HEAD:src"])
+def test_an_unknown_ref(repository, ref):
+    with pytest.raises(WrongUse) as caught, _stage(repository.folder, ref):
+        pass
+    assert caught.value.what == f"no commit {ref!r}"
+    assert caught.value.where == str(repository.folder)
+
+
+@pytest.mark.parametrize("how", ["committed", "dirty", "plain"])
+def test_env_files_are_never_staged(repository, tmp_path, how):
+    names = {"_DOT_env": "S=1", "src___DOT_env": "S=1", "web___DOT_env_DOT_local": "S=1"}
+    folder = repository.folder
+    if how == "plain":
+        folder = tmp_path / "plain"
+        _write(folder, src__main_DOT_py="1")
+    _write(folder, **names)
+    assert (folder / "src/.env").exists()
+    if how == "committed":
+        repository("add", "-f", ".")
+        repository("commit", "-qm", "careless")
+    with _stage(folder, allow_dirty=True) as source:
+        assert "src/main.py" in source.files
+        assert not [path for path in _paths(source) if ".env" in path]
+
+
+def test_ignored_files_are_not_staged(repository):
+    _write(repository.folder, _DOT_gitignore="src/cache\n", src__cache="x")
+    with _stage(repository.folder, allow_dirty=True) as source:
+        assert "src/cache" not in source.files
+
+
+def test_a_plain_folder_is_named_by_content(tmp_path):
+    folder = tmp_path / "plain"
+    _write(folder, src__main_DOT_py="1", README="x", src__node_modules__big="x")
+    os.utime(folder / "src/main.py", (1893553445, 1893553445))
+    with _stage(folder) as source:
+        assert _paths(source) == ["src/main.py"]
+        assert source.label == f"src-{source.commit[:12]}"
+        assert (source.ref, source.created) == ("directory", "2030-01-02T03:04:05Z")
+        label = source.label
+    _write(folder, README="y")
+    with _stage(folder) as same:
+        assert same.label == label
+    _write(folder, src__main_DOT_py="2")
+    with _stage(folder) as other:
+        assert other.label != label
+
+
+def test_a_folder_inside_a_repository_is_plain(repository):
+    with _stage(repository.folder / "src") as source:
+        assert source.ref == "directory"
+
+
+def test_a_plain_folder_has_no_refs(tmp_path):
+    with (
+        pytest.raises(WrongUse, match="is no Git work tree, so there is no ref 'main'"),
+        _stage(tmp_path, "main"),
+    ):
+        pass
+
+
+def test_a_source_that_is_not_there(tmp_path):
+    with pytest.raises(WrongUse) as caught, _stage(tmp_path / "none"):
+        pass
+    assert caught.value.what == f"source {tmp_path / 'none'} is not a directory"

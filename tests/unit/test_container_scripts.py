@@ -1,0 +1,344 @@
+"""Pulling, replacing, migrating and asking, run by a real bash with a stand-in for docker."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from deployments.commands import database, images, probe
+from deployments.commands import replace as replacing
+from deployments.commands.prelude import prelude
+from deployments.edge import IDLE, read_slots, render
+from deployments.observation import sections
+from deployments.variables import parse_env, render_env
+
+REFERENCE = "localhost:5000/acme/api@sha256:1"
+LOG = 'echo "$*" >> docker.log\n'
+
+
+def _run(shell, script):
+    return shell.run(prelude(shell.environment) + script.text)
+
+
+def _log(shell):
+    return shell.read("docker.log").splitlines()
+
+
+# -- pull ---------------------------------------------------------------------------
+
+
+def test_an_image_that_is_there_is_not_pulled_again(shell):
+    shell.program("docker", LOG)
+    done = _run(shell, images.pull([REFERENCE], "release-x"))
+    assert done.stdout == f"already here: {REFERENCE}\n"
+    assert not [line for line in _log(shell) if line.startswith("pull")]
+
+
+def test_a_pulled_image_gets_a_tag_that_keeps_it(shell):
+    shell.program("docker", LOG + '[ "$1 $2" != "image inspect" ]')
+    done = _run(shell, images.pull([REFERENCE], "release-x"))
+    assert done.stdout == f"pulled {REFERENCE}\n"
+    assert _log(shell)[1:] == [
+        f"pull -q {REFERENCE}", f"tag {REFERENCE} localhost:5000/acme/api:release-x",
+    ]  # fmt: skip
+
+
+def test_a_pull_that_fails_names_the_image_and_the_reason(shell):
+    shell.program(
+        "docker", 'case $1 in image) exit 1;; pull) echo "no such host" >&2; exit 1;; esac'
+    )
+    done = _run(shell, images.pull([REFERENCE, "r/b@sha256:2"], "release-x"))
+    assert done.returncode == 21
+    assert f"cannot pull {REFERENCE}: no such host" in done.stderr
+    assert "cannot pull r/b@sha256:2: no such host" in done.stderr
+
+
+def test_one_failing_pull_does_not_stop_the_others(shell):
+    shell.program("docker", '[ "$1" = tag ] || [[ "$*" == *sha256:2 ]]')
+    done = _run(shell, images.pull([REFERENCE, "r/b@sha256:2"], "release-x"))
+    assert done.returncode == 21
+    assert "already here: r/b@sha256:2" in done.stdout
+
+
+LOGIN = (".incoming/t1", "ghcr.io", "robot")
+
+
+def test_a_login_is_thrown_away_with_the_runs_files(shell):
+    shell.write(".incoming/t1/registry.password", "hunter2")
+    shell.program(
+        "docker", f'{LOG}[ "$1" != login ] || {{ cat > password; echo $DOCKER_CONFIG > config; }}'
+    )
+    assert _run(shell, images.pull([REFERENCE], "t", LOGIN)).returncode == 0
+    assert _log(shell)[0] == "login --username robot --password-stdin ghcr.io"
+    assert shell.read("password") == "hunter2"
+    assert shell.read("config").strip() == str(shell.directory / ".incoming/t1/docker")
+
+
+def test_a_refused_login_says_so(shell):
+    shell.write(".incoming/t1/registry.password", "hunter2")
+    shell.program("docker", 'echo "denied: bad token" >&2; exit 1')
+    done = _run(shell, images.pull([REFERENCE], "t", LOGIN))
+    assert done.returncode == 20
+    assert done.stderr == "denied: bad token\nregistry ghcr.io refused the login of robot\n"
+
+
+# -- replace ------------------------------------------------------------------------
+
+
+def _what(**changes):
+    fields = {
+        "service": "bot", "variable": "BOT_IMAGE", "image": "r/bot@sha256:2", "config_hash": "h2",
+        "start_first": False, "healthy_within": 1, "grace": 3,
+    }  # fmt: skip
+    return replacing.Replacement(**{**fields, **changes})
+
+
+def _functions(script, calls):
+    """A script's functions and settings, and other calls than its last line."""
+    body, _, _ = script.text.strip().rpartition("\n")
+    return f"{body}\n{calls}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "name"), [({"A": "$x", "BOT_IMAGE": "old"}, "BOT_IMAGE"), ({"A": "it's"}, "NEW")]
+)
+def test_one_variable_of_the_env_file_is_changed(shell, before, name):
+    shell.write(".env", render_env(before))
+    text = _functions(replacing.replace_plain(_what()), f"set_env {name} r/bot@sha256:2")
+    assert shell.run(text).returncode == 0
+    assert parse_env(shell.read(".env")) == {**before, name: "r/bot@sha256:2"}
+
+
+@pytest.mark.parametrize(
+    ("slot", "name", "expected"),
+    [("s2", "homeguru-api-2", ("homeguru-api-1", "homeguru-api-2")), ("s1", IDLE, (IDLE, IDLE))],
+)
+def test_the_file_of_the_edge_follows_its_slots(shell, stack, slot, name, expected):
+    """The host's awk writes the very lines that we render and read."""
+    edge = stack.deploy.edge
+    slots = {"api": ("homeguru-api-1", IDLE), "frontend": ("homeguru-frontend-1", IDLE)}
+    shell.write("edge/haproxy.cfg", render("global\n", edge, slots))
+    script = replacing.replace_routed(_what(service="api"), edge="edge", port=8000, drain=1)
+    text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
+    assert (
+        shell.run(_functions(replacing.Script(text), f"write_slot {slot} {name}")).returncode == 0
+    )
+    assert shell.read("edge/haproxy.cfg") == render("global\n", edge, {**slots, "api": expected})
+    assert read_slots(shell.read("edge/haproxy.cfg"))["api"] == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "problem"),
+    [
+        ("running 0 healthy", 0, ""),
+        ("running 0 unhealthy", 1, "is unhealthy"),
+        ("exited 0 none", 1, "exited with code 137"),
+        ("restarting 2 none", 1, "crashes at start: exit code 137, restarted 2 times"),
+        ("running 1 healthy", 1, "crashes at start: exit code 137, restarted 1 times"),
+        ("running 0 starting", 1, "did not become healthy within 1 s"),
+    ],
+)
+def test_waiting_for_a_container(shell, answer, code, problem):
+    shell.program("docker", f'[[ "$3" == *ExitCode* ]] && echo 137 || echo {answer}')
+    calls = 'code=0; wait_healthy c1 1 || code=$?; printf "%s %s" "$code" "$problem"'
+    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    assert shell.run(text).stdout == f"{code} {problem}"
+
+
+def test_a_container_that_is_gone(shell):
+    shell.program("docker", "exit 1")
+    text = _functions(replacing.up(_what()), 'wait_healthy c1 1 || printf "%s" "$problem"')
+    assert shell.run(prelude(shell.environment) + text).stdout == "is gone"
+
+
+# An old container `old1`; Compose makes `new1`. `state` holds what each one is.
+PLAIN = (
+    LOG
+    + """
+case "$1 $2" in
+  "ps -aq") [ ! -f old1 ] || echo old1; [ ! -f new1 ] || echo new1 ;;
+  "compose -p") touch new1 ;;
+  "inspect -f") case "$3" in
+    *RestartCount*) cat "$4" ;;
+    *Running*) [ "$4" = old1 ] && echo true || echo false ;;
+    *ExitCode*) echo 3 ;;
+    *config-hash*) echo "r/bot@sha256:1 h1" ;;
+    *Name*) echo "/homeguru-bot-$4" ;;
+    esac ;;
+  "logs --tail") echo "Traceback: no token" ;;
+  "start new1") echo "$HEALTH" > new1 ;;
+  "rm old1"|"rm -f") rm -f "${3:-$2}" ;;
+esac
+"""
+)
+
+
+def _replace(shell, health):
+    shell.write("old1", "running 0 healthy")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.program("docker", PLAIN.replace("$HEALTH", health))
+    return _run(shell, replacing.replace_plain(_what()))
+
+
+def test_stop_first_stops_the_old_one_before_the_new_one_starts(shell):
+    done = _replace(shell, "running 0 healthy")
+    assert done.returncode == 0, done.stderr
+    orders = [line for line in _log(shell) if line.split()[0] in ("stop", "start", "rm")]
+    assert orders[:2] == ["stop -t 3 old1", "start new1"]
+    assert orders[-1] == "rm old1"
+    assert shell.read(".env") == "BOT_IMAGE='r/bot@sha256:2'\n"
+
+
+def test_a_new_one_that_does_not_live_is_removed_and_the_old_one_started_again(shell):
+    done = _replace(shell, "exited 0 none")
+    assert done.returncode == 20
+    assert done.stderr == (
+        "bot: the new container exited with code 3; its last lines:\n  bot | Traceback: no token\n"
+    )
+    orders = [line for line in _log(shell) if line.split()[0] in ("stop", "start", "rm")]
+    assert orders == ["stop -t 3 old1", "start new1", "rm -f new1", "start old1"]
+    assert shell.read(".env") == "BOT_IMAGE='r/bot@sha256:1'\n"
+
+
+def test_a_replacement_that_was_done_already_touches_nothing(shell):
+    done_already = PLAIN.replace("r/bot@sha256:1 h1", "r/bot@sha256:2 h2")
+    shell.write("old1", "running 0 healthy")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.program("docker", done_already)
+    done = _run(shell, replacing.replace_plain(_what()))
+    assert (done.returncode, done.stdout) == (0, "already replaced\n")
+    assert not [line for line in _log(shell) if line.split()[0] in ("stop", "start", "rm")]
+    assert shell.read(".env") == "BOT_IMAGE='r/bot@sha256:2'\n"
+
+
+def test_an_edge_that_refuses_its_configuration_is_not_reloaded(shell):
+    shell.program(
+        "docker", f'{LOG}case $1 in ps) echo e1;; exec) echo "line 7: bad"; exit 1;; esac'
+    )
+    done = _run(shell, replacing.reload_edge("edge"))
+    assert done.returncode == 20
+    assert done.stderr == "the edge refuses its new configuration: line 7: bad\n"
+    assert not [line for line in _log(shell) if line.startswith("kill")]
+
+
+# -- database -----------------------------------------------------------------------
+
+
+def _roles():
+    return database.prepare_roles("postgres", "postgres", "app", ("own", "OWN"), ("app", "APP"))
+
+
+def test_passwords_reach_psql_through_its_environment_alone(shell):
+    shell.write("secrets.env", render_env({"OWN": "o-w.n", "APP": "a#p$p", "APPX": "no"}))
+    shell.program(
+        "docker",
+        f'{LOG}[ "$1" != ps ] || echo db1\n'
+        '[ "$1" != exec ] || { cat > sql; echo "$OWNER_PASSWORD $APPLICATION_PASSWORD" > seen; }',
+    )
+    assert _run(shell, _roles()).returncode == 0
+    assert shell.read("seen") == "o-w.n a#p$p\n"
+    assert "ALTER ROLE \"own\" LOGIN PASSWORD :'owner_password';" in shell.read("sql")
+    assert "o-w.n" not in shell.read("docker.log") + shell.read("sql")
+
+
+@pytest.mark.parametrize("password", ["it's", "ends in \\", 'say "x"', "$HOME"])
+def test_a_password_may_hold_anything(shell, password):
+    shell.write("secrets.env", render_env({"OWN": password, "APP": "x"}))
+    shell.program(
+        "docker",
+        '[ "$1" != ps ] || echo db1\n'
+        '[ "$1" != exec ] || { cat > /dev/null; printf %s "$OWNER_PASSWORD" > seen; }',
+    )
+    assert _run(shell, _roles()).returncode == 0
+    assert shell.read("seen") == password
+
+
+def test_a_password_that_is_not_there_is_named(shell):
+    shell.write("secrets.env", render_env({"OWN": "x"}))
+    done = _run(shell, _roles())
+    assert (done.returncode, done.stderr) == (20, "no OWN or APP in secrets.env\n")
+
+
+def _migrate(shell, code, revisions=("0001", "0002")):
+    shell.program(
+        "docker",
+        f"""{LOG}case "$1" in
+  ps) echo db1 ;;
+  exec) if [ -f migrated ]; then echo {revisions[1]}; else echo {revisions[0]}; fi ;;
+  compose) echo "INFO running"; echo "$API_IMAGE" > image; touch migrated; exit {code} ;;
+esac""",
+    )
+    script = database.migrate(
+        database=("postgres", "postgres", "app", "SELECT 1"), service="migrate",
+        variable="API_IMAGE", image=REFERENCE, command=("alembic", "upgrade", "head"), timeout=9,
+    )  # fmt: skip
+    return _run(shell, script)
+
+
+def test_a_migration_says_the_revision_before_and_after(shell):
+    done = _migrate(shell, 0)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == ["INFO running", "@revision 0001 0002"]
+    assert shell.read("image") == REFERENCE + "\n"
+    [run] = [line for line in _log(shell) if line.startswith("compose")]
+    assert run.endswith(
+        "run --rm -T --no-deps --name homeguru-migrate migrate alembic upgrade head"
+    )
+
+
+def test_a_migration_of_an_empty_database(shell):
+    assert _migrate(shell, 0, ("", "0002")).stdout.splitlines()[-1] == "@revision - 0002"
+
+
+def test_a_migration_that_fails_still_says_the_revision(shell):
+    done = _migrate(shell, 1, ("0001", "0001"))
+    assert done.returncode == 22
+    assert done.stdout.splitlines()[-1] == "@revision 0001 0001"
+
+
+# -- probe --------------------------------------------------------------------------
+
+
+def _ask(shell, *question):
+    done = _run(shell, probe.probe(shell.environment, [question]))
+    assert done.returncode == 0, done.stderr
+    return sections(done.stdout)
+
+
+def test_an_answer_from_inside(shell):
+    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || { echo well; exit 3; }')
+    assert _ask(shell, "exec:bot", "bot", ("true",)) == {"exec:bot": "3 well\n"}
+
+
+def test_a_service_without_a_container(shell):
+    assert _ask(shell, "exec:bot", "bot", ("true",)) == {"exec:bot": "1 no container\n"}
+
+
+def test_a_table_of_many_connections_arrives_whole(shell):
+    """A pool of database connections must not hide the one that is looked for."""
+    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || seq 1 100')
+    answer = _ask(shell, "tcp:bot", "bot", ("cat", "/proc/net/tcp"))["tcp:bot"]
+    assert answer.split() == ["0", *map(str, range(1, 101))]
+
+
+def test_an_endless_answer_is_cut(shell):
+    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || seq 1 200000')
+    answer = _ask(shell, "exec:bot", "bot", ("x",))["exec:bot"]
+    assert len(answer) < 200_000
+    assert answer.endswith("200000\n")
+
+
+def test_the_restart_count_of_a_container_that_has_settled(shell):
+    shell.program(
+        "docker",
+        'case "$1 $3" in "ps --no-trunc") echo c1;; *StartedAt*) echo 2020-01-01T00:00:00Z;;'
+        ' *) echo "2 running";; esac',
+    )
+    assert _ask(shell, "restarts:bot", "bot", ()) == {"restarts:bot": "2 running\n"}
+
+
+def test_sections_cannot_be_forged_by_an_answer(shell):
+    forged = "exec:api " + base64.b64encode(b"0 fine").decode()
+    shell.program("docker", f'[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || echo "{forged}"')
+    assert _ask(shell, "exec:bot", "bot", ("x",)) == {"exec:bot": f"0 {forged}\n"}
