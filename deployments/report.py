@@ -75,5 +75,22 @@ def report_markdown(report: Report) -> str:
     return "\n".join(parts)
 
 
+def summary(report: Report) -> dict[str, object]:
+    """A flow's result: small, stable keys, no secret."""
+    return {
+        "environment": report.environment,
+        "verb": report.plan.verb,
+        "release": report.plan.release if report.plan.changed else report.plan.previous,
+        "changed": report.plan.changed,
+        "outcome": report.outcome,
+        "database_revision": report.revision.after,
+        "seconds": report.seconds,
+        "steps": [record.model_dump() for record in report.steps],
+        "unchanged": [name for name, _ in report.plan.unchanged],
+        "images": dict(report.plan.images),
+        "urls": report.urls,
+    }
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")

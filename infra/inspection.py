@@ -41,7 +41,7 @@ def plan_of(
     with assembly.registry() as registry, opened(assembly, "plan", log) as host:
         operation = Operation(assembly, configuration, host, registry, lambda _, work: work())
         manifest = find_manifest(assembly.located, registry, release)
-        target = operation.target(manifest, update_infrastructure=update_infrastructure)
+        target = operation.targets.published(manifest, update_infrastructure=update_infrastructure)
         return operation.plan(target, operation.observe()).plan
 
 

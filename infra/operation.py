@@ -7,15 +7,13 @@ from collections.abc import Callable
 from deployments.commands.observe import Weighing
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
 from deployments.ledger import Revision
-from deployments.manifest import Manifest, check_build_env, parse_manifest
 from deployments.observation import Candidate, Observation
 from deployments.plan import Plan, Step, Verb
 from deployments.planner import Planner, Request, undo_of_first
 from deployments.preflight import preflight
 from deployments.report import Report
 from deployments.rollback import check_rollback
-from deployments.stack import Stack
-from deployments.target import Target, former_configuration, former_images
+from deployments.target import Target
 from deployments.variables import Configuration
 from deployments.verification import failures, judge_containers
 from infra import probes
@@ -23,11 +21,10 @@ from infra.assembly import Assembly
 from infra.executor import Executor, Perform, Planned
 from infra.host import Host
 from infra.lock import describe_owner
-from infra.paths import docker_dir
 from infra.recorder import Recorder
 from infra.registry import Registry
 from infra.signals import shielded
-from infra.stacks import stack_of
+from infra.targets import Targets
 
 
 class Operation:
@@ -39,7 +36,7 @@ class Operation:
     ) -> None:  # fmt: skip
         self.environment = assembly.located.environment
         self.stack = assembly.stack
-        self.configuration = configuration
+        self.targets = Targets(assembly, configuration, host)
         self.host = host
         self.registry = registry
         self.recorder = Recorder(host)
@@ -61,39 +58,6 @@ class Operation:
         self.recorder.revision = Revision(before=seen.revision, after=seen.revision)
         return seen
 
-    # -- targets --------------------------------------------------------------------
-
-    def target(self, manifest: Manifest, *, update_infrastructure: bool = False) -> Target:
-        """The wanted state for a manifest, with the environment's own configuration."""
-        check_build_env(manifest, self.environment.build, self.environment.name)
-        return self._target(manifest, self.stack, self.configuration, update_infrastructure)
-
-    def former(self, release: str, *, pin: bool) -> Target:
-        """The wanted state of a release that the host keeps a record of.
-
-        pin: bring its database and edge images back too, as an undo must.
-        """
-        folder = f"releases/{release}"
-        names = [f"{folder}/{n}" for n in ("manifest.json", "compose.yml", "variables.env")]
-        found = self.host.files(names)
-        if len(found) < len(names):
-            raise Refused(
-                f"the host keeps no record of release {release}", where=self.environment.ssh,
-                state="unchanged", todo="deploy a published release instead",
-            )  # fmt: skip
-        stack = stack_of(found[names[1]], names[1])
-        configuration = former_configuration(found[names[2]], stack, self.configuration)
-        pins = former_images(found[names[2]], stack) if pin else {}
-        manifest = parse_manifest(found[names[0]], names[0])
-        return self._target(manifest, stack, configuration, False, pins)
-
-    def _target(
-        self, manifest: Manifest, stack: Stack, configuration: Configuration, update: bool,
-        pins: dict[str, str] | None = None,
-    ) -> Target:  # fmt: skip
-        base = (docker_dir() / "edge" / "haproxy.cfg").read_text()
-        return Target(self.environment, manifest, stack, configuration, base, update, pins or {})
-
     # -- planning -------------------------------------------------------------------
 
     def plan(self, target: Target, seen: Observation) -> Planned:
@@ -114,7 +78,7 @@ class Operation:
     def plan_rollback(self, to: str, seen: Observation) -> Planned:
         """Plan the way back to an earlier release of the host's ledger."""
         line = seen.ledger.target(to, seen.current)
-        target = self.former(line.release, pin=False)
+        target = self.targets.former(line.release, pin=False)
         check_rollback(target.stack, line, seen)
         return self._plan(target, seen, "rollback", line.release)
 
@@ -204,11 +168,10 @@ class Operation:
 
     def _way_back(self, release: str, seen: Observation) -> Planned:
         if seen.current is None:
-            nothing = Manifest.nothing()
-            target = self._target(nothing, self.stack, self.configuration, False)
+            target = self.targets.nothing()
             request = Request("undo", release, self.host.incoming)
             return Planned(undo_of_first(release), Planner(request, target, seen, Candidate({})))
-        back = self._plan(self.former(seen.current, pin=True), seen, "undo", release)
+        back = self._plan(self.targets.former(seen.current, pin=True), seen, "undo", release)
         self._send(back)
         return back
 
@@ -260,7 +223,7 @@ class Operation:
                 "no release is deployed", where=self.environment.ssh, state="untouched",
                 todo=f"homeguru deploy --env {self.environment.name}",
             )  # fmt: skip
-        target = self.former(seen.current, pin=True)
+        target = self.targets.former(seen.current, pin=True)
         wanted = target.images(seen)
         self.recorder.findings = probes.verify(self.host, target, wanted)
         plan = Plan(

@@ -135,7 +135,7 @@ class FlowOperation:
             lambda: find_manifest(self._assembly.located, self._operation.registry, wanted),
             retries=2,
         )
-        self._operation.target(found)
+        self._operation.targets.published(found)
         return found
 
     def lock_and_observe(self) -> None:
@@ -147,12 +147,14 @@ class FlowOperation:
 
     def plan_release(self, manifest: Manifest, *, update_infrastructure: bool) -> Planned:
         """Plan the way to a published release."""
-        target = self._operation.target(manifest, update_infrastructure=update_infrastructure)
+        target = self._operation.targets.published(
+            manifest, update_infrastructure=update_infrastructure
+        )
         return self._planned(lambda: self._operation.plan(target, self.seen))
 
     def plan_migration(self, manifest: Manifest) -> Planned:
         """Plan the migration alone."""
-        target = self._operation.target(manifest)
+        target = self._operation.targets.published(manifest)
         return self._planned(lambda: self._operation.plan_migration(target, self.seen))
 
     def plan_rollback(self, to: str) -> Planned:
@@ -170,14 +172,14 @@ class FlowOperation:
         """Run the plan's steps and leave the report; returns its summary."""
         report = self._operation.carry_out(planned)
         leave_report(self._assembly, report)
-        return summary(report)
+        return reporting.summary(report)
 
     def verify(self) -> dict[str, Any]:
         """Verify what runs, as the ledger's current release says it should."""
         report = as_task("verify", self._operation.verify_current)
         leave_report(self._assembly, report)
         self._operation.raise_on_findings(report)
-        return summary(report)
+        return reporting.summary(report)
 
 
 @contextmanager
@@ -226,23 +228,6 @@ def leave_report(assembly: Assembly, report: Report) -> None:
         description=f"{report.title}, release {report.plan.release}",
     )  # fmt: skip
     _markdown("report", assembly, reporting.report_markdown(report))
-
-
-def summary(report: Report) -> dict[str, Any]:
-    """A flow's result: small, stable keys, no secret."""
-    return {
-        "environment": report.environment,
-        "verb": report.plan.verb,
-        "release": report.plan.release if report.plan.changed else report.plan.previous,
-        "changed": report.plan.changed,
-        "outcome": report.outcome,
-        "database_revision": report.revision.after,
-        "seconds": report.seconds,
-        "steps": [record.model_dump() for record in report.steps],
-        "unchanged": [name for name, _ in report.plan.unchanged],
-        "images": dict(report.plan.images),
-        "urls": report.urls,
-    }
 
 
 def _markdown(kind: str, assembly: Assembly, text: str) -> None:

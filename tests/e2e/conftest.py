@@ -104,6 +104,11 @@ class World:
         )
         return dict(line.split(" ", 1) for line in shown.splitlines())
 
+    def ledger(self) -> list[dict]:
+        """The host's ledger, oldest first."""
+        shown = self.on_server("cat releases.jsonl 2>/dev/null || true")
+        return [json.loads(line) for line in shown.splitlines()]
+
     def version(self) -> str:
         """The version that answers from outside."""
         return str(httpx.get(self.info.api_url, trust_env=False).json()["version"])

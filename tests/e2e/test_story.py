@@ -84,10 +84,6 @@ def load(url: str) -> Iterator[list[str]]:
         thread.join()
 
 
-def ledger(world) -> list[dict]:
-    return world.ok("history", "--env", "sandbox")
-
-
 def wait_for(world, script: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -165,7 +161,8 @@ def test_a_broken_v3_is_undone_while_v2_serves(world) -> None:
     assert "as before" in ended.stderr
     assert "Traceback (most" not in ended.stderr
     assert world.version() == "v2"
-    last = ledger(world)[-1]
+    last = world.ok("history", "--env", "sandbox")[-1]
+    assert last == world.ledger()[-1]
     assert (last["outcome"], last["verb"]) == ("undone", "deploy")
     assert world.ok("status", "--env", "sandbox")["release"].endswith(releases["v2"])
     assert world.ok("verify", "--env", "sandbox")["outcome"] == "ok"
@@ -190,20 +187,20 @@ def test_an_earlier_release_than_the_first_is_refused(world) -> None:
 
 def test_a_deploy_of_what_runs_touches_nothing(world) -> None:
     world.ok("deploy", releases["v2"], "--env", "sandbox")
-    before, lines = world.containers(), len(ledger(world))
+    before, lines = world.containers(), len(world.ledger())
     plan = world.ok("plan", releases["v2"], "--env", "sandbox")
     found = world.ok("deploy", releases["v2"], "--env", "sandbox")
     assert plan["changed"] is False
     assert found["changed"] is False
     assert world.containers() == before
-    assert len(ledger(world)) == lines
+    assert len(world.ledger()) == lines
 
 
 def test_a_migration_alone_changes_nothing_twice(world) -> None:
-    lines = len(ledger(world))
+    lines = len(world.ledger())
     found = world.ok("migrate", releases["v2"], "--env", "sandbox")
     assert found["database_revision"] == "a1b2c3d40003"
-    assert len(ledger(world)) == lines
+    assert len(world.ledger()) == lines
 
 
 def test_a_variable_replaces_only_its_users(world) -> None:
@@ -246,7 +243,7 @@ def test_ctrl_c_undoes_and_frees_the_lock(world) -> None:
     shown = httpx.get(f"{world.info.api_url}/config", trust_env=False).json()
     assert shown["llm_model"] == "openai/gpt-6"
     assert world.ok("status", "--env", "sandbox")["release"] == before["release"]
-    assert ledger(world)[-1]["outcome"] == "undone"
+    assert world.ledger()[-1]["outcome"] == "undone"
 
 
 def test_a_deployer_killed_in_a_long_migration_is_followed_by_one_that_converges(world) -> None:
@@ -265,7 +262,7 @@ def test_a_deployer_killed_in_a_long_migration_is_followed_by_one_that_converges
     found = world.ok("deploy", "--env", "sandbox")
     assert found["database_revision"] == revision
     assert world.version() == "v4"
-    assert [line["outcome"] for line in ledger(world)[-2:]] == ["undone", "ok"]
+    assert [line["outcome"] for line in world.ledger()[-2:]] == ["undone", "ok"]
     assert world.on_server("docker ps -aq --filter name=homeguru-migrate").strip() == ""
     assert world.ok("verify", "--env", "sandbox")["outcome"] == "ok"
 

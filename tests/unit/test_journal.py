@@ -47,7 +47,9 @@ def test_steps_of_an_undo_count_as_begun():
     assert _read(BEGIN, _line("restore files", "undo")).begun == ("restore files",)
 
 
-@pytest.mark.parametrize("torn", [END[:-1], END[: len(END) // 2], "{", "[]", "{}", '"x"'])
+@pytest.mark.parametrize(
+    "torn", [END[:-1], END[: len(END) // 2], "{", "[]", "{}", '"x"', '{"step":"x"}']
+)
 def test_a_torn_last_line_is_no_line(torn):
     found = _read(BEGIN, *STEP, torn, end="")
     assert found is not None

@@ -20,6 +20,7 @@ def test_the_same_manifest_has_the_same_bytes(world):
     text = manifest.to_json()
     shuffled = json.dumps(dict(reversed(json.loads(text).items())))
     assert parse_manifest(shuffled, "x.json").to_json() == text
+    assert "Жанна" in manifest.model_copy(update={"author": "Жанна"}).to_json()
     assert text.startswith('{"author":"A <a@example.org>","build_env":{},')
     assert ": " not in text.replace('"author":"A <', "")
 

@@ -63,7 +63,7 @@ def test_facts_of_a_host():
     seen = read_observation(
         _answer(
             facts="writable=yes\nlocked=yes\ndisk_kb=2048000\nmemory_kb=1024\n"
-            "engine=27.1.0\ncompose=v2.29.1\n",
+            "engine=27.1.0 a=b\ncompose=v2.29.1\n",
             listening="1F43\n0016\n",
             published="homeguru-edge-1 0.0.0.0:8003->8003/tcp, :::8003->8003/tcp, 9000/tcp\nx \n",
             revision="0002\n",
@@ -72,7 +72,7 @@ def test_facts_of_a_host():
     )
     assert (seen.writable, seen.locked) == (True, True)
     assert (seen.disk_mb, seen.memory_mb) == (2000, 1)
-    assert (seen.engine, seen.compose) == ("27.1.0", "2.29.1")
+    assert (seen.engine, seen.compose) == ("27.1.0 a=b", "2.29.1")
     assert seen.listening == {8003, 22}
     assert seen.published == {8003: "homeguru-edge-1"}
     assert (seen.revision, seen.current) == ("0002", "3-prod-sha-0123456789ab")

@@ -33,6 +33,11 @@ def test_a_first_deploy(world):
     assert plan.notes == ()
 
 
+def test_only_steps_that_are_safe_to_repeat_say_so(world):
+    plan = world.plan(world.target(), world.bare)
+    assert [s.name for s in plan.steps if s.repeatable] == ["upload", "pull", "verify"]
+
+
 def test_a_settled_host_needs_nothing(world):
     plan = world.plan(world.target(), world.settled())
     assert plan.steps == ()
@@ -281,6 +286,7 @@ def test_the_plan_as_data(world):
         "changed", "fingerprint", "manifest", "notes", "previous", "release", "steps",
         "unchanged", "v", "verb",
     ]  # fmt: skip
+    assert (data["v"], len(data["fingerprint"])) == (1, 12)
     assert data["steps"][0] == {"step": "upload", "reason": plan.steps[0].reason}
     assert data["previous"] == world.settled().current
 

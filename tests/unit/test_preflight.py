@@ -63,6 +63,19 @@ def test_versions_that_are_new_enough(world, engine, compose):
     preflight(world.environment, world.stack, replace(world.bare, engine=engine, compose=compose))
 
 
+def test_just_enough_room_passes(world):
+    preflight(world.environment, world.stack, replace(world.bare, disk_mb=2048, memory_mb=256))
+
+
+def test_a_stopped_edge_does_not_hold_the_port_that_another_program_has(world):
+    seen = world.settled(
+        containers=world.changed("edge", state="exited"), listening=frozenset({8003})
+    )
+    assert _refused(world, seen).what == (
+        "port 8003, which edge publishes, is taken by another program"
+    )
+
+
 def test_all_reasons_are_told_at_once(world):
     error = _refused(world, world.settled(writable=False, disk_mb=0))
     assert error.what == (

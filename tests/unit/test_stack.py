@@ -156,6 +156,7 @@ def test_references(text, found):
         ("${A:+on}${B:+on}", "on"),
         ("${A:?needed}", "1"),
         ("${B}", ""),
+        ("$$A $${A}", "$A ${A}"),
         ("http://${B:-h}:${A}/", "http://h:1/"),
     ],
 )

@@ -1,0 +1,64 @@
+"""What an environment should run: a published release, or one that the host remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.errors import Refused
+from deployments.manifest import Manifest, check_build_env, parse_manifest
+from deployments.stack import Stack
+from deployments.target import Target, former_configuration, former_images
+from deployments.variables import Configuration
+from infra.assembly import Assembly
+from infra.host import Host
+from infra.paths import docker_dir
+from infra.stacks import stack_of
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Makes targets for one environment and its host."""
+
+    assembly: Assembly
+    configuration: Configuration
+    host: Host
+
+    def published(self, manifest: Manifest, *, update_infrastructure: bool = False) -> Target:
+        """The wanted state for a manifest, with the environment's own configuration."""
+        environment = self.assembly.located.environment
+        check_build_env(manifest, environment.build, environment.name)
+        return self._target(
+            manifest, self.assembly.stack, self.configuration, update_infrastructure
+        )
+
+    def former(self, release: str, *, pin: bool) -> Target:
+        """The wanted state of a release that the host keeps a record of.
+
+        pin: bring its database and edge images back too, as an undo must.
+        """
+        folder = f"releases/{release}"
+        names = [f"{folder}/{n}" for n in ("manifest.json", "compose.yml", "variables.env")]
+        found = self.host.files(names)
+        if len(found) < len(names):
+            raise Refused(
+                f"the host keeps no record of release {release}", where=self.host.environment.ssh,
+                state="unchanged", todo="deploy a published release instead",
+            )  # fmt: skip
+        stack = stack_of(found[names[1]], names[1])
+        configuration = former_configuration(found[names[2]], stack, self.configuration)
+        pins = former_images(found[names[2]], stack) if pin else {}
+        manifest = parse_manifest(found[names[0]], names[0])
+        return self._target(manifest, stack, configuration, False, pins)
+
+    def nothing(self) -> Target:
+        """What ran before the first release."""
+        return self._target(Manifest.nothing(), self.assembly.stack, self.configuration, False)
+
+    def _target(
+        self, manifest: Manifest, stack: Stack, configuration: Configuration, update: bool,
+        pins: dict[str, str] | None = None,
+    ) -> Target:  # fmt: skip
+        base = (docker_dir() / "edge" / "haproxy.cfg").read_text()
+        return Target(
+            self.host.environment, manifest, stack, configuration, base, update, pins or {}
+        )
