@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deployments.stack import Edge
+from deployments.xdeploy import Edge
 
 IDLE = "idle.invalid"
 _SERVER = re.compile(r"^    server (s[12]) (\S+?):\d+ check( disabled)?$", re.MULTILINE)

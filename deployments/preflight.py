@@ -7,7 +7,8 @@ import re
 from deployments.environment import Environment
 from deployments.errors import Refused
 from deployments.observation import Observation
-from deployments.stack import Stack, interpolate
+from deployments.references import interpolate
+from deployments.stack import Stack
 
 MINIMUM_ENGINE = (25, 0)
 MINIMUM_COMPOSE = (2, 26)

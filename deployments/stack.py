@@ -8,104 +8,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError
 
 from deployments.errors import WrongUse
-
-# `$$`, `$NAME` or `${NAME}`, the last one with `-default`, `?complaint` or `+replacement`.
-_REFERENCE = re.compile(
-    r"\$(?:\$|(?P<bare>[A-Za-z_]\w*)|"
-    r"\{(?P<name>[A-Za-z_]\w*)(?:(?P<how>:?[-?+])(?P<word>[^}]*))?\})",
-    re.ASCII,
-)
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_means_default(cls, data: Any) -> Any:
-        """`docker compose config` writes an empty list as null."""
-        if isinstance(data, dict):
-            return {key: value for key, value in data.items() if value is not None}
-        return data
-
-
-class Route(_Strict):
-    """A port of the edge and the service behind it."""
-
-    listen: int
-    port: int
-    health: str = "/"
-
-
-class Edge(_Strict):
-    """The service that owns the published ports."""
-
-    service: str
-    config: str
-    routes: dict[str, Route]
-
-
-class Role(_Strict):
-    """A database role and the name of the secret that holds its password."""
-
-    role: str
-    password: str
-
-
-class Database(_Strict):
-    """Where the data lives and how its revision is read."""
-
-    service: str
-    superuser: str
-    name: str
-    owner: Role
-    application: Role
-    revision: str
-
-
-class Migration(_Strict):
-    """The one-off service that migrates; `at_start` names services that do it themselves."""
-
-    service: str
-    image_of: str
-    command: tuple[str, ...]
-    timeout: int = 900
-    at_start: tuple[str, ...] = ()
-
-
-class Outside(_Strict):
-    """An HTTP request from the deployer: `urls[url]` of the environment, plus `path`."""
-
-    url: str
-    path: str = "/"
-    status: int = 200
-
-
-class Probe(_Strict):
-    """What is asked of one service after a deploy, besides its container's health."""
-
-    outside: Outside | None = None
-    connected: str = ""
-    """Address to which the container must hold an established TCP connection."""
-    exec: tuple[str, ...] = ()
-    """Command that must exit 0 inside the container."""
-
-
-class Deploy(_Strict):
-    """The `x-deploy` extension."""
-
-    v: Literal[1]
-    order: tuple[str, ...] = ()
-    infrastructure: dict[str, str] = {}
-    edge: Edge | None = None
-    database: Database | None = None
-    migrate: Migration | None = None
-    probes: dict[str, Probe] = {}
+from deployments.references import references
+from deployments.xdeploy import Deploy
 
 
 @dataclass(frozen=True)
@@ -179,38 +88,6 @@ def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
         ports=tuple((n, p) for n, body in raw.items() for p in _published(body)),
         in_urls=_in_urls(raw),
     )
-
-
-def references(text: str) -> dict[str, str | None]:
-    """Variables that a text refers to, with their defaults; one without wins over one with."""
-    found: dict[str, str | None] = {}
-    for match in _REFERENCE.finditer(text):
-        name, how = match["name"] or match["bare"], match["how"] or ""
-        if not name:
-            continue
-        if "-" in how:
-            found[name] = found.get(name, match["word"])
-        else:
-            found[name] = found.get(name, "") if "+" in how else None
-    return found
-
-
-def interpolate(text: str, values: dict[str, str]) -> str:
-    """Fill references as Compose does, for `x-deploy`'s own values."""
-    return _REFERENCE.sub(lambda match: _filled(match, values), text)
-
-
-def _filled(match: re.Match[str], values: dict[str, str]) -> str:
-    name, how = match["name"] or match["bare"], match["how"] or ""
-    if not name:
-        return "$"
-    value = values.get(name)
-    there = bool(value) if ":" in how else value is not None
-    if "+" in how:
-        return match["word"] if there else ""
-    if "-" in how and not there:
-        return match["word"]
-    return value or ""
 
 
 def _service(name: str, body: dict[str, Any], where: str) -> Service:

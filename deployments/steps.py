@@ -9,8 +9,8 @@ from deployments.commands import database, files, images
 from deployments.commands import replace as replacing
 from deployments.observation import Candidate, Observation
 from deployments.plan import Step
-from deployments.stack import Edge
 from deployments.target import Target
+from deployments.xdeploy import Edge
 
 DRAIN = 30
 """Seconds that requests in flight may still take on the old container."""

@@ -11,7 +11,8 @@ from deployments.environment import Environment
 from deployments.errors import Refused
 from deployments.manifest import Manifest
 from deployments.observation import Observation
-from deployments.stack import Stack, interpolate
+from deployments.references import interpolate
+from deployments.stack import Stack
 from deployments.variables import Configuration, parse_env, render_env
 
 

@@ -7,7 +7,8 @@ from typing import Literal
 from deployments.commands.prelude import prelude
 from deployments.commands.quote import Script, call, join
 from deployments.environment import Environment
-from deployments.stack import Stack, interpolate
+from deployments.references import interpolate
+from deployments.stack import Stack
 
 Weighing = Literal["keep", "discard", "former"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployments.edge import IDLE, read_slots, render
-from deployments.stack import Edge
+from deployments.xdeploy import Edge
 
 EDGE = Edge.model_validate(
     {

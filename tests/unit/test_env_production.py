@@ -12,7 +12,8 @@ import pytest
 
 from deployments.environment import Environment
 from deployments.errors import WrongUse
-from deployments.stack import Stack, references
+from deployments.references import references
+from deployments.stack import Stack
 from deployments.variables import configuration, parse_secrets
 from infra.environments import load
 

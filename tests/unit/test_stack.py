@@ -7,7 +7,8 @@ import copy
 import pytest
 
 from deployments.errors import WrongUse
-from deployments.stack import interpolate, parse_stack, references
+from deployments.references import interpolate, references
+from deployments.stack import parse_stack
 
 
 def _parse(services=None, **deploy):

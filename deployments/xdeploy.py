@@ -1,0 +1,93 @@
+"""The `x-deploy` extension of a Compose file: what Compose itself cannot say."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_means_default(cls, data: Any) -> Any:
+        """`docker compose config` writes an empty list as null."""
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
+class Route(_Strict):
+    """A port of the edge and the service behind it."""
+
+    listen: int
+    port: int
+    health: str = "/"
+
+
+class Edge(_Strict):
+    """The service that owns the published ports."""
+
+    service: str
+    config: str
+    routes: dict[str, Route]
+
+
+class Role(_Strict):
+    """A database role and the name of the secret that holds its password."""
+
+    role: str
+    password: str
+
+
+class Database(_Strict):
+    """Where the data lives and how its revision is read."""
+
+    service: str
+    superuser: str
+    name: str
+    owner: Role
+    application: Role
+    revision: str
+
+
+class Migration(_Strict):
+    """The one-off service that migrates; `at_start` names services that do it themselves."""
+
+    service: str
+    image_of: str
+    command: tuple[str, ...]
+    timeout: int = 900
+    at_start: tuple[str, ...] = ()
+
+
+class Outside(_Strict):
+    """An HTTP request from the deployer: `urls[url]` of the environment, plus `path`."""
+
+    url: str
+    path: str = "/"
+    status: int = 200
+
+
+class Probe(_Strict):
+    """What is asked of one service after a deploy, besides its container's health."""
+
+    outside: Outside | None = None
+    connected: str = ""
+    """Address to which the container must hold an established TCP connection."""
+    exec: tuple[str, ...] = ()
+    """Command that must exit 0 inside the container."""
+
+
+class Deploy(_Strict):
+    """The `x-deploy` extension."""
+
+    v: Literal[1]
+    order: tuple[str, ...] = ()
+    infrastructure: dict[str, str] = {}
+    edge: Edge | None = None
+    database: Database | None = None
+    migrate: Migration | None = None
+    probes: dict[str, Probe] = {}
