@@ -79,15 +79,19 @@ class Plan:
         return rows + [("note", note) for note in self.notes]
 
 
-def notes_for(changes: list[Change], stop_first: list[str], state: set[str]) -> tuple[str, ...]:
+def notes_for(
+    changes: list[Change], stop_first: list[str], state: set[str], routed: set[str], drain: int
+) -> tuple[str, ...]:
     """What a plan costs the people who use the service."""
-    said = []
-    for change in changes:
-        name = change.service.name
-        if change.first:
-            continue
-        if name in state:
-            said.append(f"{name} is recreated: it is away while it restarts")
-        elif name in stop_first:
-            said.append(f"{name} is replaced stop-first, for lack of free memory: it pauses")
+    again = [change.service.name for change in changes if not change.first]
+    said = [f"{n} is recreated: it is away while it restarts" for n in again if n in state]
+    said += [
+        f"{n} is replaced stop-first, for lack of free memory: it pauses"
+        for n in again
+        if n in stop_first
+    ]
+    if cut := [n for n in again if n in routed]:
+        said.append(
+            f"connections to the old {' and '.join(cut)} still open after {drain} s are cut"
+        )
     return tuple(said)

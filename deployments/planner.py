@@ -10,7 +10,7 @@ from deployments.edge import read_slots, render
 from deployments.ledger import canonical
 from deployments.observation import Candidate, Observation
 from deployments.plan import Plan, Step, Verb, notes_for
-from deployments.steps import Steps
+from deployments.steps import DRAIN, Steps
 from deployments.target import Target
 from deployments.variables import render_env
 
@@ -56,7 +56,9 @@ class Planner:
             previous=self.seen.current,
             steps=tuple(steps),
             unchanged=tuple((n, digest_of(r)) for n, r in wanted.items() if n not in touched),
-            notes=notes_for(found, self._make.short_of_memory(), self._state()),
+            notes=notes_for(
+                found, self._make.short_of_memory(), self._state(), self._routed(), DRAIN
+            ),
             images=tuple(wanted.items()),
             incoming=self.request.incoming,
         )
@@ -136,6 +138,11 @@ class Planner:
         if recreated or before == render(self.target.edge_base, edge, read_slots(before)):
             return recreated
         return [self._make.reload(edge)]
+
+    def _routed(self) -> set[str]:
+        """Services behind the edge."""
+        edge = self.target.stack.deploy.edge
+        return set(edge.routes) if edge else set()
 
     def _state(self) -> set[str]:
         """Services with state or ports of their own, wherever their images are built."""

@@ -85,7 +85,8 @@ def test_a_second_session_is_refused_and_told_the_owner(session, shell):
     assert json.loads(shell.read("lock/owner"))["token"] == "t1"
 
 
-def test_silence_frees_the_lock(session, shell):
+def test_silence_frees_the_lock(session, shell, monkeypatch):
+    monkeypatch.setattr(lock, "SILENCE", "0.3")
     first = session()
     _held(first)
     shell.write(".incoming/t1/secrets.env", "A='x'\n")
@@ -97,8 +98,8 @@ def test_silence_frees_the_lock(session, shell):
 def test_a_heartbeat_keeps_the_lock(session):
     first = session()
     _held(first)
-    for _ in range(6):
-        time.sleep(0.25)
+    for _ in range(5):
+        time.sleep(0.23)
         first.stdin.write("\n")
         first.stdin.flush()
     assert first.poll() is None
@@ -149,10 +150,10 @@ def test_a_run_that_was_overtaken_may_not_take_its_lock_again(session, shell):
 
 def test_a_session_waits_for_a_command_that_still_works(session, shell):
     (shell.directory / "lock").mkdir()
-    worker = subprocess.Popen(["flock", shell.directory / "lock/work", "sleep", "0.6"])
+    worker = subprocess.Popen(["flock", shell.directory / "lock/work", "sleep", "0.4"])
     begin = time.monotonic()
     assert _held(session()) == ["waiting for a command of an earlier run"]
-    assert time.monotonic() - begin > 0.3
+    assert time.monotonic() - begin > 0.1
     assert worker.wait(timeout=5) == 0
 
 
@@ -234,7 +235,7 @@ def test_a_command_that_takes_too_long_is_ended(mine):
 
 def test_the_work_lock_outlives_the_client(mine):
     """The body inherits the descriptor: a killed client does not free the lock."""
-    process = mine.start(_guard(mine, "touch begun; sleep 1; touch ended"))
+    process = mine.start(_guard(mine, "touch begun; sleep 0.5; touch ended"))
     _until((mine.directory / "begun").exists)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -165,7 +165,8 @@ def test_too_little_memory_for_two_copies_means_stop_first(world, free, how):
     plan = world.plan(world.target(api="api-2"), world.settled(memory_mb=free))
     assert reasons(plan)["replace api"].endswith(f" ({how})")
     note = "api is replaced stop-first, for lack of free memory: it pauses"
-    assert plan.notes == ((note,) if how == "stop first" else ())
+    cut = "connections to the old api still open after 30 s are cut"
+    assert plan.notes == ((note, cut) if how == "stop first" else (cut,))
     script = next(s.script.text for s in plan.steps if s.name == "replace api")
     assert f"declare order={how.replace(' ', '-')}" in script
 
@@ -296,4 +297,7 @@ def test_the_plan_in_two_columns(world, digest):
     lines = plan.lines()
     assert lines[0] == ("upload", "Compose file, variables, secrets; 1 service changes")
     assert ("bot", f"unchanged, {digest('bot-1')[7:19]}") in lines
-    assert lines[-1] == ("note", "api is replaced stop-first, for lack of free memory: it pauses")
+    assert lines[-2:] == [
+        ("note", "api is replaced stop-first, for lack of free memory: it pauses"),
+        ("note", "connections to the old api still open after 30 s are cut"),
+    ]

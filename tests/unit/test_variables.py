@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-
 import pytest
 from pydantic import SecretStr
 
@@ -130,23 +127,6 @@ def test_an_env_file_is_sorted_and_quoted():
 @pytest.mark.parametrize("value", AWKWARD)
 def test_an_env_file_is_read_back(value):
     assert parse_env(render_env({"A": value, "B": "x"})) == {"A": value, "B": "x"}
-
-
-def test_compose_reads_an_env_file_as_we_do(tmp_path):
-    wanted = {f"V{n}": value for n, value in enumerate(AWKWARD)}
-    lines = "".join(f'      {name}: "${{{name}}}"\n' for name in wanted)
-    file = tmp_path / "compose.yml"
-    file.write_text(f"services:\n  a:\n    image: x\n    environment:\n{lines}")
-    env = tmp_path / "env"
-    env.write_text(render_env(wanted))
-    done = subprocess.run(
-        ["docker", "compose", "-f", file, "--env-file", env, "config", "--format", "json"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)["services"]["a"]["environment"]
-    # `config` writes a dollar sign as two, so that its output can be read again.
-    assert {name: value.replace("$$", "$") for name, value in found.items()} == wanted
 
 
 def test_a_persons_secrets_file():
