@@ -153,9 +153,17 @@ def _wanted(paths: list[str], dockerignores: list[str]) -> set[str]:
 
 def _archive(source: Path, sha: str, root: Path) -> None:
     with tempfile.NamedTemporaryFile(suffix=".tar") as file:
-        run("git", "-C", str(source), "archive", "--format=tar", "-o", file.name, sha)
-        with tarfile.open(file.name) as archive:
-            archive.extractall(root, filter="data")
+        done = run("git", "-C", str(source), "archive", "--format=tar", "-o", file.name, sha)
+        if done.code != 0:
+            raise WrongUse(f"git archive: {done.stderr.strip()}", where=str(source))
+        try:
+            with tarfile.open(file.name) as archive:
+                archive.extractall(root, filter="data")
+        except tarfile.FilterError as error:
+            raise WrongUse(
+                f"commit {sha[:12]} holds a file that leaves the tree: {error}", where=str(source),
+                state="untouched", todo="remove the symbolic link",
+            ) from None  # fmt: skip
 
 
 def _keep_only(root: Path, dockerignores: list[str]) -> None:

@@ -20,8 +20,8 @@ def git(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "none"))
     for who in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{who}_NAME", "Zhanna")
-        monkeypatch.setenv(f"GIT_{who}_EMAIL", "z@example.org")
+        monkeypatch.setenv(f"GIT_{who}_NAME", "Author")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "author@example.org")
         monkeypatch.setenv(f"GIT_{who}_DATE", "2030-01-02T03:04:05+03:00")
 
     def run(*words):
@@ -66,7 +66,7 @@ def test_a_clean_work_tree_is_named_by_its_commit(repository):
     commit = repository("rev-parse", "HEAD")
     with _stage(repository.folder) as source:
         assert (source.label, source.commit, source.ref) == (f"sha-{commit[:12]}", commit, "HEAD")
-        assert source.author == "Zhanna <z@example.org>"
+        assert source.author == "Author <author@example.org>"
         assert source.created == "2030-01-02T00:04:05Z"
         assert _paths(source) == ["pyproject.toml", "src/main.py", "web/a"]
         root = source.root
@@ -196,3 +196,13 @@ def test_a_source_that_is_not_there(tmp_path):
     with pytest.raises(WrongUse) as caught, _stage(tmp_path / "none"):
         pass
     assert caught.value.what == f"source {tmp_path / 'none'} is not a directory"
+
+
+def test_a_link_that_leaves_the_tree_is_refused(repository):
+    (repository.folder / "src" / "passwd").symlink_to("/etc/passwd")
+    repository("add", ".")
+    repository("commit", "-qm", "link")
+    with pytest.raises(WrongUse) as caught, _stage(repository.folder):
+        pass
+    assert "holds a file that leaves the tree" in caught.value.what
+    assert "passwd" in caught.value.what

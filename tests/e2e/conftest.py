@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.engine import ensure_engine
+from infra.engine import Engine, ensure_engine, stop_engine
 from infra.prefect_local import LocalPrefect
 from infra.sandbox.client import docker
 from infra.sandbox.environment import write_environment
@@ -160,14 +160,17 @@ def git(repository: Path, *words: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def engine() -> None:
-    """A Docker engine with every image; a missing one fails the run."""
-    ensure_engine(say, ROOT / ".state" / "engine")
+def engine() -> Iterator[Engine]:
+    """A Docker engine with every image; a missing one fails the run. Ours is stopped again."""
+    state = ROOT / ".state" / "engine"
+    found = ensure_engine(say, state)
     ensure_images(ALL, say)
+    yield found
+    stop_engine(say, state)
 
 
 @pytest.fixture(scope="session")
-def info(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxInfo]:
+def info(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxInfo]:
     """A sandbox of this run."""
     project = "hgtest-e2e"
     remove(project)
@@ -192,9 +195,18 @@ def environments(info: SandboxInfo, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect(environments: Path, folder: Path) -> Iterator[str]:
+def state() -> Path:
+    """State of `homeguru` in this run: a fixed place, so that a killed run's is found again."""
+    return ROOT / ".state" / "e2e"
+
+
+@pytest.fixture(scope="session")
+def prefect(environments: Path, state: Path) -> Iterator[str]:
     """A Prefect server with a process worker and the six deployments; its UI's address."""
-    local = LocalPrefect(folder / "state", say)
+    local = LocalPrefect(state, say)
+    local.down()
+    shutil.rmtree(state)
+    local = LocalPrefect(state, say)
     try:
         yield local.up(environments, port=0)
     finally:
@@ -202,12 +214,12 @@ def prefect(environments: Path, folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def world(info: SandboxInfo, environments: Path, prefect: str, folder: Path) -> World:
+def world(info: SandboxInfo, environments: Path, prefect: str, folder: Path, state: Path) -> World:
     """The sandbox with an environment and a repository whose first commit is v1."""
     repository = folder / "homeguru"
     ignored = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
     shutil.copytree(APPLICATION, repository, ignore=ignored)
     git(repository, "init", "-q", "-b", "main")
-    found = World(info, environments, folder / "state", repository, f"{prefect}/api")
+    found = World(info, environments, state, repository, f"{prefect}/api")
     found.commit("v1")
     return found

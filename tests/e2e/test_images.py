@@ -17,8 +17,7 @@ from typing import Any
 
 import pytest
 
-from infra.engine import ensure_engine
-from infra.sandbox.images import NODE, PYTHON, ensure_images
+from infra.engine import Engine
 
 pytestmark = pytest.mark.e2e
 
@@ -103,10 +102,8 @@ def forget(build: Build) -> None:
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
+def build(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
     """All three images, from a source with secrets and Dockerfiles of its own lying about."""
-    ensure_engine(say, tmp_path_factory.mktemp("engine"))
-    ensure_images((PYTHON, NODE), say)
     source = tmp_path_factory.mktemp("source") / "homeguru"
     shutil.copytree(ROOT / "tests" / "homeguru", source, ignore=NOT_COPIED)
     for trap in (".env", "src/.env", "src/api/.env.local", "migrations/.env", "frontend/app/.env"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -14,13 +13,14 @@ import httpx
 import paramiko
 import pytest
 
-from infra.engine import Engine, ensure_engine
+from infra.engine import Engine
 from infra.sandbox.images import HAPROXY
 from infra.sandbox.login import Login
+from infra.sandbox.parts import remove
 from infra.sandbox.sandbox import Sandbox, SandboxInfo
 
 pytestmark = pytest.mark.e2e
-PROJECT = f"hgtest-{os.getpid()}"
+PROJECT = "hgtest-sandbox"
 
 
 def say(text: str) -> None:
@@ -28,12 +28,8 @@ def say(text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return ensure_engine(say, tmp_path_factory.mktemp("engine"))
-
-
-@pytest.fixture(scope="module")
 def sandbox(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    remove(PROJECT)  # left by a killed run
     sandbox = Sandbox(PROJECT, tmp_path_factory.mktemp("sandbox"), say)
     try:
         sandbox.up()

@@ -39,7 +39,7 @@ def test_the_production_file(stack):
     assert stack.references["TELEGRAM_API_URL"] == "https://api.telegram.org"
     assert stack.uses["frontend"] == {"FRONTEND_IMAGE"}
     assert "TELEGRAM_BOT_TOKEN" in stack.uses["bot"]
-    assert "TELEGRAM_BOT_TOKEN" not in stack.uses["api"]
+    assert "TELEGRAM_BOT_TOKEN" not in stack.uses["frontend"]
     assert stack.in_urls == {
         "DATABASE_USER", "DATABASE_PASSWORD", "DATABASE_NAME", "DATABASE_OWNER",
         "DATABASE_OWNER_PASSWORD",
