@@ -42,7 +42,7 @@ def plan_of(
         operation = Operation(assembly, configuration, host, registry, lambda _, work: work())
         manifest = find_manifest(assembly.located, registry, release)
         target = operation.targets.published(manifest, update_infrastructure=update_infrastructure)
-        return operation.plan(target, operation.observe()).plan
+        return operation.planning.deploy(target, operation.observe()).plan
 
 
 def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str, Any], list[str]]:

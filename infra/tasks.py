@@ -150,16 +150,16 @@ class FlowOperation:
         target = self._operation.targets.published(
             manifest, update_infrastructure=update_infrastructure
         )
-        return self._planned(lambda: self._operation.plan(target, self.seen))
+        return self._planned(lambda: self._operation.planning.deploy(target, self.seen))
 
     def plan_migration(self, manifest: Manifest) -> Planned:
         """Plan the migration alone."""
         target = self._operation.targets.published(manifest)
-        return self._planned(lambda: self._operation.plan_migration(target, self.seen))
+        return self._planned(lambda: self._operation.planning.migration(target, self.seen))
 
     def plan_rollback(self, to: str) -> Planned:
         """Plan the way back to an earlier release of the host's ledger."""
-        return self._planned(lambda: self._operation.plan_rollback(to, self.seen))
+        return self._planned(lambda: self._operation.planning.rollback(to, self.seen))
 
     def _planned(self, make: Callable[[], Planned]) -> Planned:
         planned = as_task("plan", make)
