@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from deployments.errors import HomeguruError
+from infra.local import run
 from infra.longrun import run_long
 from infra.paths import CHECKOUT
 
@@ -55,7 +56,7 @@ class LocalPrefect:
             pid = record.get(kind)
             if pid is not None and _alive(pid, kind):
                 self._say(f"stopping the Prefect {kind}")
-                _stop(pid)
+                _stop(pid, kind)
         self._record.unlink(missing_ok=True)
 
     def environment(self, port: int, environments: Path) -> dict[str, str]:
@@ -127,17 +128,21 @@ class LocalPrefect:
 
 def _alive(pid: object, kind: str) -> bool:
     """Whether `pid` is a running process and still the one that we started."""
-    if not isinstance(pid, int):
-        return False
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return b"prefect" in words and kind.encode() in words
+    words = _command_line(pid) if isinstance(pid, int) else []
+    return "prefect" in words and kind in words
 
 
-def _stop(pid: int) -> None:
+def _command_line(pid: int) -> list[str]:
+    """Words of a process's command line, from /proc or, where there is none, from ps."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+        except OSError:
+            return []
+    return run("ps", "-o", "command=", "-p", str(pid)).stdout.split()
+
+
+def _stop(pid: int, kind: str) -> None:
     """End a process and its group: TERM, then KILL after ten seconds."""
     for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
         try:
@@ -148,7 +153,7 @@ def _stop(pid: int) -> None:
         while time.monotonic() < deadline:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            if not Path(f"/proc/{pid}").exists():
+            if not _alive(pid, kind):
                 return
             time.sleep(0.1)
 
