@@ -248,8 +248,7 @@ class TestRegistry:
         version = world.version()
         found = httpx.get(f"http://{world.info.registry}/v2/_catalog", trust_env=False)
         assert "systech/homeguru-release" in found.json()["repositories"]
-        manifest = world.on_server(f"cat releases/*-{deployed}/manifest.json | head -n 1")
-        data = json.loads(manifest.splitlines()[0])
+        data = json.loads(world.on_server('cat "releases/$(cat current)/manifest.json"'))
         data["services"]["api"]["digest"] = "sha256:" + "0" * 64
         data["name"] = "sandbox-sha-000000000000"
         file = tmp_path / "gone.json"
