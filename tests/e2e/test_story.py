@@ -217,6 +217,17 @@ def test_a_variable_replaces_only_its_users(world) -> None:
     assert shown["llm_model"] == "openai/gpt-5"
 
 
+def test_a_changed_secret_is_seen_by_its_fingerprint(world) -> None:
+    plan = world.homeguru(
+        "plan", releases["v2"], "--env", "sandbox", "--json", JWT_SECRET_KEY="another-one"
+    )
+    reasons = {step["step"]: step["reason"] for step in plan.json["steps"]}
+    assert reasons["replace api"] == "secrets changed: JWT_SECRET_KEY (start first)"
+    assert reasons["replace bot"] == "secrets changed: JWT_SECRET_KEY (stop first)"
+    assert "another-one" not in plan.stdout + plan.stderr
+    assert world.on_server("ls -A | grep plan- || true") == ""
+
+
 def test_two_deploys_at_once_one_is_refused_with_who_and_since_when(world) -> None:
     world.set_variable("LLM_MODEL", "openai/gpt-6")
     first = world.start("deploy", releases["v2"], "--env", "sandbox", "--json")
