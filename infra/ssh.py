@@ -7,6 +7,7 @@ fabric's own defaults accept any host key, read the person's SSH configuration a
 from __future__ import annotations
 
 import base64
+import logging
 import shlex
 import socket
 import time
@@ -21,6 +22,9 @@ from fabric import Config, Connection
 from deployments.commands.quote import Script
 from deployments.environment import Environment, Host
 from deployments.errors import Refused, StepFailed, Unreachable, WrongUse
+
+# Its transport thread logs tracebacks of errors that we tell in a sentence.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 Log = Callable[[str], None]
 CONNECT_TIMEOUT = 15
@@ -232,6 +236,8 @@ def _connect_error(error: Exception, environment: Environment, where: str) -> Ex
         )
     if isinstance(error, TimeoutError):
         said = f"no answer within {CONNECT_TIMEOUT} s"
+    elif "banner" in str(error):
+        said = f"no SSH answer within {CONNECT_TIMEOUT} s"
     elif isinstance(error, socket.gaierror):
         said = "the address does not resolve"
     else:

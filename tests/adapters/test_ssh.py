@@ -1,0 +1,55 @@
+"""Connecting to something that is no SSH server: a sentence, and no library's traceback."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from deployments.environment import parse_environment
+from deployments.errors import Unreachable
+from infra import ssh
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIzdxZBo8WVU7RuE+7rPHP2/1hNj+8x6IfJbySa2enpN"
+
+
+@pytest.fixture
+def remote(tmp_path):
+    """A function that makes a connection to a port of this machine."""
+    key_file = tmp_path / "key"
+    key_file.touch(mode=0o600)
+
+    def make(port: int) -> ssh.Remote:
+        host = {
+            "address": "127.0.0.1", "port": port, "user": "systech", "key_file": str(key_file),
+            "host_keys": [KEY],
+        }  # fmt: skip
+        data = {
+            "v": 1, "project": "p", "directory": "/srv/p", "push_registry": "ghcr.io",
+            "pull_registry": "ghcr.io", "repository": "a/{service}", "host": host,
+        }  # fmt: skip
+        return ssh.Remote(parse_environment("prod", data, "prod.toml"), key_file)
+
+    return make
+
+
+def test_a_port_that_never_says_a_word(remote, monkeypatch, capfd):
+    monkeypatch.setattr(ssh, "CONNECT_TIMEOUT", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with pytest.raises(Unreachable) as caught:
+            remote(server.getsockname()[1]).open()
+        time.sleep(0.2)  # the library's own thread would complain by now
+    assert caught.value.what == "no SSH answer within 1 s"
+    assert caught.value.state == "not reached"
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_port_where_nothing_listens(remote):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        with pytest.raises(Unreachable) as caught:
+            remote(port).open()
+    assert caught.value.what.startswith("cannot connect: ")
+    assert caught.value.todo == "is sshd running, is the port open?"
