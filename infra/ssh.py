@@ -236,7 +236,7 @@ def _connect_error(error: Exception, environment: Environment, where: str) -> Ex
         )
     if isinstance(error, TimeoutError):
         said = f"no answer within {CONNECT_TIMEOUT} s"
-    elif "banner" in str(error):
+    elif "banner" in str(error) or "No existing session" in str(error):
         said = f"no SSH answer within {CONNECT_TIMEOUT} s"
     elif isinstance(error, socket.gaierror):
         said = "the address does not resolve"
