@@ -22,7 +22,7 @@ class Api:
 
     def run(self, verb: str, parameters: dict, seconds: float = 300) -> dict:
         """Create a run and wait for its end; the run with `picked_up` and `running` seconds."""
-        found = self._client.get(f"/deployments/name/{verb}/homeguru").json()
+        found = self._client.get(f"/deployments/name/{verb}/{verb}").json()
         begin = time.monotonic()
         path = f"/deployments/{found['id']}/create_flow_run"
         created = self._client.post(path, json={"parameters": parameters}).json()

@@ -39,6 +39,7 @@ def test_a_flow_never_retries_by_itself(verb: str) -> None:
 def test_prefect_yaml_names_the_same_six_entrypoints() -> None:
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     assert sorted(d["entrypoint"] for d in declared) == sorted(ENTRYPOINTS.values())
+    assert [d["entrypoint"] for d in declared] == [ENTRYPOINTS[d["name"]] for d in declared]
     assert all(d["description"] and d["work_pool"]["name"] == "homeguru" for d in declared)
 
 
