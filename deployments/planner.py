@@ -150,12 +150,12 @@ class Planner:
         own = {part.service for part in (deploy.edge, deploy.database) if part}
         return own | set(deploy.infrastructure)
 
-    def files(self, who: str, run: str) -> dict[str, str]:
+    def files(self, plan: Plan, who: str, run: str) -> dict[str, str]:
         """Files that the plan's steps find in `incoming`, besides the weighed ones."""
         target, seen = self.target, self.seen
         return {
             "manifest.json": target.manifest.to_json(),
-            "plan.json": canonical({**self.plan().to_dict(), "who": who, "run": run}),
+            "plan.json": canonical({**plan.to_dict(), "who": who, "run": run}),
             ".env.now": render_env(target.env_now(seen)),
             "haproxy.cfg": target.edge_config(seen),
             **self._login_file(),

@@ -50,9 +50,14 @@ class Operation:
 
     def observe(self) -> Observation:
         """Look at the host and check that it can take a release."""
+        seen = self._look()
+        preflight(self.environment, self.stack, seen)
+        return seen
+
+    def _look(self) -> Observation:
+        """One look, whose revision is the run's until a migration changes it."""
         self.host.open()
         seen = self.host.observe(self.stack)
-        preflight(self.environment, self.stack, seen)
         self.recorder.revision = Revision(before=seen.revision, after=seen.revision)
         return seen
 
@@ -110,7 +115,8 @@ class Operation:
         return reports[0]
 
     def _send(self, planned: Planned) -> None:
-        self.host.send(planned.planner.files(self.host.actor.who, self.host.actor.run))
+        actor = self.host.actor
+        self.host.send(planned.planner.files(planned.plan, actor.who, actor.run))
 
     # -- undoing --------------------------------------------------------------------
 
@@ -185,10 +191,8 @@ class Operation:
 
     def verify_current(self) -> Report:
         """Ask whether the ledger's current release runs, and runs well. Changes nothing."""
-        self.host.open()
-        seen = self.host.observe(self.stack)
+        seen = self._look()
         check_engine(self.environment, seen)
-        self.recorder.revision = Revision(before=seen.revision, after=seen.revision)
         if seen.locked:
             raise Locked(
                 f"deploy in progress: {describe_owner(seen.owner)}", where=self.environment.ssh,

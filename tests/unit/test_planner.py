@@ -240,7 +240,7 @@ def test_an_edge_and_a_database_built_here_are_started_once_and_never_doubled(
 
 def test_files_that_the_steps_find(world):
     planner = world.planner(world.target(bot="bot-2"), world.settled())
-    files = planner.files("alice", "run-1")
+    files = planner.files(planner.plan(), "alice", "run-1")
     assert sorted(files) == [".env.now", "haproxy.cfg", "manifest.json", "plan.json"]
     assert parse_env(files[".env.now"])["BOT_IMAGE"] == world.settled().of("bot")[0].ref
     plan = json.loads(files["plan.json"])
@@ -252,7 +252,7 @@ def test_a_registry_login_travels_as_a_file(world, make_environment):
     login = {"user": "REGISTRY_USER", "token": "REGISTRY_TOKEN"}
     world.environment = make_environment(login=login)
     planner = world.planner(world.target(bot="bot-2"), world.settled())
-    assert planner.files("alice", "run-1")["registry.password"] == "token-1"
+    assert planner.files(planner.plan(), "alice", "run-1")["registry.password"] == "token-1"
     scripts = "".join(s.script.text for s in planner.plan().steps if s.script)
     assert "login .incoming/token ghcr.io robot" in scripts
     assert "token-1" not in scripts
