@@ -80,6 +80,33 @@ class Need(_Strict):
     memory_mb: Annotated[int, Field(ge=0)] = 256
 
 
+class Watch(_Strict):
+    """What the scheduled verification asks, and how often."""
+
+    every: Annotated[int, Field(ge=0, le=86400)] = 300
+    """Seconds between two scheduled verifications; 0 means none."""
+    heal: bool = False
+    """Deploy the current release again when the server drifted from it."""
+    backup_hours: Annotated[int, Field(ge=0)] = 0
+    """Age, in hours, that the newest backup may have; 0 asks nothing."""
+    disk_mb: Annotated[int, Field(ge=0)] = 1024
+    """Free space, in MiB, below which the server is not well."""
+    memory_mb: Annotated[int, Field(ge=0)] = 128
+    """Free memory, in MiB, below which the server is not well."""
+    certificate_days: Annotated[int, Field(ge=0)] = 14
+    """Days that a certificate must still be valid."""
+
+
+class Notices(_Strict):
+    """Who is told, and in which language."""
+
+    urls: VariableName | Literal[""] = ""
+    """Name of the secret that holds apprise's URLs, one or more, apart by white space."""
+    language: Literal["en", "ru"] = "en"
+    telegram_api: Url | Literal[""] = ""
+    """A Bot API server of your own; empty means Telegram's."""
+
+
 class Environment(_Strict):
     """One target of deployments, read from `<name>.toml`."""
 
@@ -107,6 +134,12 @@ class Environment(_Strict):
     need: Need = Need()
     healthy_within: Annotated[int, Field(ge=1, le=3600)] = 180
     """Seconds that a new container has to become healthy."""
+    approval: bool = False
+    """Whether a person must approve each plan before it runs."""
+    approval_minutes: Annotated[int, Field(ge=1, le=10080)] = 60
+    """Minutes that an approval may take; no answer means refused."""
+    watch: Watch = Watch()
+    notices: Notices = Notices()
 
     @field_validator("variables", "build", mode="before")
     @classmethod

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from deployments.environment import Environment, Host, Need, Secrets, Verify, parse_environment
+from deployments.environment import (
+    Environment,
+    Host,
+    Need,
+    Notices,
+    Secrets,
+    Verify,
+    Watch,
+    parse_environment,
+)
 from deployments.errors import ExitCode, Refused
 from deployments.stack import Stack
 from infra.environments import Located, load
@@ -90,6 +99,7 @@ def test_every_optional_key_is_shown_and_valid(located: Located) -> None:
     sections: list[tuple[BaseModel, type[BaseModel]]] = [
         (shown, Environment), (shown.host, Host), (shown.secrets, Secrets),
         (shown.verify, Verify), (shown.need, Need),
+        (shown.watch, Watch), (shown.notices, Notices),
     ]  # fmt: skip
     for section, model in sections:
         # The environment's name is its file's.
