@@ -121,6 +121,8 @@ class Environment(_Strict):
     pull_registry: Registry
     repository: Annotated[str, StringConstraints(pattern=r"^[a-z0-9/._-]*\{service\}[a-z0-9._-]*$")]
     login: RegistryLogin | None = None
+    source_token: VariableName | Literal[""] = ""
+    """Name of the secret that reads the application's Git URL; empty for a public one."""
     lock_wait: Annotated[int, Field(ge=0, le=3600)] = 0
     """Seconds that a second run waits for the first; 0 refuses at once."""
     host: Host

@@ -15,6 +15,7 @@ server is in now, and what to do next.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -90,3 +91,28 @@ class Unreachable(StepFailed):
 
 class Interrupted(HomeguruError):
     """A person or the platform asked the run to stop."""
+
+
+_KINDS: dict[str, type[HomeguruError]] = {
+    kind.__name__: kind
+    for kind in (HomeguruError, WrongUse, Refused, Locked, StepFailed, Unreachable, Interrupted)
+}
+
+
+def as_dict(error: HomeguruError) -> dict[str, Any]:
+    """The four parts of an error, for programs."""
+    return {
+        "error": error.what,
+        "where": error.where,
+        "server": error.state,
+        "next": error.todo,
+        "exit_code": int(error.exit_code),
+        "kind": next(k.__name__ for k in type(error).__mro__ if k.__name__ in _KINDS),
+    }
+
+
+def from_dict(data: dict[str, Any]) -> HomeguruError:
+    """The error again, as another process left it."""
+    kind = _KINDS.get(str(data.get("kind")), HomeguruError)
+    where, state, todo = (str(data.get(k, "")) for k in ("where", "server", "next"))
+    return kind(str(data["error"]), where=where, state=state, todo=todo)

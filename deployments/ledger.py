@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from deployments.asked import Origin
 from deployments.errors import Refused
 from deployments.manifest import nearest
 
 FIRST = "0" * 64
 Outcome = Literal["ok", "undone", "failed"]
-Origin = Literal["ui", "actions", "cli", "schedule"]
 
 
 class StepRecord(BaseModel):
@@ -36,8 +36,22 @@ class Revision(BaseModel):
     after: str | None = None
 
 
+class Approval(BaseModel):
+    """Who let a plan run. `account` is the gateway's, which proves it; empty: claimed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    who: str
+    reason: str
+    account: str = ""
+
+
 class Line(BaseModel):
-    """One line of `releases.jsonl`."""
+    """One line of `releases.jsonl`.
+
+    who, link: as claimed by whoever asked. account: the gateway's account that created the
+    run, where the gateway's log proves it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,6 +67,9 @@ class Line(BaseModel):
     backup: str | None = None
     who: str
     origin: Origin
+    link: str = ""
+    account: str = ""
+    approval: Approval | None = None
     run: str
     seconds: float
     steps: tuple[StepRecord, ...]

@@ -41,6 +41,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     images: tuple[tuple[str, str], ...] = ()
     """Service and image reference, of all."""
+    before: tuple[tuple[str, str], ...] = ()
+    """Service and the digest that ran when the plan was made."""
     incoming: str = ""
     """Where this run's files lie; another run of the same plan has another place."""
 

@@ -60,6 +60,7 @@ class Planner:
                 found, self._make.short_of_memory(), self._state(), self._routed(), DRAIN
             ),
             images=tuple(wanted.items()),
+            before=tuple((n, c.digest) for n in wanted for c in self.seen.of(n)[:1]),
             incoming=self.request.incoming,
         )
 

@@ -34,12 +34,18 @@ class Report:
         )
 
 
-def service_rows(images: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
-    """Rows of the table artifact."""
-    return [
-        {"service": name, "image": reference.partition("@")[0], "digest": digest_of(reference)}
-        for name, reference in images
-    ]
+def service_rows(
+    images: tuple[tuple[str, str], ...], before: dict[str, str]
+) -> list[dict[str, str]]:
+    """Rows of the table artifact; `before` is the digest that ran before, `same` if it stays."""
+    rows = []
+    for name, reference in images:
+        digest, former = digest_of(reference), before.get(name, "none")
+        rows.append({
+            "service": name, "image": reference.partition("@")[0], "digest": digest,
+            "before": "same" if former == digest else former,
+        })  # fmt: skip
+    return rows
 
 
 def plan_markdown(plan: Plan) -> str:
@@ -63,8 +69,11 @@ def report_markdown(report: Report) -> str:
         f"database revision {revision}, run `{report.run}`.\n"
     )
     parts += [f"- {name}: {url}" for name, url in sorted(report.urls.items())]
-    rows = [f"| {r['service']} | `{r['digest']}` |" for r in service_rows(report.plan.images)]
-    parts += ["", "| service | digest |", "|---|---|", *rows]
+    rows = [
+        f"| {r['service']} | `{r['digest']}` | `{r['before']}` |"
+        for r in service_rows(report.plan.images, dict(report.plan.before))
+    ]
+    parts += ["", "| service | digest | before |", "|---|---|---|", *rows]
     rows = [f"| {s.step} | {s.outcome} | {s.seconds:.1f} |" for s in report.steps]
     parts += ["", "| step | outcome | seconds |", "|---|---|---|", *rows]
     rows = [

@@ -4,13 +4,14 @@ from typing import Any
 
 from prefect import flow
 
-from infra.tasks import EnvironmentName, operation
+from infra.orchestration.operation import EnvironmentName, Planned, operation
 
 
 @flow(name="deploy", flow_run_name="deploy {release} to {environment}", retries=0)
 def deploy(
-    environment: EnvironmentName, release: str = "newest", update_infrastructure: bool = False
-) -> dict[str, Any]:
+    environment: EnvironmentName, release: str = "newest", update_infrastructure: bool = False,
+    by: str = "",
+) -> dict[str, Any]:  # fmt: skip
     """Deploy a published release: pull by digest, migrate, replace, verify, record.
 
     Each step is a task run. When one fails after the first change, what ran before is
@@ -21,9 +22,14 @@ def deploy(
         environment: Where to deploy.
         release: Name of a release manifest, a file, or newest.
         update_infrastructure: Let the database and the edge follow the release's digests.
+        by: Who asks, and from where; the CLI and Actions fill it in.
     """
-    with operation("deploy", str(environment)) as on:
+    with operation("deploy", str(environment), by) as on:
         manifest = on.find_release(release)
+
+        def plan() -> Planned:
+            return on.plan_release(manifest, update_infrastructure=update_infrastructure)
+
+        on.approve(plan)
         on.lock_and_observe()
-        plan = on.plan_release(manifest, update_infrastructure=update_infrastructure)
-        return on.carry_out(plan)
+        return on.carry_out(plan())

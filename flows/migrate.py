@@ -4,11 +4,11 @@ from typing import Any
 
 from prefect import flow
 
-from infra.tasks import EnvironmentName, operation
+from infra.orchestration.operation import EnvironmentName, operation
 
 
 @flow(name="migrate", flow_run_name="migrate {environment} to {release}", retries=0)
-def migrate(environment: EnvironmentName, release: str = "newest") -> dict[str, Any]:
+def migrate(environment: EnvironmentName, release: str = "newest", by: str = "") -> dict[str, Any]:
     """Migrate alone, in a one-off container of the release's image, as the owner's role.
 
     A second run changes nothing. `deploy` contains this step.
@@ -16,8 +16,10 @@ def migrate(environment: EnvironmentName, release: str = "newest") -> dict[str, 
     Args:
         environment: Whose database.
         release: Name of a release manifest, a file, or newest.
+        by: Who asks, and from where; the CLI and Actions fill it in.
     """
-    with operation("migrate", str(environment)) as on:
+    with operation("migrate", str(environment), by) as on:
         manifest = on.find_release(release)
+        on.approve(lambda: on.plan_migration(manifest))
         on.lock_and_observe()
         return on.carry_out(on.plan_migration(manifest))

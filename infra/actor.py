@@ -7,25 +7,37 @@ import os
 import socket
 from contextvars import ContextVar
 
+from deployments.asked import Asked
 from infra.host import Actor
 
-_current: ContextVar[Actor | None] = ContextVar("actor", default=None)
+_current: ContextVar[Asked | None] = ContextVar("asked", default=None)
 
 
-def from_terminal(run: str) -> Actor:
+def from_terminal() -> Asked:
     """The person at this terminal, or the person who pressed the button in Actions."""
     pressed = os.environ.get("GITHUB_ACTOR")
     if pressed and os.environ.get("GITHUB_ACTIONS") == "true":
-        return Actor(pressed, "actions", run)
-    return Actor(f"{getpass.getuser()}@{socket.gethostname()}", "cli", run)
+        return Asked(pressed, "actions", _page(), os.environ.get("GITHUB_SHA", "")[:12])
+    return Asked(f"{getpass.getuser()}@{socket.gethostname()}", "cli")
 
 
-def claim(actor: Actor) -> None:
+def _page() -> str:
+    """Address of the run in Actions."""
+    parts = [os.environ.get(f"GITHUB_{n}", "") for n in ("SERVER_URL", "REPOSITORY", "RUN_ID")]
+    return "{}/{}/actions/runs/{}".format(*parts) if all(parts) else ""
+
+
+def at_terminal(run: str) -> Actor:
+    """The same, as a host's lock and ledger know people."""
+    asked = from_terminal()
+    return Actor(asked.who, asked.origin, run, asked.link)
+
+
+def claim(asked: Asked) -> None:
     """Say who runs the flows of this process."""
-    _current.set(actor)
+    _current.set(asked)
 
 
-def claimed(run: str) -> Actor | None:
-    """Who said so, with the id of the run that now works."""
-    actor = _current.get()
-    return Actor(actor.who, actor.origin, run) if actor else None
+def claimed() -> Asked | None:
+    """Who said so; None in a worker."""
+    return _current.get()

@@ -42,6 +42,17 @@ class Assembly:
                 todo="name it in [secrets] and give its value",
             ) from None  # fmt: skip
 
+    def source_token(self) -> str:
+        """Token that reads the application's Git URL; empty for a public one."""
+        name = self.located.environment.source_token
+        if name and name not in self.found_secrets:
+            raise WrongUse(
+                f"secret {name} for the application's Git URL is missing",
+                where=str(self.located.file), state="untouched",
+                todo="name it in [secrets] and give its value",
+            )  # fmt: skip
+        return self.found_secrets.get(name, "")
+
     def registry(self) -> Registry:
         """The registry as the deployer reaches it."""
         return Registry(self.located.environment.push_registry, self.login())

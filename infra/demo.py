@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from infra import actor, prefect_api, progress
+from infra import actor, progress
 from infra.engine import ensure_engine, stop_engine
+from infra.orchestration.process import run_flow
 from infra.prefect_local import LocalPrefect
 from infra.sandbox.environment import write_environment
 from infra.sandbox.images import ALL, ensure_images
@@ -68,11 +69,11 @@ class Demo:
         return url
 
     def _release(self, source: Path) -> dict[str, Any]:
-        actor.claim(actor.from_terminal(""))
+        actor.claim(actor.from_terminal())
         progress.watch(self.watch)
         parameters = {"environment": "sandbox", "source": str(source), "allow_dirty": True}
         begin = time.monotonic()
-        result: dict[str, Any] = prefect_api.run_flow("release", parameters)
+        result: dict[str, Any] = run_flow("release", parameters)
         self.phases.append(("publish", time.monotonic() - begin - result["seconds"]))
         self.phases.append(("deploy", result["seconds"]))
         return result

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
+from deployments.asked import Origin
 from deployments.commands import lock as locking
 from deployments.commands import observe as observing
 from deployments.commands.quote import Script
 from deployments.errors import HomeguruError, Locked, StepFailed, Unreachable
 from deployments.journal import line
+from deployments.ledger import Approval
 from deployments.observation import (
     Candidate,
     Observation,
@@ -27,11 +29,17 @@ from infra.tunnel import open_tunnel
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asked, from where, and under which run id."""
+    """Who asked, from where, and under which run id.
+
+    account: the gateway's account that created the run; empty where nothing proves it.
+    """
 
     who: str
-    origin: str
+    origin: Origin
     run: str
+    link: str = ""
+    account: str = ""
+    approval: Approval | None = None
 
 
 @dataclass

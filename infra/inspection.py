@@ -13,7 +13,7 @@ from deployments.manifest import parse_manifest
 from deployments.observation import Observation
 from deployments.plan import Plan
 from deployments.preflight import check_engine
-from infra.actor import from_terminal
+from infra.actor import at_terminal
 from infra.assembly import Assembly
 from infra.host import Host
 from infra.lock import describe_owner
@@ -24,7 +24,7 @@ from infra.publishing import find_manifest
 @contextmanager
 def opened(assembly: Assembly, verb: str, log: Callable[[str], None]) -> Iterator[Host]:
     """A host, connected and closed again."""
-    host = Host(assembly.located, from_terminal("none"), verb, log)
+    host = Host(assembly.located, at_terminal("none"), verb, log)
     host.open()
     try:
         yield host

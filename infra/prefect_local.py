@@ -19,9 +19,11 @@ from deployments.errors import HomeguruError
 from infra.local import run
 from infra.longrun import run_long
 from infra.paths import CHECKOUT
+from infra.setup.automations import HEARTBEAT
 
 Say = Callable[[str], None]
 POOL = "homeguru"
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
 class LocalPrefect:
@@ -43,8 +45,8 @@ class LocalPrefect:
             self._save(record)
         url = f"http://127.0.0.1:{record['port']}"
         self._await(url, record["server"])
+        self._register(record["port"], environments)
         if not _alive(record.get("worker"), "worker"):
-            self._register(url, environments)
             record["worker"] = self._start("worker", record["port"], environments)
             self._save(record)
         return url
@@ -68,6 +70,13 @@ class LocalPrefect:
             "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
+            # A worker counts as offline after three of these.
+            "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
+            # Signs of life that the automation of `homeguru setup` waits for.
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
+            # In memory, Prefect's default, a restarted server forgets who holds a slot, and
+            # the slot is never free again.
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
             "DO_NOT_TRACK": "1",
             "HOMEGURU_ENVIRONMENTS": str(environments),
             "NO_COLOR": "1",
@@ -107,14 +116,16 @@ class LocalPrefect:
             todo="read the log, then try again",
         )  # fmt: skip
 
-    def _register(self, url: str, environments: Path) -> None:
-        port = int(url.rpartition(":")[2])
-        env = self.environment(port, environments)
-        prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-        pool = [*prefect, "work-pool", "create", POOL, "--type", "process", "--overwrite"]
-        run_long(pool, "creating the work pool", self._say, env=env, cwd=CHECKOUT)
-        deploy = [*prefect, "deploy", "--all"]
-        run_long(deploy, "registering the deployments", self._say, env=env, cwd=CHECKOUT)
+    def _register(self, port: int, environments: Path) -> None:
+        """Give the server what it must know of us; a second time changes nothing.
+
+        In a process of its own: this one may have imported Prefect for another server.
+        """
+        setup = [sys.executable, "-m", "infra.cli", "setup", "--pools", "process"]
+        run_long(
+            setup, "registering the deployments", self._say,
+            env=self.environment(port, environments), cwd=CHECKOUT,
+        )  # fmt: skip
 
     def _load(self) -> dict[str, int]:
         try:

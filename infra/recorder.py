@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import cast
 
 from deployments import journal
 from deployments.commands import files
 from deployments.commands.quote import Script
 from deployments.errors import StepFailed
-from deployments.ledger import Ledger, Line, Origin, Outcome, Revision, StepRecord
+from deployments.ledger import Ledger, Line, Outcome, Revision, StepRecord
 from deployments.plan import Plan
 from deployments.report import Report, report_markdown
 from deployments.verification import Finding
@@ -64,7 +63,8 @@ class Recorder:
             seq=ledger.next_seq, at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             verb=plan.verb, manifest=plan.manifest, release=plan.release, previous=plan.previous,
             outcome=outcome, revision=self.revision, who=actor.who,
-            origin=cast("Origin", actor.origin), run=run or actor.run, seconds=self.seconds,
+            origin=actor.origin, link=actor.link, account=actor.account, approval=actor.approval,
+            run=run or actor.run, seconds=self.seconds,
             steps=tuple(self.steps), prev=ledger.tip,
         ).to_json()  # fmt: skip
 

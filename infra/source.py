@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,8 +52,11 @@ def staged(
     *,
     allow_dirty: bool,
     say: Callable[[str], None],
+    origin: str = "",
 ) -> Iterator[Source]:
     """Stage a source into a temporary folder, removed afterwards.
+
+    origin: where a clone came from, for the manifest.
 
     Raises WrongUse for a folder or ref that is not there, Refused for a dirty tree.
     """
@@ -62,7 +65,8 @@ def staged(
     with tempfile.TemporaryDirectory(prefix="homeguru-source-") as folder:
         root = Path(folder)
         if _is_git(source):
-            yield _from_git(source, ref, root, dockerignores, allow_dirty=allow_dirty, say=say)
+            found = _from_git(source, ref, root, dockerignores, allow_dirty=allow_dirty, say=say)
+            yield replace(found, origin=origin or found.origin)
         else:
             if ref not in ("", "HEAD"):
                 raise WrongUse(f"{source} is no Git work tree, so there is no ref {ref!r}")

@@ -7,9 +7,9 @@ import sys
 
 def main() -> None:
     """Entry point of `homeguru`; its exit code is the outcome's."""
-    from infra import prefect_api
+    from infra.orchestration import process
 
-    prefect_api.configure()
+    process.configure()
     from infra.cli.app import app
     from infra.cli.outcome import run
 

@@ -9,10 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from deployments.errors import Refused
-from infra import actor, environments, inspection, prefect_api, progress, signals
+from infra import inspection, signals
 from infra.assembly import assemble
 from infra.cli import show
+from infra.cli.run import Approve, Here, run
+from infra.cli.setup import setup
 from infra.cli.terminal import TerminalProgress
+from infra.clone import is_url
 from infra.demo import Demo
 from infra.paths import CHECKOUT, state_dir
 
@@ -26,7 +29,7 @@ DEMO_SOURCE = CHECKOUT / "tests" / "homeguru"
 Env = Annotated[str, typer.Option("--env", "-e", help="Environment, such as production.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Release = Annotated[str, typer.Argument(help="Manifest's name, a file, or newest.")]
-Source = Annotated[Path, typer.Option("--source", help="The application's Git work tree.")]
+Source = Annotated[str, typer.Option("--source", help="The application: a folder, or a Git URL.")]
 Ref = Annotated[str, typer.Option("--ref", help="Branch, tag or commit.")]
 Dirty = Annotated[bool, typer.Option("--allow-dirty", help="Publish uncommitted changes too.")]
 Output = Annotated[Path | None, typer.Option("--output", help="Write the manifest to a file.")]
@@ -47,11 +50,11 @@ def homeguru(
 
 @app.command()
 def publish(
-    env: Env, source: Source = Path(), ref: Ref = "HEAD", allow_dirty: Dirty = False,
-    output: Output = None, json: Json = False,
+    env: Env, source: Source = ".", ref: Ref = "HEAD", allow_dirty: Dirty = False,
+    output: Output = None, json: Json = False, here: Here = False,
 ) -> None:  # fmt: skip
     """Build what changed, push it by digest, store the release manifest."""
-    found = _flow("publish", env, json, **_source(source, ref, allow_dirty))
+    found = run("publish", env, quiet=json, here=here, **_source(source, ref, allow_dirty))
     if output:
         from deployments.manifest import Manifest
 
@@ -61,34 +64,43 @@ def publish(
 
 @app.command()
 def deploy(
-    env: Env, release: Release = "newest", update_infrastructure: Infra = False, json: Json = False
-) -> None:
+    env: Env, release: Release = "newest", update_infrastructure: Infra = False,
+    json: Json = False, here: Here = False, approve: Approve = "",
+) -> None:  # fmt: skip
     """Bring an environment to a published release, or leave it as it was."""
-    found = _flow("deploy", env, json, release=release, update_infrastructure=update_infrastructure)
+    found = run(
+        "deploy", env, quiet=json, here=here, approve=approve, release=release,
+        update_infrastructure=update_infrastructure,
+    )  # fmt: skip
     show.as_json(found) if json else show.deployed(found)
 
 
 @app.command()
 def release(
-    env: Env, source: Source = Path(), ref: Ref = "HEAD", allow_dirty: Dirty = False,
-    json: Json = False,
+    env: Env, source: Source = ".", ref: Ref = "HEAD", allow_dirty: Dirty = False,
+    json: Json = False, here: Here = False, approve: Approve = "",
 ) -> None:  # fmt: skip
     """Publish, then deploy what was published."""
-    found = _flow("release", env, json, **_source(source, ref, allow_dirty))
+    found = run(
+        "release", env, quiet=json, here=here, approve=approve, **_source(source, ref, allow_dirty)
+    )
     show.as_json(found) if json else show.deployed(found)
 
 
 @app.command()
-def migrate(env: Env, release: Release = "newest", json: Json = False) -> None:
+def migrate(
+    env: Env, release: Release = "newest", json: Json = False, here: Here = False,
+    approve: Approve = "",
+) -> None:  # fmt: skip
     """Bring the database to the head of a release's migrations."""
-    found = _flow("migrate", env, json, release=release)
+    found = run("migrate", env, quiet=json, here=here, approve=approve, release=release)
     show.as_json(found) if json else show.deployed(found)
 
 
 @app.command()
-def verify(env: Env, json: Json = False) -> None:
+def verify(env: Env, json: Json = False, here: Here = False) -> None:
     """Ask the running application from outside and inside; change nothing."""
-    found = _flow("verify", env, json)
+    found = run("verify", env, quiet=json, here=here)
     show.as_json(found) if json else show.deployed(found)
 
 
@@ -99,9 +111,11 @@ def rollback(
         str, typer.Argument(help="previous, a release id, a manifest's name.")
     ] = "previous",
     json: Json = False,
+    here: Here = False,
+    approve: Approve = "",
 ) -> None:
     """Bring an earlier release back; the database is left as it is."""
-    found = _flow("rollback", env, json, to=to)
+    found = run("rollback", env, quiet=json, here=here, approve=approve, to=to)
     show.as_json(found) if json else show.deployed(found)
 
 
@@ -150,6 +164,7 @@ def logs(
 
 demo = typer.Typer(no_args_is_help=True, help="HomeGuru on a production server on this machine.")
 app.add_typer(demo, name="demo")
+app.command()(setup)
 
 
 @demo.command("up")
@@ -173,14 +188,6 @@ def _demo() -> Demo:
     return Demo(state_dir() / "demo", say, TerminalProgress(show.console))
 
 
-def _source(source: Path, ref: str, allow_dirty: bool) -> dict[str, Any]:
-    return {"source": str(source.resolve()), "ref": ref, "allow_dirty": allow_dirty}
-
-
-def _flow(verb: str, env: str, quiet: bool, **parameters: Any) -> Any:
-    """Run a flow here, with its progress; its run stays in Prefect's history."""
-    environments.load(env)
-    actor.claim(actor.from_terminal(""))
-    signals.install()
-    progress.watch(TerminalProgress(show.errors if quiet else show.console))
-    return prefect_api.run_flow(verb, {"environment": env, **parameters})
+def _source(source: str, ref: str, allow_dirty: bool) -> dict[str, Any]:
+    where = source if is_url(source) else str(Path(source).resolve())
+    return {"source": where, "ref": ref, "allow_dirty": allow_dirty}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 import typer
 
-from deployments.errors import HomeguruError
+from deployments.errors import HomeguruError, as_dict
 
 
 def run(app: typer.Typer) -> int:
@@ -29,13 +28,3 @@ def _tell(error: HomeguruError) -> None:
         sys.stdout.write(json.dumps(as_dict(error), ensure_ascii=False) + "\n")
     sys.stderr.write(f"Error: {error}\n")
 
-
-def as_dict(error: HomeguruError) -> dict[str, Any]:
-    """The four parts of an error, for programs."""
-    return {
-        "error": error.what,
-        "where": error.where,
-        "server": error.state,
-        "next": error.todo,
-        "exit_code": int(error.exit_code),
-    }

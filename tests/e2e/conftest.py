@@ -68,6 +68,7 @@ class World:
             "HOMEGURU_ENVIRONMENTS": str(self.environments),
             "HOMEGURU_STATE": str(self.state),
             "PREFECT_API_URL": self.api,
+            "HOMEGURU_HERE": "1",
             "NO_COLOR": "1",
         }
 

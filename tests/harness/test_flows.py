@@ -11,7 +11,7 @@ from prefect.utilities.callables import parameter_schema
 
 from deployments.errors import HomeguruError, Refused
 from infra.environments import names
-from infra.prefect_api import ENTRYPOINTS, run_flow
+from infra.orchestration.process import ENTRYPOINTS, run_flow
 
 pytestmark = pytest.mark.harness
 ROOT = Path(__file__).resolve().parents[2]

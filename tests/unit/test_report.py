@@ -46,7 +46,7 @@ def test_the_whole_report():
         "Release `2-prod-sha-0123456789ab`, by alice, 12.3 s, "
         "database revision `none` to `0002`, run `run-1`.\n\n"
         "- api: https://api.example.org\n\n"
-        "| service | digest |\n|---|---|\n| api | `sha256:1` |\n\n"
+        "| service | digest | before |\n|---|---|---|\n| api | `sha256:1` | `none` |\n\n"
         "| step | outcome | seconds |\n|---|---|---|\n| pull | ok | 1.2 |\n\n"
         "| service | check | result | detail |\n|---|---|---|---|\n"
         "| api | outside | FAILED | 502 \\| bad gateway |\n"
@@ -76,6 +76,7 @@ def test_an_empty_plan_says_so():
 
 
 def test_rows_of_the_service_table():
-    assert service_rows(PLAN.images) == [
-        {"service": "api", "image": "ghcr.io/acme/api", "digest": "sha256:1"}
-    ]
+    row = {"service": "api", "image": "ghcr.io/acme/api", "digest": "sha256:1"}
+    assert service_rows(PLAN.images, {}) == [{**row, "before": "none"}]
+    assert service_rows(PLAN.images, {"api": "sha256:0"}) == [{**row, "before": "sha256:0"}]
+    assert service_rows(PLAN.images, {"api": "sha256:1"}) == [{**row, "before": "same"}]

@@ -1,4 +1,7 @@
-"""Prefect's settings for a process of ours, and running a flow in it."""
+"""Prefect's settings for a process of ours, and running a flow in it.
+
+Prefect is imported late: the verbs that only look at a host do without it.
+"""
 
 from __future__ import annotations
 

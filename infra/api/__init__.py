@@ -1,0 +1,1 @@
+"""Speaking with a Prefect server over its REST API, without importing Prefect."""

@@ -1,0 +1,185 @@
+"""A small client of Prefect's REST API: retries what is safe, tells what went wrong."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
+
+MINIMUM_SERVER = (3, 4)
+PATIENCE = 60.0
+"""Seconds for which a server that does not answer is asked again."""
+
+_BUSY = {408, 425, 429, 502, 503, 504}
+_TIMEOUT = httpx.Timeout(30, connect=10)
+
+
+class PrefectApi:
+    """One Prefect server. `url` ends in `/api`; `auth` is `user:password` or empty.
+
+    Every request is repeated while nothing answers: reading is harmless, and what creates
+    carries an idempotency key. Raises Unreachable, Refused or WrongUse with a sentence.
+    """
+
+    def __init__(
+        self, url: str, auth: str = "", *, patience: float = PATIENCE,
+        transport: httpx.BaseTransport | None = None, sleep: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
+        if not url.startswith(("http://", "https://")):
+            raise WrongUse(
+                f"PREFECT_API_URL is not an address: {url!r}", state="not contacted",
+                todo="it reads https://prefect.example.org/api",
+            )  # fmt: skip
+        self.url = url.rstrip("/")
+        self._patience = patience
+        self._sleep = sleep
+        user, _, password = auth.partition(":")
+        self.account = user
+        # A private CA is named as everywhere in Python: by SSL_CERT_FILE.
+        self._client = httpx.Client(
+            base_url=self.url, auth=(user, password) if auth else None, timeout=_TIMEOUT,
+            transport=transport or httpx.HTTPTransport(verify=_trust()),
+        )  # fmt: skip
+
+    @classmethod
+    def from_environment(cls) -> PrefectApi | None:
+        """The server of `PREFECT_API_URL` and `PREFECT_API_AUTH_STRING`; None without one."""
+        url = os.environ.get("PREFECT_API_URL", "")
+        return cls(url, os.environ.get("PREFECT_API_AUTH_STRING", "")) if url else None
+
+    @property
+    def ui(self) -> str:
+        """Address of the pages that people open."""
+        return self.url.removesuffix("/api")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The answer's JSON."""
+        return self.ask("GET", path, params=query or None)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """The answer's JSON, None for an empty one."""
+        return self.ask("POST", path, json={} if body is None else body)
+
+    def patch(self, path: str, body: Any) -> Any:
+        """The answer's JSON, None for an empty one."""
+        return self.ask("PATCH", path, json=body)
+
+    def put(self, path: str, body: Any) -> Any:
+        """The answer's JSON, None for an empty one."""
+        return self.ask("PUT", path, json=body)
+
+    def delete(self, path: str) -> None:
+        """Delete; what is not there is deleted already."""
+        self.ask("DELETE", path)
+
+    def find(self, path: str) -> Any:
+        """The answer's JSON, or None when the server knows no such thing."""
+        try:
+            return self.get(path)
+        except Absent:
+            return None
+
+    def version(self) -> str:
+        """The server's version; raises Refused when it is too old."""
+        said = str(self.get("/admin/version"))
+        numbers = tuple(int(p) for p in said.split(".")[:2] if p.isdigit())
+        if numbers < MINIMUM_SERVER:
+            raise Refused(
+                f"Prefect server {said} is too old", where=self.url, state="not contacted",
+                todo="upgrade it to 3.8: homeguru control-plane upgrade",
+            )  # fmt: skip
+        return said
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """One request, repeated while the server is away or busy."""
+        answer = self._send(method, path, **more)
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise self._refusal(method, path, answer)
+
+    def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        deadline, pause = time.monotonic() + self._patience, 0.2
+        while True:
+            try:
+                answer = self._client.request(method, path, **more)
+                if answer.status_code not in _BUSY:
+                    return answer
+                problem = f"it answers {answer.status_code}"
+            except httpx.TransportError as error:
+                if _untrusted(error):
+                    raise self._untrusted(error) from None
+                problem = str(error) or type(error).__name__
+            if time.monotonic() + pause > deadline:
+                raise Unreachable(
+                    f"the Prefect API cannot be reached: {problem}", where=self.url,
+                    state="as the run left it, if one was created",
+                    todo="is the control plane up? `homeguru control-plane status` on its host",
+                ) from None  # fmt: skip
+            self._sleep(pause)
+            pause = min(pause * 2, 5)
+
+    def _refusal(self, method: str, path: str, answer: httpx.Response) -> HomeguruError:
+        said = _detail(answer)
+        if answer.status_code == 401:
+            return WrongUse(
+                "the Prefect API does not know this account or its password", where=self.url,
+                state="not contacted", todo="check PREFECT_API_AUTH_STRING, it reads user:password",
+            )  # fmt: skip
+        if answer.status_code == 403:
+            return Refused(
+                f"account {self.account or 'nobody'} may not {method} {path}", where=self.url,
+                state="untouched", todo="use an account that may, or a person's",
+            )  # fmt: skip
+        if answer.status_code == 404:
+            return Absent(f"no such thing: {path}", where=self.url, state="untouched")
+        return ApiRefused(
+            f"{method} {path}: {answer.status_code} {said}", where=self.url, state="untouched"
+        )
+
+    def _untrusted(self, error: Exception) -> HomeguruError:
+        return WrongUse(
+            f"the certificate of the Prefect API is not trusted: {error}", where=self.url,
+            state="not contacted",
+            todo="name its CA in SSL_CERT_FILE; `homeguru control-plane status` tells where it lies",
+        )  # fmt: skip
+
+
+class Absent(Refused):
+    """The server knows no such thing."""
+
+
+class ApiRefused(HomeguruError):
+    """The server understood and said no."""
+
+
+def _trust() -> ssl.SSLContext:
+    """What this process trusts: SSL_CERT_FILE where it is set, else the system's bundle."""
+    return httpx.create_ssl_context()
+
+
+def _untrusted(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        said = answer.json()
+    except ValueError:
+        return answer.text[:300]
+    detail = said.get("detail", said) if isinstance(said, dict) else said
+    return str(detail)[:600]

@@ -1,0 +1,87 @@
+"""Running a verb: on the Prefect server that is configured, or in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from deployments.asked import Asked
+from deployments.ledger import Approval
+from deployments.plan import Plan
+from infra import actor, environments, progress, signals
+from infra.cli import show
+from infra.cli.terminal import TerminalProgress
+from infra.clone import is_url
+
+Here = Annotated[
+    bool,
+    typer.Option(
+        "--here", envvar="HOMEGURU_HERE",
+        help="Run in this process, though PREFECT_API_URL names a server.",
+    ),
+]  # fmt: skip
+Approve = Annotated[
+    str, typer.Option("--approve", metavar="REASON", help="Approve the plan, and say why.")
+]
+
+
+def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **more: Any) -> Any:
+    """Run a verb; its run stays in Prefect's history. Returns its summary.
+
+    With a server configured the run is created there and followed here. What is published
+    from a folder of this machine is published here.
+    """
+    environments.load(env)
+    asked = actor.from_terminal()
+    parameters = {"environment": env, **more, "by": str(asked)}
+    source = more.get("source")
+    if verb == "release" and not here and _server() and not is_url(str(source)):
+        published = run("publish", env, quiet=quiet, here=True, **more)
+        return run(
+            "deploy", env, quiet=quiet, here=False, approve=approve, release=published["name"]
+        )
+    if here or not _server() or (verb == "publish" and not is_url(str(source))):
+        return _here(verb, parameters, quiet, approve, asked)
+    return _there(verb, parameters, quiet, asked)
+
+
+def _server() -> bool:
+    return bool(os.environ.get("PREFECT_API_URL"))
+
+
+def _here(verb: str, parameters: dict[str, Any], quiet: bool, approve: str, asked: Asked) -> Any:
+    from infra.orchestration import approval, process
+
+    actor.claim(asked)
+    signals.install()
+    progress.watch(TerminalProgress(show.errors if quiet else show.console))
+    if approve or sys.stdin.isatty():
+        approval.ask_here(lambda plan: _answer(plan, approve, asked.who))
+    return process.run_flow(verb, parameters)
+
+
+def _answer(plan: Plan, reason: str, who: str) -> Approval | None:
+    """The person's reason for this plan; None when there is none."""
+    if not reason:
+        show.plan(plan)
+        reason = typer.prompt("Approve? Say why (empty: no)", default="", show_default=False)
+    return Approval(who=who, reason=reason) if reason.strip() else None
+
+
+def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Asked) -> Any:
+    from infra.api.button import press
+    from infra.api.client import PrefectApi
+
+    api = PrefectApi.from_environment()
+    assert api is not None
+    console = show.errors if quiet else show.console
+    try:
+        return press(
+            api, verb, parameters, tags=asked.tags, key="",
+            say=lambda line: console.print(f"  {line}", markup=False),
+        )  # fmt: skip
+    finally:
+        api.close()

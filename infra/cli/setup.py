@@ -1,0 +1,42 @@
+"""`homeguru setup`: bring a Prefect server to what prefect.yaml and the environments say."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deployments.errors import WrongUse
+from infra.api.client import PrefectApi
+from infra.cli import show
+from infra.setup import POOL_KINDS, apply, pools_of
+
+
+def setup(
+    pools: Annotated[
+        str,
+        typer.Option("--pools", help="process or docker; without it as the server is set up."),
+    ] = "",
+    archive: Annotated[
+        bool, typer.Option("--archive", help="Also what only a control plane has.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Register pools, deployments, limits, schedules and automations; twice changes nothing."""
+    if pools and pools not in POOL_KINDS:
+        raise WrongUse(f"no pools {pools!r}", todo=f"choose one of: {', '.join(POOL_KINDS)}")
+    api = PrefectApi.from_environment()
+    if api is None:
+        raise WrongUse(
+            "no Prefect server is named: PREFECT_API_URL is not set", state="not contacted",
+            todo="export PREFECT_API_URL=https://HOST/api and PREFECT_API_AUTH_STRING=user:password, "
+            "or start a server: homeguru control-plane up",
+        )  # fmt: skip
+    console = show.errors if json else show.console
+    say = lambda text: console.out(text, highlight=False)  # noqa: E731
+    try:
+        found = apply(api, say, pools=pools or pools_of(api), archive=archive)
+    finally:
+        api.close()
+    if json:
+        show.as_json([vars(change) for change in found])

@@ -1,0 +1,1 @@
+"""Prefect around the work. Nothing else in `infra` knows Prefect."""

@@ -1,0 +1,65 @@
+"""A person's yes before a plan runs: asked in Prefect's UI, or at this terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from prefect import runtime
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
+from pydantic import Field
+
+from deployments import proof
+from deployments.environment import Environment
+from deployments.errors import Refused
+from deployments.ledger import Approval
+from deployments.plan import Plan
+from infra.orchestration.who import gateway_log
+
+Ask = Callable[[Plan], Approval | None]
+"""Asks the person at the terminal; None means no."""
+
+_ask: ContextVar[Ask | None] = ContextVar("ask", default=None)
+
+
+def ask_here(ask: Ask) -> None:
+    """Ask this process's person instead of pausing the run."""
+    _ask.set(ask)
+
+
+class Decision(RunInput):
+    """The form of a run that waits."""
+
+    approver: str = Field(min_length=1, description="Your name; the gateway proves the account.")
+    reason: str = Field(min_length=1, description="Why this plan may run now.")
+
+
+def approved(environment: Environment, plan: Plan) -> Approval:
+    """Wait for a person's yes; raises Refused when none comes in time."""
+    ask = _ask.get()
+    found = ask(plan) if ask else _in_the_ui(environment)
+    if found is None:
+        raise _refused(environment, "the plan was not approved")
+    return found
+
+
+def _in_the_ui(environment: Environment) -> Approval | None:
+    seconds = environment.approval_minutes * 60
+    try:
+        given = pause_flow_run(Decision, timeout=seconds, poll_interval=2, key="approval")
+    except FlowPauseTimeout:
+        said = f"nobody approved the plan within {environment.approval_minutes} min"
+        raise _refused(environment, said) from None
+    if given is None:
+        return None
+    account = proof.approver(gateway_log(), str(runtime.flow_run.id))
+    return Approval(who=given.approver, reason=given.reason, account=account)
+
+
+def _refused(environment: Environment, what: str) -> Refused:
+    return Refused(
+        what, where=environment.name, state="unchanged",
+        todo="start it again when somebody can approve it",
+    )  # fmt: skip

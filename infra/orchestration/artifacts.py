@@ -1,0 +1,76 @@
+"""What a run leaves in Prefect for people and for programs.
+
+Artifacts never decide how a run ends: one that cannot be stored is said in the log.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from deployments import report as reporting
+from deployments.errors import HomeguruError, as_dict
+from deployments.manifest import Manifest
+from deployments.plan import Plan
+from deployments.report import Report
+from infra.orchestration.tasks import log
+
+
+def leave_plan(environment: str, plan: Plan) -> None:
+    """The plan, as a person approves it."""
+    _markdown("plan", environment, reporting.plan_markdown(plan))
+
+
+def leave_report(report: Report) -> None:
+    """The services with their digests, and the whole report."""
+    rows = reporting.service_rows(report.plan.images, dict(report.plan.before))
+    _table("services", report.environment, rows, f"{report.title}, release {report.plan.release}")
+    _markdown("report", report.environment, reporting.report_markdown(report))
+
+
+def leave_images(environment: str, manifest: Manifest) -> None:
+    """The images that were published."""
+    images = tuple((n, f"{s.repository}@{s.digest}") for n, s in manifest.services.items())
+    said = f"{manifest.name}, commit {manifest.commit[:12]} by {manifest.author}"
+    _table("images", environment, reporting.service_rows(images, {}), said)
+
+
+def leave_result(environment: str, result: dict[str, Any]) -> None:
+    """How the run ended, for programs: its summary, or its error in four parts."""
+    text = json.dumps(result, ensure_ascii=False, indent=1)
+    _markdown("result", environment, f"```json\n{text}\n```\n")
+
+
+@contextmanager
+def outcome(environment: str) -> Iterator[None]:
+    """Leave the error of a run that fails; who waits for it elsewhere tells it in full."""
+    try:
+        yield
+    except HomeguruError as error:
+        leave_result(environment, as_dict(error))
+        raise
+
+
+def _markdown(kind: str, environment: str, text: str) -> None:
+    said = f"{kind} for {environment}"
+    _stored(kind, lambda: create_markdown_artifact(text, _key(kind, environment), said))
+
+
+def _table(kind: str, environment: str, rows: list[dict[str, str]], said: str) -> None:
+    _stored(kind, lambda: create_table_artifact(rows, _key(kind, environment), said))
+
+
+def _stored(kind: str, create: Callable[[], object]) -> None:
+    try:
+        create()
+    except Exception as error:
+        log(f"the {kind} artifact could not be stored: {type(error).__name__}")
+
+
+def _key(kind: str, environment: str) -> str:
+    return re.sub(r"[^a-z0-9-]", "-", f"{kind}-{environment}")

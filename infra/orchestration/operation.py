@@ -1,0 +1,148 @@
+"""What a flow says of one environment: find, approve, lock, observe, plan, carry out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
+
+from deployments import report as reporting
+from deployments.errors import Refused
+from deployments.manifest import Manifest
+from deployments.plan import Step
+from infra import environments
+from infra.assembly import Assembly, assemble
+from infra.executor import Planned
+from infra.host import Host
+from infra.operation import Operation
+from infra.orchestration import approval
+from infra.orchestration.artifacts import leave_plan, leave_report, leave_result, outcome
+from infra.orchestration.slot import slot
+from infra.orchestration.tasks import as_task, log
+from infra.orchestration.vault import Blocks
+from infra.orchestration.who import current_actor
+from infra.publishing import find_manifest
+
+EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()})  # type: ignore[misc]
+"""The form's choice: every environment that this process can find."""
+
+
+class FlowOperation:
+    """One verb on one environment. What it holds ends with `held`."""
+
+    def __init__(
+        self, assembly: Assembly, host: Host, operation: Operation, held: ExitStack
+    ) -> None:
+        self._environment = assembly.located.environment
+        self._assembly = assembly
+        self._host = host
+        self._operation = operation
+        self._held = held
+        self._approved = ""
+
+    def find_release(self, wanted: str) -> Manifest:
+        """The manifest by name, file, or the newest."""
+        found = as_task(
+            "find release",
+            lambda: find_manifest(self._assembly.located, self._operation.registry, wanted),
+            retries=2,
+        )
+        self._operation.targets.published(found)
+        return found
+
+    def approve(self, make: Callable[[], Planned]) -> None:
+        """Show the plan and wait for a person's yes, where the environment asks for one.
+
+        Nothing is held meanwhile: no lock, no connection. What runs later is this plan.
+        """
+        if not self._environment.approval:
+            return
+        self.seen = as_task("observe", self._operation.observe)
+        plan = make().plan
+        self._host.close()
+        if not plan.changed:
+            return
+        log(f"waiting for approval of plan {plan.fingerprint}")
+        given = approval.approved(self._environment, plan)
+        self._approved = plan.fingerprint
+        self._host.actor = replace(self._host.actor, approval=given)
+        log(f"approved by {given.who}: {given.reason}")
+
+    def lock_and_observe(self) -> None:
+        """Take the lock, look, and undo what an earlier run left unfinished."""
+        self._held.enter_context(slot(self._environment))
+        as_task("connect and lock", self._operation.lock, retries=2)
+        self.seen = as_task("observe", self._operation.observe)
+        if self.seen.unfinished:
+            self.seen = self._operation.recover(self.seen)
+
+    def plan_release(self, manifest: Manifest, *, update_infrastructure: bool) -> Planned:
+        """Plan the way to a published release."""
+        target = self._operation.targets.published(
+            manifest, update_infrastructure=update_infrastructure
+        )
+        return self._planned(lambda: self._operation.planning.deploy(target, self.seen))
+
+    def plan_migration(self, manifest: Manifest) -> Planned:
+        """Plan the migration alone."""
+        target = self._operation.targets.published(manifest)
+        return self._planned(lambda: self._operation.planning.migration(target, self.seen))
+
+    def plan_rollback(self, to: str) -> Planned:
+        """Plan the way back to an earlier release of the host's ledger."""
+        return self._planned(lambda: self._operation.planning.rollback(to, self.seen))
+
+    def _planned(self, make: Callable[[], Planned]) -> Planned:
+        planned = as_task("plan", make)
+        for what, why in planned.plan.lines():
+            log(f"{what:<18} {why}")
+        leave_plan(self._environment.name, planned.plan)
+        return planned
+
+    def carry_out(self, planned: Planned) -> dict[str, Any]:
+        """Run the plan's steps and leave the report; returns its summary."""
+        self._same_as_approved(planned)
+        report = self._operation.carry_out(planned)
+        leave_report(report)
+        return self._ended(reporting.summary(report))
+
+    def _same_as_approved(self, planned: Planned) -> None:
+        plan = planned.plan
+        if not (self._environment.approval and plan.changed):
+            return
+        if plan.fingerprint != self._approved:
+            raise Refused(
+                f"the plan is {plan.fingerprint} now; approved was {self._approved or 'none'}",
+                where=self._environment.ssh,
+                state=f"runs {plan.previous}, unchanged" if plan.previous else "untouched",
+                todo="somebody changed the server meanwhile: start again, and look at the new plan",
+            )
+
+    def verify(self) -> dict[str, Any]:
+        """Verify what runs, as the ledger's current release says it should."""
+        report = as_task("verify", self._operation.verify_current)
+        leave_report(report)
+        self._operation.raise_on_findings(report)
+        return self._ended(reporting.summary(report))
+
+    def _ended(self, summary: dict[str, Any]) -> dict[str, Any]:
+        leave_result(self._environment.name, summary)
+        return summary
+
+
+@contextmanager
+def operation(verb: str, environment: str, by: str) -> Iterator[FlowOperation]:
+    """One verb on one environment; the lock and the connection end with it."""
+    with outcome(environment), ExitStack() as held:
+        assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
+        host = Host(assembly.located, current_actor(by), verb, log)
+        registry = held.enter_context(assembly.registry())
+        held.callback(host.close)
+        inner = Operation(assembly, assembly.configuration(), host, registry, _perform)
+        yield FlowOperation(assembly, host, inner, held)
+
+
+def _perform(step: Step, work: Callable[[], None]) -> None:
+    as_task(step.name, work, retries=2 if step.repeatable else 0)

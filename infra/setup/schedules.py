@@ -1,0 +1,73 @@
+"""Schedules: verification of each environment that is ready, and what prefect.yaml names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployments.environment import Environment
+from infra.api.client import PrefectApi
+from infra.setup.changes import Change
+from infra.setup.declared import Declared
+
+_OURS = "verify-"
+"""Schedules whose slug begins so are ours to remove."""
+
+
+def wanted(entry: Declared, environments: list[Environment]) -> list[dict[str, Any]]:
+    """The schedules that a deployment should have.
+
+    An environment is ready when a host key is pinned: without one every look is refused.
+    """
+    found = [_declared(schedule) for schedule in entry.schedules]
+    if entry.name == "verify":
+        found += [_verify(e) for e in environments if e.host.host_keys and e.watch.every > 0]
+    return found
+
+
+def ensure_schedules(
+    api: PrefectApi, deployment: dict[str, Any], schedules: list[dict[str, Any]]
+) -> list[Change]:
+    """Create, change and remove; a schedule that a person paused stays paused."""
+    path = f"/deployments/{deployment['id']}/schedules"
+    found = {s["slug"]: s for s in deployment.get("schedules") or [] if s.get("slug")}
+    changes = [_ensure(api, path, s, found.get(s["slug"])) for s in schedules]
+    kept = {s["slug"] for s in schedules}
+    for slug in sorted(found.keys() - kept):
+        if slug.startswith(_OURS):
+            api.delete(f"{path}/{found[slug]['id']}")
+            changes.append(Change("schedule", slug, "removed", "nothing here asks for it"))
+    return changes
+
+
+def _verify(environment: Environment) -> dict[str, Any]:
+    return {
+        "slug": f"{_OURS}{environment.name}",
+        "schedule": {"interval": float(environment.watch.every)},
+        "parameters": {"environment": environment.name},
+    }
+
+
+def _declared(schedule: dict[str, Any]) -> dict[str, Any]:
+    rule = {k: schedule[k] for k in ("cron", "interval", "timezone") if k in schedule}
+    return {
+        "slug": schedule["slug"], "schedule": rule, "parameters": schedule.get("parameters", {})
+    }  # fmt: skip
+
+
+def _ensure(
+    api: PrefectApi, path: str, schedule: dict[str, Any], found: dict[str, Any] | None
+) -> Change:
+    slug = schedule["slug"]
+    if found is None:
+        api.post(path, [{"active": True, **schedule}])
+        return Change("schedule", slug, "created", _rhythm(schedule["schedule"]))
+    # The server adds what was left out, such as the day from which an interval counts.
+    rule = {k: found["schedule"].get(k) for k in schedule["schedule"]}
+    if rule == schedule["schedule"] and found["parameters"] == schedule["parameters"]:
+        return Change("schedule", slug, "unchanged", "" if found["active"] else "paused")
+    api.patch(f"{path}/{found['id']}", {**schedule, "active": found["active"]})
+    return Change("schedule", slug, "changed", _rhythm(schedule["schedule"]))
+
+
+def _rhythm(rule: dict[str, Any]) -> str:
+    return f"every {rule['interval']:.0f} s" if "interval" in rule else str(rule["cron"])
