@@ -1,0 +1,62 @@
+"""Lines of a known_hosts file, as pinned keys of one host."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+
+from deployments.errors import WrongUse
+
+_KEY = re.compile(r"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+")
+
+
+def pinned_keys(text: str, address: str, port: int) -> list[str]:
+    """Keys as an environment pins them: type and base64.
+
+    A line without a host's name is about this host. Raises WrongUse for a line about another
+    one: it was pasted by mistake, and would pin nothing.
+    """
+    found = [_key(line, address, port) for line in text.splitlines() if _says(line)]
+    if not found:
+        raise WrongUse("SSH_KNOWN_HOSTS holds no key", state="not contacted", todo=_todo(address))
+    return list(dict.fromkeys(found))
+
+
+def _says(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _key(line: str, address: str, port: int) -> str:
+    words = line.split()
+    names = "" if _KEY.fullmatch(words[0]) else words.pop(0)
+    if len(words) < 2 or not _KEY.fullmatch(words[0]):
+        raise WrongUse(
+            f"SSH_KNOWN_HOSTS: not a line of known_hosts: {line.strip()[:60]!r}",
+            state="not contacted", todo=_todo(address),
+        )  # fmt: skip
+    wanted = address if port == 22 else f"[{address}]:{port}"
+    if names and not any(_names(name, wanted) for name in names.split(",")):
+        shown = "another host, its name is hashed" if names.startswith("|") else names
+        raise WrongUse(
+            f"SSH_KNOWN_HOSTS has a line for {shown}, the server is {wanted}",
+            state="not contacted", todo=_todo(address),
+        )  # fmt: skip
+    return f"{words[0]} {words[1]}"
+
+
+def _names(name: str, wanted: str) -> bool:
+    """Whether a line's host is the wanted one; `|1|salt|hash` is what ssh-keyscan -H writes."""
+    if not name.startswith("|1|"):
+        return name == wanted
+    try:
+        salt, digest = (base64.b64decode(part, validate=True) for part in name.split("|")[2:4])
+    except ValueError:
+        return False
+    made = hmac.new(salt, wanted.encode(), hashlib.sha1).digest()
+    return hmac.compare_digest(made, digest)
+
+
+def _todo(address: str) -> str:
+    return f"the server's console shows them: ssh-keyscan {address}, run there, compared here"

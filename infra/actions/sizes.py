@@ -1,0 +1,31 @@
+"""How much of a registry an image takes: what a server without any of its layers pulls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra.registry import Registry
+
+
+def size_of(registry: Registry, repository: str, digest: str) -> int:
+    """Bytes of the configuration and the compressed layers."""
+    found = _manifest(registry, repository, digest)
+    entries = [
+        entry
+        for entry in found.get("manifests", [])
+        if entry.get("platform", {}).get("os") != "unknown"  # an attestation
+    ]
+    if entries:
+        found = _manifest(registry, repository, entries[0]["digest"])
+    parts = [found.get("config", {}), *found.get("layers", [])]
+    return sum(int(part.get("size", 0)) for part in parts)
+
+
+def readable(size: int) -> str:
+    """`153 MB`."""
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
+def _manifest(registry: Registry, repository: str, digest: str) -> dict[str, Any]:
+    answer = registry._manifest("GET", repository, digest, push=False)
+    return dict(answer.json()) if answer.is_success else {}

@@ -1,0 +1,151 @@
+"""deploy, rollback and verify: pressed on the control plane, or run here over SSH."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployments.errors import HomeguruError, Interrupted, Refused
+from infra import actor, environments, inspection
+from infra.actions import summary
+from infra.actions.runner import Runner
+from infra.actions.server import remove_key, server_of_secrets
+from infra.actions.trust import trust
+from infra.api.button import Press, Say, cancel
+from infra.api.client import PrefectApi
+from infra.assembly import assemble
+from infra.cli.run import run
+
+
+@dataclass
+class Pressed:
+    """What is known of a run for the job's page, however it ends."""
+
+    verb: str
+    environment: str
+    result: dict[str, Any] = field(default_factory=dict)
+    rows: list[dict[str, str]] = field(default_factory=list)
+    page: str = ""
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Since the step began."""
+        return time.monotonic() - self.began
+
+
+def deploy(runner: Runner, say: Say) -> None:
+    """Bring the environment to a release; with HOMEGURU_DRY_RUN only say what would be done."""
+    release = runner.release("HOMEGURU_RELEASE", "newest")
+    if runner.yes("HOMEGURU_DRY_RUN"):
+        _plan(runner, release, say)
+    else:
+        _change(runner, "deploy", {"release": release}, say)
+
+
+def rollback(runner: Runner, say: Say) -> None:
+    """Bring an earlier release back. The database is kept: nothing else is offered."""
+    kept = os.environ.get("HOMEGURU_DATABASE", "keep")
+    if kept != "keep":
+        raise Refused(
+            f"a rollback cannot {kept} the database", state="untouched", todo="choose keep"
+        )
+    _change(runner, "rollback", {"to": runner.release("HOMEGURU_RELEASE", "previous")}, say)
+
+
+def verify(runner: Runner, say: Say) -> None:
+    """Look at what runs; change nothing."""
+    _change(runner, "verify", {}, say)
+
+
+def stop(runner: Runner, say: Say) -> None:
+    """End the run that this job pressed, and remove what the job left on the runner."""
+    remove_key(runner)
+    trust(runner)
+    api = PrefectApi.from_environment()
+    if api is None:
+        text = (
+            "The job was cancelled. What it left unfinished on the server, "
+            "the next run undoes first."
+        )
+        say(text)
+        runner.summary(text)
+        return
+    try:
+        found = cancel(api, runner.key, say)
+    finally:
+        api.close()
+    text = "The run on the control plane was cancelled." if found else "No run was at work."
+    say(text)
+    runner.summary(text)
+
+
+def _change(runner: Runner, verb: str, parameters: dict[str, Any], say: Say) -> None:
+    """Run a verb, and tell the job's page how it ended."""
+    pressed = Pressed(verb, runner.environment)
+    try:
+        trust(runner)
+        api = PrefectApi.from_environment()
+        if api is None:
+            _here(runner, pressed, parameters)
+        else:
+            _there(runner, api, pressed, parameters, say)
+    except HomeguruError as error:
+        runner.summary(summary.failed(pressed.verb, pressed.environment, error, pressed.page))
+        raise
+    runner.summary(summary.done(pressed.result, pressed.rows, pressed.page, pressed.seconds))
+    runner.output("release", str(pressed.result.get("release", "")))
+
+
+def _there(
+    runner: Runner, api: PrefectApi, pressed: Pressed, parameters: dict[str, Any], say: Say
+) -> None:
+    asked = actor.from_terminal()
+    given = {"environment": pressed.environment, **parameters, "by": str(asked)}
+    press = Press(api, pressed.verb, say)
+    try:
+        press.create(given, asked.tags, runner.key)
+        pressed.page = press.page
+        press.follow()
+        pressed.result = press.outcome()
+        pressed.rows = summary.rows(press.artifacts().get("services"))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "the job was cancelled", state="as the run leaves it",
+            todo="the job's next step cancels the run, which undoes what it began",
+        ) from None  # fmt: skip
+    finally:
+        api.close()
+
+
+def _here(runner: Runner, pressed: Pressed, parameters: dict[str, Any]) -> None:
+    name = pressed.environment
+    with server_of_secrets(runner, name):
+        reason = os.environ.get("HOMEGURU_APPROVE", "")
+        approval = environments.load(name).environment.approval
+        if approval and not reason and pressed.verb != "verify":
+            raise Refused(
+                f"environment {name} asks for approval", where=name, state="untouched",
+                todo="say why in the form's field `approve`; required reviewers are a setting of "
+                "the environment on GitHub",
+            )  # fmt: skip
+        pressed.result = run(
+            pressed.verb, name, quiet=False, here=True, approve=reason, **parameters
+        )
+    pressed.rows = summary.rows(pressed.result)
+
+
+def _plan(runner: Runner, release: str, say: Say) -> None:
+    """A plan is made over SSH: the control plane has no button for it."""
+    name = runner.environment
+    try:
+        with server_of_secrets(runner, name):
+            found = inspection.plan_of(assemble(name), release, say)
+    except HomeguruError as error:
+        runner.summary(summary.failed("plan", name, error, ""))
+        raise
+    for what, why in found.lines():
+        say(f"{what:<18} {why}")
+    runner.summary(summary.planned(name, found))

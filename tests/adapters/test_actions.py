@@ -1,0 +1,341 @@
+"""The runner's files and variables, the secrets of the server, summaries, Secret blocks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import stat
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deployments.errors import HomeguruError, Refused, WrongUse
+from infra import environments
+from infra.actions import builder, summary, sync, verbs
+from infra.actions.known_hosts import pinned_keys
+from infra.actions.runner import Runner
+from infra.actions.server import KEY_FILE, remove_key, server_of_secrets
+from infra.actions.sizes import readable, size_of
+from infra.actions.trust import trust
+from infra.api.client import PrefectApi
+from infra.local import Ended
+from infra.registry import Registry
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDmPdsgWxIwpEBTPKVgBz6mTlrYWmi8IyLzwFaTxXBGb"
+CLEARED = (
+    "PREFECT_API_URL", "PREFECT_CA", "SSL_CERT_FILE", "PREFECT_API_SSL_CERT_FILE", "JWT_SECRET_KEY",
+)  # fmt: skip
+PEM = "-----BEGIN OPENSSH PRIVATE KEY-----\r\nabc\r\n-----END OPENSSH PRIVATE KEY-----"
+TOML = """
+v = 1
+project = "homeguru"
+directory = "/srv/homeguru"
+push_registry = "localhost:5000"
+pull_registry = "localhost:5000"
+repository = "acme/homeguru-{service}"
+[host]
+address = "h"
+user = "deploy"
+key_file = "none"
+host_keys = []
+[secrets]
+names = ["JWT_SECRET_KEY", "ADMIN_PASSWORD", "REGISTRY_TOKEN"]
+[notices]
+urls = "NOTIFY_URLS"
+"""
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch) -> Runner:
+    """A runner in which `prod` is known; SSH and application variables are not set."""
+    for name in [n for n in os.environ if n.startswith(("SSH_", "GITHUB_", "HOMEGURU_"))]:
+        monkeypatch.delenv(name)
+    for name in CLEARED:  # set first, so that what a test leaves there is taken back
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    (tmp_path / "prod.toml").write_text(TOML)
+    values = {
+        "RUNNER_TEMP": tmp_path / "temp", "GITHUB_OUTPUT": tmp_path / "output",
+        "GITHUB_STEP_SUMMARY": tmp_path / "summary", "HOMEGURU_ENVIRONMENTS": tmp_path,
+        "HOMEGURU_ENVIRONMENT": "prod",
+    }  # fmt: skip
+    for name, value in values.items():
+        monkeypatch.setenv(name, str(value))
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(environments, "_overrides", {})
+    return Runner.here()
+
+
+def test_elsewhere_than_on_a_runner_the_verb_itself_is_named(monkeypatch) -> None:
+    monkeypatch.delenv("RUNNER_TEMP", raising=False)
+    with pytest.raises(WrongUse) as raised:
+        Runner.here()
+    assert "homeguru deploy" in raised.value.todo
+
+
+def test_a_secret_that_is_not_set_is_no_value(runner, monkeypatch) -> None:
+    monkeypatch.setenv("JWT_SECRET_KEY", "")
+    Runner.here()
+    assert "JWT_SECRET_KEY" not in os.environ
+
+
+def test_outputs_and_summaries_go_to_the_runners_files(runner, tmp_path, capsys) -> None:
+    runner.output("digests", "a\nb")
+    runner.summary("## x\n\n")
+    runner.annotate("error", "50%\nnext")
+    name, _, mark = (tmp_path / "output").read_text().splitlines()[0].partition("<<")
+    assert (tmp_path / "output").read_text() == f"{name}<<{mark}\na\nb\n{mark}\n"
+    assert (tmp_path / "summary").read_text() == "## x\n"
+    assert capsys.readouterr().out == "::error::50%25%0Anext\n"
+
+
+def test_the_key_is_the_same_for_every_step_of_one_attempt(runner, monkeypatch) -> None:
+    for name, value in (("REPOSITORY", "o/r"), ("RUN_ID", "7"), ("JOB", "deploy")):
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    keys = set()
+    for attempt in ("1", "1", "2"):
+        monkeypatch.setenv("GITHUB_RUN_ATTEMPT", attempt)
+        keys.add(runner.key)
+    assert keys == {"actions-o/r-7-1-deploy", "actions-o/r-7-2-deploy"}
+
+
+@pytest.mark.parametrize("name", ["newest", "prod-sha-0a1b2c3d4e5f", "12-prod-sha-0a1b2c3d4e5f"])
+def test_a_release_by_name(runner, monkeypatch, name) -> None:
+    monkeypatch.setenv("HOMEGURU_RELEASE", f" {name} ")
+    assert runner.release("HOMEGURU_RELEASE", "newest") == name
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "x;rm", "/etc/passwd", "-h", "a" * 129])
+def test_what_is_not_a_release_is_refused(runner, monkeypatch, name) -> None:
+    monkeypatch.setenv("HOMEGURU_RELEASE", name)
+    with pytest.raises(WrongUse, match="not the name of a release"):
+        runner.release("HOMEGURU_RELEASE", "newest")
+
+
+def test_a_check_box_is_true_or_false(runner, monkeypatch) -> None:
+    assert not runner.yes("HOMEGURU_DRY_RUN")
+    monkeypatch.setenv("HOMEGURU_DRY_RUN", "yes")
+    with pytest.raises(WrongUse, match="true or false"):
+        runner.yes("HOMEGURU_DRY_RUN")
+
+
+def _hashed(name: str) -> str:
+    salt = b"0123456789abcdefghij"
+    made = hmac.new(salt, name.encode(), hashlib.sha1).digest()
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(made).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("line", "port"),
+    [
+        (f"h {KEY} comment", 22), (KEY, 22), (f"other,h {KEY}", 22), (f"[h]:2222 {KEY}", 2222),
+        (f"{_hashed('h')} {KEY}", 22), (f"{_hashed('[h]:2222')} {KEY}", 2222),
+        (f"# h:22 SSH-2.0-OpenSSH\n\nh {KEY}\nh {KEY}", 22),
+    ],
+)  # fmt: skip
+def test_known_hosts_of_this_host(line, port) -> None:
+    assert pinned_keys(line, "h", port) == [KEY]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (f"example.org {KEY}", "a line for example.org, the server is h"),
+        (f"{_hashed('example.org')} {KEY}", "another host, its name is hashed"),
+        (f"[h]:2222 {KEY}", "the server is h"), ("h", "not a line of known_hosts"),
+        (f"@cert-authority *.example.org {KEY}", "not a line of known_hosts"),
+        ("# nothing\n", "holds no key"), (f"|1|broken {KEY}", "another host"),
+    ],
+)  # fmt: skip
+def test_known_hosts_of_another_host_are_refused(line, said) -> None:
+    with pytest.raises(WrongUse) as raised:
+        pinned_keys(line, "h", 22)
+    assert said in raised.value.what
+
+
+def test_secrets_speak_for_the_host_and_the_key_is_removed(runner, monkeypatch) -> None:
+    given = {"HOST": "10.0.0.1", "USER": "systech", "PORT": "2222", "KEY": PEM}
+    given["KNOWN_HOSTS"] = f"[10.0.0.1]:2222 {KEY}"
+    for name, value in given.items():
+        monkeypatch.setenv(f"SSH_{name}", value)
+    file = runner.temp / KEY_FILE
+    with server_of_secrets(runner, "prod"):
+        located = environments.load("prod")
+        assert located.environment.ssh == "systech@10.0.0.1:2222"
+        assert located.environment.host.host_keys == (KEY,)
+        assert located.key_file == file
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert file.read_text() == PEM.replace("\r\n", "\n") + "\n"
+        assert "SSH_KEY" not in os.environ
+    assert not file.exists()
+    remove_key(runner)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "secret SSH_KEY and SSH_KNOWN_HOSTS is missing, and no control plane is named"),
+        ({"SSH_KEY": PEM}, "secret SSH_KNOWN_HOSTS is missing"),
+        ({"SSH_KNOWN_HOSTS": KEY}, "secret SSH_KEY is missing"),
+        ({"SSH_KEY": KEY}, "SSH_KEY is not a private key"),
+        ({"SSH_PORT": "ssh"}, "SSH_PORT is not a port: 'ssh'"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named(runner, monkeypatch, given, said) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(WrongUse) as raised, server_of_secrets(runner, "prod"):
+        pass
+    assert said in raised.value.what
+    assert "BEGIN" not in str(raised.value).replace("from -----BEGIN to", "")
+
+
+def test_a_private_ca_is_trusted_beside_the_known_ones(runner, monkeypatch) -> None:
+    monkeypatch.setenv("PREFECT_CA", "-----BEGIN CERTIFICATE-----\nours")
+    trust(runner)
+    text = Path(os.environ["SSL_CERT_FILE"]).read_text()
+    assert text.endswith("-----BEGIN CERTIFICATE-----\nours\n")
+    assert text.count("-----BEGIN CERTIFICATE-----") > 50
+    monkeypatch.setenv("PREFECT_CA", "ours")
+    with pytest.raises(WrongUse, match="not a certificate"):
+        trust(runner)
+
+
+def test_a_rollback_offers_only_what_there_is(runner, monkeypatch) -> None:
+    monkeypatch.setenv("HOMEGURU_DATABASE", "restore")
+    with pytest.raises(Refused, match="cannot restore the database"):
+        verbs.rollback(runner, print)
+
+
+def test_a_failed_press_is_told_on_the_page(runner, tmp_path) -> None:
+    with pytest.raises(WrongUse):
+        verbs.deploy(runner, print)
+    page = (tmp_path / "summary").read_text()
+    assert page.startswith("## deploy of prod: wrong input\n")
+    assert "secret SSH_KEY and SSH_KNOWN_HOSTS is missing" in page
+
+
+def test_the_page_of_a_deploy_shows_digests_before_and_after() -> None:
+    new, old = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    result = {
+        "environment": "prod", "verb": "deploy", "release": "2-x", "changed": True,
+        "database_revision": "a1", "seconds": 4.25, "urls": {"api": "http://a"},
+        "images": {"api": f"r/api@{new}", "bot": f"r/bot@{old}"},
+        "steps": [{"step": "replace api", "outcome": "ok", "seconds": 3.0}],
+    }  # fmt: skip
+    rows = summary.rows({**result, "before": {"api": old, "bot": old}})
+    page = summary.done(result, rows, "https://p/runs/flow-run/1", 6.0)
+    assert f"| api | `sha256:{'a' * 12}` | `sha256:{'b' * 12}` |" in page
+    assert f"| bot | `sha256:{'b' * 12}` | same |" in page
+    assert "- seconds: 4.2, with the button 6.0" in page
+    assert "- run: [log and steps in Prefect](https://p/runs/flow-run/1)" in page
+    assert "| replace api | ok | 3.0 |" in page
+    assert summary.rows(result)[0]["before"] == "?"
+    assert summary.rows(json.dumps(rows)) == rows
+
+
+def test_no_line_of_an_error_ends_its_block() -> None:
+    page = summary.failed("deploy", "prod", HomeguruError("last lines:\n```\nboom | x"), "")
+    assert "\n````text\nlast lines:\n```\nboom | x\n````\n" in page
+
+
+class Blocks:
+    """The Secret blocks of a server."""
+
+    def __init__(self, **known: str) -> None:
+        self.known = known
+        self.sent: list[tuple[str, str]] = []
+
+    def api(self, *_: object) -> PrefectApi:
+        return PrefectApi("http://p.test/api", transport=httpx.MockTransport(self._answer))
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/api")
+        body = json.loads(request.content or b"{}")
+        if path == "/block_types/slug/secret":
+            return httpx.Response(200, json={"id": "t"})
+        if path == "/block_schemas/filter":
+            return httpx.Response(200, json=[{"id": "s"}])
+        name = path.rpartition("/")[2]
+        if request.method == "GET":
+            found = name in self.known
+            return httpx.Response(200 if found else 404, json={"id": name} if found else {})
+        self.sent.append((f"{request.method} {body.get('name', name)}", body["data"]["value"]))
+        return httpx.Response(200, json={})
+
+
+def test_secrets_are_created_updated_kept_or_named_as_missing(
+    runner, monkeypatch, tmp_path, capsys
+) -> None:
+    blocks = Blocks(**{"homeguru-prod-jwt-secret-key": "", "homeguru-prod-notify-urls": ""})
+    monkeypatch.setattr(PrefectApi, "from_environment", blocks.api)
+    monkeypatch.setenv("JWT_SECRET_KEY", "jwt")
+    monkeypatch.setenv("REGISTRY_TOKEN", "ghp")
+    with pytest.raises(Refused, match="missing: ADMIN_PASSWORD"):
+        sync.sync_secrets(runner, print)
+    assert blocks.sent == [
+        ("PATCH homeguru-prod-jwt-secret-key", "jwt"),
+        ("POST homeguru-prod-registry-token", "ghp"),
+    ]
+    said = capsys.readouterr().out + (tmp_path / "summary").read_text()
+    for name, what in (
+        ("JWT_SECRET_KEY", "updated"), ("REGISTRY_TOKEN", "created"),
+        ("ADMIN_PASSWORD", "missing"), ("NOTIFY_URLS", "kept"),
+    ):  # fmt: skip
+        assert f"| {name} | `homeguru-prod-{name.lower().replace('_', '-')}` | {what} |" in said
+    assert "ghp" not in said
+
+
+def test_without_a_control_plane_there_is_nowhere_to_put_secrets(runner) -> None:
+    with pytest.raises(WrongUse, match="no control plane is named"):
+        sync.sync_secrets(runner, print)
+
+
+@pytest.mark.parametrize(
+    ("inspect", "status", "exports"),
+    [
+        ("Driver:        docker-container", "", True),
+        ("Driver: docker", '[["driver-type","io.containerd.snapshotter.v1"]]', True),
+        ("Driver: docker", '[["Backing Filesystem","extfs"]]', False),
+    ],
+)
+def test_cache_and_provenance_where_the_builder_can(
+    located, monkeypatch, inspect, status, exports
+) -> None:
+    def run(*words: str) -> Ended:
+        return Ended(0, inspect if "buildx" in words else status, "")
+
+    for name in ("CACHE_FROM", "CACHE_TO", "PROVENANCE"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(builder, "run", run)
+    said: list[str] = []
+    builder.use_builder(located().environment, said.append)
+    if exports:
+        assert os.environ["CACHE_TO"] == "localhost:5000/acme/homeguru-cache"
+        assert os.environ["PROVENANCE"] == "max"
+    else:
+        assert "CACHE_TO" not in os.environ
+        assert "docker/setup-buildx-action" in said[0]
+
+
+def test_a_size_is_that_of_the_platforms_layers() -> None:
+    image = {"config": {"size": 1_000}, "layers": [{"size": 5_000_000}, {"size": 300_000}]}
+    index = {
+        "manifests": [
+            {"digest": "sha256:att", "platform": {"os": "unknown"}},
+            {"digest": "sha256:img", "platform": {"os": "linux"}},
+        ]
+    }
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = index if request.url.path.endswith("sha256:top") else image
+        return httpx.Response(200, json=found)
+
+    registry = Registry("localhost:5000", transport=httpx.MockTransport(answer))
+    assert size_of(registry, "r", "sha256:top") == size_of(registry, "r", "sha256:img") == 5_301_000
+    assert (readable(5_301_000), readable(4_200)) == ("5 MB", "4 kB")
