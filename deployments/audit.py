@@ -1,0 +1,121 @@
+"""The audit log: the host's ledger and Prefect's history, joined by run id.
+
+Each says what the other may have lost. A change that only one of them knows is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from deployments.asked import parse_asked
+from deployments.ledger import Line
+
+CHANGING = ("deploy", "migrate", "rollback")
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+Known = Literal["both", "ledger", "prefect"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One flow run as Prefect keeps it. Times are ISO 8601, empty when not reached."""
+
+    id: str
+    verb: str
+    state: str
+    by: str
+    created: str
+    ended: str
+    page: str
+    result: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the run itself says that it changed the host."""
+        return bool(self.result.get("changed"))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of either side. `note` says what does not fit; empty when all does."""
+
+    known: Known
+    line: Line | None
+    run: Run | None
+    note: str = ""
+
+    @property
+    def at(self) -> str:
+        return self.line.at if self.line else (self.run.created if self.run else "")
+
+    @property
+    def who(self) -> str:
+        """Who asked, and whether that is proven or claimed."""
+        if self.line:
+            return described(self.line)
+        asked = parse_asked(self.run.by) if self.run else None
+        return f"{asked.who} (claimed)" if asked else "unknown"
+
+    def to_dict(self) -> dict[str, Any]:
+        """One line of the export."""
+        return {
+            "v": 1,
+            "known": self.known,
+            "at": self.at,
+            "who": self.who,
+            "note": self.note,
+            "ledger": self.line.model_dump() if self.line else None,
+            "prefect": vars(self.run) if self.run else None,
+        }
+
+
+def described(line: Line) -> str:
+    """`octocat (claimed, account trigger)`: the name, and what the gateway proves of it."""
+    if line.origin == "schedule":
+        return line.who
+    if line.account:
+        proven = "proven" if line.account == line.who else f"claimed, account {line.account}"
+        return f"{line.who} ({proven})"
+    return f"{line.who} (claimed)"
+
+
+def join(lines: list[Line], runs: list[Run] | None) -> list[Entry]:
+    """Both sides, oldest first. `runs` None: there is no Prefect history to compare with."""
+    if runs is None:
+        return [Entry("ledger", line, None) for line in lines]
+    known = {run.id: run for run in runs}
+    entries = [_of_line(line, known.get(line.run)) for line in lines]
+    recorded = {line.run for line in lines}
+    entries += [
+        Entry("prefect", None, run, note)
+        for run in runs
+        if run.id not in recorded and (note := _unrecorded(run))
+    ]
+    return sorted(entries, key=lambda entry: _comparable(entry.at))
+
+
+def _of_line(line: Line, run: Run | None) -> Entry:
+    if run is None:
+        return Entry("ledger", line, None, "Prefect does not know this run")
+    ended_well = run.state == "COMPLETED"
+    note = ""
+    if run.state in ENDED and ended_well != (line.outcome == "ok"):
+        note = f"Prefect says {run.state.lower()}, the ledger {line.outcome}"
+    return Entry("both", line, run, note)
+
+
+def _unrecorded(run: Run) -> str:
+    """Why a run without a ledger line is worth a line here; empty when it is not."""
+    if run.verb not in CHANGING:
+        return ""
+    if run.changed:
+        return "it says that it changed the host, whose ledger does not have it"
+    if run.state == "CRASHED":
+        return "it died; the next run undoes what it left and records that"
+    return ""
+
+
+def _comparable(at: str) -> str:
+    """`2030-01-01T00:00:00Z` and `2030-01-01T00:00:00.123+00:00` in one order."""
+    return at[:19]

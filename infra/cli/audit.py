@@ -1,0 +1,82 @@
+"""`homeguru history` and `homeguru audit`: who changed what, and how it ended."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments.audit import Entry, join
+from deployments.errors import HomeguruError, Refused
+from infra import inspection
+from infra.api.client import PrefectApi
+from infra.assembly import assemble
+from infra.audit import runs_of
+from infra.cli import show
+
+Env = Annotated[str, typer.Option("--env", "-e", help="Environment, such as production.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Output = Annotated[Path | None, typer.Option("--output", help="A file instead of stdout.")]
+
+audit = typer.Typer(no_args_is_help=True, help="The audit log, joined and checked.")
+
+
+def history(env: Env, json: Json = False) -> None:
+    """List every run that changed something, from the host's ledger and Prefect's history."""
+    entries, current, _ = _entries(env)
+    if json:
+        shown = [e.line.model_dump() | {"note": e.note} for e in entries if e.line]
+        show.as_json(shown)
+    else:
+        show.history(entries, current)
+
+
+@audit.command("export")
+def export(env: Env, output: Output = None) -> None:
+    """Write one JSON line for each run: who, from where, releases, steps, outcome."""
+    entries, _, _ = _entries(env)
+    text = "".join(jsonlib.dumps(e.to_dict(), ensure_ascii=False) + "\n" for e in entries)
+    if output is None:
+        show.console.out(text, end="", highlight=False)
+    else:
+        output.write_text(text)
+        show.errors.print(f"{len(entries)} entries in {output}")
+
+
+@audit.command("verify")
+def verify(env: Env) -> None:
+    """Recompute the ledger's hash chain, and compare it with Prefect's history."""
+    entries, _, broken = _entries(env)
+    wrong = [f"{e.at} {_of(e)}: {e.note}" for e in entries if e.note]
+    if broken:
+        wrong.insert(0, f"line {broken} of the ledger does not fit the one before: it was edited")
+    if wrong:
+        raise Refused(
+            "; ".join(wrong), where=env, state="unchanged",
+            todo=f"homeguru history --env {env} shows all of it",
+        )  # fmt: skip
+    compared = sum(e.known == "both" for e in entries)
+    show.console.print(f"{len(entries)} entries, the chain holds, {compared} also known to Prefect")
+
+
+def _of(entry: Entry) -> str:
+    return entry.line.release if entry.line else (entry.run.page if entry.run else "")
+
+
+def _entries(env: str) -> tuple[list[Entry], str | None, int | None]:
+    """Both sides joined, the current release, and where the chain breaks."""
+    ledger, current = inspection.history_of(assemble(env), show.errors.print)
+    broken = ledger.broken_at()
+    api = PrefectApi.from_environment()
+    if api is None:
+        return join(ledger.lines, None), current, broken
+    try:
+        runs = runs_of(api, env, [line.run for line in ledger.lines])
+    except HomeguruError as error:
+        show.errors.print(f"note  Prefect's history was not read: {error.what}", markup=False)
+        return join(ledger.lines, None), current, broken
+    finally:
+        api.close()
+    return join(ledger.lines, runs), current, broken

@@ -1,0 +1,102 @@
+"""Ledger and Prefect's history, joined."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployments.audit import Entry, Run, described, join
+from deployments.ledger import Line
+
+
+def run(id_: str, state: str = "COMPLETED", **more) -> Run:
+    fields = {
+        "id": id_, "verb": "deploy", "state": state, "by": "", "ended": "", "page": f"/{id_}",
+        "created": "2030-01-01T00:00:05.123+00:00", "result": {},
+    }  # fmt: skip
+    return Run(**{**fields, **more})
+
+
+def line(world, number: int = 1, **more) -> Line:
+    return world.line(number, **more)
+
+
+def test_without_prefect_the_ledger_is_all(world) -> None:
+    found = join([line(world)], None)
+    assert [(e.known, e.note) for e in found] == [("ledger", "")]
+
+
+def test_both_sides_know_a_run(world) -> None:
+    mine = line(world)
+    (found,) = join([mine], [run(mine.run)])
+    assert (found.known, found.note, found.line) == ("both", "", mine)
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "note"),
+    [
+        ("COMPLETED", "ok", ""),
+        ("FAILED", "undone", ""),
+        ("CRASHED", "undone", ""),
+        ("FAILED", "failed", ""),
+        ("COMPLETED", "undone", "Prefect says completed, the ledger undone"),
+        ("CRASHED", "ok", "Prefect says crashed, the ledger ok"),
+        ("RUNNING", "ok", ""),  # it ends just now
+    ],
+)
+def test_outcomes_are_compared(world, state: str, outcome: str, note: str) -> None:
+    mine = line(world, outcome=outcome)
+    assert join([mine], [run(mine.run, state)])[0].note == note
+
+
+def test_a_change_that_prefect_does_not_know(world) -> None:
+    (found,) = join([line(world)], [])
+    assert (found.known, found.note) == ("ledger", "Prefect does not know this run")
+
+
+@pytest.mark.parametrize(
+    ("other", "shown"),
+    [
+        (run("r", result={"changed": True}), "it says that it changed the host"),
+        (run("r", "CRASHED"), "it died; the next run undoes"),
+        (run("r", result={"changed": False}), None),
+        (run("r", "FAILED"), None),  # refused before any change
+        (run("r", "CRASHED", verb="verify"), None),
+        (run("r", "RUNNING"), None),
+    ],
+)
+def test_a_run_that_the_ledger_does_not_have(world, other: Run, shown: str | None) -> None:
+    found = [e for e in join([line(world)], [other]) if e.known == "prefect"]
+    assert [shown in e.note for e in found] == ([True] if shown else [])
+
+
+def test_entries_are_in_order_of_time(world) -> None:
+    late = run("late", "CRASHED", created="2031-01-01T00:00:00.5+00:00")
+    early = run("early", "CRASHED", created="2029-01-01T00:00:00.5+00:00")
+    found = join([line(world)], [late, early])
+    assert [e.at[:4] for e in found] == ["2029", "2030", "2031"]
+
+
+@pytest.mark.parametrize(
+    ("who", "account", "origin", "shown"),
+    [
+        ("anna", "anna", "ui", "anna (proven)"),
+        ("octocat", "trigger", "actions", "octocat (claimed, account trigger)"),
+        ("anna@laptop", "", "cli", "anna@laptop (claimed)"),
+        ("schedule", "", "schedule", "schedule"),
+    ],
+)
+def test_what_is_proven_of_a_name(world, who: str, account: str, origin: str, shown: str) -> None:
+    assert described(line(world, who=who, account=account, origin=origin)) == shown
+
+
+def test_the_export_holds_both_sides(world) -> None:
+    mine = line(world)
+    exported = join([mine], [run(mine.run, result={"seconds": 3})])[0].to_dict()
+    assert exported["ledger"]["release"] == mine.release
+    assert exported["prefect"]["result"] == {"seconds": 3}
+    assert exported["v"] == 1
+
+
+def test_a_run_alone_shows_its_claim() -> None:
+    assert Entry("prefect", None, run("r", by="cli:anna@laptop")).who == "anna@laptop (claimed)"
+    assert Entry("prefect", None, run("r")).who == "unknown"
