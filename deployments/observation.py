@@ -82,6 +82,22 @@ class Candidate:
     secrets_then: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a host keeps of its current release; texts are empty where it keeps none.
+
+    candidate: Compose's hashes under these files with the host's own secrets; its
+    `secrets_then` are the fingerprints that the release recorded.
+    """
+
+    compose_file: str
+    env: str
+    edge: str
+    candidate: Candidate
+    backup_seconds: int | None
+    """Age of the newest backup; None when there is none, or nobody asked."""
+
+
 def sections(output: str) -> dict[str, str]:
     """Unpack `name base64` lines; anything else on stdout is ignored."""
     found: dict[str, str] = {}
@@ -125,6 +141,19 @@ def read_candidate(output: str) -> Candidate:
     """Read the answer to `commands.observe.weigh_candidate`."""
     found = sections(output)
     return Candidate(*(_pairs(found.get(n, "")) for n in ("hashes", "secrets_now", "secrets_then")))
+
+
+def read_kept(output: str) -> Kept:
+    """Read what `commands.observe.look` says beyond an observation."""
+    found = sections(output)
+    age = found.get("backup", "").strip()
+    return Kept(
+        compose_file=found.get("release_compose", ""),
+        env=found.get("release_env", ""),
+        edge=found.get("release_edge", ""),
+        candidate=read_candidate(output),
+        backup_seconds=int(age) if age.lstrip("-").isdigit() else None,
+    )
 
 
 def _pairs(text: str) -> dict[str, str]:

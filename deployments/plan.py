@@ -10,7 +10,7 @@ from typing import Literal
 from deployments.changes import Change, short
 from deployments.commands.quote import Script
 
-Verb = Literal["deploy", "migrate", "rollback", "verify", "undo"]
+Verb = Literal["deploy", "migrate", "rollback", "verify", "undo", "heal"]
 
 
 @dataclass(frozen=True)

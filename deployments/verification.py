@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from deployments.changes import digest_of, short
+from deployments.environment import Watch
 from deployments.observation import Observation
 from deployments.target import Target
 
@@ -49,11 +50,16 @@ def requests(target: Target) -> list[Request]:
     return found
 
 
-def questions(target: Target) -> list[Question]:
-    """What is asked from inside, in one script."""
+def questions(target: Target, *, settled: bool = True) -> list[Question]:
+    """What is asked from inside, in one script.
+
+    settled: also each restart count, once the service has been up for some seconds; a look
+    at what has long been running compares the counts with an earlier look instead.
+    """
     found: list[Question] = []
     for service, probe in _asked(target):
-        found.append((f"restarts:{service}", service, ()))
+        if settled:
+            found.append((f"restarts:{service}", service, ()))
         if probe.exec and _wants(target, service, "exec"):
             found.append((f"exec:{service}", service, probe.exec))
         if probe.connected and _wants(target, service, "connected"):
@@ -93,10 +99,12 @@ def judge_containers(target: Target, seen: Observation, wanted: dict[str, str]) 
     return findings
 
 
-def judge_answers(target: Target, seen: Observation, answers: dict[str, str]) -> list[Finding]:
+def judge_answers(
+    target: Target, seen: Observation, answers: dict[str, str], *, settled: bool = True
+) -> list[Finding]:
     """What the containers said of themselves."""
     findings = []
-    for name, service, command in questions(target):
+    for name, service, command in questions(target, settled=settled):
         kind = name.partition(":")[0]
         code, _, text = answers.get(name, "1 no answer").partition(" ")
         if kind == "restarts":
@@ -143,6 +151,36 @@ def _address(raw: str) -> str:
     address = ipaddress.ip_address(b"".join(words))
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
+
+
+def judge_certificate(request: Request, valid_days: float, wanted: int) -> Finding:
+    """How long the certificate that a URL shows is still valid, against what is wanted."""
+    days = int(valid_days)
+    said = f"valid for {days} days" if days != 1 else "valid for 1 day"
+    ok = valid_days >= wanted
+    return Finding(request.service, "certificate", ok, said if ok else f"{said}: {request.url}")
+
+
+def judge_server(watch: Watch, seen: Observation, backup_seconds: int | None) -> list[Finding]:
+    """Room and backups on the host, against the environment's `[watch]`."""
+    found = [
+        _room("disk", seen.disk_mb, watch.disk_mb), _room("memory", seen.memory_mb, watch.memory_mb)
+    ]  # fmt: skip
+    if watch.backup_hours == 0:
+        return found
+    if backup_seconds is None:
+        return [*found, Finding("server", "backup", False, "there is none in backups/")]
+    hours = backup_seconds // 3600
+    ok = backup_seconds <= watch.backup_hours * 3600
+    said = f"the newest is {hours} h old"
+    limit = "" if ok else f", {watch.backup_hours} h are allowed"
+    return [*found, Finding("server", "backup", ok, said + limit)]
+
+
+def _room(what: str, free: int, wanted: int) -> Finding:
+    ok = free >= wanted
+    said = f"{free} MiB free" + ("" if ok else f", {wanted} are wanted")
+    return Finding("server", what, ok, said)
 
 
 def failures(findings: list[Finding]) -> list[str]:

@@ -6,11 +6,14 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deployments.environment import Environment, parse_environment
 from deployments.errors import WrongUse
 from deployments.manifest import nearest
 from infra.paths import docker_dir, packaged_environments
+
+_overrides: dict[str, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def load(name: str) -> Located:
     for folder in folders():
         file = folder / f"{name}.toml"
         if file.is_file():
-            return Located(parse_environment(name, _read(file), str(file)), file)
+            return Located(parse_environment(name, _overridden(name, _read(file)), str(file)), file)
     known = names()
     meant = nearest(name, known)
     raise WrongUse(
@@ -63,7 +66,19 @@ def load(name: str) -> Located:
     )
 
 
-def _read(file: Path) -> dict[str, object]:
+def override(name: str, host: dict[str, Any]) -> None:
+    """Let these keys speak for an environment's [host] in this process."""
+    _overrides[name] = host
+
+
+def _overridden(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    host = data.get("host")
+    if name not in _overrides or not isinstance(host, dict):
+        return data
+    return {**data, "host": {**host, **_overrides[name]}}
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

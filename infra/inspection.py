@@ -8,7 +8,7 @@ from typing import Any
 
 from deployments.commands.probe import tail_logs
 from deployments.errors import WrongUse
-from deployments.ledger import Line
+from deployments.ledger import Ledger
 from deployments.manifest import parse_manifest
 from deployments.observation import Observation
 from deployments.plan import Plan
@@ -87,11 +87,11 @@ def _notes(seen: Observation) -> list[str]:
     return notes
 
 
-def history_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[list[Line], str | None]:
-    """The ledger's lines, oldest first, and the current release."""
+def history_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[Ledger, str | None]:
+    """The ledger and the current release."""
     with opened(assembly, "history", log) as host:
         seen = host.observe(assembly.stack)
-    return seen.ledger.lines, seen.current
+    return seen.ledger, seen.current
 
 
 def logs_of(

@@ -19,7 +19,7 @@ from deployments.errors import HomeguruError
 from infra.local import run
 from infra.longrun import run_long
 from infra.paths import CHECKOUT
-from infra.setup.automations import HEARTBEAT
+from infra.setup.automations import HEARTBEAT, SILENT_AFTER
 
 Say = Callable[[str], None]
 POOL = "homeguru"
@@ -27,9 +27,13 @@ LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
 class LocalPrefect:
-    """Server on SQLite and one process worker. `state` holds pids, logs and the home."""
+    """Server on SQLite and one process worker. `state` holds pids, logs and the home.
 
-    def __init__(self, state: Path, say: Say) -> None:
+    A run without a sign of life for `silent_after` seconds counts as crashed.
+    """
+
+    def __init__(self, state: Path, say: Say, silent_after: int = SILENT_AFTER) -> None:
+        self._silent_after = silent_after
         self._state = state
         self._say = say
         self._record = state / "prefect.json"
@@ -70,13 +74,16 @@ class LocalPrefect:
             "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
-            # A worker counts as offline after three of these.
-            "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
+            # The server notices a worker's end after three of these and at most 15 s more.
+            "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
             # Signs of life that the automation of `homeguru setup` waits for.
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
             # In memory, Prefect's default, a restarted server forgets who holds a slot, and
             # the slot is never free again.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
+            # After a minute, Prefect's default, a server that was away forgets which runs it
+            # waited for: one that died meanwhile would be Running for ever.
+            "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P7D",
             "DO_NOT_TRACK": "1",
             "HOMEGURU_ENVIRONMENTS": str(environments),
             "NO_COLOR": "1",
@@ -122,6 +129,7 @@ class LocalPrefect:
         In a process of its own: this one may have imported Prefect for another server.
         """
         setup = [sys.executable, "-m", "infra.cli", "setup", "--pools", "process"]
+        setup += ["--silent-after", str(self._silent_after)]
         run_long(
             setup, "registering the deployments", self._say,
             env=self.environment(port, environments), cwd=CHECKOUT,

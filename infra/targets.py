@@ -44,11 +44,15 @@ class Targets:
                 f"the host keeps no record of release {release}", where=self.host.environment.ssh,
                 state="unchanged", todo="deploy a published release instead",
             )  # fmt: skip
-        stack = stack_of(found[names[1]], names[1])
-        configuration = former_configuration(found[names[2]], stack, self.configuration)
-        pins = former_images(found[names[2]], stack) if pin else {}
-        manifest = parse_manifest(found[names[0]], names[0])
-        return self._target(manifest, stack, configuration, False, pins)
+        return self.recorded(*(found[name] for name in names), pin=pin)
+
+    def recorded(self, manifest: str, compose: str, env: str, *, pin: bool) -> Target:
+        """The wanted state of a release, from the three texts that the host keeps of it."""
+        stack = stack_of(compose, "compose.yml")
+        configuration = former_configuration(env, stack, self.configuration)
+        pins = former_images(env, stack) if pin else {}
+        found = parse_manifest(manifest, "manifest.json")
+        return self._target(found, stack, configuration, False, pins)
 
     def nothing(self) -> Target:
         """What ran before the first release."""

@@ -11,6 +11,9 @@ install_release() {
   mkdir -p "releases/$release" edge
   cp "$incoming/manifest.json" "$incoming/compose.yml" "$incoming/plan.json" "releases/$release/"
   cp "$incoming/.env" "releases/$release/variables.env"
+  for file in haproxy.cfg secrets.fingerprints; do
+    [ ! -f "$incoming/$file" ] || cp "$incoming/$file" "releases/$release/"
+  done
   place "$incoming"
 }
 place() {

@@ -10,7 +10,7 @@ from deployments.environment import Environment
 from deployments.references import interpolate
 from deployments.stack import Stack
 
-Weighing = Literal["keep", "discard", "former"]
+Weighing = Literal["keep", "discard", "former", "present"]
 
 # Each section is one line, `name base64`, so that no content can break the frame.
 _EMIT = r"""
@@ -106,22 +106,60 @@ candidate() {
   make_key
   # An undo goes back to the secrets that were valid before the failed run.
   if [ "$2" = former ] && [ -f secrets.env.previous ]; then cp -p secrets.env.previous "$1/secrets.env"; fi
+  # A way back to the current release keeps the secrets that it runs with.
+  if [ "$2" = present ] && [ -s secrets.env ]; then cp -p secrets.env "$1/secrets.env"; fi
   hashes "$1" | emit hashes
   fingerprints secrets.env | emit secrets_now
-  fingerprints "$1/secrets.env" | emit secrets_then
+  # Installed with the release: what a later look compares the secrets with.
+  fingerprints "$1/secrets.env" > "$1/secrets.fingerprints"
+  emit_file secrets_then "$1/secrets.fingerprints"
+}
+"""
+
+_LOOK = r"""
+# The current release as this host keeps it, weighed with the secrets that are here now.
+released() {
+  local folder
+  [ -f current ] || return 0
+  folder="releases/$(cat current)"
+  emit_file release_compose "$folder/compose.yml"
+  emit_file release_env "$folder/variables.env"
+  emit_file release_edge "$folder/haproxy.cfg"
+  emit_file secrets_then "$folder/secrets.fingerprints"
+  [ ! -s .fingerprint.key ] || fingerprints secrets.env | emit secrets_now
+  docker compose -p "$project" --project-directory . -f "$folder/compose.yml" \
+    --env-file "$folder/variables.env" --env-file secrets.env --profile '*' \
+    config --hash '*' 2>/dev/null | emit hashes || true
+}
+newest_backup() {
+  local at
+  at=$(find backups -type f -size +0c -exec stat -c %Y {} + 2>/dev/null | sort -n | tail -n 1) || true
+  [ -z "$at" ] || say $(($(date +%s) - at)) | emit backup
 }
 """
 
 
 def observe(environment: Environment, stack: Stack) -> Script:
     """Read the host: facts, containers, images, files, ledger, database revision."""
+    return Script(join(prelude(environment), _EMIT, _OBSERVE, _observed(environment, stack)))
+
+
+def look(environment: Environment, stack: Stack) -> Script:
+    """Read the host as `observe` does, its record of the current release, its newest backup."""
+    backup = "newest_backup" if environment.watch.backup_hours else ""
+    observed = _observed(environment, stack)
+    parts = (_EMIT, _OBSERVE, _CANDIDATE, _LOOK, observed, "released", backup)
+    return Script(join(prelude(environment), *parts))
+
+
+def _observed(environment: Environment, stack: Stack) -> str:
     database = stack.deploy.database
     query: tuple[str, ...] = ("",)
     if database:
         values = environment.variables
         name = interpolate(database.name, values)
         query = (database.service, database.superuser, name, database.revision)
-    return Script(join(prelude(environment), _EMIT, _OBSERVE, call("observe", *query)))
+    return call("observe", *query)
 
 
 def weigh_candidate(environment: Environment, incoming: str, mode: Weighing) -> Script:
@@ -129,7 +167,8 @@ def weigh_candidate(environment: Environment, incoming: str, mode: Weighing) -> 
 
     Also fingerprints the secrets now in use and the ones to come. The interpolated
     configuration itself never leaves the host. mode: `keep` the files for a deploy,
-    `discard` them after a plan, or take the `former` secrets for an undo.
+    `discard` them after a plan, take the `former` secrets for an undo, or leave the
+    `present` ones as they are on the host.
     """
     return Script(join(prelude(environment), _EMIT, _CANDIDATE, call("candidate", incoming, mode)))
 

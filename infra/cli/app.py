@@ -12,6 +12,9 @@ from deployments.errors import Refused
 from infra import inspection, signals
 from infra.assembly import assemble
 from infra.cli import show
+from infra.cli.actions import app as actions
+from infra.cli.audit import audit, history
+from infra.cli.control_plane import control_plane
 from infra.cli.run import Approve, Here, run
 from infra.cli.setup import setup
 from infra.cli.terminal import TerminalProgress
@@ -137,14 +140,8 @@ def status(env: Env, json: Json = False) -> None:
     show.as_json(found) if json else show.status(found, notes)
 
 
-@app.command()
-def history(env: Env, json: Json = False) -> None:
-    """List every run that changed something, from the host's ledger."""
-    lines, current = inspection.history_of(assemble(env), show.errors.print)
-    if json:
-        show.as_json([line.model_dump() for line in lines])
-    else:
-        show.history(lines, current)
+app.command()(history)
+app.add_typer(audit, name="audit")
 
 
 @app.command()
@@ -164,6 +161,8 @@ def logs(
 
 demo = typer.Typer(no_args_is_help=True, help="HomeGuru on a production server on this machine.")
 app.add_typer(demo, name="demo")
+app.add_typer(control_plane, name="control-plane")
+app.add_typer(actions, name="actions")
 app.command()(setup)
 
 

@@ -27,4 +27,3 @@ def _tell(error: HomeguruError) -> None:
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps(as_dict(error), ensure_ascii=False) + "\n")
     sys.stderr.write(f"Error: {error}\n")
-

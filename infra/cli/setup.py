@@ -9,7 +9,7 @@ import typer
 from deployments.errors import WrongUse
 from infra.api.client import PrefectApi
 from infra.cli import show
-from infra.setup import POOL_KINDS, apply, pools_of
+from infra.setup import POOL_KINDS, SILENT_AFTER, apply, pools_of
 
 
 def setup(
@@ -20,6 +20,14 @@ def setup(
     archive: Annotated[
         bool, typer.Option("--archive", help="Also what only a control plane has.")
     ] = False,
+    silent_after: Annotated[
+        int,
+        typer.Option(
+            "--silent-after",
+            min=10,
+            help="Seconds without a sign of life after which a run counts as crashed.",
+        ),
+    ] = SILENT_AFTER,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Register pools, deployments, limits, schedules and automations; twice changes nothing."""
@@ -35,7 +43,9 @@ def setup(
     console = show.errors if json else show.console
     say = lambda text: console.out(text, highlight=False)  # noqa: E731
     try:
-        found = apply(api, say, pools=pools or pools_of(api), archive=archive)
+        found = apply(
+            api, say, pools=pools or pools_of(api), archive=archive, silent_after=silent_after
+        )
     finally:
         api.close()
     if json:

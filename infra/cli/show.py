@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from deployments.audit import Entry
 from deployments.changes import short
-from deployments.ledger import Line
 from deployments.plan import Plan
 
 console = Console(highlight=False, soft_wrap=True)
@@ -44,17 +44,28 @@ def table(header: list[str], rows: list[list[str]]) -> None:
         console.print(f"[bold]{escape(text)}[/bold]" if number == 0 else escape(text))
 
 
-def history(lines: list[Line], current: str | None) -> None:
-    """The ledger, newest last; the current release is marked."""
-    rows = [
-        [
-            "*" if line.release == current and line.outcome == "ok" else " ",
-            line.at, line.verb, line.release, line.outcome, f"{line.seconds:.0f} s",
-            line.revision.after or "-", line.who,
-        ]
-        for line in lines
+def history(entries: list[Entry], current: str | None) -> None:
+    """Every run, newest last; the current release is marked."""
+    header = ["", "at", "verb", "release", "outcome", "took", "revision", "from", "who", "note"]
+    table(header, [_line_row(e, current) if e.line else _run_row(e) for e in entries])
+
+
+def _line_row(entry: Entry, current: str | None) -> list[str]:
+    line = entry.line
+    assert line is not None
+    who = entry.who + (f", approved by {line.approval.who}" if line.approval else "")
+    return [
+        "*" if line.release == current and line.outcome == "ok" else " ",
+        line.at, line.verb, line.release, line.outcome, f"{line.seconds:.0f} s",
+        line.revision.after or "-", line.origin, who, entry.note,
     ]  # fmt: skip
-    table(["", "at", "verb", "release", "outcome", "took", "revision", "who"], rows)
+
+
+def _run_row(entry: Entry) -> list[str]:
+    run = entry.run
+    assert run is not None
+    state = run.state.lower()
+    return ["?", entry.at[:19], run.verb, "-", state, "-", "-", "prefect", entry.who, entry.note]
 
 
 def status(found: dict[str, Any], notes: list[str]) -> None:

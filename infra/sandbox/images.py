@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 BOOKWORM, TRIXIE = "debian:bookworm-slim", "debian:trixie-slim"
 PYTHON, NODE = "python:3.11-slim", "node:20-slim"
 POSTGRES, HAPROXY, REGISTRY = "postgres:16", "haproxy:3.0", "registry:2"
+CADDY, DOCKER = "caddy:2", "docker:28-cli"
 ALL = (PYTHON, NODE, POSTGRES, HAPROXY, REGISTRY)
 
 
@@ -54,6 +55,8 @@ def recipes() -> dict[str, Recipe]:
         NODE: Recipe(folder / "node", (TRIXIE,)),
         HAPROXY: Recipe(folder / "haproxy", (TRIXIE,)),
         REGISTRY: Recipe(folder / "registry", (TRIXIE,)),
+        CADDY: Recipe(folder / "caddy", (TRIXIE,)),
+        DOCKER: Recipe(folder / "docker", (TRIXIE,)),
         POSTGRES: Recipe(folder / "postgres", (TRIXIE, PYTHON, NODE)),
         server_image(): Recipe(HERE / "server", (TRIXIE,), ours=True),
     }

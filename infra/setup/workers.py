@@ -12,7 +12,8 @@ def workers(api: PrefectApi, pool: str) -> list[dict[str, Any]]:
     """The pool's workers that are online: name, last_heartbeat_time, heartbeat_interval_seconds.
 
     The server judges by its own clock: a worker is offline when it was silent for three of
-    its intervals (30 s where PREFECT_WORKER_HEARTBEAT_SECONDS is 10, as with ours).
+    its intervals and the next look, every 15 s, finds it so: within 30 s of its end where
+    PREFECT_WORKER_HEARTBEAT_SECONDS is 5, as with ours.
     """
     try:
         found = api.post(f"/work_pools/{pool}/workers/filter", {"limit": 100})

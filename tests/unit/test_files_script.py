@@ -42,7 +42,7 @@ def test_install_puts_files_into_effect_and_keeps_copies(ready):
     assert ready.read("edge/haproxy.cfg") == "new edge"
     kept = ready.directory / "releases" / RELEASE
     assert sorted(f.name for f in kept.iterdir()) == [
-        "compose.yml", "manifest.json", "plan.json", "variables.env",
+        "compose.yml", "haproxy.cfg", "manifest.json", "plan.json", "variables.env",
     ]  # fmt: skip
     assert (kept / "variables.env").read_text() == "A='wanted'\n"
 

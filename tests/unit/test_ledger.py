@@ -26,7 +26,9 @@ def test_a_line_covers_the_one_before(world):
 
 def test_a_line_is_canonical_json(world):
     text = world.line(1, who="Жанна@laptop").to_json()
-    assert text.startswith('{"account":"","approval":null,"at":"2030-01-01T00:00:00Z","backup":null,"link":"","manifest":')
+    assert text.startswith(
+        '{"account":"","approval":null,"at":"2030-01-01T00:00:00Z","backup":null,"link":"","manifest":'
+    )
     assert "Жанна" in text
     assert canonical({"b": 1, "a": [1, 2]}) == '{"a":[1,2],"b":1}'
 

@@ -1,0 +1,154 @@
+"""`homeguru control-plane`: a Prefect server of your own, with workers and a gateway."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra import signals
+from infra.cli import show
+from infra.control.accounts import MACHINES, Accounts
+from infra.control.demo import ControlDemo
+from infra.control.plane import ControlPlane, Outcome
+from infra.control.settings import State
+from infra.engine import ensure_engine
+from infra.paths import CHECKOUT, state_dir
+
+control_plane = typer.Typer(
+    no_args_is_help=True, help="Prefect server, workers and gateway: here, or on a host over SSH."
+)
+account = typer.Typer(no_args_is_help=True, help="Accounts of the gateway: one a person.")
+control_plane.add_typer(account, name="account")
+
+DEMO_SOURCE = CHECKOUT / "tests" / "homeguru"
+
+Text = typer.Option
+Image = Annotated[str, Text("--image", help="Run this image; default: built of the checkout.")]
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    show.console.print(f"  {text}", markup=False)
+
+
+def state() -> State:
+    """The state folder of the control plane that is put up from here."""
+    return State(state_dir() / "control-plane")
+
+
+def known() -> ControlPlane:
+    """The control plane of the last `up`."""
+    here = state()
+    return ControlPlane(here, here.settings(), say)
+
+
+@control_plane.command("up")
+def up(
+    address: Annotated[str | None, Text(help="A domain, an IP address or localhost.")] = None,
+    environments: Annotated[Path | None, Text(help="Folder of environments (TOML).")] = None,
+    keys: Annotated[Path | None, Text(help="Folder of SSH keys; flows see it as ~/.ssh.")] = None,
+    http: Annotated[int | None, Text(help="Port that redirects.")] = None,
+    https: Annotated[int | None, Text(help="Port of the gateway.")] = None,
+    bind: Annotated[str | None, Text(help="Address of this machine to listen on.")] = None,
+    host: Annotated[str | None, Text(help="user@address[:port]: put it up there.")] = None,
+    host_key: Annotated[str | None, Text(help='Its key: "ssh-ed25519 AAAA...".')] = None,
+    ssh_key: Annotated[Path | None, Text(help="Private key for --host.")] = None,
+    builder: Annotated[str | None, Text(help="DOCKER_HOST for a publish in there.")] = None,
+    image: Image = "",
+) -> None:
+    """Put it up, or bring it to what is said here; what is as it should be stays."""
+    folders = {"environments": environments, "keys": keys, "ssh_key": ssh_key}
+    here = state()
+    settings = here.choose(
+        address=address, http=http, https=https, bind=bind, host=host, host_key=host_key,
+        builder=builder, **{k: str(p.expanduser().resolve()) for k, p in folders.items() if p},
+    )  # fmt: skip
+    if not settings.host:
+        ensure_engine(say, state_dir() / "engine")
+    tell(ControlPlane(here, settings, say).up(image))
+
+
+def tell(found: Outcome) -> None:
+    """What `up` did, and where to go now."""
+    show.console.print()
+    for change in found.changes:
+        say(change)
+    said = "[green]up[/green]" if found.changes else "[green]nothing to do[/green]"
+    show.console.print(f"{said} after {found.seconds:.1f} s")
+    rows = [("Prefect UI", found.url), ("PREFECT_API_URL", f"{found.url}/api")]
+    if found.certificate:
+        rows.append(("SSL_CERT_FILE", found.certificate))
+    show.pairs(rows)
+    if not found.people:
+        show.console.print("\nNo person can log in yet: homeguru control-plane account add NAME")
+
+
+@control_plane.command("down")
+def down(
+    volumes: Annotated[bool, Text("--volumes", help="The data too: history, blocks.")] = False,
+) -> None:
+    """Stop and remove it; its data stays unless --volumes is given."""
+    known().down(volumes_too=volumes)
+
+
+@account.command("add")
+def account_add(
+    name: str,
+    stdin: Annotated[bool, Text("--stdin", help="Read the password from stdin.")] = False,
+) -> None:
+    """Add a person, or give an account a new password; it is printed once."""
+    plane = known()
+    given = sys.stdin.readline().rstrip("\n") if stdin else ""
+    password = plane.accounts.add(name, given)
+    plane.refresh_accounts()
+    show.console.print(f"{name} may do: {MACHINES.get(name, 'everything')}")
+    if not given:
+        show.console.print(f"password (shown once): {password}", markup=False)
+
+
+@account.command("remove")
+def account_remove(name: str) -> None:
+    """Remove a person's account."""
+    plane = known()
+    plane.accounts.remove(name)
+    plane.refresh_accounts()
+
+
+@account.command("list")
+def account_list() -> None:
+    """Every account and what it may do."""
+    show.pairs([(n, MACHINES.get(n, "everything")) for n in Accounts(state()).names()])
+
+
+demo = typer.Typer(no_args_is_help=True, help="A control plane and a server on this machine.")
+control_plane.add_typer(demo, name="demo")
+
+
+@demo.command("up")
+def demo_up(
+    source: Annotated[Path, Text("--source", help="The application.")] = DEMO_SOURCE,
+) -> None:
+    """Control plane, server and a release through both; converges."""
+    signals.install()
+    here = _demo()
+    found = here.up(source.resolve())
+    show.console.print()
+    rows = [("Prefect UI", found["ui"]), ("account", f"demo  {here.password('demo')}")]
+    rows += [("release", found["published"])]
+    rows += [(name, url) for name, url in sorted(found.get("urls", {}).items())]
+    rows += [("CA", str(here.state / "control-plane" / "ca.crt"))]
+    rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in here.phases))]
+    show.pairs(rows)
+
+
+@demo.command("down")
+def demo_down() -> None:
+    """Remove everything that `demo up` made."""
+    _demo().down()
+
+
+def _demo() -> ControlDemo:
+    return ControlDemo(state_dir() / "demo-control-plane", say)

@@ -1,0 +1,1 @@
+"""The control plane: Prefect server, workers and gateway as one Compose project."""

@@ -1,0 +1,46 @@
+"""The image `homeguru-flows`: built from this checkout, once for each state of it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from deployments.errors import WrongUse
+from infra.control.docker import Docker
+from infra.paths import CHECKOUT
+from infra.sandbox.images import CADDY, DOCKER, POSTGRES, PYTHON, ensure_images
+
+#: What the image is made of; the rest of the checkout does not change it.
+PARTS = ("pyproject.toml", "uv.lock", "prefect.yaml", "docker", "deployments", "flows", "infra")
+
+
+def ensure_image(docker: Docker, chosen: str) -> str:
+    """Name of the image to run: the chosen one, else one built of this checkout."""
+    if not docker.settings.host:
+        # Pulled, or built as stand-ins where nothing can be pulled.
+        ensure_images((PYTHON, DOCKER, CADDY, POSTGRES), docker.say)
+    if chosen:
+        return chosen
+    if not (CHECKOUT / "docker" / "Dockerfile.flows").is_file():
+        raise WrongUse(
+            "this is not a checkout: the image cannot be built here", state="untouched",
+            todo="give a published one: --image ghcr.io/OWNER/homeguru-flows@sha256:...",
+        )  # fmt: skip
+    name = f"homeguru-flows:{fingerprint(CHECKOUT)}"
+    if not docker.exists("image", name):
+        dockerfile = str(CHECKOUT / "docker" / "Dockerfile.flows")
+        words = ("buildx", "build", "--load", "--progress=plain", "-f", dockerfile)
+        docker.long(f"building {name}", *words, "--tag", name, str(CHECKOUT), timeout=1800)
+        docker.say(f"built {name}")
+    return name
+
+
+def fingerprint(root: Path) -> str:
+    """Twelve digits that change with any file of the image."""
+    digest = hashlib.sha256()
+    for part in PARTS:
+        top = root / part
+        for file in [top] if top.is_file() else sorted(top.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]

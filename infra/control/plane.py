@@ -1,0 +1,204 @@
+"""Bring a control plane up, and down again. What is as it should be is left alone."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from dataclasses import dataclass, field
+
+import httpx
+
+from deployments.errors import HomeguruError
+from infra.control import volumes
+from infra.control.accounts import Accounts
+from infra.control.docker import Compose, Docker
+from infra.control.image import ensure_image
+from infra.control.settings import Settings, State
+from infra.longrun import Say
+
+SOCKET = "/var/run/docker.sock"
+RELOAD = (
+    "caddy", "reload", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile",
+    "--address", "unix//run/caddy/admin.sock", "--force",
+)  # fmt: skip
+ROOT_CERTIFICATE = "/data/caddy/pki/authorities/local/root.crt"
+
+
+@dataclass
+class Outcome:
+    """What `up` did; `certificate` is the file of the gateway's own CA, empty with ACME."""
+
+    url: str
+    changes: list[str] = field(default_factory=list)
+    people: list[str] = field(default_factory=list)
+    certificate: str = ""
+    seconds: float = 0.0
+
+
+class ControlPlane:
+    """One control plane, described by its state folder."""
+
+    def __init__(self, state: State, settings: Settings, say: Say) -> None:
+        self.state, self.settings, self.say = state, settings, say
+        self.docker = Docker(state, settings, say)
+        self.accounts = Accounts(state)
+
+    def up(self, image: str = "") -> Outcome:
+        """Converge; raises HomeguruError with what stands in the way."""
+        begin = time.monotonic()
+        found = Outcome(self.settings.url)
+        if self.state.keep(self.settings):
+            found.changes.append("settings")
+        image = ensure_image(self.docker, image)
+        if self.state.write("image", image):
+            found.changes.append(f"image {image}")
+        self.accounts.ensure_machines()
+        found.people = self.accounts.people()
+        pushed = self._push(image)
+        found.changes += [f"files: {name}" for name in pushed]
+        compose = self.compose(image)
+        before = compose.containers()
+        self._start(compose, image, found)
+        self._announce(compose, before, found, reload="gateway-config" in pushed)
+        found.certificate = self._certificate(compose)
+        self._await_gateway()
+        found.seconds = time.monotonic() - begin
+        return found
+
+    def refresh_accounts(self) -> None:
+        """Let a gateway that runs take the accounts as they are now."""
+        image = self.image()
+        if self._push(image):
+            self._reload(self.compose(image))
+
+    def down(self, *, volumes_too: bool = False) -> None:
+        """Stop and remove the containers; the data only when it is asked for."""
+        project = self.settings.project
+        label = f"label={volumes.LABEL}={project}"
+        if flows := self.docker.text("ps", "-aq", "--filter", label).split():
+            self.docker.text("rm", "-f", *flows)
+        words = ["--volumes"] if volumes_too else []
+        self.compose(self.image() or "none").text("down", "--remove-orphans", *words, timeout=300)
+        if volumes_too and (
+            found := self.docker.text("volume", "ls", "-q", "--filter", label).split()
+        ):
+            self.docker.text("volume", "rm", *found)
+
+    def image(self) -> str:
+        """The image of the last `up`; empty before the first."""
+        file = self.state.folder / "image"
+        return file.read_text() if file.exists() else ""
+
+    def compose(self, image: str) -> Compose:
+        """Compose with this control plane's variables; none of them is a secret."""
+        chosen = self.settings
+        return self.docker.compose({
+            "CONTROL_PROJECT": chosen.project, "CONTROL_IMAGE": image,
+            "CONTROL_ADDRESS": chosen.address, "CONTROL_URL": chosen.url,
+            "CONTROL_TLS": chosen.tls, "CONTROL_BIND": chosen.bind,
+            "CONTROL_HTTP": str(chosen.http), "CONTROL_HTTPS": str(chosen.https),
+            "CONTROL_BUILDER": chosen.builder, "CONTROL_DOCKER_GROUP": self._group(image),
+        })  # fmt: skip
+
+    def migrate(self, compose: Compose) -> None:
+        """Bring the database to the image's version, with the server's own command."""
+        compose.long("starting postgres", "up", "-d", "--wait", "postgres")
+        self.say("bringing Prefect's database to the version of the image")
+        command = ("python", "-m", "infra.control.start", "server", "database", "upgrade", "-y")
+        compose.long("database upgrade", "run", "--rm", "--no-deps", "-T", "server", *command)
+
+    def _push(self, image: str) -> list[str]:
+        return volumes.push(
+            self.docker, image, volumes.wanted(self.state, self.settings, self.accounts)
+        )
+
+    def _start(self, compose: Compose, image: str, found: Outcome) -> None:
+        if self._server_image(compose) != image:
+            self.migrate(compose)
+        compose.long("starting the server", "up", "-d", "--wait", "server", "gateway")
+        found.changes += self._register(compose, image)
+        compose.long("starting the workers", "up", "-d", "--wait", "--remove-orphans")
+
+    def _server_image(self, compose: Compose) -> str:
+        server = compose.containers().get("server")
+        if server is None:
+            return ""
+        return self.docker.text("inspect", "--format", "{{.Config.Image}}", server)
+
+    def _register(self, compose: Compose, image: str) -> list[str]:
+        """Pools, deployments, limits, schedules, automations: `homeguru setup`, in there."""
+        self.say("registering pools, deployments and automations")
+        shown = compose.long(
+            "registering", "run", "--rm", "--no-deps", "-T", "worker",
+            "python", "-m", "infra.control.register", self.settings.project, image,
+        )  # fmt: skip
+        *lines, last = shown.strip().splitlines()
+        for line in lines:
+            self.say(line)
+        count = json.loads(last)["changed"]
+        return [f"{count} registrations"] if count else []
+
+    def _announce(
+        self, compose: Compose, before: dict[str, str], found: Outcome, *, reload: bool
+    ) -> None:
+        after = compose.containers()
+        started = [s for s, container in after.items() if before.get(s) != container]
+        found.changes += [f"started {service}" for service in sorted(started)]
+        if reload and "gateway" not in started:
+            self._reload(compose)
+
+    def _reload(self, compose: Compose) -> None:
+        self.docker.text("exec", compose.containers()["gateway"], *RELOAD)
+
+    def _group(self, image: str) -> str:
+        """The group that may use the engine's socket; a number, for it has no name in there."""
+        if image == "none":
+            return "0"
+        kept = self.state.folder / "docker-group"
+        if not kept.exists():
+            stat = f"import os; print(os.stat('{SOCKET}').st_gid)"
+            words = ("run", "--rm", "--network", "none", "-v", f"{SOCKET}:{SOCKET}:ro", image)
+            self.state.write("docker-group", self.docker.text(*words, "python", "-c", stat))
+        return kept.read_text()
+
+    def _certificate(self, compose: Compose) -> str:
+        """Keep the root certificate of the gateway's own CA; its file, empty with ACME."""
+        if self.settings.tls == "acme":
+            return ""
+        gateway = compose.containers()["gateway"]
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                text = self.docker.text("exec", gateway, "cat", ROOT_CERTIFICATE)
+                break
+            except HomeguruError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.3)
+        self.state.write("ca.crt", text + "\n")
+        return str(self.state.folder / "ca.crt")
+
+    def _await_gateway(self, seconds: float = 30) -> None:
+        """Ask for the health through the front door, as anybody would."""
+        problem = ""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if self.ask("/api/health").is_success:
+                    return
+                problem = "not healthy"
+            except httpx.HTTPError as error:
+                problem = str(error)
+            time.sleep(0.3)
+        # With ACME a name that does not point here yet is the usual reason.
+        self.say(f"{self.settings.url} does not answer from here yet: {problem}")
+
+    def ask(self, path: str, auth: tuple[str, str] | None = None) -> httpx.Response:
+        """One request through the gateway, with its certificate verified."""
+        own = self.state.folder / "ca.crt"
+        trust: ssl.SSLContext | bool = True
+        if self.settings.tls == "internal":
+            trust = ssl.create_default_context(cafile=str(own))
+        with httpx.Client(verify=trust, trust_env=False, timeout=10) as client:
+            return client.get(f"{self.settings.url}{path}", auth=auth)

@@ -1,0 +1,130 @@
+"""What a person chose for a control plane, and the state folder that keeps it."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deployments.errors import WrongUse
+
+PROJECT = "homeguru-control"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`address` is a domain (a certificate by ACME) or an IP address or localhost (own CA).
+
+    `environments` and `keys` are folders of this machine whose files `up` brings into the
+    control plane. `host` is "" for this machine, or user@address[:port] over SSH.
+    """
+
+    address: str = "localhost"
+    project: str = PROJECT
+    http: int = 80
+    https: int = 443
+    bind: str = "0.0.0.0"  # noqa: S104  a gateway is there to be reached
+    environments: str = ""
+    keys: str = ""
+    host: str = ""
+    host_key: str = ""
+    """The only host key that is accepted: "ssh-ed25519 AAAA..."."""
+    ssh_key: str = ""
+    builder: str = ""
+    """DOCKER_HOST of the process worker, for a publish there; empty: it cannot build."""
+
+    @property
+    def tls(self) -> str:
+        """Where the gateway's certificate comes from: acme or internal."""
+        return "internal" if _is_bare(self.address) else "acme"
+
+    @property
+    def url(self) -> str:
+        """Address of the pages; the API is below /api."""
+        name = f"[{self.address}]" if ":" in self.address else self.address
+        return f"https://{name}" if self.https == 443 else f"https://{name}:{self.https}"
+
+    def check(self) -> Settings:
+        """Raise WrongUse for what cannot work; returns itself."""
+        if not (_is_bare(self.address) or re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", self.address)):
+            raise WrongUse(f"not a domain or an IP address: {self.address!r}", state="untouched")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", self.project):
+            raise WrongUse(f"not a project name (a-z, 0-9, -): {self.project!r}", state="untouched")
+        if self.tls == "acme" and (self.http, self.https) != (80, 443):
+            raise WrongUse(
+                f"a certificate for {self.address} needs the ports 80 and 443",
+                state="untouched", todo="leave --http and --https out, or give an IP address",
+            )  # fmt: skip
+        for name in ("environments", "keys"):
+            if (folder := getattr(self, name)) and not Path(folder).is_dir():
+                raise WrongUse(f"--{name}: no folder {folder}", state="untouched")
+        return self
+
+
+class State:
+    """The folder of one control plane, 0700: settings, secrets and accounts, each 0600."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def settings(self) -> Settings:
+        """What the last `up` was told; raises WrongUse when there was none."""
+        try:
+            return Settings(**json.loads((self.folder / "settings.json").read_text()))
+        except FileNotFoundError:
+            raise WrongUse(
+                "no control plane was put up from here", where=str(self.folder),
+                todo="homeguru control-plane up --address NAME",
+            ) from None  # fmt: skip
+        except (ValueError, TypeError) as error:
+            raise WrongUse(
+                f"settings.json cannot be read: {error}", where=str(self.folder),
+                todo="correct it, or delete it and say the settings to `up` again",
+            ) from None  # fmt: skip
+
+    def choose(self, **chosen: Any) -> Settings:
+        """The kept settings with what was chosen now, checked; not kept yet."""
+        known = self.settings() if (self.folder / "settings.json").exists() else Settings()
+        return replace(known, **{k: v for k, v in chosen.items() if v is not None}).check()
+
+    def keep(self, settings: Settings) -> bool:
+        """Write the settings; whether they differ from before."""
+        return self.write("settings.json", json.dumps(asdict(settings), indent=1) + "\n")
+
+    def secret(self, name: str) -> str:
+        """A secret of the control plane, made at its first use."""
+        file = self.folder / name
+        if not file.exists():
+            made = secrets.token_bytes(32)
+            # The form of a Fernet key; as a password it is as good as any.
+            self.write(name, urlsafe_b64encode(made).decode())
+        return file.read_text().strip()
+
+    def write(self, name: str, text: str) -> bool:
+        """Write a file that only its owner may read; whether it changed anything."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
+        file = self.folder / name
+        if file.exists() and file.read_text() == text:
+            return False
+        part = file.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600)
+        part.write_text(text)
+        part.replace(file)
+        return True
+
+
+def _is_bare(address: str) -> bool:
+    if address == "localhost":
+        return True
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True

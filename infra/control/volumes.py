@@ -1,0 +1,86 @@
+"""The files that the control plane's containers read, brought into its volumes.
+
+Copied, not mounted: it works over SSH too, and each file gets the owner and mode that its
+reader needs. A change here reaches the containers by the next `up`.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from pathlib import Path
+
+from infra.control.accounts import Accounts
+from infra.control.docker import DATA, Docker
+from infra.control.settings import Settings, State
+
+LABEL = "org.homeguru.control"
+#: The user of our image and of the gateway.
+USER = 10001
+#: Two users read it, of numbers that only their images know; no other container mounts it.
+SHARED = ("database-secret",)
+#: Written by the gateway itself, which is not root.
+OWNED = ("gateway-data", "gateway-log")
+ENVIRONMENT_FILES = (".toml", ".yml", ".yaml")
+
+File = tuple[bytes, int, int]
+
+
+def wanted(state: State, settings: Settings, accounts: Accounts) -> dict[str, dict[str, File]]:
+    """Volume to file to (content, mode, owner)."""
+    gateway = {f.name: f.read_bytes() for f in sorted((DATA / "gateway").iterdir())}
+    gateway["accounts"] = accounts.caddy().encode()
+    found = {
+        "database-secret": {"password": state.secret("postgres-password").encode()},
+        "server-secret": {"encryption-key": state.secret("encryption-key").encode()},
+        "gateway-config": gateway,
+        "environments": _below(settings.environments, ENVIRONMENT_FILES),
+        "keys": _below(settings.keys),
+    }
+    return {
+        volume: {n: (data, 0o444 if volume in SHARED else 0o600, USER) for n, data in files.items()}
+        for volume, files in found.items()
+    }
+
+
+def push(docker: Docker, image: str, files: dict[str, dict[str, File]]) -> list[str]:
+    """Make the volumes hold exactly these files; returns those that changed."""
+    project = docker.settings.project
+    mounts: list[str] = []
+    for volume in (*files, *OWNED):
+        name = f"{project}-{volume}"
+        if not docker.exists("volume", name):
+            docker.text("volume", "create", "--label", f"{LABEL}={project}", name)
+        mounts += ["-v", f"{name}:/v/{volume}"]
+    sent: dict[str, object] = dict.fromkeys(OWNED, USER)
+    sent |= {
+        volume: {n: (b64encode(data).decode(), mode, owner) for n, (data, mode, owner) in f.items()}
+        for volume, f in files.items()
+    }
+    words = [
+        "run",
+        "--rm",
+        "-i",
+        "--user",
+        "0",
+        "--network",
+        "none",
+        "--label",
+        f"{LABEL}={project}",
+    ]
+    changed = docker.text(
+        *words, *mounts, image, "python", "-m", "infra.control.receive", "/v",
+        data=json.dumps(sent).encode(),
+    )  # fmt: skip
+    return changed.split()
+
+
+def _below(folder: str, kinds: tuple[str, ...] = ()) -> dict[str, bytes]:
+    if not folder:
+        return {}
+    base = Path(folder)
+    return {
+        str(file.relative_to(base)): file.read_bytes()
+        for file in sorted(base.rglob("*"))
+        if file.is_file() and (not kinds or file.suffix in kinds)
+    }

@@ -1,0 +1,118 @@
+"""An environment that asks for approval: the run waits before the lock, holding nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def deployed(world) -> str:
+    if not world.ok("status", "--env", "sandbox")["release"]:
+        world.ok("release", "--env", "sandbox", "--source", str(world.repository))
+    return world.ok("status", "--env", "sandbox")["release"].partition("-")[2]
+
+
+@pytest.fixture(autouse=True)
+def _asking(world) -> Iterator[None]:
+    """The sandbox asks for approval in this module only."""
+    file = world.environments / "sandbox.toml"
+    text = file.read_text()
+    file.write_text(text.replace("[host]", "approval = true\napproval_minutes = 1\n\n[host]", 1))
+    yield
+    kept = [x for x in file.read_text().splitlines() if not x.startswith("approval")]
+    file.write_text("\n".join(kept) + "\n")
+
+
+class Waiting:
+    """A press through the API whose run waits for a person."""
+
+    def __init__(self, world, release: str) -> None:
+        self._client = httpx.Client(base_url=world.api, timeout=30, trust_env=False)
+        with ThreadPoolExecutor(1) as pool:
+            words = ("deploy", release, "--env", "sandbox", "--json")
+            self._ended = pool.submit(lambda: world.homeguru(*words, HOMEGURU_HERE="0"))
+            self.run = self._paused()
+            self._then(world)
+
+    def _then(self, world) -> None:
+        raise NotImplementedError
+
+    def _paused(self) -> dict:
+        deadline = time.monotonic() + 60
+        body = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
+        while time.monotonic() < deadline:
+            if found := self._client.post("/flow_runs/filter", json=body).json():
+                return found[0]
+            time.sleep(0.2)
+        raise AssertionError("the run never waited")
+
+    def answer(self, approver: str, reason: str) -> httpx.Response:
+        """What the form in the UI sends."""
+        given = {"run_input": {"approver": approver, "reason": reason}}
+        return self._client.post(f"/flow_runs/{self.run['id']}/resume", json=given)
+
+    def plan(self) -> str:
+        """The plan's artifact, as it is before anybody answers."""
+        body = {"flow_runs": {"id": {"any_": [self.run["id"]]}}}
+        found = self._client.post("/artifacts/filter", json=body).json()
+        return next(a["data"] for a in found if a["key"] == "plan-sandbox")
+
+    @property
+    def ended(self):
+        return self._ended.result()
+
+
+def press(world, release: str, then) -> Waiting:
+    """Press, run `then` while the run waits, and return when it has ended."""
+    kind = type("Press", (Waiting,), {"_then": lambda self, _: then(self)})
+    return kind(world, release)
+
+
+def test_an_approved_plan_runs_and_the_ledger_knows_by_whom(world, deployed: str) -> None:
+    world.set_variable("LLM_MODEL", "openai/approved")
+    before = world.containers()
+
+    def approve(waiting: Waiting) -> None:
+        assert "variables changed: LLM_MODEL" in waiting.plan()
+        assert world.containers() == before
+        # Nothing is held while a person thinks: another verb may work.
+        assert "being changed" not in str(world.homeguru("status", "--env", "sandbox").stdout)
+        assert waiting.answer("", "no name").json()["status"] != "ACCEPT"
+        assert waiting.answer("Anna", "tested on stage").json()["status"] == "ACCEPT"
+
+    ended = press(world, deployed, approve).ended
+    assert ended.code == 0, ended.stdout + ended.stderr
+    line = world.ok("history", "--env", "sandbox")[-1]
+    assert line["approval"] == {"who": "Anna", "reason": "tested on stage", "account": ""}
+    assert line["origin"] == "cli"
+    assert "approved by Anna: tested on stage" in ended.stderr
+
+
+def test_a_server_that_changed_meanwhile_stops_it(world, deployed: str) -> None:
+    world.set_variable("LLM_MODEL", "openai/approved-too")
+
+    def approve(waiting: Waiting) -> None:
+        world.on_server(
+            "docker stop homeguru-bot-1 2>/dev/null || docker stop $(docker ps -q --filter label=com.docker.compose.service=bot)"
+        )
+        assert waiting.answer("Anna", "fine").json()["status"] == "ACCEPT"
+
+    ended = press(world, deployed, approve).ended
+    assert ended.code == 3, ended.stdout + ended.stderr
+    assert "approved was" in ended.json["error"]
+    assert ended.json["server"].endswith("unchanged")
+
+
+def test_here_the_reason_is_an_option(world, deployed: str) -> None:
+    ended = world.homeguru("deploy", deployed, "--env", "sandbox", "--approve", "all tested")
+    assert ended.code == 0, ended.stdout + ended.stderr
+    line = world.ok("history", "--env", "sandbox")[-1]
+    assert line["approval"]["reason"] == "all tested"
+    assert "@" in line["approval"]["who"]

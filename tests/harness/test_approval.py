@@ -1,0 +1,84 @@
+"""Asking a person: in Prefect's UI by a pause, at the terminal by a question."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextvars import copy_context
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
+
+from deployments.environment import Environment
+from deployments.errors import Refused
+from deployments.ledger import Approval
+from deployments.plan import Plan
+from infra.environments import load
+from infra.orchestration import approval
+
+pytestmark = pytest.mark.harness
+PLAN = Plan("deploy", "2-x", "x", "1-x", ())
+
+
+@pytest.fixture
+def environment() -> Environment:
+    """Production, with three seconds for an answer."""
+    return load("production").environment.model_copy(update={"approval_minutes": 0.05})
+
+
+def ask(environment: Environment) -> Approval:
+    @flow(name="asks")
+    def asks() -> Approval:
+        return approval.approved(environment, PLAN)
+
+    return asks()
+
+
+def test_no_answer_in_time_is_no(environment: Environment) -> None:
+    with pytest.raises(Refused, match=r"nobody approved the plan within 0\.05 min") as refused:
+        ask(environment)
+    assert refused.value.state == "unchanged"
+
+
+def test_the_form_needs_a_name_and_a_reason(environment: Environment) -> None:
+    schema = approval.Decision.model_json_schema()
+    assert schema["required"] == ["approver", "reason"]
+    assert all(field["description"] for field in schema["properties"].values())
+
+
+def test_the_answer_of_the_form_lets_the_plan_run(environment: Environment) -> None:
+    answerer = threading.Thread(target=_resume, daemon=True)
+    answerer.start()
+    patient = environment.model_copy(update={"approval_minutes": 1})
+    given = ask(patient)
+    answerer.join()
+    assert (given.who, given.reason, given.account) == ("Anna", "tested", "")
+
+
+def _resume() -> None:
+    """What the UI sends, once a run waits."""
+    deadline = time.monotonic() + 30
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < deadline:
+            paused = FlowRunFilter.model_validate({"state": {"type": {"any_": ["PAUSED"]}}})
+            if found := client.read_flow_runs(flow_run_filter=paused):
+                client.resume_flow_run(
+                    found[0].id, run_input={"approver": "Anna", "reason": "tested"}
+                )
+                return
+            time.sleep(0.2)
+
+
+@pytest.mark.parametrize("given", [Approval(who="a@b", reason="ok"), None])
+def test_at_the_terminal_nothing_is_paused(environment: Environment, given) -> None:
+    def here() -> None:
+        approval.ask_here(lambda plan: given if plan is PLAN else None)
+        if given:
+            assert ask(environment) == given
+        else:
+            with pytest.raises(Refused, match="the plan was not approved"):
+                ask(environment)
+
+    copy_context().run(here)
