@@ -24,6 +24,8 @@ def configure() -> None:
     `PREFECT_API_URL` of the environment chooses a server; without it Prefect's embedded
     one is used, with its history in our state folder.
     """
+    from infra.setup.automations import HEARTBEAT
+
     home = state_dir() / "prefect"
     os.environ["PREFECT_HOME"] = str(home)
     os.environ["PREFECT_PROFILES_PATH"] = str(home / "profiles.toml")
@@ -33,6 +35,8 @@ def configure() -> None:
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        # The server's automation ends runs that fall silent; Prefect's own 180 s are too rare for it.
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
         # The terminal shows our own progress; the whole log is in Prefect's history.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     }
