@@ -151,6 +151,12 @@ class Environment(_Strict):
             return value
         return {k: str(v) if type(v) is int else v for k, v in value.items()}
 
+    @property
+    def secret_names(self) -> list[str]:
+        """Every secret that this environment names: the containers' and the deployer's own."""
+        names = [*self.secrets.names, self.notices.urls, self.source_token]
+        return list(dict.fromkeys(n for n in names if n))
+
     def repository_of(self, service: str) -> str:
         """Repository, without its host, of an image that is built here."""
         return self.repository.format(service=service)

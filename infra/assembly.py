@@ -49,9 +49,13 @@ class Assembly:
             raise WrongUse(
                 f"secret {name} for the application's Git URL is missing",
                 where=str(self.located.file), state="untouched",
-                todo="name it in [secrets] and give its value",
+                todo="give its value as a variable, in the secrets file, or as a Secret block",
             )  # fmt: skip
         return self.found_secrets.get(name, "")
+
+    def notice_urls(self) -> str | None:
+        """Addresses of those to tell; None when the secret is missing or nobody is named."""
+        return self.found_secrets.get(self.located.environment.notices.urls)
 
     def registry(self) -> Registry:
         """The registry as the deployer reaches it."""

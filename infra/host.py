@@ -14,8 +14,10 @@ from deployments.journal import line
 from deployments.ledger import Approval
 from deployments.observation import (
     Candidate,
+    Kept,
     Observation,
     read_candidate,
+    read_kept,
     read_observation,
     sections,
 )
@@ -118,6 +120,11 @@ class Host:
     def observe(self, stack: Stack) -> Observation:
         """Read the host."""
         return read_observation(self.read(observing.observe(self.environment, stack)))
+
+    def look(self, stack: Stack) -> tuple[Observation, Kept]:
+        """Read the host, and what it keeps of its current release."""
+        output = self.read(observing.look(self.environment, stack))
+        return read_observation(output), read_kept(output)
 
     def weigh(self, files: dict[str, str], mode: observing.Weighing) -> Candidate:
         """What Compose says of files to come."""

@@ -8,7 +8,7 @@ from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unrea
 from deployments.ledger import Revision
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
-from deployments.preflight import check_engine, preflight
+from deployments.preflight import preflight
 from deployments.report import Report
 from deployments.variables import Configuration
 from deployments.verification import failures, judge_containers
@@ -16,12 +16,12 @@ from infra import probes
 from infra.assembly import Assembly
 from infra.executor import Executor, Perform, Planned
 from infra.host import Host
-from infra.lock import describe_owner
 from infra.planning import Planning
 from infra.recorder import Recorder
 from infra.registry import Registry
 from infra.signals import shielded
 from infra.targets import Targets
+from infra.watching import Look
 
 
 class Operation:
@@ -189,27 +189,15 @@ class Operation:
 
     # -- verifying ------------------------------------------------------------------
 
-    def verify_current(self) -> Report:
-        """Ask whether the ledger's current release runs, and runs well. Changes nothing."""
-        seen = self._look()
-        check_engine(self.environment, seen)
-        if seen.locked:
-            raise Locked(
-                f"deploy in progress: {describe_owner(seen.owner)}", where=self.environment.ssh,
-                state="being changed, so nothing was verified", todo="verify when it has ended",
-            )  # fmt: skip
-        if seen.current is None:
-            raise Refused(
-                "no release is deployed", where=self.environment.ssh, state="untouched",
-                todo=f"homeguru deploy --env {self.environment.name}",
-            )  # fmt: skip
-        target = self.targets.former(seen.current, pin=True)
-        wanted = target.images(seen)
-        self.recorder.findings = probes.verify(self.host, target, wanted)
-        plan = Plan(
-            "verify", seen.current, target.manifest.name, seen.current, (),
-            images=tuple(wanted.items()),
-        )  # fmt: skip
+    def report_of(self, look: Look) -> Report:
+        """A look as people read it, against the ledger's current release."""
+        release = look.seen.current or "" if look.seen else ""
+        images = look.target.images(look.seen) if look.target and look.seen else {}
+        manifest = look.target.manifest.name if look.target else "what should run"
+        plan = Plan("verify", release, manifest, release, (), images=tuple(images.items()))
+        if look.seen:
+            self.recorder.revision = Revision(before=look.seen.revision, after=look.seen.revision)
+        self.recorder.findings = list(look.findings)
         failed = failures(self.recorder.findings)
         return self.recorder.report(plan, "failed" if failed else "ok", "\n".join(failed))
 
@@ -217,10 +205,12 @@ class Operation:
         """Raise StepFailed when a check did not pass."""
         failed = failures(list(report.findings))
         if failed:
+            name, release = self.environment.name, report.plan.previous
             raise StepFailed(
                 "verification failed: " + "; ".join(failed), where=self.environment.ssh,
-                state=f"should run {report.plan.previous}; nothing was changed",
-                todo=f"homeguru logs SERVICE --env {self.environment.name}",
+                state=f"should run {release}; nothing was changed" if release else "not known",
+                todo=f"homeguru logs SERVICE --env {name}; "
+                f"homeguru deploy --env {name} takes drift back",
             )  # fmt: skip
 
 

@@ -54,10 +54,14 @@ class Planning:
         nothing = Planner(request, self.targets.nothing(), seen, Candidate({}))
         return Planned(undo_of_first(release), nothing)
 
+    def heal(self, seen: Observation) -> Planned:
+        """The way back to the current release, with the secrets that the host has."""
+        assert seen.current is not None, "only a host with a release is watched"
+        return self._plan(self.targets.former(seen.current, pin=True), seen, "heal", seen.current)
+
     def _plan(self, target: Target, seen: Observation, verb: Verb, release: str) -> Planned:
-        mode: Weighing = "former" if verb == "undo" else "keep"
-        if not self.host.locked:
-            mode = "discard"
+        modes: dict[Verb, Weighing] = {"undo": "former", "heal": "present"}
+        mode = modes.get(verb, "keep") if self.host.locked else "discard"
         candidate = self.host.weigh(target.candidate_files(seen), mode)
         request = Request(verb, release, self.host.incoming)
         planner = Planner(request, target, seen, candidate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 
 import httpx
@@ -56,3 +58,29 @@ def outside(target: Target, transport: httpx.BaseTransport | None = None) -> lis
                 ok, detail = False, f"{type(error).__name__} {request.url}"
             findings.append(Finding(request.service, "outside", ok, detail))
     return findings
+
+
+def certificates(target: Target) -> list[Finding]:
+    """How long the certificates still are valid that the application's addresses show."""
+    wanted = target.environment.watch.certificate_days
+    found: dict[tuple[str, int], Finding] = {}
+    for request in verification.requests(target) if wanted else []:
+        url = httpx.URL(request.url)
+        place = (url.host, url.port or 443)
+        if url.scheme == "https" and place not in found and (days := _valid_days(*place)):
+            found[place] = verification.judge_certificate(request, days, wanted)
+    return list(found.values())
+
+
+def _valid_days(host: str, port: int) -> float | None:
+    """Days until the certificate ends; None when it cannot be had, which `outside` tells."""
+    try:
+        with (
+            socket.create_connection((host, port), timeout=10) as plain,
+            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as shown,
+        ):
+            certificate = shown.getpeercert() or {}
+    except OSError:
+        return None
+    ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+    return (ends - time.time()) / 86_400

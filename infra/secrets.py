@@ -52,13 +52,13 @@ def resolve(located: Located, extra: list[SecretSource] | None = None) -> dict[s
 
     Sources in order: process environment, the file, then `extra` (Prefect blocks).
     """
-    wanted = located.environment.secrets
+    environment = located.environment
     sources: list[SecretSource] = [ProcessEnvironment()]
-    if wanted.file:
-        sources.append(SecretsFile(located.beside(wanted.file)))
+    if environment.secrets.file:
+        sources.append(SecretsFile(located.beside(environment.secrets.file)))
     sources += extra or []
     found: dict[str, str] = {}
-    for name in wanted.names:
+    for name in environment.secret_names:
         for source in sources:
             value = source.get(name)
             if value is not None:

@@ -12,7 +12,6 @@ from infra.actions.runner import Runner
 from infra.actions.trust import trust
 from infra.api.button import Say
 from infra.api.client import PrefectApi
-from infra.environments import Located
 from infra.orchestration.vault import block_name
 
 _TYPE = "/block_types/slug/secret"
@@ -33,7 +32,7 @@ def sync_secrets(runner: Runner, say: Say) -> None:
                 todo="set PREFECT_API_URL and PREFECT_SECRETS_AUTH_STRING on GitHub",
             )  # fmt: skip
         try:
-            found = [_synced(api, name, secret) for secret in _names(environments.load(name))]
+            found = [_synced(api, name, secret) for secret in _names(name)]
         finally:
             api.close()
     except HomeguruError as error:
@@ -76,7 +75,5 @@ def _kind(api: PrefectApi) -> dict[str, Any]:
     return {"block_type_id": found["id"], "block_schema_id": schemas[0]["id"]}
 
 
-def _names(located: Located) -> list[str]:
-    environment = located.environment
-    told = [environment.notices.urls] if environment.notices.urls else []
-    return list(dict.fromkeys([*environment.secrets.names, *told]))
+def _names(environment: str) -> list[str]:
+    return environments.load(environment).environment.secret_names

@@ -29,6 +29,11 @@ def ask_here(ask: Ask) -> None:
     _ask.set(ask)
 
 
+def asks_here() -> bool:
+    """Whether somebody at a terminal answers, so that nobody need be called."""
+    return _ask.get() is not None
+
+
 class Decision(RunInput):
     """The form of a run that waits."""
 

@@ -27,7 +27,10 @@ def leave_plan(environment: str, plan: Plan) -> None:
 
 
 def leave_report(report: Report) -> None:
-    """The services with their digests, and the whole report."""
+    """The services with their digests, and the whole report; of a look, its checks alone."""
+    if report.plan.verb == "verify":
+        _markdown("health", report.environment, reporting.report_markdown(report))
+        return
     rows = reporting.service_rows(report.plan.images, dict(report.plan.before))
     _table("services", report.environment, rows, f"{report.title}, release {report.plan.release}")
     _markdown("report", report.environment, reporting.report_markdown(report))

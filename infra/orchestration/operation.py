@@ -9,21 +9,27 @@ from enum import StrEnum
 from typing import Any
 
 from deployments import report as reporting
+from deployments.environment import Environment
 from deployments.errors import Refused
 from deployments.manifest import Manifest
+from deployments.notices import Asked
 from deployments.plan import Step
+from deployments.report import Report
+from deployments.watch import Memory
 from infra import environments
 from infra.assembly import Assembly, assemble
 from infra.executor import Planned
-from infra.host import Host
+from infra.host import Actor, Host
 from infra.operation import Operation
 from infra.orchestration import approval
 from infra.orchestration.artifacts import leave_plan, leave_report, leave_result, outcome
 from infra.orchestration.slot import slot
 from infra.orchestration.tasks import as_task, log
+from infra.orchestration.telling import Teller
 from infra.orchestration.vault import Blocks
 from infra.orchestration.who import current_actor
 from infra.publishing import find_manifest
+from infra.watching import Look, Watcher
 
 EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()})  # type: ignore[misc]
 """The form's choice: every environment that this process can find."""
@@ -35,12 +41,23 @@ class FlowOperation:
     def __init__(
         self, assembly: Assembly, host: Host, operation: Operation, held: ExitStack
     ) -> None:
-        self._environment = assembly.located.environment
+        self.environment: Environment = assembly.located.environment
+        self.teller = Teller(assembly)
         self._assembly = assembly
         self._host = host
         self._operation = operation
         self._held = held
         self._approved = ""
+
+    @property
+    def actor(self) -> Actor:
+        """Who asked for this run."""
+        return self._host.actor
+
+    @property
+    def asked(self) -> Asked:
+        """The same, for notices."""
+        return self.teller.by(self._host.actor)
 
     def find_release(self, wanted: str) -> Manifest:
         """The manifest by name, file, or the newest."""
@@ -57,7 +74,7 @@ class FlowOperation:
 
         Nothing is held meanwhile: no lock, no connection. What runs later is this plan.
         """
-        if not self._environment.approval:
+        if not self.environment.approval:
             return
         self.seen = as_task("observe", self._operation.observe)
         plan = make().plan
@@ -65,14 +82,22 @@ class FlowOperation:
         if not plan.changed:
             return
         log(f"waiting for approval of plan {plan.fingerprint}")
-        given = approval.approved(self._environment, plan)
+        minutes = self.environment.approval_minutes
+        if not approval.asks_here():
+            self.teller.tell(lambda write: write.waits(plan, minutes, self.asked))
+        try:
+            given = approval.approved(self.environment, plan)
+        except Refused as refusal:
+            said = refusal
+            self.teller.tell(lambda write: write.not_approved(said, self.asked))
+            raise
         self._approved = plan.fingerprint
         self._host.actor = replace(self._host.actor, approval=given)
         log(f"approved by {given.who}: {given.reason}")
 
     def lock_and_observe(self) -> None:
         """Take the lock, look, and undo what an earlier run left unfinished."""
-        self._held.enter_context(slot(self._environment))
+        self._held.enter_context(slot(self.environment))
         as_task("connect and lock", self._operation.lock, retries=2)
         self.seen = as_task("observe", self._operation.observe)
         if self.seen.unfinished:
@@ -98,37 +123,59 @@ class FlowOperation:
         planned = as_task("plan", make)
         for what, why in planned.plan.lines():
             log(f"{what:<18} {why}")
-        leave_plan(self._environment.name, planned.plan)
+        leave_plan(self.environment.name, planned.plan)
         return planned
 
     def carry_out(self, planned: Planned) -> dict[str, Any]:
-        """Run the plan's steps and leave the report; returns its summary."""
-        self._same_as_approved(planned)
+        """Run the plan's steps, leave the report and tell; returns its summary."""
+        if self.environment.approval:
+            self._same_as_approved(planned)
+        return self._ended(self._carried_out(planned))
+
+    def _carried_out(self, planned: Planned) -> Report:
         report = self._operation.carry_out(planned)
         leave_report(report)
-        return self._ended(reporting.summary(report))
+        if planned.plan.changed:
+            self.teller.tell(lambda write: write.done(report, self.asked))
+        return report
 
     def _same_as_approved(self, planned: Planned) -> None:
         plan = planned.plan
-        if not (self._environment.approval and plan.changed):
-            return
-        if plan.fingerprint != self._approved:
+        if plan.changed and plan.fingerprint != self._approved:
             raise Refused(
                 f"the plan is {plan.fingerprint} now; approved was {self._approved or 'none'}",
-                where=self._environment.ssh,
+                where=self.environment.ssh,
                 state=f"runs {plan.previous}, unchanged" if plan.previous else "untouched",
                 todo="somebody changed the server meanwhile: start again, and look at the new plan",
             )
 
-    def verify(self) -> dict[str, Any]:
-        """Verify what runs, as the ledger's current release says it should."""
-        report = as_task("verify", self._operation.verify_current)
+    # -- looking --------------------------------------------------------------------
+
+    def look(self, memory: Memory) -> Look:
+        """Look at what runs, from outside and inside; changes nothing."""
+        watcher = Watcher(self._host, self._operation.targets, memory)
+        return as_task("look", watcher.look)
+
+    def heal(self) -> None:
+        """Deploy the current release again. It was approved when it became current."""
+        self.lock_and_observe()
+        planned = self._planned(lambda: self._operation.planning.heal(self.seen))
+        self._carried_out(planned)
+
+    def looked(self, look: Look) -> dict[str, Any]:
+        """Leave what a look found; raises StepFailed when a check did not pass."""
+        report = self._operation.report_of(look)
         leave_report(report)
         self._operation.raise_on_findings(report)
-        return self._ended(reporting.summary(report))
+        return self._ended(report)
 
-    def _ended(self, summary: dict[str, Any]) -> dict[str, Any]:
-        leave_result(self._environment.name, summary)
+    def skipped(self, why: str) -> dict[str, Any]:
+        """The summary of a look that did not take place."""
+        return {"environment": self.environment.name, "outcome": "skipped", "why": why}
+
+    def _ended(self, report: Report) -> dict[str, Any]:
+        summary = reporting.summary(report)
+        leave_result(self.environment.name, summary)
         return summary
 
 
@@ -141,7 +188,9 @@ def operation(verb: str, environment: str, by: str) -> Iterator[FlowOperation]:
         registry = held.enter_context(assembly.registry())
         held.callback(host.close)
         inner = Operation(assembly, assembly.configuration(), host, registry, _perform)
-        yield FlowOperation(assembly, host, inner, held)
+        on = FlowOperation(assembly, host, inner, held)
+        with on.teller.failure_of(verb, lambda: host.actor):
+            yield on
 
 
 def _perform(step: Step, work: Callable[[], None]) -> None:

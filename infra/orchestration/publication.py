@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from prefect import runtime
+
 from deployments.manifest import Manifest
 from infra import clone
-from infra.assembly import assemble
+from infra.assembly import Assembly, assemble
 from infra.orchestration.artifacts import leave_images, leave_result, outcome
 from infra.orchestration.tasks import as_task, log
+from infra.orchestration.telling import Teller
 from infra.orchestration.vault import Blocks
+from infra.orchestration.who import current_actor
 from infra.publishing import Publisher
 from infra.source import staged
 
@@ -18,23 +22,29 @@ def publish_source(
     """Stage the source, build what changed, push, store the manifest."""
     with outcome(environment):
         assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
-        with assembly.registry() as registry:
-            publisher = Publisher(assembly.located, assembly.stack, registry, assembly.login(), log)
-
-            def publish() -> Manifest:
-                ignores = publisher.dockerignores()
-                with (
-                    clone.local(source, ref, assembly.source_token()) as (folder, at),
-                    staged(
-                        folder, at, ignores, allow_dirty=allow_dirty, say=log,
-                        origin=source if clone.is_url(source) else "",
-                    ) as tree,
-                ):  # fmt: skip
-                    return publisher.publish(tree)
-
-            if by:
-                log(f"asked for by {by}")
-            manifest = as_task("build and push", publish)
+        teller, actor = Teller(assembly), current_actor(by)
+        log(f"asked for by {actor.who}, from {actor.origin}")
+        with teller.failure_of("publish", lambda: actor):
+            manifest = as_task(
+                "build and push", lambda: _published(assembly, source, ref, allow_dirty=allow_dirty)
+            )
     leave_images(environment, manifest)
     leave_result(environment, manifest.model_dump())
+    if runtime.flow_run.parent_flow_run_id is None:
+        # A release goes on to its deploy, which has more to tell.
+        teller.tell(lambda write: write.published(manifest, teller.by(actor)))
     return manifest
+
+
+def _published(assembly: Assembly, source: str, ref: str, *, allow_dirty: bool) -> Manifest:
+    with assembly.registry() as registry:
+        publisher = Publisher(assembly.located, assembly.stack, registry, assembly.login(), log)
+        ignores = publisher.dockerignores()
+        with (
+            clone.local(source, ref, assembly.source_token()) as (folder, at),
+            staged(
+                folder, at, ignores, allow_dirty=allow_dirty, say=log,
+                origin=source if clone.is_url(source) else "",
+            ) as tree,
+        ):  # fmt: skip
+            return publisher.publish(tree)

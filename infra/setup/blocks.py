@@ -19,7 +19,7 @@ def ensure_secret_type(api: PrefectApi) -> Change:
 
 def missing_secrets(api: PrefectApi, located: list[Located]) -> list[Change]:
     """Each secret that has neither a block there nor a line in the environment's file here."""
-    names = [block_name(x.environment.name, n) for x in located for n in _names(x)]
+    names = [block_name(x.environment.name, n) for x in located for n in x.environment.secret_names]
     if not names:
         return []
     body = {"block_documents": {"name": {"any_": names}}, "include_secrets": False}
@@ -33,13 +33,7 @@ def _missing(located: Located, blocks: set[str]) -> list[Change]:
     kept = SecretsFile(located.beside(file)) if file else None
     return [
         Change("secret", f"{environment.name} {name}", "missing", f"block {block}")
-        for name in _names(located)
+        for name in environment.secret_names
         for block in [block_name(environment.name, name)]
         if block not in blocks and (kept is None or kept.get(name) is None)
     ]
-
-
-def _names(located: Located) -> list[str]:
-    environment = located.environment
-    told = [environment.notices.urls] if environment.notices.urls else []
-    return list(dict.fromkeys([*environment.secrets.names, *told]))

@@ -1,0 +1,64 @@
+"""Telling people of a run: by the environment's notices, never at the price of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prefect import runtime
+from prefect.settings import PREFECT_UI_URL
+
+from deployments.errors import ExitCode, HomeguruError
+from deployments.notices import Asked, Notice, Writer
+from infra import notices
+from infra.assembly import Assembly
+from infra.host import Actor
+from infra.orchestration.tasks import log
+
+TOLD = ("publish", "deploy", "migrate", "rollback")
+"""Verbs whose failure is told; a look tells what changed instead."""
+
+
+def page_of_run() -> str:
+    """Address of this run's page; empty where the server lives only as long as this process."""
+    base = PREFECT_UI_URL.value()
+    return f"{base.rstrip('/')}/runs/flow-run/{runtime.flow_run.id}" if base else ""
+
+
+class Teller:
+    """Sends notices where the environment names somebody to tell."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._environment = assembly.located.environment
+        self._urls = assembly.notice_urls()
+
+    def tell(self, write: Callable[[Writer], Notice]) -> bool:
+        """Send; whether everybody was reached. Without anybody to tell there is nobody to miss."""
+        told = self._environment.notices
+        if not told.urls:
+            return True
+        if self._urls is None:
+            log(f"nobody was told: secret {told.urls} is missing")
+            return False
+        notice = write(Writer(self._environment.name, told.language))
+        failed = notices.send(self._urls, notice, telegram_api=told.telegram_api)
+        for problem in failed:
+            log(f"notice not sent to {problem}")
+        if not failed:
+            log(f"told: {notice.title}")
+        return not failed
+
+    def by(self, actor: Actor) -> Asked:
+        """Who asked, with the page that people open: the run's, else the one in Actions."""
+        return Asked(actor.who, page_of_run() or actor.link)
+
+    @contextmanager
+    def failure_of(self, verb: str, actor: Callable[[], Actor]) -> Iterator[None]:
+        """Tell how a verb failed. What was refused, or asked for wrongly, only the asker is told."""
+        try:
+            yield
+        except HomeguruError as error:
+            failure = error
+            if verb in TOLD and error.exit_code == ExitCode.FAILED:
+                self.tell(lambda write: write.failed(verb, failure, self.by(actor())))
+            raise

@@ -1,0 +1,75 @@
+"""verify: look, tell what changed, heal where the environment says so, look again."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from prefect.events import emit_event
+
+from deployments.errors import HomeguruError, Locked
+from deployments.watch import HOUR, Memory, News, judge
+from infra.orchestration.memory import Remembered
+from infra.orchestration.operation import FlowOperation
+from infra.orchestration.tasks import log
+from infra.orchestration.telling import page_of_run
+from infra.watching import Look
+
+
+def watch(on: FlowOperation) -> dict[str, Any]:
+    """One look with all that follows from it; raises StepFailed when something is amiss."""
+    kept = Remembered(on.environment.name)
+    before = kept.load()
+    try:
+        look = on.look(before)
+    except Locked as locked:
+        if on.actor.origin != "schedule":
+            raise
+        # A deploy verifies by itself: the next look is soon enough.
+        log(str(locked))
+        return on.skipped(locked.what)
+    healing = on.environment.watch.heal and look.heals and time.time() - before.healed_at > HOUR
+    memory = _remember(on, before, look, healing=healing)
+    if healing:
+        memory = memory.model_copy(update={"healed_at": time.time()})
+        kept.save(memory)
+        _heal(on)
+        look = on.look(memory)
+        memory = _remember(on, memory, look, healing=False)
+    kept.save(memory)
+    return on.looked(look)
+
+
+def _remember(on: FlowOperation, before: Memory, look: Look, *, healing: bool) -> Memory:
+    """The memory after a look; what changed is told, and is an event in Prefect."""
+    memory, news = judge(before, list(look.findings), time.time())
+    if look.seen:
+        memory = memory.model_copy(update={"restarts": look.restarts})
+    if news is None:
+        return memory
+    _emit(on.environment.name, news)
+    log(f"since the last look: {news.kind}")
+    told = on.teller.tell(lambda write: write.news(news, healing=healing, page=page_of_run()))
+    return memory if told else memory.untold(before)
+
+
+def _emit(environment: str, news: News) -> None:
+    """For automations of one's own; an event that is lost is only lost to them."""
+    resource = {
+        "prefect.resource.id": f"homeguru.environment.{environment}",
+        "prefect.resource.name": environment,
+    }
+    payload = {"problems": list(news.problems), "seconds": round(news.seconds)}
+    emit_event(f"homeguru.environment.{news.kind}", resource, payload=payload)
+
+
+def _heal(on: FlowOperation) -> None:
+    """Deploy the current release again; a lock that is held leaves it to the next look."""
+    try:
+        on.heal()
+    except Locked as locked:
+        log(f"not healed: {locked.what}")
+    except HomeguruError as error:
+        failure = error
+        on.teller.tell(lambda write: write.failed("heal", failure, on.asked))
+        raise
