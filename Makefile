@@ -6,10 +6,10 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_LINK_MODE = copy
 export HOMEGURU_STATE ?= $(CURDIR)/.state
 
-.PHONY: help demo demo-down test test-fast lint clean
+.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast control-plane-test lint clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-24s %s\n", $$1, $$2}'
 
 .uv/bin/uv:
 	@echo "installing uv from PyPI"
@@ -27,8 +27,17 @@ demo: .venv/.ready ## A production server on this machine, with a release of Hom
 demo-down: .venv/.ready ## Stop and remove everything that the demo made
 	@$(BIN)/homeguru demo down
 
-test: .venv/.ready lint ## Everything: lint, unit, adapters, harness, and e2e on a real engine
-	@$(BIN)/pytest
+demo-control-plane: .venv/.ready ## A control plane and a server on this machine, and a release through both
+	@$(BIN)/homeguru control-plane demo up
+
+demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
+	@$(BIN)/homeguru control-plane demo down
+
+test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not control-plane-test
+	@$(BIN)/pytest -m "not control_plane"
+
+control-plane-test: .venv/.ready ## The control plane on a real engine: deploys, accounts, what dies, backup, upgrade
+	@$(BIN)/pytest -m control_plane
 
 test-fast: .venv/.ready ## Unit and adapter tests: no engine, seconds
 	@$(BIN)/pytest tests/unit tests/adapters

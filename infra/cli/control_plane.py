@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from infra import signals
-from infra.cli import show
+from infra.cli import control_upkeep, show
+from infra.control import backup
 from infra.control.accounts import MACHINES, Accounts
 from infra.control.demo import ControlDemo
 from infra.control.plane import ControlPlane, Outcome
@@ -22,6 +23,7 @@ control_plane = typer.Typer(
 )
 account = typer.Typer(no_args_is_help=True, help="Accounts of the gateway: one a person.")
 control_plane.add_typer(account, name="account")
+control_upkeep.register(control_plane)
 
 DEMO_SOURCE = CHECKOUT / "tests" / "homeguru"
 
@@ -57,14 +59,18 @@ def up(
     host_key: Annotated[str | None, Text(help='Its key: "ssh-ed25519 AAAA...".')] = None,
     ssh_key: Annotated[Path | None, Text(help="Private key for --host.")] = None,
     builder: Annotated[str | None, Text(help="DOCKER_HOST for a publish in there.")] = None,
+    recipient: Annotated[str | None, Text(help="age1...: whom backups are for.")] = None,
     image: Image = "",
 ) -> None:
     """Put it up, or bring it to what is said here; what is as it should be stays."""
     folders = {"environments": environments, "keys": keys, "ssh_key": ssh_key}
     here = state()
+    if recipient:
+        backup.recipient(recipient)
     settings = here.choose(
         address=address, http=http, https=https, bind=bind, host=host, host_key=host_key,
-        builder=builder, **{k: str(p.expanduser().resolve()) for k, p in folders.items() if p},
+        builder=builder, recipient=recipient,
+        **{k: str(p.expanduser().resolve()) for k, p in folders.items() if p},
     )  # fmt: skip
     if not settings.host:
         ensure_engine(say, state_dir() / "engine")

@@ -11,8 +11,11 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 
 from deployments.errors import HomeguruError, Unreachable, WrongUse
 from infra.control.settings import Settings, State
@@ -62,6 +65,26 @@ class Docker:
     def long(self, label: str, *args: str, timeout: float = 900) -> str:
         """Run `docker` with progress; raises CommandFailed."""
         return run_long(["docker", *args], label, self.say, timeout=timeout, env=self.env)
+
+    @contextmanager
+    def stream(self, label: str, *args: str, stdin: int = DEVNULL) -> Iterator[Popen[bytes]]:
+        """Start `docker` with pipes, and see it end well; a failure in between kills it."""
+        with tempfile.TemporaryFile() as complaints:
+            process = Popen(
+                ["docker", *args], stdin=stdin, stdout=PIPE if stdin == DEVNULL else DEVNULL,
+                stderr=complaints, env=self.env,
+            )  # fmt: skip
+            try:
+                yield process
+                process.wait(600)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+            if process.returncode:
+                complaints.seek(0)
+                said = complaints.read().decode(errors="replace").strip()[-600:]
+                raise DockerRefused(f"{label}: {said or process.returncode}")
 
     def compose(self, variables: dict[str, str]) -> Compose:
         """Compose for this control plane with these variables."""

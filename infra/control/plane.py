@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from deployments.errors import HomeguruError
-from infra.control import volumes
+from infra.control import versions, volumes
 from infra.control.accounts import Accounts
 from infra.control.docker import Compose, Docker
 from infra.control.image import ensure_image
@@ -27,12 +27,13 @@ ROOT_CERTIFICATE = "/data/caddy/pki/authorities/local/root.crt"
 
 @dataclass
 class Outcome:
-    """What `up` did; `certificate` is the file of the gateway's own CA, empty with ACME."""
+    """What `up` or `upgrade` did; `certificate` is the file of the gateway's own CA, empty with ACME."""
 
     url: str
     changes: list[str] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
     certificate: str = ""
+    backup: str = ""
     seconds: float = 0.0
 
 
@@ -51,6 +52,11 @@ class ControlPlane:
         if self.state.keep(self.settings):
             found.changes.append("settings")
         image = ensure_image(self.docker, image)
+        versions.refuse_another(self.docker, self.image(), image)
+        return self.converge(image, found, begin)
+
+    def converge(self, image: str, found: Outcome, begin: float) -> Outcome:
+        """Bring everything to this image, whatever ran before."""
         if self.state.write("image", image):
             found.changes.append(f"image {image}")
         self.accounts.ensure_machines()
@@ -114,7 +120,10 @@ class ControlPlane:
         )
 
     def _start(self, compose: Compose, image: str, found: Outcome) -> None:
-        if self._server_image(compose) != image:
+        if (before := self._server_image(compose)) != image:
+            if before:
+                # Nothing begins, and nothing writes, while the database is brought along.
+                compose.long("stopping", "stop", "worker-docker", "worker", "server", timeout=180)
             self.migrate(compose)
         compose.long("starting the server", "up", "-d", "--wait", "server", "gateway")
         found.changes += self._register(compose, image)

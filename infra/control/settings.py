@@ -37,6 +37,8 @@ class Settings:
     ssh_key: str = ""
     builder: str = ""
     """DOCKER_HOST of the process worker, for a publish there; empty: it cannot build."""
+    recipient: str = ""
+    """age1...: whom backups are encrypted for."""
 
     @property
     def tls(self) -> str:

@@ -1,0 +1,127 @@
+"""`homeguru control-plane status|upgrade|backup|restore`: a control plane that is up."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.cli import show
+from infra.control import backup as backups
+from infra.control import upkeep
+from infra.control.plane import ControlPlane, Outcome
+from infra.control.settings import State
+from infra.control.status import Status
+from infra.control.status import status as look
+from infra.paths import state_dir
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Image = Annotated[str, typer.Option("--image", help="This image; default: of the checkout.")]
+Identity = Annotated[Path, typer.Option("--identity", help="The private age key, a file.")]
+Recipient = Annotated[
+    str | None, typer.Option("--recipient", help="age1...: whom backups are for; it is kept.")
+]
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    show.errors.print(f"  {text}", markup=False)
+
+
+def known(recipient: str | None = None) -> ControlPlane:
+    """The control plane that was put up from here; a recipient is checked and kept."""
+    state = State(state_dir() / "control-plane")
+    settings = state.settings()
+    if recipient:
+        backups.recipient(recipient)
+        settings = replace(settings, recipient=recipient)
+        state.keep(settings)
+    return ControlPlane(state, settings, say)
+
+
+def status(json: Json = False) -> None:
+    """Containers, server, workers, memory, last backup; ends 1 when something is wrong."""
+    found = look(known())
+    show.as_json(found.as_dict()) if json else _show(found)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def upgrade(
+    image: Image = "",
+    recipient: Recipient = None,
+    backup: Annotated[bool, typer.Option(help="Back up before anything is changed.")] = True,
+    json: Json = False,
+) -> None:
+    """Bring it to another image: a backup, then the database, server and workers."""
+    _told(upkeep.upgrade(known(recipient), image, with_backup=backup), json)
+
+
+def backup(
+    to: Annotated[Path | None, typer.Option("--to", help="Folder to write to.")] = None,
+    recipient: Recipient = None,
+    identity: Annotated[
+        Path | None, typer.Option(help="The private age key: the backup is read back.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write the database, encrypted by age, to a file that only its owner may read."""
+    key = backups.identity(identity) if identity else None
+    made = upkeep.make_backup(known(recipient), to, key)
+    if json:
+        show.as_json(asdict(made))
+        return
+    read = "read back to its end" if made.verified else "not read back: give --identity"
+    rows = [("file", made.file), ("bytes", f"{made.bytes}"), ("sha256", made.sha256)]
+    show.pairs([*rows, ("checked", read)])
+    show.console.print("Keep the encryption key apart from it: without it no Secret block is read.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup.")],
+    identity: Identity,
+    image: Annotated[str, typer.Option("--image", help="Run this image then.")] = "",
+    json: Json = False,
+) -> None:
+    """Put a backup in the database's place; runs that were at work then are ended."""
+    _told(upkeep.restore(known(), file, backups.identity(identity), image), json)
+
+
+def _told(found: Outcome, json: bool) -> None:
+    if json:
+        show.as_json(asdict(found))
+        return
+    for change in found.changes:
+        show.console.print(f"  {change}", markup=False)
+    said = "[green]done[/green]" if found.changes else "[green]nothing to do[/green]"
+    show.console.print(f"{said} after {found.seconds:.1f} s")
+    show.pairs([("Prefect UI", found.url), ("backup", found.backup or "none")])
+
+
+def _show(found: Status) -> None:
+    workers = ", ".join(f"{pool}: {len(names)}" for pool, names in found.workers.items())
+    last = found.backup
+    rows = [
+        ("Prefect UI", found.url), ("SSL_CERT_FILE", found.certificate or "not needed"),
+        ("Prefect", found.version or "no answer"), ("image", found.image or "none"),
+        ("workers online", workers or "unknown"), ("runs at work", str(found.runs_at_work)),
+        ("last backup", f"{last.at} {last.file}" if last else "none"),
+        ("memory", f"{found.memory / 2**20:.0f} MiB"),
+    ]  # fmt: skip
+    show.pairs([*rows, *[("problem", text) for text in found.problems]])
+    show.console.print()
+    show.table(
+        ["service", "state", "health", "memory", "restarts"],
+        [
+            [p.service, p.state, p.health or "-", f"{p.memory / 2**20:.0f} MiB", str(p.restarts)]
+            for p in found.containers
+        ],
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the four to `homeguru control-plane`."""
+    for command in (status, upgrade, backup, restore):
+        app.command()(command)

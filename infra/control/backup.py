@@ -1,0 +1,183 @@
+"""Backups of Prefect's database, encrypted for one age recipient; and the way back.
+
+The plain dump never touches a disk. The key of the Secret blocks is not in the database and
+so not in a backup: it is kept apart, or the blocks cannot be read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyrage  # type: ignore[import-untyped]
+
+from deployments.errors import HomeguruError, Refused, WrongUse
+from infra.control.docker import Docker
+from infra.control.settings import State
+
+DUMP = ("pg_dump", "-U", "prefect", "-d", "prefect", "--format=custom", "--no-owner")
+#: Reads a dump to its end and writes it nowhere.
+READ = ("pg_restore", "-f", "/dev/null")
+LAST = "last-backup"
+Key = Any
+"""A private age key; pyrage comes without types."""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup; what is written beside it as JSON."""
+
+    file: str
+    at: str
+    bytes: int
+    sha256: str
+    key: str
+    """Which key its Secret blocks need: twelve digits of that key's hash."""
+    image: str = ""
+    verified: bool = False
+
+
+def recipient(text: str) -> Any:
+    """The public key that backups are made for; raises WrongUse."""
+    try:
+        return pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        raise WrongUse(
+            f"not an age recipient: {text!r}", state="untouched",
+            todo="it reads age1...; age-keygen -o identity.txt makes one; keep that file elsewhere",
+        ) from None  # fmt: skip
+
+
+def identity(file: Path) -> Key:
+    """The private key in a file of age-keygen; its text is in no message."""
+    try:
+        lines = [x.strip() for x in file.read_text().splitlines()]
+        (key,) = [x for x in lines if x and not x.startswith("#")]
+        return pyrage.x25519.Identity.from_str(key)
+    except OSError as error:
+        raise WrongUse(f"--identity: {error.strerror}", where=str(file)) from None
+    except (ValueError, pyrage.IdentityError):
+        raise WrongUse(
+            "not an age identity", where=str(file), todo="one line: AGE-SECRET-KEY-1..."
+        ) from None
+
+
+def key_id(state: State) -> str:
+    """Twelve digits that tell one key of the Secret blocks from another."""
+    return hashlib.sha256(state.secret("encryption-key").encode()).hexdigest()[:12]
+
+
+def make(
+    docker: Docker, postgres: str, state: State, to: str, folder: Path, image: str = ""
+) -> Backup:
+    """Dump the database into an encrypted file, 0600, with its description beside it."""
+    if not to:
+        raise Refused(
+            "no recipient is known, and a backup is never written in plain", state="untouched",
+            todo="age-keygen -o identity.txt, kept elsewhere; then --recipient age1...",
+        )  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    now = datetime.now(UTC)
+    file = folder / f"{docker.settings.project}-{now:%Y%m%dT%H%M%SZ}.dump.age"
+    part = file.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    try:
+        with (
+            part.open("wb") as out,
+            docker.stream("dumping the database", "exec", postgres, *DUMP) as dump,
+        ):
+            pyrage.encrypt_io(dump.stdout, out, [recipient(to)])
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    made = Backup(
+        str(file), f"{now:%Y-%m-%dT%H:%M:%SZ}", file.stat().st_size, digest(file), key_id(state),
+        image,
+    )  # fmt: skip
+    _describe(made, file, state)
+    return made
+
+
+def verify(docker: Docker, postgres: str, file: Path, key: Key) -> None:
+    """Decrypt a backup and let PostgreSQL read it to its end; raises HomeguruError."""
+    _same(file)
+    with opened(docker, "reading the backup", file, key, "exec", "-i", postgres, *READ):
+        pass
+
+
+def described(file: Path) -> dict[str, str]:
+    """What was written beside a backup; empty when nothing is there."""
+    try:
+        found: dict[str, str] = json.loads(_beside(file).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def last(state: State) -> Backup | None:
+    """The last backup that was made from here."""
+    file = state.folder / LAST
+    return Backup(**json.loads(file.read_text())) if file.exists() else None
+
+
+def remember_verified(state: State, made: Backup) -> Backup:
+    """Note that a backup was read back."""
+    seen = Backup(**{**asdict(made), "verified": True})
+    _describe(seen, Path(made.file), state)
+    return seen
+
+
+@contextmanager
+def opened(docker: Docker, label: str, file: Path, key: Key, *words: str) -> Iterator[None]:
+    """Feed the decrypted backup to a `docker` command; raises when either side fails."""
+    with docker.stream(label, *words, stdin=subprocess.PIPE) as taker:
+        try:
+            with file.open("rb") as source:
+                pyrage.decrypt_io(source, taker.stdin, [key])
+            taker.stdin.close()  # type: ignore[union-attr]
+        except (pyrage.DecryptError, OSError) as error:
+            # A taker that gave up tells more, at its end, than the pipe that broke.
+            if "roken pipe" not in str(error):
+                taker.kill()
+                raise Refused(
+                    f"the backup cannot be decrypted: {error}", where=str(file), state="unchanged",
+                    todo="is it the identity of the recipient that the backup was made for?",
+                ) from None  # fmt: skip
+        yield
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def _same(file: Path) -> None:
+    if not file.is_file():
+        raise WrongUse("no such backup", where=str(file), state="unchanged")
+    said = described(file).get("sha256")
+    if said and said != digest(file):
+        raise HomeguruError(
+            "the backup is not what was written: its checksum differs", where=str(file),
+            state="unchanged", todo="take an earlier backup",
+        )  # fmt: skip
+
+
+def _describe(made: Backup, file: Path, state: State) -> None:
+    text = json.dumps(asdict(made), indent=1) + "\n"
+    beside = _beside(file)
+    beside.touch(mode=0o600)
+    beside.write_text(text)
+    state.write(LAST, text)
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.json")

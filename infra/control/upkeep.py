@@ -1,0 +1,141 @@
+"""Backup, upgrade and restore of a control plane that is up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from deployments.errors import HomeguruError, Refused, WrongUse
+from infra.control import backup, versions, volumes
+from infra.control.docker import Compose
+from infra.control.image import ensure_image
+from infra.control.plane import ControlPlane, Outcome
+from infra.control.status import LOOK
+
+BEFORE, RESTORED = "prefect_before", "prefect_restored"
+_SETTLED = "the database was restored from a backup of when it was at work"
+
+
+def make_backup(
+    plane: ControlPlane, folder: Path | None = None, key: backup.Key | None = None
+) -> backup.Backup:
+    """Make a backup, and read it back when the identity is there."""
+    postgres = _postgres(plane)
+    to, where = plane.settings.recipient, folder or plane.state.folder / "backups"
+    made = backup.make(plane.docker, postgres, plane.state, to, where, plane.image())
+    if key:
+        backup.verify(plane.docker, postgres, Path(made.file), key)
+        made = backup.remember_verified(plane.state, made)
+    return made
+
+
+def upgrade(plane: ControlPlane, image: str = "", *, with_backup: bool = True) -> Outcome:
+    """Bring a control plane to another image: backup, stop, migrate, start, register."""
+    begin, old = time.monotonic(), plane.image()
+    if not old:
+        raise WrongUse("no control plane was put up from here", todo="homeguru control-plane up")
+    new = ensure_image(plane.docker, image)
+    found = Outcome(plane.settings.url)
+    if new != old:
+        _newer(plane, old, new, found)
+        if with_backup:
+            found.backup = make_backup(plane).file
+            plane.say(f"backup {found.backup}")
+    try:
+        return plane.converge(new, found, begin)
+    except HomeguruError as error:
+        raise HomeguruError(
+            f"the upgrade to {new} failed: {error.what}", where=error.where,
+            state="the control plane may be down; applications are untouched",
+            todo=way_back(old, found.backup),
+        ) from None  # fmt: skip
+
+
+def way_back(old: str, file: str) -> str:
+    """What to type when an upgrade failed."""
+    if not file:
+        return f"homeguru control-plane up --image {old}; there is no backup to restore"
+    return f"homeguru control-plane restore {file} --identity FILE --image {old}"
+
+
+def restore(plane: ControlPlane, file: Path, key: backup.Key, image: str = "") -> Outcome:
+    """Put a backup in the database's place; the one before is kept beside it."""
+    begin = time.monotonic()
+    image = image or plane.image()
+    compose = plane.compose(image)
+    compose.long("starting postgres", "up", "-d", "--wait", "postgres")
+    postgres = _postgres(plane)
+    backup.verify(plane.docker, postgres, file, key)
+    _same_key(plane, file)
+    _nothing_at_work(plane)
+    compose.long("stopping", "stop", "worker-docker", "worker", "server", timeout=180)
+    _load(plane, postgres, file, key)
+    found = Outcome(plane.settings.url, [f"database of {file.name}"], backup=str(file))
+    plane.migrate(compose)
+    compose.long("starting the server", "up", "-d", "--wait", "server")
+    said = _settle(plane, compose)
+    plane.say(f"runs and slots of then: {said}")
+    return plane.converge(image, found, begin)
+
+
+def _newer(plane: ControlPlane, old: str, new: str, found: Outcome) -> None:
+    before, after = (versions.version(plane.docker, image) for image in (old, new))
+    if versions.numbers(after) < versions.numbers(before):
+        raise Refused(
+            f"Prefect {before} runs, and {new} has {after}: its database does not go back",
+            state="unchanged", todo="restore a backup of that version, with --image",
+        )  # fmt: skip
+    found.changes.append(f"Prefect {before} -> {after}" if before != after else f"Prefect {after}")
+
+
+def _postgres(plane: ControlPlane) -> str:
+    container = plane.compose(plane.image() or "none").containers().get("postgres")
+    if container is None:
+        raise Refused("its PostgreSQL does not run", todo="homeguru control-plane up")
+    return container
+
+
+def _same_key(plane: ControlPlane, file: Path) -> None:
+    said = backup.described(file).get("key")
+    if said and said != backup.key_id(plane.state):
+        raise Refused(
+            "the backup's Secret blocks were written with another encryption key",
+            where=str(file), state="unchanged",
+            todo=f"put that key into {plane.state.folder / 'encryption-key'} and repeat",
+        )  # fmt: skip
+
+
+def _nothing_at_work(plane: ControlPlane) -> None:
+    label = f"label={volumes.LABEL}={plane.settings.project}"
+    if running := plane.docker.text("ps", "-q", "--filter", label).split():
+        raise Refused(
+            f"{len(running)} flow runs are at work", state="unchanged",
+            todo="wait for their end, or cancel them",
+        )  # fmt: skip
+
+
+def _load(plane: ControlPlane, postgres: str, file: Path, key: backup.Key) -> None:
+    """Restore beside what is there, then change the names: a failure leaves the old one."""
+    sql = _sql(plane, postgres)
+    sql(f"DROP DATABASE IF EXISTS {RESTORED}")
+    sql(f"CREATE DATABASE {RESTORED}")
+    words = ("pg_restore", "-U", "prefect", "-d", RESTORED, "--no-owner", "--exit-on-error")
+    with backup.opened(
+        plane.docker, "restoring the database", file, key, "exec", "-i", postgres, *words
+    ):
+        pass
+    sql(f"DROP DATABASE IF EXISTS {BEFORE}")
+    sql(f"ALTER DATABASE prefect RENAME TO {BEFORE}")
+    sql(f"ALTER DATABASE {RESTORED} RENAME TO prefect")
+    plane.say(f"the database of before is kept as {BEFORE}, until the next restore")
+
+
+def _sql(plane: ControlPlane, postgres: str) -> Callable[[str], object]:
+    words = ("exec", postgres, "psql", "-q", "-U", "prefect", "-d", "postgres", "-c")
+    return lambda text: plane.docker.text(*words, text)
+
+
+def _settle(plane: ControlPlane, compose: Compose) -> str:
+    words = ("exec", "-i", compose.containers()["server"], "python", "-", "settle", _SETTLED)
+    return plane.docker.text(*words, data=LOOK.read_bytes(), timeout=300)
