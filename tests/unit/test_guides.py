@@ -1,0 +1,98 @@
+"""Every guide exists in two languages, and none of its commands is unproven."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from deployments.edge import IDLE, render
+from deployments.xdeploy import Edge, Route
+from tests.e2e.guide_blocks import blocks, prose
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "doc" / "guides"
+GUIDES = sorted(file for file in FOLDER.glob("*.md") if not file.name.endswith(".ru.md"))
+_PROVEN = re.compile(r"^<!-- blocks run by (tests/\S+\.py) -->$", re.MULTILINE)
+_MACHINE = re.compile(r"(?<![\w.])/(?:work|tmp|root|home/(?!systech\b)\w+)\b")
+
+
+@pytest.fixture(params=GUIDES, ids=lambda file: file.stem)
+def guide(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+@pytest.fixture
+def both(guide: Path) -> tuple[str, str]:
+    """The guide's text in English and in Russian."""
+    return guide.read_text(), guide.with_suffix(".ru.md").read_text()
+
+
+def test_there_are_guides() -> None:
+    assert FOLDER / "manual-deploy.md" in GUIDES
+    twins = {file.with_suffix(".ru.md").name for file in GUIDES}
+    assert {file.name for file in FOLDER.glob("*.ru.md")} == twins
+
+
+def test_headings_match(both: tuple[str, str]) -> None:
+    english, russian = (re.findall(r"^(#+) .", prose(text), re.MULTILINE) for text in both)
+    assert english == russian
+    assert len(english) > 1
+
+
+def test_code_blocks_match(both: tuple[str, str]) -> None:
+    english, russian = (blocks(text) for text in both)
+    assert [(b.info, b.text) for b in english] == [(b.info, b.text) for b in russian]
+    assert [bool(b.reason) for b in english] == [bool(b.reason) for b in russian]
+
+
+def test_every_fence_was_read(both: tuple[str, str]) -> None:
+    for text in both:
+        assert "```" not in prose(text)
+
+
+def test_lists_tables_and_code_match(both: tuple[str, str]) -> None:
+    english, russian = (prose(text) for text in both)
+    for mark in (r"^\|", r"^- ", r"^\d+\. "):
+        counts = [len(re.findall(mark, text, re.MULTILINE)) for text in (english, russian)]
+        assert counts[0] == counts[1], mark
+    codes = [sorted(re.findall(r"`([^`]+)`", text)) for text in (english, russian)]
+    assert codes[0] == codes[1]
+
+
+def test_every_shell_block_is_proven_or_says_why_not(guide: Path, both: tuple[str, str]) -> None:
+    for text in both:
+        proven = _PROVEN.search("\n".join(text.splitlines()[:5]))
+        if proven:
+            test = (ROOT / proven[1]).read_text()
+            assert guide.name in test, f"{proven[1]} does not read {guide.name}"
+        else:
+            silent = [b.text for b in blocks(text) if b.is_shell and not b.reason]
+            assert silent == []
+
+
+def test_every_link_exists(both: tuple[str, str]) -> None:
+    for text in both:
+        links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose(text))
+        local = [link for link in links if "://" not in link]
+        assert [link for link in local if not (FOLDER / link).exists()] == []
+
+
+def test_nothing_of_one_machine_is_in_it(both: tuple[str, str]) -> None:
+    for text in both:
+        assert _MACHINE.findall(text) == []
+
+
+def test_the_edge_by_hand_is_that_of_a_deploy() -> None:
+    text = (FOLDER / "manual-deploy.md").read_text()
+    (block,) = (b.text for b in blocks(text) if "backend be_api" in b.text)
+    by_hand = block.partition("<<'EOF'\n")[2].partition("EOF\n")[0]
+    routes = {
+        "api": Route(listen=8003, port=8000, health="/health"),
+        "frontend": Route(listen=3003, port=3000, health="/"),
+    }
+    edge = Edge(service="edge", config="edge/haproxy.cfg", routes=routes)
+    whole = render("", edge, {"api": ("api", IDLE), "frontend": ("frontend", IDLE)})
+    spare = re.compile(r"^    (?:#|server s2 ).*\n", re.MULTILINE)
+    assert by_hand.strip() == spare.sub("", whole).strip()
