@@ -109,7 +109,7 @@ def account_add(
     plane = known()
     given = sys.stdin.readline().rstrip("\n") if stdin else ""
     password = plane.accounts.add(name, given)
-    plane.refresh_accounts()
+    plane.refresh()
     show.console.print(f"{name} may do: {MACHINES.get(name, 'everything')}")
     if not given:
         show.console.print(f"password (shown once): {password}", markup=False)
@@ -120,7 +120,7 @@ def account_remove(name: str) -> None:
     """Remove a person's account."""
     plane = known()
     plane.accounts.remove(name)
-    plane.refresh_accounts()
+    plane.refresh()
 
 
 @account.command("list")

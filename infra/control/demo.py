@@ -57,23 +57,31 @@ class ControlDemo:
         self._timed("engine", lambda: ensure_engine(self.say, self.state / "engine"))
         self._timed("images", lambda: ensure_images((*ALL, CADDY, DOCKER), self.say))
         info: SandboxInfo = self._timed("sandbox", self._sandbox().up)
-        self._write(info)
+        self.join(info, write_environment(info, self.state / "here", ENVIRONMENT))
+        return info
+
+    def join(self, info: SandboxInfo, file: Path) -> None:
+        """The control plane beside a sandbox that is up, for the environment in `file`."""
+        self._write(info, file)
         plane = self.plane
         self._timed("control plane", lambda: plane.up(self.image))
         connect(plane.settings.project, f"{self.sandbox}-server")
         connect(plane.settings.project, f"{self.sandbox}-registry", REGISTRY_NAME)
         self._blocks()
-        return info
 
     def down(self) -> None:
         """Remove all of it."""
+        self.leave()
+        self._sandbox().down()
+        stop_engine(self.say, self.state / "engine")
+
+    def leave(self) -> None:
+        """Remove the control plane alone."""
         settings = State(self.state / "control-plane")
         if (settings.folder / "settings.json").exists():
             for part in ("server", "registry"):
                 disconnect(self.plane.settings.project, f"{self.sandbox}-{part}")
             self.plane.down(volumes_too=True)
-        self._sandbox().down()
-        stop_engine(self.say, self.state / "engine")
         shutil.rmtree(self.state / "control-plane", ignore_errors=True)
 
     @property
@@ -100,7 +108,7 @@ class ControlDemo:
             plane.accounts.add(name, known[name])
             file.touch(mode=0o600)
             file.write_text(json.dumps(known))
-            plane.refresh_accounts()
+            plane.refresh()
         return known[name]
 
     def variables(self, account: str) -> dict[str, str]:
@@ -152,12 +160,14 @@ class ControlDemo:
     def _sandbox(self) -> Sandbox:
         return Sandbox(self.sandbox, self.state / "sandbox", self.say)
 
-    def _write(self, info: SandboxInfo) -> None:
+    def _write(self, info: SandboxInfo, file: Path) -> None:
         """The environment twice: as this machine sees the server, and as a container does."""
-        file = write_environment(info, self.state / "here", ENVIRONMENT)
-        there, keys = self.state / "there", self.state / "keys"
-        for folder in (there, keys):
+        here, there, keys = (self.state / name for name in ("here", "there", "keys"))
+        for folder in (here, there, keys):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if file.parent != here:
+            for name in (file.name, f"{ENVIRONMENT}.secrets.env"):
+                shutil.copy(file.with_name(name), here / name)
         shutil.copy(info.ssh_key, keys / "sandbox")
         server = f"{self.sandbox}-server"
         text = file.read_text()

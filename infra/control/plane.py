@@ -72,8 +72,8 @@ class ControlPlane:
         found.seconds = time.monotonic() - begin
         return found
 
-    def refresh_accounts(self) -> None:
-        """Let a gateway that runs take the accounts as they are now."""
+    def refresh(self) -> None:
+        """Bring changed files there; a gateway that runs takes the accounts as they are now."""
         image = self.image()
         if self._push(image):
             self._reload(self.compose(image))

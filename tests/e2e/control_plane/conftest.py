@@ -1,0 +1,59 @@
+"""One control plane beside the session's sandbox, with the release that the sandbox runs."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from infra.control.demo import ControlDemo
+from infra.control.volumes import LABEL
+from infra.sandbox.client import docker
+from infra.sandbox.images import CADDY, DOCKER, ensure_images
+from tests.e2e.conftest import ROOT, World, say
+from tests.e2e.control_plane.control import Control
+
+PROJECT = "hgtest-plane"
+#: Runs wait for the slot; the schedule is there, and begins nothing while tests look.
+MORE = "lock_wait = 120\n\n[watch]\nevery = 86400\n\n[host]"
+
+
+def remove() -> None:
+    """What a killed run left, by name and label."""
+    names = [
+        f"name=^{PROJECT}-(server|worker|worker-docker|gateway|postgres)-",
+        f"label={LABEL}={PROJECT}",
+    ]
+    for wanted in names:
+        if found := docker("ps", "-aq", "--filter", wanted).split():
+            docker("rm", "-f", *found)
+
+
+@pytest.fixture(scope="session")
+def control(world: World) -> Iterator[Control]:
+    """A control plane; its first start builds the image of this checkout."""
+    state = ROOT / ".state" / "control-e2e"
+    demo = ControlDemo(state, say, project=PROJECT, sandbox=world.info.project)
+    ensure_images((CADDY, DOCKER), say)
+    remove()
+    demo.leave()
+    shutil.rmtree(state, ignore_errors=True)
+    demo = ControlDemo(state, say, project=PROJECT, sandbox=world.info.project)
+    try:
+        if not world.ok("status", "--env", "sandbox")["release"]:
+            world.ok("release", "--env", "sandbox", "--source", str(world.repository))
+        release = str(world.ok("status", "--env", "sandbox")["release"]).partition("-")[2]
+        file = world.environments / "sandbox.toml"
+        ours = state / "environment"
+        ours.mkdir(parents=True)
+        shutil.copy(file.with_suffix(".secrets.env"), ours)
+        (ours / file.name).write_text(file.read_text().replace("[host]", MORE, 1))
+        begin = time.monotonic()
+        demo.join(world.info, ours / file.name)
+        say(f"control plane up after {time.monotonic() - begin:.0f} s")
+        yield Control(demo, world, release)
+    finally:
+        demo.leave()
+        shutil.rmtree(state, ignore_errors=True)

@@ -1,0 +1,163 @@
+"""What each account may ask of the real gateway, and what it answers instead."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from infra.orchestration.vault import block_name
+
+pytestmark = [pytest.mark.e2e, pytest.mark.control_plane]
+
+ID = "00000000-0000-0000-0000-000000000000"
+RUN = f"/api/flow_runs/{ID}"
+NAMED = "/api/block_types/slug/secret/block_documents/name"
+CANCEL = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+OURS = {"name": "homeguru-sandbox-x", "data": {"value": "v"}}
+
+MAY = [
+    ("trigger", "GET", "/api/deployments/name/deploy/deploy", None),
+    ("trigger", "GET", RUN, None),
+    ("trigger", "POST", "/api/flow_runs/filter", {}),
+    ("trigger", "POST", "/api/logs/filter", {}),
+    ("trigger", "POST", f"/api/deployments/{ID}/create_flow_run", {"parameters": {}}),
+    ("trigger", "POST", f"{RUN}/set_state", CANCEL),
+    ("reporter", "POST", "/api/flows/", {"name": "publish"}),
+    ("reporter", "POST", "/api/logs/", []),
+    ("reporter", "POST", f"{RUN}/set_state", {"state": {"type": "COMPLETED"}}),
+    ("reporter", "PATCH", RUN, {"name": "publish HEAD"}),
+    ("secrets", "GET", f"{NAMED}/homeguru-sandbox-nothing", None),
+    ("secrets", "POST", "/api/block_documents/", OURS),
+    ("secrets", "PATCH", f"/api/block_documents/{ID}", {"data": {"value": "v"}}),
+    ("demo", "GET", "/api/work_pools/homeguru", None),
+    ("", "GET", "/api/health", None),
+]
+MAY_NOT = [
+    # Blocks, by every door.
+    ("trigger", "GET", f"{NAMED}/homeguru-sandbox-jwt-secret-key?include_secrets=true", None),
+    ("trigger", "POST", "/api/block_documents/filter", {"include_secrets": True}),
+    ("reporter", "GET", f"{NAMED}/homeguru-sandbox-jwt-secret-key", None),
+    ("reporter", "POST", "/api/block_documents/filter", {}),
+    ("secrets", "GET", f"{NAMED}/homeguru-sandbox-jwt-secret-key?include_secrets=true", None),
+    ("secrets", "GET", f"{NAMED}/homeguru-sandbox-jwt-secret-key?", None),
+    ("secrets", "GET", f"{NAMED}/somebody-else", None),
+    ("secrets", "GET", f"/api/block_documents/{ID}?include_secrets=true", None),
+    ("secrets", "GET", f"/api/block_documents/{ID}", None),
+    ("secrets", "POST", "/api/block_documents/filter", {"include_secrets": True}),
+    ("secrets", "POST", "/api/block_documents/", {**OURS, "name": "somebody-else"}),
+    ("secrets", "DELETE", f"/api/block_documents/{ID}", None),
+    # A run's end, its place and its environment are not for who presses the button.
+    ("trigger", "POST", f"{RUN}/set_state", {"state": {"type": "COMPLETED"}}),
+    ("trigger", "POST", f"{RUN}/set_state", {**CANCEL, "force": True}),
+    ("trigger", "POST", f"{RUN}/resume", {}),
+    ("trigger", "POST", f"{RUN}/input", {}),
+    ("trigger", "POST", f"/api/deployments/{ID}/create_flow_run", {"job_variables": {"env": {}}}),
+    ("trigger", "POST", f"/api/deployments/{ID}/create_flow_run", {"state": {"type": "RUNNING"}}),
+    ("trigger", "PATCH", f"/api/deployments/{ID}", {"job_variables": {}}),
+    ("trigger", "PATCH", "/api/work_pools/homeguru-docker", {"base_job_template": {}}),
+    ("trigger", "POST", "/api/flow_runs/", {}),
+    # Who reports does not press.
+    ("reporter", "POST", f"/api/deployments/{ID}/create_flow_run", {"parameters": {}}),
+    ("reporter", "POST", "/api/flow_runs/", {"flow_id": ID, "deployment_id": ID}),
+    ("reporter", "POST", "/api/flow_runs/", {"flow_id": ID, "work_pool_name": "homeguru"}),
+    ("reporter", "PATCH", RUN, {"job_variables": {"command": "sh"}}),
+    ("reporter", "PATCH", RUN, {"parameters": {"environment": "production"}}),
+    ("reporter", "POST", f"{RUN}/set_state", {"state": {"type": "SCHEDULED"}}),
+    ("reporter", "POST", f"{RUN}/resume", {}),
+    ("secrets", "POST", "/api/flow_runs/filter", {}),
+    # Not as it is written, and not in other letters.
+    ("trigger", "GET", "/api/deployments/../block_documents/filter", None),
+    ("trigger", "GET", f"/api/flow_runs/{ID}/../../block_types/filter", None),
+    ("trigger", "GET", "/api//flow_runs/" + ID, None),
+    ("trigger", "POST", "/api/flow%5Fruns/filter", {}),
+    ("trigger", "POST", "/api/flow_runs/filter/", {}),
+    ("trigger", "POST", "/API/flow_runs/filter", {}),
+    ("trigger", "GET", f"/api/flow_runs/{ID}%2f..%2f..%2fblock_types", None),
+    ("trigger", "POST", "/api/flow_runs/filter?x=1", {}),
+    ("trigger", "GET", "/", None),
+]
+BODIES = {
+    "escaped": b'{"job\\u005fvariables": {"env": {"A": "b"}}}',
+    "escaped in capitals": b'{"job\\u005Fvariables": {}}',
+    "utf-16": '{"job_variables": {}}'.encode("utf-16"),
+    "utf-16, no mark": '{"job_variables": {}}'.encode("utf-16-le"),
+    "utf-16, the other end first": '{"job_variables": {}}'.encode("utf-16-be"),
+    "utf-8 with a mark": b'\xef\xbb\xbf{"job_variables": {}}',
+    "after a line": b'\n{"job_variables": {}}',
+}
+Ask = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture(scope="module")
+def ask(control) -> Ask:
+    """One request, sent letter for letter; status and answer."""
+    settings = control.demo.plane.settings
+    trust = ssl.create_default_context(cafile=str(control.demo.state / "control-plane" / "ca.crt"))
+    passwords = {n: control.demo.password(n) for n in ("trigger", "reporter", "secrets", "demo")}
+
+    def send(account: str, method: str, target: str, body: Any = None, **more: str) -> tuple:
+        link = http.client.HTTPSConnection(settings.address, settings.https, context=trust)
+        headers = {"Content-Type": "application/json", **more}
+        if account:
+            pair = f"{account}:{passwords[account]}".encode()
+            headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        link.request(method, target, data, headers)
+        answer = link.getresponse()
+        text = answer.read().decode(errors="replace")
+        link.close()
+        return answer.status, text
+
+    return send
+
+
+def test_what_an_account_may(ask: Ask) -> None:
+    refused = [(*case, found) for case in MAY if (found := ask(*case))[0] in (401, 403)]
+    assert refused == []
+
+
+def test_what_it_may_not(ask: Ask) -> None:
+    let_in = [(*case, found) for case in MAY_NOT if (found := ask(*case))[0] != 403]
+    assert let_in == []
+
+
+def test_nobody_sees_anything_but_the_health(ask: Ask) -> None:
+    closed = ["/", "/api/admin/version", "/api/flow_runs/filter", "/docs", "/api/health/", "/api/ready",
+              "/api//health", "/api/health?x=1", "/api/HEALTH", "/api/events/in"]  # fmt: skip
+    assert {path: ask("", "GET", path)[0] for path in closed} == dict.fromkeys(closed, 401)
+    assert ask("", "POST", "/api/health", {})[0] == 401
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_cannot_hide_what_it_says(ask: Ask, control, name: str) -> None:
+    with control.api("trigger") as api:
+        deployment = api.get("/deployments/name/verify/verify")["id"]
+    found = ask("trigger", "POST", f"/api/deployments/{deployment}/create_flow_run", BODIES[name])
+    assert found[0] == 403
+
+
+def test_another_site_cannot_use_a_persons_password(ask: Ask) -> None:
+    found = ask("demo", "POST", "/api/flow_runs/filter", {}, **{"Sec-Fetch-Site": "cross-site"})
+    assert found[0] == 403
+
+
+def test_who_writes_secrets_sees_stars(ask: Ask, control) -> None:
+    status, text = ask("secrets", "GET", f"{NAMED}/{block_name('sandbox', 'JWT_SECRET_KEY')}")
+    assert status == 200
+    assert set(json.loads(text)["data"]["value"]) == {"*"}
+
+
+def test_passwords_are_no_part_of_the_log(control) -> None:
+    shown = control.demo.plane.docker.text(
+        "exec", control.container("gateway"), "cat", "/var/log/homeguru/gateway/access.log"
+    )
+    assert '"user_id":"trigger"' in shown
+    passwords = [control.demo.password(n) for n in ("trigger", "secrets")]
+    hidden = [*passwords, *(b64encode(f"trigger:{p}".encode()).decode() for p in passwords[:1])]
+    assert [text for text in hidden if text in shown] == []
