@@ -1,0 +1,215 @@
+"""The control plane's parts that need no engine."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from deployments.errors import WrongUse
+from infra.control.accounts import MACHINES, Accounts
+from infra.control.image import PARTS, fingerprint
+from infra.control.receive import fill
+from infra.control.register import close_pool, closed, docker_variables
+from infra.control.settings import Settings, State
+from infra.control.start import variables
+from infra.control.volumes import wanted
+from infra.orchestration.schemas import job_template
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(tmp_path / "state")
+
+
+def mode(file: Path) -> int:
+    return file.stat().st_mode & 0o777
+
+
+def opened(kind: str, chosen: dict) -> dict:
+    template = job_template(kind)
+    for name, value in chosen.items():
+        template["variables"]["properties"][name]["default"] = value
+    return template
+
+
+@pytest.mark.parametrize("kind", ["docker", "process"])
+def test_a_closed_pool_leaves_nothing_to_choose(kind: str) -> None:
+    chosen = docker_variables("control", "flows:1") if kind == "docker" else {}
+    found = closed(opened(kind, chosen), job_template(kind))
+    shown = json.dumps(found["job_configuration"])
+    assert "{{" not in shown
+    assert "env" not in found["job_configuration"]
+    assert found["variables"]["additionalProperties"] is False
+    for name, each in found["variables"]["properties"].items():
+        assert each["const"] == each["default"], name
+    assert chosen.items() <= found["job_configuration"].items()
+    # What is closed stays as it is.
+    assert closed(found, job_template(kind)) == found
+
+
+def test_a_flow_container_has_no_socket_and_no_privileges() -> None:
+    found = docker_variables("control", "flows:1")
+    assert all(volume.endswith(":ro") for volume in found["volumes"])
+    assert "docker.sock" not in json.dumps(found)
+    assert found["container_create_kwargs"]["cap_drop"] == ["ALL"]
+    assert "privileged" not in found
+
+
+def test_a_pool_is_closed_once() -> None:
+    class Api:
+        template, sent = opened("process", {}), 0
+
+        def get(self, path: str) -> dict:
+            return {"base_job_template": self.template}
+
+        def patch(self, path: str, body: dict) -> None:
+            self.template, self.sent = body["base_job_template"], self.sent + 1
+
+    api = Api()
+    assert close_pool(api, "homeguru", "process") is True  # type: ignore[arg-type]
+    assert close_pool(api, "homeguru", "process") is False  # type: ignore[arg-type]
+    assert api.sent == 1
+
+
+def test_accounts_keep_hashes_only(state: State) -> None:
+    accounts = Accounts(state)
+    accounts.ensure_machines()
+    password = accounts.add("anna")
+    assert accounts.names() == [*sorted(MACHINES), "anna"]
+    assert accounts.people() == ["anna"]
+    file = state.folder / "accounts"
+    assert mode(file) == 0o600
+    assert mode(state.folder) == 0o700
+    assert password not in file.read_text()
+    (line,) = [x for x in accounts.caddy().splitlines() if x.startswith("anna ")]
+    assert bcrypt.checkpw(password.encode(), base64.b64decode(line.split()[1]))
+    again = accounts.add("anna")
+    assert again != password
+    accounts.remove("anna")
+    assert accounts.people() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "said"),
+    [
+        ("Anna", "", "not an account's name"), ("a b", "", "not an account's name"),
+        ("a\nb", "", "not an account's name"), ("x" * 41, "", "not an account's name"),
+        ("anna", "short", "12 to 72 bytes"), ("anna", "я" * 40, "12 to 72 bytes"),
+    ],
+)  # fmt: skip
+def test_a_wrong_account_is_said(state: State, name: str, password: str, said: str) -> None:
+    with pytest.raises(WrongUse, match=said):
+        Accounts(state).add(name, password)
+    assert not (state.folder / "accounts").exists()
+
+
+def test_a_machine_account_is_renewed_and_not_removed(state: State) -> None:
+    accounts = Accounts(state)
+    accounts.ensure_machines()
+    with pytest.raises(WrongUse, match="machine account"):
+        accounts.remove("trigger")
+    with pytest.raises(WrongUse, match="no account"):
+        accounts.remove("nobody")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"address": "no domain"}, "not a domain"), ({"address": "host"}, "not a domain"),
+        ({"project": "Up"}, "not a project name"),
+        ({"address": "a.example.org", "https": 8443}, "needs the ports 80 and 443"),
+        ({"keys": "/no/such/folder"}, "--keys: no folder"),
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_work(state: State, chosen: dict, said: str) -> None:
+    with pytest.raises(WrongUse, match=said):
+        state.choose(**chosen)
+    assert not state.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "https", "tls", "url"),
+    [
+        ("deploy.example.org", 443, "acme", "https://deploy.example.org"),
+        ("192.0.2.7", 443, "internal", "https://192.0.2.7"),
+        ("2001:db8::1", 8443, "internal", "https://[2001:db8::1]:8443"),
+        ("localhost", 8443, "internal", "https://localhost:8443"),
+    ],
+)
+def test_an_address_decides_the_certificate(address: str, https: int, tls: str, url: str) -> None:
+    found = Settings(address=address, https=https).check()
+    assert (found.tls, found.url) == (tls, url)
+
+
+def test_settings_are_kept_and_added_to(state: State) -> None:
+    with pytest.raises(WrongUse, match="no control plane was put up from here"):
+        state.settings()
+    assert state.keep(state.choose(address="192.0.2.7", recipient=None)) is True
+    assert state.keep(state.choose(recipient="age1x")) is True
+    assert state.keep(state.choose()) is False
+    assert (state.settings().address, state.settings().recipient) == ("192.0.2.7", "age1x")
+    (state.folder / "settings.json").write_text('{"unknown": 1}')
+    with pytest.raises(WrongUse, match=r"settings\.json cannot be read"):
+        state.settings()
+
+
+def test_a_secret_is_made_once(state: State) -> None:
+    made = state.secret("encryption-key")
+    assert state.secret("encryption-key") == made
+    assert len(base64.urlsafe_b64decode(made)) == 32
+    assert mode(state.folder / "encryption-key") == 0o600
+
+
+def test_the_files_and_their_modes(state: State, tmp_path: Path) -> None:
+    folder = tmp_path / "environments"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.toml", "a.secrets.env", "deep/compose.yml"):
+        (folder / name).write_text(name)
+    accounts = Accounts(state)
+    accounts.ensure_machines()
+    found = wanted(state, Settings(environments=str(folder)), accounts)
+    assert set(found["environments"]) == {"a.toml", "deep/compose.yml"}
+    assert {f[1] for files in found.values() for f in files.values()} == {0o600, 0o444}
+    assert found["database-secret"]["password"][1] == 0o444
+    assert set(found["gateway-config"]) == {"Caddyfile", "routes", "bodies", "accounts"}
+    assert found["keys"] == {}
+
+
+def test_a_volume_holds_what_was_sent_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.chown", lambda *_: None)
+    files = {"a/key": (base64.b64encode(b"secret").decode(), 0o600, 10001)}
+    (tmp_path / "old").write_text("of yesterday")
+    assert fill(tmp_path, files) is True
+    assert fill(tmp_path, files) is False
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [tmp_path / "a" / "key"]
+    assert mode(tmp_path / "a" / "key") == 0o600
+    assert mode(tmp_path / "a") == 0o700
+
+
+def test_the_server_reads_its_secrets_from_files(tmp_path: Path) -> None:
+    for name, text in (("database/password", "a/b@c"), ("server/encryption-key", "key=")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text + "\n")
+    found = variables(tmp_path)
+    assert found["PREFECT_SERVER_ENCRYPTION_KEY"] == "key="
+    assert ":a%2Fb%40c@postgres:5432/" in found["PREFECT_SERVER_DATABASE_CONNECTION_URL"]
+
+
+def test_an_image_is_named_after_what_is_in_it(tmp_path: Path) -> None:
+    for part in PARTS:
+        (tmp_path / part).mkdir() if "." not in part else (tmp_path / part).write_text("")
+    (tmp_path / "infra" / "a.py").write_text("1")
+    first = fingerprint(tmp_path)
+    (tmp_path / "infra" / "__pycache__").mkdir()
+    (tmp_path / "infra" / "__pycache__" / "a.pyc").write_text("x")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "a.py").write_text("x")
+    assert fingerprint(tmp_path) == first
+    (tmp_path / "infra" / "a.py").rename(tmp_path / "infra" / "b.py")
+    assert fingerprint(tmp_path) != first

@@ -1,0 +1,74 @@
+"""An engine over SSH, keys of backups, and what a failed upgrade says: without an engine."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from deployments.errors import WrongUse
+from infra.control import backup, status, versions
+from infra.control.docker import Docker
+from infra.control.settings import Settings, State
+from infra.control.upkeep import way_back
+
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(tmp_path / "state")
+
+
+def mode(file: Path) -> int:
+    return file.stat().st_mode & 0o777
+
+
+def test_over_ssh_one_host_key_is_accepted(state: State, tmp_path: Path) -> None:
+    key = tmp_path / "it's a key"
+    key.touch()
+    settings = Settings(host="root@192.0.2.7:2222", host_key=HOST_KEY, ssh_key=str(key))
+    docker = Docker(state, settings, print)
+    assert docker.env["DOCKER_HOST"] == "ssh://root@192.0.2.7:2222"
+    wrapper = Path(docker.env["PATH"].split(":")[0]) / "ssh"
+    assert mode(wrapper) == 0o700
+    known = state.folder / "known_hosts"
+    assert known.read_text() == f"[192.0.2.7]:2222 {HOST_KEY}\n"
+    # As OpenSSH itself understands it.
+    done = subprocess.run([wrapper, "-G", "192.0.2.7"], capture_output=True, text=True, check=True)
+    said = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
+    assert said["stricthostkeychecking"] == "true"
+    assert said["userknownhostsfile"] == str(known)
+    assert (said["globalknownhostsfile"], said["identitiesonly"]) == ("/dev/null", "yes")
+    assert said["identityfile"] == str(key)
+
+
+def test_over_ssh_a_host_without_a_key_is_refused(state: State) -> None:
+    with pytest.raises(WrongUse, match="an unknown host is never trusted"):
+        Docker(state, Settings(host="root@192.0.2.7"), print)
+
+
+def test_keys_of_backups(tmp_path: Path) -> None:
+    ours = pyrage.x25519.Identity.generate()
+    file = tmp_path / "identity"
+    file.write_text(f"# created: today\n# public key: x\n{ours}\n")
+    assert str(backup.identity(file).to_public()) == str(ours.to_public())
+    assert str(backup.recipient(str(ours.to_public()))) == str(ours.to_public())
+    with pytest.raises(WrongUse, match="not an age recipient"):
+        backup.recipient("age1nonsense")
+    file.write_text(f"{str(ours)[:-3]}\n")
+    with pytest.raises(WrongUse, match="not an age identity") as told:
+        backup.identity(file)
+    assert str(ours)[:-3] not in str(told.value)
+    with pytest.raises(WrongUse, match="No such file"):
+        backup.identity(tmp_path / "nothing")
+
+
+def test_small_things() -> None:
+    assert status.in_bytes("195.5MiB") == int(195.5 * 2**20)
+    assert (status.in_bytes("12kB"), status.in_bytes("0B")) == (12000, 0)
+    assert versions.numbers("3.10.0") > versions.numbers("3.9.12")
+    assert "restore b.age --identity FILE --image old" in way_back("old", "b.age")
+    assert "up --image old" in way_back("old", "")
