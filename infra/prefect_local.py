@@ -73,6 +73,9 @@ class LocalPrefect:
             "PREFECT_PROFILES_PATH": str(self._state / "prefect" / "profiles.toml"),
             "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            # These processes write to log files, where what goes wrong must be found.
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+            "PREFECT_API_LOG_RETRYABLE_ERRORS": "true",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             # The server notices a worker's end after three of these and at most 15 s more.
             "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",

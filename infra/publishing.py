@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,6 +115,7 @@ class Publisher:
                 labels={
                     "org.opencontainers.image.revision": w.revision,
                     "org.homeguru.inputs": w.inputs,
+                    **_linked(source.origin),
                 },
             )
             for w in missing
@@ -180,6 +182,15 @@ def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest
 
 def _dockerignore(service: str) -> str:
     return (docker_dir() / f"Dockerfile.{service}.dockerignore").read_text()
+
+
+def _linked(origin: str) -> dict[str, str]:
+    """The label by which GHCR links a package to its repository, where that is known."""
+    page = origin.removesuffix(".git") if origin.startswith("https://") else ""
+    parts = [os.environ.get(n, "") for n in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY")]
+    if not page and all(parts):
+        page = "/".join(parts)
+    return {"org.opencontainers.image.source": page} if page else {}
 
 
 def _check_build_names(build: dict[str, str], services: list[str]) -> None:

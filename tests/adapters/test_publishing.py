@@ -273,3 +273,25 @@ def test_an_image_that_is_not_there(located, with_database, source):
         _publisher(located, with_database, Store()).publish(source)
     assert caught.value.what == "no image localhost:5000/library/postgres:16 for service db"
     assert caught.value.todo == "correct [images] db in the environment"
+
+
+def test_an_image_names_the_repository_that_its_package_belongs_to(
+    located, stack, source, built, monkeypatch
+):
+    """GHCR links a package to a repository by this label alone."""
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/homeguru")
+    assert publishing._linked(source.origin) == {
+        "org.opencontainers.image.source": "https://github.com/acme/homeguru"
+    }
+    cloned = publishing._linked("https://github.com/acme/other.git")
+    assert cloned == {"org.opencontainers.image.source": "https://github.com/acme/other"}
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    assert publishing._linked(source.origin) == {}
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/homeguru")
+    store = Store()
+    images = built(store)
+    _publisher(located, stack, store).publish(source)
+    assert {i.labels["org.opencontainers.image.source"] for i in images} == {
+        "https://github.com/acme/homeguru"
+    }

@@ -18,7 +18,7 @@ import pytest
 
 from deployments.variables import parse_secrets
 from infra.registry import Registry
-from tests.e2e.conftest import git, say
+from tests.e2e.conftest import Chat, git, say
 from tests.e2e.stand_in_runner import Job, StepEnded, calls, steps
 
 pytestmark = pytest.mark.e2e
@@ -29,13 +29,21 @@ numbers = iter(range(100, 10_000))
 
 
 @pytest.fixture(scope="module")
-def environment(world) -> Iterator[None]:
+def chat(world) -> Iterator[Chat]:
+    """Who is told of builds and deploys."""
+    with world.told(1001) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def environment(world, chat: Chat) -> Iterator[None]:
     """`.homeguru/sandbox.toml` in the application's repository: it knows no server."""
     text = (world.environments / "sandbox.toml").read_text()
     host = '[host]\naddress = "unknown.example.org"\nuser = "nobody"\nkey_file = "none"\n'
     host += "host_keys = []\ntunnel_registry = true\n"
     text = re.sub(r"\[host\]\n(?:.+\n)+", host, text)
     text = re.sub(r'file = ".*secrets.env"\n', "", text)
+    assert "[notices]" in text
     folder = world.repository / ".homeguru"
     kept = {p: (world.repository / p).read_text() for p in ("src/version.py", "src/api/main.py")}
     folder.mkdir()
@@ -49,7 +57,7 @@ def environment(world) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def secrets(world) -> dict[str, str]:
+def secrets(world, chat: Chat) -> dict[str, str]:
     """Secrets of the repository on GitHub."""
     info = world.info
     values = parse_secrets((world.environments / "sandbox.secrets.env").read_text(), "secrets")
@@ -114,8 +122,10 @@ def no_secret(secrets: dict[str, str], ended: StepEnded) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_from_a_commit_to_what_production_serves(world, job: NewJob, secrets, mode: str) -> None:
-    version = new_version(world)
+def test_from_a_commit_to_what_production_serves(
+    world, job: NewJob, secrets, chat: Chat, mode: str
+) -> None:
+    version, known = new_version(world), len(chat.texts())
     commit = git(world.repository, "rev-parse", "HEAD")
     build = job("build", mode)
     built = ok(build.run())
@@ -150,6 +160,12 @@ def test_from_a_commit_to_what_production_serves(world, job: NewJob, secrets, mo
     assert not (deploy.temp / "homeguru-deploy-key").exists()
     no_secret(secrets, built)
     no_secret(secrets, deployed)
+    published, told = chat.texts()[known:]
+    assert f"sandbox: published {release}" in published
+    assert f"sandbox: deployed {line['release']}" in told
+    assert "by octocat" in told
+    last = world.ok("history", "--env", "sandbox")[-1]
+    assert (last["who"], last["link"], last["outcome"]) == ("octocat", line["link"], "ok")
     if mode == "control plane":
         # Over SSH the first press starts Prefect in the job, cold: no server is there to ask.
         assert adds < 5
@@ -169,8 +185,10 @@ def test_a_second_build_builds_nothing_and_a_second_press_changes_nothing(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_broken_commit_fails_the_job_and_production_stays(world, job: NewJob, mode: str) -> None:
-    before = world.version()
+def test_a_broken_commit_fails_the_job_and_production_stays(
+    world, job: NewJob, chat: Chat, mode: str
+) -> None:
+    before, known = world.version(), len(chat.texts())
     broken = 'raise SystemExit("broken on purpose")\nsettings = Settings'
     new_version(world, {"src/api/main.py": ("settings = Settings", broken)})
     try:
@@ -184,6 +202,10 @@ def test_a_broken_commit_fails_the_job_and_production_stays(world, job: NewJob, 
         assert "as before" in ended.summary
         assert re.search(r"^::error::.*broken on purpose", ended.log, re.M)
         assert "Traceback (most" not in ended.summary
+        _, told = chat.texts()[known:]
+        assert "sandbox: deploy failed" in told
+        assert "broken on purpose" in told
+        assert "as before" in told
     finally:
         git(world.repository, "revert", "--no-edit", "HEAD")
 
@@ -325,11 +347,11 @@ def test_an_api_that_does_not_answer_fails_a_press_and_not_a_build(job: NewJob) 
 def test_sync_secrets_writes_blocks_and_reads_none(world, job: NewJob, secrets) -> None:
     given = {n: v for n, v in secrets.items() if not n.startswith("SSH_")}
     first = ok(job("sync-secrets", "control plane", secrets=given).run())
-    assert first.log.count("created") == 7
+    assert first.log.count("created") == 8
     second = ok(job("sync-secrets", "control plane", secrets=given).run())
-    assert second.log.count("updated") == 7
+    assert second.log.count("updated") == 8
     third = ok(job("sync-secrets", "control plane").run())
-    assert third.log.count("kept") == 7
+    assert third.log.count("kept") == 8
     for ended in (first, second, third):
         no_secret(secrets, ended)
     path = "/block_types/slug/secret/block_documents/name/homeguru-sandbox-jwt-secret-key"

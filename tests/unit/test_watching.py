@@ -1,0 +1,135 @@
+"""One look at a host: what is asked, what counts, what is looked at again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from deployments.errors import Locked, Refused, StepFailed, Unreachable
+from deployments.observation import Candidate, Kept
+from deployments.variables import render_env
+from deployments.verification import Finding
+from deployments.watch import Memory
+from infra import probes, watching
+from infra.watching import Look, Watcher
+
+
+class Host:
+    """A host that answers from a list of observations, the last one for ever."""
+
+    def __init__(self, environment, *seen, error: Exception | None = None) -> None:
+        self.environment = environment
+        self._seen, self._error = list(seen), error
+        self.looks = self.closed = 0
+
+    def open(self) -> None:
+        if self._error:
+            raise self._error
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def look(self, stack):
+        self.looks += 1
+        return self._seen.pop(0) if len(self._seen) > 1 else self._seen[0]
+
+    def read(self, script) -> str:
+        return ""
+
+
+@pytest.fixture
+def kept(world) -> Kept:
+    seen, target = world.settled(), world.target()
+    hashes = {c.service: c.config_hash for c in seen.containers}
+    return Kept(target.stack.text, render_env(target.env(seen)), seen.edge, Candidate(hashes), None)
+
+
+@pytest.fixture
+def looked(world, kept, monkeypatch):
+    """Look at hosts; returns the look and the host."""
+    monkeypatch.setattr(watching, "AGAIN", (0.0, 0.0))
+    monkeypatch.setattr(probes, "outside", lambda target: [Finding("api", "outside", True, "200")])
+    # What containers say of themselves is judged in tests of its own.
+    monkeypatch.setattr(watching.verification, "judge_answers", lambda *_, **__: [])
+    targets = SimpleNamespace(
+        assembly=SimpleNamespace(stack=world.stack), nothing=world.target,
+        recorded=lambda *_, **__: world.target(),
+    )  # fmt: skip
+
+    def look(*seen, memory: Memory | None = None, error: Exception | None = None):
+        host = Host(world.environment, *((s, kept) for s in seen), error=error)
+        return Watcher(host, targets, memory or Memory()).look(), host
+
+    return look
+
+
+def failed(look: Look) -> list[str]:
+    return [f"{f.service} {f.check}: {f.detail}" for f in look.findings if not f.ok]
+
+
+def test_a_settled_host_is_well_at_the_first_look(world, looked) -> None:
+    look, host = looked(world.settled())
+    assert (failed(look), look.well, look.heals, host.looks) == ([], True, False, 1)
+    assert {f.check for f in look.findings} >= {"outside", "container", "digest", "disk", "memory"}
+    assert look.restarts == {f"id-of-homeguru-{s.name}-1"[:12]: 0 for s in world.stack.ordered}
+
+
+def test_what_passes_is_not_told(world, looked) -> None:
+    starting = world.settled(containers=world.changed("api", health="starting"))
+    look, host = looked(starting, world.settled())
+    assert (failed(look), host.looks) == ([], 2)
+
+
+def test_a_stopped_container_is_one_problem_and_can_be_healed(world, looked) -> None:
+    look, host = looked(world.settled(containers=world.changed("bot", state="exited", health="")))
+    assert failed(look) == ["bot container: exited"]
+    assert (look.heals, host.looks) == (True, 3)
+
+
+def test_edited_files_are_told_at_the_first_look(world, looked) -> None:
+    look, host = looked(world.settled(env=world.settled().env + "LLM_MODEL='x'\n"))
+    assert failed(look) == ["server .env: variables changed: LLM_MODEL"]
+    assert (look.heals, host.looks) == (True, 1)
+
+
+def test_little_room_is_told_and_nothing_heals_it(world, looked) -> None:
+    look, _ = looked(world.settled(disk_mb=100, memory_mb=50))
+    assert failed(look) == [
+        "server disk: 100 MiB free, 1024 are wanted", "server memory: 50 MiB free, 128 are wanted"
+    ]  # fmt: skip
+    assert not look.heals
+
+
+def test_a_restart_since_the_last_look(world, looked) -> None:
+    seen = world.settled(containers=world.changed("bot", restarts=2))
+    memory = Memory(restarts={"id-of-homegu": 1})
+    look, _ = looked(seen, memory=memory)
+    assert "bot restarts: restarted 1 time since the last look" in failed(look)
+
+
+def test_a_host_that_does_not_answer_is_a_finding_and_the_outside_is_asked(world, looked) -> None:
+    error = Unreachable("no answer", where="deploy@203.0.113.7:22")
+    look, host = looked(world.settled(), error=error)
+    assert failed(look) == ["server ssh: no answer"]
+    assert any(f.check == "outside" for f in look.findings)
+    assert (host.closed, look.seen, look.restarts) == (3, None, {})
+
+
+def test_an_engine_that_does_not_run_is_a_finding(world, looked) -> None:
+    look, _ = looked(world.settled(engine="Cannot connect to the Docker daemon"))
+    assert failed(look) == ["server engine: the Docker engine does not run"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "sentence"),
+    [
+        ({"locked": True, "owner": "{}"}, Locked, "deploy in progress"),
+        ({"current": None}, Refused, "no release is deployed"),
+        ({"manifest": ""}, StepFailed, "keeps no record of release"),
+    ],
+)
+def test_what_is_no_alarm_is_an_error(world, looked, changes, error, sentence) -> None:
+    with pytest.raises(error, match=sentence):
+        looked(replace(world.settled(), **changes))
