@@ -186,6 +186,7 @@ def reader(engine, tmp_path_factory) -> Iterator[Reader]:
     """A reader at the first line, a server from nothing, a registry that asks for a password."""
     remove(PROJECT)
     folder = tmp_path_factory.mktemp("manual")
+    # A fixed place: the same ports again, so that the frontend's build is still in the cache.
     sandbox = Sandbox(PROJECT, ROOT / ".state" / PROJECT, say)
     ignored = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
     shutil.copytree(APPLICATION, folder / "homeguru", ignore=ignored)
@@ -306,6 +307,13 @@ def test_a_new_version(reader: Reader) -> None:
     reader.read("A new version")
     assert eventually(reader, "v2", "a1b2c3d40003")
     post(reader, "after")
+
+
+def test_a_second_bot_with_the_same_token_is_told_so(reader: Reader) -> None:
+    reader.on_server("docker compose run --detach --name second bot")
+    told = "docker logs second 2>&1 | grep -q 'terminated by other getUpdates request'"
+    reader.on_server(f"for _ in {{1..60}}; do {told} && break; sleep 1; done; {told}")
+    reader.on_server("docker rm -f second")
 
 
 def test_the_way_back(reader: Reader) -> None:
