@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from prefect import runtime
 from prefect.events import emit_event
 
 from deployments.errors import HomeguruError, Locked
@@ -18,6 +19,8 @@ from infra.watching import Look
 
 def watch(on: FlowOperation) -> dict[str, Any]:
     """One look with all that follows from it; raises StepFailed when something is amiss."""
+    if _overdue(on):
+        return on.skipped("a later look of the schedule follows")
     kept = Remembered(on.environment.name)
     before = kept.load()
     try:
@@ -38,6 +41,14 @@ def watch(on: FlowOperation) -> dict[str, Any]:
         memory = _remember(on, memory, look, healing=False)
     kept.save(memory)
     return on.looked(look)
+
+
+def _overdue(on: FlowOperation) -> bool:
+    """Whether this look should have been before another one: a worker that was away has many."""
+    planned = runtime.flow_run.scheduled_start_time
+    late = time.time() - planned.timestamp() if planned else 0.0
+    every = on.environment.watch.every
+    return on.actor.origin == "schedule" and 0 < every < late
 
 
 def _remember(on: FlowOperation, before: Memory, look: Look, *, healing: bool) -> Memory:
