@@ -16,7 +16,8 @@ MINIMUM_SERVER = (3, 4)
 PATIENCE = 60.0
 """Seconds for which a server that does not answer is asked again."""
 
-_BUSY = {408, 425, 429, 502, 503, 504}
+#: Prefect answers 500 while its database is away.
+_BUSY = {408, 425, 429, 500, 502, 503, 504}
 _TIMEOUT = httpx.Timeout(30, connect=10)
 
 
@@ -115,6 +116,8 @@ class PrefectApi:
                 if answer.status_code not in _BUSY:
                     return answer
                 problem = f"it answers {answer.status_code}"
+                if answer.status_code == 500:
+                    problem += f" {_detail(answer)[:120]}"
             except httpx.TransportError as error:
                 if _untrusted(error):
                     raise self._untrusted(error) from None

@@ -48,6 +48,7 @@ def test_an_account_travels_as_basic_authentication() -> None:
 @pytest.mark.parametrize(
     "trouble",
     [
+        httpx.Response(500, json={"exception_message": "Internal Server Error"}),
         httpx.Response(503), httpx.Response(502), httpx.Response(429), httpx.Response(504),
         httpx.ConnectError("refused"), httpx.ReadError("reset by peer"),
         httpx.RemoteProtocolError("closed"), httpx.ReadTimeout("slow"),
@@ -88,7 +89,6 @@ def test_an_untrusted_certificate_is_not_asked_twice() -> None:
         (404, Absent, "no such thing: /block_documents"),
         (409, HomeguruError, "409 wrong type"),
         (422, HomeguruError, "422 wrong type"),
-        (500, HomeguruError, "500 wrong type"),
     ],
 )
 def test_a_no_is_told_in_a_sentence(status: int, kind: type, said: str) -> None:
