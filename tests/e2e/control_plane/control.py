@@ -89,7 +89,7 @@ class Control:
 
     def at_work(self, verb: str = "deploy") -> str:
         """Wait until a run of this verb replaces a container; its id."""
-        self.until(self._replaces, 90, "a run that replaces a container")
+        self.until(self._replaces, 200, "a run that replaces a container")
         kind = {
             "flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}},
             "flows": {"name": {"any_": [verb]}},
@@ -128,7 +128,7 @@ class Control:
     def settled(self, run: str) -> None:
         """What must hold after whatever happened: it ended, the slot is free, a deploy converges."""
         begin = time.monotonic()
-        self.until(lambda: self.get(f"/flow_runs/{run}")["state"]["type"] in ENDED, 150, "its end")
+        self.until(lambda: self.get(f"/flow_runs/{run}")["state"]["type"] in ENDED, 200, "its end")
         ended = time.monotonic() - begin
         self.until(lambda: self.held() == 0, 100, "a free slot")
         freed = time.monotonic() - begin
