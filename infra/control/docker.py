@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
@@ -103,8 +104,9 @@ class Compose:
     """`docker compose` with our file and nothing of the person's environment."""
 
     def __init__(self, docker: Docker, variables: dict[str, str]) -> None:
-        self._docker = docker
-        docker.env = {**docker.env, **variables}
+        # A copy: two of these with other images must not change each other.
+        self._docker = copy(docker)
+        self._docker.env = {**docker.env, **variables}
         self._words = ("compose", "-f", str(DATA / "compose.yml"), "--env-file", "/dev/null")
 
     def text(self, *args: str, timeout: float = 120) -> str:

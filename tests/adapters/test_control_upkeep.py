@@ -50,6 +50,14 @@ def test_over_ssh_a_host_without_a_key_is_refused(state: State) -> None:
         Docker(state, Settings(host="root@192.0.2.7"), print)
 
 
+def test_two_images_do_not_mix(state: State) -> None:
+    docker = Docker(state, Settings(), print)
+    first = docker.compose({"CONTROL_IMAGE": "first"})
+    docker.compose({"CONTROL_IMAGE": "second"})
+    assert first._docker.env["CONTROL_IMAGE"] == "first"
+    assert "CONTROL_IMAGE" not in docker.env
+
+
 def test_keys_of_backups(tmp_path: Path) -> None:
     ours = pyrage.x25519.Identity.generate()
     file = tmp_path / "identity"
