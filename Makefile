@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_LINK_MODE = copy
 export HOMEGURU_STATE ?= $(CURDIR)/.state
 
-.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast control-plane-test lint clean
+.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast control-plane-test browser lint clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-24s %s\n", $$1, $$2}'
@@ -34,10 +34,13 @@ demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
 	@$(BIN)/homeguru control-plane demo down
 
 test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not control-plane-test
-	@$(BIN)/pytest -m "not control_plane"
+	@$(BIN)/pytest -m "not control_plane and not browser"
 
 control-plane-test: .venv/.ready ## The control plane on a real engine: deploys, accounts, what dies, backup, upgrade
 	@$(BIN)/pytest -m control_plane
+
+browser: .venv/.ready ## The Prefect UI in a real Chromium: forms, approval, artifacts
+	@$(BIN)/pytest -m browser
 
 test-fast: .venv/.ready ## Unit and adapter tests: no engine, seconds
 	@$(BIN)/pytest tests/unit tests/adapters

@@ -17,7 +17,7 @@ from tests.e2e.control_plane.control import Control
 
 PROJECT = "hgtest-plane"
 #: Runs wait for the slot; the schedule is there, and begins nothing while tests look.
-MORE = "lock_wait = 120\n\n[watch]\nevery = 86400\n\n[host]"
+CHANGES = {"[host]": "lock_wait = 120\n\n[host]", "every = 0": "every = 86400"}
 
 
 def remove() -> None:
@@ -49,7 +49,10 @@ def control(world: World) -> Iterator[Control]:
         ours = state / "environment"
         ours.mkdir(parents=True)
         shutil.copy(file.with_suffix(".secrets.env"), ours)
-        (ours / file.name).write_text(file.read_text().replace("[host]", MORE, 1))
+        text = file.read_text()
+        for before, after in CHANGES.items():
+            text = text.replace(before, after, 1)
+        (ours / file.name).write_text(text)
         begin = time.monotonic()
         demo.join(world.info, ours / file.name)
         say(f"control plane up after {time.monotonic() - begin:.0f} s")
