@@ -48,6 +48,8 @@ def images(control):
     for name, more in ((NEXT, "LABEL next=1"), (BROKEN, f"{where}{broken}\nUSER 10001:10001")):
         docker("build", "-t", name, "-", data=f"FROM {now}\n{more}\n".encode(), timeout=120)
     yield now
+    # What follows runs on the image of the checkout again.
+    control.demo.plane.up(now)
     docker("rmi", "-f", NEXT, BROKEN)
 
 
