@@ -132,9 +132,8 @@ class Watcher:
 def _causes(found: list[Finding]) -> list[Finding]:
     """Without what only follows: a container that does not run answers nothing."""
     down = {f.service for f in found if not f.ok and f.check == "container"}
-    return [
-        f for f in found if f.ok or f.service not in down or f.check in ("container", "restarts")
-    ]
+    asked = ("own probe", "connected")
+    return [f for f in found if f.ok or f.service not in down or f.check not in asked]
 
 
 def _not_said_yet(drifted: list[Finding], found: list[Finding]) -> list[Finding]:

@@ -64,7 +64,7 @@ class Chat:
         sent = [c["params"] for c in calls if c["method"] == "sendMessage"]
         return [p["text"] for p in sent if int(p["chat_id"]) == self._chat]
 
-    def after(self, known: int, seconds: float = 90) -> list[str]:
+    def after(self, known: int, seconds: float = 180) -> list[str]:
         """The texts after the first `known`, once there is one."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
