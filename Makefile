@@ -33,14 +33,26 @@ demo-control-plane: .venv/.ready ## A control plane and a server on this machine
 demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
 	@$(BIN)/homeguru control-plane demo down
 
-test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not control-plane-test
+test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not control-plane-test, not browser
 	@$(BIN)/pytest -m "not control_plane and not browser"
 
 control-plane-test: .venv/.ready ## The control plane on a real engine: deploys, accounts, what dies, backup, upgrade
 	@$(BIN)/pytest -m control_plane
 
-browser: .venv/.ready ## The Prefect UI in a real Chromium: forms, approval, artifacts
-	@$(BIN)/pytest -m browser
+CHROMIUM := /usr/bin/chromium
+BROWSER := tests/e2e/browser
+
+$(CHROMIUM):
+	@echo "installing chromium with apt"
+	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+
+$(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
+	@command -v npm >/dev/null || { echo "the browser's driver needs Node 20 and npm: apt-get install nodejs npm"; exit 1; }
+	@npm ci --prefix $(BROWSER) --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+browser: .venv/.ready $(BROWSER)/node_modules/.package-lock.json | $(CHROMIUM) ## The Prefect UI in a real Chromium; renews doc/images
+	@$(BIN)/pytest -m browser $(BROWSER)
 
 test-fast: .venv/.ready ## Unit and adapter tests: no engine, seconds
 	@$(BIN)/pytest tests/unit tests/adapters
@@ -61,4 +73,4 @@ lint: .venv/.ready .ci/node_modules/.package-lock.json ## ruff, mypy, the import
 	@$(BIN)/zizmor --quiet --offline --config .github/zizmor.yml .github $(filter doc/%,$(WORKFLOWS))
 
 clean: ## Remove the virtual environment and caches, not the state
-	rm -rf .venv .uv .ci/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .uv .ci/node_modules tests/e2e/browser/node_modules .mypy_cache .ruff_cache .pytest_cache

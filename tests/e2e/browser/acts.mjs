@@ -1,0 +1,94 @@
+// One function an act. Each returns what it saw; the test judges.
+import { choices, choose, field, openDeployment, openForm, picture, pressUntil, submit, tab } from './ui.mjs'
+
+const ENDED = /^(Completed|Failed|Crashed|Cancelled)$/
+
+/** The list of deployments with their tags; where room is short it shows the others' number. */
+export async function deployments(page, { ui, image }) {
+  await page.goto(`${ui}/deployments`)
+  const rows = page.getByRole('row').filter({ has: page.getByRole('link') })
+  await rows.nth(5).waitFor()
+  await picture(page, image, 640)
+  const seen = {}
+  for (const row of await rows.all()) {
+    const name = await row.getByRole('link').first().innerText()
+    seen[name] = await row.getByRole('cell').nth(4).innerText()
+  }
+  return seen
+}
+
+/** Run a deployment from its form; returns the run, and what page and form say. */
+export async function start(page, { ui, deployment, environment, values = {}, image }) {
+  await openDeployment(page, ui, deployment)
+  await tab(page, 'Description')
+  await page.getByRole('article').first().waitFor()
+  const described = await page.locator('body').innerText()
+  await openForm(page)
+  const fields = await parameters(page)
+  const offered = await choices(page, 'environment')
+  await choose(page, 'environment', environment)
+  for (const [name, value] of Object.entries(values)) {
+    await field(page, name).getByRole('textbox').fill(value)
+  }
+  await picture(page, image, 1000)
+  return { described, fields, offered, run: await submit(page) }
+}
+
+/** Each parameter of the form from top to bottom: its description, and its value. */
+async function parameters(page) {
+  const seen = []
+  for (const group of await page.locator('fieldset').filter({ hasNot: page.locator('fieldset') }).all()) {
+    const box = group.getByRole('textbox')
+    const label = group.locator('xpath=preceding::label[1]')
+    const name = (await label.innerText()).replace('(Optional)', '').trim()
+    const text = await group.locator('xpath=preceding::article[1]').innerText()
+    seen.push({ name, text, value: (await box.count()) ? await box.inputValue() : null })
+  }
+  return seen
+}
+
+/** A run's page when the run has ended: its state and log. */
+export async function run(page, { ui, run, contains, image }) {
+  await page.goto(`${ui}/runs/flow-run/${run}`)
+  const state = await reached(page, ENDED)
+  await tab(page, 'Logs')
+  await page.getByText(contains).first().waitFor()
+  await picture(page, image)
+  return { state: await state.innerText(), log: await page.getByRole('code').first().innerText() }
+}
+
+/** Wait for a state; the page stops looking once the server was too busy to answer. */
+async function reached(page, wanted) {
+  const state = page.getByText(wanted).first()
+  for (let look = 0; look < 12; look++) {
+    await state.waitFor({ timeout: 15_000 }).catch(() => page.reload())
+    if (await state.isVisible()) return state
+  }
+  throw new Error(`the run never was ${wanted}`)
+}
+
+/** An artifact of a run, opened from the run's page. */
+export async function artifact(page, { ui, run, key, contains, image }) {
+  await page.goto(`${ui}/runs/flow-run/${run}`)
+  await tab(page, 'Artifacts')
+  await page.getByRole('link', { name: key }).first().click()
+  await page.getByText(contains).first().waitFor()
+  await picture(page, image)
+  return { url: page.url(), text: await page.locator('body').innerText() }
+}
+
+/** Resume a run that waits, with an answer. */
+export async function approve(page, { ui, run, approver, reason, image }) {
+  await page.goto(`${ui}/runs/flow-run/${run}`)
+  await reached(page, /^Paused$/)
+  await page.getByRole('button', { name: 'Resume', exact: true }).click()
+  const form = page.getByRole('dialog')
+  const press = form.getByRole('button', { name: 'Submit', exact: true })
+  await form.getByText('Approver', { exact: true }).waitFor()
+  const said = await form.innerText()
+  await field(form, 'Approver').getByRole('textbox').fill(approver)
+  await field(form, 'Reason').getByRole('textbox').fill(reason)
+  await picture(page, image)
+  await pressUntil(press, form, 'hidden')
+  return { said }
+}
