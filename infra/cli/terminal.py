@@ -37,13 +37,15 @@ class TerminalProgress:
         begin = time.monotonic()
         while not stop.wait(_TELL_EVERY):
             seconds = time.monotonic() - begin
-            self._console.print(f"    {name}: {seconds:.0f} s  {escape(self._last)}")
+            self._console.print(f"    {name}: {seconds:.0f} s")
 
     def line(self, text: str) -> None:
-        """A line of output: shown beside the step at work, or by itself between steps."""
+        """A line of output: beside the step at work on a terminal, in a log by itself."""
         self._last = text[:100]
         if not self._step:
             self._console.print(f"  {escape(text)}", highlight=False)
+        elif not self._console.is_terminal:
+            self._console.print(f"    {escape(text)}", highlight=False)
         elif self._status:
             self._status.update(f"{escape(self._step)}  [dim]{escape(self._last)}[/dim]")
 

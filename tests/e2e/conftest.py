@@ -200,6 +200,11 @@ def git(repository: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The control plane last: it runs until the session's end, and nothing else needs it."""
+    items.sort(key=lambda item: "control_plane" in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """A Docker engine with every image; a missing one fails the run. Ours is stopped again."""
