@@ -1,7 +1,8 @@
 """Runs that fell silent are ended from here too, when the server's automation does not.
 
-Prefect's triggers do not come back when their database was away for a moment: the server
-answers again, and no automation ever fires. This looks at the heartbeats themselves.
+Seen once, after the database had been away: a run stayed Running for four minutes, its last
+heartbeat in the database and no trigger waiting for the next. Another time the automation
+fired; the cause is not known. This looks at the heartbeats themselves.
 """
 
 from __future__ import annotations
