@@ -30,7 +30,7 @@ from tests.e2e.guide_reader import (
 )
 from tests.e2e.test_story import MIGRATION
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.guide]
 GUIDE = ROOT / "doc" / "guides" / "manual-deploy.md"
 PROJECT = "hgtest-manual"
 

@@ -21,7 +21,7 @@ from infra.api.client import PrefectApi
 from infra.prefect_local import LocalPrefect
 from infra.setup import workers
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.control_plane]
 ROOT = Path(__file__).resolve().parents[2]
 
 LEASE = 60
@@ -173,7 +173,6 @@ def test_a_run_killed_with_its_worker_does_not_stay_running(plane: Plane) -> Non
     print(f"killed to crashed {crashed:.0f} s, worker offline {offline:.0f} s")
 
 
-@pytest.mark.control_plane
 def test_a_server_that_was_killed_too_still_knows_who_held_the_slot(plane: Plane) -> None:
     plane.up()
     until(lambda: plane.held() == 0, LEASE + 20, "the slot is free")

@@ -7,7 +7,7 @@ import pytest
 from infra.control.status import status
 from tests.e2e.control_plane.control import run_of
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.control_plane]
 
 
 def test_it_is_up_and_a_second_up_changes_nothing(control) -> None:
