@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_LINK_MODE = copy
 export HOMEGURU_STATE ?= $(CURDIR)/.state
 
-.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast control-plane-test guide-test browser lint clean
+.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test control-plane-test guide-test browser lint clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-24s %s\n", $$1, $$2}'
@@ -33,8 +33,11 @@ demo-control-plane: .venv/.ready ## A control plane and a server on this machine
 demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
 	@$(BIN)/homeguru control-plane demo down
 
-test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the three below
-	@$(BIN)/pytest -m "not control_plane and not browser and not guide"
+test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the four below
+	@$(BIN)/pytest -m "not button and not control_plane and not guide and not browser"
+
+button-test: .venv/.ready ## The workflows' own steps, the button, approval and the watch, on a real server
+	@$(BIN)/pytest -m button
 
 control-plane-test: .venv/.ready ## The control plane on a real engine: deploys, accounts, what dies, backup, upgrade
 	@$(BIN)/pytest -m control_plane

@@ -37,7 +37,9 @@ def asks_here() -> bool:
 class Decision(RunInput):
     """The form of a run that waits."""
 
-    approver: str = Field(min_length=1, description="Your name; behind a gateway its account stands beside it.")
+    approver: str = Field(
+        min_length=1, description="Your name; behind a gateway its account stands beside it."
+    )
     reason: str = Field(min_length=1, description="Why this plan may run now.")
 
 

@@ -17,6 +17,10 @@ from infra.orchestration.telling import page_of_run
 from infra.watching import Look
 
 
+BEGINNING = 60.0
+"""Seconds that a run may take from its time to its first line, on a machine at its limit."""
+
+
 def watch(on: FlowOperation) -> dict[str, Any]:
     """One look with all that follows from it; raises StepFailed when something is amiss."""
     if _overdue(on):
@@ -48,7 +52,7 @@ def _overdue(on: FlowOperation) -> bool:
     planned = runtime.flow_run.scheduled_start_time
     late = time.time() - planned.timestamp() if planned else 0.0
     every = on.environment.watch.every
-    return on.actor.origin == "schedule" and 0 < every < late
+    return on.actor.origin == "schedule" and late > every + BEGINNING
 
 
 def _remember(on: FlowOperation, before: Memory, look: Look, *, healing: bool) -> Memory:

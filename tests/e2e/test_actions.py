@@ -22,7 +22,7 @@ from infra.registry import Registry
 from tests.e2e.conftest import Chat, git, say
 from tests.e2e.stand_in_runner import Job, StepEnded, calls, steps
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.button]
 MODES = ("control plane", "ssh")
 NewJob = Callable[..., Job]
 VERSION = re.compile(r'VERSION = "(\w+)"')

@@ -12,7 +12,7 @@ import pytest
 
 from infra.prefect_local import LocalPrefect
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.button]
 THERE = {"HOMEGURU_HERE": "0"}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import CHAT_TOKEN, Chat, say
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.button]
 EVERY = 20
 """Seconds between two looks of the schedule; one takes up to half of that when all is amiss."""
 THERE = {"HOMEGURU_HERE": "0"}
