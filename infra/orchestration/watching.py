@@ -16,7 +16,6 @@ from infra.orchestration.tasks import log
 from infra.orchestration.telling import page_of_run
 from infra.watching import Look
 
-
 BEGINNING = 60.0
 """Seconds that a run may take from its time to its first line, on a machine at its limit."""
 
