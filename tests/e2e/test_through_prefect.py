@@ -97,7 +97,8 @@ def test_a_deploy_reads_as_its_log(api: Api, world, deployed: str) -> None:
     ):
         assert tasks[step] == "COMPLETED"
     artifacts = api.artifacts(run)
-    assert set(artifacts) == {"plan-sandbox", "report-sandbox", "services-sandbox"}
+    kinds = ("plan", "report", "services", "result")
+    assert set(artifacts) == {f"{kind}-sandbox" for kind in kinds}
     assert "variables changed: LLM_MODEL" in artifacts["plan-sandbox"]
     assert "| bot | digest | ok |" in artifacts["report-sandbox"]
     rows = json.loads(artifacts["services-sandbox"])
