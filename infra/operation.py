@@ -49,16 +49,14 @@ class Operation:
         self.host.lock(f"{self.environment.project}-{migrate.service}" if migrate else "")
 
     def observe(self) -> Observation:
-        """Look at the host and check that it can take a release."""
-        seen = self._look()
-        preflight(self.environment, self.stack, seen)
-        return seen
+        """Look at the host and check that it can take a release.
 
-    def _look(self) -> Observation:
-        """One look, whose revision is the run's until a migration changes it."""
+        The revision seen is the run's until a migration changes it.
+        """
         self.host.open()
         seen = self.host.observe(self.stack)
         self.recorder.revision = Revision(before=seen.revision, after=seen.revision)
+        preflight(self.environment, self.stack, seen)
         return seen
 
     # -- carrying out ---------------------------------------------------------------

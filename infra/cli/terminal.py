@@ -19,13 +19,11 @@ class TerminalProgress:
         self._console = console
         self._status: Status | None = None
         self._step = ""
-        self._last = ""
-        self._began = 0.0
         self._stop = threading.Event()
 
     def begin(self, name: str) -> None:
         """A step begins."""
-        self._step, self._last, self._began = name, "", time.monotonic()
+        self._step = name
         if self._console.is_terminal:
             self._status = self._console.status(escape(name))
             self._status.start()
@@ -41,13 +39,12 @@ class TerminalProgress:
 
     def line(self, text: str) -> None:
         """A line of output: beside the step at work on a terminal, in a log by itself."""
-        self._last = text[:100]
         if not self._step:
             self._console.print(f"  {escape(text)}", highlight=False)
         elif not self._console.is_terminal:
             self._console.print(f"    {escape(text)}", highlight=False)
         elif self._status:
-            self._status.update(f"{escape(self._step)}  [dim]{escape(self._last)}[/dim]")
+            self._status.update(f"{escape(self._step)}  [dim]{escape(text[:100])}[/dim]")
 
     def end(self, name: str, seconds: float, problem: str) -> None:
         """A step ended."""
