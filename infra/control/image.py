@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from deployments.errors import WrongUse
-from infra.control.docker import Docker
+from infra.control.docker import Docker, DockerRefused
 from infra.paths import CHECKOUT
 from infra.sandbox.images import CADDY, DOCKER, POSTGRES, PYTHON, ensure_images
 
+NAME = "homeguru-flows"
 #: What the image is made of; the rest of the checkout does not change it.
 PARTS = ("pyproject.toml", "uv.lock", "prefect.yaml", "docker", "deployments", "flows", "infra")
 
@@ -26,13 +28,27 @@ def ensure_image(docker: Docker, chosen: str) -> str:
             "this is not a checkout: the image cannot be built here", state="untouched",
             todo="give a published one: --image ghcr.io/OWNER/homeguru-flows@sha256:...",
         )  # fmt: skip
-    name = f"homeguru-flows:{fingerprint(CHECKOUT)}"
+    name = f"{NAME}:{fingerprint(CHECKOUT)}"
     if not docker.exists("image", name):
         dockerfile = str(CHECKOUT / "docker" / "Dockerfile.flows")
         words = ("buildx", "build", "--load", "--progress=plain", "-f", dockerfile)
         docker.long(f"building {name}", *words, "--tag", name, str(CHECKOUT), timeout=1800)
         docker.say(f"built {name}")
     return name
+
+
+def prune(docker: Docker, keep: set[str]) -> list[str]:
+    """Remove images built here for earlier states of the checkout; returns their names.
+
+    The engine itself refuses one that a container uses, another control plane's for instance.
+    """
+    shown = docker.text("image", "ls", NAME, "--format", "{{.Repository}}:{{.Tag}}")
+    removed = []
+    for name in sorted(set(shown.split()) - keep):
+        with suppress(DockerRefused):
+            docker.text("image", "rm", name)
+            removed.append(name)
+    return removed
 
 
 def fingerprint(root: Path) -> str:

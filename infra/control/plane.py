@@ -13,7 +13,7 @@ from deployments.errors import HomeguruError
 from infra.control import versions, volumes
 from infra.control.accounts import Accounts
 from infra.control.docker import Compose, Docker
-from infra.control.image import ensure_image
+from infra.control.image import ensure_image, prune
 from infra.control.settings import Settings, State
 from infra.longrun import Say
 
@@ -57,6 +57,7 @@ class ControlPlane:
 
     def converge(self, image: str, found: Outcome, begin: float) -> Outcome:
         """Bring everything to this image, whatever ran before."""
+        image_before = self.image()
         if self.state.write("image", image):
             found.changes.append(f"image {image}")
         self.accounts.ensure_machines()
@@ -69,6 +70,9 @@ class ControlPlane:
         self._announce(compose, before, found, reload="gateway-config" in pushed)
         found.certificate = self._certificate(compose)
         self._await_gateway()
+        if image_before != image:
+            # The one before stays: it is the way back.
+            prune(self.docker, {image, image_before})
         found.seconds = time.monotonic() - begin
         return found
 

@@ -11,7 +11,7 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from deployments import proof
+from deployments import proof, report
 from deployments.environment import Environment
 from deployments.errors import Refused
 from deployments.ledger import Approval
@@ -46,16 +46,18 @@ class Decision(RunInput):
 def approved(environment: Environment, plan: Plan) -> Approval:
     """Wait for a person's yes; raises Refused when none comes in time."""
     ask = _ask.get()
-    found = ask(plan) if ask else _in_the_ui(environment)
+    found = ask(plan) if ask else _in_the_ui(environment, plan)
     if found is None:
         raise _refused(environment, "the plan was not approved")
     return found
 
 
-def _in_the_ui(environment: Environment) -> Approval | None:
+def _in_the_ui(environment: Environment, plan: Plan) -> Approval | None:
     seconds = environment.approval_minutes * 60
+    # Who answers in the dialog sees there what is answered, not only in the artifact.
+    form = Decision.with_initial_data(description=report.plan_markdown(plan))
     try:
-        given = pause_flow_run(Decision, timeout=seconds, poll_interval=2, key="approval")
+        given = pause_flow_run(form, timeout=seconds, poll_interval=2, key="approval")
     except FlowPauseTimeout:
         said = f"nobody approved the plan within {environment.approval_minutes} min"
         raise _refused(environment, said) from None

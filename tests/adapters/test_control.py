@@ -11,7 +11,8 @@ import pytest
 
 from deployments.errors import WrongUse
 from infra.control.accounts import MACHINES, Accounts
-from infra.control.image import PARTS, fingerprint
+from infra.control.docker import DockerRefused
+from infra.control.image import PARTS, fingerprint, prune
 from infra.control.receive import fill
 from infra.control.register import close_pool, closed, docker_variables
 from infra.control.settings import Settings, State
@@ -213,3 +214,25 @@ def test_an_image_is_named_after_what_is_in_it(tmp_path: Path) -> None:
     assert fingerprint(tmp_path) == first
     (tmp_path / "infra" / "a.py").rename(tmp_path / "infra" / "b.py")
     assert fingerprint(tmp_path) != first
+
+
+def test_images_of_earlier_states_go_but_for_the_ones_in_use() -> None:
+    there = {
+        "homeguru-flows:new",
+        "homeguru-flows:before",
+        "homeguru-flows:used",
+        "homeguru-flows:old",
+    }
+
+    class Engine:
+        def text(self, *args: str) -> str:
+            if args[1] == "ls":
+                return "\n".join(there)
+            if args[2].endswith(":used"):
+                raise DockerRefused("image is being used by running container")
+            there.remove(args[2])
+            return ""
+
+    keep = {"homeguru-flows:new", "homeguru-flows:before"}
+    assert prune(Engine(), keep) == ["homeguru-flows:old"]  # type: ignore[arg-type]
+    assert there == keep | {"homeguru-flows:used"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -106,9 +107,13 @@ class World:
         )  # fmt: skip
 
     def homeguru(self, *words: str, **more: str) -> Ended:
-        """Run `homeguru` to its end."""
+        """Run `homeguru` to its end; one that hangs is ended with all that it started."""
         process = self.start(*words, **more)
-        stdout, stderr = process.communicate(timeout=600)
+        try:
+            stdout, stderr = process.communicate(timeout=600)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         return Ended(process.returncode, stdout, stderr)
 
     def ok(self, *words: str, **more: str) -> dict:
