@@ -117,6 +117,11 @@ class Ledger:
         latest = {line.release: line for line in self.lines if line.outcome == "ok"}
         return sorted(latest.values(), key=lambda line: seq_of(line.release))
 
+    def _before(self, release: str | None) -> str | None:
+        """What ran before a release came: rolled back to and forward again, not the same twice."""
+        came = [x for x in self.lines if x.release == release and x.outcome == "ok"]
+        return came[0].previous if came else None
+
     def target(self, wanted: str, current: str | None) -> Line:
         """The release that `rollback` means: `previous`, a release id or a manifest's name.
 
@@ -124,7 +129,8 @@ class Ledger:
         """
         good = [line for line in self.good() if line.release != current]
         if wanted == "previous":
-            earlier = [g for g in good if current and seq_of(g.release) < seq_of(current)]
+            before = self._before(current)
+            earlier = [g for g in good if g.release == before]
             if earlier:
                 return earlier[-1]
             raise Refused(

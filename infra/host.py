@@ -69,6 +69,7 @@ class Host:
         """Free the lock and close the connection; safe to call twice."""
         if self._lock:
             self._lock.release()
+            self._lock = None
         self._remote.close()
 
     @property

@@ -84,6 +84,8 @@ class LocalPrefect:
             # In memory, Prefect's default, a restarted server forgets who holds a slot, and
             # the slot is never free again.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
+            # A run that waits for a slot asks again at least this often; by default every 30 s.
+            "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
             # After a minute, Prefect's default, a server that was away forgets which runs it
             # waited for: one that died meanwhile would be Running for ever.
             "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P7D",

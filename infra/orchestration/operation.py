@@ -158,9 +158,13 @@ class FlowOperation:
 
     def heal(self) -> None:
         """Deploy the current release again. It was approved when it became current."""
-        self.lock_and_observe()
-        planned = self._planned(lambda: self._operation.planning.heal(self.seen))
-        self._carried_out(planned)
+        try:
+            self.lock_and_observe()
+            planned = self._planned(lambda: self._operation.planning.heal(self.seen))
+            self._carried_out(planned)
+        finally:
+            # The look that follows finds no lock, not even this run's own.
+            self._host.close()
 
     def looked(self, look: Look) -> dict[str, Any]:
         """Leave what a look found; raises StepFailed when a check did not pass."""

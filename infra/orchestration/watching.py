@@ -16,9 +16,6 @@ from infra.orchestration.tasks import log
 from infra.orchestration.telling import page_of_run
 from infra.watching import Look
 
-BEGINNING = 60.0
-"""Seconds that a run may take from its time to its first line, on a machine at its limit."""
-
 
 def watch(on: FlowOperation) -> dict[str, Any]:
     """One look with all that follows from it; raises StepFailed when something is amiss."""
@@ -47,11 +44,14 @@ def watch(on: FlowOperation) -> dict[str, Any]:
 
 
 def _overdue(on: FlowOperation) -> bool:
-    """Whether this look should have been before another one: a worker that was away has many."""
+    """Whether the next look is due already: of those that a worker missed, the last one counts.
+
+    Two at once would find the same, and tell it twice.
+    """
     planned = runtime.flow_run.scheduled_start_time
     late = time.time() - planned.timestamp() if planned else 0.0
     every = on.environment.watch.every
-    return on.actor.origin == "schedule" and late > every + BEGINNING
+    return on.actor.origin == "schedule" and late > every
 
 
 def _remember(on: FlowOperation, before: Memory, look: Look, *, healing: bool) -> Memory:

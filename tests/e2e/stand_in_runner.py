@@ -109,6 +109,8 @@ class Job:
             [*words, str(script)], cwd=self.workspace, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             env={**self.machine, **given, **more},
+            # A test that runs in a shell's background inherits that SIGINT is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def ended(self, code: int, log: str, begin: float) -> StepEnded:

@@ -56,7 +56,13 @@ class Waiting:
     def answer(self, approver: str, reason: str) -> httpx.Response:
         """What the form in the UI sends."""
         given = {"run_input": {"approver": approver, "reason": reason}}
-        return self._client.post(f"/flow_runs/{self.run['id']}/resume", json=given)
+        for _ in range(10):
+            # On SQLite a server under load answers 503 now and then; the UI's user clicks again.
+            answer = self._client.post(f"/flow_runs/{self.run['id']}/resume", json=given)
+            if answer.status_code < 500:
+                break
+            time.sleep(0.5)
+        return answer
 
     def plan(self) -> str:
         """The plan's artifact, as it is before anybody answers."""

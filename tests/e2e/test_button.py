@@ -90,23 +90,6 @@ def test_two_presses_at_once_the_second_is_refused(world, deployed: str) -> None
     assert "is being changed: deploy by " in second.json["error"]
 
 
-def test_or_waits_when_the_environment_says_so(world, deployed: str) -> None:
-    file = world.environments / "sandbox.toml"
-    text = file.read_text()
-    file.write_text(text.replace("[host]", "lock_wait = 90\n\n[host]", 1))
-    try:
-        world.set_variable("LLM_MODEL", "openai/second")
-        first = world.start("deploy", deployed, "--env", "sandbox", **THERE)
-        in_replace(world)
-        second = world.homeguru("deploy", deployed, "--env", "sandbox", "--json", **THERE)
-        stdout, stderr = first.communicate(timeout=120)
-    finally:
-        lines = [x for x in file.read_text().splitlines() if not x.startswith("lock_wait")]
-        file.write_text("\n".join(lines) + "\n")
-    assert first.returncode == 0, stdout + stderr
-    assert (second.code, second.json["changed"]) == (0, False), second.stderr
-
-
 def test_a_cancelled_run_undoes_and_says_so(world, deployed: str) -> None:
     before = world.ok("status", "--env", "sandbox")["release"]
     world.set_variable("LLM_MODEL", "openai/cancelled")

@@ -168,7 +168,7 @@ def test_a_look_during_a_deploy_says_so_and_reports_no_drift(world, chat: Chat) 
     known = len(chat.texts())
     process = world.start("deploy", deployed(world), "--env", "sandbox")
     deadline = time.monotonic() + 60
-    while "begin" not in world.on_server("cat journal/*.jsonl | tail -n 1"):
+    while '"event":"begin"' not in world.on_server("tail -qn 1 journal/*.jsonl"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     ended = world.homeguru("verify", "--env", "sandbox", "--json")

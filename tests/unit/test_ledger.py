@@ -65,13 +65,25 @@ def test_good_releases_are_the_verified_ones_once_each_in_order(world):
 
 @pytest.fixture
 def three(world):
-    return world.ledger(world.line(1), world.line(2, outcome="undone"), *map(world.line, (3, 4)))
+    first, third = world.line(1), world.line(3, previous=world.line(1).release)
+    undone = world.line(2, outcome="undone", previous=first.release)
+    return world.ledger(first, undone, third, world.line(4, previous=third.release))
 
 
 def test_previous_is_the_good_release_before_the_current_one(three):
     lines = three.lines
     assert three.target("previous", lines[3].release).release == lines[2].release
     assert three.target("previous", lines[2].release).release == lines[0].release
+
+
+def test_previous_after_a_way_back_and_forth_is_not_the_same_again(world):
+    """4 is the images of 3 again, deployed when 1 ran: what ran before it is 1."""
+    one, three = world.line(1), world.line(3, previous=world.line(1).release)
+    back = world.line(4, verb="rollback", release=one.release, previous=three.release)
+    again = world.line(5, manifest=three.manifest, previous=one.release)
+    ledger = world.ledger(one, three, back, again)
+    assert ledger.target("previous", again.release).release == one.release
+    assert ledger.target("previous", three.release).release == one.release
 
 
 def test_nothing_comes_before_the_first(three):

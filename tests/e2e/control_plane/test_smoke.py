@@ -35,3 +35,17 @@ def test_a_deploy_goes_through_the_docker_worker(control) -> None:
     # The goals are 1 s and 8 s; a bound holds while the machine does other things too.
     assert waits["Pending"] < 5
     assert waits["Running"] < 60
+
+
+def test_a_second_press_waits_for_the_first(control) -> None:
+    """The environment says so by its `lock_wait`; the wait is the slot's, and holds nothing."""
+    control.change()
+    first = control.start("deploy", control.release, "--env", "sandbox", "--json")
+    control.at_work()
+    second = control.deploy()
+    stdout, stderr = first.communicate(timeout=120)
+    assert first.returncode == 0, stdout + stderr
+    assert (second.code, second.json["changed"]) == (0, False), second.stderr
+    waits = control.waits(run_of(second.stderr))
+    print(f"the second press ended {waits['Completed']:.0f} s after it was made")
+    assert control.held() == 0
