@@ -6,6 +6,7 @@ behind is removed by the next one.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ from infra.sandbox.parts import remove
 from infra.sandbox.sandbox import Sandbox, SandboxInfo
 
 ROOT = Path(__file__).resolve().parents[2]
+BESIDE = f"-{name}" if (name := os.environ.get("PYTEST_XDIST_WORKER", "")) else ""
+"""What tells this process's sandbox from the one of another that runs beside it."""
 APPLICATION = ROOT / "tests" / "homeguru"
 CHAT_TOKEN = "987654321:" + "B" * 35
 """Of the bot that tells; the application's bot has another one."""
@@ -214,16 +217,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def engine() -> Iterator[Engine]:
     """A Docker engine with every image; a missing one fails the run. Ours is stopped again."""
     state = ROOT / ".state" / "engine"
-    found = ensure_engine(say, state)
-    ensure_images(ALL, say)
-    yield found
-    stop_engine(say, state)
+    with in_use(state) as last:
+        found = ensure_engine(say, state)
+        ensure_images(ALL, say)
+        yield found
+        if last():
+            stop_engine(say, state)
+
+
+@contextmanager
+def in_use(state: Path) -> Iterator[Callable[[], bool]]:
+    """Files run side by side share the engine: who is the last one tells whether to stop it."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+
+        def last() -> bool:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        yield last
 
 
 @pytest.fixture(scope="session")
 def info(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxInfo]:
     """A sandbox of this run."""
-    project = "hgtest-e2e"
+    project = f"hgtest-e2e{BESIDE}"
     remove(project)
     sandbox = Sandbox(project, tmp_path_factory.mktemp("sandbox"), say)
     try:
@@ -250,7 +272,7 @@ def environments(info: SandboxInfo, folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def state() -> Path:
     """State of `homeguru` in this run: a fixed place, so that a killed run's is found again."""
-    return ROOT / ".state" / "e2e"
+    return ROOT / ".state" / f"e2e{BESIDE}"
 
 
 @pytest.fixture(scope="session")
