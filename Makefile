@@ -36,7 +36,7 @@ demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
 test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the four below
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not button and not control_plane and not guide and not browser"
 
-button-test: .venv/.ready ## The workflows' own steps, the button, approval and the watch, on a real server
+button-test: .venv/.ready ## More of the workflows' steps, the button and the watch, on a real server
 	@$(BIN)/pytest -m button
 
 control-plane-test: .venv/.ready ## The control plane on a real engine: deploys, accounts, what dies, backup, upgrade

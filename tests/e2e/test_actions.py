@@ -22,7 +22,7 @@ from infra.registry import Registry
 from tests.e2e.conftest import Chat, git, say
 from tests.e2e.stand_in_runner import Job, StepEnded, calls, steps
 
-pytestmark = [pytest.mark.e2e, pytest.mark.button]
+pytestmark = pytest.mark.e2e
 MODES = ("control plane", "ssh")
 NewJob = Callable[..., Job]
 VERSION = re.compile(r'VERSION = "(\w+)"')
@@ -173,6 +173,7 @@ def test_from_a_commit_to_what_production_serves(
         assert adds < 5
 
 
+@pytest.mark.button
 @pytest.mark.parametrize("mode", MODES)
 def test_a_second_build_builds_nothing_and_a_second_press_changes_nothing(
     world, job: NewJob, mode: str
@@ -222,6 +223,7 @@ def test_a_plan_changes_nothing(world, job: NewJob, secrets, mode: str) -> None:
     assert len(world.ledger()) == lines
 
 
+@pytest.mark.button
 @pytest.mark.parametrize("mode", MODES)
 def test_rollback_and_verify_are_buttons_too(world, job: NewJob, mode: str) -> None:
     before = world.version()
@@ -243,6 +245,7 @@ def test_rollback_and_verify_are_buttons_too(world, job: NewJob, mode: str) -> N
     assert "cannot restore the database" in refused.log
 
 
+@pytest.mark.button
 def test_a_cancelled_job_cancels_its_run(world, job: NewJob) -> None:
     before = world.version()
     new_version(world)
@@ -266,6 +269,7 @@ def test_a_cancelled_job_cancels_its_run(world, job: NewJob) -> None:
     assert "## deploy of sandbox: done" in converged.summary
 
 
+@pytest.mark.button
 def test_a_job_cancelled_without_a_control_plane_undoes_in_its_ten_seconds_or_says_who_will(
     world, job: NewJob
 ) -> None:
@@ -284,6 +288,7 @@ def test_a_job_cancelled_without_a_control_plane_undoes_in_its_ten_seconds_or_sa
     ok(job("deploy", "ssh").run())
 
 
+@pytest.mark.button
 def test_of_two_presses_at_once_one_is_refused_with_who_is_at_work(world, job: NewJob) -> None:
     new_version(world)
     ok(job("build", "control plane").run())
@@ -339,6 +344,7 @@ def test_a_host_with_another_key_is_refused(world, job: NewJob) -> None:
     assert "a line for example.org, the server is [127.0.0.1]:" in ended.log
 
 
+@pytest.mark.button
 def test_an_api_that_does_not_answer_fails_a_press_and_not_a_build(job: NewJob) -> None:
     dead = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
     press = job("deploy", "ssh")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.button]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
