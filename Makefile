@@ -34,7 +34,7 @@ demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
 	@$(BIN)/homeguru control-plane demo down
 
 test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the four below
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not button and not control_plane and not guide and not browser"
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not button and not control_plane and not guide and not browser"
 
 button-test: .venv/.ready ## More of the workflows' steps, the button and the watch, on a real server
 	@$(BIN)/pytest -m button

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 
 from deployments.errors import HomeguruError, Interrupted, Refused, WrongUse, from_dict
-from infra.api.client import Absent, PrefectApi
+from infra.api.client import FOLLOWING, Absent, PrefectApi
 from infra.api.logs import LogTail
 
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -57,6 +57,7 @@ class Press:
 
     def follow(self) -> None:
         """Hand over log lines until the run has ended; Ctrl-C leaves the run at work."""
+        self.api.patience = FOLLOWING
         begin, state = time.monotonic(), ""
         while True:
             self.run = self.api.get(f"/flow_runs/{self.run['id']}")

@@ -15,6 +15,8 @@ from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
 MINIMUM_SERVER = (3, 4)
 PATIENCE = 60.0
 """Seconds for which a server that does not answer is asked again."""
+FOLLOWING = 150.0
+"""The same once a run is under way, which goes on meanwhile."""
 
 #: Prefect answers 500 while its database is away.
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
@@ -38,7 +40,7 @@ class PrefectApi:
                 todo="it reads https://prefect.example.org/api",
             )  # fmt: skip
         self.url = url.rstrip("/")
-        self._patience = patience
+        self.patience = patience
         self._sleep = sleep
         user, _, password = auth.partition(":")
         self.account = user
@@ -109,7 +111,7 @@ class PrefectApi:
         raise self._refusal(method, path, answer)
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
-        deadline, pause = time.monotonic() + self._patience, 0.2
+        deadline, pause = time.monotonic() + self.patience, 0.2
         while True:
             try:
                 answer = self._client.request(method, path, **more)
