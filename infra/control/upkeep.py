@@ -14,6 +14,8 @@ from infra.control.plane import ControlPlane, Outcome
 from infra.control.status import LOOK
 
 BEFORE, RESTORED = "prefect_before", "prefect_restored"
+ENDING = 20.0
+"""Seconds in which the container of a run that has ended may still be there."""
 _SETTLED = "the database was restored from a backup of when it was at work"
 
 
@@ -108,7 +110,11 @@ def _same_key(plane: ControlPlane, file: Path) -> None:
 
 def _nothing_at_work(plane: ControlPlane) -> None:
     label = f"label={volumes.LABEL}={plane.settings.project}"
-    if running := plane.docker.text("ps", "-q", "--filter", label).split():
+    deadline = time.monotonic() + ENDING
+    while running := plane.docker.text("ps", "-q", "--filter", label).split():
+        if time.monotonic() < deadline:
+            time.sleep(1)
+            continue
         raise Refused(
             f"{len(running)} flow runs are at work", state="unchanged",
             todo="wait for their end, or cancel them",
