@@ -97,6 +97,19 @@ class Watch(_Strict):
     """Days that a certificate must still be valid."""
 
 
+class BackupPolicy(_Strict):
+    """Backups of the database on the host: when one is made, and how long it is kept."""
+
+    before_migration: bool = True
+    """Make one before each migration, in the deploy itself."""
+    verify: Literal["read", "restore"] = "read"
+    """`read` has PostgreSQL read each backup to its end; `restore` restores it as well."""
+    keep: Annotated[int, Field(ge=1)] = 10
+    keep_days: Annotated[int, Field(ge=1)] = 90
+    keep_mb: Annotated[int, Field(ge=1)] = 20480
+    """Kept until there are more, older or bigger ones than this; the newest always stays."""
+
+
 class Notices(_Strict):
     """Who is told, and in which language."""
 
@@ -136,11 +149,14 @@ class Environment(_Strict):
     need: Need = Need()
     healthy_within: Annotated[int, Field(ge=1, le=3600)] = 180
     """Seconds that a new container has to become healthy."""
+    bake_minutes: Annotated[int, Field(ge=0, le=240)] = 0
+    """Minutes under watch after a release serves: what fails meanwhile undoes it."""
     approval: bool = False
     """Whether a person must approve each plan before it runs."""
     approval_minutes: Annotated[int, Field(ge=1, le=10080)] = 60
     """Minutes that an approval may take; no answer means refused."""
     watch: Watch = Watch()
+    backup: BackupPolicy = BackupPolicy()
     notices: Notices = Notices()
 
     @field_validator("variables", "build", mode="before")

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from deployments import journal
+from deployments.backups import Backup, read_backups
 from deployments.ledger import Ledger
 
 
@@ -58,6 +59,7 @@ class Observation:
     """Published port to the container that has it, any project's."""
     containers: tuple[Container, ...]
     revision: str | None
+    """The database's; several heads are joined by commas."""
     env: str
     compose_file: str
     edge: str
@@ -67,6 +69,12 @@ class Observation:
     ledger: Ledger
     owner: str
     unfinished: tuple[journal.Unfinished, ...]
+    database_bytes: int = 0
+    """What the database takes now; 0 when nobody could be asked."""
+    backups: tuple[Backup, ...] = ()
+    """Oldest first."""
+    aside: tuple[str, ...] = ()
+    """First eight characters of runs that set a database aside."""
 
     def of(self, service: str) -> list[Container]:
         """Long-running containers of one service."""
@@ -125,7 +133,7 @@ def read_observation(output: str) -> Observation:
         listening=frozenset(int(p, 16) for p in found.get("listening", "").split()),
         published=_published(found.get("published", "")),
         containers=_containers(found.get("containers", ""), found.get("images", "")),
-        revision=found.get("revision", "").strip() or None,
+        revision=_revision(found.get("database", "")),
         env=found.get("env", ""),
         compose_file=found.get("compose", ""),
         edge=found.get("edge", ""),
@@ -134,6 +142,9 @@ def read_observation(output: str) -> Observation:
         ledger=Ledger(tuple(filter(None, found.get("ledger", "").split("\n")))),
         owner=found.get("owner", "").strip(),
         unfinished=_unfinished(found),
+        database_bytes=_bytes(found.get("database", "")),
+        aside=tuple(re.findall(r"^@aside (\w+)$", found.get("database", ""), re.M)),
+        backups=read_backups(found.get("backups", "")),
     )
 
 
@@ -154,6 +165,16 @@ def read_kept(output: str) -> Kept:
         candidate=read_candidate(output),
         backup_seconds=int(age) if age.lstrip("-").isdigit() else None,
     )
+
+
+def _revision(text: str) -> str | None:
+    heads = [line for line in text.splitlines() if line and not line.startswith("@")]
+    return ",".join(heads) or None
+
+
+def _bytes(text: str) -> int:
+    match = re.search(r"^@bytes (\d+)$", text, re.M)
+    return int(match[1]) if match else 0
 
 
 def _pairs(text: str) -> dict[str, str]:

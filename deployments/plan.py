@@ -10,7 +10,7 @@ from typing import Literal
 from deployments.changes import Change, short
 from deployments.commands.quote import Script
 
-Verb = Literal["deploy", "migrate", "rollback", "verify", "undo", "heal"]
+Verb = Literal["deploy", "migrate", "rollback", "verify", "undo", "heal", "backup", "restore"]
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,16 @@ class Step:
 
     script: what runs on the host under the work lock; None for `verify`, which asks
     from outside and inside. repeatable: a second attempt after a lost answer is safe.
+    bake: seconds of watching, of the step that only watches.
+    about: a figure that changes from look to look, so not a part of what is approved.
     """
 
     name: str
     reason: str
     script: Script | None = None
     repeatable: bool = False
+    about: str = ""
+    bake: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Plan:
     """Service and image reference, of all."""
     before: tuple[tuple[str, str], ...] = ()
     """Service and the digest that ran when the plan was made."""
+    asks: tuple[str, ...] = ()
+    """What somebody must approve by name and reason, whatever the environment says."""
     incoming: str = ""
     """Where this run's files lie; another run of the same plan has another place."""
 
@@ -72,13 +78,15 @@ class Plan:
             "steps": [{"step": s.name, "reason": s.reason} for s in self.steps],
             "unchanged": [{"service": n, "digest": d} for n, d in self.unchanged],
             "notes": list(self.notes),
+            "asks": list(self.asks),
         }
 
     def lines(self) -> list[tuple[str, str]]:
         """Two columns for people: what, and why."""
-        rows = [(step.name, step.reason) for step in self.steps]
+        rows = [(s.name, f"{s.reason}, {s.about}" if s.about else s.reason) for s in self.steps]
         rows += [(name, f"unchanged, {short(digest)}") for name, digest in self.unchanged]
-        return rows + [("note", note) for note in self.notes]
+        rows += [("note", note) for note in self.notes]
+        return rows + [("needs approval", why) for why in self.asks]
 
 
 def notes_for(

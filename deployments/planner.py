@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deployments.backups import Reason
 from deployments.changes import Change, changes, digest_of, secrets_changed
 from deployments.commands import files as filing
+from deployments.database_steps import DatabaseSteps
+from deployments.datachange import KEEP, DataChange
 from deployments.edge import read_slots, render
 from deployments.ledger import canonical
 from deployments.observation import Candidate, Observation
@@ -13,6 +16,8 @@ from deployments.plan import Plan, Step, Verb, notes_for
 from deployments.steps import DRAIN, Steps
 from deployments.target import Target
 from deployments.variables import render_env
+
+ROLES = "owner and application, their grants and time-outs"
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,12 @@ class Request:
     verb: Verb
     release: str
     incoming: str
+    data: DataChange | None = None
+    """What becomes of the database; None: it is migrated where that is due."""
+    reason: Reason = "migration"
+    """Why a backup is made."""
+    unfinished: str = ""
+    """The run whose way back this is, when it is another one's than its own."""
 
     @property
     def forward(self) -> bool:
@@ -42,11 +53,19 @@ class Planner:
     def _make(self) -> Steps:
         return Steps(self.target, self.seen, self.candidate, self.request.incoming)
 
+    @property
+    def _data(self) -> DatabaseSteps:
+        return DatabaseSteps(self.target, self.seen)
+
     def plan(self) -> Plan:
         """Steps in order; none when the environment already is as wanted."""
-        alone = self.request.verb == "migrate"
-        found = [] if alone else changes(self.target, self.seen, self.candidate)
-        steps = self._migration_alone() if alone else self._steps(found)
+        alone = {"migrate": self._migration_alone, "backup": self._backup_alone}
+        found: list[Change] = []
+        if self.request.verb in alone:
+            steps = alone[self.request.verb]()
+        else:
+            found = self._with_stopped(changes(self.target, self.seen, self.candidate))
+            steps = self._steps(found)
         wanted = self.target.images(self.seen)
         touched = {c.service.name for c in found}
         return Plan(
@@ -59,6 +78,7 @@ class Planner:
             notes=notes_for(
                 found, self._make.short_of_memory(), self._state(), self._routed(), DRAIN
             ),
+            asks=self._change.asks if steps else (),
             images=tuple(wanted.items()),
             before=tuple((n, c.digest) for n in wanted for c in self.seen.of(n)[:1]),
             incoming=self.request.incoming,
@@ -68,15 +88,56 @@ class Planner:
         migrate = self.target.stack.deploy.migrate
         if migrate is None:
             return []
+        if not self._change.changes:
+            return []
         image = self.target.images(self.seen)[migrate.image_of]
-        roles = self._make.roles("owner and application, their grants and time-outs")
-        return [self._make.pull({migrate.image_of: image}), roles, self._make.migrate()]
+        return [
+            self._make.pull({migrate.image_of: image}), *self._backup(fresh=False),
+            self._data.roles(ROLES),
+            self._data.migrate(self._change.migration, self.seen.revision),
+        ]  # fmt: skip
+
+    def _backup_alone(self) -> list[Step]:
+        return [self._data.back_up(self.request.reason)]
+
+    @property
+    def _change(self) -> DataChange:
+        """What becomes of the database."""
+        if self.request.data is not None:
+            return self.request.data
+        due = self.request.forward and migration_due(self.target, self.seen)
+        return DataChange("migrate") if due else KEEP
+
+    @property
+    def _set_aside(self) -> str:
+        """The run that set a database aside and never ended; empty when none did."""
+        run = self.request.unfinished
+        return run if run and run[:8] in self.seen.aside else ""
+
+    @property
+    def _exchanged(self) -> bool:
+        """Whether the database's users stop while it becomes another one."""
+        return bool(self._set_aside) or (self._change.exclusive and self._change.changes)
+
+    def _with_stopped(self, found: list[Change]) -> list[Change]:
+        """The changes, and the services that only start again because they were stopped."""
+        if not self._exchanged:
+            return found
+        known = {c.service.name for c in found}
+        images = self.target.images(self.seen)
+        again = [
+            Change(s, images[s.name], "stopped while the database changed", False, False)
+            for s in self._data.users()
+            if s.name not in known
+        ]
+        place = {s.name: n for n, s in enumerate(self.target.stack.ordered)}
+        return sorted([*found, *again], key=lambda c: place[c.service.name])
 
     def _steps(self, found: list[Change]) -> list[Step]:
         state = self._state()
         work = [
             *self._make.remove_orphans(),
-            *self._database([c for c in found if c.service.name in state], found),
+            *self._database([c for c in found if c.service.name in state]),
             *self._edge(found),
             *[self._make.replace(c) for c in found if c.service.name not in state],
         ]
@@ -90,7 +151,7 @@ class Planner:
             else self._make.install(self.request.release, len(found))
         )
         # An undo is content with healthy containers: what may be amiss outside was so before.
-        last = [] if undo else [self._make.verify()]
+        last = [] if undo else [self._make.verify(), *self._make.bake()]
         return [first, *([self._make.pull(new)] if new else []), *work, *last]
 
     def _other_release(self) -> bool:
@@ -106,29 +167,59 @@ class Planner:
             or self.seen.edge != self.target.edge_config(self.seen)
         )
 
-    def _database(self, state: list[Change], found: list[Change]) -> list[Step]:
+    def _database(self, state: list[Change]) -> list[Step]:
         """Stateful services but the edge, then roles and migration where they are due."""
         deploy = self.target.stack.deploy
         edge = deploy.edge.service if deploy.edge else ""
         steps = [self._make.up(c) for c in state if c.service.name != edge]
         if deploy.database is None:
             return steps
-        fresh = any(c.service.name == deploy.database.service for c in state)
-        migrating = self._migration_due(found)
-        passwords = {deploy.database.owner.password, deploy.database.application.password}
-        rotated = sorted(passwords & set(secrets_changed(self.candidate)))
-        if rotated and not fresh:
-            steps.append(self._make.roles(f"passwords changed: {', '.join(rotated)}"))
-        elif fresh or migrating:
-            steps.append(self._make.roles("owner and application, their grants and time-outs"))
-        return steps + ([self._make.migrate()] if migrating else [])
+        own = [c for c in state if c.service.name == deploy.database.service]
+        fresh = any(c.first for c in own)
+        return [*steps, *self._exchange(fresh), *self._roles(bool(own)), *self._schema()]
 
-    def _migration_due(self, found: list[Change]) -> bool:
-        migrate = self.target.stack.deploy.migrate
-        if migrate is None or not self.request.forward:
-            return False
-        image = any(c.service.name == migrate.image_of and c.new_image for c in found)
-        return image or self.seen.revision is None
+    def _exchange(self, fresh: bool) -> list[Step]:
+        """Users stop, a backup is made, and the database becomes another one or is kept aside."""
+        make, change = self._data, self._change
+        steps = make.stop_users() if self._exchanged else []
+        if self._set_aside:
+            return [*steps, make.bring_back(self._set_aside)]
+        if not change.changes:
+            return steps
+        steps += self._backup(fresh)
+        if change.kind == "restore" and change.backup:
+            return [*steps, make.restore_backup(change.backup)]
+        return [*steps, make.set_aside()] if change.exclusive else steps
+
+    def _backup(self, fresh: bool) -> list[Step]:
+        """A backup before the database changes; a fresh one has nothing to lose."""
+        wanted = self._change.exclusive or self.target.environment.backup.before_migration
+        if fresh or not wanted or self.seen.revision is None:
+            return []
+        return [self._data.back_up("restore" if self._change.kind == "restore" else "migration")]
+
+    def _roles(self, another: bool) -> list[Step]:
+        """Roles where they may differ. another: the database's container is a new one."""
+        wanted = self.target.stack.deploy.database
+        assert wanted is not None
+        passwords = {wanted.owner.password, wanted.application.password}
+        rotated = sorted(passwords & set(secrets_changed(self.candidate)))
+        if rotated and not another:
+            return [self._data.roles(f"passwords changed: {', '.join(rotated)}")]
+        due = another or self._change.changes or self._set_aside
+        return [self._data.roles(ROLES)] if due else []
+
+    def _schema(self) -> list[Step]:
+        """The step that changes the schema, where one does."""
+        change = self._change
+        if change.kind == "downgrade":
+            return [self._data.downgrade(change.to)]
+        # What was restored may be older than the release that goes on with it.
+        again = change.kind == "restore" and self.request.verb == "restore"
+        if self.target.stack.deploy.migrate and (again or change.kind == "migrate"):
+            since = change.backup.revision if change.backup else self.seen.revision
+            return [self._data.migrate(change.migration, since)] if change.changes else []
+        return []
 
     def _edge(self, found: list[Change]) -> list[Step]:
         edge = self.target.stack.deploy.edge
@@ -159,14 +250,17 @@ class Planner:
             "plan.json": canonical({**plan.to_dict(), "who": who, "run": run}),
             ".env.now": render_env(target.env_now(seen)),
             "haproxy.cfg": target.edge_config(seen),
-            **self._login_file(),
+            **target.login_file(),
         }
 
-    def _login_file(self) -> dict[str, str]:
-        login = self.target.environment.login
-        if login is None:
-            return {}
-        return {"registry.password": self.target.secret(login.token).get_secret_value()}
+
+def migration_due(target: Target, seen: Observation) -> bool:
+    """Whether the migrating image is another one than runs now, or never migrated."""
+    migrate = target.stack.deploy.migrate
+    if migrate is None:
+        return False
+    wanted = digest_of(target.images(seen)[migrate.image_of])
+    return seen.revision is None or all(c.digest != wanted for c in seen.of(migrate.image_of))
 
 
 def undo_of_first(release: str) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployments.changes import Change
-from deployments.commands import database, files, images
+from deployments.commands import files, images
 from deployments.commands import replace as replacing
 from deployments.observation import Candidate, Observation
 from deployments.plan import Step
@@ -37,44 +37,10 @@ class Steps:
 
     def pull(self, references: dict[str, str]) -> Step:
         """Images by digest; service to reference."""
-        environment = self.target.environment
-        login = None
-        if environment.login:
-            user = self.target.secret(environment.login.user).get_secret_value()
-            login = (self.incoming, environment.pull_registry, user)
+        login = self.target.login(self.incoming)
         unique = list(dict.fromkeys(references.values()))
         script = images.pull(unique, f"release-{self.target.manifest.name}", login)
         return Step("pull", f"by digest: {', '.join(references)}", script, True)
-
-    def roles(self, reason: str) -> Step:
-        """Both database roles, their grants and time-outs."""
-        wanted = self.target.stack.deploy.database
-        assert wanted is not None
-        script = database.prepare_roles(
-            wanted.service, wanted.superuser, self.target.value(wanted.name),
-            (self.target.value(wanted.owner.role), wanted.owner.password),
-            (self.target.value(wanted.application.role), wanted.application.password),
-        )  # fmt: skip
-        return Step("prepare roles", reason, script)
-
-    def migrate(self) -> Step:
-        """The migration, in a one-off container of the target's image."""
-        deploy = self.target.stack.deploy
-        assert deploy.migrate is not None and deploy.database is not None
-        service = self.target.stack.services[deploy.migrate.service]
-        name = self.target.value(deploy.database.name)
-        script = database.migrate(
-            database=(
-                deploy.database.service, deploy.database.superuser, name, deploy.database.revision,
-            ),
-            service=service.name,
-            variable=service.image_variable,
-            image=self.target.images(self.seen)[deploy.migrate.image_of],
-            command=deploy.migrate.command,
-            timeout=deploy.migrate.timeout,
-        )  # fmt: skip
-        revision = self.seen.revision or "an empty database"
-        return Step("migrate", f"from {revision}, by {deploy.migrate.image_of}'s image", script)
 
     def up(self, change: Change) -> Step:
         """A service with state or ports of its own."""
@@ -114,6 +80,12 @@ class Steps:
     def verify(self) -> Step:
         """The application, asked from outside and inside."""
         return Step("verify", "from outside, from inside, digest by digest", None, True)
+
+    def bake(self) -> list[Step]:
+        """Watching what serves for a while, before it counts as the release."""
+        minutes = self.target.environment.bake_minutes
+        said = f"{minutes} min under watch: what fails meanwhile undoes the release"
+        return [Step("bake", said, None, False, bake=minutes * 60)] if minutes else []
 
     def short_of_memory(self) -> list[str]:
         """Start-first services for whose second copy there is no room."""

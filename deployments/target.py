@@ -99,6 +99,21 @@ class Target:
             ),
         }
 
+    def login(self, incoming: str) -> tuple[str, str, str] | None:
+        """Directory of the password's file, registry and user; None means anonymous."""
+        login = self.environment.login
+        if login is None:
+            return None
+        user = self.secret(login.user).get_secret_value()
+        return incoming, self.environment.pull_registry, user
+
+    def login_file(self) -> dict[str, str]:
+        """The file that a pull reads the registry's password from."""
+        login = self.environment.login
+        if login is None:
+            return {}
+        return {"registry.password": self.secret(login.token).get_secret_value()}
+
     def value(self, text: str) -> str:
         """Fill the references in one of `x-deploy`'s values."""
         return interpolate(text, self.configuration.variables)

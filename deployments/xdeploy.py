@@ -54,11 +54,19 @@ class Database(_Strict):
 
 
 class Migration(_Strict):
-    """The one-off service that migrates; `at_start` names services that do it themselves."""
+    """The one-off service that migrates; `at_start` names services that do it themselves.
+
+    In `sql`, `downgrade` and `downgrade_sql`, `{from}` is the database's revision and `{to}`
+    the one to go back to.
+    """
 
     service: str
     image_of: str
     command: tuple[str, ...]
+    sql: tuple[str, ...] = ()
+    """Prints the SQL of the migration without running it; none means that nothing judges it."""
+    downgrade: tuple[str, ...] = ()
+    downgrade_sql: tuple[str, ...] = ()
     timeout: int = 900
     at_start: tuple[str, ...] = ()
 

@@ -30,6 +30,4 @@ def deploy(
         def plan() -> Planned:
             return on.plan_release(manifest, update_infrastructure=update_infrastructure)
 
-        on.approve(plan)
-        on.lock_and_observe()
-        return on.carry_out(plan())
+        return on.carry_out(on.agreed(plan))

@@ -20,6 +20,4 @@ def migrate(environment: EnvironmentName, release: str = "newest", by: str = "")
     """
     with operation("migrate", str(environment), by) as on:
         manifest = on.find_release(release)
-        on.approve(lambda: on.plan_migration(manifest))
-        on.lock_and_observe()
-        return on.carry_out(on.plan_migration(manifest))
+        return on.carry_out(on.agreed(lambda: on.plan_migration(manifest)))

@@ -1,5 +1,6 @@
 """rollback: bring an earlier release back."""
 
+from enum import StrEnum
 from typing import Any
 
 from prefect import flow
@@ -7,19 +8,30 @@ from prefect import flow
 from infra.orchestration.operation import EnvironmentName, operation
 
 
+class Database(StrEnum):
+    """What becomes of the database."""
+
+    keep = "keep"
+    downgrade = "downgrade"
+    restore = "restore"
+
+
 @flow(name="rollback", flow_run_name="rollback {environment} to {to}", retries=0)
-def rollback(environment: EnvironmentName, to: str = "previous", by: str = "") -> dict[str, Any]:
+def rollback(
+    environment: EnvironmentName, to: str = "previous", database: Database = Database.keep,
+    by: str = "",
+) -> dict[str, Any]:  # fmt: skip
     """Bring back an earlier release's images, Compose file and configuration.
 
-    Secrets are those valid now. The database is left as it is; a release whose image
-    would migrate at start, and could not, is refused.
+    Secrets are those valid now. A database that the earlier release cannot work with is
+    refused, with the reason; then it is downgraded or restored, by choice and with a
+    person's yes.
 
     Args:
         environment: Where to roll back.
         to: previous, a release's id such as 12-production-sha-..., or a manifest's name.
+        database: keep it as it is, downgrade its schema, or restore the backup made before.
         by: Who asks, and from where; the CLI and Actions fill it in.
     """
     with operation("rollback", str(environment), by) as on:
-        on.approve(lambda: on.plan_rollback(to))
-        on.lock_and_observe()
-        return on.carry_out(on.plan_rollback(to))
+        return on.carry_out(on.agreed(lambda: on.plan_rollback(to, database.value)))

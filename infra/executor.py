@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployments.errors import StepFailed, Unreachable
-from deployments.ledger import Revision
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
 from deployments.planner import Planner
@@ -20,6 +19,9 @@ from infra.registry import Registry
 
 Perform = Callable[[Step, Callable[[], None]], None]
 """Runs one step's work; a flow makes a Prefect task run of it."""
+
+PACE = 10.0
+"""Seconds between two looks of a bake window."""
 
 _TRANSIENT = ("connection refused", "i/o timeout", "TLS handshake timeout", "EOF", "503 Service")
 
@@ -73,14 +75,14 @@ class Executor:
         if not self.host.connected:
             self.host.reconnect()
         if step.script is None:
-            self._verify(planned)
+            self._bake(planned, step.bake) if step.bake else self._verify(planned)
             return
         if step.name == "pull":
             self.host.tunnel(self.registry)
         before = self.recorder.opening(planned.plan.release)
         self.recorder.begun = True
         output = self.host.work(step.name, step.script, event, before)
-        self._note_revision(output.stdout)
+        self._note(output.stdout)
         if output.code != 0:
             raise self._failed(step, output.tail)
 
@@ -90,11 +92,33 @@ class Executor:
             kind = Unreachable
         return kind(f"{step.name} failed:\n{said}", where=self.host.environment.ssh)
 
-    def _note_revision(self, stdout: str) -> None:
+    def _note(self, stdout: str) -> None:
+        """What a step says for the ledger: the revision now, the backup that it made."""
         for text in stdout.splitlines():
             if text.startswith("@revision "):
-                before, after = (None if w == "-" else w for w in text.split()[1:3])
-                self.recorder.revision = Revision(before=before, after=after)
+                _, after = (None if w == "-" else w for w in text.split()[1:3])
+                self.recorder.revision = self.recorder.revision.model_copy(update={"after": after})
+            if text == "@brought back":
+                before = self.recorder.revision.before
+                self.recorder.revision = self.recorder.revision.model_copy(update={"after": before})
+            if text.startswith("@backup "):
+                self.recorder.backup = text.split()[1]
+
+    def _bake(self, planned: Planned, seconds: int) -> None:
+        """Look again and again; what crashed meanwhile is not well, though it came back."""
+        end = time.monotonic() + seconds
+        before = self._restarts(planned)
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(PACE, left))
+            self._verify(planned)
+            now = self._restarts(planned)
+            if crashed := [s for s in now if now[s] != before.get(s)]:
+                raise StepFailed(f"crashed while it was watched: {', '.join(crashed)}")
+
+    def _restarts(self, planned: Planned) -> dict[str, tuple[str, int]]:
+        """Service to its container and how often that was started again."""
+        seen = self.host.observe(planned.target.stack)
+        return {c.service: (c.id, c.restarts) for c in seen.containers if not c.one_off}
 
     def _verify(self, planned: Planned) -> None:
         wanted = dict(planned.plan.images)

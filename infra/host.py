@@ -71,6 +71,7 @@ class Host:
             self._lock.release()
             self._lock = None
         self._remote.close()
+        self._tunnelled = False
 
     @property
     def locked(self) -> bool:

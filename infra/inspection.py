@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from deployments.backups import Backup
 from deployments.commands.probe import tail_logs
 from deployments.errors import WrongUse
 from deployments.ledger import Ledger
@@ -85,6 +86,12 @@ def _notes(seen: Observation) -> list[str]:
     if broken:
         notes.append(f"the ledger was edited: line {broken} does not fit the one before")
     return notes
+
+
+def backups_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[Backup, ...]:
+    """The backups on the host, oldest first."""
+    with opened(assembly, "backups", log) as host:
+        return host.observe(assembly.stack).backups
 
 
 def history_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[Ledger, str | None]:

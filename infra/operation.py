@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from deployments import retention
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
 from deployments.ledger import Revision
 from deployments.observation import Observation
@@ -16,6 +17,7 @@ from infra import probes
 from infra.assembly import Assembly
 from infra.executor import Executor, Perform, Planned
 from infra.host import Host
+from infra.judge import Judge
 from infra.planning import Planning
 from infra.recorder import Recorder
 from infra.registry import Registry
@@ -34,7 +36,7 @@ class Operation:
         self.environment = assembly.located.environment
         self.stack = assembly.stack
         self.targets = Targets(assembly, configuration, host)
-        self.planning = Planning(host, self.targets)
+        self.planning = Planning(host, self.targets, Judge(host, registry))
         self.host = host
         self.registry = registry
         self.recorder = Recorder(host)
@@ -90,20 +92,34 @@ class Operation:
     def _record(self, planned: Planned) -> Report:
         plan, ledger = planned.plan, planned.seen.ledger
         revision = self.recorder.revision
-        if plan.verb == "migrate" and revision.before == revision.after:
+        unchanged = plan.verb == "migrate" and revision.before == revision.after
+        if unchanged or plan.verb == "backup":
             self.recorder.close_own(plan.release)
-            return self.recorder.report(plan, "ok")
+            return self._tidied(planned, self.recorder.report(plan, "ok"))
         current = plan.verb != "migrate"
         try:
-            return self._in_step(
+            report = self._in_step(
                 "ok", lambda: self.recorder.record(plan, "ok", ledger, current=current)
             )
+            return self._tidied(planned, report)
         except HomeguruError as failure:
             raise StepFailed(
                 failure.what, where=failure.where,
                 state=f"runs {plan.release}, verified; whether its ledger says so is not known",
                 todo="homeguru status shows it; a deploy undoes what was not recorded, first",
             ) from None  # fmt: skip
+
+    def _tidied(self, planned: Planned, report: Report) -> Report:
+        """Let go what nothing needs any more; what fails here is said, and fails nothing."""
+        script = retention.tidy(planned.target, planned.seen, planned.plan, self.recorder.backup)
+        if script is None:
+            return report
+        try:
+            step = Step("tidy", "what the policy lets go")
+            self._executor.perform(step, lambda: self.recorder.tidy(script, planned.plan.release))
+        except HomeguruError as failure:
+            self.host.log(f"not tidied: {_sentence(failure)}")
+        return report
 
     def _in_step(self, outcome: str, write: Callable[[], Report]) -> Report:
         """Record as a step of its own, so that the run's page shows it."""
@@ -144,10 +160,11 @@ class Operation:
             self.host.reconnect()
         self.host.stop_work()
         seen = self.host.observe(self.stack)
-        self._executor.run(self._way_back(planned.plan.release, seen), "undo")
+        run = self.host.actor.run
+        self._executor.run(self._way_back(planned.plan.release, seen, run), "undo")
 
-    def _way_back(self, release: str, seen: Observation) -> Planned:
-        back = self.planning.undo(release, seen)
+    def _way_back(self, release: str, seen: Observation, run: str) -> Planned:
+        back = self.planning.undo(release, seen, run)
         if seen.current is not None:
             self._send(back)
         return back
@@ -174,7 +191,8 @@ class Operation:
                 f"(release {unfinished.release}): undoing it first"
             )
             try:
-                self._executor.run(self._way_back(unfinished.release, seen), "undo")
+                back = self._way_back(unfinished.release, seen, unfinished.run)
+                self._executor.run(back, "undo")
             except (StepFailed, Refused) as failure:
                 if isinstance(failure, Unreachable | Locked):
                     raise

@@ -25,6 +25,8 @@ class Recorder:
     findings: list[Finding] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
     revision: Revision = field(default_factory=Revision)
+    backup: str | None = None
+    """Id of the backup that this run made."""
     begun: bool = False
     """Whether the run's own journal line was written: something may have changed."""
     _started: float = field(default_factory=time.monotonic)
@@ -62,7 +64,7 @@ class Recorder:
         return Line(
             seq=ledger.next_seq, at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             verb=plan.verb, manifest=plan.manifest, release=plan.release, previous=plan.previous,
-            outcome=outcome, revision=self.revision, who=actor.who,
+            outcome=outcome, revision=self.revision, backup=self.backup, who=actor.who,
             origin=actor.origin, link=actor.link, account=actor.account, approval=actor.approval,
             run=run or actor.run, seconds=self.seconds,
             steps=tuple(self.steps), prev=ledger.tip,
@@ -97,6 +99,12 @@ class Recorder:
         output = self.host.work("record", script, "begin", after=after)
         if output.code != 0:
             raise StepFailed(f"record failed:\n{output.tail}", where=self.host.environment.ssh)
+
+    def tidy(self, script: Script, release: str) -> None:
+        """Let things go after the run's end was recorded; its journal ends as it did."""
+        output = self.host.work("tidy", script, "begin", after=self.closing(release, "ok"))
+        if output.code != 0:
+            raise StepFailed(f"tidy failed:\n{output.tail}", where=self.host.environment.ssh)
 
     def close_own(self, release: str) -> None:
         """End the journal of a run that changed nothing: no ledger line."""

@@ -40,6 +40,33 @@ migrate() {
 """
 
 
+_RENDER = r"""
+emit() { printf '%s ' "$1"; base64 -w0; echo; }
+render() {
+  local incoming=$1 service=$2 variable=$3 image=$4 code=0
+  shift 4
+  export "$variable=$image"
+  docker compose -p "$project" --project-directory . -f "$incoming/compose.yml" \
+    --env-file "$incoming/.env" --env-file "$incoming/secrets.env" --profile '*' \
+    run --rm -T --no-deps "$service" "$@" </dev/null 2> "$incoming/said" | emit sql || code=$?
+  # Its words may quote the database's address, which holds a password.
+  sed -e 's#://[^@/]*@#://***@#g' "$incoming/said" | tail -c 2000 | emit said
+  say "$code" | emit code
+}
+"""
+
+
+def render(
+    *, incoming: str, service: str, variable: str, image: str, command: tuple[str, ...],
+) -> Script:  # fmt: skip
+    """Ask an image for the SQL of its migrations, which is printed and not run.
+
+    Answers in sections: `sql`, `said` (what it complained of) and `code`.
+    """
+    line = call("render", incoming, service, variable, image, *command)
+    return Script(join(_RENDER, line), timeout=120)
+
+
 def prepare_roles(
     service: str,
     superuser: str,

@@ -66,7 +66,7 @@ guard() {
   flock -w 60 9 || fail "a command of an earlier run still works on this host"
   grep -qF "\"token\":\"$token\"" lock/owner || exit 76
   printf '%s\n' "${begin//@AT@/$(now)}" >> "journal/$run.jsonl"
-  timeout -k 15 "$timeout" bash -c "$body" &
+  HOMEGURU_RUN=$run timeout -k 15 "$timeout" bash -c "$body" &
   printf '%s\n' $! > lock/pid
   wait $! || code=$?
   rm -f lock/pid

@@ -42,12 +42,18 @@ images() {
     xargs -r docker image inspect -f '{"id":{{json .Id}},"digests":{{json .RepoDigests}}}' 2>/dev/null || true
 }
 published() { docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || true; }
-revision() {
+# Its revisions, one a line, its size in bytes, and what runs set aside. A fresh one has no
+# table of revisions.
+database() {
   local service=$1 user=$2 database=$3 query=$4 id
   id=$(ids "$service" | head -n 1) || return 0
   [ -n "$id" ] && is_running "$id" || return 0
-  docker exec "$id" psql -U "$user" -d "$database" -Atqc "$query" 2>/dev/null | paste -sd, - || true
+  docker exec "$id" psql -U "$user" -d "$database" -XAtq -c "$query" \
+    -c "SELECT '@bytes ' || pg_database_size(current_database())" \
+    -c "SELECT '@aside ' || substr(datname, length(current_database()) + 8) FROM pg_database
+        WHERE starts_with(datname, current_database() || '_aside_')" 2>/dev/null || true
 }
+backups() { cat backups/*.json 2>/dev/null || true; }
 journals() {
   local file
   for file in journal/*.jsonl; do
@@ -61,7 +67,7 @@ observe() {
   containers | emit containers
   images | emit images
   published | emit published
-  if [ -n "$1" ]; then revision "$@" | emit revision; fi
+  if [ -n "$1" ]; then database "$@" | emit database; backups | emit backups; fi
   emit_file env .env
   emit_file compose compose.yml
   emit_file edge edge/haproxy.cfg

@@ -240,6 +240,13 @@ def remove(service: str) -> Script:
     return Script(join(stop, f"{call('ids', service)} | xargs -r docker rm -f >/dev/null"))
 
 
+def stop(service: str, grace: int) -> Script:
+    """Stop a service's containers and leave them there: its way back is to start them."""
+    return Script(
+        f"{call('ids', service)} | xargs -r docker stop -t {grace} >/dev/null\n", timeout=grace + 60
+    )
+
+
 def reload_edge(service: str) -> Script:
     """Make the edge read its configuration again; requests in flight go on."""
     return Script(join(_RELOAD, call("reload", service)))

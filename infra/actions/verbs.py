@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
-from deployments.errors import HomeguruError, Interrupted, Refused
+from deployments.datachange import Choice
+from deployments.errors import HomeguruError, Interrupted, Refused, WrongUse
 from infra import actor, environments, inspection
 from infra.actions import summary
 from infra.actions.runner import Runner
@@ -46,13 +47,15 @@ def deploy(runner: Runner, say: Say) -> None:
 
 
 def rollback(runner: Runner, say: Say) -> None:
-    """Bring an earlier release back. The database is kept: nothing else is offered."""
-    kept = os.environ.get("HOMEGURU_DATABASE", "keep")
-    if kept != "keep":
-        raise Refused(
-            f"a rollback cannot {kept} the database", state="untouched", todo="choose keep"
-        )
-    _change(runner, "rollback", {"to": runner.release("HOMEGURU_RELEASE", "previous")}, say)
+    """Bring an earlier release back, with HOMEGURU_DATABASE the database too."""
+    database = os.environ.get("HOMEGURU_DATABASE") or "keep"
+    if database not in get_args(Choice):
+        raise WrongUse(
+            f"not a choice for the database: {database!r}", state="untouched",
+            todo=f"choose one of: {', '.join(get_args(Choice))}",
+        )  # fmt: skip
+    to = runner.release("HOMEGURU_RELEASE", "previous")
+    _change(runner, "rollback", {"to": to, "database": database}, say)
 
 
 def verify(runner: Runner, say: Say) -> None:

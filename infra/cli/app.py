@@ -14,8 +14,9 @@ from infra.assembly import assemble
 from infra.cli import show
 from infra.cli.actions import app as actions
 from infra.cli.audit import audit, history
+from infra.cli.backups import Database, backup, backups, restore
 from infra.cli.control_plane import control_plane
-from infra.cli.run import Approve, Here, run
+from infra.cli.run import Approve, Env, Here, Json, run
 from infra.cli.setup import setup
 from infra.cli.terminal import TerminalProgress
 from infra.clone import is_url
@@ -29,8 +30,6 @@ app = typer.Typer(
 
 DEMO_SOURCE = CHECKOUT / "tests" / "homeguru"
 
-Env = Annotated[str, typer.Option("--env", "-e", help="Environment, such as production.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Release = Annotated[str, typer.Argument(help="Manifest's name, a file, or newest.")]
 Source = Annotated[str, typer.Option("--source", help="The application: a folder, or a Git URL.")]
 Ref = Annotated[str, typer.Option("--ref", help="Branch, tag or commit.")]
@@ -113,12 +112,17 @@ def rollback(
     to: Annotated[
         str, typer.Argument(help="previous, a release id, a manifest's name.")
     ] = "previous",
+    database: Annotated[
+        Database, typer.Option("--database", help="What becomes of the database.")
+    ] = Database.keep,
     json: Json = False,
     here: Here = False,
     approve: Approve = "",
 ) -> None:
-    """Bring an earlier release back; the database is left as it is."""
-    found = run("rollback", env, quiet=json, here=here, approve=approve, to=to)
+    """Bring an earlier release back; the database stays, unless it is told otherwise."""
+    found = run(
+        "rollback", env, quiet=json, here=here, approve=approve, to=to, database=database.value
+    )
     show.as_json(found) if json else show.deployed(found)
 
 
@@ -140,6 +144,9 @@ def status(env: Env, json: Json = False) -> None:
     show.as_json(found) if json else show.status(found, notes)
 
 
+app.command()(backup)
+app.command()(backups)
+app.command()(restore)
 app.command()(history)
 app.add_typer(audit, name="audit")
 

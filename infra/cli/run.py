@@ -16,6 +16,8 @@ from infra.cli import show
 from infra.cli.terminal import TerminalProgress
 from infra.clone import is_url
 
+Env = Annotated[str, typer.Option("--env", "-e", help="Environment, such as production.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Here = Annotated[
     bool,
     typer.Option(
@@ -60,6 +62,9 @@ def _here(verb: str, parameters: dict[str, Any], quiet: bool, approve: str, aske
     progress.watch(TerminalProgress(show.errors if quiet else show.console))
     if approve or sys.stdin.isatty():
         approval.ask_here(lambda plan: _answer(plan, approve, asked.who))
+    elif not _server():
+        # Prefect's own server ends with this process: nobody could answer there.
+        approval.ask_here(_nobody)
     return process.run_flow(verb, parameters)
 
 
@@ -69,6 +74,11 @@ def _answer(plan: Plan, reason: str, who: str) -> Approval | None:
         show.plan(plan)
         reason = typer.prompt("Approve? Say why (empty: no)", default="", show_default=False)
     return Approval(who=who, reason=reason) if reason.strip() else None
+
+
+def _nobody(plan: Plan) -> Approval | None:
+    show.plan(plan)
+    return None
 
 
 def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Asked) -> Any:

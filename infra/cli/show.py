@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from deployments.audit import Entry
+from deployments.backups import Backup
 from deployments.changes import short
 from deployments.plan import Plan
 
@@ -85,6 +86,23 @@ def status(found: dict[str, Any], notes: list[str]) -> None:
         [s["name"], s["state"], s["health"] or "-", short(s["digest"])] for s in found["services"]
     ]
     table(["service", "state", "health", "digest"], rows)
+
+
+def backups(found: tuple[Backup, ...]) -> None:
+    """Backups on the host, newest last."""
+    header = ["backup", "release", "revision", "size", "tables", "rows", "why"]
+    rows = [
+        [
+            b.id, b.release, b.revision or "-", _size(b.bytes), str(len(b.contents.tables)),
+            str(sum(t.rows for t in b.contents.tables.values())), b.reason,
+        ]
+        for b in found
+    ]  # fmt: skip
+    table(header, rows)
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{count / 2**10:.0f} kB"
 
 
 def deployed(summary: dict[str, Any]) -> None:

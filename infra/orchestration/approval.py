@@ -70,5 +70,5 @@ def _in_the_ui(environment: Environment, plan: Plan) -> Approval | None:
 def _refused(environment: Environment, what: str) -> Refused:
     return Refused(
         what, where=environment.name, state="unchanged",
-        todo="start it again when somebody can approve it",
+        todo="start it again when somebody can approve it; at a terminal: --approve REASON",
     )  # fmt: skip

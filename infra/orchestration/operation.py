@@ -9,11 +9,13 @@ from enum import StrEnum
 from typing import Any
 
 from deployments import report as reporting
+from deployments.backups import Reason
+from deployments.datachange import Choice
 from deployments.environment import Environment
 from deployments.errors import Refused
 from deployments.manifest import Manifest
 from deployments.notices import Asked
-from deployments.plan import Step
+from deployments.plan import Plan, Step
 from deployments.report import Report
 from deployments.watch import Memory
 from infra import environments
@@ -46,7 +48,7 @@ class FlowOperation:
         self._assembly = assembly
         self._host = host
         self._operation = operation
-        self._held = held
+        self._slot = held.enter_context(ExitStack())
         self._approved = ""
 
     @property
@@ -69,18 +71,30 @@ class FlowOperation:
         self._operation.targets.published(found)
         return found
 
-    def approve(self, make: Callable[[], Planned]) -> None:
-        """Show the plan and wait for a person's yes, where the environment asks for one.
+    def agreed(self, make: Callable[[], Planned]) -> Planned:
+        """The plan, made under the lock, with a person's yes where one is needed.
 
-        Nothing is held meanwhile: no lock, no connection. What runs later is this plan.
+        The environment may ask for it always; what a plan does to the database may ask too.
+        Nothing is held while somebody thinks: no lock, no connection. What runs is that plan.
         """
-        if not self.environment.approval:
-            return
-        self.seen = as_task("observe", self._operation.observe)
-        plan = make().plan
-        self._host.close()
+        if self.environment.approval:
+            self.seen = as_task("observe", self._operation.observe)
+            self._approve(make().plan)
+        self.lock_and_observe()
+        planned = make()
+        if planned.plan.asks and not self._approved:
+            self._approve(planned.plan)
+            self.lock_and_observe()
+            planned = make()
+        if self._approved or self.environment.approval:
+            self._same_as_approved(planned.plan)
+        return planned
+
+    def _approve(self, plan: Plan) -> None:
         if not plan.changed:
             return
+        if not approval.asks_here():
+            self._let_go()
         log(f"waiting for approval of plan {plan.fingerprint}")
         minutes = self.environment.approval_minutes
         if not approval.asks_here():
@@ -94,10 +108,16 @@ class FlowOperation:
         self._approved = plan.fingerprint
         self._host.actor = replace(self._host.actor, approval=given)
         log(f"approved by {given.who}: {given.reason}")
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Lock, connection and the place in the queue."""
+        self._host.close()
+        self._slot.close()
 
     def lock_and_observe(self) -> None:
         """Take the lock, look, and undo what an earlier run left unfinished."""
-        self._held.enter_context(slot(self.environment))
+        self._slot.enter_context(slot(self.environment))
         as_task("connect and lock", self._operation.lock, retries=2)
         self.seen = as_task("observe", self._operation.observe)
         if self.seen.unfinished:
@@ -115,9 +135,18 @@ class FlowOperation:
         target = self._operation.targets.published(manifest)
         return self._planned(lambda: self._operation.planning.migration(target, self.seen))
 
-    def plan_rollback(self, to: str) -> Planned:
+    def plan_rollback(self, to: str, database: Choice) -> Planned:
         """Plan the way back to an earlier release of the host's ledger."""
-        return self._planned(lambda: self._operation.planning.rollback(to, self.seen))
+        return self._planned(lambda: self._operation.planning.rollback(to, self.seen, database))
+
+    def plan_backup(self) -> Planned:
+        """Plan a backup alone."""
+        reason: Reason = "schedule" if self.actor.origin == "schedule" else "asked"
+        return self._planned(lambda: self._operation.planning.backup(self.seen, reason))
+
+    def plan_restore(self, backup: str) -> Planned:
+        """Plan to put a backup in the database's place."""
+        return self._planned(lambda: self._operation.planning.restore(backup, self.seen))
 
     def _planned(self, make: Callable[[], Planned]) -> Planned:
         planned = as_task("plan", make)
@@ -128,19 +157,16 @@ class FlowOperation:
 
     def carry_out(self, planned: Planned) -> dict[str, Any]:
         """Run the plan's steps, leave the report and tell; returns its summary."""
-        if self.environment.approval:
-            self._same_as_approved(planned)
         return self._ended(self._carried_out(planned))
 
     def _carried_out(self, planned: Planned) -> Report:
         report = self._operation.carry_out(planned)
         leave_report(report)
-        if planned.plan.changed:
+        if planned.plan.changed and planned.plan.verb != "backup":
             self.teller.tell(lambda write: write.done(report, self.asked))
         return report
 
-    def _same_as_approved(self, planned: Planned) -> None:
-        plan = planned.plan
+    def _same_as_approved(self, plan: Plan) -> None:
         if plan.changed and plan.fingerprint != self._approved:
             raise Refused(
                 f"the plan is {plan.fingerprint} now; approved was {self._approved or 'none'}",

@@ -13,7 +13,16 @@ from infra.paths import state_dir
 
 ENTRYPOINTS = {
     verb: f"flows.{verb}.{verb}"
-    for verb in ("publish", "deploy", "migrate", "verify", "rollback", "release")
+    for verb in (
+        "publish",
+        "deploy",
+        "migrate",
+        "verify",
+        "rollback",
+        "release",
+        "backup",
+        "restore",
+    )
 }
 """The same module entrypoints that prefect.yaml names."""
 

@@ -206,8 +206,8 @@ def test_a_private_ca_is_trusted_beside_the_known_ones(runner, monkeypatch) -> N
 
 
 def test_a_rollback_offers_only_what_there_is(runner, monkeypatch) -> None:
-    monkeypatch.setenv("HOMEGURU_DATABASE", "restore")
-    with pytest.raises(Refused, match="cannot restore the database"):
+    monkeypatch.setenv("HOMEGURU_DATABASE", "drop")
+    with pytest.raises(WrongUse, match="not a choice for the database: 'drop'"):
         verbs.rollback(runner, print)
 
 

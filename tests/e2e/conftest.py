@@ -38,6 +38,29 @@ CHAT_TOKEN = "987654321:" + "B" * 35
 """Of the bot that tells; the application's bot has another one."""
 
 
+MIGRATION = '''"""{name}.
+
+Revision ID: {revision}
+Revises: {before}
+"""
+
+from alembic import op
+
+revision = "{revision}"
+down_revision = "{before}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("{sql}")
+
+
+def downgrade() -> None:
+    op.execute("{back}")
+'''
+
+
 def say(text: str) -> None:
     """Progress beside pytest's own output."""
     sys.__stderr__.write(f"    {text}\n")
@@ -162,6 +185,15 @@ class World:
             assert before in text, f"{path} does not hold {before!r}"
             file.write_text(text.replace(before, after))
         return self.commit(message)
+
+    def add_migration(self, name: str, sql: str, back: str = "SELECT 1") -> str:
+        """Write the next alembic revision, not yet committed; returns its id."""
+        folder = self.repository / "migrations" / "versions"
+        last = max(int(file.name[:4]) for file in folder.glob("0*.py"))
+        revision, before = (f"a1b2c3d4{number:04}" for number in (last + 1, last))
+        text = MIGRATION.format(name=name, revision=revision, before=before, sql=sql, back=back)
+        (folder / f"{last + 1:04}_{name}.py").write_text(text)
+        return revision
 
     @contextmanager
     def broken(self, changes: dict[str, tuple[str, str]], message: str) -> Iterator[None]:

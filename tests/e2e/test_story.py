@@ -18,36 +18,8 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 
-MIGRATION = '''"""{name}.
-
-Revision ID: {revision}
-Revises: {before}
-"""
-
-from alembic import op
-
-revision = "{revision}"
-down_revision = "{before}"
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    op.execute("{sql}")
-
-
-def downgrade() -> None:
-    pass
-'''
 releases: dict[str, str] = {}
 """Version to the manifest's name, as the story goes on."""
-
-
-def add_migration(world, number: int, name: str, sql: str) -> str:
-    revision, before = f"a1b2c3d4{number:04}", f"a1b2c3d4{number - 1:04}"
-    file = world.repository / "migrations" / "versions" / f"{number:04}_{name}.py"
-    file.write_text(MIGRATION.format(name=name, revision=revision, before=before, sql=sql))
-    return revision
 
 
 def release(world) -> dict:
@@ -132,7 +104,7 @@ def test_the_database_is_reached_by_a_role_that_may_not_change_the_schema(world)
 
 def test_v2_migrates_and_loses_no_request(world) -> None:
     before = world.containers()
-    revision = add_migration(world, 3, "colour", "ALTER TABLE messages ADD COLUMN colour text")
+    revision = world.add_migration("colour", "ALTER TABLE messages ADD COLUMN colour text")
     world.edit({"src/version.py": ('"v1"', '"v2"')}, "v2")
     with load(world.info.api_url) as failed:
         found = release(world)
@@ -259,12 +231,7 @@ def test_ctrl_c_undoes_and_frees_the_lock(world) -> None:
 
 def test_a_deployer_killed_in_a_long_migration_is_followed_by_one_that_converges(world) -> None:
     world.edit({"src/api/main.py": ('raise SystemExit("broken on purpose")\n', "")}, "mend")
-    revision = add_migration(
-        world,
-        4,
-        "slow",
-        "DO $$ BEGIN ALTER TABLE messages ADD size int; PERFORM pg_sleep(60); END $$",
-    )
+    revision = world.add_migration("slow", "SELECT pg_sleep(60)")
     world.edit({"src/version.py": ('"v3"', '"v4"')}, "v4")
     first = world.start("release", "--env", "sandbox", "--source", str(world.repository))
     wait_for(world, "docker ps --format '{{.Names}}' | grep -qx homeguru-migrate", 240)

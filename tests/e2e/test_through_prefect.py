@@ -61,11 +61,20 @@ def deployed(world) -> str:
     return world.ok("status", "--env", "sandbox")["release"].partition("-")[2]
 
 
-def test_six_deployments_offer_their_environments(api: Api) -> None:
+def test_the_deployments_offer_their_environments(api: Api) -> None:
     found = {d["entrypoint"]: d for d in api.deployments()}
     assert sorted(found) == [
         f"flows.{verb}.{verb}"
-        for verb in ("deploy", "migrate", "publish", "release", "rollback", "verify")
+        for verb in (
+            "backup",
+            "deploy",
+            "migrate",
+            "publish",
+            "release",
+            "restore",
+            "rollback",
+            "verify",
+        )
     ]
     for deployment in found.values():
         schema = deployment["parameter_openapi_schema"]

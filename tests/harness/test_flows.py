@@ -1,4 +1,4 @@
-"""The six flows as Prefect sees them, and prefect.yaml as we mean it."""
+"""The flows as Prefect sees them, and prefect.yaml as we mean it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_flow_never_retries_by_itself(verb: str) -> None:
     assert flow.description
 
 
-def test_prefect_yaml_names_the_same_six_entrypoints() -> None:
+def test_prefect_yaml_names_the_same_entrypoints() -> None:
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     assert sorted(d["entrypoint"] for d in declared) == sorted(ENTRYPOINTS.values())
     assert [d["entrypoint"] for d in declared] == [ENTRYPOINTS[d["name"]] for d in declared]

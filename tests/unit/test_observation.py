@@ -66,7 +66,7 @@ def test_facts_of_a_host():
             "engine=27.1.0 a=b\ncompose=v2.29.1\n",
             listening="1F43\n0016\n",
             published="homeguru-edge-1 0.0.0.0:8003->8003/tcp, :::8003->8003/tcp, 9000/tcp\nx \n",
-            revision="0002\n",
+            database="0002\n@bytes 73400320\n@aside 0a1b2c3d\n",
             current="3-prod-sha-0123456789ab\n",
         )
     )
@@ -76,6 +76,7 @@ def test_facts_of_a_host():
     assert seen.listening == {8003, 22}
     assert seen.published == {8003: "homeguru-edge-1"}
     assert (seen.revision, seen.current) == ("0002", "3-prod-sha-0123456789ab")
+    assert (seen.database_bytes, seen.aside) == (73400320, ("0a1b2c3d",))
 
 
 def test_an_empty_answer_is_an_empty_host():
@@ -85,7 +86,12 @@ def test_an_empty_answer_is_an_empty_host():
 
 
 def test_a_database_that_has_no_revision_yet():
-    assert read_observation(_answer(revision="\n")).revision is None
+    seen = read_observation(_answer(database="@bytes 8000000\n"))
+    assert (seen.revision, seen.database_bytes) == (None, 8000000)
+
+
+def test_several_revisions_at_once():
+    assert read_observation(_answer(database="0002\n0003\n@bytes 1\n")).revision == "0002,0003"
 
 
 def test_a_container():

@@ -57,7 +57,9 @@ def test_one_service_changed(world, digest):
 
 def test_a_new_image_of_the_migrating_service_migrates_before_it_serves(world):
     plan = world.plan(world.target(api="api-2"), world.settled())
-    assert names(plan) == ["upload", "pull", "prepare roles", "migrate", "replace api", "verify"]
+    assert names(plan) == [
+        "upload", "pull", "back up database", "prepare roles", "migrate", "replace api", "verify",
+    ]  # fmt: skip
     assert reasons(plan)["migrate"] == "from 0002, by api's image"
     assert reasons(plan)["replace api"].endswith(" (start first)")
 
@@ -201,7 +203,7 @@ def test_a_rollback_keeps_the_database(world):
 
 def test_a_migration_alone(world):
     plan = world.plan(world.target(api="api-2"), world.settled(), verb="migrate")
-    assert names(plan) == ["pull", "prepare roles", "migrate"]
+    assert names(plan) == ["pull", "back up database", "prepare roles", "migrate"]
     assert reasons(plan)["pull"] == "by digest: api"
 
 
@@ -284,7 +286,7 @@ def test_the_plan_as_data(world):
     plan = world.plan(world.target(bot="bot-2"), world.settled())
     data = plan.to_dict()
     assert sorted(data) == [
-        "changed", "fingerprint", "manifest", "notes", "previous", "release", "steps",
+        "asks", "changed", "fingerprint", "manifest", "notes", "previous", "release", "steps",
         "unchanged", "v", "verb",
     ]  # fmt: skip
     assert (data["v"], len(data["fingerprint"])) == (1, 12)

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from deployments.environment import (
+    BackupPolicy,
     Environment,
     Host,
     Need,
@@ -99,7 +100,7 @@ def test_every_optional_key_is_shown_and_valid(located: Located) -> None:
     sections: list[tuple[BaseModel, type[BaseModel]]] = [
         (shown, Environment), (shown.host, Host), (shown.secrets, Secrets),
         (shown.verify, Verify), (shown.need, Need),
-        (shown.watch, Watch), (shown.notices, Notices),
+        (shown.watch, Watch), (shown.backup, BackupPolicy), (shown.notices, Notices),
     ]  # fmt: skip
     for section, model in sections:
         # The environment's name is its file's.

@@ -1,0 +1,137 @@
+"""The steps that change the database, or keep a way back to it as it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.backups import Backup, Reason
+from deployments.commands import backup, database
+from deployments.commands import replace as replacing
+from deployments.commands.quote import Script
+from deployments.ledger import canonical
+from deployments.migration import Migration
+from deployments.observation import Observation
+from deployments.plan import Step
+from deployments.stack import Service
+from deployments.target import Target
+
+
+@dataclass(frozen=True)
+class DatabaseSteps:
+    """Makes the database's steps for one target on one host; needs `x-deploy.database`."""
+
+    target: Target
+    seen: Observation
+
+    def roles(self, reason: str) -> Step:
+        """Both database roles, their grants and time-outs."""
+        wanted = self.target.stack.deploy.database
+        assert wanted is not None
+        script = database.prepare_roles(
+            wanted.service, wanted.superuser, self.target.value(wanted.name),
+            (self.target.value(wanted.owner.role), wanted.owner.password),
+            (self.target.value(wanted.application.role), wanted.application.password),
+        )  # fmt: skip
+        return Step("prepare roles", reason, script)
+
+    def back_up(self, reason: Reason) -> Step:
+        """A backup on the host, with a description that the host completes."""
+        size, verify = self.seen.database_bytes, self.target.environment.backup.verify
+        script = backup.back_up(self.on, self._described(reason), verify, _patience(size))
+        said = f"before the {reason}" if reason in ("migration", "restore") else reason
+        return Step("back up database", said, script, about=f"about {_megabytes(size)}")
+
+    def _described(self, reason: Reason) -> str:
+        return canonical({
+            "v": 1, "id": "@ID@", "at": "@AT@", "database": self.on.name, "run": "@RUN@",
+            "release": self.seen.current or "", "revision": self.seen.revision, "reason": reason,
+            "server": "@SERVER@", "bytes": "@BYTES@", "sha256": "@SHA256@",
+            "contents": "@CONTENTS@",
+        })  # fmt: skip
+
+    def stop_users(self) -> list[Step]:
+        """Everything that uses the database stops: nothing is written while it is exchanged."""
+        return [
+            Step(
+                f"stop {s.name}", "it uses the database, which changes",
+                replacing.stop(s.name, s.stop_grace),
+            )
+            for s in self.users()
+            if self.seen.of(s.name)
+        ]  # fmt: skip
+
+    def users(self) -> list[Service]:
+        """Long-running services that are given one of the database's passwords."""
+        wanted = self.target.stack.deploy.database
+        if wanted is None:
+            return []
+        passwords = {wanted.owner.password, wanted.application.password}
+        uses = self.target.stack.uses
+        ordered = [s for s in self.target.stack.ordered if s.name != wanted.service]
+        return [s for s in ordered if passwords & uses[s.name]]
+
+    def set_aside(self) -> Step:
+        """A copy of the database under the run's name: the way back until the run is recorded."""
+        script = backup.copy_aside(self.on, _patience(self.seen.database_bytes))
+        return Step("set database aside", "a copy, until this run is recorded", script)
+
+    def restore_backup(self, chosen: Backup) -> Step:
+        """A backup in the database's place; the one before is set aside."""
+        script = backup.restore(self.on, chosen.id, chosen.sha256, _patience(chosen.bytes * 5))
+        return Step("restore database", f"backup {chosen.id}, revision {chosen.revision}", script)
+
+    def bring_back(self, run: str) -> Step:
+        """The database that a run set aside, back under its name."""
+        return Step("bring database back", "as it was before", backup.bring_back(self.on, run))
+
+    def downgrade(self, to: str) -> Step:
+        """Back to an earlier revision, in a one-off container of the image that runs now."""
+        deploy = self.target.stack.deploy
+        assert deploy.migrate is not None
+        image = self.seen.of(deploy.migrate.image_of)[0].ref
+        command = tuple(word.replace("{to}", to) for word in deploy.migrate.downgrade)
+        script = self._one_off(image, command)
+        reason = f"from {self.seen.revision} to {to}, by the running {deploy.migrate.image_of}"
+        return Step("downgrade", reason, script)
+
+    @property
+    def on(self) -> backup.On:
+        """The database that its scripts are about."""
+        wanted = self.target.stack.deploy.database
+        assert wanted is not None
+        return backup.On(wanted.service, wanted.superuser, self.target.value(wanted.name))
+
+    def migrate(self, migration: Migration | None, since: str | None) -> Step:
+        """The migration since a revision, in a one-off container of the target's image."""
+        deploy = self.target.stack.deploy
+        assert deploy.migrate is not None
+        image = self.target.images(self.seen)[deploy.migrate.image_of]
+        before = since or "an empty database"
+        to = f" to {migration.to}" if migration and migration.to else ""
+        return Step(
+            "migrate", f"from {before}{to}, by {deploy.migrate.image_of}'s image",
+            self._one_off(image, deploy.migrate.command),
+        )  # fmt: skip
+
+    def _one_off(self, image: str, command: tuple[str, ...]) -> Script:
+        """A command of the migrating service in a container of an image."""
+        deploy = self.target.stack.deploy
+        assert deploy.migrate is not None and deploy.database is not None
+        service = self.target.stack.services[deploy.migrate.service]
+        name = self.target.value(deploy.database.name)
+        return database.migrate(
+            database=(
+                deploy.database.service, deploy.database.superuser, name, deploy.database.revision,
+            ),
+            service=service.name, variable=service.image_variable, image=image, command=command,
+            timeout=deploy.migrate.timeout,
+        )  # fmt: skip
+
+
+def _patience(size: int) -> int:
+    """Seconds for work on so many bytes: ten minutes, and a minute more for each 100 MB."""
+    return 600 + size // 1_600_000
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{max(size // 2**20, 1)} MB"

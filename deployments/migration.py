@@ -1,0 +1,171 @@
+"""The migration policy: what the SQL of a migration may do without a person's yes.
+
+Additive statements run. What removes or renames, and what blocks readers or writers while
+it works, stops the plan until somebody approves it by name and reason; so does what cannot
+be judged. The rules are squawk's; what squawk has none for stands in `_OWN`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from deployments.errors import Refused
+from deployments.ledger import Ledger
+
+DESTRUCTIVE = {
+    "ban-drop-column", "ban-drop-database", "ban-drop-table", "ban-truncate-cascade",
+    "changing-column-type", "renaming-column", "renaming-table",
+}  # fmt: skip
+BLOCKING = {
+    "adding-exclusion-constraint", "adding-field-with-default", "adding-foreign-key-constraint",
+    "adding-not-nullable-field", "adding-required-field", "adding-serial-primary-key-field",
+    "ban-alter-domain-with-add-constraint", "constraint-missing-not-valid",
+    "disallowed-unique-constraint", "require-concurrent-index-creation",
+    "require-concurrent-index-deletion",
+}  # fmt: skip
+UNREADABLE = {"syntax-error"}
+"""squawk says nothing of the rest, then."""
+# At the beginning of a statement, or of a later one on the same line.
+_OWN = re.compile(r"(?:^|; ?)(TRUNCATE|DELETE FROM|DROP (?!INDEX|TABLE|DATABASE)\w+)\b", re.I)
+_BLOCK = re.compile(r"(?:^|; ?)(DO|CALL|EXECUTE)\b", re.I)
+_BOOKKEEPING = re.compile(r"\balembic_version\b", re.I)
+_FRAME = re.compile(r"^(BEGIN|COMMIT)$", re.I)
+
+
+@dataclass(frozen=True)
+class Lint:
+    """One of squawk's findings. `line` counts from 1."""
+
+    rule: str
+    line: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement that needs a yes, and why."""
+
+    kind: str
+    """`destructive`, `blocking` or `unjudged`."""
+    statement: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.statement} ({self.why})" if self.statement else self.why
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What a release's migrations would do to the database as it is.
+
+    sql: None when it could not be made. to: the revision that it leads to.
+    """
+
+    sql: str | None
+    to: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to do; what is not known is assumed to be something."""
+        return self.sql is None or bool(statements(self.sql)) or bool(self.to)
+
+    @property
+    def loses(self) -> bool:
+        """Whether the way back needs the backup: the schema of before is not a part of this one."""
+        return any(f.kind != "blocking" for f in self.findings)
+
+
+def judge(sql: str, lints: list[Lint]) -> Migration:
+    """Weigh the SQL with what squawk says of it. Source: `alembic upgrade A:head --sql`."""
+    found: dict[int, Finding] = {}
+    for lint in lints:
+        if kind := _kind(lint.rule):
+            said = Finding(kind, _at(sql, lint.line), _sentence(lint.message))
+            found[lint.line] = min(found.get(lint.line, said), said, key=_gravest_first)
+    known = {f.statement for f in found.values() if f.kind == "destructive"}
+    own = [f for f in map(_weighed, statements(sql)) if f and f.statement not in known]
+    return Migration(sql, _leads_to(sql), (*(found[n] for n in sorted(found)), *own))
+
+
+def _kind(rule: str) -> str:
+    """What a finding of this rule is; empty when it stops nothing."""
+    kinds = {"destructive": DESTRUCTIVE, "unjudged": UNREADABLE, "blocking": BLOCKING}
+    return next((kind for kind, rules in kinds.items() if rule in rules), "")
+
+
+def _gravest_first(finding: Finding) -> int:
+    return ("destructive", "unjudged", "blocking").index(finding.kind)
+
+
+def _weighed(statement: str) -> Finding | None:
+    """What squawk has no rule for."""
+    if _OWN.search(statement):
+        return Finding("destructive", short(statement), "what it removes is gone")
+    if _BLOCK.search(statement):
+        return Finding("unjudged", short(statement), "what it does cannot be read here")
+    return None
+
+
+def unjudged(why: str) -> Migration:
+    """A migration whose SQL cannot be made without running it."""
+    said = f"cannot be judged: its SQL could not be made ({why})"
+    return Migration(None, "", (Finding("unjudged", "", said),))
+
+
+def statements(sql: str) -> list[str]:
+    """Statements but for the transaction's frame and alembic's own table."""
+    bare = re.sub(r"^\s*--.*$", "", sql, flags=re.M)
+    found = [" ".join(part.split()).rstrip("; ") for part in re.split(r";\s*(?:\n|$)", bare)]
+    return [s for s in found if s and not _FRAME.match(s) and not _BOOKKEEPING.search(s)]
+
+
+def refusal(said: str, revision: str, ledger: Ledger, release: str) -> Refused | None:
+    """The reason why alembic will not go from this revision at all; None when it is another."""
+    if "," in revision:
+        return Refused(
+            f"the database has several revisions at once: {revision}", state="unchanged",
+            todo="bring it to one by hand first: alembic upgrade to a merge of them",
+        )  # fmt: skip
+    if "Multiple head revisions" in said:
+        return Refused(
+            f"release {release} has several heads of its migrations", state="unchanged",
+            todo="alembic merge heads, commit, publish again",
+        )  # fmt: skip
+    if "Can't locate revision" not in said:
+        return None
+    by = [line.release for line in ledger.lines if line.revision.after == revision]
+    if by:
+        return Refused(
+            f"the database is ahead of release {release}: {revision} came with {by[0]}",
+            state="unchanged",
+            todo="homeguru rollback goes to an earlier release, and says what becomes of the database",
+        )
+    return Refused(
+        f"release {release} does not know the database's revision {revision}", state="unchanged",
+        todo="deploy the release that made it, or bring the database to a revision it knows",
+    )  # fmt: skip
+
+
+def short(statement: str, width: int = 90) -> str:
+    """One line of a statement, for people."""
+    return statement if len(statement) <= width else f"{statement[: width - 1]}…"
+
+
+def _at(sql: str, line: int) -> str:
+    """The statement that a line is a part of."""
+    here = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
+    begin = sql.rfind(";", 0, here) + 1
+    bare = re.sub(r"^\s*--.*$", "", sql[begin:], flags=re.M)
+    return short(" ".join(bare.partition(";")[0].split()))
+
+
+def _leads_to(sql: str) -> str:
+    found = re.findall(r"SET version_num='([^']+)'|alembic_version .*VALUES \('([^']+)'\)", sql)
+    return next(filter(None, found[-1]), "") if found else ""
+
+
+def _sentence(message: str) -> str:
+    first = message.partition(". ")[0].rstrip(".")
+    return first[0].lower() + first[1:]

@@ -1,0 +1,193 @@
+"""What a plan would do to the database: asked of the images themselves, on the host.
+
+The SQL of a migration is made by the image that would run it, printed and not run; squawk
+and the policy weigh it. Nothing here changes anything: an image is pulled, no more.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from deployments import backups, migration
+from deployments.backups import Backup, Contents
+from deployments.commands import backup as backing
+from deployments.commands import database, images
+from deployments.commands.prelude import prelude
+from deployments.commands.quote import Script, join
+from deployments.database_steps import DatabaseSteps
+from deployments.datachange import KEEP, Choice, DataChange
+from deployments.errors import Refused, StepFailed
+from deployments.ledger import Line
+from deployments.migration import Migration
+from deployments.observation import Observation, sections
+from deployments.planner import migration_due
+from deployments.rollback import check_rollback
+from deployments.target import Target
+from infra import squawk
+from infra.host import Host
+from infra.registry import Registry
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges for one host. What was asked once is not asked again in the same run."""
+
+    host: Host
+    registry: Registry
+    _known: dict[tuple[str, ...], Migration] = field(default_factory=dict)
+
+    def forward(self, target: Target, seen: Observation, *, always: bool = False) -> DataChange:
+        """What the target's migrations do. always: its image may be the one that runs."""
+        migrate = target.stack.deploy.migrate
+        if migrate is None or not (always or migration_due(target, seen)):
+            return KEEP
+        self._must_answer(seen)
+        if seen.revision is None or not migrate.sql:
+            return DataChange("migrate")
+        image = target.images(seen)[migrate.image_of]
+        found = self._render(target, seen, image, migrate.sql, seen.revision, "")
+        return DataChange("migrate", found)
+
+    def back(self, target: Target, line: Line, seen: Observation, choice: Choice) -> DataChange:
+        """What a rollback to an earlier release does; raises Refused when it cannot be."""
+        to = line.revision.after
+        if to == seen.revision or target.stack.deploy.migrate is None:
+            return KEEP
+        if choice == "restore":
+            return self._restored(target, line, seen)
+        if choice == "downgrade":
+            return self._downgraded(target, to, seen)
+        check_rollback(target.stack, line, seen)
+        return self._kept(target, line, seen)
+
+    def restore(self, chosen: Backup, target: Target, seen: Observation) -> DataChange:
+        """What putting a backup in the database's place takes back."""
+        self._same_major(chosen, target, seen)
+        return DataChange("restore", backup=chosen, losses=self._losses(chosen, target, seen))
+
+    def _must_answer(self, seen: Observation) -> None:
+        """A database that does not answer is not an empty one."""
+        if seen.current is not None and seen.database_bytes == 0:
+            raise Refused(
+                "the database does not answer, so what a migration would do to it is not known",
+                where=self._where, state=f"runs {seen.current}, unchanged",
+                todo=f"homeguru logs postgres --env {self.host.environment.name}; "
+                "a deploy of the current release starts it again",
+            )  # fmt: skip
+
+    def _restored(self, target: Target, line: Line, seen: Observation) -> DataChange:
+        found = backups.of_release(seen.backups, line.release, line.revision.after)
+        if found is None:
+            raise Refused(
+                f"no backup was made while release {line.release} ran", where=self._where,
+                state=f"runs {seen.current}, unchanged",
+                todo="choose --database keep or downgrade; homeguru backups lists what there is",
+            )  # fmt: skip
+        return self.restore(found, target, seen)
+
+    def _downgraded(self, target: Target, to: str | None, seen: Observation) -> DataChange:
+        migrate = target.stack.deploy.migrate
+        assert migrate is not None
+        if not migrate.downgrade or to is None or not seen.of(migrate.image_of):
+            raise Refused(
+                "this database cannot be downgraded: x-deploy.migrate names no `downgrade`",
+                where=self._where, state=f"runs {seen.current}, unchanged",
+                todo="choose --database keep or restore",
+            )  # fmt: skip
+        if not migrate.downgrade_sql or seen.revision is None:
+            return DataChange("downgrade", migration.unjudged("no `downgrade_sql`"), to)
+        image = seen.of(migrate.image_of)[0].ref
+        found = self._render(target, seen, image, migrate.downgrade_sql, seen.revision, to)
+        return DataChange("downgrade", found, to)
+
+    def _kept(self, target: Target, line: Line, seen: Observation) -> DataChange:
+        """The database stays: may the earlier release work on what came since?"""
+        migrate, then = target.stack.deploy.migrate, line.revision.after
+        assert migrate is not None
+        if not migrate.sql or then is None or not seen.of(migrate.image_of):
+            return KEEP
+        image = seen.of(migrate.image_of)[0].ref
+        since = self._render(target, seen, image, migrate.sql, then, "")
+        gone = [f for f in since.findings if f.kind == "destructive"]
+        if gone:
+            raise Refused(
+                f"release {line.release} cannot work on this database: since then "
+                + "; ".join(f.statement for f in gone), where=self._where,
+                state=f"runs {seen.current}, unchanged",
+                todo="choose what becomes of the database: --database restore, or downgrade",
+            )  # fmt: skip
+        return DataChange("keep", since)
+
+    def _render(
+        self, target: Target, seen: Observation, image: str, command: tuple[str, ...],
+        revision: str, to: str,
+    ) -> Migration:  # fmt: skip
+        words = tuple(w.replace("{from}", revision).replace("{to}", to) for w in command)
+        key = (image, *words)
+        if key not in self._known:
+            self._known[key] = self._asked(target, seen, image, words, revision)
+        return self._known[key]
+
+    def _asked(
+        self, target: Target, seen: Observation, image: str, words: tuple[str, ...], revision: str
+    ) -> Migration:
+        migrate = target.stack.deploy.migrate
+        assert migrate is not None
+        self.host.tunnel(self.registry)
+        self.host.send({**target.candidate_files(seen), **target.login_file()})
+        incoming = self.host.incoming
+        service = target.stack.services[migrate.service]
+        parts = (
+            images.pull([image], "judged", target.login(incoming)),
+            database.render(
+                incoming=incoming, service=service.name, variable=service.image_variable,
+                image=image, command=words,
+            ),
+        )  # fmt: skip
+        answer = sections(self._read(parts, timeout=900))
+        return self._weighed(answer, target, seen, revision)
+
+    def _weighed(
+        self, answer: dict[str, str], target: Target, seen: Observation, revision: str
+    ) -> Migration:
+        said = answer.get("said", "")
+        if answer.get("code", "").strip() != "0":
+            refused = migration.refusal(said, revision, seen.ledger, target.manifest.name)
+            if refused:
+                raise refused
+            lines = [x for x in said.strip().splitlines() if x]
+            return migration.unjudged(lines[-1][:200] if lines else "no reason was given")
+        sql = answer.get("sql", "")
+        return migration.judge(sql, squawk.lint(sql))
+
+    def _losses(
+        self, chosen: Backup, target: Target, seen: Observation
+    ) -> tuple[backups.Loss, ...]:
+        script = Script(backing.read_contents(DatabaseSteps(target, seen).on), timeout=300)
+        now = Contents.model_validate(json.loads(self._read((script,), timeout=300)))
+        return tuple(backups.losses(chosen.contents, now))
+
+    def _same_major(self, chosen: Backup, target: Target, seen: Observation) -> None:
+        on = DatabaseSteps(target, seen).on
+        running = self._read((Script(backing.read_version(on)),), timeout=60).split(".")[0].strip()
+        if running != chosen.major:
+            raise Refused(
+                f"backup {chosen.id} is of PostgreSQL {chosen.major}, and {running} runs",
+                where=self._where, state=f"runs {seen.current}, unchanged",
+                todo="take a backup of this version, or restore it by hand into a new database",
+            )  # fmt: skip
+
+    def _read(self, parts: tuple[Script, ...], timeout: int) -> str:
+        texts = [part.text for part in parts]
+        try:
+            return self.host.read(Script(join(prelude(self.host.environment), *texts), timeout))
+        except StepFailed as error:
+            raise Refused(
+                f"the database's way cannot be judged: {error.what}", where=self._where,
+                state="unchanged",
+            ) from None  # fmt: skip
+
+    @property
+    def _where(self) -> str:
+        return self.host.environment.ssh

@@ -1,0 +1,112 @@
+"""squawk itself, on SQL as alembic prints it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deployments.errors import HomeguruError
+from deployments.migration import BLOCKING, DESTRUCTIVE, judge
+from infra import squawk
+
+SQL = """\
+BEGIN;
+
+-- Running upgrade 0001 -> 0002
+
+CREATE TABLE users (
+    id BIGSERIAL NOT NULL, 
+    name TEXT NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_users_name ON users (name);
+
+ALTER TABLE messages DROP COLUMN text;
+
+CREATE INDEX ix_messages_note ON messages (note);
+
+UPDATE alembic_version SET version_num='0002' WHERE alembic_version.version_num = '0001';
+
+COMMIT;
+
+"""  # noqa: W291
+
+
+def rules(sql: str) -> list[tuple[int, str]]:
+    """Line and rule of what the policy stops."""
+    return [(f.line, f.rule) for f in squawk.lint(sql) if f.rule in DESTRUCTIVE | BLOCKING]
+
+
+def upgrade(*texts: str) -> str:
+    """One migration; its first statement stands on line 3."""
+    return "BEGIN;\n\n" + "".join(f"{text};\n\n" for text in texts) + "COMMIT;\n"
+
+
+def test_lines_are_counted_from_one_and_a_new_tables_index_blocks_nobody() -> None:
+    """The index of line 11 is on a table that nobody uses yet; that of line 15 is not."""
+    assert rules(SQL) == [(13, "ban-drop-column"), (15, "require-concurrent-index-creation")]
+
+
+def test_its_findings_become_ours() -> None:
+    judged = judge(SQL, squawk.lint(SQL))
+    assert [(f.kind, f.statement) for f in judged.findings] == [
+        ("destructive", "ALTER TABLE messages DROP COLUMN text"),
+        ("blocking", "CREATE INDEX ix_messages_note ON messages (note)"),
+    ]
+    assert judged.findings[0].why == "dropping a column may break existing clients"
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("DROP TABLE messages", "destructive"),
+        ("ALTER TABLE messages RENAME text TO body", "destructive"),
+        ("ALTER TABLE messages RENAME TO posts", "destructive"),
+        ("ALTER TABLE messages ALTER COLUMN text TYPE VARCHAR(10)", "destructive"),
+        ("TRUNCATE messages CASCADE", "destructive"),
+        ("ALTER TABLE messages ADD COLUMN n BIGINT NOT NULL", "blocking"),
+        ("ALTER TABLE messages ALTER COLUMN text SET NOT NULL", "blocking"),
+        ("ALTER TABLE messages ADD FOREIGN KEY(a) REFERENCES users (id)", "blocking"),
+        ("ALTER TABLE messages ADD CONSTRAINT u UNIQUE (text)", "blocking"),
+        ("DROP INDEX ix", "blocking"),
+        ("CREATE TABLE a (b", "unjudged"),
+    ],
+)
+def test_each_kind_of_statement_is_known_to_it(statement: str, kind: str) -> None:
+    """The policy goes by the names of squawk's rules: a renamed one would pass unseen."""
+    sql = upgrade(statement)
+    assert {f.kind for f in judge(sql, squawk.lint(sql)).findings} == {kind}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE messages ADD COLUMN note TEXT",
+        "ALTER TABLE messages ADD COLUMN n BIGINT DEFAULT 0 NOT NULL",
+        "CREATE TABLE a (id BIGSERIAL NOT NULL, PRIMARY KEY (id))",
+        "INSERT INTO messages (text) VALUES ('a;b')",
+        "CREATE TABLE a (b TEXT);",
+    ],
+)
+def test_additive_statements_pass(statement: str) -> None:
+    sql = upgrade(statement)
+    assert judge(sql, squawk.lint(sql)).findings == ()
+
+
+def test_no_sql_has_no_findings() -> None:
+    assert squawk.lint("") == []
+
+
+def test_settings_of_the_working_directory_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".squawk.toml").write_text('excluded_rules = ["ban-drop-column"]\n')
+    monkeypatch.chdir(tmp_path)
+    assert (13, "ban-drop-column") in rules(SQL)
+
+
+def test_an_answer_that_is_none_is_an_error() -> None:
+    with pytest.raises(HomeguruError, match="squawk cannot judge the migration: "):
+        squawk.lint(SQL, major="sixteen")

@@ -1,0 +1,238 @@
+"""The database's part of a release: backed up, judged, set aside, restored; in order, on real parts."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import say
+
+pytestmark = [pytest.mark.e2e, pytest.mark.database]
+
+releases: dict[str, str] = {}
+"""Version to the release's id, as the story goes on."""
+
+
+NOBODY = {"PREFECT_API_URL": ""}
+"""Without a server nobody can answer but the terminal, and this one is none."""
+
+
+def deploy(world, *words: str, **more: str):
+    """Publish the head of the repository and deploy it; how the deploy ended."""
+    published = world.ok("publish", "--env", "sandbox", "--source", str(world.repository))
+    return world.homeguru("deploy", published["name"], "--env", "sandbox", "--json", *words, **more)
+
+
+def version(world, name: str) -> None:
+    """A commit that only changes what the api says of itself."""
+    text = (world.repository / "src/version.py").read_text()
+    (before,) = re.findall(r'"(\w+)"', text)
+    world.edit({"src/version.py": (f'"{before}"', f'"{name}"')}, name)
+
+
+def steps(ended) -> list[str]:
+    return [s["step"] for s in ended.json["steps"]]
+
+
+def sql(world, query: str, database: str = "homeguru") -> str:
+    command = f'docker exec homeguru-postgres-1 psql -U postgres -d {database} -Atc "{query}"'
+    return str(world.on_server(command)).strip()
+
+
+def rows(world) -> int:
+    return int(sql(world, "SELECT count(*) FROM messages"))
+
+
+def write(world, count: int) -> None:
+    """Rows that the api acknowledged."""
+    with httpx.Client(base_url=world.info.api_url, trust_env=False) as client:
+        for number in range(count):
+            assert client.post("/messages", json={"text": f"row {number}"}).status_code == 201
+
+
+def databases(world) -> set[str]:
+    return set(sql(world, "SELECT datname FROM pg_database WHERE NOT datistemplate").split())
+
+
+@pytest.fixture(scope="module")
+def v1(world) -> str:
+    """A release with rows, whatever an earlier file left."""
+    version(world, "d1")
+    ended = deploy(world)
+    assert ended.code == 0, ended.stderr
+    write(world, 20)
+    releases["d1"] = ended.json["release"]
+    return releases["d1"]
+
+
+def test_an_additive_migration_is_backed_up_first_and_asks_nobody(world, v1: str) -> None:
+    world.add_migration("room", "ALTER TABLE messages ADD COLUMN room text DEFAULT 'kitchen'")
+    version(world, "d2")
+    begin = time.monotonic()
+    ended = deploy(world)
+    assert ended.code == 0, ended.stderr
+    releases["d2"] = ended.json["release"]
+    found = steps(ended)
+    assert found.index("back up database") < found.index("migrate") < found.index("replace api")
+    assert not [s for s in found if s.startswith("stop ")]
+    (backup,) = [b for b in world.ok("backups", "--env", "sandbox") if b["release"] == v1]
+    assert world.ledger()[-1]["backup"] == backup["id"]
+    assert backup["contents"]["tables"]["public.messages"]["rows"] >= 20
+    took = {s["step"]: s["seconds"] for s in ended.json["steps"]}
+    say(f"backup {took['back up database']:.1f} s of {time.monotonic() - begin:.0f} s")
+
+
+def test_a_release_without_a_migration_neither_migrates_nor_backs_up(world) -> None:
+    version(world, "d3")
+    ended = deploy(world)
+    assert ended.code == 0, ended.stderr
+    releases["d3"] = ended.json["release"]
+    assert {"migrate", "back up database", "prepare roles"} & set(steps(ended)) == set()
+
+
+def test_a_destructive_migration_is_stopped_before_anything_changes(world) -> None:
+    world.add_migration(
+        "no_room", "ALTER TABLE messages DROP COLUMN room",
+        "ALTER TABLE messages ADD COLUMN room text",
+    )  # fmt: skip
+    version(world, "d4")
+    containers, ledger = world.containers(), world.ledger()
+    ended = deploy(world, **NOBODY)
+    assert ended.code == 3, ended.stdout + ended.stderr
+    assert "destructive: ALTER TABLE messages DROP COLUMN room" in ended.stderr
+    assert "the plan was not approved" in ended.json["error"]
+    assert "--approve REASON" in ended.json["next"]
+    assert (world.containers(), world.ledger()) == (containers, ledger)
+    assert world.version() == "d3"
+
+
+def test_approved_it_runs_with_the_database_set_aside_meanwhile(world) -> None:
+    before = rows(world)
+    ended = deploy(world, "--approve", "nothing reads it since d3")
+    assert ended.code == 0, ended.stderr
+    releases["d4"] = ended.json["release"]
+    found = steps(ended)
+    order = ["stop api", "stop bot", "back up database", "set database aside", "migrate"]
+    assert [s for s in found if s in order] == order
+    assert world.ledger()[-1]["approval"]["reason"] == "nothing reads it since d3"
+    assert databases(world) == {"postgres", "homeguru"}
+    assert rows(world) == before
+
+
+def test_the_release_before_cannot_keep_this_database(world) -> None:
+    ended = world.homeguru("rollback", "--env", "sandbox", "--json")
+    assert ended.code == 3, ended.stdout
+    assert "cannot work on this database" in ended.json["error"]
+    assert "ALTER TABLE messages DROP COLUMN room" in ended.json["error"]
+    assert "--database restore" in ended.json["next"]
+    assert world.version() == "d4"
+
+
+def test_a_restore_names_what_is_lost_and_asks(world) -> None:
+    write(world, 3)
+    words = ("rollback", "--env", "sandbox", "--database", "restore", "--json")
+    ended = world.homeguru(*words, **NOBODY)
+    assert ended.code == 3, ended.stdout
+    assert re.search(r"public\.messages: 3 inserted, 0 updated, 0 deleted since", ended.stderr)
+    before = rows(world)
+    ended = world.homeguru(*words, "--approve", "d4 was a mistake")
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert ended.json["release"] == releases["d3"]
+    assert world.version() == "d3"
+    assert rows(world) == before - 3
+    assert sql(world, "SELECT DISTINCT room FROM messages") == "kitchen"
+    assert databases(world) == {"postgres", "homeguru"}
+    newest = world.ok("backups", "--env", "sandbox")[-1]
+    assert (newest["reason"], newest["release"]) == ("restore", releases["d4"])
+    assert newest["contents"]["tables"]["public.messages"]["rows"] == before
+
+
+def test_a_failure_after_a_destructive_migration_brings_the_database_back(world) -> None:
+    before = rows(world)
+    broken = 'raise SystemExit("broken on purpose")\nsettings = Settings'
+    with world.broken({"src/api/main.py": ("settings = Settings", broken)}, "broken"):
+        ended = deploy(world, "--approve", "to see it fail")
+    assert ended.code == 1, ended.stdout
+    assert "broken on purpose" in ended.json["error"]
+    assert ended.json["server"].endswith("as before")
+    assert world.version() == "d3"
+    assert rows(world) == before
+    assert sql(world, "SELECT DISTINCT room FROM messages") == "kitchen"
+    assert world.ledger()[-1]["outcome"] == "undone"
+    assert not {d for d in databases(world) if "_aside_" in d}
+    write(world, 1)
+
+
+def test_a_deployer_killed_while_it_restores_is_undone_by_the_next_run(world) -> None:
+    world.ok("backup", "--env", "sandbox")
+    write(world, 2)
+    before, there = rows(world), world.containers()
+    process = world.start("restore", "--env", "sandbox", "--approve", "to be killed")
+    deadline = time.monotonic() + 90
+    while '"step":"restore database"' not in world.on_server("tail -qn 1 journal/*.jsonl"):
+        assert time.monotonic() < deadline, process.communicate(timeout=5)
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    wanted = releases["d4"].partition("-")[2]
+    ended = world.homeguru("deploy", wanted, "--env", "sandbox", "--approve", "go on", "--json")
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert "never ended" in ended.stderr
+    assert rows(world) == before
+    assert set(world.containers()) == set(there)
+    assert world.ok("verify", "--env", "sandbox")["outcome"] == "ok"
+    assert not {d for d in databases(world) if "_aside_" in d or d.endswith("_restoring")}
+
+
+def test_a_downgrade_by_the_newer_image(world) -> None:
+    """Now at d4 again; its way back is its own downgrade()."""
+    write(world, 1)
+    before = rows(world)
+    words = ("rollback", releases["d3"], "--env", "sandbox", "--database", "downgrade", "--json")
+    ended = world.homeguru(*words, "--approve", "room comes back empty")
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert "downgrade" in steps(ended)
+    assert world.version() == "d3"
+    assert rows(world) == before
+    assert sql(world, "SELECT count(room) FROM messages") == "0"
+
+
+def test_a_backup_that_was_changed_is_refused(world) -> None:
+    made = world.ok("backup", "--env", "sandbox")
+    assert made["steps"][0]["step"] == "back up database"
+    name = world.ok("backups", "--env", "sandbox")[-1]["id"]
+    world.on_server(f"printf x >> backups/{name}.dump")
+    before = rows(world)
+    ended = world.homeguru("restore", name, "--env", "sandbox", "--approve", "x", "--json")
+    assert ended.code == 1, ended.stdout
+    assert f"backup {name} is not what was written" in ended.json["error"]
+    assert "as before" in ended.json["server"]
+    assert (rows(world), world.version()) == (before, "d3")
+
+
+def test_an_unknown_backup_lists_the_nearest(world) -> None:
+    ended = world.homeguru("restore", "20200101T000000Z", "--env", "sandbox", "--json")
+    assert ended.code == 3, ended.stdout
+    assert "there is no backup 20200101T000000Z" in ended.json["error"]
+    assert "choose one of: 2" in ended.json["next"]
+
+
+def test_what_crashes_in_its_bake_window_is_undone(world) -> None:
+    file = world.environments / "sandbox.toml"
+    text = file.read_text()
+    file.write_text(text.replace("[host]", "bake_minutes = 1\n\n[host]", 1))
+    late = "import os, threading\nthreading.Timer(20, os._exit, [1]).start()\nsettings = Settings"
+    try:
+        with world.broken({"src/api/main.py": ("settings = Settings", late)}, "crashes later"):
+            ended = deploy(world)
+    finally:
+        file.write_text(text)
+    assert ended.code == 1, ended.stdout
+    assert re.search("crashed while it was watched: api|verification failed: api", ended.stderr)
+    assert "as before" in ended.json["server"]
+    assert world.version() == "d3"
+    assert world.ledger()[-1]["outcome"] == "undone"

@@ -1,0 +1,342 @@
+"""Plans that change the database, and the way back they keep to it as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployments import retention
+from deployments.backups import Backup, Loss
+from deployments.datachange import KEEP, DataChange
+from deployments.migration import Finding, Migration, unjudged
+
+SQL = "ALTER TABLE users ADD COLUMN note TEXT;"
+DROP = Finding("destructive", "ALTER TABLE users DROP COLUMN name", "it may break clients")
+INDEX = Finding("blocking", "CREATE INDEX ix ON users (name)", "updates are blocked")
+ADDITIVE = DataChange("migrate", Migration(SQL, "0003"))
+BLOCKING = DataChange("migrate", Migration(SQL, "0003", (INDEX,)))
+DESTRUCTIVE = DataChange("migrate", Migration(SQL, "0003", (DROP,)))
+NONE_DUE = DataChange("migrate", Migration("BEGIN;\n\nCOMMIT;\n"))
+DOWNGRADE = DataChange("downgrade", Migration(SQL), to="0001")
+BACKUP = Backup(
+    id="20300101T000000Z", at="2030-01-01T00:00:00Z", database="homeguru",
+    release="1-prod-sha-0123456789ab", revision="0001", reason="migration", run="run-1",
+    server="16.14", bytes=2**20, sha256="ab",
+)  # fmt: skip
+RESTORE = DataChange("restore", backup=BACKUP, losses=(Loss("users", 1, 2, 3, known=True),))
+RUN = "0a1b2c3d-0000-4000-8000-000000000000"
+GIB = 2**30
+
+
+@pytest.fixture
+def plan(world):
+    """A plan with a change of the database; by default of a release with another api."""
+
+    def make(data, verb="deploy", *, seen=None, target=None, unfinished=""):
+        target = target or world.target(api="api-2")
+        planner = world.planner(target, seen or world.settled(), verb=verb)
+        request = replace(planner.request, data=data, unfinished=unfinished)
+        return replace(planner, request=request).plan()
+
+    return make
+
+
+def names(plan):
+    return [step.name for step in plan.steps]
+
+
+def reasons(plan):
+    return {step.name: step.reason for step in plan.steps}
+
+
+def scripts(plan):
+    return {step.name: step.script.text for step in plan.steps if step.script}
+
+
+# -- forward --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [None, DataChange("migrate"), ADDITIVE, BLOCKING])
+def test_a_migration_that_loses_nothing_is_backed_up_and_stops_nobody(plan, data):
+    assert names(plan(data)) == [
+        "upload", "pull", "back up database", "prepare roles", "migrate", "replace api", "verify",
+    ]  # fmt: skip
+
+
+def test_what_its_steps_say(world, plan):
+    made = plan(ADDITIVE, seen=world.settled(database_bytes=70 * 2**20))
+    assert reasons(made)["back up database"] == "before the migration"
+    assert reasons(made)["migrate"] == "from 0002 to 0003, by api's image"
+    assert ("back up database", "before the migration, about 70 MB") in made.lines()
+
+
+@pytest.mark.parametrize("data", [NONE_DUE, KEEP])
+def test_a_release_without_a_migration_neither_migrates_nor_backs_up(plan, data):
+    made = plan(data)
+    assert names(made) == ["upload", "pull", "replace api", "verify"]
+    assert made.asks == ()
+
+
+def test_a_migration_alone_that_has_nothing_to_do(plan):
+    assert plan(NONE_DUE, "migrate").steps == ()
+
+
+@pytest.mark.parametrize("data", [DESTRUCTIVE, DataChange("migrate", unjudged("no option"))])
+def test_a_migration_that_loses_something_has_the_database_to_itself(plan, data):
+    made = plan(data)
+    assert names(made) == [
+        "upload", "pull", "stop api", "stop bot", "back up database", "set database aside",
+        "prepare roles", "migrate", "replace api", "replace bot", "verify",
+    ]  # fmt: skip
+    assert reasons(made)["replace bot"] == "stopped while the database changed (stop first)"
+    assert "bot" not in dict(made.unchanged)
+    assert "frontend" in dict(made.unchanged)
+
+
+def test_the_users_start_again_in_the_order_of_replacement(world, plan):
+    made = plan(DESTRUCTIVE, target=world.target(frontend="frontend-2"))
+    assert [n for n in names(made) if n.startswith("replace")] == [
+        "replace api", "replace frontend", "replace bot",
+    ]  # fmt: skip
+
+
+def test_who_is_not_there_is_not_stopped(world, plan):
+    seen = world.settled()
+    seen = replace(seen, containers=tuple(c for c in seen.containers if c.service != "bot"))
+    made = plan(DESTRUCTIVE, seen=seen)
+    assert [n for n in names(made) if "bot" in n] == ["start bot"]
+
+
+def test_without_backups_before_migrations_there_is_none(world, make_environment, plan):
+    world.environment = make_environment(backup={"before_migration": False})
+    assert "back up database" not in names(plan(ADDITIVE))
+    assert "back up database" not in names(plan(ADDITIVE, "migrate"))
+
+
+@pytest.mark.parametrize(
+    ("data", "verb"), [(DESTRUCTIVE, "deploy"), (DOWNGRADE, "rollback"), (RESTORE, "restore")]
+)
+def test_what_takes_the_database_to_itself_is_backed_up_all_the_same(
+    world, make_environment, plan, data, verb
+):
+    world.environment = make_environment(backup={"before_migration": False})
+    assert "back up database" in names(plan(data, verb))
+
+
+def test_a_fresh_database_has_nothing_to_lose(world, plan):
+    made = plan(DataChange("migrate"), seen=world.bare)
+    assert names(made) == [
+        "upload", "pull", "start postgres", "prepare roles", "migrate", "start edge",
+        "start api", "start frontend", "start bot", "verify",
+    ]  # fmt: skip
+    assert reasons(made)["migrate"] == "from an empty database, by api's image"
+
+
+def test_a_database_that_was_never_migrated_has_nothing_to_lose(world, plan):
+    made = plan(DataChange("migrate"), seen=world.settled(revision=None), target=world.target())
+    assert names(made) == ["upload", "prepare roles", "migrate", "verify"]
+
+
+def test_a_recreated_database_is_backed_up_before_its_migration(world):
+    """Its container is another one, its data is the same."""
+    made = world.plan(
+        world.target(api="api-2"), world.settled(), world.candidate({"postgres": "other"})
+    )
+    assert names(made) == [
+        "upload", "pull", "recreate postgres", "back up database", "prepare roles", "migrate",
+        "replace api", "verify",
+    ]  # fmt: skip
+
+
+def test_rotated_passwords_and_a_migration_set_the_roles_once(world):
+    candidate = world.candidate(DATABASE_PASSWORD="new")
+    made = world.plan(world.target(api="api-2"), world.settled(), candidate)
+    assert names(made).count("prepare roles") == 1
+    assert reasons(made)["prepare roles"] == "passwords changed: DATABASE_PASSWORD"
+
+
+# -- back -----------------------------------------------------------------------------
+
+
+def test_a_rollback_that_keeps_the_database(plan):
+    assert names(plan(KEEP, "rollback")) == ["upload", "pull", "replace api", "verify"]
+
+
+def test_a_rollback_that_restores(plan):
+    made = plan(RESTORE, "rollback")
+    assert names(made) == [
+        "upload", "pull", "stop api", "stop bot", "back up database", "restore database",
+        "prepare roles", "replace api", "replace bot", "verify",
+    ]  # fmt: skip
+    assert reasons(made)["back up database"] == "before the restore"
+    assert reasons(made)["restore database"] == "backup 20300101T000000Z, revision 0001"
+
+
+def test_a_rollback_that_downgrades_is_done_by_the_image_that_runs(world, plan):
+    made = plan(DOWNGRADE, "rollback")
+    assert names(made) == [
+        "upload", "pull", "stop api", "stop bot", "back up database", "set database aside",
+        "prepare roles", "downgrade", "replace api", "replace bot", "verify",
+    ]  # fmt: skip
+    assert reasons(made)["downgrade"] == "from 0002 to 0001, by the running api"
+    script = scripts(made)["downgrade"]
+    assert "alembic downgrade 0001" in script
+    assert world.settled().of("api")[0].ref in script
+    assert dict(made.images)["api"] not in script
+
+
+def test_a_restore_is_migrated_to_the_release_that_goes_on_with_it(world, plan):
+    made = plan(RESTORE, "restore", target=world.target())
+    assert names(made) == [
+        "upload", "stop api", "stop bot", "back up database", "restore database",
+        "prepare roles", "migrate", "replace api", "replace bot", "verify",
+    ]  # fmt: skip
+    assert reasons(made)["migrate"] == "from 0001, by api's image"
+
+
+def test_a_backup_alone(world):
+    planner = world.planner(world.target(), world.settled(), verb="backup")
+    request = replace(planner.request, data=KEEP, reason="asked")
+    [step] = replace(planner, request=request).plan().steps
+    assert (step.name, step.reason, step.about) == ("back up database", "asked", "about 1 MB")
+    assert '"reason":"asked"' in step.script.text
+    assert '"revision":"0002"' in step.script.text
+
+
+def test_nothing_of_it_without_a_database(world, compose_config, plan):
+    deploy = world.stack.deploy.model_copy(update={"database": None, "migrate": None})
+    world.stack = replace(world.stack, deploy=deploy)
+    assert names(plan(None)) == ["upload", "pull", "replace api", "verify"]
+
+
+# -- undo -----------------------------------------------------------------------------
+
+
+def test_an_undo_brings_back_what_its_run_set_aside(world, plan):
+    seen = world.settled(aside=("ffffffff", RUN[:8]))
+    made = plan(KEEP, "undo", seen=seen, target=world.target(), unfinished=RUN)
+    assert names(made) == [
+        "restore files", "stop api", "stop bot", "bring database back", "prepare roles",
+        "replace api", "replace bot",
+    ]  # fmt: skip
+    assert f"bring_back {RUN}" in scripts(made)["bring database back"]
+    assert made.asks == ()
+
+
+@pytest.mark.parametrize("unfinished", [RUN, ""])
+def test_what_another_run_set_aside_is_no_part_of_an_undo(world, plan, unfinished):
+    seen = world.settled(aside=("ffffffff",))
+    assert plan(KEEP, "undo", seen=seen, target=world.target(), unfinished=unfinished).steps == ()
+
+
+def test_what_another_run_set_aside_stays_out_of_a_deploy(world, plan):
+    made = plan(ADDITIVE, seen=world.settled(aside=(RUN[:8],)))
+    assert made.steps == plan(ADDITIVE).steps
+
+
+# -- what is approved -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "verb"), [(DESTRUCTIVE, "deploy"), (DOWNGRADE, "rollback"), (RESTORE, "restore")]
+)
+def test_a_database_that_grows_meanwhile_is_the_same_plan(world, plan, data, verb):
+    small, big = world.settled(database_bytes=1), world.settled(database_bytes=3 * GIB)
+    assert plan(data, verb, seen=small).fingerprint == plan(data, verb, seen=big).fingerprint
+    assert plan(data, verb, seen=big).lines() != plan(data, verb, seen=small).lines()
+
+
+def test_a_bigger_database_has_more_time(world, plan):
+    def seconds(size):
+        made = plan(DESTRUCTIVE, seen=world.settled(database_bytes=size))
+        return {s.name: s.script.timeout for s in made.steps if s.script}
+
+    assert seconds(0)["back up database"] == seconds(0)["set database aside"] == 600
+    assert seconds(100 * 1_600_000)["back up database"] == 700
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(0, "1 MB"), (70 * 2**20, "70 MB"), (GIB, "1.0 GB"), (5 * GIB // 2, "2.5 GB")],
+)
+def test_the_size_that_people_read(world, plan, size, said):
+    made = plan(ADDITIVE, seen=world.settled(database_bytes=size))
+    assert ("back up database", f"before the migration, about {said}") in made.lines()
+
+
+def test_a_plan_shows_what_it_asks(plan):
+    made = plan(DESTRUCTIVE)
+    asked = "destructive: ALTER TABLE users DROP COLUMN name (it may break clients)"
+    assert made.lines()[-1] == ("needs approval", asked)
+    assert made.to_dict()["asks"] == [asked]
+
+
+def test_a_restore_asks_and_an_additive_migration_does_not(plan):
+    assert plan(ADDITIVE).to_dict()["asks"] == []
+    [asked] = plan(RESTORE, "restore").asks
+    assert asked.endswith("is taken back: users: 1 inserted, 2 updated, 3 deleted since")
+
+
+def test_an_empty_plan_asks_nothing(world, plan):
+    assert plan(DataChange("keep", unjudged("?")), target=world.target()).asks == ()
+
+
+# -- afterwards -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def tidy(world, plan):
+    """The text of the tidying script; empty when there is none."""
+
+    def make(data, verb="deploy", made=None, **changes):
+        seen = world.settled(**changes)
+        script = retention.tidy(world.target(), seen, plan(data, verb, seen=seen), made)
+        return script.text if script else ""
+
+    return make
+
+
+def test_nothing_to_tidy(tidy):
+    assert tidy(ADDITIVE) == ""
+    assert tidy(ADDITIVE, made="20300102T000000Z", backups=(BACKUP,)) == ""
+
+
+def test_backups_beyond_the_policy_go(world, make_environment, tidy):
+    world.environment = make_environment(backup={"keep": 1})
+    text = tidy(ADDITIVE, made="20300102T000000Z", backups=(BACKUP,))
+    assert text.endswith("prune_backups 20300101T000000Z\n")
+    assert "drop_aside" not in text
+
+
+@pytest.mark.parametrize(
+    ("data", "verb"), [(DESTRUCTIVE, "deploy"), (DOWNGRADE, "rollback"), (RESTORE, "restore")]
+)
+def test_what_the_run_set_aside_goes(tidy, data, verb):
+    assert tidy(data, verb).endswith("\ndrop_aside\n")
+
+
+def test_what_an_earlier_run_left_aside_goes(tidy):
+    assert tidy(ADDITIVE, aside=("ffffffff",)).endswith("\ndrop_aside\n")
+
+
+def test_both_go_in_one_script(world, make_environment, tidy):
+    world.environment = make_environment(backup={"keep": 1})
+    text = tidy(DESTRUCTIVE, made="20300102T000000Z", backups=(BACKUP,))
+    assert text.endswith("\ndrop_aside\nprune_backups 20300101T000000Z\n")
+
+
+def test_nothing_is_tidied_without_a_database(world, tidy):
+    deploy = world.stack.deploy.model_copy(update={"database": None, "migrate": None})
+    world.stack = replace(world.stack, deploy=deploy)
+    assert tidy(None, aside=("ffffffff",), backups=(BACKUP,)) == ""
+
+
+def test_a_bake_window_comes_after_the_verification(world, make_environment):
+    world.environment = make_environment(bake_minutes=5)
+    target = world.target(frontend="frontend-2")
+    steps = world.plan(target, world.settled()).steps
+    assert [s.name for s in steps[-2:]] == ["verify", "bake"]
+    assert (steps[-1].bake, steps[-1].script) == (300, None)
+    undone = world.plan(target, world.settled(), verb="undo").steps
+    assert "bake" not in [s.name for s in undone]
