@@ -19,7 +19,7 @@ from deployments.manifest import Manifest, ServiceImage
 from infra.sandbox.environment import write_environment
 from infra.sandbox.parts import remove
 from infra.sandbox.sandbox import Sandbox
-from tests.e2e.conftest import APPLICATION, ROOT, say
+from tests.e2e.conftest import APPLICATION, MIGRATION, ROOT, say
 from tests.e2e.guide_blocks import BlockFailed, blocks
 from tests.e2e.guide_reader import (
     MODEL_KEY,
@@ -28,7 +28,6 @@ from tests.e2e.guide_reader import (
     forget_images,
     same_registry_there,
 )
-from tests.e2e.test_story import MIGRATION
 
 pytestmark = [pytest.mark.e2e, pytest.mark.guide]
 GUIDE = ROOT / "doc" / "guides" / "manual-deploy.md"
@@ -155,7 +154,7 @@ def test_a_new_version(reader: Reader) -> None:
     version.write_text(version.read_text().replace('"v1"', '"v2"'))
     migration = MIGRATION.format(
         name="chairs", revision="a1b2c3d40003", before="a1b2c3d40002",
-        sql="CREATE TABLE chairs (id int)",
+        back="SELECT 1", sql="CREATE TABLE chairs (id int)",
     )  # fmt: skip
     (reader.source / "migrations" / "versions" / "0003_chairs.py").write_text(migration)
     reader.read("A new version")
