@@ -183,9 +183,10 @@ class Judge:
         try:
             return self.host.read(Script(join(prelude(self.host.environment), *texts), timeout))
         except StepFailed as error:
-            raise Refused(
-                f"the database's way cannot be judged: {error.what}", where=self._where,
-                state="unchanged",
+            # Only looked at so far: `untouched` is for a server that runs nothing.
+            raise StepFailed(
+                error.what, where=self._where, state="as it was, unchanged",
+                todo="correct the cause, then run the same command again",
             ) from None  # fmt: skip
 
     @property

@@ -243,19 +243,22 @@ class TestRegistry:
         assert f"registry {world.info.registry} does not answer" in said
         assert f"registry {world.info.registry} does not answer" in published
 
-    def test_an_image_that_is_gone(self, world, deployed, tmp_path: Path) -> None:
-        """Pulled by a digest that the registry does not have: undone, the old one serves."""
+    @pytest.mark.parametrize(("service", "state"), [("bot", "as before"), ("api", "unchanged")])
+    def test_an_image_that_is_gone(
+        self, world, deployed, tmp_path: Path, service: str, state: str
+    ) -> None:
+        """A digest that the registry does not have: undone; the one that migrates is noticed before."""
         version = world.version()
         found = httpx.get(f"http://{world.info.registry}/v2/_catalog", trust_env=False)
         assert "systech/homeguru-release" in found.json()["repositories"]
         data = json.loads(world.on_server('cat "releases/$(cat current)/manifest.json"'))
-        data["services"]["api"]["digest"] = "sha256:" + "0" * 64
+        data["services"][service]["digest"] = "sha256:" + "0" * 64
         data["name"] = "sandbox-sha-000000000000"
         file = tmp_path / "gone.json"
         file.write_text(json.dumps(data))
         said = error_of(world, 1, "deploy", str(file), "--env", "sandbox")
-        assert "cannot pull localhost:5000/systech/homeguru-api@sha256:0000" in said
-        assert "as before" in said
+        assert f"cannot pull localhost:5000/systech/homeguru-{service}@sha256:0000" in said
+        assert state in said
         assert world.version() == version
 
 
