@@ -243,9 +243,9 @@ class TestRegistry:
         assert f"registry {world.info.registry} does not answer" in said
         assert f"registry {world.info.registry} does not answer" in published
 
-    @pytest.mark.parametrize(("service", "state"), [("bot", "as before"), ("api", "unchanged")])
+    @pytest.mark.parametrize(("service", "left"), [("bot", "as before"), ("api", "unchanged")])
     def test_an_image_that_is_gone(
-        self, world, deployed, tmp_path: Path, service: str, state: str
+        self, world, deployed, tmp_path: Path, service: str, left: str
     ) -> None:
         """A digest that the registry does not have: undone; the one that migrates is noticed before."""
         version = world.version()
@@ -258,7 +258,7 @@ class TestRegistry:
         file.write_text(json.dumps(data))
         said = error_of(world, 1, "deploy", str(file), "--env", "sandbox")
         assert f"cannot pull localhost:5000/systech/homeguru-{service}@sha256:0000" in said
-        assert state in said
+        assert left in said
         assert world.version() == version
 
 
