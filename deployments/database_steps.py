@@ -77,7 +77,9 @@ class DatabaseSteps:
 
     def restore_backup(self, chosen: Backup) -> Step:
         """A backup in the database's place; the one before is set aside."""
-        script = backup.restore(self.on, chosen.id, chosen.sha256, _patience(chosen.bytes * 5))
+        script = backup.restore(
+            self.on, chosen.id, chosen.sha256, chosen.revision or "-", _patience(chosen.bytes * 5)
+        )  # fmt: skip
         return Step("restore database", f"backup {chosen.id}, revision {chosen.revision}", script)
 
     def bring_back(self, run: str) -> Step:

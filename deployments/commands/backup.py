@@ -116,10 +116,12 @@ SQL
 }
 restore() {
   local id=$1 sum=$2 aside=${name}_aside_${HOMEGURU_RUN:0:8}
-  if there "$aside"; then say "already restored"; return; fi
-  load "$id" "$sum" "${name}_restoring"
-  exchange "${name}_restoring" "$aside"
-  say "backup $id is the database now; the one before is set aside"
+  if there "$aside"; then say "already restored"; else
+    load "$id" "$sum" "${name}_restoring"
+    exchange "${name}_restoring" "$aside"
+    say "backup $id is the database now; the one before is set aside"
+  fi
+  say "@revision - $3"
 }
 # A copy needs that nobody is connected, and its users were stopped.
 copy_aside() {
@@ -196,9 +198,12 @@ def back_up(on: On, described: str, verify: str, timeout: int) -> Script:
     return Script(join(*parts), timeout=timeout)
 
 
-def restore(on: On, name: str, sha256: str, timeout: int) -> Script:
-    """Put a backup in the database's place; the one before is set aside for this run."""
-    return _restoring(on, call("restore", name, sha256), timeout)
+def restore(on: On, name: str, sha256: str, revision: str, timeout: int) -> Script:
+    """Put a backup in the database's place; the one before is set aside for this run.
+
+    revision: the backup's, `-` for none; the last line of output tells it for the ledger.
+    """
+    return _restoring(on, call("restore", name, sha256, revision), timeout)
 
 
 def copy_aside(on: On, timeout: int) -> Script:

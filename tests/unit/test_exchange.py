@@ -8,6 +8,7 @@ import pytest
 
 from deployments import retention
 from deployments.backups import Backup, Loss
+from deployments.database_steps import DatabaseSteps
 from deployments.datachange import KEEP, DataChange
 from deployments.migration import Finding, Migration, unjudged
 
@@ -330,6 +331,18 @@ def test_nothing_is_tidied_without_a_database(world, tidy):
     deploy = world.stack.deploy.model_copy(update={"database": None, "migrate": None})
     world.stack = replace(world.stack, deploy=deploy)
     assert tidy(None, aside=("ffffffff",), backups=(BACKUP,)) == ""
+
+
+def test_a_restore_tells_the_ledger_the_backups_revision(world):
+    steps = DatabaseSteps(world.target(), world.settled())
+    backup = Backup(
+        id="20300101T000000Z", at="2030-01-01T00:00:00Z", database="homeguru", release="1-x",
+        revision="0001", reason="migration", run="r", server="16.4", bytes=1, sha256="0" * 64,
+    )  # fmt: skip
+    script = steps.restore_backup(backup).script
+    assert script is not None
+    assert script.text.endswith(f"restore 20300101T000000Z {'0' * 64} 0001\n")
+    assert 'say "@revision - $3"' in script.text
 
 
 def test_a_bake_window_comes_after_the_verification(world, make_environment):
