@@ -67,6 +67,15 @@ def _configuration_reason(
     return "; ".join(said) or "its definition in the Compose file changed"
 
 
+def migration_due(target: Target, seen: Observation) -> bool:
+    """Whether the migrating image is another one than runs now, or never migrated."""
+    migrate = target.stack.deploy.migrate
+    if migrate is None:
+        return False
+    wanted = digest_of(target.images(seen)[migrate.image_of])
+    return seen.revision is None or all(c.digest != wanted for c in seen.of(migrate.image_of))
+
+
 def secrets_changed(candidate: Candidate) -> list[str]:
     """Names of secrets whose value differs from the installed one."""
     return changed_names(candidate.secrets_now, candidate.secrets_then)

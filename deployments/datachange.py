@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from deployments.backups import Backup, Loss
 from deployments.migration import Migration
 
-Choice = Literal["keep", "downgrade", "restore"]
-"""What a rollback does with the database."""
+
+class Choice(StrEnum):
+    """What a rollback does with the database."""
+
+    keep = "keep"
+    downgrade = "downgrade"
+    restore = "restore"
 
 
 @dataclass(frozen=True)

@@ -4,40 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployments.backups import Reason
-from deployments.changes import Change, changes, digest_of, secrets_changed
+from deployments.changes import Change, changes, digest_of, migration_due, secrets_changed
 from deployments.commands import files as filing
 from deployments.database_steps import DatabaseSteps
 from deployments.datachange import KEEP, DataChange
 from deployments.edge import read_slots, render
 from deployments.ledger import canonical
 from deployments.observation import Candidate, Observation
-from deployments.plan import Plan, Step, Verb, notes_for
+from deployments.plan import Plan, Step, notes_for
+from deployments.request import Request
 from deployments.steps import DRAIN, Steps
 from deployments.target import Target
 from deployments.variables import render_env
 
 ROLES = "owner and application, their grants and time-outs"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked for, apart from the target: a verb, the release's id, a place for files."""
-
-    verb: Verb
-    release: str
-    incoming: str
-    data: DataChange | None = None
-    """What becomes of the database; None: it is migrated where that is due."""
-    reason: Reason = "migration"
-    """Why a backup is made."""
-    unfinished: str = ""
-    """The run whose way back this is, when it is another one's than its own."""
-
-    @property
-    def forward(self) -> bool:
-        """Whether this verb may change the database; rollback and undo keep it."""
-        return self.verb in ("deploy", "migrate")
 
 
 @dataclass(frozen=True)
@@ -252,15 +232,6 @@ class Planner:
             "haproxy.cfg": target.edge_config(seen),
             **target.login_file(),
         }
-
-
-def migration_due(target: Target, seen: Observation) -> bool:
-    """Whether the migrating image is another one than runs now, or never migrated."""
-    migrate = target.stack.deploy.migrate
-    if migrate is None:
-        return False
-    wanted = digest_of(target.images(seen)[migrate.image_of])
-    return seen.revision is None or all(c.digest != wanted for c in seen.of(migrate.image_of))
 
 
 def undo_of_first(release: str) -> Plan:

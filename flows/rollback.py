@@ -1,24 +1,16 @@
 """rollback: bring an earlier release back."""
 
-from enum import StrEnum
 from typing import Any
 
 from prefect import flow
 
+from deployments.datachange import Choice
 from infra.orchestration.operation import EnvironmentName, operation
-
-
-class Database(StrEnum):
-    """What becomes of the database."""
-
-    keep = "keep"
-    downgrade = "downgrade"
-    restore = "restore"
 
 
 @flow(name="rollback", flow_run_name="rollback {environment} to {to}", retries=0)
 def rollback(
-    environment: EnvironmentName, to: str = "previous", database: Database = Database.keep,
+    environment: EnvironmentName, to: str = "previous", database: Choice = Choice.keep,
     by: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Bring back an earlier release's images, Compose file and configuration.
@@ -34,4 +26,4 @@ def rollback(
         by: Who asks, and from where; the CLI and Actions fill it in.
     """
     with operation("rollback", str(environment), by) as on:
-        return on.carry_out(on.agreed(lambda: on.plan_rollback(to, database.value)))
+        return on.carry_out(on.agreed(lambda: on.plan_rollback(to, database)))

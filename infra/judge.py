@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from deployments import backups, migration
 from deployments.backups import Backup, Contents
+from deployments.changes import migration_due
 from deployments.commands import backup as backing
 from deployments.commands import database, images
 from deployments.commands.prelude import prelude
@@ -21,7 +22,6 @@ from deployments.errors import Refused, StepFailed
 from deployments.ledger import Line
 from deployments.migration import Migration
 from deployments.observation import Observation, sections
-from deployments.planner import migration_due
 from deployments.rollback import check_rollback
 from deployments.target import Target
 from infra import squawk

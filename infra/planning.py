@@ -11,7 +11,8 @@ from deployments.datachange import KEEP, Choice
 from deployments.errors import Refused
 from deployments.observation import Candidate, Observation
 from deployments.plan import Verb
-from deployments.planner import Planner, Request, undo_of_first
+from deployments.planner import Planner, undo_of_first
+from deployments.request import Request
 from deployments.target import Target
 from infra.executor import Planned
 from infra.host import Host
@@ -51,7 +52,7 @@ class Planning:
             )  # fmt: skip
         return self._plan(target, seen, "migrate", seen.current, data=data)
 
-    def rollback(self, to: str, seen: Observation, choice: Choice = "keep") -> Planned:
+    def rollback(self, to: str, seen: Observation, choice: Choice = Choice.keep) -> Planned:
         """The way back to an earlier release of the host's ledger."""
         line = seen.ledger.target(to, seen.current)
         target = self.targets.former(line.release, pin=False)

@@ -234,16 +234,17 @@ def up(what: Replacement) -> Script:
     return Script(text, timeout=what.healthy_within + what.grace + 120)
 
 
-def remove(service: str) -> Script:
-    """Stop and remove every container of a service."""
-    stop = f"{call('ids', service)} | xargs -r docker stop -t 30 >/dev/null"
-    return Script(join(stop, f"{call('ids', service)} | xargs -r docker rm -f >/dev/null"))
-
-
 def stop(service: str, grace: int) -> Script:
     """Stop a service's containers and leave them there: its way back is to start them."""
     return Script(
         f"{call('ids', service)} | xargs -r docker stop -t {grace} >/dev/null\n", timeout=grace + 60
+    )
+
+
+def remove(service: str) -> Script:
+    """Stop and remove every container of a service."""
+    return Script(
+        join(stop(service, 30).text, f"{call('ids', service)} | xargs -r docker rm -f >/dev/null")
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 from deployments.datachange import Choice
 from deployments.errors import HomeguruError, Interrupted, Refused, WrongUse
@@ -49,10 +49,10 @@ def deploy(runner: Runner, say: Say) -> None:
 def rollback(runner: Runner, say: Say) -> None:
     """Bring an earlier release back, with HOMEGURU_DATABASE the database too."""
     database = os.environ.get("HOMEGURU_DATABASE") or "keep"
-    if database not in get_args(Choice):
+    if database not in list(Choice):
         raise WrongUse(
             f"not a choice for the database: {database!r}", state="untouched",
-            todo=f"choose one of: {', '.join(get_args(Choice))}",
+            todo=f"choose one of: {', '.join(list(Choice))}",
         )  # fmt: skip
     to = runner.release("HOMEGURU_RELEASE", "previous")
     _change(runner, "rollback", {"to": to, "database": database}, say)

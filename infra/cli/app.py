@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from deployments.datachange import Choice
 from deployments.errors import Refused
 from infra import inspection, signals
 from infra.assembly import assemble
 from infra.cli import show
 from infra.cli.actions import app as actions
 from infra.cli.audit import audit, history
-from infra.cli.backups import Database, backup, backups, restore
+from infra.cli.backups import backup, backups, restore
 from infra.cli.control_plane import control_plane
 from infra.cli.run import Approve, Env, Here, Json, run
 from infra.cli.setup import setup
@@ -113,8 +114,8 @@ def rollback(
         str, typer.Argument(help="previous, a release id, a manifest's name.")
     ] = "previous",
     database: Annotated[
-        Database, typer.Option("--database", help="What becomes of the database.")
-    ] = Database.keep,
+        Choice, typer.Option("--database", help="What becomes of the database.")
+    ] = Choice.keep,
     json: Json = False,
     here: Here = False,
     approve: Approve = "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,14 +10,6 @@ from infra import inspection
 from infra.assembly import assemble
 from infra.cli import show
 from infra.cli.run import Approve, Env, Here, Json, run
-
-
-class Database(StrEnum):
-    """What a rollback does with the database."""
-
-    keep = "keep"
-    downgrade = "downgrade"
-    restore = "restore"
 
 
 def backup(env: Env, json: Json = False, here: Here = False) -> None:

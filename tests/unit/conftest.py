@@ -25,7 +25,8 @@ from deployments.ledger import Ledger, Line, Revision
 from deployments.manifest import Manifest, ServiceImage
 from deployments.observation import Candidate, Container, Observation
 from deployments.plan import Plan
-from deployments.planner import Planner, Request
+from deployments.planner import Planner
+from deployments.request import Request
 from deployments.stack import Stack, parse_stack
 from deployments.target import Target
 from deployments.variables import Configuration, render_env

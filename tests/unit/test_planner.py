@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.planner import Request, undo_of_first
+from deployments.planner import undo_of_first
+from deployments.request import Request
 from deployments.stack import parse_stack
 from deployments.variables import parse_env
 
