@@ -12,7 +12,7 @@ from deployments.environment import BackupPolicy
 from deployments.errors import Refused
 from deployments.manifest import nearest
 
-Reason = Literal["migration", "restore", "asked", "schedule"]
+Reason = Literal["migration", "restore", "asked", "schedule", "adoption"]
 
 
 class Table(BaseModel):

@@ -30,7 +30,7 @@ def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Cha
         if reason:
             running = seen.of(service.name)
             wanted = digest_of(images[service.name])
-            new = all(c.digest != wanted for c in running)
+            new = not any(c.runs(wanted) for c in running)
             found.append(Change(service, images[service.name], reason, new, not running))
     return found
 
@@ -44,7 +44,7 @@ def _reason(
     if len(running) > 1:
         return f"{len(running)} containers, left by a replacement that did not end"
     container = running[0]
-    if container.digest != digest_of(image):
+    if not container.runs(digest_of(image)):
         return f"image {short(container.digest)} -> {short(digest_of(image))}"
     if not container.serving:
         return f"its container is {_state(container)}"
@@ -73,7 +73,7 @@ def migration_due(target: Target, seen: Observation) -> bool:
     if migrate is None:
         return False
     wanted = digest_of(target.images(seen)[migrate.image_of])
-    return seen.revision is None or all(c.digest != wanted for c in seen.of(migrate.image_of))
+    return seen.revision is None or not any(c.runs(wanted) for c in seen.of(migrate.image_of))
 
 
 def secrets_changed(candidate: Candidate) -> list[str]:

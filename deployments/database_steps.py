@@ -28,7 +28,7 @@ class DatabaseSteps:
         wanted = self.target.stack.deploy.database
         assert wanted is not None
         script = database.prepare_roles(
-            wanted.service, wanted.superuser, self.target.value(wanted.name),
+            wanted.service, self.on.superuser, self.on.name,
             (self.target.value(wanted.owner.role), wanted.owner.password),
             (self.target.value(wanted.application.role), wanted.application.password),
         )  # fmt: skip
@@ -38,7 +38,8 @@ class DatabaseSteps:
         """A backup on the host, with a description that the host completes."""
         size, verify = self.seen.database_bytes, self.target.environment.backup.verify
         script = backup.back_up(self.on, self._described(reason), verify, _patience(size))
-        said = f"before the {reason}" if reason in ("migration", "restore") else reason
+        words = {n: f"before the {n}" for n in ("migration", "restore")}
+        said = {**words, "adoption": "before the first deploy"}.get(reason, reason)
         return Step("back up database", said, script, about=f"about {_megabytes(size)}")
 
     def _described(self, reason: Reason) -> str:
@@ -101,7 +102,9 @@ class DatabaseSteps:
         """The database that its scripts are about."""
         wanted = self.target.stack.deploy.database
         assert wanted is not None
-        return backup.On(wanted.service, wanted.superuser, self.target.value(wanted.name))
+        return backup.On(
+            wanted.service, self.target.value(wanted.superuser), self.target.value(wanted.name)
+        )
 
     def migrate(self, migration: Migration | None, since: str | None) -> Step:
         """The migration since a revision, in a one-off container of the target's image."""
@@ -120,11 +123,9 @@ class DatabaseSteps:
         deploy = self.target.stack.deploy
         assert deploy.migrate is not None and deploy.database is not None
         service = self.target.stack.services[deploy.migrate.service]
-        name = self.target.value(deploy.database.name)
+        on = self.on
         return database.migrate(
-            database=(
-                deploy.database.service, deploy.database.superuser, name, deploy.database.revision,
-            ),
+            database=(on.service, on.superuser, on.name, deploy.database.revision),
             service=service.name, variable=service.image_variable, image=image, command=command,
             timeout=deploy.migrate.timeout,
         )  # fmt: skip

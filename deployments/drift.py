@@ -55,7 +55,7 @@ def _drift(service: str, check: str, detail: str) -> Finding:
 def _services(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
     """Long-running services that a plan back would replace."""
     left_out = target.environment.verify.leave_out
-    found = changes(target, seen, _weighed(seen, kept))
+    found = changes(target, seen, _weighed(target, seen, kept))
     return [
         _drift(c.service.name, "drift", _words(c.reason, c.image, seen, c.service.name))
         for c in found
@@ -63,9 +63,11 @@ def _services(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
     ]
 
 
-def _weighed(seen: Observation, kept: Kept) -> Candidate:
+def _weighed(target: Target, seen: Observation, kept: Kept) -> Candidate:
     """Compose's hashes; where it could not read the files, containers count as unchanged."""
     running = {c.service: c.config_hash for c in seen.containers if not c.one_off}
+    if target.adopted:
+        return Candidate({n: s.config_hash for n, s in target.adopted.services.items()})
     return replace(kept.candidate, hashes=kept.candidate.hashes or running)
 
 
@@ -93,6 +95,8 @@ def _unknown(target: Target, seen: Observation) -> list[Finding]:
 
 
 def _files(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
+    if target.adopted:
+        return []
     found = []
     if seen.compose_file != target.stack.text:
         found.append(_drift("server", "compose.yml", _edited(seen.compose_file)))

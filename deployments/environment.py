@@ -151,6 +151,8 @@ class Environment(_Strict):
     """Seconds that a new container has to become healthy."""
     bake_minutes: Annotated[int, Field(ge=0, le=240)] = 0
     """Minutes under watch after a release serves: what fails meanwhile undoes it."""
+    confirm_timeout: Annotated[int, Field(ge=0, le=3600)] = 0
+    """Seconds of a deployer's silence after which the server goes back by itself; 0: never."""
     approval: bool = False
     """Whether a person must approve each plan before it runs."""
     approval_minutes: Annotated[int, Field(ge=1, le=10080)] = 60

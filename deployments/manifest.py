@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from deployments.adopted import NAME, Adoption
 from deployments.errors import Refused, WrongUse
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -31,7 +32,9 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     v: Literal[1] = 1
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*-(sha|src)-[0-9a-f]{12}$")]
+    name: Annotated[
+        str, StringConstraints(pattern=rf"^([a-z][a-z0-9-]*-(sha|src)-[0-9a-f]{{12}}|{NAME})$")
+    ]
     source: str
     ref: str
     commit: str
@@ -40,6 +43,8 @@ class Manifest(BaseModel):
     """UTC, ISO 8601."""
     build_env: dict[str, str]
     services: dict[str, ServiceImage]
+    adopted: Adoption | None = None
+    """Of release 0: how it was deployed by hand. It was never published."""
 
     @classmethod
     def nothing(cls) -> Manifest:
@@ -49,11 +54,19 @@ class Manifest(BaseModel):
             build_env={}, services={},
         )  # fmt: skip
 
+    @classmethod
+    def of_adopted(cls, adoption: Adoption) -> Manifest:
+        """What was deployed by hand, as release 0."""
+        return cls(
+            name=NAME, source=adoption.directory, ref="", commit="", author="", created="",
+            build_env={}, services={}, adopted=adoption,
+        )  # fmt: skip
+
     def to_json(self) -> str:
         """Canonical JSON: the same manifest always has the same bytes."""
-        return json.dumps(
-            self.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
+        without = None if self.adopted else {"adopted"}
+        data = self.model_dump(exclude=without)
+        return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def parse_manifest(text: str, where: str) -> Manifest:

@@ -39,6 +39,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "deploy": ("deployed", "развёрнут релиз"),
     "rollback": ("rolled back to", "откат на релиз"),
     "migrate": ("database migrated for", "база данных мигрирована для релиза"),
+    "adopt": ("recorded as", "принято под управление как"),
     "restore": ("a backup was restored under", "восстановлена копия базы, релиз"),
     "heal": ("brought back to", "возвращён релиз"),
     "failed": ("{verb} failed", "не удалось: {verb}"),

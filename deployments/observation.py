@@ -33,10 +33,14 @@ class Container:
 
     @property
     def digest(self) -> str:
-        """The digest that the container's reference names, else its image's first one."""
+        """The digest that its reference names, else its image's first one, else the image's id."""
         named = self.ref.partition("@")[2]
         known = [d.partition("@")[2] for d in self.digests]
-        return named if named and named in known else (known[0] if known else "")
+        return named if named and named in known else (known[0] if known else self.image)
+
+    def runs(self, digest: str) -> bool:
+        """Whether its image is the one of that digest; an image that no registry has, by id."""
+        return digest in (self.image, *(d.partition("@")[2] for d in self.digests))
 
     @property
     def serving(self) -> bool:

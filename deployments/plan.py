@@ -10,7 +10,9 @@ from typing import Literal
 from deployments.changes import Change, short
 from deployments.commands.quote import Script
 
-Verb = Literal["deploy", "migrate", "rollback", "verify", "undo", "heal", "backup", "restore"]
+Verb = Literal[
+    "deploy", "migrate", "rollback", "verify", "undo", "heal", "backup", "restore", "adopt"
+]
 
 
 @dataclass(frozen=True)

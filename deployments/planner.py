@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deployments.adopted import NAME, RELEASE
 from deployments.changes import Change, changes, digest_of, migration_due, secrets_changed
+from deployments.commands import adopt as adopting
 from deployments.commands import files as filing
 from deployments.database_steps import DatabaseSteps
 from deployments.datachange import KEEP, DataChange
@@ -14,6 +16,7 @@ from deployments.observation import Candidate, Observation
 from deployments.plan import Plan, Step, notes_for
 from deployments.request import Request
 from deployments.steps import DRAIN, Steps
+from deployments.takeover import TakeOver
 from deployments.target import Target
 from deployments.variables import render_env
 
@@ -114,12 +117,21 @@ class Planner:
         return sorted([*found, *again], key=lambda c: place[c.service.name])
 
     def _steps(self, found: list[Change]) -> list[Step]:
+        if self.target.adopted:
+            return self._adopted_again(found)
         state = self._state()
+        over = self._take_over
+        moved = over.steps(found) if over.moves_ports else []
+        kept = self._routed() if moved else set()
+        orphans = self._make.remove_orphans()
         work = [
-            *self._make.remove_orphans(),
+            *([] if moved else orphans),
             *self._database([c for c in found if c.service.name in state]),
             *self._edge(found),
-            *[self._make.replace(c) for c in found if c.service.name not in state],
+            *moved,
+            *[self._make.replace(c) for c in found if c.service.name not in state | kept],
+            # One of them may hold a port that has moved by now.
+            *(orphans if moved else []),
         ]
         if not work and not self._files_differ() and not self._other_release():
             return []
@@ -133,6 +145,27 @@ class Planner:
         # An undo is content with healthy containers: what may be amiss outside was so before.
         last = [] if undo else [self._make.verify(), *self._make.bake()]
         return [first, *([self._make.pull(new)] if new else []), *work, *last]
+
+    def _adopted_again(self, found: list[Change]) -> list[Step]:
+        """Release 0: its database where it is asked for, its files, its containers by Compose."""
+        adoption = self.target.adopted
+        assert adoption is not None
+        orphans = self._make.remove_orphans()
+        if self.request.verb == "heal" and not found and not orphans:
+            return []
+        names = ", ".join(adoption.services)
+        start = adopting.start_again(adoption, self.target.environment.healthy_within)
+        again = [*self._exchange(False), *(self._schema() if adoption.ours else [])]
+        last = [] if self.request.verb == "undo" else [self._make.verify()]
+        return [
+            *again,
+            Step("put files back", f"of {adoption.directory}, as they were", adopting.put_back()),
+            Step("start release 0", f"by Compose: {names}", start), *last,
+        ]  # fmt: skip
+
+    @property
+    def _take_over(self) -> TakeOver:
+        return TakeOver(self.target, self.seen, self._make)
 
     def _other_release(self) -> bool:
         """Same containers, another manifest: a release of its own, so that it is recorded."""
@@ -151,12 +184,19 @@ class Planner:
         """Stateful services but the edge, then roles and migration where they are due."""
         deploy = self.target.stack.deploy
         edge = deploy.edge.service if deploy.edge else ""
-        steps = [self._make.up(c) for c in state if c.service.name != edge]
-        if deploy.database is None:
+        data = deploy.database.service if deploy.database else ""
+        own = [c for c in state if c.service.name == data]
+        over = self._take_over
+        steps = [
+            over.database(c) if over.due and c in own else self._make.up(c)
+            for c in state
+            if c.service.name != edge
+        ]
+        if not data:
             return steps
-        own = [c for c in state if c.service.name == deploy.database.service]
         fresh = any(c.first for c in own)
-        return [*steps, *self._exchange(fresh), *self._roles(bool(own)), *self._schema()]
+        first = [self._data.back_up("adoption")] if over.due and not fresh else []
+        return [*first, *steps, *self._exchange(fresh), *self._roles(bool(own)), *self._schema()]
 
     def _exchange(self, fresh: bool) -> list[Step]:
         """Users stop, a backup is made, and the database becomes another one or is kept aside."""
@@ -174,7 +214,7 @@ class Planner:
     def _backup(self, fresh: bool) -> list[Step]:
         """A backup before the database changes; a fresh one has nothing to lose."""
         wanted = self._change.exclusive or self.target.environment.backup.before_migration
-        if fresh or not wanted or self.seen.revision is None:
+        if fresh or not wanted or self.seen.revision is None or self._take_over.due:
             return []
         return [self._data.back_up("restore" if self._change.kind == "restore" else "migration")]
 
@@ -203,7 +243,7 @@ class Planner:
 
     def _edge(self, found: list[Change]) -> list[Step]:
         edge = self.target.stack.deploy.edge
-        if edge is None:
+        if edge is None or self._take_over.moves_ports:
             return []
         recreated = [self._make.up(c) for c in found if c.service.name == edge.service]
         before = self.seen.edge
@@ -225,13 +265,24 @@ class Planner:
     def files(self, plan: Plan, who: str, run: str) -> dict[str, str]:
         """Files that the plan's steps find in `incoming`, besides the weighed ones."""
         target, seen = self.target, self.seen
-        return {
+        about = {
             "manifest.json": target.manifest.to_json(),
             "plan.json": canonical({**plan.to_dict(), "who": who, "run": run}),
+        }
+        if target.adopted:
+            return about
+        return {
+            **about,
             ".env.now": render_env(target.env_now(seen)),
             "haproxy.cfg": target.edge_config(seen),
             **target.login_file(),
         }
+
+
+def undo_of_adoption() -> Plan:
+    """Undo of an adoption: only a record was made, so only that goes."""
+    step = Step("forget", "what runs is left alone", filing.forget(RELEASE))
+    return Plan("undo", RELEASE, NAME, None, (step,))
 
 
 def undo_of_first(release: str) -> Plan:

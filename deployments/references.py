@@ -7,13 +7,16 @@ import re
 # `$$`, `$NAME` or `${NAME}`, the last one with `-default`, `?complaint` or `+replacement`.
 _REFERENCE = re.compile(
     r"\$(?:\$|(?P<bare>[A-Za-z_]\w*)|"
-    r"\{(?P<name>[A-Za-z_]\w*)(?:(?P<how>:?[-?+])(?P<word>[^}]*))?\})",
+    r"\{(?P<name>[A-Za-z_]\w*)(?:(?P<how>:?[-?+])(?P<word>(?:[^{}]|\$\{[^{}]*\})*))?\})",
     re.ASCII,
 )
 
 
 def references(text: str) -> dict[str, str | None]:
-    """Variables that a text refers to, with their defaults; one without wins over one with."""
+    """Variables that a text refers to, with their defaults; one without wins over one with.
+
+    A reference inside a default is Compose's own, such as ${COMPOSE_PROJECT_NAME}.
+    """
     found: dict[str, str | None] = {}
     for match in _REFERENCE.finditer(text):
         name, how = match["name"] or match["bare"], match["how"] or ""
@@ -38,7 +41,7 @@ def _filled(match: re.Match[str], values: dict[str, str]) -> str:
     value = values.get(name)
     there = bool(value) if ":" in how else value is not None
     if "+" in how:
-        return match["word"] if there else ""
+        return interpolate(match["word"], values) if there else ""
     if "-" in how and not there:
-        return match["word"]
+        return interpolate(match["word"], values)
     return value or ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployments.changes import digest_of
-from deployments.ledger import Outcome, Revision, StepRecord
+from deployments.ledger import Approval, Outcome, Revision, StepRecord
 from deployments.plan import Plan
 from deployments.verification import Finding
 
@@ -25,6 +26,11 @@ class Report:
     run: str
     urls: dict[str, str]
     problem: str = ""
+    at: str = ""
+    """When it began, UTC."""
+    link: str = ""
+    approval: Approval | None = None
+    backup: str | None = None
 
     @property
     def title(self) -> str:
@@ -59,29 +65,75 @@ def plan_markdown(plan: Plan) -> str:
 
 
 def report_markdown(report: Report) -> str:
-    """The whole run: outcome first, then services, steps and checks."""
+    """The whole run: outcome first, then what, who and when, the plan as it went, the way back."""
     parts = [f"# {report.title}\n"]
     if report.problem:
         parts.append(f"```\n{report.problem}\n```\n")
-    revision = f"`{report.revision.before or 'none'}` to `{report.revision.after or 'none'}`"
-    parts.append(
-        f"Release `{report.plan.release}`, by {report.who}, {report.seconds:.1f} s, "
-        f"database revision {revision}, run `{report.run}`.\n"
-    )
-    parts += [f"- {name}: {url}" for name, url in sorted(report.urls.items())]
-    rows = [
-        f"| {r['service']} | `{r['digest']}` | `{r['before']}` |"
+    services = [
+        (r["service"], f"`{r['digest']}`", f"`{r['before']}`")
         for r in service_rows(report.plan.images, dict(report.plan.before))
     ]
-    parts += ["", "| service | digest | before |", "|---|---|---|", *rows]
-    rows = [f"| {s.step} | {s.outcome} | {s.seconds:.1f} |" for s in report.steps]
-    parts += ["", "| step | outcome | seconds |", "|---|---|---|", *rows]
-    rows = [
-        f"| {f.service} | {f.check} | {'ok' if f.ok else 'FAILED'} | {_cell(f.detail)} |"
-        for f in report.findings
-    ]
-    parts += ["", "| service | check | result | detail |", "|---|---|---|---|", *rows, ""]
+    checks = [(f.service, f.check, "ok" if f.ok else "FAILED", f.detail) for f in report.findings]
+    parts += [
+        _table(("", ""), _about(report)),
+        "## Plan\n", _table(("step", "why", "outcome", "seconds"), _steps(report)),
+        "## Services\n", _table(("service", "digest", "before"), services),
+        "## Checks\n", _table(("service", "check", "result", "detail"), checks),
+    ]  # fmt: skip
+    if way := _way_back(report):
+        parts += ["## Way back\n", f"```sh\n{way}\n```\n"]
     return "\n".join(parts)
+
+
+def _about(report: Report) -> list[tuple[str, ...]]:
+    """What, who and when."""
+    plan, revision = report.plan, report.revision
+    rows: list[tuple[str, ...]] = [
+        ("release", f"`{plan.release}`, after `{plan.previous or 'nothing'}`"),
+        (
+            "when",
+            f"{report.at}, {report.seconds:.1f} s" if report.at else f"{report.seconds:.1f} s",
+        ),
+        ("who", report.who),
+    ]
+    if report.approval:
+        rows.append(("approved", f"by {report.approval.who}: {report.approval.reason}"))
+    rows.append(
+        ("database revision", f"`{revision.before or 'none'}` to `{revision.after or 'none'}`")
+    )
+    if report.backup:
+        rows.append(("backup", f"`{report.backup}`"))
+    rows.append(("run", f"`{report.run}`" + (f", {report.link}" if report.link else "")))
+    return [*rows, *sorted(report.urls.items())]
+
+
+def _steps(report: Report) -> list[tuple[str, ...]]:
+    """What was planned with how it went; then what the plan did not name, such as an undo."""
+    went = {s.step: s for s in report.steps}
+    planned = {s.name: s.reason for s in report.plan.steps}
+    rows: list[tuple[str, ...]] = [
+        (n, why, went[n].outcome, f"{went[n].seconds:.1f}") if n in went else (n, why, "", "")
+        for n, why in planned.items()
+    ]
+    rows += [(n, "unchanged", "", "") for n, _ in report.plan.unchanged]
+    return rows + [
+        (s.step, "", s.outcome, f"{s.seconds:.1f}") for s in report.steps if s.step not in planned
+    ]
+
+
+def _way_back(report: Report) -> str:
+    """The command that goes back to what ran before; empty where nothing did, or nothing changed."""
+    plan = report.plan
+    if report.outcome != "ok" or not plan.changed or plan.previous in (None, plan.release):
+        return ""
+    restores = any(s.name in ("migrate", "downgrade", "restore database") for s in plan.steps)
+    also = " # or with --database restore, see homeguru backups" if restores else ""
+    return f"homeguru rollback --env {report.environment} {plan.previous}{also}"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *(tuple(map(_cell, row)) for row in rows)]
+    return "".join(f"|{'|'.join(f' {c} ' if c != '---' else c for c in line)}|\n" for line in lines)
 
 
 def summary(report: Report) -> dict[str, object]:

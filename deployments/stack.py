@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -46,6 +46,8 @@ class Stack:
     """Service and each port that it publishes on the host; may be a ${reference}."""
     in_urls: frozenset[str]
     """Variables that stand inside a URL and so must be URL-safe."""
+    volumes: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Service to the named volumes that it mounts: name, may hold ${references}, and path inside."""
 
     @property
     def ordered(self) -> list[Service]:
@@ -83,10 +85,11 @@ def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
         text=text,
         services=services,
         deploy=deploy,
-        references=references(json.dumps([raw, config.get("x-deploy", {})])),
+        references=_asked_for(config),
         uses={name: frozenset(references(json.dumps(body))) for name, body in raw.items()},
         ports=tuple((n, p) for n, body in raw.items() for p in _published(body)),
         in_urls=_in_urls(raw),
+        volumes={name: _volumes(body, config.get("volumes") or {}) for name, body in raw.items()},
     )
 
 
@@ -144,6 +147,22 @@ def _published(body: dict[str, Any]) -> list[str]:
             match = re.search(r"(\$\{[^}]*\}|\d+):[^:]+$", str(port))
             found.append(match[1] if match else "")
     return [port for port in found if port]
+
+
+def _asked_for(config: dict[str, Any]) -> dict[str, str | None]:
+    """Variables that somebody must or may give a value; the project's name Compose knows."""
+    parts = [config.get(key) or {} for key in ("services", "volumes", "x-deploy")]
+    found = references(json.dumps(parts))
+    return {name: default for name, default in found.items() if name != "COMPOSE_PROJECT_NAME"}
+
+
+def _volumes(body: dict[str, Any], names: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Named volumes: a name that the file does not give is Compose's own, of the project."""
+    return tuple(
+        (names.get(v["source"], {}).get("name") or v["source"], v["target"])
+        for v in body.get("volumes") or []
+        if isinstance(v, dict) and v.get("type") == "volume" and v.get("source")
+    )
 
 
 def _seconds(text: str) -> int:

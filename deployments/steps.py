@@ -45,7 +45,7 @@ class Steps:
     def up(self, change: Change) -> Step:
         """A service with state or ports of its own."""
         verb = "start" if change.first else "recreate"
-        script = replacing.up(self._what(change))
+        script = replacing.up(self.replacement(change))
         return Step(f"{verb} {change.service.name}", change.reason, script)
 
     def reload(self, edge: Edge) -> Step:
@@ -57,7 +57,7 @@ class Steps:
         """Another container for a service, behind the edge or not."""
         edge = self.target.stack.deploy.edge
         name = change.service.name
-        what = self._what(change)
+        what = self.replacement(change)
         if edge and name in edge.routes:
             port = edge.routes[name].port
             script = replacing.replace_routed(what, edge=edge.service, port=port, drain=DRAIN)
@@ -95,7 +95,8 @@ class Steps:
             if s.start_first and s.reservation_mb > self.seen.memory_mb
         ]
 
-    def _what(self, change: Change) -> replacing.Replacement:
+    def replacement(self, change: Change) -> replacing.Replacement:
+        """What the scripts that replace a container are told."""
         service = change.service
         return replacing.Replacement(
             service=service.name,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from deployments import edge
+from deployments.adopted import Adoption
 from deployments.environment import Environment
 from deployments.errors import Refused
 from deployments.manifest import Manifest
@@ -27,7 +28,12 @@ class Target:
     edge_base: str = ""
     update_infrastructure: bool = False
     pins: dict[str, str] = field(default_factory=dict)
-    """Infrastructure references to bring back, whatever runs now."""
+    """References to bring back, whatever runs now."""
+
+    @property
+    def adopted(self) -> Adoption | None:
+        """How it was deployed by hand; None for every release but an adopted one."""
+        return self.manifest.adopted
 
     def images(self, seen: Observation) -> dict[str, str]:
         """Service to the reference that the host pulls, `<registry>/<repository>@<digest>`."""
@@ -35,6 +41,8 @@ class Target:
 
     def _image(self, service: str, seen: Observation) -> str:
         published = self.manifest.services.get(service)
+        if self.adopted:
+            return self.pins[service]
         if service not in self.stack.deploy.infrastructure:
             if published is None:
                 raise Refused(
@@ -51,9 +59,8 @@ class Target:
             repository = repository.rpartition(":")[0]
         if "@" in source:
             return f"{repository}@{source.partition('@')[2]}"
-        running = [c for c in seen.of(service) if "@" in c.ref]
-        if running and not self.update_infrastructure:
-            return running[0].ref
+        if not self.update_infrastructure and (running := self._running(service, seen)):
+            return running
         if published is None:
             raise Refused(
                 f"release {self.manifest.name} has no digest for {service}",
@@ -61,6 +68,18 @@ class Target:
                 todo=f"publish again, or pin it: [images] {service} = '{source}@sha256:...'",
             )
         return f"{repository}@{published.digest}"
+
+    def _running(self, service: str, seen: Observation) -> str:
+        """The reference by digest of what runs; empty when nothing does, or no registry has it.
+
+        What was deployed by hand runs under a tag: its variant of PostgreSQL must stay.
+        """
+        for container in seen.of(service):
+            if "@" in container.ref:
+                return container.ref
+            for known in container.digests:
+                return known
+        return ""
 
     def infrastructure_source(self, service: str) -> str:
         """Where the host finds an image that is not built here: `host/repository:tag`."""
@@ -131,7 +150,7 @@ def former_configuration(env_text: str, stack: Stack, now: Configuration) -> Con
     variables = {
         name: value
         for name, value in parse_env(env_text).items()
-        if name not in stack.image_variables
+        if name not in stack.image_variables and name not in now.secrets
     }
     return Configuration(variables=variables, secrets=now.secrets)
 

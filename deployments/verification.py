@@ -93,7 +93,7 @@ def judge_containers(target: Target, seen: Observation, wanted: dict[str, str]) 
         container = running[0]
         state = f"{container.state} {container.health}".strip()
         findings.append(Finding(service, "container", container.serving, state))
-        same = any(d.endswith(f"@{digest}") for d in container.digests)
+        same = container.runs(digest)
         shown = short(digest) if same else f"runs {short(container.digest)}, not {short(digest)}"
         findings.append(Finding(service, "digest", same, shown))
     return findings

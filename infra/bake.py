@@ -87,8 +87,11 @@ def _failure(output: str, targets: list[str]) -> HomeguruError:
     _, rule, rest = output.partition("\n------\n")
     lines = (rest if rule else output).strip().splitlines()
     shown = "\n".join(line for line in lines if line.strip() and line != "------")[-3000:]
+    # Of several that were built at once, a step's heading names its own.
+    named = re.findall(r"^ *> \[([\w-]+) ", shown, re.MULTILINE)
+    failed = [t for t in targets if t in named] or targets
     return HomeguruError(
-        f"the build of {', '.join(targets)} failed:\n{shown}",
+        f"the build of {', '.join(failed)} failed:\n{shown}",
         state="untouched",
         todo="correct the source and publish again",
     )

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from deployments.asked import Origin
+from deployments.commands import adopt as adopting
 from deployments.commands import lock as locking
 from deployments.commands import observe as observing
 from deployments.commands.quote import Script
@@ -128,19 +129,23 @@ class Host:
         output = self.read(observing.look(self.environment, stack))
         return read_observation(output), read_kept(output)
 
-    def weigh(self, files: dict[str, str], mode: observing.Weighing) -> Candidate:
-        """What Compose says of files to come."""
-        self.send(files)
-        script = observing.weigh_candidate(self.environment, self.incoming, mode)
+    def survey(self, database: str) -> str:
+        """Read what was deployed by hand. database: its service, or empty."""
+        return self.read(adopting.survey(self.environment, database))
+
+    def weigh(self, files: dict[str, str], mode: observing.Weighing, below: str = "") -> Candidate:
+        """What Compose says of files to come. below: a directory in this run's own."""
+        self.send(files, below)
+        script = observing.weigh_candidate(self.environment, self.incoming + below, mode)
         return read_candidate(self.read(script))
 
     def files(self, paths: list[str]) -> dict[str, str]:
         """Some files of the environment's directory; those not there are left out."""
         return sections(self.read(observing.read_files(self.environment, paths)))
 
-    def send(self, files: dict[str, str]) -> None:
-        """Write files into this run's incoming directory."""
-        self._remote.put(f"{self.environment.directory}/{self.incoming}", files)
+    def send(self, files: dict[str, str], below: str = "") -> None:
+        """Write files into this run's incoming directory, or one below it."""
+        self._remote.put(f"{self.environment.directory}/{self.incoming}{below}", files)
 
     def read(self, script: Script) -> str:
         """Run a script that changes nothing; its output."""

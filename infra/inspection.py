@@ -46,6 +46,14 @@ def plan_of(
         return operation.planning.deploy(target, operation.observe()).plan
 
 
+def adoption_of(assembly: Assembly, log: Callable[[str], None]) -> Plan:
+    """What `adopt` would record now; nothing is changed."""
+    configuration = assembly.configuration()
+    with assembly.registry() as registry, opened(assembly, "plan", log) as host:
+        operation = Operation(assembly, configuration, host, registry, lambda _, work: work())
+        return operation.planning.adopt(operation.observe()).plan
+
+
 def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str, Any], list[str]]:
     """The environment as it is now, and what is worth a note."""
     with opened(assembly, "status", log) as host:

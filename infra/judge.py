@@ -52,10 +52,13 @@ class Judge:
     def back(self, target: Target, line: Line, seen: Observation, choice: Choice) -> DataChange:
         """What a rollback to an earlier release does; raises Refused when it cannot be."""
         to = line.revision.after
-        if to == seen.revision or target.stack.deploy.migrate is None:
+        foreign = target.adopted is not None and not target.adopted.ours
+        if to == seen.revision or (target.stack.deploy.migrate is None and not foreign):
             return KEEP
         if choice == "restore":
             return self._restored(target, line, seen)
+        if foreign:
+            raise self._not_ours(line, seen)
         if choice == "downgrade":
             return self._downgraded(target, to, seen)
         check_rollback(target.stack, line, seen)
@@ -85,6 +88,15 @@ class Judge:
                 todo="choose --database keep or downgrade; homeguru backups lists what there is",
             )  # fmt: skip
         return self.restore(found, target, seen)
+
+    def _not_ours(self, line: Line, seen: Observation) -> Refused:
+        """An image that migrates when it starts never gets past a revision that it lacks."""
+        return Refused(
+            f"release {line.release} was deployed by hand and may migrate when it starts: it knows "
+            f"revision {line.revision.after}, and the database is at {seen.revision}",
+            where=self._where, state=f"runs {seen.current}, unchanged",
+            todo="choose --database restore: it says first what is lost",
+        )  # fmt: skip
 
     def _downgraded(self, target: Target, to: str | None, seen: Observation) -> DataChange:
         migrate = target.stack.deploy.migrate

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from deployments.adopted import RELEASE
+from deployments.adoption import Adopting, plan_of_adoption, read_survey
 from deployments.backups import Reason, chosen
 from deployments.commands.observe import Weighing
 from deployments.datachange import KEEP, Choice
+from deployments.deadman import armed, way_back
 from deployments.errors import Refused
+from deployments.manifest import Manifest
 from deployments.observation import Candidate, Observation
-from deployments.plan import Verb
-from deployments.planner import Planner, undo_of_first
+from deployments.plan import Plan, Verb
+from deployments.planner import Planner, undo_of_adoption, undo_of_first
 from deployments.request import Request
 from deployments.target import Target
 from infra.executor import Planned
 from infra.host import Host
 from infra.judge import Judge
 from infra.targets import Targets
+
+BACK = "/back"
+"""Where the files of the way back lie, below a run's own."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +38,22 @@ class Planning:
 
     def deploy(self, target: Target, seen: Observation) -> Planned:
         """The way to a published release."""
+        self._must_be_ours(seen)
         release = f"{seen.ledger.next_seq}-{target.manifest.name}"
         return self._plan(target, seen, "deploy", release, data=self.judge.forward(target, seen))
+
+    def _must_be_ours(self, seen: Observation) -> None:
+        """What was deployed by hand is recorded first: going back would remove it otherwise."""
+        found = sorted({c.service for c in seen.containers if not c.one_off})
+        if seen.current is not None or seen.ledger.raw or not found:
+            return
+        environment = self.host.environment
+        raise Refused(
+            f"project {environment.project} was deployed by hand: {', '.join(found)}",
+            where=environment.ssh, state="untouched",
+            todo=f"homeguru adopt --env {environment.name}: it records that as release 0, "
+            "and touches no container",
+        )  # fmt: skip
 
     def migration(self, target: Target, seen: Observation) -> Planned:
         """The migration alone, for a database that runs already."""
@@ -79,12 +101,27 @@ class Planning:
             return self._plan(target, seen, "undo", release, data=KEEP, unfinished=run)
         request = Request("undo", release, self.host.incoming)
         nothing = Planner(request, self.targets.nothing(), seen, Candidate({}))
-        return Planned(undo_of_first(release), nothing)
+        way = undo_of_adoption() if release == RELEASE else undo_of_first(release)
+        return Planned(way, nothing)
 
     def heal(self, seen: Observation) -> Planned:
         """The way back to the current release, with the secrets that the host has."""
         assert seen.current is not None, "only a host with a release is watched"
         return self._plan(self.targets.former(seen.current, pin=True), seen, "heal", seen.current)
+
+    def adopt(self, seen: Observation) -> Planned:
+        """What was deployed by hand, recorded as release 0."""
+        stack, environment = self.targets.assembly.stack, self.host.environment
+        database = stack.deploy.database
+        survey = self.host.survey(database.service if database else "")
+        compose = hashlib.sha256(stack.text.encode()).hexdigest()
+        weighed = Adopting(environment, stack, seen, read_survey(survey, compose))
+        adoption = weighed.adoption()
+        manifest = Manifest.of_adopted(adoption)
+        target = self.targets.recorded(manifest.to_json(), stack.text, "", pin=True)
+        plan = plan_of_adoption(adoption, self.host.incoming, weighed.notes())
+        request = Request("adopt", RELEASE, self.host.incoming)
+        return Planned(plan, Planner(request, target, seen, Candidate({})))
 
     def _current(self, seen: Observation, what: str) -> str:
         if seen.current is None or seen.revision is None:
@@ -100,7 +137,31 @@ class Planning:
     ) -> Planned:
         modes: dict[Verb, Weighing] = {"undo": "former", "heal": "present"}
         mode = modes.get(verb, "keep") if self.host.locked else "discard"
-        candidate = self.host.weigh(target.candidate_files(seen), mode)
+        candidate = self._weighed(target, seen, mode)
         request = Request(verb, release, self.host.incoming, **more)
         planner = Planner(request, target, seen, candidate)
-        return Planned(planner.plan(), planner)
+        plan = planner.plan()
+        if verb in ("deploy", "rollback", "restore") and plan.changed:
+            plan = self._armed(plan, seen)
+        return Planned(plan, planner)
+
+    def _armed(self, plan: Plan, seen: Observation) -> Plan:
+        """The plan with the dead-man switch, where the environment has one."""
+        if not self.host.environment.confirm_timeout or seen.current is None:
+            return plan
+        former = self.targets.former(seen.current, pin=True)
+        candidate = self._weighed(former, seen, "former" if self.host.locked else "discard", BACK)
+        planner = way_back(plan, seen, former, candidate, self.host.actor.run)
+        back = planner.plan()
+        if self.host.locked:
+            actor = self.host.actor
+            self.host.send(planner.files(back, actor.who, actor.run), BACK)
+        return armed(plan, back, self.host.environment)
+
+    def _weighed(
+        self, target: Target, seen: Observation, mode: Weighing, below: str = ""
+    ) -> Candidate:
+        if target.adopted:
+            known = target.adopted.services.items()
+            return Candidate({name: service.config_hash for name, service in known})
+        return self.host.weigh(target.candidate_files(seen), mode, below)

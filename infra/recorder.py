@@ -30,6 +30,7 @@ class Recorder:
     begun: bool = False
     """Whether the run's own journal line was written: something may have changed."""
     _started: float = field(default_factory=time.monotonic)
+    _began: str = field(default_factory=lambda: _utc())
 
     def note(self, name: str, outcome: str, seconds: float) -> None:
         """Remember one step."""
@@ -52,6 +53,7 @@ class Recorder:
             environment=environment.name, plan=plan, outcome=outcome, steps=tuple(self.steps),
             findings=tuple(self.findings), revision=self.revision, seconds=self.seconds,
             who=actor.who, run=actor.run, urls=dict(environment.urls), problem=problem,
+            at=self._began, link=actor.link, approval=actor.approval, backup=self.backup,
         )  # fmt: skip
 
     @property
@@ -62,7 +64,7 @@ class Recorder:
         """The run's ledger line."""
         actor = self.host.actor
         return Line(
-            seq=ledger.next_seq, at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seq=0 if plan.verb == "adopt" and not ledger.raw else ledger.next_seq, at=_utc(),
             verb=plan.verb, manifest=plan.manifest, release=plan.release, previous=plan.previous,
             outcome=outcome, revision=self.revision, backup=self.backup, who=actor.who,
             origin=actor.origin, link=actor.link, account=actor.account, approval=actor.approval,
@@ -123,3 +125,7 @@ class Recorder:
         self.write(script, self.closing(unfinished.release, "undone") if self.begun else "")
         end = journal.line(journal.run_step(unfinished.release), "end", self.host.token, "undone")
         self.write(files.close(unfinished.run, end), "")
+
+
+def _utc() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,6 +11,9 @@ from deployments.errors import WrongUse
 from deployments.stack import Stack, parse_stack
 from infra.local import run
 
+PROJECT = "homeguru-any-project"
+"""Stands for an environment's project while Compose reads a file without one."""
+
 
 def read_stack(file: Path) -> Stack:
     """Read a Compose file; raises WrongUse with Compose's own complaint."""
@@ -26,11 +29,13 @@ def stack_of(text: str, where: str) -> Stack:
         copy = Path(folder) / "compose.yml"
         copy.write_text(text)
         done = run(
-            "docker", "compose", "-f", str(copy), "--profile", "*", "config",
+            "docker", "compose", "-p", PROJECT, "-f", str(copy), "--profile", "*", "config",
             "--no-interpolate", "--format", "json",
         )  # fmt: skip
     if done.code != 0:
         raise WrongUse(
             f"Compose cannot read it: {done.stderr.strip()[-500:]}", where=where, state="untouched"
         )
-    return parse_stack(text, json.loads(done.stdout), where)
+    # Names that Compose makes of the project's are the environment's.
+    config = done.stdout.replace(f"{PROJECT}_", "${COMPOSE_PROJECT_NAME}_")
+    return parse_stack(text, json.loads(config), where)

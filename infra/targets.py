@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deployments.adopted import Adoption, pins
+from deployments.adoption import stack_of_adopted
 from deployments.errors import Refused
 from deployments.manifest import Manifest, check_build_env, parse_manifest
 from deployments.stack import Stack
@@ -48,11 +50,22 @@ class Targets:
 
     def recorded(self, manifest: str, compose: str, env: str, *, pin: bool) -> Target:
         """The wanted state of a release, from the three texts that the host keeps of it."""
+        found = parse_manifest(manifest, "manifest.json")
+        if found.adopted:
+            return self._adopted(found, found.adopted, compose, env)
         stack = stack_of(compose, "compose.yml")
         configuration = former_configuration(env, stack, self.configuration)
         pins = former_images(env, stack) if pin else {}
-        found = parse_manifest(manifest, "manifest.json")
         return self._target(found, stack, configuration, False, pins)
+
+    def _adopted(self, manifest: Manifest, adoption: Adoption, compose: str, env: str) -> Target:
+        """Release 0. Its variables are those of now where the file is not one of ours."""
+        if not adoption.ours:
+            stack, configuration = stack_of_adopted(adoption, compose), self.configuration
+        else:
+            stack = stack_of(compose, "compose.yml")
+            configuration = former_configuration(env, stack, self.configuration)
+        return self._target(manifest, stack, configuration, False, pins(adoption))
 
     def nothing(self) -> Target:
         """What ran before the first release."""

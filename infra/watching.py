@@ -113,7 +113,7 @@ class Watcher:
             )  # fmt: skip
 
     def _recorded(self, seen: Observation, kept: Kept) -> Target:
-        if not (seen.manifest and kept.compose_file and kept.env):
+        if not (seen.manifest and kept.compose_file):
             raise StepFailed(
                 f"the host keeps no record of release {seen.current}", where=self._environment.ssh,
                 state="as it is; what it should run is not known",

@@ -53,7 +53,7 @@ record() {
   if [ -n "$current" ]; then
     say "$current" > current.new && mv -f current.new current
   fi
-  [ "$settled" = no ] || rm -f secrets.env.previous
+  [ "$settled" = no ] || rm -rf secrets.env.previous deadman
 }
 close_journal() { say "${2//@AT@/$(now)}" >> "journal/$1.jsonl"; }
 """
@@ -81,6 +81,11 @@ def restore(incoming: str) -> Script:
 def remove_all() -> Script:
     """Undo of a first deploy: containers and network go, volumes stay."""
     return Script(join(_REMOVE, "remove_all"), timeout=180)
+
+
+def forget(release: str) -> Script:
+    """Undo of an adoption: its record goes, and what runs is left alone."""
+    return Script(f"rm -rf {call('releases/' + release)}\n")
 
 
 def record(incoming: str, tip: str, current: str, release: str, *, settled: bool = True) -> Script:

@@ -20,7 +20,7 @@ BUSY = 75
 FENCED = 76
 """Exit code: this run lost the lock meanwhile and may not change anything."""
 
-_STOP = r"""
+STOP = r"""
 # `timeout` leads a process group and hands the signal on to all of it.
 stop_work() {
   [ ! -s lock/pid ] || kill -TERM "$(cat lock/pid)" 2>/dev/null || true
@@ -37,11 +37,12 @@ session() {
   printf '%s\n' "${owner//@AT@/$(now)}" > lock/owner.new
   mv -f lock/owner.new lock/owner
   settle "$patience" "$one_off"
-  [ -n "$again" ] || rm -rf .incoming
+  # The way back that an earlier run armed is this run's business now.
+  [ -n "$again" ] || rm -rf .incoming deadman
   # What a plan that was interrupted left: it holds no lock, so only its age tells.
   find . -maxdepth 1 -name '.plan-*' -mmin +10 -exec rm -rf {} +
   say held
-  while read -r -t "$silence" _; do :; done
+  while read -r -t "$silence" _; do : > lock/beat; done
   rm -rf .incoming
 }
 settle() {
@@ -87,7 +88,7 @@ def hold_session(environment: Environment, owner: str, one_off: str, again: str 
     refused (exit code 76) when another run had the lock in between.
     """
     text = join(
-        prelude(environment), _STOP, _SESSION, call("session", owner, SILENCE, 120, one_off, again)
+        prelude(environment), STOP, _SESSION, call("session", owner, SILENCE, 120, one_off, again)
     )
     return Script(text, timeout=0)
 
@@ -106,7 +107,7 @@ def guarded(
 
 
 def stop_work(environment: Environment, token: str) -> Script:
-    """End the command that this run left at work, after an interrupt."""
+    """End the command that this run left at work, and the way back that it armed."""
     mine = call("grep", "-qF", f'"token":"{token}"', "lock/owner") + " || exit 76"
-    wait = "exec 9>>lock/work; stop_work; flock -w 45 9 || fail 'the command does not end'"
-    return Script(join(prelude(environment), _STOP, mine, wait), timeout=60)
+    wait = "rm -rf deadman; exec 9>>lock/work; stop_work; flock -w 45 9 || fail 'the command does not end'"
+    return Script(join(prelude(environment), STOP, mine, wait), timeout=60)

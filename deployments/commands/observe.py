@@ -108,7 +108,7 @@ hashes() {
 }
 candidate() {
   # Secrets of a plan go, however weighing it ends.
-  [ "$2" != discard ] || trap "rm -rf $(printf %q "$1")" EXIT
+  [ "$2" != discard ] || trap "rm -rf $(printf %q "$1"); rmdir $(printf %q "$(dirname "$1")") 2>/dev/null || true" EXIT
   make_key
   # An undo goes back to the secrets that were valid before the failed run.
   if [ "$2" = former ] && [ -f secrets.env.previous ]; then cp -p secrets.env.previous "$1/secrets.env"; fi
@@ -163,8 +163,8 @@ def _observed(environment: Environment, stack: Stack) -> str:
     query: tuple[str, ...] = ("",)
     if database:
         values = environment.variables
-        name = interpolate(database.name, values)
-        query = (database.service, database.superuser, name, database.revision)
+        superuser, name = (interpolate(t, values) for t in (database.superuser, database.name))
+        query = (database.service, superuser, name, database.revision)
     return call("observe", *query)
 
 

@@ -10,93 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deployments.commands.container import CONTAINER
 from deployments.commands.quote import Script, call, join
-
-_CONTAINER = r"""
-wait_healthy() {
-  local id=$1 deadline=$((SECONDS + $2)) began=$SECONDS state restarts health
-  while :; do
-    read -r state restarts health < <(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
-    case $state/$health in
-      running/healthy) [ "$restarts" -gt 0 ] || return 0 ;;
-      running/none) [ $((SECONDS - began)) -lt 3 ] || return 0 ;;
-      */unhealthy) problem="is unhealthy"; return 1 ;;
-      exited/*|dead/*) problem="exited with code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1 ;;
-    esac
-    [ "$restarts" -eq 0 ] || { problem="crashes at start: exit code $(docker inspect -f '{{.State.ExitCode}}' "$id"), restarted $restarts times"; return 1; }
-    [ $SECONDS -lt $deadline ] || { problem="did not become healthy within $2 s"; return 1; }
-    sleep 0.25
-  done
-}
-last_lines() { docker logs --tail 20 "$1" 2>&1 | sed "s/^/  $2 | /" >&2; }
-set_env() {
-  awk -v name="$1" -v value="$2" -F= '$1==name{print name "='"'"'" value "'"'"'"; done=1; next} {print} END{if(!done) print name "='"'"'" value "'"'"'"}' .env > .env.new
-  mv -f .env.new .env
-}
-"""
-
-_EDGE = r"""
-admin() {
-  docker exec "$edge" bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999; printf "%s\n" "$1" >&3; cat <&3' _ "$1"
-}
-slot_row() { admin "show servers state $be" | awk -v s="$1" '$4==s{print $5, $6, $7, $18}'; }
-slot_name() { slot_row "$1" | awk '{print $4}'; }
-# Bits of the administrative state that keep traffic away: forced or inherited maintenance,
-# drain, no address. The others (4: began disabled, 64: renamed at run time) only inform.
-takes_traffic() { [ $(($1 & 59)) = 0 ]; }
-slot_ready() { takes_traffic "$(slot_row "$1" | awk '{print $3}')"; }
-slot_sessions() { admin "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{print $5}'; }
-write_slot() {
-  awk -v be="backend $be" -v slot="$1" -v name="$2" -v port="$port" '
-    /^backend /{inside=($0==be)}
-    inside && $1=="server" && $2==slot {print "    server " slot " " name ":" port " check" (name=="idle.invalid" ? " disabled" : ""); next}
-    {print}' edge/haproxy.cfg > edge/.haproxy.cfg.new
-  chmod 644 edge/.haproxy.cfg.new
-  mv -f edge/.haproxy.cfg.new edge/haproxy.cfg
-}
-idle_slot() {
-  admin "set server $be/$1 state maint" >/dev/null
-  admin "set server $be/$1 fqdn idle.invalid" >/dev/null
-  write_slot "$1" idle.invalid
-}
-enter_slot() {
-  local slot=$1 name=$2 deadline=$((SECONDS + 20)) addr op admin_state fqdn
-  admin "set server $be/$slot fqdn $name" >/dev/null
-  admin "set server $be/$slot state ready" >/dev/null
-  while :; do
-    read -r addr op admin_state fqdn < <(slot_row "$slot") || true
-    [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [ "$addr" != - ] && takes_traffic "$admin_state" && break
-    [ $SECONDS -lt $deadline ] || { idle_slot "$slot"; problem="is not reached by the edge: address $addr, state $op"; return 1; }
-    sleep 0.2
-  done
-  write_slot "$slot" "$name"
-}
-drain_slot() {
-  local slot=$1 deadline=$((SECONDS + drain)) open
-  admin "set server $be/$slot state drain" >/dev/null
-  while open=$(slot_sessions "$slot") && [ "${open:-0}" -gt 0 ]; do
-    if [ $SECONDS -ge $deadline ]; then say "$open connections still open after $drain s are cut"; break; fi
-    sleep 0.2
-  done
-}
-# What serves now: sets `slot` and `old`; everything else of the service is tidied away.
-find_serving() {
-  local s name id
-  slot= old=
-  for s in s1 s2; do
-    name=$(slot_name "$s")
-    [ "$name" != idle.invalid ] || continue
-    id=$(docker inspect -f '{{.Id}}' "$name" 2>/dev/null) || id=
-    if [ -z "$old" ] && [ -n "$id" ] && is_running "$id" && slot_ready "$s"; then
-      slot=$s old=$id
-    else
-      say "an earlier replacement left $name in slot $s: tidied away"
-      [ -z "$id" ] || { drain_slot "$s"; docker stop -t "$grace" "$id" >/dev/null; docker rm -f "$id" >/dev/null; }
-      idle_slot "$s"
-    fi
-  done
-}
-"""
+from deployments.commands.slots import SLOTS
 
 _REPLACE = r"""
 tidy() {
@@ -218,19 +134,19 @@ def replace_routed(what: Replacement, *, edge: str, port: int, drain: int) -> Sc
     route = {"be": f"be_{what.service}", "port": str(port), "drain": str(drain), "routed": "yes"}
     assign = [call("declare", f"{name}={value}") for name, value in route.items()]
     find_edge = f"edge=$({call('ids', edge)} | head -n 1)"
-    text = join(_CONTAINER, _EDGE, _REPLACE, *what.settings(), *assign, find_edge, "replace")
+    text = join(CONTAINER, SLOTS, _REPLACE, *what.settings(), *assign, find_edge, "replace")
     return Script(text, timeout=what.healthy_within * 2 + drain + what.grace * 2 + 120)
 
 
 def replace_plain(what: Replacement) -> Script:
     """Replace a service that nobody reaches through the edge."""
-    text = join(_CONTAINER, _REPLACE, *what.settings(), call("declare", "routed="), "replace")
+    text = join(CONTAINER, _REPLACE, *what.settings(), call("declare", "routed="), "replace")
     return Script(text, timeout=what.healthy_within * 2 + what.grace * 2 + 120)
 
 
 def up(what: Replacement) -> Script:
     """Start or recreate a service with state or ports of its own: database, edge."""
-    text = join(_CONTAINER, *what.settings(), _UP, "up")
+    text = join(CONTAINER, *what.settings(), _UP, "up")
     return Script(text, timeout=what.healthy_within + what.grace + 120)
 
 

@@ -145,6 +145,22 @@ def status(env: Env, json: Json = False) -> None:
     show.as_json(found) if json else show.status(found, notes)
 
 
+@app.command()
+def adopt(
+    env: Env,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what was found only.")] = False,
+    json: Json = False,
+    here: Here = False,
+) -> None:
+    """Record what was deployed by hand as release 0; touches no container."""
+    if dry_run:
+        planned = inspection.adoption_of(assemble(env), show.errors.print)
+        show.as_json(planned.to_dict()) if json else show.plan(planned)
+        return
+    found = run("adopt", env, quiet=json, here=here)
+    show.as_json(found) if json else show.deployed(found)
+
+
 app.command()(backup)
 app.command()(backups)
 app.command()(restore)

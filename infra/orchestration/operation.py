@@ -139,6 +139,10 @@ class FlowOperation:
         """Plan the way back to an earlier release of the host's ledger."""
         return self._planned(lambda: self._operation.planning.rollback(to, self.seen, database))
 
+    def plan_adoption(self) -> Planned:
+        """Plan to record what was deployed by hand."""
+        return self._planned(lambda: self._operation.planning.adopt(self.seen))
+
     def plan_backup(self) -> Planned:
         """Plan a backup alone."""
         reason: Reason = "schedule" if self.actor.origin == "schedule" else "asked"

@@ -22,6 +22,7 @@ ENTRYPOINTS = {
         "release",
         "backup",
         "restore",
+        "adopt",
     )
 }
 """The same module entrypoints that prefect.yaml names."""

@@ -49,6 +49,11 @@ def test_only_the_failing_lines_are_shown():
     assert error.state == "untouched"
 
 
+def test_of_several_built_at_once_the_failing_one_is_named():
+    said = FAILED.replace("> [builder 5/6]", "> [api builder 5/6]")
+    assert _failure(said, ["bot", "api"]).what.startswith("the build of api failed:\n")
+
+
 def test_a_failure_without_a_step_shows_all_there_is():
     said = "ERROR: failed to find target api"
     assert _failure(said).what == f"the build of api failed:\n{said}"

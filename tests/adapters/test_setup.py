@@ -175,8 +175,8 @@ def test_everything_is_created_and_a_second_run_only_asks(run: Run, server: Serv
     assert {c.kind for c in first if c.what == "created"} == {
         "work pool", "limit", "deployment", "schedule", "automation",
     }  # fmt: skip
-    assert len([c for c in first if c.kind == "deployment"]) == 8
-    assert run.lines[-1] == "13 created"
+    assert len([c for c in first if c.kind == "deployment"]) == 9
+    assert run.lines[-1] == "14 created"
     before = json.dumps(server.kept)
 
     second = run()
@@ -223,7 +223,7 @@ def test_a_new_environment_changes_forms_limit_and_schedule(
     assert ("limit", "env-stage", "") in changed
     assert ("schedule", "verify-stage", "every 60 s") in changed
     assert ("deployment", "deploy/deploy", "form") in changed
-    assert len(changed) == 10
+    assert len(changed) == 11
 
 
 def test_a_deployment_that_is_not_named_any_more_is_reported_and_stays(
@@ -231,10 +231,10 @@ def test_a_deployment_that_is_not_named_any_more_is_reported_and_stays(
 ) -> None:
     run()
     found = run(file=edited(tmp_path, lambda document: document["deployments"].pop()))
-    assert [c.name for c in found if c.what == "left over"] == ["restore/restore"]
+    assert [c.name for c in found if c.what == "left over"] == ["adopt/adopt"]
     # What is left to say of it: the automations do not watch it any more.
     assert {path.split("/")[1] for _, path, _ in server.sent} == {"automations"}
-    assert len(server.kept["deployments"]) == 8
+    assert len(server.kept["deployments"]) == 9
 
 
 def test_schedules_follow_the_environments(run: Run, server: Server, folder: Path) -> None:
@@ -285,7 +285,7 @@ def test_only_runs_of_our_flows_are_watched(run: Run, server: Server) -> None:
         related = automation["trigger"]["match_related"]
         assert related["prefect.resource.role"] == "flow"
         assert related["prefect.resource.name"] == [
-            "backup", "deploy", "migrate", "publish", "release", "restore", "rollback", "verify",
+            "adopt", "backup", "deploy", "migrate", "publish", "release", "restore", "rollback", "verify",
         ]  # fmt: skip
 
 
@@ -311,7 +311,8 @@ def test_with_containers_four_verbs_move_to_their_pool(run: Run, server: Server)
     assert {n: p.get("default") for n, p in known.items()} == {**VARIABLES, "env": None}
     moved = {c.name for c in found if c.what == "changed"}
     assert moved == {
-        f"{v}/{v}" for v in ("deploy", "migrate", "verify", "rollback", "backup", "restore")
+        f"{v}/{v}"
+        for v in ("deploy", "migrate", "verify", "rollback", "backup", "restore", "adopt")
     }
     assert {d["name"]: d["work_pool_name"] for d in server.kept["deployments"]}["publish"] == (
         "homeguru"
@@ -397,6 +398,7 @@ def test_the_wheel_and_the_checkout_have_one_source() -> None:
     everywhere, control_plane = declared()
     assert [d.name for d in everywhere] == [
         "release", "publish", "deploy", "migrate", "verify", "rollback", "backup", "restore",
+        "adopt",
     ]  # fmt: skip
     assert [d.name for d in control_plane] == ["archive"]
     assert all(d.pool == "homeguru" and d.description and "homeguru" in d.tags for d in everywhere)

@@ -122,6 +122,7 @@ def test_inner_containers_and_files_survive_a_restart(info: SandboxInfo, sandbox
     server.run(f"docker run -d --restart unless-stopped -p 8003:8003 -v {mount} {HAPROXY}")
     # Killed, not stopped: stale pid files must not keep it from coming back.
     docker("kill", info.server)
+    docker("wait", info.server)
     assert sandbox.info() is None
     again = sandbox.up()
     assert again == info == sandbox.info()

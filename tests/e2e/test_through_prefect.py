@@ -66,6 +66,7 @@ def test_the_deployments_offer_their_environments(api: Api) -> None:
     assert sorted(found) == [
         f"flows.{verb}.{verb}"
         for verb in (
+            "adopt",
             "backup",
             "deploy",
             "migrate",

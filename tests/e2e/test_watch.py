@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import CHAT_TOKEN, Chat, say
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.button]
 EVERY = 20
 """Seconds between two looks of the schedule; one takes up to half of that when all is amiss."""
 THERE = {"HOMEGURU_HERE": "0"}
@@ -125,7 +125,6 @@ def test_each_fault_is_told_once_and_the_end_once(world, chat: Chat, scheduled: 
     assert "nobody/knows" not in "".join(chat.texts())
 
 
-@pytest.mark.button
 def test_a_look_leaves_its_checks_and_an_event(world, chat: Chat) -> None:
     ended = world.homeguru("verify", "--env", "sandbox", **THERE)
     assert ended.code == 0, ended.stderr
@@ -140,7 +139,6 @@ def test_a_look_leaves_its_checks_and_an_event(world, chat: Chat) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.button
 def test_heal_deploys_the_current_release_again(world, chat: Chat) -> None:
     release = world.ok("status", "--env", "sandbox")["release"]
     file = world.environments / "sandbox.toml"
@@ -166,7 +164,6 @@ def test_heal_deploys_the_current_release_again(world, chat: Chat) -> None:
     assert line["at"] not in world.homeguru("audit", "verify", "--env", "sandbox").stderr
 
 
-@pytest.mark.button
 def test_a_look_during_a_deploy_says_so_and_reports_no_drift(world, chat: Chat) -> None:
     world.set_variable("LLM_MODEL", "openai/while-looking")
     known = len(chat.texts())
@@ -183,7 +180,6 @@ def test_a_look_during_a_deploy_says_so_and_reports_no_drift(world, chat: Chat) 
     assert [t for t in chat.texts()[known:] if "wrong" in t] == []
 
 
-@pytest.mark.button
 def test_a_host_that_cannot_be_reached_is_told_and_the_rest_still_asked(world, chat: Chat) -> None:
     file = world.environments / "sandbox.toml"
     text = file.read_text()
@@ -202,7 +198,6 @@ def test_a_host_that_cannot_be_reached_is_told_and_the_rest_still_asked(world, c
     assert "well again" in up
 
 
-@pytest.mark.button
 def test_a_notice_that_cannot_be_sent_fails_nothing_and_is_said(world, chat: Chat) -> None:
     secrets = world.environments / "sandbox.secrets.env"
     text = secrets.read_text()

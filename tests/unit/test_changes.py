@@ -34,9 +34,10 @@ def test_a_new_image(world, digest):
     assert found.image.endswith(digest("api-2"))
 
 
-def test_an_image_of_unknown_digest(world, digest):
-    seen = world.settled(containers=world.changed("api", ref="api:latest", digests=()))
-    assert _reasons(world, seen=seen) == {"api": f"image none -> {short(digest('api-1'))}"}
+def test_an_image_that_no_registry_has_is_told_by_its_id(world, digest):
+    lonely = {"ref": "api:latest", "digests": (), "image": "sha256:0123456789abcdef"}
+    seen = world.settled(containers=world.changed("api", **lonely))
+    assert _reasons(world, seen=seen) == {"api": f"image 0123456789ab -> {short(digest('api-1'))}"}
 
 
 def test_two_containers_of_one_service(world):

@@ -110,7 +110,7 @@ def test_a_container():
         (f"reg/api@{DIGEST}", ["other/api@sha256:bb", f"reg/api@{DIGEST}"], DIGEST),
         (f"reg/api@{DIGEST}", ["reg/api@sha256:bb"], "sha256:bb"),
         ("api:latest", ["reg/api@sha256:bb"], "sha256:bb"),
-        ("api:latest", [], ""),
+        ("api:latest", [], "sha256:i1"),
     ],
 )
 def test_the_digest_that_a_container_runs(ref, digests, expected):
@@ -118,9 +118,11 @@ def test_the_digest_that_a_container_runs(ref, digests, expected):
     assert read_observation(answer).containers[0].digest == expected
 
 
-def test_an_image_without_digests():
+def test_an_image_without_digests_is_known_by_its_id():
     answer = _answer(containers=_row(), images=json.dumps({"id": "sha256:i1", "digests": None}))
-    assert read_observation(answer).containers[0].digest == ""
+    (container,) = read_observation(answer).containers
+    assert container.digest == "sha256:i1"
+    assert container.runs("sha256:i1") and not container.runs("sha256:i2")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from deployments.ledger import Revision, StepRecord
+from deployments.ledger import Approval, Revision, StepRecord
 from deployments.plan import Plan, Step
 from deployments.report import Report, plan_markdown, report_markdown, service_rows
 from deployments.verification import Finding
@@ -41,15 +43,41 @@ def test_the_outcome_comes_first(outcome, title):
 
 
 def test_the_whole_report():
-    assert report_markdown(_report()) == (
+    assert report_markdown(_report(at="2030-01-01T00:00:00Z", backup="20300101T000000Z")) == (
         "# deploy of prod-sha-0123456789ab to prod: done\n\n"
-        "Release `2-prod-sha-0123456789ab`, by alice, 12.3 s, "
-        "database revision `none` to `0002`, run `run-1`.\n\n"
-        "- api: https://api.example.org\n\n"
-        "| service | digest | before |\n|---|---|---|\n| api | `sha256:1` | `none` |\n\n"
-        "| step | outcome | seconds |\n|---|---|---|\n| pull | ok | 1.2 |\n\n"
-        "| service | check | result | detail |\n|---|---|---|---|\n"
-        "| api | outside | FAILED | 502 \\| bad gateway |\n"
+        "|  |  |\n|---|---|\n"
+        "| release | `2-prod-sha-0123456789ab`, after `1-prod-sha-ffffffffffff` |\n"
+        "| when | 2030-01-01T00:00:00Z, 12.3 s |\n| who | alice |\n"
+        "| database revision | `none` to `0002` |\n| backup | `20300101T000000Z` |\n"
+        "| run | `run-1` |\n| api | https://api.example.org |\n\n"
+        "## Plan\n\n| step | why | outcome | seconds |\n|---|---|---|---|\n"
+        "| pull | by digest: a\\|b | ok | 1.2 |\n| bot | unchanged |  |  |\n\n"
+        "## Services\n\n| service | digest | before |\n|---|---|---|\n"
+        "| api | `sha256:1` | `none` |\n\n"
+        "## Checks\n\n| service | check | result | detail |\n|---|---|---|---|\n"
+        "| api | outside | FAILED | 502 \\| bad gateway |\n\n"
+        "## Way back\n\n```sh\nhomeguru rollback --env prod 1-prod-sha-ffffffffffff\n```\n"
+    )
+
+
+def test_who_approved_and_where_its_log_is():
+    approval = Approval(who="bob", reason="dropped on purpose")
+    text = report_markdown(_report(approval=approval, link="https://ci.example.org/7"))
+    assert "| approved | by bob: dropped on purpose |" in text
+    assert "| run | `run-1`, https://ci.example.org/7 |" in text
+
+
+def test_an_undo_stands_after_what_was_planned():
+    steps = (*_report().steps, StepRecord(step="undo: pull", outcome="ok", seconds=1))
+    text = report_markdown(_report(outcome="undone", steps=steps))
+    assert "| undo: pull |  | ok | 1.0 |" in text
+    assert "Way back" not in text
+
+
+def test_after_a_migration_the_way_back_names_the_other_choice():
+    plan = replace(PLAN, steps=(Step("migrate", "from 1"),))
+    assert "1-prod-sha-ffffffffffff # or with --database restore" in report_markdown(
+        _report(plan=plan)
     )
 
 

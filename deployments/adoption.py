@@ -1,0 +1,307 @@
+"""Adoption: what was deployed by hand becomes release 0, and nothing of it is touched.
+
+Release 0 keeps its own Compose files; bringing it back is Compose's business. What is
+checked here is that the environment speaks of the same project and of the same data.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from deployments.adopted import NAME, RELEASE, AdoptedService, Adoption, pins
+from deployments.commands import adopt as adopting
+from deployments.environment import Environment
+from deployments.errors import Refused
+from deployments.observation import Container, Observation, sections
+from deployments.plan import Plan, Step
+from deployments.references import interpolate, references
+from deployments.stack import Service, Stack
+from deployments.xdeploy import Deploy
+
+
+@dataclass(frozen=True)
+class Found:
+    """One container that was started by hand, beyond what an observation says of it."""
+
+    service: str
+    directory: str
+    files: tuple[str, ...]
+    env_files: tuple[str, ...]
+    exit_code: int
+    mounts: tuple[tuple[str, str, str], ...]
+    """Type, volume's name or path on the host, path inside."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a host says of a project that was deployed by hand."""
+
+    containers: tuple[Found, ...]
+    superuser: str
+    database: str
+    major: str
+    same_file: bool
+    hashes: dict[str, str]
+    """What Compose makes of the files now; empty where it cannot read them."""
+    projects: tuple[str, ...]
+
+    def of(self, service: str) -> Found | None:
+        return next((c for c in self.containers if c.service == service), None)
+
+
+def read_survey(output: str, compose: str) -> Survey:
+    """Read the answer to `commands.adopt.survey`. compose: SHA-256 of the environment's file."""
+    found = sections(output)
+    rows = [json.loads(line) for line in found.get("byhand", "").splitlines()]
+    facts = dict(line.split("=", 1) for line in found.get("data", "").splitlines() if "=" in line)
+    hashes = [line.split() for line in found.get("hashes", "").splitlines()]
+    return Survey(
+        containers=tuple(_found(row) for row in rows),
+        superuser=facts.get("POSTGRES_USER") or "postgres",
+        database=facts.get("POSTGRES_DB") or facts.get("POSTGRES_USER") or "postgres",
+        major=facts.get("major", "").partition(".")[0],
+        same_file=found.get("sums", "").split() == [compose],
+        hashes={words[0]: words[1] for words in hashes if len(words) == 2},
+        projects=tuple(found.get("projects", "").split()),
+    )
+
+
+def _found(row: dict[str, object]) -> Found:
+    def listed(name: str) -> tuple[str, ...]:
+        return tuple(p for p in str(row[name]).split(",") if p)
+
+    mounts = row["mounts"] or []
+    assert isinstance(mounts, list)
+    return Found(
+        service=str(row["service"]), directory=str(row["directory"]), files=listed("files"),
+        env_files=listed("env_files"), exit_code=int(str(row["exit_code"])),
+        mounts=tuple((m["Type"], m.get("Name") or m["Source"], m["Destination"]) for m in mounts),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Adopting:
+    """Weighs one survey for one environment."""
+
+    environment: Environment
+    stack: Stack
+    seen: Observation
+    survey: Survey
+
+    def adoption(self) -> Adoption:
+        """What was found as a release; raises Refused with everything that forbids it."""
+        self._must_be_new()
+        problems = [*self._containers(), *self._data()]
+        if problems:
+            raise self._refused(
+                "; ".join(what for what, _ in problems),
+                "; ".join(dict.fromkeys(todo for _, todo in problems)),
+            )
+        if needs := self._needs():
+            said = "; ".join(what for _, _, what in needs)
+            lines = "; ".join(f'{name} = "{value}"' for name, value, _ in needs)
+            raise self._refused(
+                f"environment {self.environment.name} speaks of another database than runs: {said}",
+                f"write under [variables] of {self.environment.name}.toml: {lines}",
+            )
+        one = self.survey.containers[0]
+        return Adoption(
+            directory=one.directory, files=one.files, env_files=one.env_files,
+            services={name: _service(c) for name, c in self._running.items()},
+            deploy=self.stack.deploy if self.survey.same_file else self._deploy(),
+            ours=self.survey.same_file,
+        )  # fmt: skip
+
+    def notes(self) -> list[str]:
+        """What the first deploy will do to what was found, and what nobody can promise."""
+        there, wanted = set(self._running), {s.name for s in self.stack.ordered}
+        said = [
+            f"{n} is not in the Compose file: the first deploy removes it"
+            for n in sorted(there - wanted)
+        ]
+        moved = [
+            f"port {port} moves from {name} to the edge at the first deploy"
+            for port, holder in sorted(self.seen.published.items())
+            for name, c in self._running.items()
+            if c.name == holder and self.stack.deploy.edge and name in self.stack.deploy.edge.routes
+        ]
+        changed = [
+            f"{name}: the files say something else now than its container was made from, so a way "
+            "back to release 0 gives what the files say"
+            for name, c in self._running.items()
+            if self.survey.hashes.get(name, c.config_hash) != c.config_hash
+        ]
+        if not self.survey.hashes:
+            changed = [
+                f"Compose cannot read {', '.join(self.survey.containers[0].files)} any more: "
+                "there will be no way back to release 0"
+            ]
+        return [*said, *moved, *changed]
+
+    @property
+    def _running(self) -> dict[str, Container]:
+        """Service to its container, without what ran once and ended well."""
+        once = {c.service for c in self.survey.containers if self._ended_well(c)}
+        return {
+            c.service: c for c in self.seen.containers if not c.one_off and c.service not in once
+        }
+
+    def _ended_well(self, found: Found) -> bool:
+        states = {c.state for c in self.seen.of(found.service)}
+        return states == {"exited"} and found.exit_code == 0
+
+    def _must_be_new(self) -> None:
+        if self.seen.current is not None or self.seen.unfinished:
+            release = self.seen.current or self.seen.unfinished[0].release
+            raise self._refused(
+                f"release {release} is recorded here already: there is nothing to adopt",
+                f"homeguru status --env {self.environment.name}",
+            )
+
+    def _containers(self) -> list[tuple[str, str]]:
+        project = self.environment.project
+        if not self._running:
+            others = ", ".join(p for p in self.survey.projects if p != project)
+            todo = (
+                f"its projects are {others}: write the right one as `project`"
+                if others
+                else (f"nothing runs there: homeguru deploy --env {self.environment.name}")
+            )
+            return [(f"no container of Compose project {project} runs here", todo)]
+        found = []
+        if len({(c.directory, c.files) for c in self.survey.containers}) > 1:
+            found.append(
+                (
+                    "its containers were started from several directories or Compose files",
+                    "start them from one: docker compose up -d --no-recreate",
+                )
+            )
+        for name, container in self._running.items():
+            if len(self.seen.of(name)) > 1:
+                found.append(
+                    (f"{name} has {len(self.seen.of(name))} containers", f"scale {name} to 1")
+                )
+            elif not container.serving:
+                state = container.health if container.state == "running" else container.state
+                found.append((f"{name} is {state}", f"start {name} again, or remove its container"))
+        return found
+
+    def _data(self) -> list[tuple[str, str]]:
+        """The database's service, and a volume that Compose can mount again."""
+        database = self.stack.deploy.database
+        if database is None or not self._running:
+            return []
+        found = self.survey.of(database.service)
+        if found is None:
+            names = ", ".join(sorted(self._running))
+            return [(
+                f"the Compose file's database is service {database.service}, and here run {names}",
+                "give the service in a Compose file of your own (`compose` of the environment) "
+                "the name that it has here",
+            )]  # fmt: skip
+        _, target = self._volume(database.service)
+        kinds = [kind for kind, _, inside in found.mounts if inside == target]
+        if kinds != ["volume"]:
+            said = f"the data of {database.service} is not in a volume at {target}"
+            return [
+                (said, "a Compose file of your own (`compose`) must mount it as it is mounted here")
+            ]
+        return []
+
+    def _needs(self) -> list[tuple[str, str, str]]:
+        """Variable, the value that it must have here, and why; empty when all fit."""
+        database = self.stack.deploy.database
+        if database is None:
+            return []
+        found = self.survey.of(database.service)
+        assert found is not None, "checked before"
+        pattern, target = self._volume(database.service)
+        volume = next(name for _, name, inside in found.mounts if inside == target)
+        wanted = [
+            (pattern, volume, "volume"),
+            (database.superuser, self.survey.superuser, "superuser"),
+            (database.name, self.survey.database, "database"),
+        ]
+        needs = [
+            (_variable(text), value, f"{what} {self._value(text)}, not {value}")
+            for text, value, what in wanted
+            if self._value(text) != value
+        ]
+        roles = {"application": database.application.role, "owner": database.owner.role}
+        needs += [
+            (
+                _variable(text),
+                f"{self.survey.superuser}_{what}",
+                f"role {self.survey.superuser} is the superuser",
+            )
+            for what, text in roles.items()
+            if self._value(text) == self.survey.superuser
+        ]
+        return needs
+
+    def _volume(self, service: str) -> tuple[str, str]:
+        """The pattern of the volume's name, and where the service mounts it."""
+        named = self.stack.volumes.get(service, ())
+        return named[0] if named else ("", "/var/lib/postgresql/data")
+
+    def _value(self, text: str) -> str:
+        project = {"COMPOSE_PROJECT_NAME": self.environment.project}
+        return interpolate(text, {**project, **self.environment.variables})
+
+    def _deploy(self) -> Deploy:
+        """`x-deploy` of a file that has none: nothing is built, and nothing migrates."""
+        ours = self.stack.deploy
+        return Deploy(
+            v=1, infrastructure={n: c.ref for n, c in self._running.items()},
+            database=ours.database,
+            probes={n: p for n, p in ours.probes.items() if n in self._running},
+        )  # fmt: skip
+
+    def _refused(self, what: str, todo: str) -> Refused:
+        return Refused(what, where=self.environment.ssh, state="untouched", todo=todo)
+
+
+def stack_of_adopted(adoption: Adoption, text: str) -> Stack:
+    """The stack of release 0, whose Compose file was not written for us.
+
+    What uses the database is not known, so everything else counts as its user.
+    """
+    deploy = adoption.deploy
+    passwords = frozenset(
+        {deploy.database.owner.password, deploy.database.application.password}
+        if deploy.database
+        else ()
+    )
+    services = {
+        name: Service(name, f"{name.upper().replace('-', '_')}_IMAGE", False, 0, True, False, 30)
+        for name in adoption.services
+    }
+    return Stack(
+        text=text, services=services, deploy=deploy, references={},
+        uses=dict.fromkeys(services, passwords), ports=(), in_urls=frozenset(),
+    )  # fmt: skip
+
+
+def plan_of_adoption(adoption: Adoption, incoming: str, notes: list[str]) -> Plan:
+    """Files and images are kept; nothing that runs is touched."""
+    kept = f"files of {adoption.directory}, images of {', '.join(adoption.services)}"
+    step = Step("keep", f"{kept}; no container is touched", adopting.keep(incoming, adoption), True)
+    images = tuple(pins(adoption).items())
+    before = tuple((name, s.digest) for name, s in adoption.services.items())
+    return Plan(
+        "adopt", RELEASE, NAME, None, (step,), notes=tuple(notes), images=images, before=before,
+        incoming=incoming,
+    )  # fmt: skip
+
+
+def _service(container: Container) -> AdoptedService:
+    return AdoptedService(
+        image=container.image, reference=container.ref, digest=container.digest,
+        config_hash=container.config_hash,
+    )  # fmt: skip
+
+
+def _variable(text: str) -> str:
+    """The variable that a value of the Compose file is filled from."""
+    return next(iter(references(text)), "?")

@@ -1,0 +1,24 @@
+"""A container: waiting until it is healthy, its last words, and its name in `.env`."""
+
+CONTAINER = r"""
+wait_healthy() {
+  local id=$1 deadline=$((SECONDS + $2)) began=$SECONDS state restarts health
+  while :; do
+    read -r state restarts health < <(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
+    case $state/$health in
+      running/healthy) [ "$restarts" -gt 0 ] || return 0 ;;
+      running/none) [ $((SECONDS - began)) -lt 3 ] || return 0 ;;
+      */unhealthy) problem="is unhealthy"; return 1 ;;
+      exited/*|dead/*) problem="exited with code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1 ;;
+    esac
+    [ "$restarts" -eq 0 ] || { problem="crashes at start: exit code $(docker inspect -f '{{.State.ExitCode}}' "$id"), restarted $restarts times"; return 1; }
+    [ $SECONDS -lt $deadline ] || { problem="did not become healthy within $2 s"; return 1; }
+    sleep 0.25
+  done
+}
+last_lines() { docker logs --tail 20 "$1" 2>&1 | sed "s/^/  $2 | /" >&2; }
+set_env() {
+  awk -v name="$1" -v value="$2" -F= '$1==name{print name "='"'"'" value "'"'"'"; done=1; next} {print} END{if(!done) print name "='"'"'" value "'"'"'"}' .env > .env.new
+  mv -f .env.new .env
+}
+"""

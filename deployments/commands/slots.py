@@ -1,0 +1,72 @@
+"""The edge's two slots of a service, changed at run time and in its file."""
+
+SLOTS = r"""
+admin() {
+  docker exec "$edge" bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999; printf "%s\n" "$1" >&3; cat <&3' _ "$1"
+}
+slot_row() { admin "show servers state $be" | awk -v s="$1" '$4==s{print $5, $6, $7, $18}'; }
+slot_name() { slot_row "$1" | awk '{print $4}'; }
+# Bits of the administrative state that keep traffic away: forced or inherited maintenance,
+# drain, no address. The others (4: began disabled, 64: renamed at run time) only inform.
+takes_traffic() { [ $(($1 & 59)) = 0 ]; }
+slot_ready() { takes_traffic "$(slot_row "$1" | awk '{print $3}')"; }
+slot_sessions() { admin "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{print $5}'; }
+write_slot() {
+  awk -v be="backend $be" -v slot="$1" -v name="$2" -v port="$port" '
+    /^backend /{inside=($0==be)}
+    inside && $1=="server" && $2==slot {print "    server " slot " " name ":" port " check" (name=="idle.invalid" ? " disabled" : ""); next}
+    {print}' edge/haproxy.cfg > edge/.haproxy.cfg.new
+  chmod 644 edge/.haproxy.cfg.new
+  mv -f edge/.haproxy.cfg.new edge/haproxy.cfg
+}
+idle_slot() {
+  admin "set server $be/$1 state maint" >/dev/null
+  admin "set server $be/$1 fqdn idle.invalid" >/dev/null
+  write_slot "$1" idle.invalid
+}
+enter_slot() {
+  local slot=$1 name=$2 deadline=$((SECONDS + 20)) addr op admin_state fqdn
+  admin "set server $be/$slot fqdn $name" >/dev/null
+  admin "set server $be/$slot state ready" >/dev/null
+  while :; do
+    read -r addr op admin_state fqdn < <(slot_row "$slot") || true
+    [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [ "$addr" != - ] && takes_traffic "$admin_state" && break
+    [ $SECONDS -lt $deadline ] || { idle_slot "$slot"; problem="is not reached by the edge: address $addr, state $op"; return 1; }
+    sleep 0.2
+  done
+  write_slot "$slot" "$name"
+}
+drain_slot() {
+  local slot=$1 deadline=$((SECONDS + drain)) open
+  admin "set server $be/$slot state drain" >/dev/null
+  while open=$(slot_sessions "$slot") && [ "${open:-0}" -gt 0 ]; do
+    if [ $SECONDS -ge $deadline ]; then say "$open connections still open after $drain s are cut"; break; fi
+    sleep 0.2
+  done
+}
+first_running() {
+  local id
+  for id in $(ids "$service"); do
+    if is_running "$id"; then say "$id"; return; fi
+  done
+}
+# What serves now: sets `slot` and `old`; everything else of the service is tidied away.
+find_serving() {
+  local s name id
+  slot= old=
+  for s in s1 s2; do
+    name=$(slot_name "$s")
+    [ "$name" != idle.invalid ] || continue
+    id=$(docker inspect -f '{{.Id}}' "$name" 2>/dev/null) || id=
+    # A file that was written by hand names the service, which Docker's own DNS knows.
+    if [ "$name" = "$service" ] && [ -z "$id" ]; then id=$(first_running); fi
+    if [ -z "$old" ] && [ -n "$id" ] && is_running "$id" && slot_ready "$s"; then
+      slot=$s old=$id
+    else
+      say "an earlier replacement left $name in slot $s: tidied away"
+      [ -z "$id" ] || { drain_slot "$s"; docker stop -t "$grace" "$id" >/dev/null; docker rm -f "$id" >/dev/null; }
+      idle_slot "$s"
+    fi
+  done
+}
+"""

@@ -1,0 +1,86 @@
+"""The first deploy over what was deployed by hand: ports move to the edge, data stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.adopted import RELEASE
+from deployments.changes import Change
+from deployments.commands import takeover
+from deployments.commands.takeover import Moved
+from deployments.observation import Observation
+from deployments.plan import Step
+from deployments.references import interpolate
+from deployments.steps import Steps
+from deployments.target import Target
+
+
+@dataclass(frozen=True)
+class TakeOver:
+    """What a plan does otherwise while release 0 runs."""
+
+    target: Target
+    seen: Observation
+    make: Steps
+
+    @property
+    def due(self) -> bool:
+        """Whether the way from what was deployed by hand to a release of ours is planned."""
+        return self.seen.current == RELEASE and self.target.adopted is None
+
+    @property
+    def moves_ports(self) -> bool:
+        """Whether containers of the project hold ports that the edge, not there yet, wants."""
+        edge = self.target.stack.deploy.edge
+        return bool(self.due and edge and not self.seen.of(edge.service) and self._holders())
+
+    def steps(self, found: list[Change]) -> list[Step]:
+        """New containers beside the old ones, then the ports; found: all changes of the plan."""
+        edge = self.target.stack.deploy.edge
+        assert edge is not None
+        moved = [c for c in found if c.service.name in edge.routes]
+        (owner,) = [c for c in found if c.service.name == edge.service]
+        parts = [self._moved(c) for c in moved]
+        others = sorted(
+            set(self._holders()) - {c.name for m in moved for c in self.seen.of(m.service.name)}
+        )
+        script = takeover.hand_over(self.make.replacement(owner), parts, others)
+        ports = " and ".join(str(p) for p in sorted(self._ports() & set(self.seen.published)))
+        said = f"{ports} to {edge.service}: measured, how long they do not answer"
+        beside = [
+            Step(f"prepare {c.service.name}", f"{c.reason} (beside the old one)",
+                 takeover.beside(self.make.replacement(c)))
+            for c in moved
+        ]  # fmt: skip
+        return [*beside, Step("hand over ports", said, script)]
+
+    def database(self, change: Change) -> Step:
+        """The database's container, made anew on the volume that is there."""
+        script = takeover.up_bridged(self.make.replacement(change))
+        name = change.service.name
+        return Step(f"recreate {name}", f"{change.reason}; its volume stays", script)
+
+    def _moved(self, change: Change) -> Moved:
+        edge = self.target.stack.deploy.edge
+        assert edge is not None
+        route = edge.routes[change.service.name]
+        names = {c.name for c in self.seen.of(change.service.name)}
+        ports = [p for p, holder in self.seen.published.items() if holder in names]
+        public = min(set(ports) & self._ports(), default=0)
+        return Moved(self.make.replacement(change), route.port, public, route.health)
+
+    def _ports(self) -> set[int]:
+        """Ports that the edge publishes."""
+        edge = self.target.stack.deploy.edge
+        values = self.target.configuration.variables
+        return {
+            int(interpolate(raw, values))
+            for service, raw in self.target.stack.ports
+            if edge and service == edge.service
+        }
+
+    def _holders(self) -> list[str]:
+        """Containers of this project that hold one of them."""
+        ours = {c.name for c in self.seen.containers}
+        wanted = self._ports()
+        return [h for p, h in sorted(self.seen.published.items()) if p in wanted and h in ours]

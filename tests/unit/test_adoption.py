@@ -1,0 +1,231 @@
+"""What was deployed by hand: weighed against the environment, recorded, replaced, brought back."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import pytest
+
+from deployments.adopted import RELEASE, pins
+from deployments.adoption import Adopting, plan_of_adoption, read_survey, stack_of_adopted
+from deployments.errors import Refused
+from deployments.manifest import Manifest, parse_manifest
+from deployments.observation import Candidate
+from deployments.target import Target
+
+DIRECTORY = "/home/sunko"
+ID = "sha256:" + "1" * 64
+HANDS = ("postgres", "api", "frontend", "bot")
+
+
+def survey(*, sums="other", hashes=None, mounts=None, data="", exit_code=0, services=HANDS):
+    """What the host answers; `mounts` of the database."""
+    volume = {"Type": "volume", "Name": "sunko_pgdata", "Destination": "/var/lib/postgresql/data"}
+    rows = [
+        {
+            "service": name, "directory": DIRECTORY, "files": f"{DIRECTORY}/docker-compose.yml",
+            "env_files": f"{DIRECTORY}/.env", "exit_code": exit_code,
+            "mounts": [volume if mounts is None else mounts] if name == "postgres" else None,
+        }
+        for name in services
+    ]  # fmt: skip
+    said = {
+        "projects": "homeguru\nother\n", "byhand": "\n".join(json.dumps(r) for r in rows),
+        "data": data or "POSTGRES_USER=postgres\nPOSTGRES_DB=homeguru\nmajor=16.4\n",
+        "sums": sums, "hashes": "\n".join(f"{n} {h}" for n, h in (hashes or {}).items()),
+    }  # fmt: skip
+    lines = [f"{n} {base64.b64encode(t.encode()).decode()}" for n, t in said.items()]
+    return read_survey("\n".join(lines), "ours")
+
+
+@pytest.fixture
+def by_hand(world):
+    """What an observation says of four containers that nobody recorded."""
+    containers = tuple(
+        world.container(n, f"sunko-{n}:latest", name=f"sunko_{n}", image=ID, digests=())
+        for n in HANDS
+    )
+    published = {8003: "sunko_api", 3003: "sunko_frontend"}
+    return replace(world.bare, containers=containers, published=published, revision="0002")
+
+
+@pytest.fixture
+def adopting(world, make_environment, by_hand):
+    """Weighs a survey; the environment has the volume's name unless told otherwise."""
+
+    def make(found=None, seen=by_hand, variables=None):
+        given = {"POSTGRES_VOLUME": "sunko_pgdata"} if variables is None else variables
+        environment = make_environment(variables=given)
+        return Adopting(environment, world.stack, seen, found or survey())
+
+    return make
+
+
+def adopted_target(world, adopting) -> Target:
+    adoption = adopting().adoption()
+    manifest = parse_manifest(Manifest.of_adopted(adoption).to_json(), "manifest.json")
+    stack = stack_of_adopted(adoption, "the text")
+    configuration = world.target().configuration
+    return Target(
+        world.environment, manifest, stack, configuration, world.base, False, pins(adoption)
+    )
+
+
+def test_what_was_found_becomes_a_manifest(adopting):
+    adoption = adopting().adoption()
+    assert set(adoption.services) == set(HANDS)
+    assert adoption.services["api"].digest == ID
+    assert adoption.directory == DIRECTORY
+    assert not adoption.ours
+    assert Manifest.of_adopted(adoption).name == "adopted"
+
+
+def test_a_published_manifest_has_no_word_of_it(world):
+    assert "adopted" not in world.manifest().to_json()
+
+
+def test_our_own_file_keeps_what_it_says_of_migrations(adopting):
+    adoption = adopting(survey(sums="ours")).adoption()
+    assert adoption.ours
+    assert adoption.deploy.migrate is not None
+
+
+def test_variables_that_the_environment_lacks_are_named_with_their_values(adopting):
+    with pytest.raises(Refused) as refused:
+        adopting(
+            survey(data="POSTGRES_USER=homeguru\nPOSTGRES_DB=sunko\nmajor=16.4\n"), variables={}
+        ).adoption()
+    assert 'POSTGRES_VOLUME = "sunko_pgdata"' in refused.value.todo
+    assert 'DATABASE_SUPERUSER = "homeguru"' in refused.value.todo
+    assert 'DATABASE_NAME = "sunko"' in refused.value.todo
+    # The application's role would be the superuser, whose password a deploy sets.
+    assert 'DATABASE_USER = "homeguru_application"' in refused.value.todo
+    assert refused.value.state == "untouched"
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (survey(services=("api",)), "the Compose file's database is service postgres"),
+        (
+            survey(mounts={"Type": "bind", "Source": "/data", "Destination": "/var/lib/postgresql/data"}),
+            "is not in a volume",
+        ),
+    ],
+)  # fmt: skip
+def test_data_that_compose_would_not_mount_again(adopting, found, said):
+    with pytest.raises(Refused, match=said):
+        adopting(found).adoption()
+
+
+def test_a_wrong_project_is_told_the_right_ones(adopting, world):
+    with pytest.raises(Refused) as refused:
+        adopting(survey(services=()), seen=world.bare).adoption()
+    assert "no container of Compose project homeguru" in refused.value.what
+    assert "its projects are other" in refused.value.todo
+
+
+def test_a_container_that_does_not_run(adopting, by_hand):
+    broken = tuple(
+        replace(c, state="restarting") if c.service == "api" else c for c in by_hand.containers
+    )
+    with pytest.raises(Refused, match="api is restarting"):
+        adopting(seen=replace(by_hand, containers=broken)).adoption()
+
+
+def test_what_ran_once_and_ended_well_is_no_service(adopting, by_hand):
+    ended = tuple(
+        replace(c, state="exited") if c.service == "bot" else c for c in by_hand.containers
+    )
+    adoption = adopting(seen=replace(by_hand, containers=ended)).adoption()
+    assert "bot" not in adoption.services
+
+
+def test_a_recorded_server_is_not_adopted_again(adopting, by_hand):
+    with pytest.raises(Refused, match="release 1-x is recorded here already"):
+        adopting(seen=replace(by_hand, current="1-x")).adoption()
+
+
+def test_notes_say_what_the_first_deploy_does(adopting, by_hand, world):
+    nginx = world.container("nginx", "nginx", name="sunko_nginx")
+    seen = replace(by_hand, containers=(*by_hand.containers, nginx))
+    notes = adopting(survey(hashes={"api": "other", "bot": "hash-of-bot"}), seen=seen).notes()
+    assert "nginx is not in the Compose file: the first deploy removes it" in notes
+    assert "port 8003 moves from api to the edge at the first deploy" in notes
+    assert any(n.startswith("api: the files say something else now") for n in notes)
+    assert not any(n.startswith("bot:") for n in notes)
+    assert any("no way back to release 0" in n for n in adopting().notes())
+
+
+def test_the_plan_touches_no_container(adopting):
+    plan = plan_of_adoption(adopting().adoption(), ".incoming/token", ["note"])
+    (step,) = plan.steps
+    assert step.name == "keep" and step.script is not None
+    assert "docker tag" in step.script.text
+    for word in ("compose up", "docker stop", "docker rm"):
+        assert word not in step.script.text
+
+
+def test_the_first_deploy_backs_up_then_prepares_then_moves_the_ports(world, by_hand, adopting):
+    world.environment = adopting().environment
+    seen = replace(by_hand, current=RELEASE, compose_file="", env="")
+    target = world.target(variables=dict(world.environment.variables))
+    plan = world.plan(target, seen, verb="deploy")
+    assert [s.name for s in plan.steps] == [
+        "upload", "pull", "back up database", "recreate postgres", "prepare roles", "migrate",
+        "prepare api", "prepare frontend", "hand over ports", "replace bot", "verify",
+    ]  # fmt: skip
+    said = {s.name: s.reason for s in plan.steps}
+    assert said["back up database"] == "before the first deploy"
+    assert said["hand over ports"].startswith("3003 and 8003 to edge")
+    (hand_over,) = (s.script.text for s in plan.steps if s.name == "hand over ports")
+    assert "8003/health" in hand_over and "3003/" in hand_over
+
+
+def test_an_orphan_that_holds_a_port_goes_after_the_ports_moved(world, by_hand, adopting):
+    world.environment = adopting().environment
+    nginx = world.container("nginx", "nginx", name="sunko_nginx")
+    seen = replace(
+        by_hand, current=RELEASE, containers=(*by_hand.containers, nginx),
+        published={8003: "sunko_nginx", 3003: "sunko_nginx"},
+    )  # fmt: skip
+    plan = world.plan(world.target(variables=dict(world.environment.variables)), seen)
+    order = [s.name for s in plan.steps]
+    assert order.index("hand over ports") < order.index("remove nginx")
+    (hand_over,) = (s.script.text for s in plan.steps if s.name == "hand over ports")
+    assert "declare holders=sunko_nginx" in hand_over
+
+
+def test_an_edge_that_is_there_already_keeps_its_ports(world, by_hand, adopting):
+    world.environment = adopting().environment
+    edge = world.container("edge", "haproxy:3.0", name="sunko-edge-1", config_hash="by hand")
+    seen = replace(
+        by_hand, current=RELEASE, containers=(*by_hand.containers, edge),
+        published={8003: "sunko-edge-1", 3003: "sunko-edge-1"},
+    )  # fmt: skip
+    order = [s.name for s in world.plan(world.target(), seen).steps]
+    assert "hand over ports" not in order
+    assert "recreate edge" in order and "replace api" in order
+
+
+def test_the_way_back_is_composes_own(world, adopting, by_hand):
+    target = adopted_target(world, adopting)
+    candidate = Candidate({n: s.config_hash for n, s in target.adopted.services.items()})
+    seen = world.settled()
+    plan = world.plan(target, seen, candidate, verb="rollback")
+    assert [s.name for s in plan.steps] == ["put files back", "start release 0", "verify"]
+    start = plan.steps[1].script.text
+    assert "--remove-orphans" in start and "--pull never" in start
+    assert f"name_again api {ID} sunko-api:latest" in start
+    undo = world.plan(target, seen, candidate, verb="undo")
+    assert [s.name for s in undo.steps] == ["put files back", "start release 0"]
+    settled = replace(by_hand, current=RELEASE)
+    assert world.plan(target, settled, candidate, verb="heal").steps == ()
+
+
+def test_its_files_are_never_sent(world, adopting):
+    target = adopted_target(world, adopting)
+    planner = world.planner(target, world.settled(), Candidate({}), verb="rollback")
+    assert set(planner.files(planner.plan(), "me", "run")) == {"manifest.json", "plan.json"}
