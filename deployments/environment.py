@@ -110,6 +110,15 @@ class BackupPolicy(_Strict):
     """Kept until there are more, older or bigger ones than this; the newest always stays."""
 
 
+class Retention(_Strict):
+    """What the host keeps of releases that ran before; its ledger it keeps for ever."""
+
+    releases: Annotated[int, Field(ge=2)] = 10
+    """Good releases that a rollback can go back to: their records and images."""
+    journals: Annotated[int, Field(ge=10)] = 200
+    """Journals of runs, the newest ones."""
+
+
 class Notices(_Strict):
     """Who is told, and in which language."""
 
@@ -159,6 +168,7 @@ class Environment(_Strict):
     """Minutes that an approval may take; no answer means refused."""
     watch: Watch = Watch()
     backup: BackupPolicy = BackupPolicy()
+    retention: Retention = Retention()
     notices: Notices = Notices()
 
     @field_validator("variables", "build", mode="before")

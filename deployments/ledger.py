@@ -122,11 +122,24 @@ class Ledger:
         came = [x for x in self.lines if x.release == release and x.outcome == "ok"]
         return came[0].previous if came else None
 
-    def target(self, wanted: str, current: str | None) -> Line:
+    def target(self, wanted: str, current: str | None, kept: tuple[str, ...] | None = None) -> Line:
         """The release that `rollback` means: `previous`, a release id or a manifest's name.
 
-        Raises Refused when there is none, with the nearest names.
+        kept: releases that the host still has a record of; None when nobody asked. Raises Refused when there is none,
+        with the nearest names.
         """
+        found = self._target(wanted, current)
+        if kept is not None and found.release not in kept:
+            left = [x.release for x in self.good() if x.release in kept and x.release != current]
+            raise Refused(
+                f"release {found.release} is no longer kept on this server",
+                state=f"runs {current}, unchanged" if current else "runs no release of ours",
+                todo=f"choose one that is: {', '.join(left[-5:])}" if left
+                else "deploy a published release instead",
+            )  # fmt: skip
+        return found
+
+    def _target(self, wanted: str, current: str | None) -> Line:
         good = [line for line in self.good() if line.release != current]
         if wanted == "previous":
             before = self._before(current)
@@ -142,7 +155,7 @@ class Ledger:
             raise Refused(
                 f"release {wanted} is the one that runs", state=f"runs {current}, unchanged"
             )
-        matches = [g for g in good if wanted in (g.release, g.manifest)]
+        matches = [g for g in good if wanted in (g.release, g.manifest, str(seq_of(g.release)))]
         if matches:
             return matches[-1]
         known = nearest(wanted, [g.release for g in good])

@@ -79,6 +79,10 @@ class Observation:
     """Oldest first."""
     aside: tuple[str, ...] = ()
     """First eight characters of runs that set a database aside."""
+    releases: tuple[str, ...] = ()
+    """Releases that the host keeps a record of, by their number."""
+    journals: int = 0
+    """How many journals of runs there are."""
 
     def of(self, service: str) -> list[Container]:
         """Long-running containers of one service."""
@@ -149,6 +153,8 @@ def read_observation(output: str) -> Observation:
         database_bytes=_bytes(found.get("database", "")),
         aside=tuple(re.findall(r"^@aside (\w+)$", found.get("database", ""), re.M)),
         backups=read_backups(found.get("backups", "")),
+        releases=_releases(found.get("releases", "")),
+        journals=int(facts.get("journals") or 0),
     )
 
 
@@ -174,6 +180,11 @@ def read_kept(output: str) -> Kept:
 def _revision(text: str) -> str | None:
     heads = [line for line in text.splitlines() if line and not line.startswith("@")]
     return ",".join(heads) or None
+
+
+def _releases(text: str) -> tuple[str, ...]:
+    names = [name for name in text.split() if re.match(r"\d+-", name)]
+    return tuple(sorted(names, key=lambda name: int(name.partition("-")[0])))
 
 
 def _bytes(text: str) -> int:

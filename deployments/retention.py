@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from deployments.backups import expired
-from deployments.commands import backup
-from deployments.commands.quote import Script
+from deployments.commands import backup, prune
+from deployments.commands.quote import Script, join
 from deployments.database_steps import DatabaseSteps
+from deployments.environment import Retention
+from deployments.ledger import Ledger, seq_of
 from deployments.observation import Observation
 from deployments.plan import Plan
 from deployments.target import Target
@@ -13,6 +15,14 @@ from deployments.target import Target
 
 def tidy(target: Target, seen: Observation, plan: Plan, made: str | None) -> Script | None:
     """The script that lets it go; None when there is nothing."""
+    parts = [s for s in (_data(target, seen, plan, made), _records(target, seen, plan)) if s]
+    if not parts:
+        return None
+    return Script(join(*(s.text for s in parts)), timeout=sum(s.timeout for s in parts))
+
+
+def _data(target: Target, seen: Observation, plan: Plan, made: str | None) -> Script | None:
+    """Databases that were set aside, and backups past their policy."""
     if target.stack.deploy.database is None:
         return None
     exchanged = any(s.name in ("set database aside", "restore database") for s in plan.steps)
@@ -21,3 +31,28 @@ def tidy(target: Target, seen: Observation, plan: Plan, made: str | None) -> Scr
         return None
     on = DatabaseSteps(target, seen).on
     return backup.settle(on if exchanged or seen.aside else None, gone)
+
+
+def _records(target: Target, seen: Observation, plan: Plan) -> Script | None:
+    """Releases and journals past their policy."""
+    policy = target.environment.retention
+    keep = kept(seen.releases, seen.ledger, {plan.release, plan.previous or ""}, policy)
+    gone = set(seen.releases) - keep
+    if not gone and seen.journals < policy.journals:
+        return None
+    return prune.prune(sorted(keep) if gone else [], policy.journals)
+
+
+def kept(
+    releases: tuple[str, ...], ledger: Ledger, needed: set[str], policy: Retention
+) -> set[str]:
+    """Releases whose records and images stay: what is needed, and the newest good ones.
+
+    What failed stays as long as the oldest of those does: its report is worth reading then.
+    """
+    good = [line.release for line in ledger.good() if line.release in releases]
+    newest = {*good[-policy.releases :], *(needed & set(releases))}
+    if not newest or len(good) <= policy.releases:
+        return {*releases, *needed}
+    oldest = min(seq_of(release) for release in newest)
+    return {*newest, *needed, *(r for r in releases if seq_of(r) > oldest and r not in good)}

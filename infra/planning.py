@@ -76,7 +76,7 @@ class Planning:
 
     def rollback(self, to: str, seen: Observation, choice: Choice = Choice.keep) -> Planned:
         """The way back to an earlier release of the host's ledger."""
-        line = seen.ledger.target(to, seen.current)
+        line = seen.ledger.target(to, seen.current, seen.releases)
         target = self.targets.former(line.release, pin=False)
         data = self.judge.back(target, line, seen, choice)
         return self._plan(target, seen, "rollback", line.release, data=data)

@@ -25,6 +25,7 @@ facts() {
   say "memory_kb=$(awk '/^MemAvailable:/{print $2}' /proc/meminfo)"
   say "engine=$(docker version -f '{{.Server.Version}}' 2>&1 | head -n 1)"
   say "locked=$([ ! -f lock/session ] || flock -n lock/session true && echo no || echo yes)"
+  say "journals=$(ls journal 2>/dev/null | wc -l)"
   say "compose=$(docker compose version --short 2>/dev/null | head -n 1)"
 }
 listening() {
@@ -74,6 +75,7 @@ observe() {
   emit_file current current
   if [ -f current ]; then emit_file manifest "releases/$(cat current)/manifest.json"; fi
   emit_file ledger releases.jsonl
+  { ls releases 2>/dev/null || true; } | emit releases
   emit_file owner lock/owner
   journals
 }

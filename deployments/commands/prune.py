@@ -1,0 +1,64 @@
+"""Letting old releases go: their records, and images that nothing needs any more.
+
+An image is a release's under a tag of its own. It goes when no kept release, no container of
+any project and no other tag has it; what Docker refuses to remove stays, and fails nothing.
+"""
+
+from __future__ import annotations
+
+from deployments.commands.quote import Script, call, join
+
+_PRUNE = r"""
+references() { sed -n "s/^[A-Z][A-Z0-9_]*_IMAGE='\(.*@sha256:[0-9a-f]*\)'\$/\1/p" "$1/variables.env" 2>/dev/null | sort -u; }
+in_use() { docker ps -aq --no-trunc | xargs -r docker inspect -f '{{.Image}}' 2>/dev/null | sort -u; }
+drop_image() {
+  local ref=$1 kept=$2 used=$3 id
+  ! grep -qxF "$ref" <<< "$kept" || return 0
+  id=$(docker image inspect -f '{{.Id}} {{len .RepoTags}}' "$ref" 2>/dev/null) || return 0
+  [ "${id#* }" = 0 ] || return 0
+  ! grep -qxF "${id% *}" <<< "$used" || return 0
+  if docker rmi "$ref" >/dev/null 2>&1; then say "removed image $ref"; fi
+}
+prune_release() {
+  local release=$1 kept=$2 used=$3 ref tag
+  for ref in $(references "releases/$release"); do
+    docker rmi "${ref%@*}:release-${release#*-}" >/dev/null 2>&1 || true
+    drop_image "$ref" "$kept" "$used"
+  done
+  if [ "$release" = 0-adopted ]; then
+    for tag in $(docker images --format '{{.Repository}}:{{.Tag}}' "homeguru-adopted/$project-*"); do
+      docker rmi "$tag" >/dev/null 2>&1 || true
+    done
+  fi
+  rm -rf "releases/$release"
+  say "release $release went, by policy; the ledger keeps its line"
+}
+prune_releases() {
+  local keep=" $1 " folder release kept= used
+  used=$(in_use)
+  for folder in releases/*/; do
+    release=$(basename "$folder")
+    case $keep in *" $release "*) kept+=$(references "$folder")$'\n' ;; esac
+  done
+  for folder in releases/*/; do
+    release=$(basename "$folder")
+    case $keep in *" $release "*) ;; *) [ ! -d "$folder" ] || prune_release "$release" "$kept" "$used" ;; esac
+  done
+}
+# Never one of a run that did not end.
+prune_journals() {
+  local file
+  { ls -1t journal/*.jsonl 2>/dev/null || true; } | tail -n "+$(($1 + 1))" | while read -r file; do
+    ! tail -n 1 "$file" | grep -q '"event":"end".*"step":"run ' || rm -f "$file"
+  done
+}
+"""
+
+
+def prune(keep: list[str], journals: int) -> Script:
+    """Remove every release's record but those to keep, and journals beyond the newest ones."""
+    lines = [
+        call("prune_releases", " ".join(keep)) if keep else "",
+        call("prune_journals", journals),
+    ]
+    return Script(join(_PRUNE, *lines), timeout=300)

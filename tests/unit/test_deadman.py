@@ -1,0 +1,177 @@
+"""The dead-man switch: what it would do is planned; when it does it is decided by a real bash."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+
+from deployments import journal
+from deployments.commands import deadman, lock
+from deployments.commands.quote import Script
+from deployments.deadman import armed, way_back
+
+
+@pytest.fixture
+def environment(make_environment):
+    return make_environment(confirm_timeout=60)
+
+
+def _back(world, seen, plan, run="12345678-run"):
+    former = replace(world.target(), pins={})
+    return way_back(plan, seen, former, world.candidate(), run).plan()
+
+
+def test_only_what_changes_goes_back(world):
+    seen = world.settled()
+    back = _back(world, seen, world.plan(world.target(api="api-2"), seen))
+    assert [s.name for s in back.steps] == ["restore files", "replace api"]
+    assert world.digest_in(back, "api") == world.digest("api-1")
+
+
+def test_a_service_that_comes_is_one_that_goes(world, compose_config):
+    seen = world.settled(
+        containers=tuple(c for c in world.settled().containers if c.service != "bot")
+    )
+    plan = world.plan(world.target(), seen)
+    former = world.target()
+    without = {n: s for n, s in former.stack.services.items() if n != "bot"}
+    former = replace(former, stack=replace(former.stack, services=without))
+    back = way_back(plan, seen, former, world.candidate(), "run").plan()
+    assert "remove bot" in [s.name for s in back.steps]
+
+
+def test_a_database_that_is_set_aside_comes_back(world):
+    seen = world.settled()
+    plan = world.plan(world.target(api="api-2"), seen)
+    aside = replace(plan, steps=(*plan.steps, replace(plan.steps[0], name="set database aside")))
+    names = [s.name for s in _back(world, seen, aside).steps]
+    assert "bring database back" in names
+    assert names.index("stop api") < names.index("bring database back") < names.index("replace api")
+
+
+def test_the_plan_arms_it_first_and_says_when_it_acts(world, environment):
+    seen = world.settled()
+    plan = world.plan(world.target(api="api-2"), seen)
+    with_it = armed(plan, _back(world, seen, plan), environment)
+    first = with_it.steps[0]
+    assert (first.name, first.repeatable) == ("arm way back", True)
+    assert first.reason.startswith(f"to {seen.current}, by the server itself, 60 s after")
+    assert with_it.steps[1:] == plan.steps
+
+
+def test_nothing_to_go_back_to_arms_nothing(world, environment):
+    seen = world.settled()
+    plan = world.plan(world.target(api="api-2"), seen)
+    assert armed(plan, replace(plan, steps=()), environment) == plan
+
+
+# -- on a host ----------------------------------------------------------------------
+
+
+class Armed:
+    """A host whose way back writes a file; the deployer's heartbeat is the test's."""
+
+    def __init__(self, shell, environment) -> None:
+        self.shell = shell
+        self.environment = environment.model_copy(update={"directory": str(shell.directory)})
+        for folder in ("journal", "lock"):
+            (shell.directory / folder).mkdir(exist_ok=True)
+        shell.write(".incoming/t1/back/compose.yml", "former")
+        shell.write("lock/owner", '{"token":"t1"}\n')
+
+    def arm(self, *steps: str) -> None:
+        script = deadman.arm(self.environment, ".incoming/t1", [Script(s) for s in steps])
+        body = f"export HOMEGURU_RUN=run-1; cd {self.shell.directory}; say() {{ printf '%s\\n' \"$*\"; }}\n"
+        done = self.shell.run(body + script.text)
+        assert done.returncode == 0, done.stderr
+
+    def beat(self) -> None:
+        self.shell.write("lock/beat", "")
+
+    def there(self, path: str) -> bool:
+        return (self.shell.directory / path).exists()
+
+    def wait(self, path: str, seconds: float = 8) -> bool:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.there(path):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def journal(self) -> list[tuple[str, str, str]]:
+        lines = map(json.loads, self.shell.read("journal/run-1.jsonl").splitlines())
+        return [(x["step"], x["event"], x["outcome"]) for x in lines]
+
+
+@pytest.fixture
+def host(shell, make_environment):
+    made = Armed(shell, make_environment(confirm_timeout=2))
+    yield made
+    (shell.directory / "deadman" / "armed").unlink(missing_ok=True)
+
+
+def test_it_acts_after_silence_in_order_and_says_so_in_the_journal(host):
+    host.arm("cp deadman/files/compose.yml went", "echo second >> went")
+    assert not host.there("went")
+    assert host.wait("went")
+    time.sleep(0.5)
+    assert host.shell.read("went") == "formersecond\n"
+    assert host.journal() == [("return", "begin", ""), ("return", "end", "ok")]
+    assert json.loads(host.shell.read("lock/owner"))["who"] == "this server"
+    assert not host.there("deadman/armed")
+
+
+def test_a_deployer_that_lives_is_left_alone(host):
+    host.arm("touch went")
+    for _ in range(8):
+        host.beat()
+        time.sleep(0.5)
+    assert not host.there("went")
+
+
+def test_its_file_removed_disarms_it(host):
+    host.arm("touch went")
+    host.shell.run(deadman.DISARM)
+    time.sleep(4)
+    assert not host.there("went")
+
+
+def test_a_step_that_fails_ends_it_and_is_said(host):
+    host.arm("exit 3", "touch went")
+    deadline = time.monotonic() + 8
+    while not host.there("journal/run-1.jsonl") or len(host.journal()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert host.journal()[-1] == ("return", "end", "failed")
+    assert not host.there("went")
+
+
+def test_a_journal_with_its_lines_is_still_an_unfinished_run(host):
+    begin = journal.line(journal.run_step("2-x"), "begin", "t1")
+    host.shell.write("journal/run-1.jsonl", begin.replace("@AT@", "2030-01-01T00:00:00Z") + "\n")
+    host.arm("true")
+    deadline = time.monotonic() + 8
+    while len(host.journal()) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    found = journal.read("run-1", host.shell.read("journal/run-1.jsonl"))
+    assert found is not None and found.release == "2-x"
+
+
+def test_the_next_run_takes_it_over(host, monkeypatch):
+    monkeypatch.setattr(lock, "SILENCE", 1)
+    host.arm("touch went")
+    script = lock.hold_session(host.environment, '{"token":"t2"}', "")
+    process = host.shell.start(script)
+    try:
+        assert process.stdout.readline() == "held\n"
+        assert not host.there("deadman")
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
