@@ -68,12 +68,17 @@ def _configuration_reason(
 
 
 def migration_due(target: Target, seen: Observation) -> bool:
-    """Whether the migrating image is another one than runs now, or never migrated."""
+    """Whether the migrating image is another one than runs now, or the database is not its own.
+
+    So it is when it was never migrated, or is not at the revision that the ledger left it at.
+    """
     migrate = target.stack.deploy.migrate
     if migrate is None:
         return False
     wanted = digest_of(target.images(seen)[migrate.image_of])
-    return seen.revision is None or not any(c.runs(wanted) for c in seen.of(migrate.image_of))
+    if seen.revision is None or seen.ledger.revision not in (None, seen.revision):
+        return True
+    return not any(c.runs(wanted) for c in seen.of(migrate.image_of))
 
 
 def secrets_changed(candidate: Candidate) -> list[str]:

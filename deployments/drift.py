@@ -42,6 +42,13 @@ def heals(found: list[Finding]) -> bool:
     return bool(checks - NO_HEALING) and FOR_A_PERSON not in checks
 
 
+def unknown_current(seen: Observation) -> list[str]:
+    """A current release that no line of the ledger names: lines are gone from its end."""
+    if seen.current is None or seen.current in {line.release for line in seen.ledger.lines}:
+        return []
+    return [f"no line of the ledger names release {seen.current}, which is the current one"]
+
+
 def secrets_edited(kept: Kept) -> list[str]:
     """Names of secrets whose value on the host is not the one that the release recorded."""
     recorded = kept.candidate.secrets_then
@@ -131,12 +138,12 @@ def _without_slots(config: str) -> str:
 def _revision(target: Target, seen: Observation) -> list[Finding]:
     """The database against the last line of the ledger that knows a revision."""
     database = target.stack.deploy.database
-    known = [line.revision.after for line in seen.ledger.lines if line.revision.after]
-    if database is None or not known or not any(c.serving for c in seen.of(database.service)):
+    known = seen.ledger.revision
+    if database is None or known is None or not any(c.serving for c in seen.of(database.service)):
         return []
-    if seen.revision == known[-1]:
+    if seen.revision == known:
         return []
-    said = f"the database is at {seen.revision or 'no revision'}, the ledger says {known[-1]}"
+    said = f"the database is at {seen.revision or 'no revision'}, the ledger says {known}"
     return [_drift(database.service, "revision", said)]
 
 

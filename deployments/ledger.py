@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deployments.asked import Origin
 from deployments.errors import Refused
@@ -88,16 +88,23 @@ class Ledger:
 
     @property
     def lines(self) -> list[Line]:
-        return [Line.model_validate_json(text) for text in self.raw]
+        """Every line; raises Refused for one that is torn, edited, or of a newer version."""
+        return [_read(number, text) for number, text in enumerate(self.raw, start=1)]
 
     @property
     def next_seq(self) -> int:
-        return Line.model_validate_json(self.raw[-1]).seq + 1 if self.raw else 1
+        return _read(len(self.raw), self.raw[-1]).seq + 1 if self.raw else 1
 
     @property
     def tip(self) -> str:
         """SHA-256 of the last line without its newline; 64 zeros for an empty ledger."""
         return hashlib.sha256(self.raw[-1].encode()).hexdigest() if self.raw else FIRST
+
+    @property
+    def revision(self) -> str | None:
+        """The database's, as the last run that knew one left it; None when none did."""
+        known = [line.revision.after for line in self.lines if line.revision.after]
+        return known[-1] if known else None
 
     def broken_at(self) -> int | None:
         """Number of the first line that is none or whose `prev` does not fit, counted from 1."""
@@ -164,6 +171,32 @@ class Ledger:
             state=f"runs {current}, unchanged",
             todo=f"choose one of: {', '.join(known)}" if known else "deploy a release first",
         )
+
+
+def _read(number: int, text: str) -> Line:
+    try:
+        return Line.model_validate_json(text)
+    except ValidationError:
+        version = _version(text)
+    newer = isinstance(version, int) and version > 1
+    said = (
+        f"is of version {version}, and this homeguru reads version 1"
+        if newer
+        else "is no line of a ledger"
+    )
+    raise Refused(
+        f"line {number} of releases.jsonl {said}", state="unchanged",
+        todo="upgrade homeguru to the version that wrote it" if newer
+        else "put the line back from a copy, such as homeguru audit export made; if there is none, "
+        "move the file aside: a deploy then begins a new one",
+    )  # fmt: skip
+
+
+def _version(text: str) -> object:
+    try:
+        return json.loads(text).get("v")
+    except (ValueError, AttributeError):
+        return None
 
 
 def seq_of(release: str) -> int:

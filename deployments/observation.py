@@ -81,6 +81,10 @@ class Observation:
     """First eight characters of runs that set a database aside."""
     releases: tuple[str, ...] = ()
     """Releases that the host keeps a record of, by their number."""
+    environment: str = ""
+    """Name of the environment whose directory this is; empty before its first release."""
+    epoch: int = 0
+    """The host's clock, seconds since 1970; 0 when it was not asked."""
     journals: int = 0
     """How many journals of runs there are."""
 
@@ -155,6 +159,8 @@ def read_observation(output: str) -> Observation:
         backups=read_backups(found.get("backups", "")),
         releases=_releases(found.get("releases", "")),
         journals=int(facts.get("journals") or 0),
+        environment=found.get("environment", "").strip(),
+        epoch=int(facts.get("epoch") or 0),
     )
 
 

@@ -7,6 +7,7 @@ import re
 from deployments.environment import Environment
 from deployments.errors import Refused
 from deployments.observation import Observation
+from deployments.plan import Plan
 from deployments.references import interpolate
 from deployments.stack import Stack
 
@@ -14,13 +15,25 @@ MINIMUM_ENGINE = (25, 0)
 MINIMUM_COMPOSE = (2, 26)
 
 
-def preflight(environment: Environment, stack: Stack, seen: Observation) -> None:
-    """Raise Refused with every reason why this host cannot take a release."""
+COPIES = ("back up database", "set database aside", "restore database")
+"""Steps that write the database once more; a dump is smaller, by how much nobody knows."""
+CLOCKS = 300
+"""Seconds by which the host's clock may differ from the deployer's."""
+
+
+def preflight(environment: Environment, stack: Stack, seen: Observation, now: float) -> None:
+    """Raise Refused with every reason why this host cannot take a release.
+
+    now: the deployer's clock, seconds since 1970.
+    """
     problems = [
+        *_ledger(seen),
         *_engine(seen, environment.host.user),
         *_directory(environment, seen),
         *_room(environment, seen),
         *_ports(environment, stack, seen),
+        *_owner(environment, seen),
+        *_clock(seen, now),
     ]
     if problems:
         raise Refused(
@@ -64,6 +77,51 @@ def _directory(environment: Environment, seen: Observation) -> list[tuple[str, s
         return []
     owner, directory = environment.host.user, environment.directory
     return [(f"{owner} may not write in {directory}", f"as root: chown {owner} {directory}")]
+
+
+def check_room(environment: Environment, plan: Plan, seen: Observation) -> None:
+    """Raise Refused when the plan's copies of the database do not fit beside what must stay free."""
+    copies = [s for s in plan.steps if s.name in COPIES]
+    need = len(copies) * seen.database_bytes // 2**20
+    if not copies or need <= seen.disk_mb - environment.need.disk_mb:
+        return
+    raise Refused(
+        f"the plan makes copies of the database, about {need} MiB, and {seen.disk_mb} MiB of disk "
+        f"are free, of which {environment.need.disk_mb} stay free",
+        where=environment.ssh, state=f"runs {seen.current}, unchanged",
+        todo="free some, keep fewer backups ([backup] keep_mb), or lower need.disk_mb",
+    )  # fmt: skip
+
+
+def _ledger(seen: Observation) -> list[tuple[str, str]]:
+    """What cannot be read can neither be gone back to nor be written after."""
+    try:
+        _ = seen.ledger.lines
+    except Refused as error:
+        return [(error.what, error.todo)]
+    return []
+
+
+def _owner(environment: Environment, seen: Observation) -> list[tuple[str, str]]:
+    """Two environments in one directory would undo each other's releases."""
+    if seen.environment in ("", environment.name):
+        return []
+    said = f"directory {environment.directory} is environment {seen.environment}'s"
+    todo = (
+        "give this one a directory and a project of its own; if it was only renamed, remove "
+        f"{environment.directory}/.environment"
+    )
+    return [(said, todo)]
+
+
+def _clock(seen: Observation, now: float) -> list[tuple[str, str]]:
+    """Times in the ledger, names of backups and certificates all go by it."""
+    off = int(seen.epoch - now)
+    if seen.epoch == 0 or abs(off) <= CLOCKS:
+        return []
+    way = "ahead of" if off > 0 else "behind"
+    said = f"the server's clock is {abs(off) // 60} min {way} this machine's"
+    return [(said, "set the one that is wrong; on the server as root: timedatectl set-ntp true")]
 
 
 def _room(environment: Environment, seen: Observation) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from deployments import drift
 from deployments.backups import Backup
 from deployments.commands.probe import tail_logs
 from deployments.errors import WrongUse
@@ -14,12 +15,14 @@ from deployments.manifest import parse_manifest
 from deployments.observation import Observation
 from deployments.plan import Plan
 from deployments.preflight import check_engine
+from deployments.variables import Configuration
 from infra.actor import at_terminal
 from infra.assembly import Assembly
 from infra.host import Host
 from infra.lock import describe_owner
 from infra.operation import Operation
 from infra.publishing import find_manifest
+from infra.targets import Targets
 
 
 @contextmanager
@@ -107,6 +110,22 @@ def history_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[Ledger, 
     with opened(assembly, "history", log) as host:
         seen = host.observe(assembly.stack)
     return seen.ledger, seen.current
+
+
+def audited_of(
+    assembly: Assembly, log: Callable[[str], None]
+) -> tuple[Ledger, str | None, list[str]]:
+    """The ledger, the current release, and what runs otherwise than they say."""
+    with opened(assembly, "audit", log) as host:
+        seen, kept = host.look(assembly.stack)
+        wrong = drift.unknown_current(seen)
+        if seen.current and seen.manifest and kept.compose_file and not seen.locked:
+            # No secret is needed to see what differs: only their fingerprints are compared.
+            targets = Targets(assembly, Configuration({}, {}), host)
+            target = targets.recorded(seen.manifest, kept.compose_file, kept.env, pin=True)
+            found = drift.find_drift(target, seen, kept)
+            wrong += [f"{f.service} {f.check}: {f.detail}" for f in found if f.check != "ledger"]
+    return seen.ledger, seen.current, wrong
 
 
 def logs_of(

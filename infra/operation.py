@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from deployments import retention
@@ -58,7 +59,7 @@ class Operation:
         self.host.open()
         seen = self.host.observe(self.stack)
         self.recorder.revision = Revision(before=seen.revision, after=seen.revision)
-        preflight(self.environment, self.stack, seen)
+        preflight(self.environment, self.stack, seen, time.time())
         return seen
 
     # -- carrying out ---------------------------------------------------------------

@@ -17,6 +17,7 @@ from deployments.manifest import Manifest
 from deployments.observation import Candidate, Observation
 from deployments.plan import Plan, Verb
 from deployments.planner import Planner, undo_of_adoption, undo_of_first
+from deployments.preflight import check_room
 from deployments.request import Request
 from deployments.target import Target
 from infra.executor import Planned
@@ -141,6 +142,8 @@ class Planning:
         request = Request(verb, release, self.host.incoming, **more)
         planner = Planner(request, target, seen, candidate)
         plan = planner.plan()
+        if verb != "undo":
+            check_room(self.host.environment, plan, seen)
         if verb in ("deploy", "rollback", "restore") and plan.changed:
             plan = self._armed(plan, seen)
         return Planned(plan, planner)

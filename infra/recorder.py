@@ -91,7 +91,12 @@ class Recorder:
         self.host.send({"line.json": line, "report.md": report_markdown(report)})
         becomes = plan.release if outcome == "ok" and current else ""
         script = files.record(
-            self.host.incoming, ledger.tip, becomes, plan.release, settled=settled
+            self.host.incoming,
+            ledger.tip,
+            becomes,
+            plan.release,
+            settled=settled,
+            environment=self.host.environment.name if becomes else "",
         )
         self.write(script, self.closing(plan.release, outcome) if settled else "")
         return report

@@ -40,7 +40,7 @@ restore_release() {
 
 _RECORD = r"""
 record() {
-  local incoming=$1 tip=$2 current=$3 release=$4 settled=$5 found
+  local incoming=$1 tip=$2 current=$3 release=$4 settled=$5 environment=$6 found
   found=$(printf '0%.0s' {1..64})
   [ ! -s releases.jsonl ] || found=$(tail -n 1 releases.jsonl | tr -d '\n' | sha256sum | cut -c1-64)
   [ "$found" = "$tip" ] || fail "the ledger on this host changed meanwhile: its last line is not the one that was read"
@@ -50,6 +50,7 @@ record() {
   { [ ! -f releases.jsonl ] || cat releases.jsonl; cat "$incoming/line.json"; } > releases.jsonl.new
   sync releases.jsonl.new 2>/dev/null || sync
   mv -f releases.jsonl.new releases.jsonl
+  [ -z "$environment" ] || say "$environment" > .environment
   if [ -n "$current" ]; then
     say "$current" > current.new && mv -f current.new current
   fi
@@ -88,14 +89,19 @@ def forget(release: str) -> Script:
     return Script(f"rm -rf {call('releases/' + release)}\n")
 
 
-def record(incoming: str, tip: str, current: str, release: str, *, settled: bool = True) -> Script:
+def record(
+    incoming: str, tip: str, current: str, release: str, *, settled: bool = True,
+    environment: str = "",
+) -> Script:  # fmt: skip
     """Append the run's line to the ledger and, when it became current, say so.
+
+    environment: whose directory this is from now on; empty leaves it as it is.
 
     tip: SHA-256 of the ledger's last line as it was read; any other means stop.
     settled: the host runs exactly one release, so the former secrets may go.
     """
     end = "yes" if settled else "no"
-    return Script(join(_RECORD, call("record", incoming, tip, current, release, end)))
+    return Script(join(_RECORD, call("record", incoming, tip, current, release, end, environment)))
 
 
 def close(run: str, line: str) -> Script:

@@ -25,6 +25,7 @@ facts() {
   say "memory_kb=$(awk '/^MemAvailable:/{print $2}' /proc/meminfo)"
   say "engine=$(docker version -f '{{.Server.Version}}' 2>&1 | head -n 1)"
   say "locked=$([ ! -f lock/session ] || flock -n lock/session true && echo no || echo yes)"
+  say "epoch=$(date +%s)"
   say "journals=$(ls journal 2>/dev/null | wc -l)"
   say "compose=$(docker compose version --short 2>/dev/null | head -n 1)"
 }
@@ -73,6 +74,7 @@ observe() {
   emit_file compose compose.yml
   emit_file edge edge/haproxy.cfg
   emit_file current current
+  emit_file environment .environment
   if [ -f current ]; then emit_file manifest "releases/$(cat current)/manifest.json"; fi
   emit_file ledger releases.jsonl
   { ls releases 2>/dev/null || true; } | emit releases

@@ -10,6 +10,7 @@ import typer
 
 from deployments.audit import Entry, join
 from deployments.errors import HomeguruError, Refused
+from deployments.ledger import Ledger
 from infra import inspection
 from infra.api.client import PrefectApi
 from infra.assembly import assemble
@@ -47,9 +48,10 @@ def export(env: Env, output: Output = None) -> None:
 
 @audit.command("verify")
 def verify(env: Env) -> None:
-    """Recompute the ledger's hash chain, and compare it with Prefect's history."""
-    entries, _, broken = _entries(env)
-    wrong = [f"{e.at} {_of(e)}: {e.note}" for e in entries if e.note]
+    """Recompute the ledger's hash chain; compare it with what runs and with Prefect's history."""
+    ledger, current, running = inspection.audited_of(assemble(env), show.errors.print)
+    entries, _, broken = _joined(env, ledger, current)
+    wrong = running + [f"{e.at} {_of(e)}: {e.note}" for e in entries if e.note]
     if broken:
         wrong.insert(0, f"line {broken} of the ledger does not fit the one before: it was edited")
     if wrong:
@@ -67,7 +69,12 @@ def _of(entry: Entry) -> str:
 
 def _entries(env: str) -> tuple[list[Entry], str | None, int | None]:
     """Both sides joined, the current release, and where the chain breaks."""
-    ledger, current = inspection.history_of(assemble(env), show.errors.print)
+    return _joined(env, *inspection.history_of(assemble(env), show.errors.print))
+
+
+def _joined(
+    env: str, ledger: Ledger, current: str | None
+) -> tuple[list[Entry], str | None, int | None]:
     broken = ledger.broken_at()
     api = PrefectApi.from_environment()
     if api is None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.drift import find_drift, heals
+from deployments.drift import find_drift, heals, unknown_current
 from deployments.ledger import Revision
 from deployments.observation import Candidate, Kept
 from deployments.variables import render_env
@@ -145,3 +145,12 @@ def test_what_is_left_out_of_verification_is_left_out_here(
     world.environment = make_environment(verify={"leave_out": [service]})
     found = drift_of(world, containers=world.changed("bot", state="exited"))
     assert bool(found) == (service != "bot")
+
+
+def test_a_current_release_that_no_line_names(world):
+    ledger = world.ledger(world.line(1))
+    seen = world.settled(ledger=ledger, current="2-prod-sha-000000000002")
+    assert unknown_current(seen) == [
+        "no line of the ledger names release 2-prod-sha-000000000002, which is the current one"
+    ]
+    assert unknown_current(replace(seen, current="1-prod-sha-000000000001")) == []

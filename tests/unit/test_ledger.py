@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from deployments.errors import Refused
-from deployments.ledger import FIRST, Ledger, canonical, seq_of
+from deployments.ledger import FIRST, Ledger, Revision, canonical, seq_of
 
 
 def test_an_empty_ledger():
@@ -148,3 +148,28 @@ def test_an_unknown_release_in_an_empty_ledger():
 
 def test_the_number_of_a_release():
     assert seq_of("12-prod-sha-0123456789ab") == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "todo"),
+    [
+        ('{"v":1,"seq":2', "line 2 of releases.jsonl is no line of a ledger", "put the line back"),
+        ("not json", "is no line of a ledger", "put the line back"),
+        ('{"v":2,"seq":2}', "is of version 2, and this homeguru reads version 1", "upgrade"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_a_sentence(world, text, said, todo):
+    broken = Ledger((*world.ledger(world.line(1)).raw, text))
+    for ask in (lambda: broken.lines, lambda: broken.next_seq, lambda: broken.good()):
+        with pytest.raises(Refused) as refused:
+            ask()
+        assert said in refused.value.what
+        assert todo in refused.value.todo
+    assert broken.broken_at() == 2
+
+
+def test_the_revision_is_what_the_last_run_that_knew_one_left(world):
+    unknown = Revision(before=None, after=None)
+    lines = (world.line(1), world.line(2, revision=unknown))
+    assert world.ledger(*lines).revision == "0002"
+    assert Ledger(()).revision is None

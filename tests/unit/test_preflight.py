@@ -7,18 +7,22 @@ from dataclasses import replace
 import pytest
 
 from deployments.errors import Refused
-from deployments.preflight import check_engine, preflight
+from deployments.ledger import Ledger
+from deployments.plan import Plan, Step
+from deployments.preflight import check_engine, check_room, preflight
+
+NOW = 1_900_000_000.0
 
 
 def _refused(world, seen) -> Refused:
     with pytest.raises(Refused) as caught:
-        preflight(world.environment, world.stack, seen)
+        preflight(world.environment, world.stack, seen, NOW)
     assert caught.value.where == "deploy@203.0.113.7:22"
     return caught.value
 
 
 def test_a_prepared_host_passes(world):
-    preflight(world.environment, world.stack, world.bare)
+    preflight(world.environment, world.stack, world.bare, NOW)
 
 
 @pytest.mark.parametrize(
@@ -60,11 +64,13 @@ def test_each_reason_to_refuse(world, seen, what, todo):
 @pytest.mark.parametrize("engine", ["25.0.0", "26.1.5+dfsg1", "100.0.1"])
 @pytest.mark.parametrize("compose", ["2.26.1-4", "2.100.0", "5.0.0"])
 def test_versions_that_are_new_enough(world, engine, compose):
-    preflight(world.environment, world.stack, replace(world.bare, engine=engine, compose=compose))
+    preflight(
+        world.environment, world.stack, replace(world.bare, engine=engine, compose=compose), NOW
+    )
 
 
 def test_just_enough_room_passes(world):
-    preflight(world.environment, world.stack, replace(world.bare, disk_mb=2048, memory_mb=256))
+    preflight(world.environment, world.stack, replace(world.bare, disk_mb=2048, memory_mb=256), NOW)
 
 
 def test_a_stopped_edge_does_not_hold_the_port_that_another_program_has(world):
@@ -87,7 +93,7 @@ def test_all_reasons_are_told_at_once(world):
 def test_our_own_edge_may_hold_its_ports(world):
     ports = dict.fromkeys((8003, 3003), "homeguru-edge-1")
     seen = world.settled(listening=frozenset(ports), published=ports)
-    preflight(world.environment, world.stack, seen)
+    preflight(world.environment, world.stack, seen, NOW)
 
 
 def test_another_container_on_a_port_that_the_edge_does_not_have_yet(world):
@@ -98,7 +104,7 @@ def test_another_container_on_a_port_that_the_edge_does_not_have_yet(world):
 
 def test_a_port_from_a_variable(world, make_environment):
     world.environment = make_environment(variables={"API_PORT": "9000"})
-    preflight(world.environment, world.stack, replace(world.bare, listening=frozenset({8003})))
+    preflight(world.environment, world.stack, replace(world.bare, listening=frozenset({8003})), NOW)
     error = _refused(world, replace(world.bare, listening=frozenset({9000})))
     assert error.what.startswith("port 9000, which edge publishes, ")
 
@@ -108,3 +114,57 @@ def test_an_engine_that_cannot_be_asked_stops_other_verbs_too(world):
     with pytest.raises(Refused) as caught:
         check_engine(world.environment, world.settled(engine="permission denied while"))
     assert (caught.value.what, caught.value.state) == ("deploy may not use Docker", "unknown")
+
+
+def test_a_directory_of_another_environment(world):
+    told = _refused(world, replace(world.bare, environment="staging"))
+    assert told.what == "directory /srv/homeguru is environment staging's"
+    assert "remove /srv/homeguru/.environment" in told.todo
+    preflight(world.environment, world.stack, replace(world.bare, environment="prod"), NOW)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "said"),
+    [
+        (NOW + 7200, "the server's clock is 120 min ahead of this machine's"),
+        (NOW - 600, "the server's clock is 10 min behind this machine's"),
+    ],
+)
+def test_a_clock_that_is_wrong(world, epoch, said):
+    assert _refused(world, replace(world.bare, epoch=int(epoch))).what == said
+
+
+def test_a_clock_that_is_a_little_off_passes(world):
+    preflight(world.environment, world.stack, replace(world.bare, epoch=int(NOW) - 200), NOW)
+
+
+def test_a_ledger_that_cannot_be_read_stops_it(world):
+    told = _refused(world, replace(world.bare, ledger=Ledger(("not json",))))
+    assert "line 1 of releases.jsonl is no line of a ledger" in told.what
+
+
+def _plan(*names):
+    return Plan("deploy", "2-x", "x", "1-x", tuple(Step(n, "") for n in names))
+
+
+@pytest.mark.parametrize(
+    ("steps", "fits"),
+    [
+        (("pull", "back up database"), True),
+        (("back up database", "set database aside"), False),
+        (("restore database",), True),
+        (("replace api",), True),
+    ],
+)
+def test_copies_of_the_database_need_room(world, steps, fits):
+    seen = replace(world.bare, database_bytes=800 * 2**20, disk_mb=2048 + 1000, current="1-x")
+    if fits:
+        check_room(world.environment, _plan(*steps), seen)
+        return
+    with pytest.raises(Refused) as refused:
+        check_room(world.environment, _plan(*steps), seen)
+    assert refused.value.what == (
+        "the plan makes copies of the database, about 1600 MiB, and 3048 MiB of disk are free, of "
+        "which 2048 stay free"
+    )
+    assert refused.value.state == "runs 1-x, unchanged"
