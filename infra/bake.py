@@ -14,7 +14,6 @@ from pathlib import Path
 
 from deployments.errors import HomeguruError, Refused
 from infra.local import run, stream
-from infra.paths import docker_dir
 
 _HEADING = re.compile(r"^#\d+ (\[.+\].*)$")
 
@@ -30,14 +29,14 @@ class Image:
 
 
 def bake(
-    images: list[Image], context: Path, say: Callable[[str], None],
+    folder: Path, images: list[Image], context: Path, say: Callable[[str], None],
     login: tuple[str, str, str] | None = None,
 ) -> None:  # fmt: skip
     """Build and push. Raises HomeguruError with the failing lines of the build only.
 
-    login: (registry, user, token), given to the engine in a throw-away configuration.
+    folder: the bake file's and the Dockerfiles'. login: (registry, user, token), given to the engine in a throw-away configuration.
     """
-    command = ["docker", "buildx", "bake", "-f", str(docker_dir() / "docker-bake.hcl")]
+    command = ["docker", "buildx", "bake", "-f", str(folder / "docker-bake.hcl")]
     command += ["--progress", "plain", "--push"]
     for image in images:
         command += ["--set", f"{image.target}.tags={image.tag}"]
@@ -50,7 +49,7 @@ def bake(
         bases |= {n: v for n, v in image.arguments.items() if n.endswith("_IMAGE")}
     environment = {
         "CONTEXT": str(context),
-        "DOCKERFILES": str(docker_dir()),
+        "DOCKERFILES": str(folder),
         # Newer bake asks on the terminal before it reads outside its working directory.
         "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
         **bases,

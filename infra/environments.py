@@ -37,6 +37,18 @@ class Located:
             return self.beside(self.environment.compose)
         return docker_dir() / "docker-compose.prod.yml"
 
+    @property
+    def build_folder(self) -> Path:
+        """Where its Dockerfiles and bake file lie: beside its own Compose file, or packaged."""
+        own = self.compose_file.parent
+        return own if (own / "docker-bake.hcl").is_file() else docker_dir()
+
+    @property
+    def edge_base(self) -> Path:
+        """The edge's configuration without its routes: beside the Compose file, or packaged."""
+        own = self.compose_file.parent / "edge" / "haproxy.cfg"
+        return own if own.is_file() else docker_dir() / "edge" / "haproxy.cfg"
+
 
 def folders() -> list[Path]:
     """Folders of `$HOMEGURU_ENVIRONMENTS`, then the packaged ones."""

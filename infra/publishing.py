@@ -17,7 +17,6 @@ from deployments.stack import Stack
 from infra import bake
 from infra.environments import Located
 from infra.local import run
-from infra.paths import docker_dir
 from infra.registry import Registry
 from infra.source import Source
 
@@ -45,6 +44,7 @@ class Publisher:
         login: tuple[str, str] | None, say: Say,
     ) -> None:  # fmt: skip
         self._environment = located.environment
+        self._folder = located.build_folder
         self._stack = stack
         self._registry = registry
         self._login = login
@@ -52,12 +52,31 @@ class Publisher:
 
     def dockerignores(self) -> list[str]:
         """The `.dockerignore` of every image: together they say what a build reads."""
-        return [_dockerignore(service) for service in self._stack.built()]
+        return [self._dockerignore(service) for service in self._stack.built()]
+
+    def _dockerfile(self, service: str) -> str:
+        file = self._folder / f"Dockerfile.{service}"
+        if not file.is_file():
+            raise WrongUse(
+                f"no Dockerfile for service {service}: {file}", state="untouched",
+                todo="write it beside the Compose file, or name the service's image under "
+                "x-deploy.infrastructure when it is built elsewhere",
+            )  # fmt: skip
+        return file.read_text()
+
+    def _dockerignore(self, service: str) -> str:
+        file = self._folder / f"Dockerfile.{service}.dockerignore"
+        if not file.is_file():
+            raise WrongUse(
+                f"no {file.name} beside Dockerfile.{service}", where=str(self._folder),
+                state="untouched", todo="it says which files the image is made of: `*`, then `!path` lines",
+            )  # fmt: skip
+        return file.read_text()
 
     def publish(self, source: Source) -> Manifest:
         """Build what changed, push it, tag everything, store the manifest."""
         self._registry.ping()
-        _check_build_names(self._environment.build, self._stack.built())
+        self._check_build_names()
         wanted = [self._wanted(service, source) for service in self._stack.built()]
         missing = [w for w in wanted if w.digest is None]
         for image in wanted:
@@ -77,9 +96,19 @@ class Publisher:
         self._registry.push_release(self._environment.manifests, manifest.to_json(), tags)
         return manifest
 
+    def _check_build_names(self) -> None:
+        declared: set[str] = set()
+        for service in self._stack.built():
+            declared |= arguments(self._dockerfile(service))
+        unknown = sorted(set(self._environment.build) - declared)
+        if unknown:
+            raise WrongUse(
+                f"[build] names {', '.join(unknown)}, which no Dockerfile declares as ARG",
+                state="untouched", todo="a value that reaches no image would be silently lost",
+            )  # fmt: skip
+
     def _wanted(self, service: str, source: Source) -> Wanted:
-        dockerfile = (docker_dir() / f"Dockerfile.{service}").read_text()
-        ignore = _dockerignore(service)
+        dockerfile, ignore = self._dockerfile(service), self._dockerignore(service)
         missing = [p for p in required(dockerfile) if not (source.root / p).exists()]
         if missing:
             raise WrongUse(
@@ -102,7 +131,7 @@ class Publisher:
         )
 
     def _base(self, name: str, default: str, source: Source) -> str:
-        if name == "PYTHON_IMAGE":
+        if name == "PYTHON_IMAGE" and (source.root / "pyproject.toml").is_file():
             return f"python:{_python_version(source.root)}-slim"
         return default
 
@@ -121,7 +150,7 @@ class Publisher:
             for w in missing
         ]
         login = (self._registry.host, *self._login) if self._login else None
-        bake.bake(images, source.root, self._say, login)
+        bake.bake(self._folder, images, source.root, self._say, login)
 
     def _image(self, wanted: Wanted, source: Source) -> ServiceImage:
         digest = wanted.digest or self._registry.digest(wanted.repository, f"in-{wanted.inputs}")
@@ -180,10 +209,6 @@ def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest
     )  # fmt: skip
 
 
-def _dockerignore(service: str) -> str:
-    return (docker_dir() / f"Dockerfile.{service}.dockerignore").read_text()
-
-
 def _linked(origin: str) -> dict[str, str]:
     """The label by which GHCR links a package to its repository, where that is known."""
     page = origin.removesuffix(".git") if origin.startswith("https://") else ""
@@ -191,18 +216,6 @@ def _linked(origin: str) -> dict[str, str]:
     if not page and all(parts):
         page = "/".join(parts)
     return {"org.opencontainers.image.source": page} if page else {}
-
-
-def _check_build_names(build: dict[str, str], services: list[str]) -> None:
-    declared: set[str] = set()
-    for service in services:
-        declared |= arguments((docker_dir() / f"Dockerfile.{service}").read_text())
-    unknown = sorted(set(build) - declared)
-    if unknown:
-        raise WrongUse(
-            f"[build] names {', '.join(unknown)}, which no Dockerfile declares as ARG",
-            state="untouched", todo="a value that reaches no image would be silently lost",
-        )  # fmt: skip
 
 
 def _python_version(root: Path) -> str:

@@ -13,7 +13,6 @@ from deployments.target import Target, former_configuration, former_images
 from deployments.variables import Configuration
 from infra.assembly import Assembly
 from infra.host import Host
-from infra.paths import docker_dir
 from infra.stacks import stack_of
 
 
@@ -75,7 +74,7 @@ class Targets:
         self, manifest: Manifest, stack: Stack, configuration: Configuration, update: bool,
         pins: dict[str, str] | None = None,
     ) -> Target:  # fmt: skip
-        base = (docker_dir() / "edge" / "haproxy.cfg").read_text()
+        base = self.assembly.located.edge_base.read_text()
         return Target(
             self.host.environment, manifest, stack, configuration, base, update, pins or {}
         )

@@ -9,6 +9,7 @@ import pytest
 from deployments.errors import HomeguruError, Refused
 from infra import bake
 from infra.local import Ended
+from infra.paths import docker_dir
 
 FAILED = """\
 #1 [internal] load build definition from Dockerfile.api
@@ -145,7 +146,7 @@ IMAGE = bake.Image(
 
 
 def test_the_command(docker, tmp_path):
-    bake.bake([IMAGE], tmp_path, lambda _: None)
+    bake.bake(docker_dir(), [IMAGE], tmp_path, lambda _: None)
     argv = docker["argv"]
     assert argv[:3] == ("docker", "buildx", "bake")
     assert "--push" in argv
@@ -161,12 +162,12 @@ def test_the_command(docker, tmp_path):
 
 
 def test_a_newer_bake_does_not_ask_on_the_terminal(docker, tmp_path):
-    bake.bake([IMAGE], tmp_path, lambda _: None)
+    bake.bake(docker_dir(), [IMAGE], tmp_path, lambda _: None)
     assert docker["env"]["BUILDX_BAKE_ENTITLEMENTS_FS"] == "0"
 
 
 def test_credentials_lie_in_a_throw_away_configuration(docker, tmp_path):
-    bake.bake([IMAGE], tmp_path, lambda _: None, ("ghcr.io", "robot", "hunter2"))
+    bake.bake(docker_dir(), [IMAGE], tmp_path, lambda _: None, ("ghcr.io", "robot", "hunter2"))
     assert docker["config"]["auths"] == {"ghcr.io": {"auth": "cm9ib3Q6aHVudGVyMg=="}}
     assert "hunter2" not in " ".join(docker["argv"])
     assert docker["env"]["DOCKER_HOST"] == "unix:///run/x.sock"
@@ -177,4 +178,4 @@ def test_credentials_lie_in_a_throw_away_configuration(docker, tmp_path):
 def test_a_failed_build_raises(docker, tmp_path):
     docker["answer"] = Ended(1, FAILED, "")
     with pytest.raises(HomeguruError, match="the build of api failed:"):
-        bake.bake([IMAGE], tmp_path, lambda _: None)
+        bake.bake(docker_dir(), [IMAGE], tmp_path, lambda _: None)

@@ -73,7 +73,7 @@ def built(monkeypatch):
     seen = []
     monkeypatch.setattr(publishing, "_identity", lambda image: f"identity-of-{image}")
 
-    def bake(images, context, say, login):
+    def bake(folder, images, context, say, login):
         seen.extend(images)
         for image in images:
             repository, _, tag = image.tag.removeprefix("localhost:5000/").partition(":")

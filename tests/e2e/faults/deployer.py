@@ -1,0 +1,84 @@
+"""One verb on the sandbox without Prefect, which stops before one step until it is told to go on.
+
+`python -m tests.e2e.faults.deployer VERB STEP [WORD]` prints its steps as JSON, then `AT <step>`
+when it stands there, and ends as the command line would. STEP `-` stops nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable
+
+from deployments.datachange import Choice
+from deployments.errors import HomeguruError, Unreachable
+from deployments.observation import Observation
+from deployments.plan import Step
+from infra import signals
+from infra.assembly import assemble
+from infra.executor import Planned
+from infra.host import Actor, Host
+from infra.operation import Operation
+from infra.publishing import find_manifest
+
+
+def main(verb: str, stop: str, word: str = "") -> int:
+    signals.install()
+    assembly = assemble("sandbox")
+    actor = Actor("faults@here", "cli", str(uuid.uuid4()))
+    host = Host(assembly.located, actor, verb, lambda text: print(f"  {text}", flush=True))
+    try:
+        with assembly.registry() as registry:
+            work = Operation(assembly, assembly.configuration(), host, registry, _perform(stop))
+            work.lock()
+            seen = work.observe()
+            if seen.unfinished:
+                seen = work.recover(seen)
+            planned = _planned(work, verb, word, seen)
+            print(json.dumps([s.name for s in planned.plan.steps]), flush=True)
+            report = work.carry_out(planned)
+            print(
+                json.dumps({"release": report.plan.release, "seconds": report.seconds}), flush=True
+            )
+            return 0
+    except HomeguruError as error:
+        print(f"{type(error).__name__}: {error}", flush=True)
+        return 1
+    finally:
+        host.close()
+
+
+def _planned(work: Operation, verb: str, word: str, seen: Observation) -> Planned:
+    planning = work.planning
+    if verb == "rollback":
+        return planning.rollback(word, seen, Choice.downgrade)
+    if verb == "restore":
+        return planning.restore(word or "newest", seen)
+    manifest = find_manifest(work.targets.assembly.located, work.registry, word)
+    target = work.targets.published(manifest)
+    return planning.migration(target, seen) if verb == "migrate" else planning.deploy(target, seen)
+
+
+def _perform(stop: str) -> Callable[[Step, Callable[[], None]], None]:
+    """Runs a step as a task would, its repetitions included."""
+
+    def perform(step: Step, work: Callable[[], None]) -> None:
+        if step.name == stop:
+            print(f"AT {step.name}", flush=True)
+            sys.stdin.readline()
+        for attempt in range(3 if step.repeatable else 1):
+            try:
+                return work()
+            except Unreachable:
+                if attempt == (2 if step.repeatable else 0):
+                    raise
+                time.sleep(2)
+        return None
+
+    return perform
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

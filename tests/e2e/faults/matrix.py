@@ -1,0 +1,348 @@
+"""The matrix of faults: a cell is one fault before one step of one verb, then one run more."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import httpx
+
+from infra.sandbox.client import docker
+from tests.e2e.conftest import World, say
+
+HANDS = ("migrate", "downgrade", "restore database", "replace api", "replace bot", "record")
+"""Steps before or in which state changes hands: every fault comes there."""
+PATIENCE = 240
+
+
+@dataclass(frozen=True)
+class Cell:
+    verb: str
+    step: str
+    fault: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.verb} | {self.step} | {self.fault}"
+
+
+@dataclass
+class Result:
+    """How a cell ended. `wrong` is empty where it converged."""
+
+    cell: str
+    first: int | None
+    seconds: float
+    again: float
+    rows: int
+    wrong: list[str] = field(default_factory=list)
+
+
+class Deployer:
+    """A deployer's process, and all that it printed."""
+
+    def __init__(self, world: World, verb: str, step: str, word: str) -> None:
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.faults.deployer", verb, step, word], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**world.variables, "PREFECT_API_URL": ""}, start_new_session=True,
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def stands(self, step: str) -> bool:
+        """Whether it came to the step; False when it ended before."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if f"AT {step}" in self.lines:
+                return True
+            if self.process.poll() is not None:
+                self._thread.join(5)
+                return f"AT {step}" in self.lines
+            time.sleep(0.02)
+        return False
+
+    def go(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def end(self) -> int | None:
+        """Its exit code; None when it had to be killed."""
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            return None
+        finally:
+            self._thread.join(5)
+        return code
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def steps(self) -> list[str]:
+        return next((json.loads(x) for x in self.lines if x.startswith('["')), [])
+
+
+class Writer:
+    """Inserts numbered rows through the API; remembers which were acknowledged."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.acked, self._on, self._number = url, [], False, 0
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        self._on = True
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._on = False
+            self._thread.join(30)
+
+    def _write(self) -> None:
+        with httpx.Client(trust_env=False, timeout=5) as client:
+            while self._on:
+                self._number += 1
+                text = f"row {self._number}"
+                try:
+                    if client.post(f"{self.url}/messages", json={"text": text}).status_code == 201:
+                        self.acked.append(text)
+                except httpx.HTTPError:
+                    pass
+                time.sleep(0.1)
+
+
+class Matrix:
+    """Plays cells on one sandbox. `before` and `after` are the two releases' manifests."""
+
+    def __init__(self, world: World, before: str, after: str, file: Path) -> None:
+        self.world, self.before, self.after, self.file = world, before, after, file
+        self.writer = Writer(world.info.api_url)
+        self.faults: dict[str, Callable[[Deployer], None]] = {
+            "sigkill": self._sigkill, "ssh cut": self._ssh_cut, "ctrl-c": self._ctrl_c,
+            "network": self._network, "engine": self._engine, "registry": self._registry,
+            "postgres": self._postgres, "disk full": self._disk_full,
+        }  # fmt: skip
+        self._secrets = [
+            line.partition("=")[2]
+            for line in (world.environments / "sandbox.secrets.env").read_text().splitlines()
+        ]
+
+    # -- the verbs ------------------------------------------------------------------
+
+    def word(self, verb: str) -> str:
+        return {"deploy": self.after, "migrate": self.after, "rollback": self.before}.get(
+            verb, "newest"
+        )
+
+    def deployer(self, verb: str, step: str = "-") -> Deployer:
+        return Deployer(self.world, verb, step, self.word(verb))
+
+    def run(self, verb: str) -> Deployer:
+        """A run to its end, which must be a good one."""
+        found = self.deployer(verb)
+        assert found.end() == 0, found.text
+        return found
+
+    def steps(self, verb: str) -> list[str]:
+        """The boundaries of a verb: its steps, and the record at the end. Leaves it carried out."""
+        return [*self.run(verb).steps, "record"]
+
+    def settle(self, verb: str) -> None:
+        """The state that a cell of this verb begins with."""
+        current = self.world.on_server("cat current 2>/dev/null || true").partition("-")[2]
+        wanted = self.after if verb in ("rollback", "restore") else self.before
+        if verb == "migrate" and self._revision() != self._first:
+            self.run("deploy")
+            current = self.after
+        if current != wanted:
+            self.run("deploy" if wanted == self.after else "rollback")
+
+    def begin(self) -> None:
+        """The first release, and the revision that it has."""
+        found = Deployer(self.world, "deploy", "-", self.before)
+        assert found.end() == 0, found.text
+        self._first = self._revision()
+
+    # -- cells ----------------------------------------------------------------------
+
+    def known(self) -> dict[str, Result]:
+        """Results of this and of earlier runs on the same commit."""
+        if not self.file.exists():
+            return {}
+        rows = map(json.loads, self.file.read_text().splitlines())
+        return {row["cell"]: Result(**row) for row in rows}
+
+    def play(self, cell: Cell) -> Result:
+        """One cell: the fault, one run more, and whether all is as it must be."""
+        self.settle(cell.verb)
+        conflicts, acked = self._conflicts(), len(self.writer.acked)
+        began = time.monotonic()
+        with self.writer.writing():
+            first = self.deployer(cell.verb, cell.step)
+            stood = first.stands(cell.step)
+            if stood:
+                self.faults[cell.fault](first)
+            code = first.end()
+            seconds, began = time.monotonic() - began, time.monotonic()
+            again = self.deployer(cell.verb)
+            code_again = again.end()
+            took = time.monotonic() - began
+        wrong = [] if stood else ["never came to this step"]
+        if code is None:
+            wrong.append("the first run hung")
+        if code_again != 0:
+            wrong.append(f"the next run ended {code_again}: {again.text[-400:]}")
+        wrong += self._amiss(cell, conflicts, first.text + again.text)
+        result = Result(
+            cell.key, code, round(seconds, 1), round(took, 1), len(self.writer.acked) - acked, wrong
+        )
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a") as file:
+            file.write(json.dumps(asdict(result)) + "\n")
+        say(f"{cell.key}: {'; '.join(wrong) or 'converged'} ({result.seconds} + {result.again} s)")
+        return result
+
+    def _amiss(self, cell: Cell, conflicts: int, printed: str) -> list[str]:
+        server, wrong = self.world.on_server, []
+        wanted = self.after if cell.verb in ("deploy", "restore") else self.before
+        current = server("cat current").partition("-")[2]
+        if current != wanted:
+            wrong.append(f"current is {current}, not {wanted}")
+        if (
+            server("flock -n lock/session true && flock -n lock/work true && echo free || true")
+            != "free"
+        ):
+            wrong.append("a lock is left")
+        left = server("ls -d .incoming deadman secrets.env.previous 2>/dev/null || true")
+        wrong += [f"{file} is left" for file in left.split()]
+        counts = server(
+            "docker ps -a --filter label=com.docker.compose.project=homeguru --format "
+            "'{{.Label \"com.docker.compose.service\"}} {{.State}}' | sort"
+        )
+        if counts.split("\n") != [
+            f"{n} running" for n in ("api", "bot", "edge", "frontend", "postgres")
+        ]:
+            wrong.append(f"containers: {counts}")
+        unfinished = server(
+            'for f in journal/*.jsonl; do tail -n 1 $f | grep -q \'"event":"end".*"step":"run \' || echo $f; done'
+        )
+        wrong += [f"unfinished: {unfinished}"] if unfinished else []
+        if cell.verb != "restore":
+            wrong += self._lost()
+        else:
+            self.writer.acked.clear()
+        if self._conflicts() != conflicts:
+            wrong.append(f"{self._conflicts() - conflicts} conflicts of two pollers")
+        if [s for s in self._secrets if s and s in printed]:
+            wrong.append("a secret was printed")
+        verified = self.world.homeguru("verify", "--env", "sandbox", PREFECT_API_URL="")
+        if verified.code != 0:
+            wrong.append(f"verify: {verified.stderr[-300:]}")
+        return wrong
+
+    def _lost(self) -> list[str]:
+        shown = self._sql("SELECT text FROM messages WHERE text LIKE 'row %'")
+        lost = set(self.writer.acked) - set(shown.splitlines())
+        return [f"{len(lost)} acknowledged rows are gone, such as {min(lost)}"] if lost else []
+
+    def _revision(self) -> str:
+        return self._sql("SELECT version_num FROM alembic_version")
+
+    def _sql(self, text: str) -> str:
+        return self.world.on_server(
+            "docker exec $(docker ps -q --filter label=com.docker.compose.service=postgres) "
+            f'psql -U postgres -d homeguru -XAtqc "{text}"'
+        )
+
+    def _conflicts(self) -> int:
+        url = f"{self.world.info.telegram_control_url}/_conflicts"
+        return int(httpx.get(url, trust_env=False).json()["count"])
+
+    # -- faults ---------------------------------------------------------------------
+
+    def _root(self, script: str) -> str:
+        return docker("exec", self.world.info.server, "bash", "-c", script, timeout=120)
+
+    def _sigkill(self, deployer: Deployer) -> None:
+        os.killpg(deployer.process.pid, signal.SIGKILL)
+
+    def _ctrl_c(self, deployer: Deployer) -> None:
+        os.kill(deployer.process.pid, signal.SIGINT)
+
+    def _ssh_cut(self, deployer: Deployer) -> None:
+        self._root("pkill -KILL -f '^sshd: systech' || true")
+        deployer.go()
+
+    def _network(self, deployer: Deployer) -> None:
+        self._root("iptables -I INPUT -p tcp --dport 22 -j DROP")
+        deployer.go()
+        time.sleep(35)
+        self._root("iptables -D INPUT -p tcp --dport 22 -j DROP")
+
+    def _engine(self, deployer: Deployer) -> None:
+        self._root(
+            "pkill -TERM -x dockerd; sleep 1; until docker info >/dev/null 2>&1; do sleep 0.2; done"
+        )
+        deployer.go()
+
+    def _registry(self, deployer: Deployer) -> None:
+        registry = f"{self.world.info.project}-registry"
+        docker("stop", "-t", "1", registry)
+        deployer.go()
+        deployer.end()
+        docker("start", registry)
+
+    def _postgres(self, deployer: Deployer) -> None:
+        self.world.on_server("docker stop -t 5 homeguru-postgres-1 >/dev/null")
+        deployer.go()
+
+    def _disk_full(self, deployer: Deployer) -> None:
+        self.world.on_server("dd if=/dev/zero of=fill bs=64k 2>/dev/null || true")
+        deployer.go()
+        deployer.end()
+        self.world.on_server("rm -f fill")
+
+
+def table(results: list[Result]) -> str:
+    """Boundaries by faults: `ok`, `NO` or nothing where none was due."""
+    cells = {tuple(r.cell.split(" | ")): r for r in results}
+    faults = list(dict.fromkeys(key[2] for key in cells))
+    rows = list(dict.fromkeys(key[:2] for key in cells))
+    lines = [f"{'boundary':<36}" + "".join(f"{f:>11}" for f in faults)]
+    for verb, step in rows:
+        marks = [
+            ""
+            if (found := cells.get((verb, step, fault))) is None
+            else "NO"
+            if found.wrong
+            else "ok"
+            for fault in faults
+        ]
+        lines.append(f"{f'{verb}: before {step}':<36}" + "".join(f"{mark:>11}" for mark in marks))
+    bad = sum(bool(r.wrong) for r in results)
+    rows_written = sum(r.rows for r in results)
+    lines.append(f"{len(results)} cells, {bad} did not converge; {rows_written} rows acknowledged")
+    return "\n".join(lines)
