@@ -83,6 +83,11 @@ class DatabaseSteps:
         )  # fmt: skip
         return Step("restore database", f"backup {chosen.id}, revision {chosen.revision}", script)
 
+    def drill(self, chosen: Backup) -> Step:
+        """A backup restored beside the database, and dropped again: does it restore?"""
+        script = backup.drill(self.on, chosen.id, chosen.sha256, _patience(chosen.bytes * 5))
+        return Step("drill", f"backup {chosen.id}, restored beside the database", script)
+
     def bring_back(self, run: str) -> Step:
         """The database that a run set aside, back under its name."""
         return Step("bring database back", "as it was before", backup.bring_back(self.on, run))

@@ -104,6 +104,10 @@ class BackupPolicy(_Strict):
     """Make one before each migration, in the deploy itself."""
     verify: Literal["read", "restore"] = "read"
     """`read` has PostgreSQL read each backup to its end; `restore` restores it as well."""
+    every_hours: Annotated[int, Field(ge=0, le=720)] = 0
+    """Hours between two scheduled backups; 0 means none."""
+    drill_hours: Annotated[int, Field(ge=0, le=2160)] = 0
+    """Hours between two scheduled drills, each of which restores the newest backup; 0: none."""
     keep: Annotated[int, Field(ge=1)] = 10
     keep_days: Annotated[int, Field(ge=1)] = 90
     keep_mb: Annotated[int, Field(ge=1)] = 20480

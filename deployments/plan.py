@@ -11,7 +11,7 @@ from deployments.changes import Change, short
 from deployments.commands.quote import Script
 
 Verb = Literal[
-    "deploy", "migrate", "rollback", "verify", "undo", "heal", "backup", "restore", "adopt"
+    "deploy", "migrate", "rollback", "verify", "undo", "heal", "backup", "restore", "adopt", "drill"
 ]
 
 

@@ -42,7 +42,10 @@ class Planner:
 
     def plan(self) -> Plan:
         """Steps in order; none when the environment already is as wanted."""
-        alone = {"migrate": self._migration_alone, "backup": self._backup_alone}
+        alone = {
+            "migrate": self._migration_alone, "backup": self._backup_alone,
+            "drill": self._drill_alone,
+        }  # fmt: skip
         found: list[Change] = []
         if self.request.verb in alone:
             steps = alone[self.request.verb]()
@@ -82,6 +85,10 @@ class Planner:
 
     def _backup_alone(self) -> list[Step]:
         return [self._data.back_up(self.request.reason)]
+
+    def _drill_alone(self) -> list[Step]:
+        assert self.request.data is not None and self.request.data.backup is not None
+        return [self._data.drill(self.request.data.backup)]
 
     @property
     def _change(self) -> DataChange:

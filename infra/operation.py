@@ -94,7 +94,7 @@ class Operation:
         plan, ledger = planned.plan, planned.seen.ledger
         revision = self.recorder.revision
         unchanged = plan.verb == "migrate" and revision.before == revision.after
-        if unchanged or plan.verb == "backup":
+        if unchanged or plan.verb in ("backup", "drill"):
             self.recorder.close_own(plan.release)
             return self._tidied(planned, self.recorder.report(plan, "ok"))
         current = plan.verb != "migrate"

@@ -10,7 +10,7 @@ from deployments.adopted import RELEASE
 from deployments.adoption import Adopting, plan_of_adoption, read_survey
 from deployments.backups import Reason, chosen
 from deployments.commands.observe import Weighing
-from deployments.datachange import KEEP, Choice
+from deployments.datachange import KEEP, Choice, DataChange
 from deployments.deadman import armed, way_back
 from deployments.errors import Refused
 from deployments.manifest import Manifest
@@ -87,6 +87,13 @@ class Planning:
         current = self._current(seen, "back up")
         target = self.targets.former(current, pin=True)
         return self._plan(target, seen, "backup", current, data=KEEP, reason=reason)
+
+    def drill(self, wanted: str, seen: Observation) -> Planned:
+        """A backup restored beside the database, and nothing else."""
+        current = self._current(seen, "restore beside")
+        target = self.targets.former(current, pin=True)
+        data = DataChange("keep", backup=chosen(seen.backups, wanted))
+        return self._plan(target, seen, "drill", current, data=data)
 
     def restore(self, wanted: str, seen: Observation) -> Planned:
         """A backup in the database's place, under the release that runs."""

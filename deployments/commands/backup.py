@@ -206,6 +206,11 @@ def restore(on: On, name: str, sha256: str, revision: str, timeout: int) -> Scri
     return _restoring(on, call("restore", name, sha256, revision), timeout)
 
 
+def drill(on: On, name: str, sha256: str, timeout: int) -> Script:
+    """Restore a backup into a database of its own, which is dropped again."""
+    return _restoring(on, call("drill", name, sha256), timeout)
+
+
 def copy_aside(on: On, timeout: int) -> Script:
     """Copy the database under this run's name; `bring_back` makes that copy the database."""
     return _restoring(on, "copy_aside", timeout)

@@ -27,6 +27,19 @@ def backups(env: Env, json: Json = False) -> None:
         show.backups(found)
 
 
+def drill(
+    env: Env,
+    wanted: Annotated[
+        str, typer.Argument(metavar="BACKUP", help="A backup's id, or newest.")
+    ] = "newest",
+    json: Json = False,
+    here: Here = False,
+) -> None:
+    """Restore a backup beside the database, and drop it again: does it restore?"""
+    found = run("drill", env, quiet=json, here=here, backup=wanted)
+    show.as_json(found) if json else show.deployed(found)
+
+
 def restore(
     env: Env,
     wanted: Annotated[

@@ -148,6 +148,10 @@ class FlowOperation:
         reason: Reason = "schedule" if self.actor.origin == "schedule" else "asked"
         return self._planned(lambda: self._operation.planning.backup(self.seen, reason))
 
+    def plan_drill(self, backup: str) -> Planned:
+        """Plan to restore a backup beside the database."""
+        return self._planned(lambda: self._operation.planning.drill(backup, self.seen))
+
     def plan_restore(self, backup: str) -> Planned:
         """Plan to put a backup in the database's place."""
         return self._planned(lambda: self._operation.planning.restore(backup, self.seen))
@@ -166,7 +170,7 @@ class FlowOperation:
     def _carried_out(self, planned: Planned) -> Report:
         report = self._operation.carry_out(planned)
         leave_report(report)
-        if planned.plan.changed and planned.plan.verb != "backup":
+        if planned.plan.changed and planned.plan.verb not in ("backup", "drill"):
             self.teller.tell(lambda write: write.done(report, self.asked))
         return report
 

@@ -23,6 +23,7 @@ ENTRYPOINTS = {
         "backup",
         "restore",
         "adopt",
+        "drill",
     )
 }
 """The same module entrypoints that prefect.yaml names."""

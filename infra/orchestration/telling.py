@@ -15,7 +15,7 @@ from infra.assembly import Assembly
 from infra.host import Actor
 from infra.orchestration.tasks import log
 
-TOLD = ("publish", "deploy", "migrate", "rollback", "backup", "restore", "adopt")
+TOLD = ("publish", "deploy", "migrate", "rollback", "backup", "restore", "adopt", "drill")
 """Verbs whose failure is told; a look tells what changed instead."""
 
 

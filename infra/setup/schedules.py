@@ -1,4 +1,4 @@
-"""Schedules: verification of each environment that is ready, and what prefect.yaml names."""
+"""Schedules: verification, backups and drills of each environment, and what prefect.yaml names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from infra.api.client import PrefectApi
 from infra.setup.changes import Change
 from infra.setup.declared import Declared
 
-_OURS = "verify-"
+_OURS = ("verify-", "backup-", "drill-")
 """Schedules whose slug begins so are ours to remove."""
 
 
@@ -19,8 +19,14 @@ def wanted(entry: Declared, environments: list[Environment]) -> list[dict[str, A
     An environment is ready when a host key is pinned: without one every look is refused.
     """
     found = [_declared(schedule) for schedule in entry.schedules]
-    if entry.name == "verify":
-        found += [_verify(e) for e in environments if e.host.host_keys and e.watch.every > 0]
+    ready = [e for e in environments if e.host.host_keys]
+    rhythm = {
+        "verify": lambda e: e.watch.every,
+        "backup": lambda e: e.backup.every_hours * 3600,
+        "drill": lambda e: e.backup.drill_hours * 3600,
+    }.get(entry.name)
+    if rhythm:
+        found += [_every(entry.name, e, rhythm(e)) for e in ready if rhythm(e) > 0]
     return found
 
 
@@ -39,10 +45,10 @@ def ensure_schedules(
     return changes
 
 
-def _verify(environment: Environment) -> dict[str, Any]:
+def _every(verb: str, environment: Environment, seconds: int) -> dict[str, Any]:
     return {
-        "slug": f"{_OURS}{environment.name}",
-        "schedule": {"interval": float(environment.watch.every)},
+        "slug": f"{verb}-{environment.name}",
+        "schedule": {"interval": float(seconds)},
         "parameters": {"environment": environment.name},
     }
 

@@ -15,7 +15,8 @@ import yaml
 
 from deployments.errors import HomeguruError, Refused, WrongUse
 from infra.api.client import PrefectApi
-from infra.setup import Change, apply, how_to_start, pools, pools_of, workers
+from infra.environments import load
+from infra.setup import Change, apply, how_to_start, pools, pools_of, schedules, workers
 from infra.setup.declared import declared
 
 VARIABLES = {"image": "homeguru-flows:1", "networks": ["homeguru"]}
@@ -175,8 +176,8 @@ def test_everything_is_created_and_a_second_run_only_asks(run: Run, server: Serv
     assert {c.kind for c in first if c.what == "created"} == {
         "work pool", "limit", "deployment", "schedule", "automation",
     }  # fmt: skip
-    assert len([c for c in first if c.kind == "deployment"]) == 9
-    assert run.lines[-1] == "14 created"
+    assert len([c for c in first if c.kind == "deployment"]) == 10
+    assert run.lines[-1] == "15 created"
     before = json.dumps(server.kept)
 
     second = run()
@@ -223,7 +224,7 @@ def test_a_new_environment_changes_forms_limit_and_schedule(
     assert ("limit", "env-stage", "") in changed
     assert ("schedule", "verify-stage", "every 60 s") in changed
     assert ("deployment", "deploy/deploy", "form") in changed
-    assert len(changed) == 11
+    assert len(changed) == 12
 
 
 def test_a_deployment_that_is_not_named_any_more_is_reported_and_stays(
@@ -234,7 +235,7 @@ def test_a_deployment_that_is_not_named_any_more_is_reported_and_stays(
     assert [c.name for c in found if c.what == "left over"] == ["adopt/adopt"]
     # What is left to say of it: the automations do not watch it any more.
     assert {path.split("/")[1] for _, path, _ in server.sent} == {"automations"}
-    assert len(server.kept["deployments"]) == 9
+    assert len(server.kept["deployments"]) == 10
 
 
 def test_schedules_follow_the_environments(run: Run, server: Server, folder: Path) -> None:
@@ -285,7 +286,7 @@ def test_only_runs_of_our_flows_are_watched(run: Run, server: Server) -> None:
         related = automation["trigger"]["match_related"]
         assert related["prefect.resource.role"] == "flow"
         assert related["prefect.resource.name"] == [
-            "adopt", "backup", "deploy", "migrate", "publish", "release", "restore", "rollback", "verify",
+            "adopt", "backup", "deploy", "drill", "migrate", "publish", "release", "restore", "rollback", "verify",
         ]  # fmt: skip
 
 
@@ -312,7 +313,7 @@ def test_with_containers_four_verbs_move_to_their_pool(run: Run, server: Server)
     moved = {c.name for c in found if c.what == "changed"}
     assert moved == {
         f"{v}/{v}"
-        for v in ("deploy", "migrate", "verify", "rollback", "backup", "restore", "adopt")
+        for v in ("deploy", "migrate", "verify", "rollback", "backup", "restore", "adopt", "drill")
     }
     assert {d["name"]: d["work_pool_name"] for d in server.kept["deployments"]}["publish"] == (
         "homeguru"
@@ -398,7 +399,7 @@ def test_the_wheel_and_the_checkout_have_one_source() -> None:
     everywhere, control_plane = declared()
     assert [d.name for d in everywhere] == [
         "release", "publish", "deploy", "migrate", "verify", "rollback", "backup", "restore",
-        "adopt",
+        "drill", "adopt",
     ]  # fmt: skip
     assert [d.name for d in control_plane] == ["archive"]
     assert all(d.pool == "homeguru" and d.description and "homeguru" in d.tags for d in everywhere)
@@ -414,3 +415,17 @@ def test_the_command_names_the_missing_address(monkeypatch: pytest.MonkeyPatch) 
         setup()
     assert told.value.exit_code == 2
     assert "homeguru control-plane up" in told.value.todo
+
+
+def test_backups_and_drills_have_schedules_of_their_own() -> None:
+    neither = load("production").environment
+    backup = neither.backup.model_copy(update={"every_hours": 24, "drill_hours": 168})
+    pinned = neither.host.model_copy(update={"host_keys": ("ssh-ed25519 AAAA",)})
+    both = neither.model_copy(update={"host": pinned, "backup": backup})
+    unpinned = neither.model_copy(update={"backup": backup})
+    for verb, seconds in (("backup", 86400.0), ("drill", 604800.0)):
+        entry = next(e for e in declared()[0] if e.name == verb)
+        assert schedules.wanted(entry, [both, neither, unpinned]) == [{
+            "slug": f"{verb}-production", "schedule": {"interval": seconds},
+            "parameters": {"environment": "production"},
+        }]  # fmt: skip

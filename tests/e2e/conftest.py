@@ -231,6 +231,30 @@ class World:
         return git(self.repository, "rev-parse", "HEAD")
 
 
+@contextmanager
+def world_of_its_own(
+    name: str, folder: Path, api: str, application: Path = APPLICATION
+) -> Iterator[World]:
+    """A server that nobody used, for what needs one; with an environment and a repository."""
+    project = f"hgtest-{name}{BESIDE}"
+    remove(project)
+    sandbox = Sandbox(project, folder / "sandbox", say)
+    try:
+        info = sandbox.up()
+        file = write_environment(info, folder / "environments", healthy_within=45)
+        file.write_text(f"{file.read_text()}\n[watch]\nevery = 0\n")
+        repository, state = folder / "application", folder / "state"
+        state.mkdir()
+        ignored = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
+        shutil.copytree(application, repository, ignore=ignored)
+        git(repository, "init", "-q", "-b", "main")
+        found = World(info, file.parent, state, repository, api)
+        found.commit("v1")
+        yield found
+    finally:
+        sandbox.down()
+
+
 def git(repository: Path, *words: str) -> str:
     """Run git in a repository, as somebody."""
     who = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.e2e.conftest import World, say
+from tests.e2e.conftest import World, say, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.database]
 
@@ -84,6 +84,12 @@ def registry_there(world: World) -> Iterator[None]:
     finally:
         tunnel.terminate()
         tunnel.wait(10)
+
+
+@pytest.fixture(scope="module")
+def world(engine, prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_of_its_own("adopt", tmp_path_factory.mktemp("adopt"), f"{prefect}/api") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -7,21 +7,16 @@ results of the same commit are kept in `.state/faults/`.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infra.sandbox.client import docker
-from infra.sandbox.environment import write_environment
-from infra.sandbox.parts import remove
-from infra.sandbox.sandbox import Sandbox
-from tests.e2e.conftest import APPLICATION, ROOT, World, git, say
+from tests.e2e.conftest import ROOT, World, git, say, world_of_its_own
 from tests.e2e.faults.matrix import HANDS, Cell, Matrix, table
 
 pytestmark = [pytest.mark.e2e, pytest.mark.faults]
-PROJECT = "hgtest-faults"
 VERBS = ("deploy", "rollback", "restore", "migrate")
 EVERYWHERE = ("sigkill", "ssh cut")
 ONLY = os.environ.get("FAULTS", "")
@@ -30,26 +25,16 @@ ONLY = os.environ.get("FAULTS", "")
 
 @pytest.fixture(scope="module")
 def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A sandbox of its own, whose environment's directory is a file system that can be full."""
-    remove(PROJECT)
-    folder = tmp_path_factory.mktemp("faults")
-    sandbox = Sandbox(PROJECT, folder / "sandbox", say)
-    try:
-        info = sandbox.up()
-        docker("exec", info.server, "mount", "-t", "tmpfs", "-o", "size=64m,mode=755,uid=systech,gid=systech",
-               "tmpfs", "/opt/systech/sunko")  # fmt: skip
-        file = write_environment(info, folder / "environments", healthy_within=45)
+    """A server whose environment's directory is a file system that can be full."""
+    with world_of_its_own("faults", tmp_path_factory.mktemp("faults"), "") as found:
+        docker(
+            "exec", found.info.server, "mount", "-t", "tmpfs", "-o",
+            "size=64m,mode=755,uid=systech,gid=systech", "tmpfs", "/opt/systech/sunko",
+        )  # fmt: skip
+        file = found.environments / "sandbox.toml"
         small = file.read_text().replace("disk_mb = 1024", "disk_mb = 4")
-        file.write_text(f"{small}\n[watch]\nevery = 0\ndisk_mb = 1\n\n[backup]\nkeep = 3\n")
-        repository = folder / "homeguru"
-        ignored = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
-        shutil.copytree(APPLICATION, repository, ignore=ignored)
-        git(repository, "init", "-q", "-b", "main")
-        found = World(info, file.parent, folder / "state", repository, "")
-        found.commit("before")
+        file.write_text(f"{small}disk_mb = 1\n\n[backup]\nkeep = 3\n")
         yield found
-    finally:
-        sandbox.down()
 
 
 @pytest.fixture(scope="module")

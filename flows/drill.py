@@ -1,0 +1,21 @@
+"""drill: prove that a backup restores."""
+
+from typing import Any
+
+from prefect import flow
+
+from infra.orchestration.operation import EnvironmentName, operation
+
+
+@flow(name="drill", flow_run_name="drill {backup} of {environment}", retries=0)
+def drill(environment: EnvironmentName, backup: str = "newest", by: str = "") -> dict[str, Any]:
+    """Restore a backup beside the database, count its tables, drop it again.
+
+    Args:
+        environment: Whose backup.
+        backup: A backup's id, or newest.
+        by: Who asks, and from where; the CLI and Actions fill it in.
+    """
+    with operation("drill", str(environment), by) as on:
+        on.lock_and_observe()
+        return on.carry_out(on.plan_drill(backup))

@@ -1,0 +1,113 @@
+"""An application that is not HomeGuru: its Compose file, an environment, and no line of code.
+
+Two web services, a worker, Redis with a volume, no database of SQL, and an entrypoint that
+brings its data up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import ROOT, World, world_of_its_own
+
+pytestmark = [pytest.mark.e2e, pytest.mark.database]
+SECOND = ROOT / "tests" / "second"
+
+ENVIRONMENT = """\
+v = 1
+description = "another application"
+project = "second"
+directory = "/opt/systech/sunko"
+compose = "{compose}"
+push_registry = "{registry}"
+pull_registry = "localhost:5000"
+repository = "acme/second-{{service}}"
+healthy_within = 30
+[host]
+address = "127.0.0.1"
+port = {ssh_port}
+user = "{ssh_user}"
+key_file = "{ssh_key}"
+host_keys = ["{host_key}"]
+tunnel_registry = true
+[variables]
+GREETING = "hello"
+[secrets]
+names = ["SESSION_KEY"]
+[images]
+edge = "localhost:5000/library/haproxy:3.0"
+[urls]
+web = "{api_url}"
+admin = "{frontend_url}"
+[need]
+disk_mb = 1024
+[watch]
+every = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def second(engine, prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The application in a repository of its own, and an environment for it on a server."""
+    place = tmp_path_factory.mktemp("second")
+    with world_of_its_own("second", place, f"{prefect}/api", SECOND) as found:
+        info = found.info
+        text = ENVIRONMENT.format(
+            compose=found.repository / "deploy" / "compose.yml", registry=info.registry,
+            ssh_port=info.ssh_port, ssh_user=info.ssh_user, ssh_key=info.ssh_key,
+            host_key=info.host_key, api_url=info.api_url, frontend_url=info.frontend_url,
+        )  # fmt: skip
+        (found.environments / "second.toml").write_text(text)
+        yield found
+
+
+def ok(second: World, *words: str) -> dict:
+    return second.ok(*words, "--env", "second", SESSION_KEY="not-told-to-anybody")
+
+
+def release(second: World) -> dict:
+    return ok(second, "release", "--source", str(second.repository))
+
+
+def says(second: World, path: str = "/") -> dict:
+    return httpx.get(f"{second.info.api_url}{path}", trust_env=False).json()
+
+
+def test_it_is_released(second: World) -> None:
+    found = release(second)
+    assert found["database_revision"] is None
+    assert says(second) == {"version": "one", "greeting": "hello"}
+    assert httpx.get(second.info.frontend_url, trust_env=False).text == "admin one\n"
+    assert [says(second, "/count")["count"] for _ in range(3)] == [1, 2, 3]
+    assert ok(second, "deploy")["changed"] is False
+
+
+def test_a_second_release_replaces_what_changed_and_keeps_the_data(second: World) -> None:
+    second.edit({"admin/app.py": ('VERSION = "one"', 'VERSION = "two"')}, "two")
+    found = release(second)
+    steps = [s["step"] for s in found["steps"]]
+    assert "replace admin" in steps and "replace web" not in steps
+    assert httpx.get(second.info.frontend_url, trust_env=False).text == "admin two\n"
+    assert says(second, "/count")["count"] == 4
+
+
+def test_a_release_that_never_gets_ready_is_undone(second: World) -> None:
+    broken = {"web/server.js": ("await ask('PING')", "throw new Error('never ready')")}
+    with second.broken(broken, "broken"):
+        words = ("release", "--env", "second", "--source", str(second.repository))
+        ended = second.homeguru(*words, SESSION_KEY="not-told-to-anybody")
+    assert ended.code == 1, ended.stdout + ended.stderr
+    assert "web" in ended.stderr and "as before" in ended.stderr
+    assert "not-told-to-anybody" not in ended.stdout + ended.stderr
+    assert says(second, "/count")["count"] == 5
+
+
+def test_it_goes_back_by_number(second: World) -> None:
+    found = ok(second, "rollback", "1")
+    assert found["release"].startswith("1-second-sha-")
+    assert httpx.get(second.info.frontend_url, trust_env=False).text == "admin one\n"
+    assert says(second, "/count")["count"] == 6
+    assert second.homeguru("verify", "--env", "second", SESSION_KEY="x").code == 0

@@ -1,0 +1,2 @@
+exports.VERSION = 'one'
+exports.SCHEMA = 1
