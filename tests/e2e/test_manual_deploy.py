@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -23,6 +23,7 @@ from tests.e2e.conftest import APPLICATION, MIGRATION, ROOT, say
 from tests.e2e.guide_blocks import BlockFailed, blocks
 from tests.e2e.guide_reader import (
     MODEL_KEY,
+    USER,
     Reader,
     ask_for_a_password,
     forget_images,
@@ -60,8 +61,8 @@ def answers(reader: Reader) -> dict:
     return httpx.get(f"{reader.host.api_url}/health", trust_env=False).json()
 
 
-def messages(reader: Reader) -> list[str]:
-    rows = httpx.get(f"{reader.host.api_url}/messages", trust_env=False).json()
+def messages(reader: Reader, limit: int = 100) -> list[str]:
+    rows = httpx.get(f"{reader.host.api_url}/messages?limit={limit}", trust_env=False).json()
     return [row["text"] for row in rows]
 
 
@@ -179,6 +180,66 @@ def test_the_way_back(reader: Reader) -> None:
 def test_nothing_is_left_unread(reader: Reader) -> None:
     assert reader.todo == []
     say(f"the whole guide: {(time.monotonic() - reader.began) / 60:.1f} minutes")
+
+
+# -- handing it over -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def homeguru(reader: Reader) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line, with an environment that speaks of the project that runs here."""
+    environments = reader.folder / "handed-over"
+    file = write_environment(reader.host, environments)
+    login = 'login = { user = "REGISTRY_USER", token = "REGISTRY_TOKEN" }\n'
+    text = file.read_text().replace('project = "homeguru"', 'project = "sunko"')
+    text = text.replace("\n[host]", f"\n{login}\n[host]", 1)
+    text = text.replace("names = [", 'names = ["REGISTRY_USER", "REGISTRY_TOKEN", ')
+    file.write_text(f"{text}\n[watch]\nevery = 0\n")
+    known = (reader.work / "secrets.env").read_text()
+    secrets = environments / "sandbox.secrets.env"
+    secrets.write_text(f"{known}REGISTRY_USER={USER}\nREGISTRY_TOKEN={reader.token}\n")
+    variables = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
+        "HOMEGURU_ENVIRONMENTS": str(environments), "HOMEGURU_STATE": str(reader.folder / "state"),
+    }  # fmt: skip
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "infra.cli", *words, "--env", "sandbox"]
+        done = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
+        assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+ROWS = 1000
+PSQL = "docker compose exec -T postgres psql -U postgres -d homeguru -XAtqc"
+COUNT = f"{PSQL} \"SELECT count(*) FROM messages WHERE text LIKE 'by hand %'\""
+
+
+def test_it_is_adopted_and_nothing_is_touched(reader: Reader, homeguru) -> None:
+    filled = f"INSERT INTO messages (text) SELECT 'by hand ' || n FROM generate_series(1, {ROWS}) n"
+    reader.on_server(f'{PSQL} "{filled}"')
+    before = reader.on_server("docker ps -q --no-trunc | sort")
+    homeguru("adopt")
+    assert reader.on_server("docker ps -q --no-trunc | sort") == before
+    assert "0-adopted" in homeguru("status", "--json").stdout
+
+
+def test_the_first_deploy_keeps_the_rows(reader: Reader, homeguru) -> None:
+    homeguru("release", "--allow-dirty", "--source", str(reader.source))
+    assert eventually(reader, "v2", "a1b2c3d40003")
+    assert messages(reader, 1000)[0] == f"by hand {ROWS}"
+
+
+def test_a_rollback_brings_the_guides_containers_back(reader: Reader, homeguru) -> None:
+    """The migration only added, and the guide's file says that nothing migrates at start."""
+    homeguru("rollback", "0-adopted")
+    assert eventually(reader, "v1", "a1b2c3d40003")
+    assert reader.on_server(COUNT) == str(ROWS)
+    shown = reader.on_server("docker compose ps --format '{{.Image}}'")
+    assert "@sha256:" not in shown and "homeguru-api:sha-000000000001" in shown
+    homeguru("verify")
 
 
 def eventually(reader: Reader, version: str, revision: str) -> bool:
