@@ -97,6 +97,30 @@ class Watch(_Strict):
     """Days that a certificate must still be valid."""
 
 
+class OffHostCopy(_Strict):
+    """Where a copy of each backup goes, from the deployer; `to` empty means nowhere."""
+
+    to: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^$|^s3://[a-z0-9.-]+(/\S*)?$|^sftp://\w+@[A-Za-z0-9.-]+(:\d+)?/\S*$"
+        ),
+    ] = ""
+    """`s3://bucket/prefix` or `sftp://user@host:port/folder`."""
+    recipient: str = ""
+    """age1...: copies are encrypted for whoever has the identity; empty: they are not."""
+    endpoint: Url | Literal[""] = ""
+    """Of an S3 that is not Amazon's."""
+    region: str = ""
+    access_key: VariableName | Literal[""] = ""
+    secret_key: VariableName | Literal[""] = ""
+    """Names of the secrets that hold S3's two keys."""
+    key_file: str = ""
+    """Private key for SFTP, relative to this file."""
+    host_keys: tuple[HostKey, ...] = ()
+    """The SFTP server's keys, pinned as the host's are."""
+
+
 class BackupPolicy(_Strict):
     """Backups of the database on the host: when one is made, and how long it is kept."""
 
@@ -172,6 +196,7 @@ class Environment(_Strict):
     """Minutes that an approval may take; no answer means refused."""
     watch: Watch = Watch()
     backup: BackupPolicy = BackupPolicy()
+    off_host: OffHostCopy = OffHostCopy()
     retention: Retention = Retention()
     notices: Notices = Notices()
 
@@ -186,7 +211,11 @@ class Environment(_Strict):
     @property
     def secret_names(self) -> list[str]:
         """Every secret that this environment names: the containers' and the deployer's own."""
-        names = [*self.secrets.names, self.notices.urls, self.source_token]
+        off_host = self.off_host
+        names = [
+            *self.secrets.names, self.notices.urls, self.source_token, off_host.access_key,
+            off_host.secret_key,
+        ]  # fmt: skip
         return list(dict.fromkeys(n for n in names if n))
 
     def repository_of(self, service: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import Any
 
 from deployments.asked import Origin
+from deployments.backups import Backup
 from deployments.commands import adopt as adopting
 from deployments.commands import lock as locking
 from deployments.commands import observe as observing
@@ -25,6 +27,7 @@ from deployments.observation import (
 from deployments.stack import Stack
 from infra.environments import Located
 from infra.lock import SessionLock
+from infra.offhost import OffHost
 from infra.registry import Registry
 from infra.ssh import Log, Output, Remote
 from infra.tunnel import open_tunnel
@@ -146,6 +149,17 @@ class Host:
     def send(self, files: dict[str, str], below: str = "") -> None:
         """Write files into this run's incoming directory, or one below it."""
         self._remote.put(f"{self.environment.directory}/{self.incoming}{below}", files)
+
+    def copy_out(self, store: OffHost, backup: str) -> None:
+        """Copy a backup of this host into a store."""
+        name = f"backups/{backup}.json"
+        described = Backup.model_validate_json(self.files([name])[name])
+        stored = store.copy(self._remote, self.environment.directory, described)
+        self.log(f"copied as {stored} to {store.store.where}")
+
+    def copy_in(self, store: OffHost, backup: str, identity: Any | None) -> Backup:
+        """Put a copy from a store back among this host's backups."""
+        return store.bring(self._remote, self.environment.directory, backup, identity)
 
     def read(self, script: Script) -> str:
         """Run a script that changes nothing; its output."""

@@ -9,7 +9,7 @@ from typing import Any
 from deployments import drift
 from deployments.backups import Backup
 from deployments.commands.probe import tail_logs
-from deployments.errors import WrongUse
+from deployments.errors import Refused, WrongUse
 from deployments.ledger import Ledger
 from deployments.manifest import parse_manifest
 from deployments.observation import Observation
@@ -20,6 +20,7 @@ from infra.actor import at_terminal
 from infra.assembly import Assembly
 from infra.host import Host
 from infra.lock import describe_owner
+from infra.offhost import OffHost, off_host
 from infra.operation import Operation
 from infra.publishing import find_manifest
 from infra.targets import Targets
@@ -103,6 +104,30 @@ def backups_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[Backup, 
     """The backups on the host, oldest first."""
     with opened(assembly, "backups", log) as host:
         return host.observe(assembly.stack).backups
+
+
+def copies_of(assembly: Assembly) -> list[str]:
+    """Ids of the backups in the environment's store, oldest first."""
+    return _store(assembly).listed()
+
+
+def fetched(
+    assembly: Assembly, backup: str, identity: Any | None, log: Callable[[str], None]
+) -> Backup:
+    """Put a copy back among the host's backups."""
+    store = _store(assembly)
+    with opened(assembly, "fetch", log) as host:
+        return host.copy_in(store, backup, identity)
+
+
+def _store(assembly: Assembly) -> OffHost:
+    store = off_host(assembly.located, assembly.found_secrets)
+    if store is None:
+        raise Refused(
+            "backups of this environment are copied nowhere", where=str(assembly.located.file),
+            state="unchanged", todo="[off_host] names a place",
+        )  # fmt: skip
+    return store
 
 
 def history_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[Ledger, str | None]:

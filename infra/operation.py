@@ -19,6 +19,7 @@ from infra.assembly import Assembly
 from infra.executor import Executor, Perform, Planned
 from infra.host import Host
 from infra.judge import Judge
+from infra.offhost import off_host
 from infra.planning import Planning
 from infra.recorder import Recorder
 from infra.registry import Registry
@@ -42,6 +43,8 @@ class Operation:
         self.registry = registry
         self.recorder = Recorder(host)
         self._executor = Executor(host, registry, self.recorder, perform)
+        # Made first: what is wrong with it is told before anything is changed.
+        self._off_host = off_host(assembly.located, assembly.found_secrets)
 
     # -- seeing ---------------------------------------------------------------------
 
@@ -96,12 +99,14 @@ class Operation:
         unchanged = plan.verb == "migrate" and revision.before == revision.after
         if unchanged or plan.verb in ("backup", "drill"):
             self.recorder.close_own(plan.release)
+            self._copied(plan)
             return self._tidied(planned, self.recorder.report(plan, "ok"))
         current = plan.verb != "migrate"
         try:
             report = self._in_step(
                 "ok", lambda: self.recorder.record(plan, "ok", ledger, current=current)
             )
+            self._copied(plan)
             return self._tidied(planned, report)
         except HomeguruError as failure:
             raise StepFailed(
@@ -109,6 +114,27 @@ class Operation:
                 state=f"runs {plan.release}, verified; whether its ledger says so is not known",
                 todo="homeguru status shows it; a deploy undoes what was not recorded, first",
             ) from None  # fmt: skip
+
+    def _copied(self, plan: Plan) -> None:
+        """A copy elsewhere of the backup that this run made.
+
+        A deploy that went well stays one when its copy fails; that is said, and the next
+        scheduled backup fails for the same reason.
+        """
+        store, made = self._off_host, self.recorder.backup
+        if store is None or made is None:
+            return
+        step = Step("copy backup", f"to {store.store.where}")
+        try:
+            self._executor.perform(step, lambda: self.host.copy_out(store, made))
+        except HomeguruError as failure:
+            if plan.verb == "backup":
+                raise StepFailed(
+                    f"backup {made} is on the server, and was not copied: {failure.what}",
+                    where=failure.where, state=f"runs {plan.previous}, unchanged",
+                    todo=failure.todo or "correct the cause, then: homeguru backup",
+                ) from None  # fmt: skip
+            self.host.log(f"backup {made} was not copied: {_sentence(failure)}")
 
     def _tidied(self, planned: Planned, report: Report) -> Report:
         """Let go what nothing needs any more; what fails here is said, and fails nothing."""

@@ -11,7 +11,8 @@ import logging
 import shlex
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -86,7 +87,12 @@ class Remote:
         try:
             self._connection.open()
         except Exception as error:
-            raise _connect_error(error, self.environment, self._where) from None
+            raise _connect_error(
+                error,
+                self.environment.host.user,
+                f"host_keys of environment {self.environment.name}",
+                self._where,
+            ) from None
         transport = self.transport
         transport.set_keepalive(3)
         sock = transport.sock
@@ -146,6 +152,29 @@ class Remote:
             raise
         return promise.join()
 
+    def fetch(self, path: str, file: Path) -> None:
+        """Copy a file of the host to here, by SFTP."""
+        with self._told(path):
+            self._connection.sftp().get(path, str(file))
+
+    def bring(self, path: str, file: Path) -> None:
+        """Copy a file from here to the host, 0600; whole or not at all."""
+        with self._told(path):
+            sftp = self._connection.sftp()
+            _make_directory(sftp, path.rpartition("/")[0])
+            sftp.put(str(file), f"{path}.part")
+            sftp.chmod(f"{path}.part", 0o600)
+            sftp.posix_rename(f"{path}.part", path)
+
+    @contextmanager
+    def _told(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise StepFailed(f"there is no {path}", where=self._where) from None
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise Unreachable(f"cannot copy {path}: {error}", where=self._where) from None
+
     def put(self, directory: str, files: dict[str, str]) -> None:
         """Write files, 0600, into a directory of this run, 0700, by SFTP."""
         try:
@@ -160,6 +189,26 @@ class Remote:
             raise Unreachable(
                 f"cannot write into {directory}: {error}", where=self._where
             ) from None
+
+
+@contextmanager
+def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.SFTPClient]:
+    """SFTP to a server that is none of an environment's, its key pinned all the same."""
+    if not host.host_keys:
+        raise Refused(
+            "no host key is pinned, and an unknown host is never trusted", where=where,
+            state="not contacted", todo="put the server's key into its host_keys",
+        )  # fmt: skip
+    _check_key_file(key_file, where)
+    connection = _connection(host, key_file)
+    try:
+        try:
+            connection.open()
+        except Exception as error:
+            raise _connect_error(error, host.user, "its host_keys", where) from None
+        yield connection.sftp()
+    finally:
+        connection.close()
 
 
 def _make_directory(sftp: paramiko.SFTPClient, directory: str) -> None:
@@ -208,9 +257,9 @@ def _check_key_file(path: Path, where: str) -> None:
         )
 
 
-def _connect_error(error: Exception, environment: Environment, where: str) -> Exception:
+def _connect_error(error: Exception, user: str, pinned: str, where: str) -> Exception:
+    """pinned: where the known host keys stand."""
     state = "untouched"
-    pinned = f"host_keys of environment {environment.name}"
     if isinstance(error, paramiko.BadHostKeyException):
         return Refused(
             "the host key changed: it is not the pinned one",
@@ -221,11 +270,11 @@ def _connect_error(error: Exception, environment: Environment, where: str) -> Ex
         )
     if isinstance(error, paramiko.AuthenticationException):
         return Refused(
-            f"the server refuses user {environment.host.user} with this key",
+            f"the server refuses user {user} with this key",
             where=where,
             state=state,
             todo=f"check `user` and `key_file`; the public half belongs into "
-            f"~{environment.host.user}/.ssh/authorized_keys",
+            f"~{user}/.ssh/authorized_keys",
         )
     if isinstance(error, paramiko.SSHException) and "not found in known_hosts" in str(error):
         return Refused(

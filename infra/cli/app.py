@@ -15,7 +15,7 @@ from infra.assembly import assemble
 from infra.cli import show
 from infra.cli.actions import app as actions
 from infra.cli.audit import audit, history
-from infra.cli.backups import backup, backups, drill, restore
+from infra.cli.backups import backup, backups, drill, fetch, restore
 from infra.cli.control_plane import control_plane
 from infra.cli.run import Approve, Env, Here, Json, run
 from infra.cli.setup import setup
@@ -165,6 +165,7 @@ app.command()(backup)
 app.command()(backups)
 app.command()(restore)
 app.command()(drill)
+app.command()(fetch)
 app.command()(history)
 app.add_typer(audit, name="audit")
 

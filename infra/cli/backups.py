@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from infra import inspection
 from infra.assembly import assemble
 from infra.cli import show
 from infra.cli.run import Approve, Env, Here, Json, run
+from infra.control.backup import identity as age_identity
 
 
 def backup(env: Env, json: Json = False, here: Here = False) -> None:
@@ -18,13 +20,34 @@ def backup(env: Env, json: Json = False, here: Here = False) -> None:
     show.as_json(found) if json else show.deployed(found)
 
 
-def backups(env: Env, json: Json = False) -> None:
-    """List the backups on the server."""
+def backups(
+    env: Env,
+    json: Json = False,
+    copies: Annotated[bool, typer.Option("--copies", help="Those in [off_host] instead.")] = False,
+) -> None:
+    """List the backups on the server, or their copies elsewhere."""
+    if copies:
+        ids = inspection.copies_of(assemble(env))
+        show.as_json(ids) if json else show.console.print("\n".join(ids) or "none", highlight=False)
+        return
     found = inspection.backups_of(assemble(env), show.errors.print)
     if json:
         show.as_json([backup.model_dump() for backup in found])
     else:
         show.backups(found)
+
+
+def fetch(
+    env: Env,
+    wanted: Annotated[str, typer.Argument(metavar="BACKUP", help="A backup's id.")],
+    identity: Annotated[
+        Path | None, typer.Option("--identity", help="The private age key, a file.")
+    ] = None,
+) -> None:
+    """Put a backup's copy back on the server, checked; `restore` can use it then."""
+    key = age_identity(identity) if identity else None
+    found = inspection.fetched(assemble(env), wanted, key, show.errors.print)
+    show.console.print(f"backup {found.id} of release {found.release} is on the server again")
 
 
 def drill(

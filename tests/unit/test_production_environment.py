@@ -15,6 +15,8 @@ from deployments.environment import (
     Host,
     Need,
     Notices,
+    OffHostCopy,
+    Retention,
     Secrets,
     Verify,
     Watch,
@@ -90,7 +92,7 @@ def test_without_a_pinned_key_it_is_refused_before_any_contact(located: Located)
 
 def _with_optional_keys(text: str) -> str:
     """The file with every commented key and table in effect."""
-    return re.sub(r"^# (?=\[[a-z.]+\]$|[a-z_]+ = )", "", text, flags=re.MULTILINE)
+    return re.sub(r"^# (?=\[[a-z_.]+\]$|[a-z_]+ = )", "", text, flags=re.MULTILINE)
 
 
 def test_every_optional_key_is_shown_and_valid(located: Located) -> None:
@@ -101,6 +103,7 @@ def test_every_optional_key_is_shown_and_valid(located: Located) -> None:
         (shown, Environment), (shown.host, Host), (shown.secrets, Secrets),
         (shown.verify, Verify), (shown.need, Need),
         (shown.watch, Watch), (shown.backup, BackupPolicy), (shown.notices, Notices),
+        (shown.off_host, OffHostCopy), (shown.retention, Retention),
     ]  # fmt: skip
     for section, model in sections:
         # The environment's name is its file's.
@@ -125,7 +128,9 @@ def test_the_images_shown_are_those_of_the_compose_file(located: Located, stack:
 
 def test_every_key_has_a_comment_above_it(located: Located) -> None:
     lines = located.file.read_text().splitlines()
-    keys = [n for n, line in enumerate(lines) if re.match(r"(# )?([A-Za-z_]+ = |\[[a-z]+\])", line)]
+    keys = [
+        n for n, line in enumerate(lines) if re.match(r"(# )?([A-Za-z_]+ = |\[[a-z_]+\])", line)
+    ]
     bare = [
         lines[n] for n in keys
         if not lines[n - 1].startswith("# ") or re.match(r"# [A-Za-z_]+ = ", lines[n - 1])
