@@ -1,0 +1,5 @@
+"""The engine of the e2e tests."""
+
+from tests.e2e.conftest import engine
+
+__all__ = ["engine"]

@@ -1,0 +1,215 @@
+"""What a release costs beside its containers: connections, backups, the journal, a killed run.
+
+`make bench` prints the figures. Only counts are asserted; no time ever fails a run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from infra.assembly import assemble
+from infra.host import Actor, Host
+from infra.operation import Operation
+from infra.publishing import find_manifest
+from infra.ssh import Remote
+from tests.benchmarks.slow_line import slow_line
+from tests.e2e.conftest import World, say, world_of_its_own
+from tests.e2e.faults.matrix import Deployer
+
+pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
+ROWS = 400_000
+TIMES = 3
+
+
+@pytest.fixture(scope="module")
+def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_of_its_own("bench", tmp_path_factory.mktemp("bench"), "") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def releases(world: World) -> tuple[str, str]:
+    before = publish(world)
+    world.edit({"src/version.py": ('"v1"', '"v2"')}, "v2")
+    after = publish(world)
+    deploy(world, before)
+    return before, after
+
+
+def publish(world: World) -> str:
+    words = ("publish", "--env", "sandbox", "--source", str(world.repository))
+    return str(world.ok(*words, PREFECT_API_URL="")["name"])
+
+
+def deploy(world: World, release: str) -> float:
+    """Seconds of a deploy without Prefect, in a process of its own."""
+    began = time.monotonic()
+    run = Deployer(world, "deploy", "-", release)
+    assert run.end() == 0, run.text
+    return time.monotonic() - began
+
+
+class Counted:
+    """Connections, commands and files sent in this process."""
+
+    def __init__(self) -> None:
+        self.connections = self.commands = self.sent = 0
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    found, run, opened, put = Counted(), Remote.run, Remote.open, Remote.put
+
+    def counting(name, inner):
+        def call(*arguments, **more):
+            setattr(found, name, getattr(found, name) + 1)
+            return inner(*arguments, **more)
+
+        return call
+
+    for name, method, inner in (
+        ("commands", "run", run), ("connections", "open", opened), ("sent", "put", put),
+    ):  # fmt: skip
+        monkeypatch.setattr(Remote, method, counting(name, inner))
+    return found
+
+
+@contextmanager
+def here(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operation]:
+    """An operation in this process; steps run at once."""
+    monkeypatch.setenv("HOMEGURU_ENVIRONMENTS", str(world.environments))
+    monkeypatch.setenv("HOMEGURU_STATE", str(world.state))
+    assembly = assemble("sandbox")
+    host = Host(assembly.located, Actor("bench", "cli", "bench"), "deploy", lambda _: None)
+    try:
+        with assembly.registry() as registry:
+            yield Operation(
+                assembly, assembly.configuration(), host, registry, lambda _, work: work()
+            )
+    finally:
+        host.close()
+
+
+def test_a_deploy_of_what_runs(world: World, releases, counted: Counted, monkeypatch) -> None:
+    before, seconds = world.containers(), []
+    for _ in range(TIMES):
+        began = time.monotonic()
+        with here(world, monkeypatch) as operation:
+            operation.lock()
+            manifest = find_manifest(
+                operation.targets.assembly.located, operation.registry, releases[0]
+            )
+            seen = operation.observe()
+            planned = operation.planning.deploy(operation.targets.published(manifest), seen)
+            assert not planned.plan.changed
+            operation.carry_out(planned)
+        seconds.append(time.monotonic() - began)
+    assert world.containers() == before
+    # The lock is a command too; it lasts as long as the run.
+    connections, commands = counted.connections / TIMES, counted.commands / TIMES + 1
+    say(
+        f"no-change deploy: {connections:.0f} connection, {commands:.0f} commands, "
+        f"{counted.sent / TIMES:.0f} SFTP batches, 0 containers, {min(seconds):.2f} s outside Prefect"
+    )
+    assert connections == 1
+    assert commands <= 4
+
+
+def test_a_run_after_a_killed_one(world: World, releases) -> None:
+    before, after = releases
+    normal = [deploy(world, after), deploy(world, before)]
+    killed = Deployer(world, "deploy", "replace bot", after)
+    assert killed.stands("replace bot"), killed.text
+    os.killpg(killed.process.pid, signal.SIGKILL)
+    killed.end()
+    took = deploy(world, after)
+    usual = sum(normal) / len(normal)
+    say(
+        f"run after a SIGKILL: {took:.1f} s, a normal deploy {usual:.1f} s, ratio {took / usual:.2f}"
+    )
+    deploy(world, before)
+
+
+def test_the_ledger_on_a_line_of_50_ms(world: World, releases, monkeypatch) -> None:
+    _, after = releases
+    file = world.environments / "sandbox.toml"
+    text = file.read_text()
+    steps: dict[str, float] = {}
+    with slow_line(world.info.ssh_port, 0.025) as port:
+        file.write_text(text.replace(f"port = {world.info.ssh_port}", f"port = {port}"))
+        try:
+            with here(world, monkeypatch) as operation:
+                operation.lock()
+                manifest = find_manifest(
+                    operation.targets.assembly.located, operation.registry, after
+                )
+                seen = operation.observe()
+                target = operation.targets.published(manifest)
+                began = time.monotonic()
+                operation._executor.perform = timed(steps)
+                report = operation.carry_out(operation.planning.deploy(target, seen))
+                took = time.monotonic() - began
+        finally:
+            file.write_text(text)
+    assert report.outcome == "ok"
+    say(
+        f"at 50 ms a round trip: {took:.1f} s of steps, of which ledger and report {steps['record']:.2f} s"
+    )
+
+
+def timed(steps: dict[str, float]):
+    """Runs each step and notes its seconds."""
+
+    def perform(step, work) -> None:
+        began = time.monotonic()
+        work()
+        steps[step.name] = time.monotonic() - began
+
+    return perform
+
+
+def test_backup_and_restore_against_plain(world: World, releases) -> None:
+    psql = "docker exec homeguru-postgres-1 psql -U postgres -XAtq"
+    world.on_server(
+        f'{psql} -d homeguru -c "INSERT INTO messages (text) SELECT repeat(md5(n::text), 16) '
+        f'FROM generate_series(1, {ROWS}) n"'
+    )
+    size = int(
+        world.on_server(f'{psql} -d homeguru -c "SELECT pg_database_size(current_database())"')
+    )
+    exec_ = "docker exec -i homeguru-postgres-1"
+    plain_dump = clock(world, f"{exec_} pg_dump -U postgres -d homeguru -Fc > plain.dump")
+    plain_read = clock(world, f"{exec_} pg_restore -f /dev/null < plain.dump")
+    plain_load = clock(
+        world,
+        f'{psql} -d postgres -c "CREATE DATABASE plain TEMPLATE template0"; '
+        f"{exec_} pg_restore -U postgres -d plain < plain.dump",
+    )
+    world.on_server(f'rm -f plain.dump; {psql} -d postgres -c "DROP DATABASE plain"')
+    made = world.ok("backup", "--env", "sandbox", PREFECT_API_URL="")
+    back = world.ok("restore", "--env", "sandbox", "--approve", "bench", PREFECT_API_URL="")
+    ours = {s["step"]: s["seconds"] for s in (*made["steps"], *back["steps"])}
+    dump, load = seconds_of(made, "back up database"), ours["restore database"]
+    mb = size / 1e6
+    say(
+        f"database of {mb:.0f} MB: backup {mb / dump:.0f} MB/s, plain pg_dump {mb / plain_dump:.0f}, "
+        f"with reading it back {mb / (plain_dump + plain_read):.0f}, ratio to that "
+        f"{dump / (plain_dump + plain_read):.2f}; restore {mb / load:.0f} MB/s, plain pg_restore "
+        f"{mb / plain_load:.0f}, ratio {load / plain_load:.2f}"
+    )
+
+
+def seconds_of(summary: dict, name: str) -> float:
+    return next(s["seconds"] for s in summary["steps"] if s["step"] == name)
+
+
+def clock(world: World, script: str) -> float:
+    began = time.monotonic()
+    world.on_server(script)
+    return time.monotonic() - began
