@@ -36,8 +36,8 @@ demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
 test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the seven below
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not button and not database and not faults and not benchmark and not control_plane and not guide and not browser"
 
-button-test: .venv/.ready ## More of the workflows' steps, the button and the watch, on a real server
-	@$(BIN)/pytest -m button
+button-test: .venv/.ready ## All of the workflows' steps, the button and the watch, on a real server
+	@$(BIN)/pytest tests/e2e/test_actions.py tests/e2e/test_button.py tests/e2e/test_watch.py
 
 database-test: .venv/.ready ## Backups, judged migrations, restores and what kills them, on a real server
 	@$(BIN)/pytest -m database
