@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from deployments.commands.quote import Script, call, join
 
+REFERENCES = r"""
+# What a release's record says its images are.
+references() { sed -n "s/^[A-Z][A-Z0-9_]*_IMAGE='\(.*@sha256:[0-9a-f]*\)'\$/\1/p" "$1/variables.env" 2>/dev/null | sort -u; }
+"""
+
 _PULL = r"""
+whole_releases() {
+  local folder ref
+  for folder in releases/*/; do
+    [ -s "$folder/variables.env" ] || continue
+    for ref in $(references "$folder"); do
+      docker image inspect "$ref" >/dev/null 2>&1 || continue 2
+    done
+    basename "$folder"
+  done
+}
 login() {
   [ -f "$1/registry.password" ] || return 0
   export DOCKER_CONFIG="$PWD/$1/docker"
@@ -28,7 +43,7 @@ pull() {
   shift
   for ref in "$@"; do pull_one "$ref" "$tag" & pids+=($!); done
   for pid in "${pids[@]}"; do wait "$pid" || code=21; done
-  [ $code = 0 ] || exit $code
+  [ $code = 0 ] || { say "releases whose images are all on this server: $(whole_releases | sort -n | paste -sd' ' -)" >&2; exit $code; }
 }
 """
 
@@ -39,6 +54,11 @@ def pull(references: list[str], tag: str, login: tuple[str, str, str] | None = N
     login: (incoming directory, registry, user); the password lies in a file there.
     """
     return Script(
-        join(_PULL, call("login", *login) if login else "", call("pull", tag, *references)),
+        join(
+            REFERENCES,
+            _PULL,
+            call("login", *login) if login else "",
+            call("pull", tag, *references),
+        ),
         timeout=1800,
     )

@@ -34,9 +34,11 @@ listening() {
   { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true; } |
     awk '$4=="0A"{split($2,a,":"); print a[2]}' | sort -u
 }
+# `.ID`, not `.Id`: that would make Docker read its raw answer, where a container without a health
+# check has no `Health` and so would not be seen at all.
 containers() {
   docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" |
-    xargs -r docker inspect -f '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Image}},"ref":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"started":{{json .State.StartedAt}},"labels":{{json .Config.Labels}}}' 2>/dev/null || true
+    xargs -r docker inspect -f '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"ref":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"started":{{json .State.StartedAt}},"labels":{{json .Config.Labels}}}' 2>/dev/null || true
 }
 images() {
   docker ps -aq --filter "label=com.docker.compose.project=$project" |

@@ -6,10 +6,10 @@ any project and no other tag has it; what Docker refuses to remove stays, and fa
 
 from __future__ import annotations
 
+from deployments.commands.images import REFERENCES
 from deployments.commands.quote import Script, call, join
 
 _PRUNE = r"""
-references() { sed -n "s/^[A-Z][A-Z0-9_]*_IMAGE='\(.*@sha256:[0-9a-f]*\)'\$/\1/p" "$1/variables.env" 2>/dev/null | sort -u; }
 in_use() { docker ps -aq --no-trunc | xargs -r docker inspect -f '{{.Image}}' 2>/dev/null | sort -u; }
 drop_image() {
   local ref=$1 kept=$2 used=$3 id
@@ -61,4 +61,4 @@ def prune(keep: list[str], journals: int) -> Script:
         call("prune_releases", " ".join(keep)) if keep else "",
         call("prune_journals", journals),
     ]
-    return Script(join(_PRUNE, *lines), timeout=300)
+    return Script(join(REFERENCES, _PRUNE, *lines), timeout=300)

@@ -17,7 +17,7 @@ LOOK = Path(__file__).with_name("look.py")
 """Handed over, for an older image has it not, or another one."""
 SERVICES = ("postgres", "server", "worker-docker", "worker", "gateway")
 _SHAPE = (
-    '{"id":"{{.Id}}","state":"{{.State.Status}}","image":"{{.Config.Image}}",'
+    '{"id":"{{.ID}}","state":"{{.State.Status}}","image":"{{.Config.Image}}",'
     '"health":"{{if .State.Health}}{{.State.Health.Status}}{{end}}","restarts":{{.RestartCount}}}'
 )
 

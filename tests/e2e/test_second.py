@@ -111,3 +111,32 @@ def test_it_goes_back_by_number(second: World) -> None:
     assert httpx.get(second.info.frontend_url, trust_env=False).text == "admin one\n"
     assert says(second, "/count")["count"] == 6
     assert second.homeguru("verify", "--env", "second", SESSION_KEY="x").code == 0
+
+
+def audited(second: World) -> str:
+    """What `audit verify` complains of; empty when all fits."""
+    ended = second.homeguru("audit", "verify", "--env", "second", SESSION_KEY="x")
+    assert ended.code in (0, 3), ended.stdout + ended.stderr
+    return "" if ended.code == 0 else ended.stderr
+
+
+def test_the_audit_finds_what_was_done_behind_it(second: World) -> None:
+    assert audited(second) == ""
+    keep = "cp releases.jsonl kept.jsonl"
+    changes = {
+        'sed -i \'2s/"who":"/"who":"x/\' releases.jsonl': "line 3 of the ledger does not fit",
+        "sed -i 2d releases.jsonl": "line 2 of the ledger does not fit",
+        "sed -i '$d' releases.jsonl; echo 9-second-sha-0123456789ab > current": "no line of the ledger names",
+    }
+    for script, said in changes.items():
+        second.on_server(f"{keep}; cp current kept; {script}")
+        assert said in audited(second)
+        second.on_server("mv kept.jsonl releases.jsonl; mv kept current")
+    second.on_server(
+        "image=$(sed -n \"s/^WEB_IMAGE='\\(.*\\)'/\\1/p\" .env) && ADMIN_IMAGE=$image docker compose "
+        "-p second --env-file .env --env-file secrets.env up -d --no-deps --force-recreate admin"
+    )
+    said = audited(second)
+    assert "admin drift: runs" in said
+    ok(second, "rollback", "2")
+    assert audited(second) == ""

@@ -258,6 +258,8 @@ class TestRegistry:
         file.write_text(json.dumps(data))
         said = error_of(world, 1, "deploy", str(file), "--env", "sandbox")
         assert f"cannot pull localhost:5000/systech/homeguru-{service}@sha256:0000" in said
+        here = said.partition("releases whose images are all on this server: ")[2]
+        assert world.on_server("cat current") in here.splitlines()[0].split()
         assert left in said
         assert world.version() == version
 

@@ -44,6 +44,22 @@ def test_a_pulled_image_gets_a_tag_that_keeps_it(shell):
     ]  # fmt: skip
 
 
+def test_a_pull_that_fails_names_the_releases_that_are_whole(shell):
+    digest = "a" * 64
+    for name, image in (("1-m1", "here"), ("2-m2", "gone"), ("10-m3", "here")):
+        text = f"API_IMAGE='r/{image}@sha256:{digest}'\nNAME='x'\n"
+        shell.write(f"releases/{name}/variables.env", text)
+    shell.program(
+        "docker",
+        'case "$*" in *here*) exit 0;; pull*) echo "not found" >&2; exit 1;; *) exit 1;; esac',
+    )
+    done = _run(shell, images.pull([f"r/gone@sha256:{digest}"], "release-x"))
+    assert done.returncode == 21
+    assert done.stderr.splitlines()[-1] == (
+        "releases whose images are all on this server: 1-m1 10-m3"
+    )
+
+
 def test_a_pull_that_fails_names_the_image_and_the_reason(shell):
     shell.program(
         "docker", 'case $1 in image) exit 1;; pull) echo "no such host" >&2; exit 1;; esac'
