@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.adopted import RELEASE
-from deployments.adoption import Adopting, plan_of_adoption, read_survey
+from deployments.adoption import Adopting, plan_of_adoption
 from deployments.backups import Reason, chosen
 from deployments.commands.observe import Weighing
 from deployments.datachange import KEEP, Choice, DataChange
@@ -19,6 +19,7 @@ from deployments.plan import Plan, Verb
 from deployments.planner import Planner, undo_of_adoption, undo_of_first
 from deployments.preflight import check_room
 from deployments.request import Request
+from deployments.survey import read_survey
 from deployments.target import Target
 from infra.executor import Planned
 from infra.host import Host

@@ -23,6 +23,7 @@ from fabric import Config, Connection
 from deployments.commands.quote import Script
 from deployments.environment import Environment, Host
 from deployments.errors import Refused, StepFailed, Unreachable, WrongUse
+from infra.ssh_errors import connect_error
 
 # Its transport thread logs tracebacks of errors that we tell in a sentence.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -87,11 +88,12 @@ class Remote:
         try:
             self._connection.open()
         except Exception as error:
-            raise _connect_error(
+            raise connect_error(
                 error,
                 self.environment.host.user,
                 f"host_keys of environment {self.environment.name}",
                 self._where,
+                CONNECT_TIMEOUT,
             ) from None
         transport = self.transport
         transport.set_keepalive(3)
@@ -205,7 +207,7 @@ def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.
         try:
             connection.open()
         except Exception as error:
-            raise _connect_error(error, host.user, "its host_keys", where) from None
+            raise connect_error(error, host.user, "its host_keys", where, CONNECT_TIMEOUT) from None
         yield connection.sftp()
     finally:
         connection.close()
@@ -255,42 +257,3 @@ def _check_key_file(path: Path, where: str) -> None:
             state="not contacted",
             todo=f"chmod 600 {path}",
         )
-
-
-def _connect_error(error: Exception, user: str, pinned: str, where: str) -> Exception:
-    """pinned: where the known host keys stand."""
-    state = "untouched"
-    if isinstance(error, paramiko.BadHostKeyException):
-        return Refused(
-            "the host key changed: it is not the pinned one",
-            where=where,
-            state=state,
-            todo=f"if the server was rebuilt, read its key on its console and correct {pinned}; "
-            "otherwise someone stands between",
-        )
-    if isinstance(error, paramiko.AuthenticationException):
-        return Refused(
-            f"the server refuses user {user} with this key",
-            where=where,
-            state=state,
-            todo=f"check `user` and `key_file`; the public half belongs into "
-            f"~{user}/.ssh/authorized_keys",
-        )
-    if isinstance(error, paramiko.SSHException) and "not found in known_hosts" in str(error):
-        return Refused(
-            "the server shows a host key that is not pinned",
-            where=where,
-            state=state,
-            todo=f"read the key on the server's console and add it to {pinned}",
-        )
-    if isinstance(error, TimeoutError):
-        said = f"no answer within {CONNECT_TIMEOUT} s"
-    elif "banner" in str(error) or "No existing session" in str(error):
-        said = f"no SSH answer within {CONNECT_TIMEOUT} s"
-    elif isinstance(error, socket.gaierror):
-        said = "the address does not resolve"
-    else:
-        said = f"cannot connect: {error}"
-    return Unreachable(
-        said, where=where, state="not reached", todo="is sshd running, is the port open?"
-    )

@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 from deployments.adopted import RELEASE, pins
-from deployments.adoption import Adopting, plan_of_adoption, read_survey, stack_of_adopted
+from deployments.adoption import Adopting, plan_of_adoption, stack_of_adopted
 from deployments.errors import Refused
 from deployments.manifest import Manifest, parse_manifest
 from deployments.observation import Candidate
+from deployments.survey import read_survey
 from deployments.target import Target
 
 DIRECTORY = "/home/sunko"
