@@ -21,8 +21,10 @@ HERE = Path(__file__).parent
 IMAGES = ROOT / "doc" / "images"
 CHROMIUM = "/usr/bin/chromium"
 ENTRIES = {
-    "backup": ["homeguru"], "deploy": ["change", "homeguru"], "migrate": ["change", "homeguru"], "publish": ["homeguru"],
-    "release": ["change", "homeguru"], "restore": ["change", "homeguru"], "rollback": ["change", "homeguru"], "verify": ["homeguru"],
+    "adopt": ["homeguru"], "backup": ["homeguru"], "deploy": ["change", "homeguru"],
+    "drill": ["homeguru"], "migrate": ["change", "homeguru"], "publish": ["homeguru"],
+    "release": ["change", "homeguru"], "restore": ["change", "homeguru"],
+    "rollback": ["change", "homeguru"], "verify": ["homeguru"],
 }  # fmt: skip
 
 
