@@ -22,6 +22,7 @@ import pyrage  # type: ignore[import-untyped]
 from deployments.backups import Backup
 from deployments.environment import Host, OffHostCopy
 from deployments.errors import Refused, StepFailed, Unreachable, WrongUse
+from infra.age import recipient
 from infra.environments import Located
 from infra.ssh import Remote, connected_sftp
 
@@ -160,7 +161,7 @@ class OffHost:
             if self.recipient:
                 file, name = Path(folder) / "dump.age", name + ENCRYPTED
                 with plain.open("rb") as source, file.open("wb") as out:
-                    pyrage.encrypt_io(source, out, [_recipient(self.recipient)])
+                    pyrage.encrypt_io(source, out, [recipient(self.recipient)])
             self.store.put(name, file)
             described = Path(folder) / "json"
             described.write_text(backup.model_dump_json())
@@ -200,7 +201,7 @@ def off_host(located: Located, secrets: dict[str, str]) -> OffHost | None:
     if not copy.to:
         return None
     if copy.recipient:
-        _recipient(copy.recipient)
+        recipient(copy.recipient)
     if copy.to.startswith("sftp://"):
         return OffHost(SftpStore(copy.to, copy, located), copy.recipient)
     missing = [n for n in (copy.access_key, copy.secret_key) if not secrets.get(n)]
@@ -213,16 +214,6 @@ def off_host(located: Located, secrets: dict[str, str]) -> OffHost | None:
     return OffHost(
         S3Store(copy.to, copy, (secrets[copy.access_key], secrets[copy.secret_key])), copy.recipient
     )
-
-
-def _recipient(text: str) -> Any:
-    try:
-        return pyrage.x25519.Recipient.from_str(text)
-    except pyrage.RecipientError:
-        raise WrongUse(
-            f"not an age recipient: {text!r}", state="untouched",
-            todo="it reads age1...; age-keygen -o identity.txt makes one; keep that file elsewhere",
-        ) from None  # fmt: skip
 
 
 def _decrypted(file: Path, identity: Any | None, where: str) -> Path:

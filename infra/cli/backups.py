@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from infra import inspection
+from infra.age import identity as age_identity
 from infra.assembly import assemble
 from infra.cli import show
 from infra.cli.run import Approve, Env, Here, Json, run
-from infra.control.backup import identity as age_identity
 
 
 def backup(env: Env, json: Json = False, here: Here = False) -> None:

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from infra import signals
+from infra import age, signals
 from infra.cli import control_upkeep, show
-from infra.control import backup
 from infra.control.accounts import MACHINES, Accounts
 from infra.control.demo import ControlDemo
 from infra.control.plane import ControlPlane, Outcome
@@ -66,7 +65,7 @@ def up(
     folders = {"environments": environments, "keys": keys, "ssh_key": ssh_key}
     here = state()
     if recipient:
-        backup.recipient(recipient)
+        age.recipient(recipient)
     settings = here.choose(
         address=address, http=http, https=https, bind=bind, host=host, host_key=host_key,
         builder=builder, recipient=recipient,

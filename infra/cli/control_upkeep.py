@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from infra import age
 from infra.cli import show
-from infra.control import backup as backups
 from infra.control import upkeep
 from infra.control.plane import ControlPlane, Outcome
 from infra.control.settings import State
@@ -35,7 +35,7 @@ def known(recipient: str | None = None) -> ControlPlane:
     state = State(state_dir() / "control-plane")
     settings = state.settings()
     if recipient:
-        backups.recipient(recipient)
+        age.recipient(recipient)
         settings = replace(settings, recipient=recipient)
         state.keep(settings)
     return ControlPlane(state, settings, say)
@@ -68,7 +68,7 @@ def backup(
     json: Json = False,
 ) -> None:
     """Write the database, encrypted by age, to a file that only its owner may read."""
-    key = backups.identity(identity) if identity else None
+    key = age.identity(identity) if identity else None
     made = upkeep.make_backup(known(recipient), to, key)
     if json:
         show.as_json(asdict(made))
@@ -86,7 +86,7 @@ def restore(
     json: Json = False,
 ) -> None:
     """Put a backup in the database's place; runs that were at work then are ended."""
-    _told(upkeep.restore(known(), file, backups.identity(identity), image), json)
+    _told(upkeep.restore(known(), file, age.identity(identity), image), json)
 
 
 def _told(found: Outcome, json: bool) -> None:

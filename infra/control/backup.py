@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyrage  # type: ignore[import-untyped]
 
 from deployments.errors import HomeguruError, Refused, WrongUse
+from infra.age import Key, recipient
 from infra.control.docker import Docker
 from infra.control.settings import State
 
@@ -26,8 +26,6 @@ DUMP = ("pg_dump", "-U", "prefect", "-d", "prefect", "--format=custom", "--no-ow
 #: Reads a dump to its end and writes it nowhere.
 READ = ("pg_restore", "-f", "/dev/null")
 LAST = "last-backup"
-Key = Any
-"""A private age key; pyrage comes without types."""
 
 
 @dataclass(frozen=True)
@@ -42,31 +40,6 @@ class Backup:
     """Which key its Secret blocks need: twelve digits of that key's hash."""
     image: str = ""
     verified: bool = False
-
-
-def recipient(text: str) -> Any:
-    """The public key that backups are made for; raises WrongUse."""
-    try:
-        return pyrage.x25519.Recipient.from_str(text)
-    except pyrage.RecipientError:
-        raise WrongUse(
-            f"not an age recipient: {text!r}", state="untouched",
-            todo="it reads age1...; age-keygen -o identity.txt makes one; keep that file elsewhere",
-        ) from None  # fmt: skip
-
-
-def identity(file: Path) -> Key:
-    """The private key in a file of age-keygen; its text is in no message."""
-    try:
-        lines = [x.strip() for x in file.read_text().splitlines()]
-        (key,) = [x for x in lines if x and not x.startswith("#")]
-        return pyrage.x25519.Identity.from_str(key)
-    except OSError as error:
-        raise WrongUse(f"--identity: {error.strerror}", where=str(file)) from None
-    except (ValueError, pyrage.IdentityError):
-        raise WrongUse(
-            "not an age identity", where=str(file), todo="one line: AGE-SECRET-KEY-1..."
-        ) from None
 
 
 def key_id(state: State) -> str:

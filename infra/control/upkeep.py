@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deployments.errors import HomeguruError, Refused, WrongUse
+from infra import age
 from infra.control import backup, versions, volumes
 from infra.control.docker import Compose
 from infra.control.image import ensure_image
@@ -20,7 +21,7 @@ _SETTLED = "the database was restored from a backup of when it was at work"
 
 
 def make_backup(
-    plane: ControlPlane, folder: Path | None = None, key: backup.Key | None = None
+    plane: ControlPlane, folder: Path | None = None, key: age.Key | None = None
 ) -> backup.Backup:
     """Make a backup, and read it back when the identity is there."""
     postgres = _postgres(plane)
@@ -61,7 +62,7 @@ def way_back(old: str, file: str) -> str:
     return f"homeguru control-plane restore {file} --identity FILE --image {old}"
 
 
-def restore(plane: ControlPlane, file: Path, key: backup.Key, image: str = "") -> Outcome:
+def restore(plane: ControlPlane, file: Path, key: age.Key, image: str = "") -> Outcome:
     """Put a backup in the database's place; the one before is kept beside it."""
     begin = time.monotonic()
     image = image or plane.image()
@@ -121,7 +122,7 @@ def _nothing_at_work(plane: ControlPlane) -> None:
         )  # fmt: skip
 
 
-def _load(plane: ControlPlane, postgres: str, file: Path, key: backup.Key) -> None:
+def _load(plane: ControlPlane, postgres: str, file: Path, key: age.Key) -> None:
     """Restore beside what is there, then change the names: a failure leaves the old one."""
     sql = _sql(plane, postgres)
     sql(f"DROP DATABASE IF EXISTS {RESTORED}")

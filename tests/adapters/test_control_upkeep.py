@@ -9,7 +9,8 @@ import pyrage
 import pytest
 
 from deployments.errors import WrongUse
-from infra.control import backup, status, versions
+from infra import age
+from infra.control import status, versions
 from infra.control.docker import Docker
 from infra.control.settings import Settings, State
 from infra.control.upkeep import way_back
@@ -62,16 +63,16 @@ def test_keys_of_backups(tmp_path: Path) -> None:
     ours = pyrage.x25519.Identity.generate()
     file = tmp_path / "identity"
     file.write_text(f"# created: today\n# public key: x\n{ours}\n")
-    assert str(backup.identity(file).to_public()) == str(ours.to_public())
-    assert str(backup.recipient(str(ours.to_public()))) == str(ours.to_public())
+    assert str(age.identity(file).to_public()) == str(ours.to_public())
+    assert str(age.recipient(str(ours.to_public()))) == str(ours.to_public())
     with pytest.raises(WrongUse, match="not an age recipient"):
-        backup.recipient("age1nonsense")
+        age.recipient("age1nonsense")
     file.write_text(f"{str(ours)[:-3]}\n")
     with pytest.raises(WrongUse, match="not an age identity") as told:
-        backup.identity(file)
+        age.identity(file)
     assert str(ours)[:-3] not in str(told.value)
     with pytest.raises(WrongUse, match="No such file"):
-        backup.identity(tmp_path / "nothing")
+        age.identity(tmp_path / "nothing")
 
 
 def test_small_things() -> None:
