@@ -26,9 +26,26 @@ BLOCKING = {
 }  # fmt: skip
 UNREADABLE = {"syntax-error"}
 """squawk says nothing of the rest, then."""
-# At the beginning of a statement, or of a later one on the same line.
-_OWN = re.compile(r"(?:^|; ?)(TRUNCATE|DELETE FROM|DROP (?!INDEX|TABLE|DATABASE)\w+)\b", re.I)
-_BLOCK = re.compile(r"(?:^|; ?)(DO|CALL|EXECUTE)\b", re.I)
+_BEGIN = r"(?:^|; ?)"
+"""The beginning of a statement, or of a later one on the same line."""
+_OWN = (
+    (
+        "destructive", "what it removes is gone",
+        rf"{_BEGIN}(TRUNCATE|DELETE FROM|DROP (?!INDEX|TABLE|DATABASE)\w+)\b",
+    ),
+    ("destructive", "what it removes is gone", rf"{_BEGIN}WITH\b.*\bDELETE FROM\b"),
+    ("destructive", "the name of before is gone", rf"{_BEGIN}ALTER \w.*\bSET SCHEMA\b"),
+    (
+        "destructive", "an earlier release may lean on it",
+        rf"{_BEGIN}ALTER TABLE\b.*\bDROP CONSTRAINT\b",
+    ),
+    (
+        "blocking", "nobody reads or writes the table until it ends",
+        rf"{_BEGIN}(VACUUM \(?[^;)]*\bFULL\b|CLUSTER\b|LOCK\b|REINDEX\b(?!.*\bCONCURRENTLY\b))",
+    ),
+    ("unjudged", "what it does cannot be read here", rf"{_BEGIN}(DO|CALL|EXECUTE)\b"),
+)  # fmt: skip
+"""Kind, why, and the statements: what squawk has no rule for."""
 _BOOKKEEPING = re.compile(r"\balembic_version\b", re.I)
 _FRAME = re.compile(r"^(BEGIN|COMMIT)$", re.I)
 
@@ -100,11 +117,10 @@ def _gravest_first(finding: Finding) -> int:
 
 
 def _weighed(statement: str) -> Finding | None:
-    """What squawk has no rule for."""
-    if _OWN.search(statement):
-        return Finding("destructive", short(statement), "what it removes is gone")
-    if _BLOCK.search(statement):
-        return Finding("unjudged", short(statement), "what it does cannot be read here")
+    """The first of `_OWN` that a statement is."""
+    for kind, why, form in _OWN:
+        if re.search(form, statement, re.I):
+            return Finding(kind, short(statement), why)
     return None
 
 

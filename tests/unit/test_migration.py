@@ -151,6 +151,10 @@ def test_what_blocks_stops_and_loses_nothing(statement, rule):
         "DROP VIEW newest",
         "DROP SCHEMA old CASCADE",
         "UPDATE messages SET text = ''; DELETE FROM messages",
+        "WITH old AS (SELECT id FROM messages) DELETE FROM messages USING old",
+        "ALTER TABLE messages SET SCHEMA old",
+        "ALTER TABLE messages DROP CONSTRAINT messages_text_key",
+        "ALTER TABLE messages\n    ADD COLUMN a INT,\n    DROP CONSTRAINT IF EXISTS b",
     ],
 )
 def test_what_squawk_has_no_rule_for_is_found_by_our_own(statement):
@@ -159,7 +163,19 @@ def test_what_squawk_has_no_rule_for_is_found_by_our_own(statement):
 
 @pytest.mark.parametrize(
     "statement",
+    ["VACUUM FULL messages", "VACUUM (FULL, ANALYZE) messages", "CLUSTER messages USING ix",
+     "LOCK TABLE messages", "REINDEX TABLE messages"],
+)  # fmt: skip
+def test_what_locks_a_table_for_long_is_found_by_our_own(statement):
+    assert found(upgrade(statement)) == [("blocking", statement)]
+
+
+@pytest.mark.parametrize(
+    "statement",
     [
+        "VACUUM messages",
+        "REINDEX INDEX CONCURRENTLY ix",
+        "WITH a AS (SELECT 1) INSERT INTO messages (text) SELECT 'x' FROM a",
         "ALTER TABLE a ADD FOREIGN KEY(b) REFERENCES c (id) ON DELETE CASCADE",
         "INSERT INTO messages (text) VALUES ('DELETE FROM')",
         "ALTER TABLE messages ALTER COLUMN text DROP NOT NULL",
