@@ -67,11 +67,21 @@ async function reached(page, wanted) {
   throw new Error(`the run never was ${wanted}`)
 }
 
+/** The link to an artifact; the page does not look again for what was stored after it was opened. */
+async function stored(page, key) {
+  const link = page.getByRole('link', { name: key }).first()
+  for (let look = 0; look < 12; look++) {
+    await tab(page, 'Artifacts')
+    await link.waitFor({ timeout: 10_000 }).catch(() => page.reload())
+    if (await link.isVisible()) return link
+  }
+  throw new Error(`the run's page never showed ${key}`)
+}
+
 /** An artifact of a run, opened from the run's page. */
 export async function artifact(page, { ui, run, key, contains, image }) {
   await page.goto(`${ui}/runs/flow-run/${run}`)
-  await tab(page, 'Artifacts')
-  await page.getByRole('link', { name: key }).first().click()
+  await stored(page, key).then((link) => link.click())
   await page.getByText(contains).first().waitFor()
   await picture(page, image)
   return { url: page.url(), text: await page.locator('body').innerText() }
