@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployments.adopted import NAME, RELEASE
-from deployments.changes import Change, changes, digest_of, migration_due, secrets_changed
+from deployments.changes import Change, changes, digest_of, secrets_changed
 from deployments.commands import adopt as adopting
 from deployments.commands import files as filing
-from deployments.database_steps import DatabaseSteps
-from deployments.datachange import KEEP, DataChange
+from deployments.database_plan import DatabasePlan
 from deployments.edge import read_slots, render
 from deployments.ledger import canonical
 from deployments.observation import Candidate, Observation
@@ -19,8 +18,6 @@ from deployments.steps import DRAIN, Steps
 from deployments.takeover import TakeOver
 from deployments.target import Target
 from deployments.variables import render_env
-
-ROLES = "owner and application, their grants and time-outs"
 
 
 @dataclass(frozen=True)
@@ -37,20 +34,17 @@ class Planner:
         return Steps(self.target, self.seen, self.candidate, self.request.incoming)
 
     @property
-    def _data(self) -> DatabaseSteps:
-        return DatabaseSteps(self.target, self.seen)
+    def _data(self) -> DatabasePlan:
+        # A take-over makes its own backup, before the database's container is replaced.
+        due = self._take_over.due
+        return DatabasePlan(self.request, self.target, self.seen, self.candidate, due)
 
     def plan(self) -> Plan:
         """Steps in order; none when the environment already is as wanted."""
-        alone = {
-            "migrate": self._migration_alone, "backup": self._backup_alone,
-            "drill": self._drill_alone,
-        }  # fmt: skip
         found: list[Change] = []
-        if self.request.verb in alone:
-            steps = alone[self.request.verb]()
-        else:
-            found = self._with_stopped(changes(self.target, self.seen, self.candidate))
+        steps = self._alone()
+        if steps is None:
+            found = self._data.with_stopped(changes(self.target, self.seen, self.candidate))
             steps = self._steps(found)
         wanted = self.target.images(self.seen)
         touched = {c.service.name for c in found}
@@ -64,64 +58,19 @@ class Planner:
             notes=notes_for(
                 found, self._make.short_of_memory(), self._state(), self._routed(), DRAIN
             ),
-            asks=self._change.asks if steps else (),
+            asks=self._data.change.asks if steps else (),
             images=tuple(wanted.items()),
             before=tuple((n, c.digest) for n in wanted for c in self.seen.of(n)[:1]),
             incoming=self.request.incoming,
         )
 
-    def _migration_alone(self) -> list[Step]:
-        migrate = self.target.stack.deploy.migrate
-        if migrate is None:
-            return []
-        if not self._change.changes:
-            return []
+    def _alone(self) -> list[Step] | None:
+        """A verb about the database alone; a migration needs its image. None for any other."""
+        steps, migrate = self._data.alone(), self.target.stack.deploy.migrate
+        if self.request.verb != "migrate" or migrate is None or not steps:
+            return steps
         image = self.target.images(self.seen)[migrate.image_of]
-        return [
-            self._make.pull({migrate.image_of: image}), *self._backup(fresh=False),
-            self._data.roles(ROLES),
-            self._data.migrate(self._change.migration, self.seen.revision),
-        ]  # fmt: skip
-
-    def _backup_alone(self) -> list[Step]:
-        return [self._data.back_up(self.request.reason)]
-
-    def _drill_alone(self) -> list[Step]:
-        assert self.request.data is not None and self.request.data.backup is not None
-        return [self._data.drill(self.request.data.backup)]
-
-    @property
-    def _change(self) -> DataChange:
-        """What becomes of the database."""
-        if self.request.data is not None:
-            return self.request.data
-        due = self.request.forward and migration_due(self.target, self.seen)
-        return DataChange("migrate") if due else KEEP
-
-    @property
-    def _set_aside(self) -> str:
-        """The run that set a database aside and never ended; empty when none did."""
-        run = self.request.unfinished
-        return run if run and run[:8] in self.seen.aside else ""
-
-    @property
-    def _exchanged(self) -> bool:
-        """Whether the database's users stop while it becomes another one."""
-        return bool(self._set_aside) or (self._change.exclusive and self._change.changes)
-
-    def _with_stopped(self, found: list[Change]) -> list[Change]:
-        """The changes, and the services that only start again because they were stopped."""
-        if not self._exchanged:
-            return found
-        known = {c.service.name for c in found}
-        images = self.target.images(self.seen)
-        again = [
-            Change(s, images[s.name], "stopped while the database changed", False, False)
-            for s in self._data.users()
-            if s.name not in known
-        ]
-        place = {s.name: n for n, s in enumerate(self.target.stack.ordered)}
-        return sorted([*found, *again], key=lambda c: place[c.service.name])
+        return [self._make.pull({migrate.image_of: image}), *steps]
 
     def _steps(self, found: list[Change]) -> list[Step]:
         if self.target.adopted:
@@ -162,7 +111,7 @@ class Planner:
             return []
         names = ", ".join(adoption.services)
         start = adopting.start_again(adoption, self.target.environment.healthy_within)
-        again = [*self._exchange(False), *(self._schema() if adoption.ours else [])]
+        again = [*self._data.exchange(False), *(self._data.schema() if adoption.ours else [])]
         last = [] if self.request.verb == "undo" else [self._make.verify()]
         return [
             *again,
@@ -202,51 +151,9 @@ class Planner:
         if not data:
             return steps
         fresh = any(c.first for c in own)
-        first = [self._data.back_up("adoption")] if over.due and not fresh else []
-        return [*first, *steps, *self._exchange(fresh), *self._roles(bool(own)), *self._schema()]
-
-    def _exchange(self, fresh: bool) -> list[Step]:
-        """Users stop, a backup is made, and the database becomes another one or is kept aside."""
-        make, change = self._data, self._change
-        steps = make.stop_users() if self._exchanged else []
-        if self._set_aside:
-            return [*steps, make.bring_back(self._set_aside)]
-        if not change.changes:
-            return steps
-        steps += self._backup(fresh)
-        if change.kind == "restore" and change.backup:
-            return [*steps, make.restore_backup(change.backup)]
-        return [*steps, make.set_aside()] if change.exclusive else steps
-
-    def _backup(self, fresh: bool) -> list[Step]:
-        """A backup before the database changes; a fresh one has nothing to lose."""
-        wanted = self._change.exclusive or self.target.environment.backup.before_migration
-        if fresh or not wanted or self.seen.revision is None or self._take_over.due:
-            return []
-        return [self._data.back_up("restore" if self._change.kind == "restore" else "migration")]
-
-    def _roles(self, another: bool) -> list[Step]:
-        """Roles where they may differ. another: the database's container is a new one."""
-        wanted = self.target.stack.deploy.database
-        assert wanted is not None
-        passwords = {wanted.owner.password, wanted.application.password}
-        rotated = sorted(passwords & set(secrets_changed(self.candidate)))
-        if rotated and not another:
-            return [self._data.roles(f"passwords changed: {', '.join(rotated)}")]
-        due = another or self._change.changes or self._set_aside
-        return [self._data.roles(ROLES)] if due else []
-
-    def _schema(self) -> list[Step]:
-        """The step that changes the schema, where one does."""
-        change = self._change
-        if change.kind == "downgrade":
-            return [self._data.downgrade(change.to)]
-        # What was restored may be older than the release that goes on with it.
-        again = change.kind == "restore" and self.request.verb == "restore"
-        if self.target.stack.deploy.migrate and (again or change.kind == "migrate"):
-            since = change.backup.revision if change.backup else self.seen.revision
-            return [self._data.migrate(change.migration, since)] if change.changes else []
-        return []
+        first = [over.back_up()] if over.due and not fresh else []
+        plan = self._data
+        return [*first, *steps, *plan.exchange(fresh), *plan.roles(bool(own)), *plan.schema()]
 
     def _edge(self, found: list[Change]) -> list[Step]:
         edge = self.target.stack.deploy.edge

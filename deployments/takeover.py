@@ -8,6 +8,7 @@ from deployments.adopted import RELEASE
 from deployments.changes import Change
 from deployments.commands import takeover
 from deployments.commands.takeover import Moved
+from deployments.database_steps import DatabaseSteps
 from deployments.observation import Observation
 from deployments.plan import Step
 from deployments.references import interpolate
@@ -53,6 +54,10 @@ class TakeOver:
             for c in moved
         ]  # fmt: skip
         return [*beside, Step("hand over ports", said, script)]
+
+    def back_up(self) -> Step:
+        """The backup before anything is changed."""
+        return DatabaseSteps(self.target, self.seen).back_up("adoption")
 
     def database(self, change: Change) -> Step:
         """The database's container, made anew on the volume that is there."""

@@ -1,0 +1,123 @@
+"""The database's part of a plan: what becomes of it, in which order, and who stops meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.changes import Change, migration_due, secrets_changed
+from deployments.database_steps import DatabaseSteps
+from deployments.datachange import KEEP, DataChange
+from deployments.observation import Candidate, Observation
+from deployments.plan import Step
+from deployments.request import Request
+from deployments.target import Target
+
+ROLES = "owner and application, their grants and time-outs"
+
+
+@dataclass(frozen=True)
+class DatabasePlan:
+    """Reads what the planner reads. backed_up: an earlier step of this plan makes the backup."""
+
+    request: Request
+    target: Target
+    seen: Observation
+    candidate: Candidate
+    backed_up: bool = False
+
+    @property
+    def change(self) -> DataChange:
+        """What becomes of the database."""
+        if self.request.data is not None:
+            return self.request.data
+        due = self.request.forward and migration_due(self.target, self.seen)
+        return DataChange("migrate") if due else KEEP
+
+    def alone(self) -> list[Step] | None:
+        """The steps of a verb that is about the database alone; None for any other verb."""
+        if self.request.verb == "backup":
+            return [self._make.back_up(self.request.reason)]
+        if self.request.verb == "drill":
+            assert self.request.data is not None and self.request.data.backup is not None
+            return [self._make.drill(self.request.data.backup)]
+        return self._migration() if self.request.verb == "migrate" else None
+
+    def _migration(self) -> list[Step]:
+        migrate = self.target.stack.deploy.migrate
+        if migrate is None or not self.change.changes:
+            return []
+        return [
+            *self._backup(fresh=False), self._make.roles(ROLES),
+            self._make.migrate(self.change.migration, self.seen.revision),
+        ]  # fmt: skip
+
+    def with_stopped(self, found: list[Change]) -> list[Change]:
+        """The changes, and the services that only start again because they were stopped."""
+        if not self._exchanged:
+            return found
+        known = {c.service.name for c in found}
+        images = self.target.images(self.seen)
+        again = [
+            Change(s, images[s.name], "stopped while the database changed", False, False)
+            for s in self._make.users()
+            if s.name not in known
+        ]
+        place = {s.name: n for n, s in enumerate(self.target.stack.ordered)}
+        return sorted([*found, *again], key=lambda c: place[c.service.name])
+
+    def exchange(self, fresh: bool) -> list[Step]:
+        """Users stop, a backup is made, and the database becomes another one or is kept aside."""
+        steps = self._make.stop_users() if self._exchanged else []
+        if self._set_aside:
+            return [*steps, self._make.bring_back(self._set_aside)]
+        if not self.change.changes:
+            return steps
+        steps += self._backup(fresh)
+        if self.change.kind == "restore" and self.change.backup:
+            return [*steps, self._make.restore_backup(self.change.backup)]
+        return [*steps, self._make.set_aside()] if self.change.exclusive else steps
+
+    def roles(self, another: bool) -> list[Step]:
+        """Roles where they may differ. another: the database's container is a new one."""
+        wanted = self.target.stack.deploy.database
+        assert wanted is not None
+        passwords = {wanted.owner.password, wanted.application.password}
+        rotated = sorted(passwords & set(secrets_changed(self.candidate)))
+        if rotated and not another:
+            return [self._make.roles(f"passwords changed: {', '.join(rotated)}")]
+        due = another or self.change.changes or self._set_aside
+        return [self._make.roles(ROLES)] if due else []
+
+    def schema(self) -> list[Step]:
+        """The step that changes the schema, where one does."""
+        change = self.change
+        if change.kind == "downgrade":
+            return [self._make.downgrade(change.to)]
+        # What was restored may be older than the release that goes on with it.
+        again = change.kind == "restore" and self.request.verb == "restore"
+        if self.target.stack.deploy.migrate and (again or change.kind == "migrate"):
+            since = change.backup.revision if change.backup else self.seen.revision
+            return [self._make.migrate(change.migration, since)] if change.changes else []
+        return []
+
+    @property
+    def _make(self) -> DatabaseSteps:
+        return DatabaseSteps(self.target, self.seen)
+
+    @property
+    def _set_aside(self) -> str:
+        """The run that set a database aside and never ended; empty when none did."""
+        run = self.request.unfinished
+        return run if run and run[:8] in self.seen.aside else ""
+
+    @property
+    def _exchanged(self) -> bool:
+        """Whether the database's users stop while it becomes another one."""
+        return bool(self._set_aside) or (self.change.exclusive and self.change.changes)
+
+    def _backup(self, fresh: bool) -> list[Step]:
+        """A backup before the database changes; a fresh one has nothing to lose."""
+        wanted = self.change.exclusive or self.target.environment.backup.before_migration
+        if fresh or not wanted or self.seen.revision is None or self.backed_up:
+            return []
+        return [self._make.back_up("restore" if self.change.kind == "restore" else "migration")]
