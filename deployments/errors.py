@@ -99,6 +99,13 @@ _KINDS: dict[str, type[HomeguruError]] = {
 }
 
 
+def sentence(error: BaseException) -> str:
+    """What went wrong, without the rest; a defect tells its kind."""
+    if isinstance(error, HomeguruError):
+        return error.what
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
 def as_dict(error: HomeguruError) -> dict[str, Any]:
     """The four parts of an error, for programs."""
     return {

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from deployments import retention
-from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
+from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, sentence
 from deployments.ledger import Revision
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
@@ -18,6 +17,7 @@ from infra import probes
 from infra.assembly import Assembly
 from infra.executor import Executor, Perform, Planned
 from infra.host import Host
+from infra.housekeeping import Housekeeping
 from infra.judge import Judge
 from infra.offhost import off_host
 from infra.planning import Planning
@@ -44,7 +44,8 @@ class Operation:
         self.recorder = Recorder(host)
         self._executor = Executor(host, registry, self.recorder, perform)
         # Made first: what is wrong with it is told before anything is changed.
-        self._off_host = off_host(assembly.located, assembly.found_secrets)
+        copies = off_host(assembly.located, assembly.found_secrets)
+        self._housekeeping = Housekeeping(host, self._executor, copies)
 
     # -- seeing ---------------------------------------------------------------------
 
@@ -99,53 +100,21 @@ class Operation:
         unchanged = plan.verb == "migrate" and revision.before == revision.after
         if unchanged or plan.verb in ("backup", "drill"):
             self.recorder.close_own(plan.release)
-            self._copied(plan)
-            return self._tidied(planned, self.recorder.report(plan, "ok"))
+            report = self.recorder.report(plan, "ok")
+            self._housekeeping.after(planned)
+            return report
         current = plan.verb != "migrate"
         try:
             report = self._in_step(
                 "ok", lambda: self.recorder.record(plan, "ok", ledger, current=current)
             )
-            self._copied(plan)
-            return self._tidied(planned, report)
         except HomeguruError as failure:
             raise StepFailed(
                 failure.what, where=failure.where,
                 state=f"runs {plan.release}, verified; whether its ledger says so is not known",
                 todo="homeguru status shows it; a deploy undoes what was not recorded, first",
             ) from None  # fmt: skip
-
-    def _copied(self, plan: Plan) -> None:
-        """A copy elsewhere of the backup that this run made.
-
-        A deploy that went well stays one when its copy fails; that is said, and the next
-        scheduled backup fails for the same reason.
-        """
-        store, made = self._off_host, self.recorder.backup
-        if store is None or made is None:
-            return
-        step = Step("copy backup", f"to {store.store.where}")
-        try:
-            self._executor.perform(step, lambda: self.host.copy_out(store, made))
-        except HomeguruError as failure:
-            if plan.verb == "backup":
-                raise StepFailed(
-                    f"backup {made} is on the server, and was not copied: {failure.what}",
-                    where=failure.where, state=f"runs {plan.previous}, unchanged",
-                    todo=failure.todo or "correct the cause, then: homeguru backup",
-                ) from None  # fmt: skip
-            self.host.log(f"backup {made} was not copied: {_sentence(failure)}")
-
-    def _tidied(self, planned: Planned, report: Report) -> Report:
-        """Let go what nothing needs any more; what fails here is said, and fails nothing."""
-        script = retention.tidy(planned.target, planned.seen, planned.plan, self.recorder.backup)
-        if script is None:
-            return report
-        try:
-            step = Step("tidy", "what the policy lets go")
-            self._executor.perform(step, lambda: self.recorder.tidy(script, planned.plan.release))
-        except HomeguruError as failure:
-            self.host.log(f"not tidied: {_sentence(failure)}")
+        self._housekeeping.after(planned)
         return report
 
     def _in_step(self, outcome: str, write: Callable[[], Report]) -> Report:
@@ -199,11 +168,11 @@ class Operation:
     def _half_way(
         self, planned: Planned, failure: BaseException, second: Exception
     ) -> HomeguruError:
-        told = f"{_sentence(failure)}\nand the undo failed too: {_sentence(second)}"
+        told = f"{sentence(failure)}\nand the undo failed too: {sentence(second)}"
         try:
             self.recorder.record(planned.plan, "failed", planned.seen.ledger, told)
         except Exception as third:
-            self.host.log(f"the ledger could not be written: {_sentence(third)}")
+            self.host.log(f"the ledger could not be written: {sentence(third)}")
         return StepFailed(
             told, where=self.environment.ssh, state="between two releases; its journal says so",
             todo=f"homeguru {planned.plan.verb} --env {self.environment.name}: "
@@ -224,7 +193,7 @@ class Operation:
                 if isinstance(failure, Unreachable | Locked):
                     raise
                 # A release converges from any state: what cannot be undone can be replaced.
-                self.host.log(f"that cannot be undone, so on from here: {_sentence(failure)}")
+                self.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
             self.recorder.close_other(unfinished, seen.ledger, seen.current)
             self.recorder = self._executor.recorder = Recorder(self.host)
             seen = self.observe()
@@ -255,12 +224,6 @@ class Operation:
                 todo=f"homeguru logs SERVICE --env {name}; "
                 f"homeguru deploy --env {name} takes drift back",
             )  # fmt: skip
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, HomeguruError):
-        return error.what
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _told(failure: BaseException, state: str) -> BaseException:
