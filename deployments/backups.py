@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -137,18 +137,25 @@ def of_release(backups: tuple[Backup, ...], release: str, revision: str | None) 
     return fitting[-1] if fitting else None
 
 
-def expired(backups: tuple[Backup, ...], policy: BackupPolicy, made: str | None) -> list[str]:
+class Made(NamedTuple):
+    """The backup of this very run; nobody has observed it yet."""
+
+    id: str
+    bytes: int = 0
+
+
+def expired(backups: tuple[Backup, ...], policy: BackupPolicy, made: Made | None) -> list[str]:
     """Ids that the policy lets go: beyond the count, the age or the size.
 
-    made: the backup of this run, which counts as the newest; its time is now. Without one,
-    the newest that is there stays, and is the measure of age.
+    made: counts as the newest, its time is now. Without one, the newest that is there stays,
+    and is the measure of age.
     """
-    known = [b for b in backups if b.id != made]
+    known = [b for b in backups if not made or b.id != made.id]
     if not known:
         return []
-    newest = _time(made) if made else _time(known[-1].id)
+    newest = _time(made.id if made else known[-1].id)
     oldest = newest - timedelta(days=policy.keep_days)
-    count, size, gone = (1 if made else 0), 0, []
+    count, size, gone = (1 if made else 0), (made.bytes if made else 0), []
     for backup in reversed(known):
         size += backup.bytes
         fits = count < policy.keep and _time(backup.id) >= oldest and size <= policy.keep_mb * 2**20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployments.backups import expired
+from deployments.backups import Made, expired
 from deployments.commands import backup, prune
 from deployments.commands.quote import Script, join
 from deployments.database_steps import DatabaseSteps
@@ -13,7 +13,7 @@ from deployments.plan import Plan
 from deployments.target import Target
 
 
-def tidy(target: Target, seen: Observation, plan: Plan, made: str | None) -> Script | None:
+def tidy(target: Target, seen: Observation, plan: Plan, made: Made | None) -> Script | None:
     """The script that lets it go; None when there is nothing."""
     parts = [s for s in (_data(target, seen, plan, made), _records(target, seen, plan)) if s]
     if not parts:
@@ -21,7 +21,7 @@ def tidy(target: Target, seen: Observation, plan: Plan, made: str | None) -> Scr
     return Script(join(*(s.text for s in parts)), timeout=sum(s.timeout for s in parts))
 
 
-def _data(target: Target, seen: Observation, plan: Plan, made: str | None) -> Script | None:
+def _data(target: Target, seen: Observation, plan: Plan, made: Made | None) -> Script | None:
     """Databases that were set aside, and backups past their policy."""
     if target.stack.deploy.database is None:
         return None

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from deployments.backups import Made
 from deployments.errors import StepFailed, Unreachable
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
@@ -102,7 +103,8 @@ class Executor:
                 before = self.recorder.revision.before
                 self.recorder.revision = self.recorder.revision.model_copy(update={"after": before})
             if text.startswith("@backup "):
-                self.recorder.backup = text.split()[1]
+                _, id_, size = text.split()
+                self.recorder.made = Made(id_, int(size))
 
     def _bake(self, planned: Planned, seconds: int) -> None:
         """Look again and again; what crashed meanwhile is not well, though it came back."""

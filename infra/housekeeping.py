@@ -44,7 +44,7 @@ class Housekeeping:
 
     def _tidy(self, planned: Planned) -> None:
         recorder = self.executor.recorder
-        script = retention.tidy(planned.target, planned.seen, planned.plan, recorder.backup)
+        script = retention.tidy(planned.target, planned.seen, planned.plan, recorder.made)
         if script is None:
             return
         try:

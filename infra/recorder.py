@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from deployments import journal
+from deployments.backups import Made
 from deployments.commands import files
 from deployments.commands.quote import Script
 from deployments.errors import StepFailed
@@ -25,8 +26,8 @@ class Recorder:
     findings: list[Finding] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
     revision: Revision = field(default_factory=Revision)
-    backup: str | None = None
-    """Id of the backup that this run made."""
+    made: Made | None = None
+    """The backup that this run made."""
     begun: bool = False
     """Whether the run's own journal line was written: something may have changed."""
     _started: float = field(default_factory=time.monotonic)
@@ -55,6 +56,11 @@ class Recorder:
             who=actor.who, run=actor.run, urls=dict(environment.urls), problem=problem,
             at=self._began, link=actor.link, approval=actor.approval, backup=self.backup,
         )  # fmt: skip
+
+    @property
+    def backup(self) -> str | None:
+        """Its id."""
+        return self.made.id if self.made else None
 
     @property
     def seconds(self) -> float:

@@ -9,6 +9,7 @@ import pytest
 from deployments.backups import (
     Backup,
     Contents,
+    Made,
     Table,
     chosen,
     expired,
@@ -201,15 +202,15 @@ def test_the_backup_of_a_release_is_the_newest_with_its_revision():
 )
 def test_beyond_the_count_the_oldest_go(keep, made, gone):
     """The run's own new backup counts as one."""
-    name = day(made) if made else None
-    assert expired(backups(1, 2, 3), BackupPolicy(keep=keep), name) == [day(n) for n in gone]
+    own = Made(day(made)) if made else None
+    assert expired(backups(1, 2, 3), BackupPolicy(keep=keep), own) == [day(n) for n in gone]
 
 
 @pytest.mark.parametrize(("made", "gone"), [(None, [1]), (12, [1]), (13, [1, 2]), (23, [1, 2, 12])])
 def test_beyond_the_age_they_go(made, gone):
     """Age is counted from the newest, which the run's own new backup is."""
-    name = day(made) if made else None
-    found = expired(backups(1, 2, 12), BackupPolicy(keep_days=10), name)
+    own = Made(day(made)) if made else None
+    found = expired(backups(1, 2, 12), BackupPolicy(keep_days=10), own)
     assert found == [day(n) for n in gone]
 
 
@@ -227,10 +228,16 @@ def test_the_newest_always_stays():
 
 def test_the_runs_own_backup_never_goes():
     policy = BackupPolicy(keep=1, keep_days=1, keep_mb=1)
-    assert expired(backups(1, 2, bytes=50 * MB), policy, day(2)) == [day(1)]
-    assert expired(backups(2, bytes=50 * MB), policy, day(2)) == []
+    assert expired(backups(1, 2, bytes=50 * MB), policy, Made(day(2))) == [day(1)]
+    assert expired(backups(2, bytes=50 * MB), policy, Made(day(2))) == []
+
+
+def test_the_runs_own_backup_has_its_size():
+    policy, known = BackupPolicy(keep_mb=30), backups(1, 2, bytes=10 * MB)
+    assert expired(known, policy, Made(day(3), 10 * MB)) == []
+    assert expired(known, policy, Made(day(3), 11 * MB)) == [day(1)]
 
 
 def test_nothing_goes_where_nothing_is():
     assert expired((), BackupPolicy(), None) == []
-    assert expired((), BackupPolicy(), day(1)) == []
+    assert expired((), BackupPolicy(), Made(day(1))) == []

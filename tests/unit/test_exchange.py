@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deployments import retention
-from deployments.backups import Backup, Loss
+from deployments.backups import Backup, Loss, Made
 from deployments.database_steps import DatabaseSteps
 from deployments.datachange import KEEP, DataChange
 from deployments.migration import Finding, Migration, unjudged
@@ -300,12 +300,12 @@ def tidy(world, plan):
 
 def test_nothing_to_tidy(tidy):
     assert tidy(ADDITIVE) == ""
-    assert tidy(ADDITIVE, made="20300102T000000Z", backups=(BACKUP,)) == ""
+    assert tidy(ADDITIVE, made=Made("20300102T000000Z"), backups=(BACKUP,)) == ""
 
 
 def test_backups_beyond_the_policy_go(world, make_environment, tidy):
     world.environment = make_environment(backup={"keep": 1})
-    text = tidy(ADDITIVE, made="20300102T000000Z", backups=(BACKUP,))
+    text = tidy(ADDITIVE, made=Made("20300102T000000Z"), backups=(BACKUP,))
     assert text.endswith("prune_backups 20300101T000000Z\n")
     assert "drop_aside" not in text
 
@@ -323,7 +323,7 @@ def test_what_an_earlier_run_left_aside_goes(tidy):
 
 def test_both_go_in_one_script(world, make_environment, tidy):
     world.environment = make_environment(backup={"keep": 1})
-    text = tidy(DESTRUCTIVE, made="20300102T000000Z", backups=(BACKUP,))
+    text = tidy(DESTRUCTIVE, made=Made("20300102T000000Z"), backups=(BACKUP,))
     assert text.endswith("\ndrop_aside\nprune_backups 20300101T000000Z\n")
 
 
