@@ -12,6 +12,8 @@ from deployments.plan import Step
 from deployments.request import Request
 from deployments.target import Target
 
+TRIAL = "migration.sql"
+"""The SQL that is tried, in the run's `incoming`."""
 ROLES = "owner and application, their grants and time-outs"
 
 
@@ -120,4 +122,14 @@ class DatabasePlan:
         wanted = self.change.exclusive or self.target.environment.backup.before_migration
         if fresh or not wanted or self.seen.revision is None or self.backed_up:
             return []
-        return [self._make.back_up("restore" if self.change.kind == "restore" else "migration")]
+        if self.change.kind == "restore":
+            return [self._make.back_up("restore")]
+        trial = f"{self.request.incoming}/{TRIAL}" if self.trial else ""
+        return [self._make.back_up("migration", trial)]
+
+    @property
+    def trial(self) -> str:
+        """The migration's SQL, where a backup is restored and it can be tried there."""
+        if self.target.environment.backup.verify != "restore" or self.change.migration is None:
+            return ""
+        return self.change.migration.sql or ""

@@ -34,12 +34,16 @@ class DatabaseSteps:
         )  # fmt: skip
         return Step("prepare roles", reason, script)
 
-    def back_up(self, reason: Reason) -> Step:
-        """A backup on the host, with a description that the host completes."""
+    def back_up(self, reason: Reason, trial: str = "") -> Step:
+        """A backup on the host, with a description that the host completes.
+
+        trial: the migration's SQL on the host, tried where the backup is restored to verify it.
+        """
         size, verify = self.seen.database_bytes, self.target.environment.backup.verify
-        script = backup.back_up(self.on, self._described(reason), verify, _patience(size))
+        script = backup.back_up(self.on, self._described(reason), verify, _patience(size), trial)
         words = {n: f"before the {n}" for n in ("migration", "restore")}
         said = {**words, "adoption": "before the first deploy"}.get(reason, reason)
+        said += ", which is tried on it" if trial else ""
         return Step("back up database", said, script, about=f"about {_megabytes(size)}")
 
     def _described(self, reason: Reason) -> str:

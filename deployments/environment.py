@@ -127,7 +127,8 @@ class BackupPolicy(_Strict):
     before_migration: bool = True
     """Make one before each migration, in the deploy itself."""
     verify: Literal["read", "restore"] = "read"
-    """`read` has PostgreSQL read each backup to its end; `restore` restores it as well."""
+    """`read` has PostgreSQL read each backup to its end; `restore` restores it as well, and
+    tries a migration there before it changes the database."""
     every_hours: Annotated[int, Field(ge=0, le=720)] = 0
     """Hours between two scheduled backups; 0 means none."""
     drill_hours: Annotated[int, Field(ge=0, le=2160)] = 0

@@ -8,7 +8,7 @@ from deployments.adopted import NAME, RELEASE
 from deployments.changes import Change, changes, digest_of, secrets_changed
 from deployments.commands import adopt as adopting
 from deployments.commands import files as filing
-from deployments.database_plan import DatabasePlan
+from deployments.database_plan import TRIAL, DatabasePlan
 from deployments.edge import read_slots, render
 from deployments.ledger import canonical
 from deployments.observation import Candidate, Observation
@@ -190,6 +190,7 @@ class Planner:
             ".env.now": render_env(target.env_now(seen)),
             "haproxy.cfg": target.edge_config(seen),
             **target.login_file(),
+            **({TRIAL: self._data.trial} if self._data.trial else {}),
         }
 
 

@@ -59,7 +59,7 @@ back_up() {
   mv -f "$file.part" "$file"
   printf '%s\n' "${described//\"@CONTENTS@\"/$what}" > "backups/$id.json.part"
   mv -f "backups/$id.json.part" "backups/$id.json"
-  if [ "$2" = restore ]; then drill "$id" "$(sha256sum < "$file" | cut -c1-64)"; fi
+  if [ "$2" = restore ]; then drill "$id" "$(sha256sum < "$file" | cut -c1-64)" "$3"; fi
   say "@backup $id $(stat -c %s "$file")"
 }
 """
@@ -157,6 +157,11 @@ SQL
 drill() {
   load "$1" "$2" "${name}_drill"
   say "restored beside the database: $(sql_in "${name}_drill" <<< 'SELECT count(*) FROM pg_stat_user_tables') tables"
+  if [ -n "${3:-}" ]; then
+    sql_in "${name}_drill" < "$3" >/dev/null ||
+      { drop "${name}_drill"; fail "the migration does not work on a restored copy of this database"; }
+    say "the migration works on a restored copy"
+  fi
   drop "${name}_drill"
 }
 """
@@ -186,15 +191,15 @@ class On:
         return [call("declare", f"{key}={value}") for key, value in named.items()]
 
 
-def back_up(on: On, described: str, verify: str, timeout: int) -> Script:
+def back_up(on: On, described: str, verify: str, timeout: int, trial: str = "") -> Script:
     """Dump, read back, describe. The last line of output is `@backup <id> <bytes>`.
 
     described: one JSON line with `@ID@`, `@AT@`, `@RUN@`, `@SERVER@`, `@BYTES@`, `@SHA256@`
     and `@CONTENTS@` in it, which the host fills in. verify: `restore` also restores it, into
-    a database that is dropped again.
+    a database that is dropped again. trial: a file of SQL on the host that is tried there.
     """
     drilled = _RESTORE if verify == "restore" else ""
-    parts = (_DATABASE, *on.settings(), drilled, _BACKUP, call("back_up", described, verify))
+    parts = (_DATABASE, *on.settings(), drilled, _BACKUP, call("back_up", described, verify, trial))
     return Script(join(*parts), timeout=timeout)
 
 

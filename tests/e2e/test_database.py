@@ -236,3 +236,24 @@ def test_what_crashes_in_its_bake_window_is_undone(world) -> None:
     assert "as before" in ended.json["server"]
     assert world.version() == "d3"
     assert world.ledger()[-1]["outcome"] == "undone"
+
+
+def test_a_migration_that_fails_on_the_rows_is_found_on_a_restored_copy(world) -> None:
+    """Squawk reads statements; that rows stand in the way is only seen where they are."""
+    file = world.environments / "sandbox.toml"
+    text = file.read_text()
+    file.write_text(f'{text}\n[backup]\nverify = "restore"\n')
+    before, there, ledger = rows(world), world.containers(), len(world.ledger())
+    world.add_migration("every_room", "ALTER TABLE messages ALTER COLUMN room SET NOT NULL")
+    try:
+        with world.broken({"src/version.py": ('"d4"', '"d5"')}, "rooms"):
+            ended = deploy(world, "--approve", "to see it tried")
+    finally:
+        file.write_text(text)
+    assert ended.code == 1, ended.stdout
+    assert "the migration does not work on a restored copy" in ended.json["error"]
+    assert "contains null values" in ended.json["error"]
+    assert (rows(world), set(world.containers())) == (before, set(there))
+    assert world.version() == "d3"
+    assert [line["outcome"] for line in world.ledger()[ledger:]] == ["undone"]
+    assert databases(world) == {"postgres", "homeguru"}

@@ -10,6 +10,7 @@ from deployments import retention
 from deployments.backups import Backup, Loss, Made
 from deployments.database_steps import DatabaseSteps
 from deployments.datachange import KEEP, DataChange
+from deployments.environment import BackupPolicy
 from deployments.migration import Finding, Migration, unjudged
 
 SQL = "ALTER TABLE users ADD COLUMN note TEXT;"
@@ -70,6 +71,34 @@ def test_what_its_steps_say(world, plan):
     assert reasons(made)["back up database"] == "before the migration"
     assert reasons(made)["migrate"] == "from 0002 to 0003, by api's image"
     assert ("back up database", "before the migration, about 70 MB") in made.lines()
+
+
+@pytest.fixture
+def restored(world):
+    """Backups are verified by a restore."""
+    policy = BackupPolicy(verify="restore")
+    world.environment = world.environment.model_copy(update={"backup": policy})
+    return world
+
+
+def test_a_migration_is_tried_where_its_backup_is_restored(restored, plan):
+    made = plan(ADDITIVE)
+    assert reasons(made)["back up database"] == "before the migration, which is tried on it"
+    last = scripts(made)["back up database"].splitlines()[-1]
+    assert last.endswith(" restore .incoming/token/migration.sql")
+    planner = restored.planner(restored.target(api="api-2"), restored.settled())
+    planner = replace(planner, request=replace(planner.request, data=ADDITIVE))
+    assert planner.files(made, "anna", "run-1")["migration.sql"] == SQL
+
+
+def test_what_has_no_sql_is_not_tried(restored, plan):
+    made = plan(DataChange("migrate", unjudged("it asks the database")))
+    assert reasons(made)["back up database"] == "before the migration"
+    assert scripts(made)["back up database"].splitlines()[-1].endswith(" restore ''")
+
+
+def test_a_restore_tries_nothing(restored, plan):
+    assert reasons(plan(RESTORE, "rollback"))["back up database"] == "before the restore"
 
 
 @pytest.mark.parametrize("data", [NONE_DUE, KEEP])
