@@ -99,7 +99,8 @@ class Executor:
             if text.startswith("@revision "):
                 _, after = (None if w == "-" else w for w in text.split()[1:3])
                 self.recorder.revision = self.recorder.revision.model_copy(update={"after": after})
-            if text == "@brought back":
+            if text.startswith("@brought-back "):
+                self.recorder.beside = text.split()[1]
                 before = self.recorder.revision.before
                 self.recorder.revision = self.recorder.revision.model_copy(update={"after": before})
             if text.startswith("@backup "):

@@ -149,6 +149,8 @@ class Operation:
         revision = self.recorder.revision
         if revision.after != revision.before:
             state += f"; the database stays at revision {revision.after}"
+        if self.recorder.beside:
+            state += f"; what was written meanwhile is in the database {self.recorder.beside}"
         return _told(failure, state)
 
     def _back(self, planned: Planned) -> None:

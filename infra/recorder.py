@@ -28,6 +28,8 @@ class Recorder:
     revision: Revision = field(default_factory=Revision)
     made: Made | None = None
     """The backup that this run made."""
+    beside: str = ""
+    """Name under which a database is kept that an undo replaced."""
     begun: bool = False
     """Whether the run's own journal line was written: something may have changed."""
     _started: float = field(default_factory=time.monotonic)

@@ -142,7 +142,7 @@ bring_back() {
   if ! there "$aside"; then say "already brought back"; return; fi
   drop "${name}_undone"
   exchange "$aside" "${name}_undone"
-  say "@brought back"
+  say "@brought-back ${name}_undone"
   say "the database of before is back; what the restored one held is kept as ${name}_undone"
 }
 # Nothing is at work when this runs, so nothing of this kind is needed any more.

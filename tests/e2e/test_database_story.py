@@ -1,0 +1,136 @@
+"""The database through three releases and back: rows, a failure in the bake window, a way home."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import World, say, world_of_its_own
+from tests.e2e.test_database import NOBODY, databases, deploy, rows, sql, version, write
+
+pytestmark = [pytest.mark.e2e, pytest.mark.database]
+
+LATE = "import os, threading\nthreading.Timer(25, os._exit, [1]).start()\nsettings = Settings"
+releases: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_of_its_own("data", tmp_path_factory.mktemp("data"), "") as found:
+        yield found
+
+
+@contextmanager
+def writing(world: World) -> Iterator[list[str]]:
+    """Somebody writes all the while; the texts that were acknowledged."""
+    acked: list[str] = []
+    done = threading.Event()
+
+    def write_on() -> None:
+        with httpx.Client(base_url=world.info.api_url, trust_env=False, timeout=5) as client:
+            number = 0
+            while not done.wait(0.1):
+                number += 1
+                body = {"text": f"meanwhile {number}"}
+                try:
+                    if client.post("/messages", json=body).status_code == 201:
+                        acked.append(body["text"])
+                except httpx.HTTPError:
+                    continue
+
+    thread = threading.Thread(target=write_on)
+    thread.start()
+    try:
+        yield acked
+    finally:
+        done.set()
+        thread.join()
+
+
+def texts(world: World, database: str = "homeguru") -> set[str]:
+    return set(sql(world, "SELECT text FROM messages", database).splitlines())
+
+
+def test_the_first_two_releases(world: World) -> None:
+    version(world, "v1")
+    first = deploy(world)
+    assert first.code == 0, first.stderr
+    write(world, 20)
+    world.add_migration("room", "ALTER TABLE messages ADD COLUMN room text DEFAULT 'kitchen'")
+    version(world, "v2")
+    second = deploy(world)
+    assert second.code == 0, second.stderr
+    write(world, 5)
+    releases.update(v1=first.json["release"], v2=second.json["release"])
+    assert rows(world) == 25
+
+
+def test_the_third_is_stopped_then_approved_and_fails_in_its_bake_window(world: World) -> None:
+    file = world.environments / "sandbox.toml"
+    text = file.read_text()
+    file.write_text(text.replace("[host]", "bake_minutes = 1\n\n[host]", 1))
+    containers = world.containers()
+    world.add_migration("no_room", "ALTER TABLE messages DROP COLUMN room")
+    changes = {"src/version.py": ('"v2"', '"v3"'), "src/api/main.py": ("settings = Settings", LATE)}
+    try:
+        with world.broken(changes, "v3, which crashes"):
+            stopped = deploy(world, **NOBODY)
+            assert stopped.code == 3, stopped.stdout
+            assert "destructive: ALTER TABLE messages DROP COLUMN room" in stopped.stderr
+            assert world.containers() == containers
+            begin = time.monotonic()
+            with writing(world) as acked:
+                failed = deploy(world, "--approve", "nothing reads it")
+            took = time.monotonic() - begin
+    finally:
+        file.write_text(text)
+    assert failed.code == 1, failed.stdout
+    assert re.search("crashed while it was watched: api|verification failed: api", failed.stderr)
+    assert "runs 2-" in failed.json["server"]
+    assert "as before" in failed.json["server"]
+    assert (world.version(), world.ledger()[-1]["outcome"]) == ("v2", "undone")
+    assert sql(world, "SELECT DISTINCT room FROM messages") == "kitchen"
+    # What the third release's database took meanwhile is kept beside this one, by name.
+    assert databases(world) == {"postgres", "homeguru", "homeguru_undone"}
+    assert "what was written meanwhile is in the database homeguru_undone" in failed.json["server"]
+    here, beside = texts(world), texts(world, "homeguru_undone")
+    assert set(acked) <= here | beside
+    assert len(set(acked) - here) > 0, "nothing was written in the window: this proves nothing"
+    say(f"failed in its bake window and undone after {took:.0f} s; {len(acked)} rows acknowledged "
+        f"meanwhile, {len(set(acked) - here)} of them in homeguru_undone, 0 nowhere")  # fmt: skip
+
+
+def test_it_comes_again_and_is_rolled_back_with_a_restore(world: World) -> None:
+    world.add_migration("no_room", "ALTER TABLE messages DROP COLUMN room")
+    version(world, "v4")
+    ended = deploy(world, "--approve", "nothing reads it")
+    assert ended.code == 0, ended.stderr
+    before = rows(world)
+    write(world, 3)
+    refused = world.homeguru("rollback", "--env", "sandbox", "--json")
+    assert refused.code == 3
+    assert "DROP COLUMN room" in refused.json["error"]
+    back = ("rollback", "--env", "sandbox", "--database", "restore", "--json")
+    asked = world.homeguru(*back, **NOBODY)
+    assert asked.code == 3
+    assert "public.messages: 3 inserted, 0 updated, 0 deleted since" in asked.stderr
+    ended = world.homeguru(*back, "--approve", "three rows are less than a broken api")
+    assert ended.code == 0, ended.stderr
+    assert (world.version(), rows(world)) == ("v2", before)
+
+
+def test_the_first_release_works_on_what_was_only_added_to(world: World) -> None:
+    before = rows(world)
+    ended = world.homeguru("rollback", releases["v1"], "--env", "sandbox", "--json")
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert (world.version(), rows(world)) == ("v1", before)
+    write(world, 1)
+    assert world.ok("verify", "--env", "sandbox")["outcome"] == "ok"
+    verified = world.homeguru("audit", "verify", "--env", "sandbox")
+    assert verified.code == 0, verified.stderr
