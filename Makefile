@@ -43,7 +43,7 @@ database-test: .venv/.ready ## Backups, judged migrations, restores and what kil
 	@$(BIN)/pytest -m database
 
 faults: .venv/.ready ## A fault before every step of deploy, rollback, restore and migrate; prints the table
-	@$(BIN)/pytest -m faults -s
+	@$(BIN)/pytest -n 2 --dist load -m faults tests/e2e/faults
 
 bench: .venv/.ready ## What a release costs beside its containers; prints figures
 	@$(BIN)/pytest -m benchmark tests/benchmarks -s

@@ -21,6 +21,9 @@ from tests.e2e.conftest import World, say
 
 HANDS = ("migrate", "downgrade", "restore database", "replace api", "replace bot", "record")
 """Steps before or in which state changes hands: every fault comes there."""
+VERBS = ("deploy", "rollback", "restore", "migrate")
+LATER = ("rollback", "restore")
+"""Verbs that begin with the later of the two releases."""
 PATIENCE = 240
 
 
@@ -29,6 +32,8 @@ class Cell:
     verb: str
     step: str
     fault: str
+    place: int = 0
+    """Of the step in its verb, from 0."""
 
     @property
     def key(self) -> str:
@@ -44,6 +49,7 @@ class Result:
     seconds: float
     again: float
     rows: int
+    place: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -142,6 +148,7 @@ class Matrix:
         self.writer = Writer(world.info.api_url)
         self.faults: dict[str, Callable[[Deployer], None]] = {
             "sigkill": self._sigkill, "ssh cut": self._ssh_cut, "ctrl-c": self._ctrl_c,
+            "cancel": self._cancel,
             "network": self._network, "engine": self._engine, "registry": self._registry,
             "postgres": self._postgres, "disk full": self._disk_full,
         }  # fmt: skip
@@ -170,15 +177,21 @@ class Matrix:
         """The boundaries of a verb: its steps, and the record at the end. Leaves it carried out."""
         return [*self.run(verb).steps, "record"]
 
+    @property
+    def at_after(self) -> bool:
+        """Which of the two releases runs."""
+        return self._current() == self.after
+
+    def _current(self) -> str:
+        return self.world.on_server("cat current 2>/dev/null || true").partition("-")[2]
+
     def settle(self, verb: str) -> None:
         """The state that a cell of this verb begins with."""
-        current = self.world.on_server("cat current 2>/dev/null || true").partition("-")[2]
-        wanted = self.after if verb in ("rollback", "restore") else self.before
-        if verb == "migrate" and self._revision() != self._first:
+        later = verb in LATER
+        if not later and self._revision() != self._first:
             self.run("deploy")
-            current = self.after
-        if current != wanted:
-            self.run("deploy" if wanted == self.after else "rollback")
+        if self.at_after != later:
+            self.run("deploy" if later else "rollback")
 
     def begin(self) -> None:
         """The first release, and the revision that it has."""
@@ -190,10 +203,7 @@ class Matrix:
 
     def known(self) -> dict[str, Result]:
         """Results of this and of earlier runs on the same commit."""
-        if not self.file.exists():
-            return {}
-        rows = map(json.loads, self.file.read_text().splitlines())
-        return {row["cell"]: Result(**row) for row in rows}
+        return {result.cell: result for result in read(self.file)}
 
     def play(self, cell: Cell) -> Result:
         """One cell: the fault, one run more, and whether all is as it must be."""
@@ -217,7 +227,13 @@ class Matrix:
             wrong.append(f"the next run ended {code_again}: {again.text[-400:]}")
         wrong += self._amiss(cell, conflicts, first.text + again.text)
         result = Result(
-            cell.key, code, round(seconds, 1), round(took, 1), len(self.writer.acked) - acked, wrong
+            cell.key,
+            code,
+            round(seconds, 1),
+            round(took, 1),
+            len(self.writer.acked) - acked,
+            cell.place,
+            wrong,
         )
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a") as file:
@@ -228,7 +244,7 @@ class Matrix:
     def _amiss(self, cell: Cell, conflicts: int, printed: str) -> list[str]:
         server, wrong = self.world.on_server, []
         wanted = self.after if cell.verb in ("deploy", "restore") else self.before
-        current = server("cat current").partition("-")[2]
+        current = self._current()
         if current != wanted:
             wrong.append(f"current is {current}, not {wanted}")
         if (
@@ -292,6 +308,10 @@ class Matrix:
     def _ctrl_c(self, deployer: Deployer) -> None:
         os.kill(deployer.process.pid, signal.SIGINT)
 
+    def _cancel(self, deployer: Deployer) -> None:
+        # What a worker sends to a run that was cancelled through the API.
+        os.kill(deployer.process.pid, signal.SIGTERM)
+
     def _ssh_cut(self, deployer: Deployer) -> None:
         self._root("pkill -KILL -f '^sshd: systech' || true")
         deployer.go()
@@ -324,6 +344,19 @@ class Matrix:
         deployer.go()
         deployer.end()
         self.world.on_server("rm -f fill")
+
+
+def read(file: Path) -> list[Result]:
+    """Results that a run has left so far, in the order of the table."""
+    if not file.exists():
+        return []
+    found = {row["cell"]: Result(**row) for row in map(json.loads, file.read_text().splitlines())}
+    return sorted(found.values(), key=lambda r: (VERBS.index(r.cell.split(" | ")[0]), r.place))
+
+
+def next_of(cells: list[Cell], at_after: bool) -> Cell:
+    """The next cell: one that begins where the last one ended, if there is one."""
+    return next((c for c in cells if (c.verb in LATER) == at_after), cells[0])
 
 
 def table(results: list[Result]) -> str:
