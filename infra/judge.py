@@ -53,10 +53,11 @@ class Judge:
         """What a rollback to an earlier release does; raises Refused when it cannot be."""
         to = line.revision.after
         foreign = target.adopted is not None and not target.adopted.ours
+        if choice == "restore" and target.stack.deploy.database is not None:
+            # Asked for by name: rows may be wrong where the schema is the same.
+            return self._restored(target, line, seen)
         if to == seen.revision or (target.stack.deploy.migrate is None and not foreign):
             return KEEP
-        if choice == "restore":
-            return self._restored(target, line, seen)
         if foreign:
             raise self._not_ours(line, seen)
         if choice == "downgrade":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from deployments.datachange import KEEP, Choice
 from deployments.errors import Refused
 from deployments.ledger import Revision
 from deployments.rollback import check_rollback
 from deployments.stack import parse_stack
+from infra.judge import Judge
 
 
 @pytest.fixture
@@ -56,3 +59,21 @@ def test_an_image_that_does_not_migrate_is_harmless(world, stack_with):
 def test_a_stack_without_migrations_is_harmless(world, stack):
     without = replace(stack, deploy=stack.deploy.model_copy(update={"migrate": None}))
     _check(world, without, "0001")
+
+
+@pytest.mark.parametrize("after", ["0001", "0002"])
+def test_a_restore_is_a_restore_where_the_schema_is_the_same_too(world, after):
+    """Found by the button: the choice was passed over when both releases have one revision."""
+    seen = world.settled(revision="0002")
+    host = SimpleNamespace(environment=world.environment)
+    line = world.line(1, revision=Revision(before=None, after=after))
+    with pytest.raises(Refused) as caught:
+        Judge(host, None).back(world.target(), line, seen, Choice.restore)
+    assert caught.value.what.startswith("no backup was made while release 1-prod-")
+
+
+def test_a_database_that_may_stay_stays(world):
+    seen = world.settled(revision="0002")
+    line = world.line(1, revision=Revision(before=None, after="0002"))
+    for choice in (Choice.keep, Choice.downgrade):
+        assert Judge(None, None).back(world.target(), line, seen, choice) == KEEP
