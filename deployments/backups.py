@@ -8,9 +8,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from deployments.environment import BackupPolicy
 from deployments.errors import Refused
 from deployments.manifest import nearest
+from deployments.policy import BackupPolicy
 
 Reason = Literal["migration", "restore", "asked", "schedule", "adoption"]
 

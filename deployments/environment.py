@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-)
+from pydantic import Field, StringConstraints, ValidationError, field_validator
 
 from deployments.errors import WrongUse
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-Project = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
-Directory = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
-Registry = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?$")]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
-
-
-def _check_host_key(line: str) -> str:
-    if not re.fullmatch(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/=]+", line):
-        raise ValueError('a host key reads "ssh-ed25519 AAAA...": type and base64, no host name')
-    return line
+from deployments.fields import (
+    Directory,
+    HostKey,
+    Name,
+    Project,
+    Registry,
+    Strict,
+    Url,
+    VariableName,
+)  # fmt: skip
+from deployments.policy import BackupPolicy, Need, Notices, OffHostCopy, Retention, Verify, Watch
 
 
-HostKey = Annotated[str, AfterValidator(_check_host_key)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Host(_Strict):
+class Host(Strict):
     """How the server is reached. `host_keys` are pinned: an unknown key means stop."""
 
     address: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:-]+$")]
@@ -50,115 +32,21 @@ class Host(_Strict):
     """Give the server the deployer's registry through an SSH reverse tunnel."""
 
 
-class Secrets(_Strict):
+class Secrets(Strict):
     """Names only. Values come from the process environment, then from the 0600 `file`."""
 
     file: str = ""
     names: tuple[VariableName, ...] = ()
 
 
-class RegistryLogin(_Strict):
+class RegistryLogin(Strict):
     """Names of the variables that hold a registry's user and token; empty means anonymous."""
 
     user: VariableName
     token: VariableName
 
 
-class Verify(_Strict):
-    """What this environment asks less of than the Compose file's `x-deploy`."""
-
-    leave_out: tuple[str, ...] = ()
-    """Services that are not verified at all."""
-    skip: dict[str, tuple[Literal["outside", "connected", "exec"], ...]] = {}
-    """Probes that are not asked of a service."""
-
-
-class Need(_Strict):
-    """What preflight asks of the host, in MiB."""
-
-    disk_mb: Annotated[int, Field(ge=0)] = 2048
-    memory_mb: Annotated[int, Field(ge=0)] = 256
-
-
-class Watch(_Strict):
-    """What the scheduled verification asks, and how often."""
-
-    every: Annotated[int, Field(ge=0, le=86400)] = 300
-    """Seconds between two scheduled verifications; 0 means none."""
-    heal: bool = False
-    """Deploy the current release again when the server drifted from it."""
-    backup_hours: Annotated[int, Field(ge=0)] = 0
-    """Age, in hours, that the newest backup may have; 0 asks nothing."""
-    disk_mb: Annotated[int, Field(ge=0)] = 1024
-    """Free space, in MiB, below which the server is not well."""
-    memory_mb: Annotated[int, Field(ge=0)] = 128
-    """Free memory, in MiB, below which the server is not well."""
-    certificate_days: Annotated[int, Field(ge=0)] = 14
-    """Days that a certificate must still be valid."""
-
-
-class OffHostCopy(_Strict):
-    """Where a copy of each backup goes, from the deployer; `to` empty means nowhere."""
-
-    to: Annotated[
-        str,
-        StringConstraints(
-            pattern=r"^$|^s3://[a-z0-9.-]+(/\S*)?$|^sftp://\w+@[A-Za-z0-9.-]+(:\d+)?/\S*$"
-        ),
-    ] = ""
-    """`s3://bucket/prefix` or `sftp://user@host:port/folder`."""
-    recipient: str = ""
-    """age1...: copies are encrypted for whoever has the identity; empty: they are not."""
-    endpoint: Url | Literal[""] = ""
-    """Of an S3 that is not Amazon's."""
-    region: str = ""
-    access_key: VariableName | Literal[""] = ""
-    secret_key: VariableName | Literal[""] = ""
-    """Names of the secrets that hold S3's two keys."""
-    key_file: str = ""
-    """Private key for SFTP, relative to this file."""
-    host_keys: tuple[HostKey, ...] = ()
-    """The SFTP server's keys, pinned as the host's are."""
-
-
-class BackupPolicy(_Strict):
-    """Backups of the database on the host: when one is made, and how long it is kept."""
-
-    before_migration: bool = True
-    """Make one before each migration, in the deploy itself."""
-    verify: Literal["read", "restore"] = "read"
-    """`read` has PostgreSQL read each backup to its end; `restore` restores it as well, and
-    tries a migration there before it changes the database."""
-    every_hours: Annotated[int, Field(ge=0, le=720)] = 0
-    """Hours between two scheduled backups; 0 means none."""
-    drill_hours: Annotated[int, Field(ge=0, le=2160)] = 0
-    """Hours between two scheduled drills, each of which restores the newest backup; 0: none."""
-    keep: Annotated[int, Field(ge=1)] = 10
-    keep_days: Annotated[int, Field(ge=1)] = 90
-    keep_mb: Annotated[int, Field(ge=1)] = 20480
-    """Kept until there are more, older or bigger ones than this; the newest always stays."""
-
-
-class Retention(_Strict):
-    """What the host keeps of releases that ran before; its ledger it keeps for ever."""
-
-    releases: Annotated[int, Field(ge=2)] = 10
-    """Good releases that a rollback can go back to: their records and images."""
-    journals: Annotated[int, Field(ge=10)] = 200
-    """Journals of runs, the newest ones."""
-
-
-class Notices(_Strict):
-    """Who is told, and in which language."""
-
-    urls: VariableName | Literal[""] = ""
-    """Name of the secret that holds apprise's URLs, one or more, apart by white space."""
-    language: Literal["en", "ru"] = "en"
-    telegram_api: Url | Literal[""] = ""
-    """A Bot API server of your own; empty means Telegram's."""
-
-
-class Environment(_Strict):
+class Environment(Strict):
     """One target of deployments, read from `<name>.toml`."""
 
     v: Literal[1]
@@ -177,12 +65,12 @@ class Environment(_Strict):
     lock_wait: Annotated[int, Field(ge=0, le=3600)] = 0
     """Seconds that a second run waits for the first; 0 refuses at once."""
     host: Host
-    build: dict[VariableName, str] = {}
-    variables: dict[VariableName, str] = {}
+    build: dict[VariableName, str] = Field(default_factory=dict)
+    variables: dict[VariableName, str] = Field(default_factory=dict)
     secrets: Secrets = Secrets()
-    images: dict[str, str] = {}
+    images: dict[str, str] = Field(default_factory=dict)
     """Images that are not built here, by service, as the host pulls them."""
-    urls: dict[str, Url] = {}
+    urls: dict[str, Url] = Field(default_factory=dict)
     verify: Verify = Verify()
     need: Need = Need()
     healthy_within: Annotated[int, Field(ge=1, le=3600)] = 180
@@ -232,6 +120,11 @@ class Environment(_Strict):
     def ssh(self) -> str:
         """Shown to people: `user@address:port`."""
         return f"{self.host.user}@{self.host.address}:{self.host.port}"
+
+
+def limit_name(environment: str) -> str:
+    """Prefect's name for an environment's place in the queue: one run at a time."""
+    return f"env-{environment}"
 
 
 def parse_environment(name: str, data: dict[str, Any], path: str) -> Environment:

@@ -6,10 +6,10 @@ from deployments.backups import Made, expired
 from deployments.commands import backup, prune
 from deployments.commands.quote import Script, join
 from deployments.database_steps import DatabaseSteps
-from deployments.environment import Retention
 from deployments.ledger import Ledger, seq_of
 from deployments.observation import Observation
 from deployments.plan import Plan
+from deployments.policy import Retention
 from deployments.target import Target
 
 

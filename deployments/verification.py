@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from deployments.changes import digest_of, short
-from deployments.environment import Watch
 from deployments.observation import Observation
+from deployments.policy import Watch
 from deployments.target import Target
 
 Question = tuple[str, str, tuple[str, ...]]

@@ -20,8 +20,9 @@ import paramiko
 import pyrage  # type: ignore[import-untyped]
 
 from deployments.backups import Backup
-from deployments.environment import Host, OffHostCopy
+from deployments.environment import Host
 from deployments.errors import Refused, StepFailed, Unreachable, WrongUse
+from deployments.policy import OffHostCopy
 from infra.age import recipient
 from infra.environments import Located
 from infra.ssh import Remote, connected_sftp

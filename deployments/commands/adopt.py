@@ -12,10 +12,6 @@ from deployments.commands.prelude import prelude
 from deployments.commands.quote import Script, call, join
 from deployments.environment import Environment
 
-_EMIT = r"""
-emit() { printf '%s ' "$1"; base64 -w0; echo; }
-"""
-
 _SURVEY = r"""
 label() { docker inspect -f "{{index .Config.Labels \"com.docker.compose.project.$2\"}}" "$1"; }
 containers() {
@@ -132,7 +128,7 @@ start_again() {
 
 def survey(environment: Environment, database: str) -> Script:
     """Read what runs under the environment's project. database: its service, or empty."""
-    return Script(join(prelude(environment), _EMIT, _SURVEY, call("survey", database)))
+    return Script(join(prelude(environment), _SURVEY, call("survey", database)))
 
 
 def keep(incoming: str, adoption: Adoption) -> Script:

@@ -41,7 +41,6 @@ migrate() {
 
 
 _RENDER = r"""
-emit() { printf '%s ' "$1"; base64 -w0; echo; }
 render() {
   local incoming=$1 service=$2 variable=$3 image=$4 code=0
   shift 4

@@ -19,7 +19,6 @@ from deployments.ledger import canonical
 FOLDER = "deadman"
 FILES = f"{FOLDER}/files"
 """Where the files of the release to go back to lie, while it is armed."""
-DISARM = f"rm -rf {FOLDER}"
 
 _WATCH = r"""
 silence() { say $(($(date +%s) - $(stat -c %Y lock/beat 2>/dev/null || date +%s))); }
@@ -40,7 +39,7 @@ watch() {
 note() { printf '%s\n' "${1//@AT@/$(now)}" >> "journal/$(cat deadman/run).jsonl"; }
 # Each step in a shell of its own, as a deployer would call it.
 go_back() {
-  local begin=$1 end=$2 failed=$3 number=0 each
+  local begin=$1 end=$2 failed=$3 each
   note "$begin"
   for each in deadman/step-*.sh; do
     if ! bash "$each"; then note "$failed"; exit 1; fi

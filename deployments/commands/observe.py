@@ -12,9 +12,7 @@ from deployments.stack import Stack
 
 Weighing = Literal["keep", "discard", "former", "present"]
 
-# Each section is one line, `name base64`, so that no content can break the frame.
 _EMIT = r"""
-emit() { printf '%s ' "$1"; base64 -w0; echo; }
 emit_file() { if [ -f "$2" ]; then emit "$1" < "$2"; fi; }
 """
 

@@ -20,6 +20,8 @@ ids() {
 }
 name_of() { docker inspect -f '{{.Name}}' "$1" | cut -c2-; }
 is_running() { [ "$(docker inspect -f '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
+# Each section of an answer is one line, `name base64`, so that no content can break the frame.
+emit() { printf '%s ' "$1"; base64 -w0; echo; }
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 """
 

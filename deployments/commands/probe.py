@@ -7,7 +7,6 @@ from deployments.commands.quote import Script, call, join
 from deployments.environment import Environment
 
 _PROBE = r"""
-emit() { printf '%s ' "$1"; base64 -w0; echo; }
 ask() {
   local name=$1 service=$2 id code=0 answer
   shift 2

@@ -11,16 +11,11 @@ from contextlib import contextmanager
 
 from prefect.concurrency.sync import concurrency
 
-from deployments.environment import Environment
+from deployments.environment import Environment, limit_name
 from deployments.errors import Locked
 
 LEASE = 60.0
 """Seconds after which the slot of a killed run is free again."""
-
-
-def limit_name(environment: str) -> str:
-    """Name of an environment's limit."""
-    return f"env-{environment}"
 
 
 @contextmanager

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from deployments.environment import limit_name
 from infra.api.client import PrefectApi
 from infra.setup.changes import Change, every
 
 PREFIX = "env-"
-
-
-def limit_name(environment: str) -> str:
-    """Name of an environment's limit."""
-    return f"{PREFIX}{environment}"
 
 
 def ensure_limits(api: PrefectApi, environments: list[str]) -> list[Change]:

@@ -17,8 +17,8 @@ from deployments.backups import (
     of_release,
     read_backups,
 )
-from deployments.environment import BackupPolicy
 from deployments.errors import Refused
+from deployments.policy import BackupPolicy
 
 MB = 2**20
 

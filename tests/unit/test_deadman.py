@@ -135,7 +135,7 @@ def test_a_deployer_that_lives_is_left_alone(host):
 
 def test_its_file_removed_disarms_it(host):
     host.arm("touch went")
-    host.shell.run(deadman.DISARM)
+    host.shell.run("rm -rf deadman")
     time.sleep(4)
     assert not host.there("went")
 

@@ -10,8 +10,8 @@ from deployments import retention
 from deployments.backups import Backup, Loss, Made
 from deployments.database_steps import DatabaseSteps
 from deployments.datachange import KEEP, DataChange
-from deployments.environment import BackupPolicy
 from deployments.migration import Finding, Migration, unjudged
+from deployments.policy import BackupPolicy
 
 SQL = "ALTER TABLE users ADD COLUMN note TEXT;"
 DROP = Finding("destructive", "ALTER TABLE users DROP COLUMN name", "it may break clients")

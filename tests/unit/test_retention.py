@@ -6,8 +6,8 @@ import pytest
 
 from deployments import retention
 from deployments.commands import prune
-from deployments.environment import Retention
 from deployments.errors import Refused
+from deployments.policy import Retention
 
 DIGEST = "sha256:" + "a" * 64
 

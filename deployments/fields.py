@@ -1,0 +1,30 @@
+"""Kinds of fields in an environment file, and the table that takes no unknown ones."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Project = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Directory = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
+Registry = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+
+
+def _check_host_key(line: str) -> str:
+    if not re.fullmatch(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/=]+", line):
+        raise ValueError('a host key reads "ssh-ed25519 AAAA...": type and base64, no host name')
+    return line
+
+
+HostKey = Annotated[str, AfterValidator(_check_host_key)]
+
+
+class Strict(BaseModel):
+    """A table of a file that people write: a key that nobody knows is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

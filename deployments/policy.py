@@ -1,0 +1,105 @@
+"""What an environment wants checked, watched, kept and told: tables of its file with defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from deployments.fields import HostKey, Strict, Url, VariableName
+
+
+class Verify(Strict):
+    """What this environment asks less of than the Compose file's `x-deploy`."""
+
+    leave_out: tuple[str, ...] = ()
+    """Services that are not verified at all."""
+    skip: dict[str, tuple[Literal["outside", "connected", "exec"], ...]] = Field(
+        default_factory=dict
+    )
+    """Probes that are not asked of a service."""
+
+
+class Need(Strict):
+    """What preflight asks of the host, in MiB."""
+
+    disk_mb: Annotated[int, Field(ge=0)] = 2048
+    memory_mb: Annotated[int, Field(ge=0)] = 256
+
+
+class Watch(Strict):
+    """What the scheduled verification asks, and how often."""
+
+    every: Annotated[int, Field(ge=0, le=86400)] = 300
+    """Seconds between two scheduled verifications; 0 means none."""
+    heal: bool = False
+    """Deploy the current release again when the server drifted from it."""
+    backup_hours: Annotated[int, Field(ge=0)] = 0
+    """Age, in hours, that the newest backup may have; 0 asks nothing."""
+    disk_mb: Annotated[int, Field(ge=0)] = 1024
+    """Free space, in MiB, below which the server is not well."""
+    memory_mb: Annotated[int, Field(ge=0)] = 128
+    """Free memory, in MiB, below which the server is not well."""
+    certificate_days: Annotated[int, Field(ge=0)] = 14
+    """Days that a certificate must still be valid."""
+
+
+class OffHostCopy(Strict):
+    """Where a copy of each backup goes, from the deployer; `to` empty means nowhere."""
+
+    to: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^$|^s3://[a-z0-9.-]+(/\S*)?$|^sftp://\w+@[A-Za-z0-9.-]+(:\d+)?/\S*$"
+        ),
+    ] = ""
+    """`s3://bucket/prefix` or `sftp://user@host:port/folder`."""
+    recipient: str = ""
+    """age1...: copies are encrypted for whoever has the identity; empty: they are not."""
+    endpoint: Url | Literal[""] = ""
+    """Of an S3 that is not Amazon's."""
+    region: str = ""
+    access_key: VariableName | Literal[""] = ""
+    secret_key: VariableName | Literal[""] = ""
+    """Names of the secrets that hold S3's two keys."""
+    key_file: str = ""
+    """Private key for SFTP, relative to this file."""
+    host_keys: tuple[HostKey, ...] = ()
+    """The SFTP server's keys, pinned as the host's are."""
+
+
+class BackupPolicy(Strict):
+    """Backups of the database on the host: when one is made, and how long it is kept."""
+
+    before_migration: bool = True
+    """Make one before each migration, in the deploy itself."""
+    verify: Literal["read", "restore"] = "read"
+    """`read` has PostgreSQL read each backup to its end; `restore` restores it as well, and
+    tries a migration there before it changes the database."""
+    every_hours: Annotated[int, Field(ge=0, le=720)] = 0
+    """Hours between two scheduled backups; 0 means none."""
+    drill_hours: Annotated[int, Field(ge=0, le=2160)] = 0
+    """Hours between two scheduled drills, each of which restores the newest backup; 0: none."""
+    keep: Annotated[int, Field(ge=1)] = 10
+    keep_days: Annotated[int, Field(ge=1)] = 90
+    keep_mb: Annotated[int, Field(ge=1)] = 20480
+    """Kept until there are more, older or bigger ones than this; the newest always stays."""
+
+
+class Retention(Strict):
+    """What the host keeps of releases that ran before; its ledger it keeps for ever."""
+
+    releases: Annotated[int, Field(ge=2)] = 10
+    """Good releases that a rollback can go back to: their records and images."""
+    journals: Annotated[int, Field(ge=10)] = 200
+    """Journals of runs, the newest ones."""
+
+
+class Notices(Strict):
+    """Who is told, and in which language."""
+
+    urls: VariableName | Literal[""] = ""
+    """Name of the secret that holds apprise's URLs, one or more, apart by white space."""
+    language: Literal["en", "ru"] = "en"
+    telegram_api: Url | Literal[""] = ""
+    """A Bot API server of your own; empty means Telegram's."""
