@@ -27,6 +27,18 @@ LATER = ("rollback", "restore")
 PATIENCE = 240
 
 
+LEFT = r"""
+echo "lock=$(flock -n lock/session true && flock -n lock/work true && echo free || echo taken)"
+echo "files=$(ls -d .incoming deadman secrets.env.previous 2>/dev/null | xargs)"
+echo "containers=$(docker ps -a --filter label=com.docker.compose.project=homeguru \
+  --format '{{.Label "com.docker.compose.service"}} {{.State}}' | sort | paste -sd,)"
+echo "unfinished=$(for f in journal/*.jsonl; do
+  tail -n 1 $f | grep -q '"event":"end".*"step":"run ' || echo $f
+done | xargs)"
+"""
+RUNNING = ",".join(f"{n} running" for n in ("api", "bot", "edge", "frontend", "postgres"))
+
+
 @dataclass(frozen=True)
 class Cell:
     verb: str
@@ -211,61 +223,40 @@ class Matrix:
         conflicts, acked = self._conflicts(), len(self.writer.acked)
         began = time.monotonic()
         with self.writer.writing():
-            first = self.deployer(cell.verb, cell.step)
-            stood = first.stands(cell.step)
-            if stood:
-                self.faults[cell.fault](first)
-            code = first.end()
-            seconds, began = time.monotonic() - began, time.monotonic()
+            first, wrong = self._struck(cell)
+            between = time.monotonic()
             again = self.deployer(cell.verb)
-            code_again = again.end()
-            took = time.monotonic() - began
-        wrong = [] if stood else ["never came to this step"]
-        if code is None:
-            wrong.append("the first run hung")
-        if code_again != 0:
-            wrong.append(f"the next run ended {code_again}: {again.text[-400:]}")
+            if code := again.end():
+                wrong.append(f"the next run ended {code}: {again.text[-400:]}")
+            ended = time.monotonic()
+        rows = len(self.writer.acked) - acked
         wrong += self._amiss(cell, conflicts, first.text + again.text)
-        result = Result(
-            cell.key,
-            code,
-            round(seconds, 1),
-            round(took, 1),
-            len(self.writer.acked) - acked,
-            cell.place,
-            wrong,
-        )
+        seconds, more = round(between - began, 1), round(ended - between, 1)
+        say(f"{cell.key}: {'; '.join(wrong) or 'converged'} ({seconds} + {more} s, {rows} rows)")
+        return Result(
+            cell.key, first.process.returncode, seconds, more, rows, cell.place, wrong
+        )  # fmt: skip
+
+    def _struck(self, cell: Cell) -> tuple[Deployer, list[str]]:
+        """The run that the fault meets, ended, and what is wrong with how it ended."""
+        first = self.deployer(cell.verb, cell.step)
+        stood = first.stands(cell.step)
+        if stood:
+            self.faults[cell.fault](first)
+        wrong = [] if stood else [f"never came to this step: {first.text[-400:]}"]
+        return first, wrong if first.end() is not None else [*wrong, "the first run hung"]
+
+    def keep(self, result: Result) -> None:
+        """Add it to the results of this commit."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a") as file:
             file.write(json.dumps(asdict(result)) + "\n")
-        say(f"{cell.key}: {'; '.join(wrong) or 'converged'} ({result.seconds} + {result.again} s)")
-        return result
 
     def _amiss(self, cell: Cell, conflicts: int, printed: str) -> list[str]:
-        server, wrong = self.world.on_server, []
         wanted = self.after if cell.verb in ("deploy", "restore") else self.before
         current = self._current()
-        if current != wanted:
-            wrong.append(f"current is {current}, not {wanted}")
-        if (
-            server("flock -n lock/session true && flock -n lock/work true && echo free || true")
-            != "free"
-        ):
-            wrong.append("a lock is left")
-        left = server("ls -d .incoming deadman secrets.env.previous 2>/dev/null || true")
-        wrong += [f"{file} is left" for file in left.split()]
-        counts = server(
-            "docker ps -a --filter label=com.docker.compose.project=homeguru --format "
-            "'{{.Label \"com.docker.compose.service\"}} {{.State}}' | sort"
-        )
-        if counts.split("\n") != [
-            f"{n} running" for n in ("api", "bot", "edge", "frontend", "postgres")
-        ]:
-            wrong.append(f"containers: {counts}")
-        unfinished = server(
-            'for f in journal/*.jsonl; do tail -n 1 $f | grep -q \'"event":"end".*"step":"run \' || echo $f; done'
-        )
-        wrong += [f"unfinished: {unfinished}"] if unfinished else []
+        wrong = [] if current == wanted else [f"current is {current}, not {wanted}"]
+        wrong += self._left()
         if cell.verb != "restore":
             wrong += self._lost()
         else:
@@ -275,9 +266,15 @@ class Matrix:
         if [s for s in self._secrets if s and s in printed]:
             wrong.append("a secret was printed")
         verified = self.world.homeguru("verify", "--env", "sandbox", PREFECT_API_URL="")
-        if verified.code != 0:
-            wrong.append(f"verify: {verified.stderr[-300:]}")
-        return wrong
+        return wrong if verified.code == 0 else [*wrong, f"verify: {verified.stderr[-300:]}"]
+
+    def _left(self) -> list[str]:
+        """What a run that is over must not leave: locks, files, containers, an open journal."""
+        found = dict(
+            line.split("=", 1) for line in self.world.on_server(LEFT).splitlines() if "=" in line
+        )
+        wanted = {"lock": "free", "files": "", "unfinished": "", "containers": RUNNING}
+        return [f"{n}: {found.get(n)!r}" for n, value in wanted.items() if found.get(n) != value]
 
     def _lost(self) -> list[str]:
         shown = self._sql("SELECT text FROM messages WHERE text LIKE 'row %'")
