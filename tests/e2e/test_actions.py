@@ -240,7 +240,8 @@ def test_rollback_and_verify_are_buttons_too(world, job: NewJob, mode: str) -> N
     assert memory.exists() == (mode == "ssh")
     ok(job("deploy", mode, inputs={"release": good}).run())
     assert world.version() == before
-    refused = job("rollback", mode, inputs={"database": "restore"}).run()
+    inputs = {"release": "previous", "database": "restore"}
+    refused = job("rollback", mode, inputs=inputs).run()
     assert refused.code == 3
     assert "no backup was made while release" in refused.log
 
