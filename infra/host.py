@@ -28,8 +28,9 @@ from deployments.stack import Stack
 from infra.environments import Located
 from infra.lock import SessionLock
 from infra.offhost import OffHost
+from infra.output import Log, Output
 from infra.registry import Registry
-from infra.ssh import Log, Output, Remote
+from infra.ssh import Remote
 from infra.tunnel import open_tunnel
 
 

@@ -20,9 +20,9 @@ from infra.actor import at_terminal
 from infra.assembly import Assembly
 from infra.host import Host
 from infra.lock import describe_owner
+from infra.manifests import find_manifest
 from infra.offhost import OffHost, off_host
 from infra.operation import Operation
-from infra.publishing import find_manifest
 from infra.targets import Targets
 
 

@@ -14,7 +14,8 @@ from deployments.environment import Environment
 from deployments.errors import Locked, StepFailed, Unreachable
 from deployments.journal import AT
 from deployments.ledger import canonical
-from infra.ssh import Log, Remote
+from infra.output import Log
+from infra.ssh import Remote
 
 _BEAT = 2.0
 

@@ -11,9 +11,8 @@ import logging
 import shlex
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,46 +22,15 @@ from fabric import Config, Connection
 from deployments.commands.quote import Script
 from deployments.environment import Environment, Host
 from deployments.errors import Refused, StepFailed, Unreachable, WrongUse
+from infra.output import Lines, Log, Output
 from infra.ssh_errors import connect_error
 
 # Its transport thread logs tracebacks of errors that we tell in a sentence.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
-Log = Callable[[str], None]
 CONNECT_TIMEOUT = 15
 DEAD_AFTER_MS = 10_000
 """An unanswered packet ends the connection, before the host frees the lock at 15 s."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """How a script on the host ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def tail(self) -> str:
-        """The last fourteen lines of the error output, else of the output."""
-        return "\n".join((self.stderr.strip() or self.stdout.strip()).splitlines()[-14:])
-
-
-class _Lines:
-    """A stream that hands complete lines to a log as they come."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._rest = ""
-
-    def write(self, text: str) -> None:
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            if line.strip():
-                self._log(line.rstrip())
-
-    def flush(self) -> None:
-        """Lines are whole when they end; nothing to do earlier."""
 
 
 class Remote:
@@ -127,7 +95,7 @@ class Remote:
         """
         limit = script.timeout + 15
         command = f"exec timeout -k 15 {limit} bash -c {shlex.quote(script.text)}"
-        lines = _Lines(log or (lambda _: None))
+        lines = Lines(log or (lambda _: None))
         try:
             _ = self.transport
             promise = self._connection.run(

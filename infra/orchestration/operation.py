@@ -22,6 +22,7 @@ from infra import environments
 from infra.assembly import Assembly, assemble
 from infra.executor import Planned
 from infra.host import Actor, Host
+from infra.manifests import find_manifest
 from infra.operation import Operation
 from infra.orchestration import approval
 from infra.orchestration.artifacts import leave_plan, leave_report, leave_result, outcome
@@ -30,7 +31,6 @@ from infra.orchestration.tasks import as_task, log
 from infra.orchestration.telling import Teller
 from infra.orchestration.vault import Blocks
 from infra.orchestration.who import current_actor
-from infra.publishing import find_manifest
 from infra.watching import Look, Watcher
 
 EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()})  # type: ignore[misc]

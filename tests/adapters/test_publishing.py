@@ -10,6 +10,7 @@ from deployments.errors import WrongUse
 from deployments.manifest import Manifest
 from deployments.stack import parse_stack
 from infra import publishing
+from infra.manifests import find_manifest
 from infra.source import Source
 
 SERVICES = ("api", "bot", "frontend")
@@ -209,18 +210,18 @@ def _manifest(name):
 def test_a_manifest_by_name_newest_or_file(located, tmp_path):
     store, manifest = Store(), _manifest("prod-sha-0123456789ab")
     store.push_release("x", manifest.to_json(), [manifest.name, "prod-newest"])
-    assert publishing.find_manifest(located(), store, manifest.name) == manifest
-    assert publishing.find_manifest(located(), store, "newest") == manifest
+    assert find_manifest(located(), store, manifest.name) == manifest
+    assert find_manifest(located(), store, "newest") == manifest
     file = tmp_path / "release.json"
     file.write_text(json.dumps(json.loads(manifest.to_json()), indent=2))
-    assert publishing.find_manifest(located(), Store(), str(file)) == manifest
+    assert find_manifest(located(), Store(), str(file)) == manifest
 
 
 def test_an_unknown_manifest_lists_the_nearest(located):
     store = Store()
     store.push_release("x", "{}", ["prod-sha-0123456789ab", "prod-newest"])
     with pytest.raises(WrongUse) as caught:
-        publishing.find_manifest(located(), store, "prod-sha-0123456789ff")
+        find_manifest(located(), store, "prod-sha-0123456789ff")
     assert caught.value.what == "no release 'prod-sha-0123456789ff' is published for prod"
     assert caught.value.where == "localhost:5000/acme/homeguru-release"
     assert caught.value.todo == "choose one of: prod-sha-0123456789ab"
@@ -228,13 +229,13 @@ def test_an_unknown_manifest_lists_the_nearest(located):
 
 def test_no_manifest_at_all_says_how_to_make_one(located):
     with pytest.raises(WrongUse) as caught:
-        publishing.find_manifest(located(), Store(), "newest")
+        find_manifest(located(), Store(), "newest")
     assert caught.value.todo == "publish one: homeguru publish --env prod"
 
 
 def test_a_manifest_file_that_is_not_there(located):
     with pytest.raises(WrongUse, match=r"no manifest file gone\.json"):
-        publishing.find_manifest(located(), Store(), "gone.json")
+        find_manifest(located(), Store(), "gone.json")
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 
 from infra.assembly import assemble
 from infra.host import Actor, Host
+from infra.manifests import find_manifest
 from infra.operation import Operation
-from infra.publishing import find_manifest
 from infra.ssh import Remote
 from tests.benchmarks.slow_line import slow_line
 from tests.e2e.conftest import World, say, world_of_its_own

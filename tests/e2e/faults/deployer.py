@@ -20,8 +20,8 @@ from infra import signals
 from infra.assembly import assemble
 from infra.executor import Planned
 from infra.host import Actor, Host
+from infra.manifests import find_manifest
 from infra.operation import Operation
-from infra.publishing import find_manifest
 
 
 def main(verb: str, stop: str, word: str = "") -> int:
