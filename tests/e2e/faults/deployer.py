@@ -1,7 +1,7 @@
 """One verb on the sandbox without Prefect, which stops before one step until it is told to go on.
 
 `python -m tests.e2e.faults.deployer VERB STEP [WORD]` prints its steps as JSON, then `AT <step>`
-when it stands there, and ends as the command line would. STEP `-` stops nowhere.
+when it stands there, and ends as the command line would. STEP `-` stops nowhere, `plan` runs none.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from infra.host import Actor, Host
 from infra.manifests import find_manifest
 from infra.operation import Operation
 
+PLAN = "plan"
+
 
 def main(verb: str, stop: str, word: str = "") -> int:
     signals.install()
@@ -38,6 +40,8 @@ def main(verb: str, stop: str, word: str = "") -> int:
                 seen = work.recover(seen)
             planned = _planned(work, verb, word, seen)
             print(json.dumps([s.name for s in planned.plan.steps]), flush=True)
+            if stop == PLAN:
+                return 0
             report = work.carry_out(planned)
             print(
                 json.dumps({"release": report.plan.release, "seconds": report.seconds}), flush=True

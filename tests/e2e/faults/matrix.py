@@ -186,8 +186,11 @@ class Matrix:
         return found
 
     def steps(self, verb: str) -> list[str]:
-        """The boundaries of a verb: its steps, and the record at the end. Leaves it carried out."""
-        return [*self.run(verb).steps, "record"]
+        """The boundaries of a verb: its plan's steps, and the record at the end."""
+        self.settle(verb)
+        planned = self.deployer(verb, "plan")
+        assert planned.end() == 0, planned.text
+        return [*planned.steps, "record"]
 
     @property
     def at_after(self) -> bool:
