@@ -162,7 +162,8 @@ class Ledger:
             raise Refused(
                 f"release {wanted} is the one that runs", state=f"runs {current}, unchanged"
             )
-        matches = [g for g in good if wanted in (g.release, g.manifest, str(seq_of(g.release)))]
+        # Not the line's manifest: that of a migration is the one that it came with.
+        matches = [g for g in good if wanted in (g.release, *g.release.split("-", 1))]
         if matches:
             return matches[-1]
         known = nearest(wanted, [g.release for g in good])

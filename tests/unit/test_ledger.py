@@ -116,6 +116,14 @@ def test_of_one_manifest_deployed_twice_the_newest_is_meant(world):
     assert ledger.target(again["manifest"], ledger.lines[2].release).seq == 2
 
 
+def test_a_release_has_its_name_after_a_newer_ones_migration_ran_alone(world):
+    """Found by the matrix of faults: that line names the manifest whose migration it was."""
+    one, two = world.line(1), world.line(2, previous=world.line(1).release)
+    alone = world.line(3, verb="migrate", release=one.release, manifest=two.manifest)
+    ledger = world.ledger(one, two, alone)
+    assert ledger.target(one.manifest, two.release) == ledger.lines[2]
+
+
 @pytest.mark.parametrize("shape", ["release", "manifest"])
 def test_the_current_release_is_no_target(three, shape):
     line = three.lines[3]

@@ -203,10 +203,11 @@ class Matrix:
     def settle(self, verb: str) -> None:
         """The state that a cell of this verb begins with."""
         later = verb in LATER
-        if not later and self._revision() != self._first:
-            self.run("deploy")
         if self.at_after != later:
             self.run("deploy" if later else "rollback")
+        if verb == "migrate" and self._revision() != self._first:
+            # No verb takes back a migration that was meant.
+            self._sql(f"DROP TABLE chairs; UPDATE alembic_version SET version_num = '{self._first}'")
 
     def begin(self) -> None:
         """The first release, and the revision that it has."""
@@ -355,8 +356,12 @@ def read(file: Path) -> list[Result]:
 
 
 def next_of(cells: list[Cell], at_after: bool) -> Cell:
-    """The next cell: one that begins where the last one ended, if there is one."""
-    return next((c for c in cells if (c.verb in LATER) == at_after), cells[0])
+    """The next cell: one that begins where the last one ended, if there is one.
+
+    Those of `migrate` come last: afterwards the earlier release is one that ran on the later schema.
+    """
+    first = [c for c in cells if c.verb != "migrate"] or cells
+    return next((c for c in first if (c.verb in LATER) == at_after), first[0])
 
 
 def table(results: list[Result]) -> str:
