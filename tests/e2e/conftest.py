@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -185,6 +186,16 @@ class World:
             assert before in text, f"{path} does not hold {before!r}"
             file.write_text(text.replace(before, after))
         return self.commit(message)
+
+    def rename(self, name: str) -> None:
+        """A commit that only changes the version that the application says of itself."""
+        (before,) = re.findall(r'"(\w+)"', (self.repository / "src/version.py").read_text())
+        self.edit({"src/version.py": (f'"{before}"', f'"{name}"')}, name)
+
+    def publish(self) -> str:
+        """Publish the head of the repository, without a server; the manifest's name."""
+        words = ("publish", "--env", "sandbox", "--source", str(self.repository))
+        return str(self.ok(*words, PREFECT_API_URL="")["name"])
 
     def add_migration(self, name: str, sql: str, back: str = "SELECT 1") -> str:
         """Write the next alembic revision, not yet committed; returns its id."""

@@ -24,15 +24,8 @@ NOBODY = {"PREFECT_API_URL": ""}
 
 def deploy(world, *words: str, **more: str):
     """Publish the head of the repository and deploy it; how the deploy ended."""
-    published = world.ok("publish", "--env", "sandbox", "--source", str(world.repository))
-    return world.homeguru("deploy", published["name"], "--env", "sandbox", "--json", *words, **more)
-
-
-def version(world, name: str) -> None:
-    """A commit that only changes what the api says of itself."""
-    text = (world.repository / "src/version.py").read_text()
-    (before,) = re.findall(r'"(\w+)"', text)
-    world.edit({"src/version.py": (f'"{before}"', f'"{name}"')}, name)
+    name = world.publish()
+    return world.homeguru("deploy", name, "--env", "sandbox", "--json", *words, **more)
 
 
 def steps(ended) -> list[str]:
@@ -62,7 +55,7 @@ def databases(world) -> set[str]:
 @pytest.fixture(scope="module")
 def v1(world) -> str:
     """A release with rows, whatever an earlier file left."""
-    version(world, "d1")
+    world.rename("d1")
     ended = deploy(world)
     assert ended.code == 0, ended.stderr
     write(world, 20)
@@ -72,7 +65,7 @@ def v1(world) -> str:
 
 def test_an_additive_migration_is_backed_up_first_and_asks_nobody(world, v1: str) -> None:
     world.add_migration("room", "ALTER TABLE messages ADD COLUMN room text DEFAULT 'kitchen'")
-    version(world, "d2")
+    world.rename("d2")
     begin = time.monotonic()
     ended = deploy(world)
     assert ended.code == 0, ended.stderr
@@ -88,7 +81,7 @@ def test_an_additive_migration_is_backed_up_first_and_asks_nobody(world, v1: str
 
 
 def test_a_release_without_a_migration_neither_migrates_nor_backs_up(world) -> None:
-    version(world, "d3")
+    world.rename("d3")
     ended = deploy(world)
     assert ended.code == 0, ended.stderr
     releases["d3"] = ended.json["release"]
@@ -100,7 +93,7 @@ def test_a_destructive_migration_is_stopped_before_anything_changes(world) -> No
         "no_room", "ALTER TABLE messages DROP COLUMN room",
         "ALTER TABLE messages ADD COLUMN room text",
     )  # fmt: skip
-    version(world, "d4")
+    world.rename("d4")
     containers, ledger = world.containers(), world.ledger()
     ended = deploy(world, **NOBODY)
     assert ended.code == 3, ended.stdout + ended.stderr

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import World, say, world_of_its_own
-from tests.e2e.test_database import NOBODY, databases, deploy, rows, sql, version, write
+from tests.e2e.test_database import NOBODY, databases, deploy, rows, sql, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.database]
 
@@ -58,12 +58,12 @@ def texts(world: World, database: str = "homeguru") -> set[str]:
 
 
 def test_the_first_two_releases(world: World) -> None:
-    version(world, "v1")
+    world.rename("v1")
     first = deploy(world)
     assert first.code == 0, first.stderr
     write(world, 20)
     world.add_migration("room", "ALTER TABLE messages ADD COLUMN room text DEFAULT 'kitchen'")
-    version(world, "v2")
+    world.rename("v2")
     second = deploy(world)
     assert second.code == 0, second.stderr
     write(world, 5)
@@ -108,7 +108,7 @@ def test_the_third_is_stopped_then_approved_and_fails_in_its_bake_window(world: 
 
 def test_it_comes_again_and_is_rolled_back_with_a_restore(world: World) -> None:
     world.add_migration("no_room", "ALTER TABLE messages DROP COLUMN room")
-    version(world, "v4")
+    world.rename("v4")
     ended = deploy(world, "--approve", "nothing reads it")
     assert ended.code == 0, ended.stderr
     before = rows(world)

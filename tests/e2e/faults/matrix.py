@@ -207,7 +207,9 @@ class Matrix:
             self.run("deploy" if later else "rollback")
         if verb == "migrate" and self._revision() != self._first:
             # No verb takes back a migration that was meant.
-            self._sql(f"DROP TABLE chairs; UPDATE alembic_version SET version_num = '{self._first}'")
+            self._sql(
+                f"DROP TABLE chairs; UPDATE alembic_version SET version_num = '{self._first}'"
+            )
 
     def begin(self) -> None:
         """The first release, and the revision that it has."""
@@ -345,6 +347,17 @@ class Matrix:
         deployer.go()
         deployer.end()
         self.world.on_server("rm -f fill")
+
+
+def begun(world: World, file: Path) -> Matrix:
+    """Two releases, the second with a migration and another api and bot; the first one runs."""
+    world.rename("before")
+    before = world.publish()
+    world.add_migration("chairs", "CREATE TABLE chairs (id int)", "DROP TABLE chairs")
+    world.rename("after")
+    found = Matrix(world, before, world.publish(), file)
+    found.begin()
+    return found
 
 
 def read(file: Path) -> list[Result]:

@@ -14,21 +14,11 @@ import pytest
 from infra.sandbox.client import docker
 from tests.e2e.conftest import World, world_of_its_own
 from tests.e2e.faults.conftest import results_file
-from tests.e2e.faults.matrix import HANDS, LATER, VERBS, Cell, Matrix, next_of
+from tests.e2e.faults.matrix import HANDS, LATER, VERBS, Cell, Matrix, begun, next_of
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.faults]
 EVERYWHERE = ("sigkill", "ssh cut")
 ELSEWHERE = ("ctrl-c", "cancel", "network", "engine", "postgres", "disk full")
-PART = (
-    ("deploy", "pull", "registry"), ("rollback", "downgrade", "sigkill"),
-    ("deploy", "migrate", "sigkill"), ("rollback", "replace api", "ssh cut"),
-    ("deploy", "replace api", "engine"), ("rollback", "record", "sigkill"),
-    ("deploy", "migrate", "postgres"), ("rollback", "replace bot", "ctrl-c"),
-    ("deploy", "replace bot", "sigkill"), ("rollback", "downgrade", "network"),
-    ("deploy", "replace api", "cancel"), ("rollback", "replace api", "sigkill"),
-    ("deploy", "record", "disk full"),
-)  # fmt: skip
-"""A kill where state changes hands, and one of each other kind; each begins where one ended."""
 ONLY = os.environ.get("FAULTS", "")
 """A word that a cell must hold, to play a part of the matrix."""
 
@@ -49,19 +39,7 @@ def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def matrix(world: World) -> Matrix:
-    """Two releases: the second adds a migration, and changes api and bot."""
-    before = publish(world)
-    world.add_migration("chairs", "CREATE TABLE chairs (id int)", "DROP TABLE chairs")
-    world.edit({"src/version.py": ('"v1"', '"v2"')}, "after")
-    after = publish(world)
-    found = Matrix(world, before, after, results_file())
-    found.begin()
-    return found
-
-
-def publish(world: World) -> str:
-    words = ("publish", "--env", "sandbox", "--source", str(world.repository))
-    return str(world.ok(*words, PREFECT_API_URL="")["name"])
+    return begun(world, results_file())
 
 
 def cells(matrix: Matrix, verb: str) -> list[Cell]:
@@ -74,7 +52,6 @@ def cells(matrix: Matrix, verb: str) -> list[Cell]:
     return [c for c in found if ONLY in c.key]
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("half", [0, 1])
 def test_every_cell_converges(matrix: Matrix, half: int) -> None:
     """Two halves, so that two sandboxes play at once."""
@@ -89,9 +66,4 @@ def test_every_cell_converges(matrix: Matrix, half: int) -> None:
         matrix.keep(matrix.play(cell))
     known = matrix.known()
     results = [known[cell.key] for cell in due]
-    assert [f"{r.cell}: {'; '.join(r.wrong)}" for r in results if r.wrong] == []
-
-
-def test_a_part_of_it_converges(matrix: Matrix) -> None:
-    results = [matrix.play(Cell(*cell)) for cell in PART]
     assert [f"{r.cell}: {'; '.join(r.wrong)}" for r in results if r.wrong] == []
