@@ -41,16 +41,23 @@ class Unfinished:
 
 
 def read(run: str, text: str) -> Unfinished | None:
-    """Read one journal; None when the run ended. A torn last line is no line."""
-    entries = [e for e in (_entry(raw) for raw in text.splitlines()) if e]
-    begins = [e for e in entries if e["event"] in ("begin", "undo")]
-    if not begins or not begins[0]["step"].startswith("run "):
+    """Read one journal; None when the run ended. A torn last line is no line.
+
+    A run that first undid another one has two parts, each with a beginning and an end.
+    """
+    open_: dict[str, str] | None = None
+    steps: list[str] = []
+    for entry in filter(None, map(_entry, text.splitlines())):
+        step, begins = entry["step"], entry["event"] != "end"
+        if step.startswith("run ") and begins:
+            open_, steps = entry, []
+        elif open_ and step == open_["step"]:
+            open_ = None
+        elif begins:
+            steps.append(step)
+    if open_ is None:
         return None
-    first = begins[0]
-    if any(e["event"] == "end" and e["step"] == first["step"] for e in entries):
-        return None
-    steps = tuple(e["step"] for e in begins[1:])
-    return Unfinished(run, first["step"].removeprefix("run "), steps, first["at"])
+    return Unfinished(run, open_["step"].removeprefix("run "), tuple(steps), open_["at"])
 
 
 def _entry(raw: str) -> dict[str, str] | None:

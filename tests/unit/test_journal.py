@@ -43,6 +43,16 @@ def test_a_run_whose_steps_all_ended_is_still_unfinished():
     assert _read(BEGIN, *STEP) is not None
 
 
+def test_a_run_that_first_undid_another_one_and_was_killed_then():
+    """Its journal has an end, of the first part; found while the faults were read."""
+    again = BEGIN.replace("2030-01-01", "2030-01-02")
+    found = _read(BEGIN, *STEP, END, again, _line("migrate", "begin"))
+    assert found == journal.Unfinished("run-1", RELEASE, ("migrate",), "2030-01-02T00:00:00Z")
+    other = _line(journal.run_step("4-prod-sha-ffffffffffff"), "begin")
+    assert _read(BEGIN, *STEP, END, other).release == "4-prod-sha-ffffffffffff"
+    assert _read(BEGIN, END, again, *STEP, END) is None
+
+
 def test_steps_of_an_undo_count_as_begun():
     assert _read(BEGIN, _line("restore files", "undo")).begun == ("restore files",)
 
