@@ -61,7 +61,7 @@ class DatabasePlan:
         images = self.target.images(self.seen)
         again = [
             Change(s, images[s.name], "stopped while the database changed", False, False)
-            for s in self._make.users()
+            for s in self.target.stack.database_users
             if s.name not in known
         ]
         place = {s.name: n for n, s in enumerate(self.target.stack.ordered)}

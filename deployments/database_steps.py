@@ -12,7 +12,6 @@ from deployments.ledger import canonical
 from deployments.migration import Migration
 from deployments.observation import Observation
 from deployments.plan import Step
-from deployments.stack import Service
 from deployments.target import Target
 
 
@@ -61,19 +60,9 @@ class DatabaseSteps:
                 f"stop {s.name}", "it uses the database, which changes",
                 replacing.stop(s.name, s.stop_grace),
             )
-            for s in self.users()
+            for s in self.target.stack.database_users
             if self.seen.of(s.name)
         ]  # fmt: skip
-
-    def users(self) -> list[Service]:
-        """Long-running services that are given one of the database's passwords."""
-        wanted = self.target.stack.deploy.database
-        if wanted is None:
-            return []
-        passwords = {wanted.owner.password, wanted.application.password}
-        uses = self.target.stack.uses
-        ordered = [s for s in self.target.stack.ordered if s.name != wanted.service]
-        return [s for s in ordered if passwords & uses[s.name]]
 
     def set_aside(self) -> Step:
         """A copy of the database under the run's name: the way back until the run is recorded."""

@@ -38,6 +38,8 @@ class Unfinished:
     begun: tuple[str, ...]
     """Steps that were begun, in order."""
     at: str
+    undoing: bool = False
+    """Whether it was being undone already."""
 
 
 def read(run: str, text: str) -> Unfinished | None:
@@ -47,17 +49,19 @@ def read(run: str, text: str) -> Unfinished | None:
     """
     open_: dict[str, str] | None = None
     steps: list[str] = []
+    undoing = False
     for entry in filter(None, map(_entry, text.splitlines())):
         step, begins = entry["step"], entry["event"] != "end"
         if step.startswith("run ") and begins:
-            open_, steps = entry, []
+            open_, steps, undoing = entry, [], False
         elif open_ and step == open_["step"]:
             open_ = None
         elif begins:
             steps.append(step)
+            undoing = undoing or entry["event"] == "undo"
     if open_ is None:
         return None
-    return Unfinished(run, open_["step"].removeprefix("run "), tuple(steps), open_["at"])
+    return Unfinished(run, open_["step"].removeprefix("run "), tuple(steps), open_["at"], undoing)
 
 
 def _entry(raw: str) -> dict[str, str] | None:

@@ -57,6 +57,16 @@ class Stack:
         return sorted(running, key=lambda s: (rank.get(s.name, -1), s.name))
 
     @property
+    def database_users(self) -> list[Service]:
+        """Long-running services that are given one of the database's passwords, as ordered."""
+        wanted = self.deploy.database
+        if wanted is None:
+            return []
+        passwords = {wanted.owner.password, wanted.application.password}
+        others = [s for s in self.ordered if s.name != wanted.service]
+        return [s for s in others if passwords & self.uses[s.name]]
+
+    @property
     def image_variables(self) -> frozenset[str]:
         """Variables that the deploy itself fills with image references."""
         return frozenset(s.image_variable for s in self.services.values())

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable
 
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, sentence
+from deployments.journal import Unfinished
 from deployments.ledger import Revision
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
 from deployments.preflight import preflight
 from deployments.report import Report
+from deployments.resume import goes_on
 from deployments.variables import Configuration
 from deployments.verification import failures, judge_containers
 from infra import probes
@@ -182,24 +184,47 @@ class Operation:
         )  # fmt: skip
 
     def recover(self, seen: Observation) -> Observation:
-        """Undo what an earlier run left unfinished, and record that; then look again."""
+        """Go on with what an earlier run left unfinished, or undo it; record that, look again."""
+        users = [s.name for s in self.stack.database_users]
         for unfinished in seen.unfinished:
-            self.host.log(
-                f"run {unfinished.run} of {unfinished.at} never ended "
-                f"(release {unfinished.release}): undoing it first"
-            )
-            try:
-                back = self._way_back(unfinished.release, seen, unfinished.run)
-                self._executor.run(back, "undo")
-            except (StepFailed, Refused) as failure:
-                if isinstance(failure, Unreachable | Locked):
-                    raise
-                # A release converges from any state: what cannot be undone can be replaced.
-                self.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
-            self.recorder.close_other(unfinished, seen.ledger, seen.current)
+            never = f"run {unfinished.run} of {unfinished.at} never ended"
+            if not (goes_on(unfinished, seen, users) and self._went_on(unfinished, seen, never)):
+                self.host.log(f"{never} (release {unfinished.release}): undoing it first")
+                self._undone(unfinished, self.host.observe(self.stack))
             self.recorder = self._executor.recorder = Recorder(self.host)
             seen = self.observe()
         return seen
+
+    def _went_on(self, unfinished: Unfinished, seen: Observation, never: str) -> bool:
+        """Whether an unfinished run came to its release after all."""
+        self.host.log(
+            f"{never}, and its database is in use: on to release {unfinished.release} first"
+        )
+        try:
+            planned = self.planning.go_on(unfinished.release, seen)
+            self._send(planned)
+            self._executor.run(planned, "begin")
+        except (StepFailed, Refused) as failure:
+            if isinstance(failure, Unreachable | Locked):
+                raise
+            self.host.log(f"that cannot be gone on with: {sentence(failure)}")
+            return False
+        self.recorder.close_other(unfinished, planned.plan, "ok", seen.ledger)
+        self._housekeeping.after(planned)
+        return True
+
+    def _undone(self, unfinished: Unfinished, seen: Observation) -> None:
+        try:
+            back = self._way_back(unfinished.release, seen, unfinished.run)
+            self._executor.run(back, "undo")
+        except (StepFailed, Refused) as failure:
+            if isinstance(failure, Unreachable | Locked):
+                raise
+            # A release converges from any state: what cannot be undone can be replaced.
+            self.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
+        manifest = unfinished.release.partition("-")[2]
+        plan = Plan("undo", unfinished.release, manifest, seen.current, ())
+        self.recorder.close_other(unfinished, plan, "undone", seen.ledger)
 
     # -- verifying ------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from deployments.plan import Plan, Verb
 from deployments.planner import Planner, undo_of_adoption, undo_of_first
 from deployments.preflight import check_room
 from deployments.request import Request
+from deployments.resume import verb_of
 from deployments.survey import read_survey
 from deployments.target import Target
 from infra.executor import Planned
@@ -113,6 +114,11 @@ class Planning:
         way = undo_of_adoption() if release == RELEASE else undo_of_first(release)
         return Planned(way, nothing)
 
+    def go_on(self, release: str, seen: Observation) -> Planned:
+        """The rest of the way to the release of an unfinished run; its database is there."""
+        target = self.targets.former(release, pin=True)
+        return self._made(target, seen, verb_of(release, seen), release, data=KEEP)
+
     def heal(self, seen: Observation) -> Planned:
         """The way back to the current release, with the secrets that the host has."""
         assert seen.current is not None, "only a host with a release is watched"
@@ -144,6 +150,14 @@ class Planning:
     def _plan(
         self, target: Target, seen: Observation, verb: Verb, release: str, **more: Any
     ) -> Planned:
+        made = self._made(target, seen, verb, release, **more)
+        if verb in ("deploy", "rollback", "restore") and made.plan.changed:
+            return Planned(self._armed(made.plan, seen), made.planner)
+        return made
+
+    def _made(
+        self, target: Target, seen: Observation, verb: Verb, release: str, **more: Any
+    ) -> Planned:
         modes: dict[Verb, Weighing] = {"undo": "former", "heal": "present"}
         mode = modes.get(verb, "keep") if self.host.locked else "discard"
         candidate = self._weighed(target, seen, mode)
@@ -152,8 +166,6 @@ class Planning:
         plan = planner.plan()
         if verb != "undo":
             check_room(self.host.environment, plan, seen)
-        if verb in ("deploy", "rollback", "restore") and plan.changed:
-            plan = self._armed(plan, seen)
         return Planned(plan, planner)
 
     def _armed(self, plan: Plan, seen: Observation) -> Plan:

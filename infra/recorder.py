@@ -127,16 +127,20 @@ class Recorder:
         self.write(files.close(self.host.actor.run, end), "")
 
     def close_other(
-        self, unfinished: journal.Unfinished, ledger: Ledger, previous: str | None
+        self, unfinished: journal.Unfinished, plan: Plan, outcome: Outcome, ledger: Ledger
     ) -> None:
-        """One ledger line for a run that could not write its own; both journals end."""
-        manifest = unfinished.release.partition("-")[2]
-        plan = Plan("undo", unfinished.release, manifest, previous, ())
-        line = self.line(plan, "undone", ledger, run=unfinished.run)
-        self.host.send({"line.json": line + "\n"})
-        script = files.record(self.host.incoming, ledger.tip, "", unfinished.release)
-        self.write(script, self.closing(unfinished.release, "undone") if self.begun else "")
-        end = journal.line(journal.run_step(unfinished.release), "end", self.host.token, "undone")
+        """One ledger line for a run that could not write its own; both journals end.
+
+        outcome: `undone`, or `ok` where the plan went on to the run's release.
+        """
+        self.host.send({"line.json": self.line(plan, outcome, ledger, run=unfinished.run) + "\n"})
+        becomes = plan.release if outcome == "ok" else ""
+        script = files.record(
+            self.host.incoming, ledger.tip, becomes, plan.release,
+            environment=self.host.environment.name if becomes else "",
+        )  # fmt: skip
+        self.write(script, self.closing(plan.release, outcome) if self.begun else "")
+        end = journal.line(journal.run_step(plan.release), "end", self.host.token, outcome)
         self.write(files.close(unfinished.run, end), "")
 
 
