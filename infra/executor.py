@@ -52,6 +52,11 @@ class Executor:
     recorder: Recorder
     perform: Perform
 
+    def send(self, planned: Planned) -> None:
+        """Bring the files that the plan's steps find on the host."""
+        actor = self.host.actor
+        self.host.send(planned.planner.files(planned.plan, actor.who, actor.run))
+
     def run(self, planned: Planned, event: str) -> None:
         """Run every step; the first failure ends it."""
         for step in planned.plan.steps:

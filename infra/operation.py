@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, sentence
-from deployments.journal import Unfinished
+from deployments.errors import HomeguruError, StepFailed, Unreachable, sentence
 from deployments.ledger import Revision
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
 from deployments.preflight import preflight
 from deployments.report import Report
-from deployments.resume import goes_on
 from deployments.variables import Configuration
 from deployments.verification import failures, judge_containers
 from infra import probes
@@ -24,6 +22,7 @@ from infra.judge import Judge
 from infra.offhost import off_host
 from infra.planning import Planning
 from infra.recorder import Recorder
+from infra.recovery import Recovery
 from infra.registry import Registry
 from infra.signals import shielded
 from infra.targets import Targets
@@ -48,6 +47,9 @@ class Operation:
         # Made first: what is wrong with it is told before anything is changed.
         copies = off_host(assembly.located, assembly.found_secrets)
         self._housekeeping = Housekeeping(host, self._executor, copies)
+        self._recovery = Recovery(
+            host, self.stack, self.planning, self._executor, self._housekeeping
+        )  # fmt: skip
 
     # -- seeing ---------------------------------------------------------------------
 
@@ -74,7 +76,7 @@ class Operation:
         """Run the plan. When a step fails, undo what ran and raise with both facts."""
         if not planned.plan.changed:
             return self._confirm(planned)
-        self._send(planned)
+        self._executor.send(planned)
         try:
             self._executor.run(planned, "begin")
         except BaseException as failure:
@@ -126,10 +128,6 @@ class Operation:
         self._executor.perform(step, lambda: reports.append(write()))
         return reports[0]
 
-    def _send(self, planned: Planned) -> None:
-        actor = self.host.actor
-        self.host.send(planned.planner.files(planned.plan, actor.who, actor.run))
-
     # -- undoing --------------------------------------------------------------------
 
     def _undo(self, planned: Planned, failure: BaseException) -> BaseException:
@@ -161,13 +159,7 @@ class Operation:
         self.host.stop_work()
         seen = self.host.observe(self.stack)
         run = self.host.actor.run
-        self._executor.run(self._way_back(planned.plan.release, seen, run), "undo")
-
-    def _way_back(self, release: str, seen: Observation, run: str) -> Planned:
-        back = self.planning.undo(release, seen, run)
-        if seen.current is not None:
-            self._send(back)
-        return back
+        self._executor.run(self._recovery.way_back(planned.plan.release, seen, run), "undo")
 
     def _half_way(
         self, planned: Planned, failure: BaseException, second: Exception
@@ -184,47 +176,12 @@ class Operation:
         )  # fmt: skip
 
     def recover(self, seen: Observation) -> Observation:
-        """Go on with what an earlier run left unfinished, or undo it; record that, look again."""
-        users = [s.name for s in self.stack.database_users]
+        """Settle what earlier runs left unfinished, and record that; then look again."""
         for unfinished in seen.unfinished:
-            never = f"run {unfinished.run} of {unfinished.at} never ended"
-            if not (goes_on(unfinished, seen, users) and self._went_on(unfinished, seen, never)):
-                self.host.log(f"{never} (release {unfinished.release}): undoing it first")
-                self._undone(unfinished, self.host.observe(self.stack))
+            self._recovery.settle(unfinished, seen)
             self.recorder = self._executor.recorder = Recorder(self.host)
             seen = self.observe()
         return seen
-
-    def _went_on(self, unfinished: Unfinished, seen: Observation, never: str) -> bool:
-        """Whether an unfinished run came to its release after all."""
-        self.host.log(
-            f"{never}, and its database is in use: on to release {unfinished.release} first"
-        )
-        try:
-            planned = self.planning.go_on(unfinished.release, seen)
-            self._send(planned)
-            self._executor.run(planned, "begin")
-        except (StepFailed, Refused) as failure:
-            if isinstance(failure, Unreachable | Locked):
-                raise
-            self.host.log(f"that cannot be gone on with: {sentence(failure)}")
-            return False
-        self.recorder.close_other(unfinished, planned.plan, "ok", seen.ledger)
-        self._housekeeping.after(planned)
-        return True
-
-    def _undone(self, unfinished: Unfinished, seen: Observation) -> None:
-        try:
-            back = self._way_back(unfinished.release, seen, unfinished.run)
-            self._executor.run(back, "undo")
-        except (StepFailed, Refused) as failure:
-            if isinstance(failure, Unreachable | Locked):
-                raise
-            # A release converges from any state: what cannot be undone can be replaced.
-            self.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
-        manifest = unfinished.release.partition("-")[2]
-        plan = Plan("undo", unfinished.release, manifest, seen.current, ())
-        self.recorder.close_other(unfinished, plan, "undone", seen.ledger)
 
     # -- verifying ------------------------------------------------------------------
 

@@ -54,7 +54,9 @@ def test_a_run_that_first_undid_another_one_and_was_killed_then():
 
 
 def test_steps_of_an_undo_count_as_begun():
-    assert _read(BEGIN, _line("restore files", "undo")).begun == ("restore files",)
+    found = _read(BEGIN, *STEP, _line("restore files", "undo"))
+    assert (found.begun, found.undoing) == (("pull", "restore files"), True)
+    assert not _read(BEGIN, *STEP).undoing
 
 
 @pytest.mark.parametrize(
