@@ -58,7 +58,6 @@ def texts(world: World, database: str = "homeguru") -> set[str]:
 
 
 def test_the_first_two_releases(world: World) -> None:
-    world.rename("v1")
     first = deploy(world)
     assert first.code == 0, first.stderr
     write(world, 20)
