@@ -158,12 +158,12 @@ class Ledger:
                 state=f"runs {current}, unchanged" if current else "runs no release of ours",
                 todo="homeguru history shows what was deployed",
             )
-        if current and wanted in (current, current.partition("-")[2]):
+        if current and wanted in names_of(current):
             raise Refused(
                 f"release {wanted} is the one that runs", state=f"runs {current}, unchanged"
             )
         # Not the line's manifest: that of a migration is the one that it came with.
-        matches = [g for g in good if wanted in (g.release, *g.release.split("-", 1))]
+        matches = [g for g in good if wanted in names_of(g.release)]
         if matches:
             return matches[-1]
         known = nearest(wanted, [g.release for g in good])
@@ -198,6 +198,11 @@ def _version(text: str) -> object:
         return json.loads(text).get("v")
     except (ValueError, AttributeError):
         return None
+
+
+def names_of(release: str) -> tuple[str, ...]:
+    """How people name a release: `12-prod-sha-0a1b...`, `12` or `prod-sha-0a1b...`."""
+    return (release, *release.split("-", 1))
 
 
 def seq_of(release: str) -> int:

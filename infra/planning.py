@@ -13,6 +13,7 @@ from deployments.commands.observe import Weighing
 from deployments.datachange import KEEP, Choice, DataChange
 from deployments.deadman import armed, way_back
 from deployments.errors import Refused
+from deployments.ledger import names_of
 from deployments.manifest import Manifest
 from deployments.observation import Candidate, Observation
 from deployments.plan import Plan, Verb
@@ -78,7 +79,13 @@ class Planning:
         return self._plan(target, seen, "migrate", seen.current, data=data)
 
     def rollback(self, to: str, seen: Observation, choice: Choice = Choice.keep) -> Planned:
-        """The way back to an earlier release of the host's ledger."""
+        """The way back to an earlier release of the host's ledger; none to the one that runs.
+
+        So that who asks again after a kill is told that it is done, as with a deploy.
+        """
+        if seen.current and choice != "restore" and to in names_of(seen.current):
+            target = self.targets.former(seen.current, pin=False)
+            return self._plan(target, seen, "rollback", seen.current, data=KEEP)
         line = seen.ledger.target(to, seen.current, seen.releases)
         target = self.targets.former(line.release, pin=False)
         data = self.judge.back(target, line, seen, choice)

@@ -151,6 +151,13 @@ def test_rollback_to_v1_by_name_keeps_the_database(world) -> None:
     assert "a sofa" in [m["text"] for m in messages]
 
 
+def test_a_rollback_to_what_runs_is_done_already(world) -> None:
+    before, ledger = world.containers(), world.ledger()
+    again = world.ok("rollback", "1", "--env", "sandbox")
+    assert (again["release"], again["changed"]) == (f"1-{releases['v1']}", False)
+    assert (world.containers(), world.ledger()) == (before, ledger)
+
+
 def test_an_earlier_release_than_the_first_is_refused(world) -> None:
     ended = world.homeguru("rollback", "--env", "sandbox")
     assert ended.code == 3
