@@ -98,9 +98,10 @@ def join(lines: list[Line], runs: list[Run] | None) -> list[Entry]:
 def _of_line(line: Line, run: Run | None) -> Entry:
     if run is None:
         return Entry("ledger", line, None, "Prefect does not know this run")
-    ended_well = run.state == "COMPLETED"
+    # A look that heals fails all the same when something else is amiss; and what died may have
+    # been brought to its end by the run that came next.
+    ended_well = run.state == "COMPLETED" or (run.state == "CRASHED" and line.outcome == "ok")
     note = ""
-    # A look that heals fails all the same when something else is amiss.
     compared = run.state in ENDED and line.verb != "heal"
     if compared and ended_well != (line.outcome == "ok"):
         note = f"Prefect says {run.state.lower()}, the ledger {line.outcome}"
