@@ -24,6 +24,8 @@ from tests.e2e.stand_in_runner import Job, StepEnded, calls, steps
 
 pytestmark = pytest.mark.e2e
 MODES = ("control plane", "ssh")
+BOTH_SLOW = ["control plane", pytest.param("ssh", marks=pytest.mark.button)]
+"""Both by `make button-test`; `make test` has no time for the second."""
 NewJob = Callable[..., Job]
 VERSION = re.compile(r'VERSION = "(\w+)"')
 numbers = iter(range(100, 10_000))
@@ -124,7 +126,7 @@ def no_secret(secrets: dict[str, str], ended: StepEnded) -> None:
         assert secrets[name] not in ended.log + ended.summary
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", BOTH_SLOW)
 def test_from_a_commit_to_what_production_serves(
     world, job: NewJob, secrets, chat: Chat, mode: str
 ) -> None:
@@ -187,7 +189,7 @@ def test_a_second_build_builds_nothing_and_a_second_press_changes_nothing(
     say(f"{mode}: build of nothing {built.seconds:.1f} s, press for nothing {pressed.seconds:.1f}")
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", BOTH_SLOW)
 def test_a_broken_commit_fails_the_job_and_production_stays(
     world, job: NewJob, chat: Chat, mode: str
 ) -> None:
