@@ -185,12 +185,13 @@ class Planner:
         }
         if target.adopted:
             return about
+        trial = self._data.trial
         return {
             **about,
             ".env.now": render_env(target.env_now(seen)),
             "haproxy.cfg": target.edge_config(seen),
             **target.login_file(),
-            **({TRIAL: self._data.trial} if self._data.trial else {}),
+            **({TRIAL: trial} if trial else {}),
         }
 
 

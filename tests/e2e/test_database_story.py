@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import World, say, world_of_its_own
 from tests.e2e.test_database import NOBODY, databases, deploy, rows, sql, write
+from tests.e2e.writer import Writer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.database]
 
@@ -24,33 +22,6 @@ releases: dict[str, str] = {}
 def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world_of_its_own("data", tmp_path_factory.mktemp("data"), "") as found:
         yield found
-
-
-@contextmanager
-def writing(world: World) -> Iterator[list[str]]:
-    """Somebody writes all the while; the texts that were acknowledged."""
-    acked: list[str] = []
-    done = threading.Event()
-
-    def write_on() -> None:
-        with httpx.Client(base_url=world.info.api_url, trust_env=False, timeout=5) as client:
-            number = 0
-            while not done.wait(0.1):
-                number += 1
-                body = {"text": f"meanwhile {number}"}
-                try:
-                    if client.post("/messages", json=body).status_code == 201:
-                        acked.append(body["text"])
-                except httpx.HTTPError:
-                    continue
-
-    thread = threading.Thread(target=write_on)
-    thread.start()
-    try:
-        yield acked
-    finally:
-        done.set()
-        thread.join()
 
 
 def texts(world: World, database: str = "homeguru") -> set[str]:
@@ -83,8 +54,8 @@ def test_the_third_is_stopped_then_approved_and_fails_in_its_bake_window(world: 
             assert stopped.code == 3, stopped.stdout
             assert "destructive: ALTER TABLE messages DROP COLUMN room" in stopped.stderr
             assert world.containers() == containers
-            begin = time.monotonic()
-            with writing(world) as acked:
+            writer, begin = Writer(world.info.api_url, "meanwhile"), time.monotonic()
+            with writer.writing():
                 failed = deploy(world, "--approve", "nothing reads it")
             took = time.monotonic() - begin
     finally:
@@ -98,6 +69,7 @@ def test_the_third_is_stopped_then_approved_and_fails_in_its_bake_window(world: 
     # What the third release's database took meanwhile is kept beside this one, by name.
     assert databases(world) == {"postgres", "homeguru", "homeguru_undone"}
     assert "what was written meanwhile is in the database homeguru_undone" in failed.json["server"]
+    acked = writer.acked
     here, beside = texts(world), texts(world, "homeguru_undone")
     assert set(acked) <= here | beside
     assert len(set(acked) - here) > 0, "nothing was written in the window: this proves nothing"

@@ -9,8 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import httpx
 
 from infra.sandbox.client import docker
 from tests.e2e.conftest import World, say
+from tests.e2e.writer import Writer
 
 HANDS = ("migrate", "downgrade", "restore database", "replace api", "replace bot", "record")
 """Steps before or in which state changes hands: every fault comes there."""
@@ -119,37 +119,6 @@ class Deployer:
     @property
     def steps(self) -> list[str]:
         return next((json.loads(x) for x in self.lines if x.startswith('["')), [])
-
-
-class Writer:
-    """Inserts numbered rows through the API; remembers which were acknowledged."""
-
-    def __init__(self, url: str) -> None:
-        self.url, self.acked, self._on, self._number = url, [], False, 0
-        self._thread: threading.Thread | None = None
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        self._on = True
-        self._thread = threading.Thread(target=self._write, daemon=True)
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._on = False
-            self._thread.join(30)
-
-    def _write(self) -> None:
-        with httpx.Client(trust_env=False, timeout=5) as client:
-            while self._on:
-                self._number += 1
-                text = f"row {self._number}"
-                try:
-                    if client.post(f"{self.url}/messages", json={"text": text}).status_code == 201:
-                        self.acked.append(text)
-                except httpx.HTTPError:
-                    pass
-                time.sleep(0.1)
 
 
 class Matrix:
