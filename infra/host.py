@@ -167,7 +167,7 @@ class Host:
         output = self._remote.run(script)
         if output.code != 0:
             raise StepFailed(
-                output.stderr.strip()[-600:] or f"exit code {output.code}", where=self.environment.ssh,
+                output.tail or f"exit code {output.code}", where=self.environment.ssh,
                 state="untouched",
             )  # fmt: skip
         return output.stdout

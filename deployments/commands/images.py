@@ -43,7 +43,7 @@ pull() {
   shift
   for ref in "$@"; do pull_one "$ref" "$tag" & pids+=($!); done
   for pid in "${pids[@]}"; do wait "$pid" || code=21; done
-  [ $code = 0 ] || { say "releases whose images are all on this server: $(whole_releases | sort -n | paste -sd' ' -)" >&2; exit $code; }
+  [ $code = 0 ] || { say "releases whose images are all on this server: $(whole_releases | sort -n | tail -n 10 | paste -sd' ' -)" >&2; exit $code; }
 }
 """
 
