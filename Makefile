@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_LINK_MODE = copy
 export HOMEGURU_STATE ?= $(CURDIR)/.state
 
-.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults bench control-plane-test guide-test browser lint clean
+.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test browser lint clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-24s %s\n", $$1, $$2}'
@@ -33,8 +33,8 @@ demo-control-plane: .venv/.ready ## A control plane and a server on this machine
 demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
 	@$(BIN)/homeguru control-plane demo down
 
-test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the seven below
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not button and not database and not faults and not benchmark and not control_plane and not guide and not browser"
+test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the eight below
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not button and not database and not faults and not zero and not benchmark and not control_plane and not guide and not browser"
 
 button-test: .venv/.ready ## All of the workflows' steps, the button and the watch, on a real server
 	@$(BIN)/pytest tests/e2e/test_actions.py tests/e2e/test_button.py tests/e2e/test_watch.py
@@ -44,6 +44,9 @@ database-test: .venv/.ready ## Backups, judged migrations, restores and what kil
 
 faults: .venv/.ready ## A fault before every step of deploy, rollback, restore and migrate; prints the table
 	@$(BIN)/pytest -n 2 --dist load -m faults tests/e2e/faults
+
+zero: .venv/.ready ## Every path of a release under load: prints who noticed
+	@$(BIN)/pytest -m zero tests/e2e/zero
 
 bench: .venv/.ready ## What a release costs beside its containers; prints figures
 	@$(BIN)/pytest -m benchmark tests/benchmarks -s

@@ -1,8 +1,8 @@
 """A stand-in of the Telegram Bot API for bots that poll; `python telegram.py --port 8081`.
 
 `/bot<token>/<method>` answers like api.telegram.org: long polling with offsets, and 409
-for the older of two overlapping polls of one token. `/_calls`, `/_updates`, `/_conflicts`
-are for tests. Standard library only: it runs in a bare Python image. Tokens are secrets:
+for the older of two overlapping polls of one token. `/_calls`, `/_updates`, `/_conflicts`,
+`/_polls` are for tests. Standard library only: it runs in a bare Python image. Tokens are secrets:
 they are kept in memory as keys, never recorded or logged.
 """
 
@@ -42,6 +42,8 @@ class Bot:
     next_id: int = 1
     poll: int = 0
     waiting: bool = False
+    polls: list[list[float]] = field(default_factory=list)
+    """Begin and end of each, seconds since the epoch."""
 
 
 class Telegram:
@@ -84,6 +86,9 @@ class Telegram:
         end = time.monotonic() + min(float(params.get("timeout") or 0), LONGEST_POLL)
         with self.changed:
             bot = self.bots.setdefault(token, Bot())
+            kept = [time.time(), 0.0]
+            bot.polls.append(kept)
+            del bot.polls[:-KEPT_CALLS]
             bot.poll += 1  # a waiting older poll sees this and ends
             mine = bot.poll
             if bot.waiting:
@@ -97,6 +102,7 @@ class Telegram:
                 if (left := end - time.monotonic()) <= 0 or gone():
                     break
                 self.changed.wait(min(left, LOOK_EVERY))
+            kept[1] = time.time()
             if bot.poll != mine:
                 return None
             bot.waiting = False
@@ -171,6 +177,9 @@ class Handler(BaseHTTPRequestHandler):
         if asked == ("POST", "/_updates"):
             chat = int(params.get("chat_id", 1))
             return self._send(200, telegram.queue(str(params["token"]), str(params["text"]), chat))
+        if asked == ("GET", "/_polls"):
+            bot = telegram.bots.get(str(params["token"]), Bot())
+            return self._send(200, list(bot.polls))
         if asked == ("GET", "/_conflicts"):
             return self._send(200, {"count": telegram.conflicts})
         return self._send(404, {"error": "unknown"})

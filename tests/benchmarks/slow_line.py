@@ -8,31 +8,45 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+
+@dataclass
+class Counts:
+    """What has gone over a line so far."""
+
+    connections: int = 0
+    bytes: int = 0
 
 
 @contextmanager
-def slow_line(port: int, one_way: float) -> Iterator[int]:
+def slow_line(port: int, one_way: float) -> Iterator[tuple[int, Counts]]:
     """A port of this machine that leads to another one, `one_way` seconds later each way."""
+    counts = Counts()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_accept, args=(server, port, one_way), daemon=True).start()
-        yield server.getsockname()[1]
+        words = (server, port, one_way, counts)
+        threading.Thread(target=_accept, args=words, daemon=True).start()
+        yield server.getsockname()[1], counts
 
 
-def _accept(server: socket.socket, port: int, one_way: float) -> None:
+def _accept(server: socket.socket, port: int, one_way: float, counts: Counts) -> None:
     with suppress(OSError):
         while True:
             near, _ = server.accept()
+            counts.connections += 1
             far = socket.create_connection(("127.0.0.1", port))
             for source, sink in ((near, far), (far, near)):
                 source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _Way(source, sink, one_way).start()
+                _Way(source, sink, one_way, counts).start()
 
 
 class _Way:
     """One direction: read at once, written when it is time."""
 
-    def __init__(self, source: socket.socket, sink: socket.socket, one_way: float) -> None:
-        self._source, self._sink, self._one_way = source, sink, one_way
+    def __init__(
+        self, source: socket.socket, sink: socket.socket, one_way: float, counts: Counts
+    ) -> None:
+        self._source, self._sink, self._one_way, self._counts = source, sink, one_way, counts
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._more = threading.Condition()
 
@@ -48,6 +62,7 @@ class _Way:
             except OSError:
                 data = b""
             with self._more:
+                self._counts.bytes += len(data)
                 self._waiting.append((time.monotonic() + self._one_way, data))
                 self._more.notify()
 

@@ -136,7 +136,7 @@ def test_the_ledger_on_a_line_of_50_ms(world: World, releases, monkeypatch) -> N
     file = world.environments / "sandbox.toml"
     text = file.read_text()
     steps: dict[str, float] = {}
-    with slow_line(world.info.ssh_port, 0.025) as port:
+    with slow_line(world.info.ssh_port, 0.025) as (port, _):
         file.write_text(text.replace(f"port = {world.info.ssh_port}", f"port = {port}"))
         try:
             with here(world, monkeypatch) as operation:

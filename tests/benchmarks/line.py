@@ -1,0 +1,50 @@
+"""A counted SSH line: connections, bytes and, from the server's own log, commands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from infra.local import run
+from tests.benchmarks.slow_line import Counts, slow_line
+
+_SESSION = re.compile(r"Starting session: (?:command|subsystem '\w+'|shell)")
+
+
+@dataclass
+class Used:
+    """What one run has used."""
+
+    connections: int = 0
+    commands: int = 0
+    bytes: int = 0
+
+
+class Line:
+    """A port that leads to a server's sshd, and what went over it."""
+
+    def __init__(self, server: str, port: int, counts: Counts) -> None:
+        self.port, self._server, self._counts = port, server, counts
+
+    @contextmanager
+    def counted(self) -> Iterator[Used]:
+        """What was used between begin and end."""
+        used, counts = Used(), self._counts
+        before = (counts.connections, counts.bytes, self._sessions())
+        yield used
+        used.connections = counts.connections - before[0]
+        used.bytes = counts.bytes - before[1]
+        used.commands = self._sessions() - before[2]
+
+    def _sessions(self) -> int:
+        """Commands and subsystems that sshd has started (`LogLevel VERBOSE`)."""
+        return len(_SESSION.findall(run("docker", "logs", self._server).stderr))
+
+
+@contextmanager
+def line_to(server: str, port: int, one_way: float) -> Iterator[Line]:
+    """A line to a server's SSH port, `one_way` seconds long each way."""
+    with slow_line(port, one_way) as (here, counts):
+        yield Line(server, here, counts)

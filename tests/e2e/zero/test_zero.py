@@ -1,0 +1,193 @@
+"""Every path that a release can take, under load: who noticed?
+
+`make zero` plays all of them and prints the table.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from infra.sandbox.client import docker
+from tests.benchmarks.document import write_section
+from tests.e2e.conftest import ROOT, World, say, world_of_its_own
+from tests.e2e.faults.matrix import Deployer
+from tests.e2e.zero.figures import Taken, table
+from tests.e2e.zero.users import Users
+
+pytestmark = [pytest.mark.e2e, pytest.mark.zero]
+START = "settings = Settings"
+NEVER = f'raise SystemExit("broken on purpose")\n{START}'
+LATE = f"import os, threading\nthreading.Timer(25, os._exit, [1]).start()\n{START}"
+
+
+@pytest.fixture(scope="module")
+def world(engine, prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A server of its own, with Dockerfiles and edge of its own, and Prefect's server."""
+    folder = tmp_path_factory.mktemp("zero")
+    with world_of_its_own("zero", folder, f"{prefect}/api") as found:
+        shutil.copytree(ROOT / "docker", folder / "docker")
+        file = found.environments / "sandbox.toml"
+        own = 'compose = "../docker/docker-compose.prod.yml"\n\n[host]'
+        file.write_text(file.read_text().replace("[host]", own, 1))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def releases(world: World) -> dict[str, str]:
+    """Everything that is deployed later, published before anybody asks anything."""
+    found = {}
+
+    def publish(name: str) -> None:
+        found[name] = world.publish()
+
+    publish("first")
+    world.rename("api2")
+    publish("new api and bot")
+    world.edit({"frontend/app/version.ts": ('"v1"', '"v2"')}, "page")
+    publish("new page")
+    world.add_migration("colour", "ALTER TABLE messages ADD COLUMN colour text")
+    world.edit({"frontend/app/version.ts": ('"v2"', '"v3"')}, "page again")
+    world.rename("api3")
+    publish("all three, with a migration")
+    for name, text in (("never healthy", NEVER), ("crashes later", LATE)):
+        with world.broken({"src/api/main.py": (START, text)}, name):
+            publish(name)
+    deployed = world.homeguru("deploy", found["first"], "--env", "sandbox")
+    assert deployed.code == 0, deployed.stderr
+    return found
+
+
+@pytest.fixture(scope="module")
+def users(world: World, releases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Users]:
+    found = Users(world, tmp_path_factory.mktemp("load") / "asked.jsonl")
+    with found.busy():
+        yield found
+    text = table(found.paths)
+    write_section("zero", "make zero", text)
+    say(text)
+
+
+def unnoticed(found: Taken) -> None:
+    """Nobody's request failed or had its effect twice, no update was lost."""
+    assert found.during.failed == [], found.during.what_failed
+    assert (found.doubled, found.lost) == (0, 0)
+    assert len(found.during.asked) > 30 * found.seconds, "too few requests: this proves nothing"
+
+
+def test_nothing_fails_while_nothing_happens(users: Users) -> None:
+    unnoticed(users.path("nothing", lambda: time.sleep(20)))
+
+
+@pytest.mark.parametrize("name", ["new api and bot", "new page", "all three, with a migration"])
+def test_a_release(world: World, users: Users, releases, name: str) -> None:
+    unnoticed(users.path(name, lambda: deploy(world, releases[name])))
+
+
+def test_a_variable(world: World, users: Users, releases) -> None:
+    world.set_variable("LLM_MODEL", "openai/gpt-7")
+    unnoticed(
+        users.path("a variable", lambda: deploy(world, releases["all three, with a migration"]))
+    )
+
+
+def test_an_api_that_is_never_healthy(world: World, users: Users, releases) -> None:
+    take = failing(world, releases["never healthy"], "broken on purpose")
+    unnoticed(users.path("never healthy, undone", take))
+
+
+def test_a_rollback_by_name(world: World, users: Users, releases) -> None:
+    words = ("rollback", releases["new page"], "--env", "sandbox")
+    unnoticed(users.path("rollback by name", lambda: world.ok(*words) and None))
+
+
+def test_a_deployer_that_is_killed_in_mid_replace(world: World, users: Users, releases) -> None:
+    wanted = releases["all three, with a migration"]
+
+    def take() -> str:
+        killed = Deployer(world, "deploy", "replace api", wanted)
+        assert killed.stands("replace api"), killed.text
+        killed.go()
+        count = "docker ps -q --filter label=com.docker.compose.service=api | wc -l"
+        while world.on_server(count).strip() != "2":
+            time.sleep(0.1)
+        os.killpg(killed.process.pid, signal.SIGKILL)
+        killed.end()
+        deploy(world, wanted)
+        return ""
+
+    unnoticed(users.path("deployer killed in mid replace, next run", take))
+
+
+def test_another_configuration_of_the_edge(world: World, users: Users, releases) -> None:
+    file = world.environments.parent / "docker" / "edge" / "haproxy.cfg"
+    file.write_text(
+        file.read_text().replace("timeout http-request 10s", "timeout http-request 11s")
+    )
+    before = world.containers()
+    unnoticed(
+        users.path(
+            "edge configuration", lambda: deploy(world, releases["all three, with a migration"])
+        )
+    )
+    assert "http-request 11s" in world.on_server("cat edge/haproxy.cfg")
+    assert world.containers() == before
+
+
+def test_an_api_that_crashes_in_its_bake_window(world: World, users: Users, releases) -> None:
+    """The one path beside the reboot where requests may fail: for how long is printed."""
+    with changed(world, "[host]", "bake_minutes = 1\n\n[host]"):
+        found = users.path(
+            "crash in the bake window", failing(world, releases["crashes later"], "api")
+        )
+    assert (found.doubled, found.lost) == (0, 0)
+    say(f"failures over {found.during.gap:.1f} s")
+
+
+def test_an_engine_that_restarts(world: World, users: Users) -> None:
+    """As a reboot does: containers stop and come back."""
+
+    def take() -> str:
+        docker("exec", world.info.server, "pkill", "-TERM", "-x", "dockerd")
+        time.sleep(30)
+        return ""
+
+    found = users.path("engine restarted", take)
+    assert found.after.failed == [], found.after.what_failed
+    say(f"failures over {found.during.gap:.1f} s")
+
+
+def test_there_was_never_a_second_poller(users: Users) -> None:
+    assert users.conflicts() == 0
+
+
+def deploy(world: World, release: str) -> None:
+    ended = world.homeguru("deploy", release, "--env", "sandbox")
+    assert ended.code == 0, ended.stderr
+
+
+def failing(world: World, release: str, said: str) -> Callable[[], None]:
+    """A deploy that must fail and say why."""
+
+    def take() -> None:
+        ended = world.homeguru("deploy", release, "--env", "sandbox")
+        assert (ended.code, said in ended.stderr) == (1, True), ended.stderr
+
+    return take
+
+
+@contextmanager
+def changed(world: World, before: str, after: str) -> Iterator[None]:
+    file = world.environments / "sandbox.toml"
+    text = file.read_text()
+    file.write_text(text.replace(before, after, 1))
+    try:
+        yield
+    finally:
+        file.write_text(text)
