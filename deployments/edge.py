@@ -7,6 +7,8 @@ import re
 from deployments.xdeploy import Edge
 
 IDLE = "idle.invalid"
+LARGEST = 100_000_000
+"""Bytes of the largest request that is let through."""
 _SERVER = re.compile(r"^    server (s[12]) (\S+?):\d+ check( disabled)?$", re.MULTILINE)
 
 Slots = tuple[str, str]
@@ -24,6 +26,10 @@ def render(base: str, edge: Edge, slots: dict[str, Slots]) -> str:
         parts.append(
             f"frontend fe_{service}\n"
             f"    bind :{route.listen}\n"
+            f"    http-request deny deny_status 413 if {{ req.hdr_val(content-length) gt {LARGEST} }}\n"
+            "    # What ends TLS in front of this says https here.\n"
+            "    http-request set-header X-Forwarded-Proto http unless "
+            "{ req.hdr(X-Forwarded-Proto) -m found }\n"
             f"    default_backend be_{service}\n\n"
             f"backend be_{service}\n"
             "    # Repeating a request that may have had an effect is never the edge's choice.\n"

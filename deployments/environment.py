@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from deployments.errors import WrongUse
 from deployments.fields import (
     Directory,
+    Domain,
     HostKey,
     Name,
     Project,
@@ -46,6 +47,23 @@ class RegistryLogin(Strict):
     token: VariableName
 
 
+class Edge(Strict):
+    """How the application is reached by name: HTTPS with certificates that renew themselves."""
+
+    domain: Domain | Literal[""] = ""
+    """The page's name, and the API's below it, `api.<domain>`; empty means no TLS."""
+    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")] | Literal[""] = ""
+    """Whom the certificate authority writes to."""
+    acme: Url | Literal[""] = ""
+    """Directory of another certificate authority than Let's Encrypt."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the Compose file reads of it."""
+        values = {"EDGE_DOMAIN": self.domain, "EDGE_EMAIL": self.email, "EDGE_ACME": self.acme}
+        return {name: value for name, value in values.items() if value} if self.domain else {}
+
+
 class Environment(Strict):
     """One target of deployments, read from `<name>.toml`."""
 
@@ -65,6 +83,7 @@ class Environment(Strict):
     lock_wait: Annotated[int, Field(ge=0, le=3600)] = 0
     """Seconds that a second run waits for the first; 0 refuses at once."""
     host: Host
+    edge: Edge = Edge()
     build: dict[VariableName, str] = Field(default_factory=dict)
     variables: dict[VariableName, str] = Field(default_factory=dict)
     secrets: Secrets = Secrets()
@@ -96,6 +115,14 @@ class Environment(Strict):
         if not isinstance(value, dict):
             return value
         return {k: str(v) if type(v) is int else v for k, v in value.items()}
+
+    @model_validator(mode="after")
+    def _edge_is_read_from_variables(self) -> Self:
+        """`[edge]` reaches the Compose file, and is compared, as every other variable."""
+        if twice := sorted(self.edge.variables.keys() & self.variables.keys()):
+            raise ValueError(f"[edge] says {', '.join(twice)}: not in [variables] again")
+        self.variables.update(self.edge.variables)
+        return self
 
     @property
     def secret_names(self) -> list[str]:

@@ -55,8 +55,11 @@ class Planner:
             previous=self.seen.current,
             steps=tuple(steps),
             unchanged=tuple((n, digest_of(r)) for n, r in wanted.items() if n not in touched),
-            notes=notes_for(
-                found, self._make.short_of_memory(), self._state(), self._routed(), DRAIN
+            notes=(
+                *notes_for(
+                    found, self._make.short_of_memory(), self._state(), self._routed(), DRAIN
+                ),
+                *self._in_clear(),
             ),
             asks=self._data.change.asks if steps else (),
             images=tuple(wanted.items()),
@@ -164,6 +167,11 @@ class Planner:
         if recreated or before == render(self.target.edge_base, edge, read_slots(before)):
             return recreated
         return [self._make.reload(edge)]
+
+    def _in_clear(self) -> list[str]:
+        found = self.target.in_clear
+        said = f"what users send to {' and '.join(found)} travels in clear: [edge] domain gives TLS"
+        return [said] if found and self._routed() else []
 
     def _routed(self) -> set[str]:
         """Services behind the edge."""

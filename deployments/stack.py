@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -71,6 +72,22 @@ class Stack:
         """Variables that the deploy itself fills with image references."""
         return frozenset(s.image_variable for s in self.services.values())
 
+    def called_for(self, variables: Mapping[str, str]) -> Stack:
+        """The same without the optional services that no variable calls for."""
+        left_out = {n for n, v in self.deploy.optional.items() if not variables.get(v)}
+        if not left_out:
+            return self
+        there = {n: i for n, i in self.deploy.infrastructure.items() if n not in left_out}
+        still = {v for n, used in self.uses.items() if n not in left_out for v in used}
+        gone = {v for n in left_out for v in self.uses[n]} - still
+        return replace(
+            self,
+            deploy=self.deploy.model_copy(update={"infrastructure": there}),
+            references={n: d for n, d in self.references.items() if n not in gone},
+            services={n: s for n, s in self.services.items() if n not in left_out},
+            ports=tuple((n, port) for n, port in self.ports if n not in left_out),
+        )
+
     def built(self) -> list[str]:
         """Services whose images are published from the application's source."""
         return [s.name for s in self.ordered if s.name not in self.deploy.infrastructure]
@@ -89,7 +106,10 @@ def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
         )
         raise WrongUse(said, where=where, todo="see docker/docker-compose.prod.yml") from None
     raw: dict[str, dict[str, Any]] = config.get("services", {})
-    services = {name: _service(name, body, where) for name, body in sorted(raw.items())}
+    services = {
+        name: _service(name, body, where, optional=name in deploy.optional)
+        for name, body in sorted(raw.items())
+    }
     _check_names(deploy, services, where)
     return Stack(
         text=text,
@@ -103,8 +123,10 @@ def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
     )
 
 
-def _service(name: str, body: dict[str, Any], where: str) -> Service:
-    image = re.fullmatch(r"\$\{([A-Z][A-Z0-9_]*)\}", body.get("image", ""))
+def _service(name: str, body: dict[str, Any], where: str, *, optional: bool) -> Service:
+    # Where it is left out, Compose still reads the file: its image may have a default.
+    default = "(?::-[^{}]*)?" if optional else ""
+    image = re.fullmatch(rf"\$\{{([A-Z][A-Z0-9_]*){default}\}}", body.get("image", ""))
     if image is None:
         raise WrongUse(
             f"service {name}: `image` must be one variable, "
@@ -127,13 +149,13 @@ def _service(name: str, body: dict[str, Any], where: str) -> Service:
         start_first=order == "start-first",
         reservation_mb=_mebibytes(str(reserved.get("memory", "0"))),
         overrides_command=bool(body.get("command") or body.get("entrypoint")),
-        one_off=bool(body.get("profiles")),
+        one_off=bool(body.get("profiles")) and not optional,
         stop_grace=_seconds(str(body.get("stop_grace_period", "10s"))),
     )
 
 
 def _check_names(deploy: Deploy, services: dict[str, Service], where: str) -> None:
-    named = {*deploy.order, *deploy.infrastructure, *deploy.probes}
+    named = {*deploy.order, *deploy.infrastructure, *deploy.optional, *deploy.probes}
     if deploy.edge:
         named |= {deploy.edge.service, *deploy.edge.routes}
     if deploy.database:
@@ -192,6 +214,6 @@ def _in_urls(raw: dict[str, dict[str, Any]]) -> frozenset[str]:
         str(value)
         for body in raw.values()
         for value in (body.get("environment") or {}).values()
-        if value is not None and "://" in str(value) and not str(value).startswith("${")
+        if re.match(r"[a-z][a-z0-9+.-]*://", str(value))
     ]
     return frozenset(name for value in values for name in references(value))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -34,6 +36,13 @@ class Target:
     def adopted(self) -> Adoption | None:
         """How it was deployed by hand; None for every release but an adopted one."""
         return self.manifest.adopted
+
+    @property
+    def in_clear(self) -> list[str]:
+        """Addresses whose users' passwords travel in clear; this machine's own are not counted."""
+        parts = [urlsplit(url) for url in self.environment.urls.values()]
+        plain = [p for p in parts if p.scheme == "http" and not _is_loopback(p.hostname or "")]
+        return sorted({f"{p.scheme}://{p.netloc}" for p in plain})
 
     def images(self, seen: Observation) -> dict[str, str]:
         """Service to the reference that the host pulls, `<registry>/<repository>@<digest>`."""
@@ -140,6 +149,13 @@ class Target:
     def secret(self, name: str) -> SecretStr:
         """One secret's value."""
         return self.configuration.secrets[name]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def former_configuration(env_text: str, stack: Stack, now: Configuration) -> Configuration:

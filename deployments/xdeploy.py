@@ -95,6 +95,8 @@ class Deploy(_Strict):
     v: Literal[1]
     order: tuple[str, ...] = ()
     infrastructure: dict[str, str] = {}
+    optional: dict[str, str] = {}
+    """Service to the variable that calls for it; without a value the service is not there."""
     edge: Edge | None = None
     database: Database | None = None
     migrate: Migration | None = None

@@ -65,4 +65,5 @@ class Assembly:
 def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Assembly:
     """Read one environment and all that it names."""
     located = environments.load(name)
-    return Assembly(located, read_stack(located.compose_file), secrets.resolve(located, extra))
+    stack = read_stack(located.compose_file).called_for(located.environment.variables)
+    return Assembly(located, stack, secrets.resolve(located, extra))

@@ -75,6 +75,7 @@ class Targets:
         pins: dict[str, str] | None = None,
     ) -> Target:  # fmt: skip
         base = self.assembly.located.edge_base.read_text()
+        there = stack.called_for(configuration.variables)
         return Target(
-            self.host.environment, manifest, stack, configuration, base, update, pins or {}
+            self.host.environment, manifest, there, configuration, base, update, pins or {}
         )

@@ -212,7 +212,7 @@ class World:
 def world(
     make_environment: Callable[..., Environment], stack: Stack, digest: Callable[[str], str]
 ) -> World:
-    return World(make_environment(), stack, digest)
+    return World(make_environment(), stack.called_for({}), digest)
 
 
 @dataclass

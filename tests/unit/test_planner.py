@@ -211,7 +211,7 @@ def test_a_migration_alone(world):
 def _stack_without(compose_config, *names, **deploy):
     config = json.loads(json.dumps(compose_config))
     config["x-deploy"] = {k: v for k, v in config["x-deploy"].items() if k not in names} | deploy
-    return parse_stack("text", config, "compose.yml")
+    return parse_stack("text", config, "compose.yml").called_for({})
 
 
 def test_a_stack_without_database_or_edge(world, compose_config):

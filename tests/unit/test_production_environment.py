@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from deployments.environment import (
     BackupPolicy,
+    Edge,
     Environment,
     Host,
     Need,
@@ -103,12 +104,12 @@ def test_every_optional_key_is_shown_and_valid(located: Located) -> None:
         (shown, Environment), (shown.host, Host), (shown.secrets, Secrets),
         (shown.verify, Verify), (shown.need, Need),
         (shown.watch, Watch), (shown.backup, BackupPolicy), (shown.notices, Notices),
-        (shown.off_host, OffHostCopy), (shown.retention, Retention),
+        (shown.off_host, OffHostCopy), (shown.retention, Retention), (shown.edge, Edge),
     ]  # fmt: skip
     for section, model in sections:
         # The environment's name is its file's.
         assert section.model_fields_set == model.model_fields.keys(), model.__name__
-    assert shown.images.keys() == {"postgres", "edge"}
+    assert shown.images.keys() == {"postgres", "edge", "tls"}
 
 
 def test_what_is_shown_as_default_is_the_default(located: Located) -> None:

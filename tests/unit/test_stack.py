@@ -28,6 +28,7 @@ def _service(**body):
 
 
 def test_the_production_file(stack):
+    stack = stack.called_for({})
     assert [s.name for s in stack.ordered] == ["postgres", "edge", "api", "frontend", "bot"]
     assert stack.built() == ["api", "frontend", "bot"]
     assert [s.name for s in stack.services.values() if s.start_first] == ["api", "frontend"]
