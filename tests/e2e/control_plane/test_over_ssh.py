@@ -111,7 +111,7 @@ def test_its_status_and_a_look_through_it(host: World, call, where: str) -> None
     }  # fmt: skip
     looked = host.homeguru("verify", "--env", "sandbox", **through)
     # Nothing was deployed; the flow ran there, looked, and said so.
-    assert looked.code == 1, looked.stdout + looked.stderr
+    assert looked.code == 3, looked.stdout + looked.stderr
     assert "no release" in looked.stderr
     refused = host.homeguru(
         "verify", "--env", "sandbox", **{**through, "PREFECT_API_AUTH_STRING": "anna:no"}
