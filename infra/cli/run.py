@@ -57,6 +57,8 @@ def _server() -> bool:
 def _here(verb: str, parameters: dict[str, Any], quiet: bool, approve: str, asked: Asked) -> Any:
     from infra.orchestration import approval, process
 
+    if _server():
+        _ask_for_its_version()
     actor.claim(asked)
     signals.install()
     progress.watch(TerminalProgress(show.errors if quiet else show.console))
@@ -66,6 +68,19 @@ def _here(verb: str, parameters: dict[str, Any], quiet: bool, approve: str, aske
         # Prefect's own server ends with this process: nobody could answer there.
         approval.ask_here(_nobody)
     return process.run_flow(verb, parameters)
+
+
+def _ask_for_its_version() -> None:
+    """Prefect's own client would answer a wrong password or address with a traceback."""
+    from infra.api.client import PrefectApi
+
+    api = PrefectApi.from_environment()
+    assert api is not None
+    api.patience = 10
+    try:
+        api.version()
+    finally:
+        api.close()
 
 
 def _answer(plan: Plan, reason: str, who: str) -> Approval | None:
