@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from deployments.commands.quote import Script
 from deployments.errors import StepFailed
 from infra import host
 from infra.output import Output
+from infra.recorder import Recorder
 
 
 def test_a_refusal_keeps_its_first_line_however_long_the_last_one_is(located, monkeypatch):
@@ -19,3 +22,12 @@ def test_a_refusal_keeps_its_first_line_however_long_the_last_one_is(located, mo
     with pytest.raises(StepFailed) as caught:
         reader.read(Script("true"))
     assert caught.value.what == refused.strip()
+
+
+def test_a_run_that_changed_nothing_ends_its_journal_with_its_own_line(located, monkeypatch):
+    """A look reads every journal whose last line is another one, for ever."""
+    written: list[str] = []
+    owner = host.Host(located(), host.Actor("ada", "cli", "r1"), "backup", print)
+    monkeypatch.setattr(owner, "work", lambda *_, after: written.append(after) or Output(0, "", ""))
+    Recorder(owner).close_own("3-m3")
+    assert [json.loads(line)["step"] for line in written] == ["run 3-m3"]
