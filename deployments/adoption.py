@@ -83,9 +83,7 @@ class Adopting:
     def _running(self) -> dict[str, Container]:
         """Service to its container, without what ran once and ended well."""
         once = {c.service for c in self.survey.containers if self._ended_well(c)}
-        return {
-            c.service: c for c in self.seen.containers if not c.one_off and c.service not in once
-        }
+        return {c.service: c for c in self.seen.long_running if c.service not in once}
 
     def _ended_well(self, found: Found) -> bool:
         states = {c.state for c in self.seen.of(found.service)}

@@ -6,10 +6,10 @@ database's revision, an edited ledger) is said beside it. Only names, never valu
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from deployments.changes import changes, digest_of, short
+from deployments.edge import without_slots
 from deployments.observation import Candidate, Kept, Observation
 from deployments.target import Target
 from deployments.variables import changed_names, parse_env
@@ -72,7 +72,7 @@ def _services(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
 
 def _weighed(target: Target, seen: Observation, kept: Kept) -> Candidate:
     """Compose's hashes; where it could not read the files, containers count as unchanged."""
-    running = {c.service: c.config_hash for c in seen.containers if not c.one_off}
+    running = {c.service: c.config_hash for c in seen.long_running}
     if target.adopted:
         return Candidate({n: s.config_hash for n, s in target.adopted.services.items()})
     return replace(kept.candidate, hashes=kept.candidate.hashes or running)
@@ -112,7 +112,7 @@ def _files(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
         said = f"variables changed: {', '.join(names)}" if seen.env else "the file is gone"
         found.append(_drift("server", ".env", said))
     found += _secrets(kept)
-    if kept.edge and _without_slots(seen.edge) != _without_slots(kept.edge):
+    if kept.edge and without_slots(seen.edge) != without_slots(kept.edge):
         found.append(_drift("server", "haproxy.cfg", _edited(seen.edge)))
     return found
 
@@ -128,11 +128,6 @@ def _secrets(kept: Kept) -> list[Finding]:
 
 def _edited(text: str) -> str:
     return "the file was edited" if text else "the file is gone"
-
-
-def _without_slots(config: str) -> str:
-    """The edge's file without the addresses that each replacement writes into it."""
-    return re.sub(r"^    server s[12] .*\n?", "", config, flags=re.MULTILINE)
 
 
 def _revision(target: Target, seen: Observation) -> list[Finding]:

@@ -9,20 +9,30 @@ from deployments.xdeploy import Edge
 IDLE = "idle.invalid"
 LARGEST = 100_000_000
 """Bytes of the largest request that is let through."""
-_SERVER = re.compile(r"^    server (s[12]) (\S+?):\d+ check( disabled)?$", re.MULTILINE)
+FORMER = "former"
+"""A third server of each backend: the container of the release before, while it is kept."""
+_SERVER = re.compile(
+    r"^    server (s[12]|former) (\S+?):\d+ check(?: backup)?( disabled)?$", re.MULTILINE
+)
 
 Slots = tuple[str, str]
 """Addresses of the two slots of a backend; `idle.invalid` for the one not in use."""
 
 
-def render(base: str, edge: Edge, slots: dict[str, Slots]) -> str:
-    """The whole configuration file. A service without slots has both idle."""
+def render(
+    base: str, edge: Edge, slots: dict[str, Slots], former: dict[str, str] | None = None
+) -> str:
+    """The whole configuration file. A service without slots has both idle.
+
+    former: service to the container that serves when the one in use is gone.
+    """
     parts = [base.rstrip("\n")]
     for service, route in sorted(edge.routes.items()):
         servers = "\n".join(
             _server(f"s{n}", address, route.port)
             for n, address in enumerate(slots.get(service, (IDLE, IDLE)), start=1)
         )
+        spare = _server(FORMER, (former or {}).get(service, IDLE), route.port)
         parts.append(
             f"frontend fe_{service}\n"
             f"    bind :{route.listen}\n"
@@ -37,21 +47,45 @@ def render(base: str, edge: Edge, slots: dict[str, Slots]) -> str:
             "    option httpchk\n"
             f"    http-check send meth GET uri {route.health} ver HTTP/1.1 hdr Host edge\n"
             "    http-check expect status 200-399\n"
-            f"{servers}"
+            f"{servers}\n"
+            f"{spare}"
         )
     return "\n\n".join(parts) + "\n"
 
 
 def _server(slot: str, address: str, port: int) -> str:
+    backup = " backup" if slot == FORMER else ""
     disabled = " disabled" if address == IDLE else ""
-    return f"    server {slot} {address}:{port} check{disabled}"
+    return f"    server {slot} {address}:{port} check{backup}{disabled}"
+
+
+def render_again(base: str, edge: Edge, config: str) -> str:
+    """The file for these routes, with the containers that another one names."""
+    return render(base, edge, read_slots(config), read_former(config))
 
 
 def read_slots(config: str) -> dict[str, Slots]:
     """Slots of a configuration that was rendered before and since changed in place."""
-    slots: dict[str, Slots] = {}
+    return {
+        name: (found.get("s1", IDLE), found.get("s2", IDLE))
+        for name, found in _servers(config).items()
+    }
+
+
+def read_former(config: str) -> dict[str, str]:
+    """Service to the container of the release before, where one is kept."""
+    found = {name: servers.get(FORMER, IDLE) for name, servers in _servers(config).items()}
+    return {name: container for name, container in found.items() if container != IDLE}
+
+
+def without_slots(config: str) -> str:
+    """The file without the addresses that each replacement writes into it."""
+    return re.sub(r"^    server (?:s[12]|former) .*\n?", "", config, flags=re.MULTILINE)
+
+
+def _servers(config: str) -> dict[str, dict[str, str]]:
+    found = {}
     for block in re.split(r"^(?=backend )", config, flags=re.MULTILINE)[1:]:
         name = block.split(maxsplit=2)[1].removeprefix("be_")
-        found = {match[1]: match[2] for match in _SERVER.finditer(block)}
-        slots[name] = (found.get("s1", IDLE), found.get("s2", IDLE))
-    return slots
+        found[name] = {match[1]: match[2] for match in _SERVER.finditer(block)}
+    return found

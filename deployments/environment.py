@@ -96,6 +96,8 @@ class Environment(Strict):
     """Seconds that a new container has to become healthy."""
     bake_minutes: Annotated[int, Field(ge=0, le=240)] = 0
     """Minutes under watch after a release serves: what fails meanwhile undoes it."""
+    keep_previous: bool = False
+    """Whether the release before stays up through that window, and takes over when this one dies."""
     confirm_timeout: Annotated[int, Field(ge=0, le=3600)] = 0
     """Seconds of a deployer's silence after which the server goes back by itself; 0: never."""
     approval: bool = False
@@ -122,6 +124,14 @@ class Environment(Strict):
         if twice := sorted(self.edge.variables.keys() & self.variables.keys()):
             raise ValueError(f"[edge] says {', '.join(twice)}: not in [variables] again")
         self.variables.update(self.edge.variables)
+        return self
+
+    @model_validator(mode="after")
+    def _kept_through_a_window(self) -> Self:
+        if self.keep_previous and not self.bake_minutes:
+            raise ValueError(
+                "keep_previous needs bake_minutes: there is no window to keep it through"
+            )
         return self
 
     @property

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from deployments import journal
 from deployments.backups import Backup, read_backups
+from deployments.edge import read_former
 from deployments.ledger import Ledger
 
 
@@ -88,9 +89,15 @@ class Observation:
     journals: int = 0
     """How many journals of runs there are."""
 
+    @property
+    def long_running(self) -> list[Container]:
+        """What serves, or should: no one-off, and not what the edge keeps of a release before."""
+        former = set(read_former(self.edge).values())
+        return [c for c in self.containers if not c.one_off and c.name not in former]
+
     def of(self, service: str) -> list[Container]:
         """Long-running containers of one service."""
-        return [c for c in self.containers if c.service == service and not c.one_off]
+        return [c for c in self.long_running if c.service == service]
 
 
 @dataclass(frozen=True)
@@ -123,9 +130,8 @@ def sections(output: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in output.splitlines():
         name, _, body = line.partition(" ")
-        if re.fullmatch(r"[a-z_./]+[A-Za-z0-9_./:-]*", name) and re.fullmatch(
-            r"[A-Za-z0-9+/=]*", body
-        ):
+        named = re.fullmatch(r"[a-z_./]+[A-Za-z0-9_./:-]*", name)
+        if named and re.fullmatch(r"[A-Za-z0-9+/=]*", body):
             with contextlib.suppress(binascii.Error):
                 found[name] = base64.b64decode(body).decode(errors="replace")
     return found

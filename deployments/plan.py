@@ -92,7 +92,7 @@ class Plan:
 
 
 def notes_for(
-    changes: list[Change], stop_first: list[str], state: set[str], routed: set[str], drain: int
+    changes: list[Change], stop_first: list[str], state: set[str], routed: set[str], bound: str
 ) -> tuple[str, ...]:
     """What a plan costs the people who use the service."""
     again = [change.service.name for change in changes if not change.first]
@@ -103,7 +103,5 @@ def notes_for(
         if n in stop_first
     ]
     if cut := [n for n in again if n in routed]:
-        said.append(
-            f"connections to the old {' and '.join(cut)} still open after {drain} s are cut"
-        )
+        said.append(f"connections to the old {' and '.join(cut)} still open after {bound} are cut")
     return tuple(said)

@@ -9,7 +9,7 @@ from deployments.changes import Change, changes, digest_of, secrets_changed
 from deployments.commands import adopt as adopting
 from deployments.commands import files as filing
 from deployments.database_plan import TRIAL, DatabasePlan
-from deployments.edge import read_slots, render
+from deployments.edge import render_again
 from deployments.ledger import canonical
 from deployments.observation import Candidate, Observation
 from deployments.plan import Plan, Step, notes_for
@@ -31,7 +31,8 @@ class Planner:
 
     @property
     def _make(self) -> Steps:
-        return Steps(self.target, self.seen, self.candidate, self.request.incoming)
+        keep = self.target.environment.keep_previous and self.request.verb != "undo"
+        return Steps(self.target, self.seen, self.candidate, self.request.incoming, keep)
 
     @property
     def _data(self) -> DatabasePlan:
@@ -57,7 +58,7 @@ class Planner:
             unchanged=tuple((n, digest_of(r)) for n, r in wanted.items() if n not in touched),
             notes=(
                 *notes_for(
-                    found, self._make.short_of_memory(), self._state(), self._routed(), DRAIN
+                    found, self._make.short_of_memory(), self._state(), self._routed(), self._cut()
                 ),
                 *self._in_clear(),
             ),
@@ -102,7 +103,8 @@ class Planner:
             else self._make.install(self.request.release, len(found))
         )
         # An undo is content with healthy containers: what may be amiss outside was so before.
-        last = [] if undo else [self._make.verify(), *self._make.bake()]
+        make = self._make
+        last = [] if undo else [make.verify(), *make.bake(), *make.let_go(found)]
         return [first, *([self._make.pull(new)] if new else []), *work, *last]
 
     def _adopted_again(self, found: list[Change]) -> list[Step]:
@@ -164,7 +166,7 @@ class Planner:
             return []
         recreated = [self._make.up(c) for c in found if c.service.name == edge.service]
         before = self.seen.edge
-        if recreated or before == render(self.target.edge_base, edge, read_slots(before)):
+        if recreated or before == render_again(self.target.edge_base, edge, before):
             return recreated
         return [self._make.reload(edge)]
 
@@ -172,6 +174,11 @@ class Planner:
         found = self.target.in_clear
         said = f"what users send to {' and '.join(found)} travels in clear: [edge] domain gives TLS"
         return [said] if found and self._routed() else []
+
+    def _cut(self) -> str:
+        """When what is still open on an old container is cut."""
+        window = self.target.environment.bake_minutes
+        return f"{window} min" if self._make.keep else f"{DRAIN} s"
 
     def _routed(self) -> set[str]:
         """Services behind the edge."""

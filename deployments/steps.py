@@ -24,6 +24,8 @@ class Steps:
     seen: Observation
     candidate: Candidate
     incoming: str
+    keep: bool = False
+    """Whether containers that served stay through the window after the release."""
 
     def install(self, release: str, changing: int) -> Step:
         """Files of a release, into effect."""
@@ -68,10 +70,23 @@ class Steps:
         how = "start first" if what.start_first else "stop first"
         return Step(f"replace {name}", f"{change.reason} ({how})", script)
 
+    def let_go(self, found: list[Change]) -> list[Step]:
+        """Containers of the release before, once the window is over."""
+        edge = self.target.stack.deploy.edge
+        if edge is None or not self.keep:
+            return []
+        steps = []
+        for change in found:
+            name, what = change.service.name, self.replacement(change)
+            if name in edge.routes and what.start_first and not change.first:
+                script = replacing.let_go(what, edge=edge.service, port=edge.routes[name].port)
+                steps.append(Step(f"let go of former {name}", "the window is over", script, True))
+        return steps
+
     def remove_orphans(self) -> list[Step]:
         """Containers of services that the Compose file no longer has."""
         known = set(self.target.stack.services)
-        gone = sorted({c.service for c in self.seen.containers if not c.one_off} - known)
+        gone = sorted({c.service for c in self.seen.long_running} - known)
         return [
             Step(f"remove {name}", "the Compose file no longer has it", replacing.remove(name))
             for name in gone
@@ -106,6 +121,7 @@ class Steps:
             start_first=service.start_first and service.name not in self.short_of_memory(),
             healthy_within=self.target.environment.healthy_within,
             grace=service.stop_grace,
+            keep=self.keep,
         )
 
 

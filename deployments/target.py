@@ -115,7 +115,7 @@ class Target:
         """The edge's file, with the slots as they are on the host now."""
         if self.stack.deploy.edge is None:
             return ""
-        return edge.render(self.edge_base, self.stack.deploy.edge, edge.read_slots(seen.edge))
+        return edge.render_again(self.edge_base, self.stack.deploy.edge, seen.edge)
 
     def candidate_files(self, seen: Observation) -> dict[str, str]:
         """Files that Compose needs to weigh this target."""

@@ -126,7 +126,7 @@ class Executor:
     def _restarts(self, planned: Planned) -> dict[str, tuple[str, int]]:
         """Service to its container and how often that was started again."""
         seen = self.host.observe(planned.target.stack)
-        return {c.service: (c.id, c.restarts) for c in seen.containers if not c.one_off}
+        return {c.service: (c.id, c.restarts) for c in seen.long_running}
 
     def _verify(self, planned: Planned) -> None:
         wanted = dict(planned.plan.images)

@@ -48,7 +48,7 @@ class Planning:
 
     def _must_be_ours(self, seen: Observation) -> None:
         """What was deployed by hand is recorded first: going back would remove it otherwise."""
-        found = sorted({c.service for c in seen.containers if not c.one_off})
+        found = sorted({c.service for c in seen.long_running})
         if seen.current is not None or seen.ledger.raw or not found:
             return
         environment = self.host.environment

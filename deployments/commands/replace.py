@@ -18,7 +18,7 @@ _REPLACE = r"""
 tidy() {
   local id
   for id in $(ids "$service"); do
-    [ "$id" != "$old" ] || continue
+    [ "$id" != "$old" ] && [ "$id" != "${former:-}" ] || continue
     say "removing $(name_of "$id"), left by an earlier run"
     docker rm -f "$id" >/dev/null
   done
@@ -30,8 +30,8 @@ find_plain() {
     if is_running "$id"; then old=$id; break; fi
   done
 }
-is_done() {
-  [ -n "$old" ] && [ "$(docker inspect -f '{{.Config.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "$old")" = "$image $hash" ]
+is_wanted() {
+  [ -n "$1" ] && [ "$(docker inspect -f '{{.Config.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "$1" 2>/dev/null)" = "$image $hash" ]
 }
 give_up() {
   local new=$1
@@ -47,9 +47,12 @@ give_up() {
 }
 replace() {
   local new before copies=1
-  if [ -n "$routed" ]; then find_serving; else find_plain; fi
+  former= former_name=
+  if [ -n "$routed" ]; then find_former; find_serving; else find_plain; fi
   tidy
-  if is_done; then say "already replaced"; set_env "$variable" "$image"; return; fi
+  if is_wanted "$old"; then say "already replaced"; set_env "$variable" "$image"; return; fi
+  if is_wanted "$former" && is_running "$former"; then return_to_former; return; fi
+  [ -z "$former_name" ] || remove_former
   export "$variable=$image"
   [ -z "$old" ] || copies=2
   before=$(ids "$service")
@@ -69,6 +72,7 @@ replace() {
     [ "$slot" != s1 ] || free=s2
     enter_slot "$free" "$(name_of "$new")" || give_up "$new"
     say "$(name_of "$new") serves"
+    if keep_old; then return; fi
     [ -z "$slot" ] || drain_slot "$slot"
   fi
   if [ -n "$old" ]; then
@@ -77,6 +81,38 @@ replace() {
   fi
   if [ -n "$routed" ] && [ -n "$slot" ]; then idle_slot "$slot"; fi
   set_env "$variable" "$image"
+}
+"""
+
+_FORMER = r"""
+# The old container stays: what is open there goes on, and it takes over when the new one is gone.
+keep_old() {
+  [ -n "$keep" ] && [ -n "$old" ] && [ -n "$slot" ] || return 1
+  admin "set server $be/$slot state drain" >/dev/null
+  enter_slot former "$(name_of "$old")" || return 1
+  idle_slot "$slot"
+  say "$(name_of "$old") is kept through the window"
+  set_env "$variable" "$image"
+}
+# The container that was kept serves again: nothing has to start first.
+return_to_former() {
+  local free=s1 back=$former_name
+  [ "$slot" != s1 ] || free=s2
+  wait_healthy "$former" "$healthy" || fail "$service: $back, which was kept, $problem"
+  enter_slot "$free" "$back" || fail "$service: $back, which was kept, $problem"
+  idle_slot former
+  say "$back serves again"
+  [ -z "$slot" ] || drain_slot "$slot"
+  if [ -n "$old" ]; then
+    docker stop -t "$grace" "$old" >/dev/null
+    docker rm -f "$old" >/dev/null
+  fi
+  [ -z "$slot" ] || idle_slot "$slot"
+  set_env "$variable" "$image"
+}
+let_go() {
+  find_former
+  remove_former
 }
 """
 
@@ -113,6 +149,8 @@ class Replacement:
     start_first: bool
     healthy_within: int
     grace: int
+    keep: bool = False
+    """Whether the container that served stays, and takes over when the new one is gone."""
 
     def settings(self) -> list[str]:
         """Shell variables that the functions above read."""
@@ -125,6 +163,7 @@ class Replacement:
             "healthy": str(self.healthy_within),
             "grace": str(self.grace),
             "problem": "",
+            "keep": "yes" if self.keep and self.start_first else "",
         }
         return [call("declare", f"{name}={value}") for name, value in values.items()]
 
@@ -134,8 +173,19 @@ def replace_routed(what: Replacement, *, edge: str, port: int, drain: int) -> Sc
     route = {"be": f"be_{what.service}", "port": str(port), "drain": str(drain), "routed": "yes"}
     assign = [call("declare", f"{name}={value}") for name, value in route.items()]
     find_edge = f"edge=$({call('ids', edge)} | head -n 1)"
-    text = join(CONTAINER, SLOTS, _REPLACE, *what.settings(), *assign, find_edge, "replace")
+    parts = (CONTAINER, SLOTS, _REPLACE, _FORMER, *what.settings(), *assign, find_edge)
+    text = join(*parts, "replace")
     return Script(text, timeout=what.healthy_within * 2 + drain + what.grace * 2 + 120)
+
+
+def let_go(what: Replacement, *, edge: str, port: int) -> Script:
+    """Remove the container that was kept of the release before; none is fine."""
+    assign = [
+        call("declare", f"{n}={v}") for n, v in (("be", f"be_{what.service}"), ("port", str(port)))
+    ]
+    find_edge = f"edge=$({call('ids', edge)} | head -n 1)"
+    text = join(SLOTS, _FORMER, *what.settings(), *assign, find_edge, "let_go")
+    return Script(text, timeout=what.grace + 60)
 
 
 def replace_plain(what: Replacement) -> Script:

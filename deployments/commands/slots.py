@@ -10,11 +10,23 @@ slot_name() { slot_row "$1" | awk '{print $4}'; }
 # drain, no address. The others (4: began disabled, 64: renamed at run time) only inform.
 takes_traffic() { [ $(($1 & 59)) = 0 ]; }
 slot_ready() { takes_traffic "$(slot_row "$1" | awk '{print $3}')"; }
+# The container of the release before, where a window keeps one: its name and id.
+find_former() {
+  former_name=$(slot_name former) former=
+  [ "${former_name:-idle.invalid}" != idle.invalid ] || { former_name=; return 0; }
+  former=$(docker inspect -f '{{.Id}}' "$former_name" 2>/dev/null) || former=
+}
+# Nobody is sent there any more, and it goes.
+remove_former() {
+  [ -z "$former_name" ] || idle_slot former
+  [ -z "$former" ] || { docker stop -t "$grace" "$former" >/dev/null; docker rm -f "$former" >/dev/null; }
+  former_name= former=
+}
 slot_sessions() { admin "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{print $5}'; }
 write_slot() {
   awk -v be="backend $be" -v slot="$1" -v name="$2" -v port="$port" '
     /^backend /{inside=($0==be)}
-    inside && $1=="server" && $2==slot {print "    server " slot " " name ":" port " check" (name=="idle.invalid" ? " disabled" : ""); next}
+    inside && $1=="server" && $2==slot {print "    server " slot " " name ":" port " check" (slot=="former" ? " backup" : "") (name=="idle.invalid" ? " disabled" : ""); next}
     {print}' edge/haproxy.cfg > edge/.haproxy.cfg.new
   chmod 644 edge/.haproxy.cfg.new
   mv -f edge/.haproxy.cfg.new edge/haproxy.cfg

@@ -56,6 +56,7 @@ def _scripts(environment, stack, word):
         ),
         "routed": replacing.replace_routed(what, edge=word, port=1, drain=30),
         "plain": replacing.replace_plain(what),
+        "let go": replacing.let_go(what, edge=word, port=1),
         "up": replacing.up(what),
         "reload": replacing.reload_edge(word),
         "remove one": replacing.remove(word),
@@ -76,7 +77,7 @@ def _hostile_stack(compose_config):
 NAMES = sorted(
     ["observe", "weigh", "read", "session", "guarded", "stop work", "install", "restore", "remove",
      "record", "close", "pull", "roles", "migrate", "routed", "plain", "up", "reload", "probe",
-     "logs", "remove one"]
+     "logs", "remove one", "let go"]
 )  # fmt: skip
 
 
@@ -156,6 +157,7 @@ def _tail(script):
         (replacing.up(_what("postgres")), "up"),
         (replacing.replace_plain(_what("bot")), "replace"),
         (replacing.replace_routed(_what(), edge="edge", port=8000, drain=30), "replace"),
+        (replacing.let_go(_what(), edge="edge", port=8000), "let_go"),
         (database.migrate(
             database=("postgres", "postgres", "app", "SELECT 1"), service="migrate",
             variable="API_IMAGE", image="r/api@sha256:1", command=("alembic", "upgrade", "head"),
@@ -177,8 +179,10 @@ def test_settings_of_a_replacement():
     assert _what(start_first=False).settings() == [
         "declare service=api", "declare variable=API_IMAGE", "declare image=reg/api@sha256:1",
         "declare hash=abc", "declare order=stop-first", "declare healthy=180", "declare grace=30",
-        "declare problem=",
+        "declare problem=", "declare keep=",
     ]  # fmt: skip
+    assert _what(keep=True).settings()[-1] == "declare keep=yes"
+    assert _what(keep=True, start_first=False).settings()[-1] == "declare keep="
     text = replacing.replace_routed(_what(), edge="edge", port=8000, drain=30).text
     assert text.splitlines()[-6:] == [
         "declare be=be_api", "declare port=8000", "declare drain=30", "declare routed=yes",

@@ -9,7 +9,7 @@ import pytest
 from deployments.commands import database, images, probe
 from deployments.commands import replace as replacing
 from deployments.commands.prelude import prelude
-from deployments.edge import IDLE, read_slots, render
+from deployments.edge import IDLE, read_former, read_slots, render
 from deployments.observation import sections
 from deployments.variables import parse_env, render_env
 
@@ -142,6 +142,19 @@ def test_the_file_of_the_edge_follows_its_slots(shell, stack, slot, name, expect
     )
     assert shell.read("edge/haproxy.cfg") == render("global\n", edge, {**slots, "api": expected})
     assert read_slots(shell.read("edge/haproxy.cfg"))["api"] == expected
+
+
+@pytest.mark.parametrize("name", ["homeguru-api-1", IDLE])
+def test_the_container_that_is_kept_is_written_and_read_back(shell, stack, name):
+    edge, slots = stack.deploy.edge, {"api": (IDLE, "homeguru-api-2"), "frontend": (IDLE, IDLE)}
+    shell.write("edge/haproxy.cfg", render("global\n", edge, slots, {"api": "homeguru-api-0"}))
+    script = replacing.let_go(_what(service="api"), edge="edge", port=8000)
+    text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
+    done = shell.run(_functions(replacing.Script(text), f"write_slot former {name}"))
+    assert done.returncode == 0
+    kept = {"api": name} if name != IDLE else {}
+    assert shell.read("edge/haproxy.cfg") == render("global\n", edge, slots, kept)
+    assert read_former(shell.read("edge/haproxy.cfg")) == kept
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def test_one_route():
         "    http-check expect status 200-399\n"
         "    server s1 app-api-1:8000 check\n"
         "    server s2 idle.invalid:8000 check disabled\n"
+        "    server former idle.invalid:8000 check backup disabled\n"
     )
 
 

@@ -1,0 +1,64 @@
+"""`keep_previous`: the release before stays through the window, and counts for nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployments import edge
+from deployments.environment import parse_environment
+from deployments.errors import WrongUse
+
+
+@pytest.fixture
+def keeping(world, make_environment):
+    """A world whose environment keeps the release before for five minutes."""
+    world.environment = make_environment(bake_minutes=5, keep_previous=True)
+    return world
+
+
+def names(plan) -> list[str]:
+    return [step.name for step in plan.steps]
+
+
+def test_what_was_kept_goes_when_the_window_is_over(keeping) -> None:
+    plan = keeping.plan(keeping.target(api="api-2", bot="bot-2"), keeping.settled())
+    assert names(plan)[-3:] == ["verify", "bake", "let go of former api"]
+    replaced = {s.name: s.script.text for s in plan.steps if s.name.startswith("replace ")}
+    assert "\ndeclare keep=yes\n" in replaced["replace api"]
+    assert "\ndeclare keep=\n" in replaced["replace bot"]
+    assert "connections to the old api still open after 5 min are cut" in plan.notes
+
+
+def test_an_undo_keeps_nothing(keeping) -> None:
+    plan = keeping.plan(keeping.target(api="api-2"), keeping.settled(), verb="undo")
+    (script,) = [s.script.text for s in plan.steps if s.name == "replace api"]
+    assert "\ndeclare keep=\n" in script
+    assert not [n for n in names(plan) if n.startswith("let go")]
+
+
+def test_a_first_start_has_nothing_to_keep(keeping) -> None:
+    plan = keeping.plan(keeping.target(), keeping.bare)
+    assert not [n for n in names(plan) if n.startswith("let go")]
+
+
+def test_without_it_nothing_is_kept(world) -> None:
+    plan = world.plan(world.target(api="api-2"), world.settled())
+    (script,) = [s.script.text for s in plan.steps if s.name == "replace api"]
+    assert "\ndeclare keep=\n" in script
+
+
+def test_what_is_kept_is_no_second_container_of_its_service(keeping) -> None:
+    seen = keeping.settled()
+    slots = {"api": (edge.IDLE, "homeguru-api-2"), "frontend": ("homeguru-frontend-1", edge.IDLE)}
+    config = edge.render(keeping.base, keeping.stack.deploy.edge, slots, {"api": "homeguru-api-1"})
+    serving = replace(seen.of("api")[0], name="homeguru-api-2", id="id-of-api-2")
+    seen = replace(seen, edge=config, containers=(*seen.containers, serving))
+    assert [c.name for c in seen.of("api")] == ["homeguru-api-2"]
+    assert keeping.plan(keeping.target(), seen).steps == ()
+
+
+def test_without_a_window_it_is_refused(toml) -> None:
+    with pytest.raises(WrongUse, match="keep_previous needs bake_minutes"):
+        parse_environment("prod", toml(keep_previous=True), "prod.toml")
