@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import time
 
@@ -206,6 +207,38 @@ def test_a_backup_that_was_changed_is_refused(world) -> None:
     assert f"backup {name} is not what was written" in ended.json["error"]
     assert "as before" in ended.json["server"]
     assert (rows(world), world.version()) == (before, "d3")
+
+
+def test_a_backup_of_another_major_version_is_refused(world) -> None:
+    name = world.ok("backups", "--env", "sandbox")[0]["id"]
+    before = world.on_server(f"cat backups/{name}.json")
+    world.on_server(f"""sed -i 's/"major":"16"/"major":"15"/' backups/{name}.json""")
+    try:
+        words = ("restore", name, "--env", "sandbox", "--approve", "x", "--json")
+        ended = world.homeguru(*words)
+    finally:
+        world.on_server(f"printf '%s' '{before}' > backups/{name}.json")
+    assert ended.code == 3, ended.stdout
+    assert f"backup {name} is of PostgreSQL 15, and 16 runs" in ended.json["error"]
+    assert "unchanged" in ended.json["server"]
+
+
+def test_a_database_that_somebody_else_keeps_in_use_is_left_as_it_was(world) -> None:
+    """Somebody's own tool, which connects again as often as it is thrown out."""
+    name = world.ok("backups", "--env", "sandbox")[0]["id"]
+    before, known = rows(world), databases(world)
+    again = "while :; do psql -U postgres -d homeguru -XAtqc 'SELECT pg_sleep(20)'; done"
+    tools = f"for n in 1 2 3 4 5 6 7 8; do ({again}) & done; wait"
+    world.on_server(f"docker exec -d homeguru-postgres-1 bash -c {shlex.quote(tools)}")
+    try:
+        ended = world.homeguru("restore", name, "--env", "sandbox", "--approve", "x", "--json")
+    finally:
+        world.on_server("docker exec homeguru-postgres-1 pkill -f '^bash -c for n' || true")
+        world.on_server("docker exec homeguru-postgres-1 pkill -x psql || true")
+    assert ended.code == 1, ended.stdout
+    assert "database homeguru is in use and cannot be exchanged" in ended.json["error"]
+    assert "as before" in ended.json["server"]
+    assert (rows(world), databases(world), world.version()) == (before, known, "d3")
 
 
 def test_an_unknown_backup_lists_the_nearest(world) -> None:
