@@ -227,14 +227,17 @@ def test_a_database_that_somebody_else_keeps_in_use_is_left_as_it_was(world) -> 
     """Somebody's own tool, which connects again as often as it is thrown out."""
     name = world.ok("backups", "--env", "sandbox")[0]["id"]
     before, known = rows(world), databases(world)
-    again = "while :; do psql -U postgres -d homeguru -XAtqc 'SELECT pg_sleep(20)'; done"
-    tools = f"for n in 1 2 3 4 5 6 7 8; do ({again}) & done; wait"
-    world.on_server(f"docker exec -d homeguru-postgres-1 bash -c {shlex.quote(tools)}")
+    query = (
+        "docker exec homeguru-postgres-1 psql -U postgres -d homeguru -XAtqc 'SELECT pg_sleep(5)'"
+    )
+    tools = f"for n in 1 2 3 4 5 6; do (while :; do {query}; done) & done; wait"
+    world.on_server(
+        f"setsid nohup bash -c {shlex.quote(tools)} >/dev/null 2>&1 </dev/null & echo $! > ~/tools"
+    )
     try:
         ended = world.homeguru("restore", name, "--env", "sandbox", "--approve", "x", "--json")
     finally:
-        world.on_server("docker exec homeguru-postgres-1 pkill -f '^bash -c for n' || true")
-        world.on_server("docker exec homeguru-postgres-1 pkill -x psql || true")
+        world.on_server("kill -- -$(cat ~/tools); rm ~/tools")
     assert ended.code == 1, ended.stdout
     assert "database homeguru is in use and cannot be exchanged" in ended.json["error"]
     assert "as before" in ended.json["server"]
