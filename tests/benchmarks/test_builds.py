@@ -1,0 +1,126 @@
+"""What building costs: from nothing, after one line, after a lock; beside hand-written Dockerfiles.
+
+`make bench` writes the table to doc/benchmarks.md. No time ever fails a run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.sandbox.client import docker, image_exists
+from tests.benchmarks.document import write_section
+from tests.e2e.conftest import World, say, world_of_its_own
+
+pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
+PLAIN = Path(__file__).parent / "plain"
+SERVICES = ("api", "bot", "frontend")
+
+
+@pytest.fixture(scope="module")
+def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_of_its_own("builds", tmp_path_factory.mktemp("builds"), "") as found:
+        yield found
+
+
+class Builds:
+    """Publishes, and builds the same source by Compose; seconds of each, by what changed."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.rebuilt: list[str] = []
+        self.digests: dict[str, str] = {}
+
+    def build(self, what: str, change: Callable[[], None] | None) -> tuple[float, float]:
+        """Make the change, then build both ways; without one, from nothing."""
+        if change:
+            change()
+            self._world.commit(what)
+        ours = timed(lambda: self._fresh(change) or self._publish())
+        plain = timed(lambda: self._fresh(change) or self._compose())
+        say(f"{what}: publish {ours:.1f} s, docker compose build {plain:.1f} s")
+        return ours, plain
+
+    def _fresh(self, change: Callable[[], None] | None) -> None:
+        if change is None:
+            docker("builder", "prune", "--all", "--force", timeout=300)
+
+    def _publish(self) -> None:
+        words = ("publish", "--env", "sandbox", "--source", str(self._world.repository))
+        made = self._world.ok(*words)
+        now = {s: made["services"][s]["digest"] for s in SERVICES}
+        self.rebuilt = [s for s in SERVICES if now[s] != self.digests.get(s)]
+        self.digests = now
+
+    def _compose(self) -> None:
+        values = {"SOURCE": str(self._world.repository), "HERE": str(PLAIN)}
+        done = subprocess.run(
+            ["docker", "compose", "-p", "hgtest-plain", "-f", str(PLAIN / "docker-compose.yml"), "build"],
+            env={**os.environ, **values}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+
+
+def timed(work: Callable[[], None]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def append(file: Path, line: str) -> None:
+    file.write_text(f"{file.read_text()}{line}\n")
+
+
+def test_builds(world: World) -> None:
+    builds, source = Builds(world), world.repository
+    changes: list[tuple[str, Callable[[], None] | None]] = [
+        ("nothing there yet", None),
+        ("a line of alembic.ini", lambda: append(source / "alembic.ini", "# one line")),
+        ("a line of the api and the bot", lambda: append(source / "src/version.py", "# one line")),
+        ("a line of the page", lambda: append(source / "frontend/app/version.ts", "// one line")),
+        ("the Python lock", lambda: append(source / "uv.lock", "# one line")),
+        ("nothing", lambda: append(source / "NOTES.md", "one line")),
+    ]
+    rows = [["changed", "publish, s", "rebuilt", "docker compose build, s"]]
+    rows.append(["---", "---:", "---", "---:"])
+    for what, change in changes:
+        ours, plain = builds.build(what, change)
+        rows.append([what, f"{ours:.1f}", ", ".join(builds.rebuilt) or "none", f"{plain:.1f}"])
+    text = "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n\n" + sizes(world, builds)
+    write_section("builds", "make bench", text)
+    say(text)
+
+
+def sizes(world: World, builds: Builds) -> str:
+    """Sizes of the images, and how much of the bot's is the api's."""
+    ours = {
+        s: shown(f"{world.info.registry}/systech/homeguru-{s}@{d}")
+        for s, d in builds.digests.items()
+    }
+    plain = {s: shown(f"hgtest-plain-{s}") for s in SERVICES}
+    rows = [["image", "ours, MB", "by hand, MB"], ["---", "---:", "---:"]]
+    rows += [[s, f"{ours[s]['Size'] / 1e6:.0f}", f"{plain[s]['Size'] / 1e6:.0f}"] for s in SERVICES]
+    api, bot = (ours[s]["RootFS"]["Layers"] for s in ("api", "bot"))
+    shared = sum(a == b for a, b in zip(api, bot, strict=False))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"{table}\n\n{shared} of the api's {len(api)} layers are the bot's too."
+
+
+def shown(reference: str) -> dict:
+    """What the engine says of an image, pulled where it was only pushed."""
+    if not image_exists(reference):
+        docker("pull", "-q", reference, timeout=120)
+    found: dict = json.loads(docker("image", "inspect", reference))[0]
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cleaned(world: World) -> Iterator[None]:
+    yield
+    docker("image", "rm", "--force", *[f"hgtest-plain-{s}" for s in SERVICES])
