@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import World
 from tests.e2e.faults.matrix import Cell, begun
 
-pytestmark = [pytest.mark.e2e, pytest.mark.database]
+pytestmark = pytest.mark.e2e
 # Each begins with the release that the one before it ended with.
 PART = (
     Cell("deploy", "migrate", "sigkill"), Cell("rollback", "replace bot", "sigkill"),

@@ -238,7 +238,7 @@ def test_ctrl_c_undoes_and_frees_the_lock(world) -> None:
 
 def test_a_deployer_killed_in_a_long_migration_is_followed_by_one_that_converges(world) -> None:
     world.edit({"src/api/main.py": ('raise SystemExit("broken on purpose")\n', "")}, "mend")
-    revision = world.add_migration("slow", "SELECT pg_sleep(20)")
+    revision = world.add_migration("slow", "SELECT pg_sleep(10)")
     world.edit({"src/version.py": ('"v3"', '"v4"')}, "v4")
     first = world.start("release", "--env", "sandbox", "--source", str(world.repository))
     wait_for(world, "docker ps --format '{{.Names}}' | grep -qx homeguru-migrate", 240)
