@@ -18,7 +18,6 @@ wait_healthy() {
 }
 last_lines() { docker logs --tail 20 "$1" 2>&1 | sed "s/^/  $2 | /" >&2; }
 set_env() {
-  awk -v name="$1" -v value="$2" -F= '$1==name{print name "='"'"'" value "'"'"'"; done=1; next} {print} END{if(!done) print name "='"'"'" value "'"'"'"}' .env > .env.new
-  mv -f .env.new .env
+  put_out .env awk -v name="$1" -v value="$2" -F= '$1==name{print name "='"'"'" value "'"'"'"; done=1; next} {print} END{if(!done) print name "='"'"'" value "'"'"'"}' .env
 }
 """

@@ -19,15 +19,11 @@ install_release() {
 place() {
   local file
   # The edge's container reads its configuration as another user.
-  mkdir -p edge && chmod 755 edge
-  for file in compose.yml secrets.env; do
-    cp "$1/$file" "$file.new" && mv -f "$file.new" "$file"
-  done
-  cp "$1/.env.now" .env.new && mv -f .env.new .env
-  if [ -f "$1/haproxy.cfg" ]; then
-    cp "$1/haproxy.cfg" edge/haproxy.cfg.new && chmod 644 edge/haproxy.cfg.new
-    mv -f edge/haproxy.cfg.new edge/haproxy.cfg
-  fi
+  mkdir -p edge
+  chmod 755 edge
+  for file in compose.yml secrets.env; do put "$1/$file" "$file"; done
+  put "$1/.env.now" .env
+  if [ -f "$1/haproxy.cfg" ]; then put "$1/haproxy.cfg" edge/haproxy.cfg 644; fi
 }
 """
 
@@ -52,7 +48,7 @@ record() {
   mv -f releases.jsonl.new releases.jsonl
   [ -z "$environment" ] || say "$environment" > .environment
   if [ -n "$current" ]; then
-    say "$current" > current.new && mv -f current.new current
+    put_out current say "$current"
   fi
   [ "$settled" = no ] || rm -rf secrets.env.previous deadman
 }

@@ -24,12 +24,10 @@ remove_former() {
 }
 slot_sessions() { admin "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{print $5}'; }
 write_slot() {
-  awk -v be="backend $be" -v slot="$1" -v name="$2" -v port="$port" '
+  put_out edge/haproxy.cfg awk -v be="backend $be" -v slot="$1" -v name="$2" -v port="$port" '
     /^backend /{inside=($0==be)}
     inside && $1=="server" && $2==slot {print "    server " slot " " name ":" port " check" (slot=="former" ? " backup" : "") (name=="idle.invalid" ? " disabled" : ""); next}
-    {print}' edge/haproxy.cfg > edge/.haproxy.cfg.new
-  chmod 644 edge/.haproxy.cfg.new
-  mv -f edge/.haproxy.cfg.new edge/haproxy.cfg
+    {print}' edge/haproxy.cfg
 }
 idle_slot() {
   admin "set server $be/$1 state maint" >/dev/null

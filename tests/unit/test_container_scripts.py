@@ -122,7 +122,7 @@ def _functions(script, calls):
 def test_one_variable_of_the_env_file_is_changed(shell, before, name):
     shell.write(".env", render_env(before))
     text = _functions(replacing.replace_plain(_what()), f"set_env {name} r/bot@sha256:2")
-    assert shell.run(text).returncode == 0
+    assert shell.run(prelude(shell.environment) + text).returncode == 0
     assert parse_env(shell.read(".env")) == {**before, name: "r/bot@sha256:2"}
 
 
@@ -137,11 +137,24 @@ def test_the_file_of_the_edge_follows_its_slots(shell, stack, slot, name, expect
     shell.write("edge/haproxy.cfg", render("global\n", edge, slots))
     script = replacing.replace_routed(_what(service="api"), edge="edge", port=8000, drain=1)
     text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
-    assert (
-        shell.run(_functions(replacing.Script(text), f"write_slot {slot} {name}")).returncode == 0
-    )
+    text = _functions(replacing.Script(text), f"write_slot {slot} {name}")
+    assert shell.run(prelude(shell.environment) + text).returncode == 0
     assert shell.read("edge/haproxy.cfg") == render("global\n", edge, {**slots, "api": expected})
     assert read_slots(shell.read("edge/haproxy.cfg"))["api"] == expected
+
+
+def test_a_disk_that_fills_up_leaves_the_edges_file_whole(shell, stack):
+    """Behind `if` the shell's own `set -e` is off: half a file would send requests nowhere."""
+    edge, slots = stack.deploy.edge, {"api": (IDLE, "homeguru-api-2"), "frontend": (IDLE, IDLE)}
+    whole = render("global\n", edge, slots)
+    shell.write("edge/haproxy.cfg", whole)
+    shell.program("awk", "echo global; exit 2")
+    script = replacing.let_go(_what(service="api"), edge="edge", port=8000)
+    text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
+    calls = "if write_slot s1 homeguru-api-3; then :; fi"
+    done = shell.run(prelude(shell.environment) + _functions(replacing.Script(text), calls))
+    assert (done.returncode, done.stderr) == (20, "cannot write edge/haproxy.cfg\n")
+    assert shell.read("edge/haproxy.cfg") == whole
 
 
 @pytest.mark.parametrize("name", ["homeguru-api-1", IDLE])
@@ -150,8 +163,8 @@ def test_the_container_that_is_kept_is_written_and_read_back(shell, stack, name)
     shell.write("edge/haproxy.cfg", render("global\n", edge, slots, {"api": "homeguru-api-0"}))
     script = replacing.let_go(_what(service="api"), edge="edge", port=8000)
     text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
-    done = shell.run(_functions(replacing.Script(text), f"write_slot former {name}"))
-    assert done.returncode == 0
+    text = _functions(replacing.Script(text), f"write_slot former {name}")
+    assert shell.run(prelude(shell.environment) + text).returncode == 0
     kept = {"api": name} if name != IDLE else {}
     assert shell.read("edge/haproxy.cfg") == render("global\n", edge, slots, kept)
     assert read_former(shell.read("edge/haproxy.cfg")) == kept

@@ -133,6 +133,21 @@ def test_a_disk_that_fills_up_leaves_no_torn_line(world, shell):
     assert shell.read("releases.jsonl") == before.raw[0] + "\n"
 
 
+@pytest.mark.parametrize("file", ["haproxy.cfg", "compose.yml", ".env.now"])
+def test_a_disk_that_fills_up_leaves_every_file_whole(ready, file):
+    """Seen with the edge: its file ended after its first lines, and the page was gone."""
+    for name in ("compose.yml", ".env", "secrets.env", "edge/haproxy.cfg"):
+        ready.write(name, "whole\n")
+    there = file.removesuffix(".now")
+    ready.program(
+        "cp", f'case "$1" in */{file}) for last; do :; done; echo ha > "$last"; exit 1;; esac\n/bin/cp "$@"'
+    )  # fmt: skip
+    done = _run(ready, files.restore(INCOMING))
+    target = f"edge/{there}" if file == "haproxy.cfg" else there
+    assert (done.returncode, done.stderr) == (20, f"cannot write {target}\n")
+    assert ready.read(target) == "whole\n"
+
+
 def test_a_run_that_did_not_become_current(world, shell):
     shell.write("current", "1-x\n")
     _record(shell, Ledger(()), _next(world, Ledger(())), current="")
