@@ -47,6 +47,9 @@ class RegistryLogin(Strict):
     token: VariableName
 
 
+EDGE_VARIABLES = ("EDGE_DOMAIN", "EDGE_EMAIL", "EDGE_ACME")
+
+
 class Edge(Strict):
     """How the application is reached by name: HTTPS with certificates that renew themselves."""
 
@@ -60,7 +63,7 @@ class Edge(Strict):
     @property
     def variables(self) -> dict[str, str]:
         """What the Compose file reads of it."""
-        values = {"EDGE_DOMAIN": self.domain, "EDGE_EMAIL": self.email, "EDGE_ACME": self.acme}
+        values = dict(zip(EDGE_VARIABLES, (self.domain, self.email, self.acme), strict=True))
         return {name: value for name, value in values.items() if value} if self.domain else {}
 
 
@@ -121,7 +124,8 @@ class Environment(Strict):
     @model_validator(mode="after")
     def _edge_is_read_from_variables(self) -> Self:
         """`[edge]` reaches the Compose file, and is compared, as every other variable."""
-        if twice := sorted(self.edge.variables.keys() & self.variables.keys()):
+        theirs = self.variables
+        if twice := sorted(n for n, v in self.edge.variables.items() if theirs.get(n, v) != v):
             raise ValueError(f"[edge] says {', '.join(twice)}: not in [variables] again")
         self.variables.update(self.edge.variables)
         return self
@@ -188,4 +192,4 @@ def _mistake(location: tuple[int | str, ...], kind: str, message: str) -> str:
     if kind == "missing":
         return f"missing key `{key}`"
     said = message.removeprefix("Value error, ")
-    return f"`{key}`: {said[0].lower()}{said[1:]}"
+    return f"`{key}`: {said[0].lower()}{said[1:]}" if key else said

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from deployments import journal
 from deployments.backups import Backup, read_backups
-from deployments.edge import read_former
+from deployments.edge import read_former, read_slots
 from deployments.ledger import Ledger
 
 
@@ -92,7 +92,8 @@ class Observation:
     @property
     def long_running(self) -> list[Container]:
         """What serves, or should: no one-off, and not what the edge keeps of a release before."""
-        former = set(read_former(self.edge).values())
+        serving = {name for slots in read_slots(self.edge).values() for name in slots}
+        former = set(read_former(self.edge).values()) - serving
         return [c for c in self.containers if not c.one_off and c.name not in former]
 
     def of(self, service: str) -> list[Container]:

@@ -92,7 +92,7 @@ class Plan:
 
 
 def notes_for(
-    changes: list[Change], stop_first: list[str], state: set[str], routed: set[str], bound: str
+    changes: list[Change], stop_first: list[str], state: set[str], bounds: dict[str, str]
 ) -> tuple[str, ...]:
     """What a plan costs the people who use the service."""
     again = [change.service.name for change in changes if not change.first]
@@ -102,6 +102,7 @@ def notes_for(
         for n in again
         if n in stop_first
     ]
-    if cut := [n for n in again if n in routed]:
+    for bound in dict.fromkeys(bounds[n] for n in again if n in bounds):
+        cut = [n for n in again if bounds.get(n) == bound]
         said.append(f"connections to the old {' and '.join(cut)} still open after {bound} are cut")
     return tuple(said)

@@ -57,9 +57,7 @@ class Planner:
             steps=tuple(steps),
             unchanged=tuple((n, digest_of(r)) for n, r in wanted.items() if n not in touched),
             notes=(
-                *notes_for(
-                    found, self._make.short_of_memory(), self._state(), self._routed(), self._cut()
-                ),
+                *notes_for(found, self._make.short_of_memory(), self._state(), self._bounds()),
                 *self._in_clear(),
             ),
             asks=self._data.change.asks if steps else (),
@@ -80,31 +78,34 @@ class Planner:
         if self.target.adopted:
             return self._adopted_again(found)
         state = self._state()
-        over = self._take_over
-        moved = over.steps(found) if over.moves_ports else []
+        take = self._take_over
+        moved = take.steps(found) if take.moves_ports else []
         kept = self._routed() if moved else set()
         orphans = self._make.remove_orphans()
+        # Its ports may be held by what the take-over removes.
+        late = [c for c in found if moved and c.service.name in self.target.stack.deploy.optional]
         work = [
             *([] if moved else orphans),
-            *self._database([c for c in found if c.service.name in state]),
+            *self._database([c for c in found if c.service.name in state and c not in late]),
             *self._edge(found),
             *moved,
             *[self._make.replace(c) for c in found if c.service.name not in state | kept],
             # One of them may hold a port that has moved by now.
             *(orphans if moved else []),
+            *[self._make.up(c) for c in late],
         ]
-        if not work and not self._files_differ() and not self._other_release():
+        undo = self.request.verb == "undo"
+        over = [] if undo else self._make.let_go(found)
+        if not (work or over or self._files_differ() or self._other_release()):
             return []
         new = {c.service.name: c.image for c in found if c.new_image}
-        undo = self.request.verb == "undo"
         first = (
             self._make.restore(len(found))
             if undo
             else self._make.install(self.request.release, len(found))
         )
         # An undo is content with healthy containers: what may be amiss outside was so before.
-        make = self._make
-        last = [] if undo else [make.verify(), *make.bake(), *make.let_go(found)]
+        last = [] if undo else [self._make.verify(), *self._make.bake(), *over]
         return [first, *([self._make.pull(new)] if new else []), *work, *last]
 
     def _adopted_again(self, found: list[Change]) -> list[Step]:
@@ -175,10 +176,10 @@ class Planner:
         said = f"what users send to {' and '.join(found)} travels in clear: [edge] domain gives TLS"
         return [said] if found and self._routed() else []
 
-    def _cut(self) -> str:
-        """When what is still open on an old container is cut."""
-        window = self.target.environment.bake_minutes
-        return f"{window} min" if self._make.keep else f"{DRAIN} s"
+    def _bounds(self) -> dict[str, str]:
+        """Service behind the edge to when what is still open on its old container is cut."""
+        kept, window = self._make.kept(), self.target.environment.bake_minutes
+        return {n: f"{window} min" if n in kept else f"{DRAIN} s" for n in self._routed()}
 
     def _routed(self) -> set[str]:
         """Services behind the edge."""

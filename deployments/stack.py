@@ -77,12 +77,20 @@ class Stack:
         left_out = {n for n, v in self.deploy.optional.items() if not variables.get(v)}
         if not left_out:
             return self
-        there = {n: i for n, i in self.deploy.infrastructure.items() if n not in left_out}
+        deploy, edge = self.deploy, self.deploy.edge
+        if edge:
+            routes = {n: r for n, r in edge.routes.items() if n not in left_out}
+            edge = edge.model_copy(update={"routes": routes})
+        there = {
+            "infrastructure": {n: i for n, i in deploy.infrastructure.items() if n not in left_out},
+            "probes": {n: p for n, p in deploy.probes.items() if n not in left_out},
+            "edge": edge,
+        }
         still = {v for n, used in self.uses.items() if n not in left_out for v in used}
         gone = {v for n in left_out for v in self.uses[n]} - still
         return replace(
             self,
-            deploy=self.deploy.model_copy(update={"infrastructure": there}),
+            deploy=deploy.model_copy(update=there),
             references={n: d for n, d in self.references.items() if n not in gone},
             services={n: s for n, s in self.services.items() if n not in left_out},
             ports=tuple((n, port) for n, port in self.ports if n not in left_out),
@@ -214,6 +222,6 @@ def _in_urls(raw: dict[str, dict[str, Any]]) -> frozenset[str]:
         str(value)
         for body in raw.values()
         for value in (body.get("environment") or {}).values()
-        if re.match(r"[a-z][a-z0-9+.-]*://", str(value))
+        if re.match(r"[a-z][a-z0-9+.:-]*://", str(value))
     ]
     return frozenset(name for value in values for name in references(value))

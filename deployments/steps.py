@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from deployments.changes import Change
 from deployments.commands import files, images
 from deployments.commands import replace as replacing
+from deployments.commands.quote import Script
+from deployments.edge import read_former
 from deployments.observation import Candidate, Observation
 from deployments.plan import Step
+from deployments.stack import Service
 from deployments.target import Target
 from deployments.xdeploy import Edge
 
@@ -71,17 +74,37 @@ class Steps:
         return Step(f"replace {name}", f"{change.reason} ({how})", script)
 
     def let_go(self, found: list[Change]) -> list[Step]:
-        """Containers of the release before, once the window is over."""
+        """Containers of the release before, once the window is over; earlier runs' ones too."""
         edge = self.target.stack.deploy.edge
-        if edge is None or not self.keep:
+        if edge is None:
             return []
-        steps = []
-        for change in found:
-            name, what = change.service.name, self.replacement(change)
-            if name in edge.routes and what.start_first and not change.first:
-                script = replacing.let_go(what, edge=edge.service, port=edge.routes[name].port)
-                steps.append(Step(f"let go of former {name}", "the window is over", script, True))
-        return steps
+        there = set(read_former(self.seen.edge))
+        there |= {c.service.name for c in found if not c.first} & self.kept()
+        return [
+            Step(
+                f"let go of former {service.name}",
+                "the window is over",
+                self._let_go(edge, service),
+                True,
+            )
+            for service in self.target.stack.ordered
+            if service.name in there & set(edge.routes)
+        ]
+
+    def _let_go(self, edge: Edge, service: Service) -> Script:
+        what = self.replacement(Change(service, "", "", False, False))
+        return replacing.let_go(what, edge=edge.service, port=edge.routes[service.name].port)
+
+    def kept(self) -> set[str]:
+        """Services whose containers stay through the window: as many as there is memory for."""
+        edge = self.target.stack.deploy.edge
+        found: set[str] = set()
+        room = self.seen.memory_mb
+        for service in self.target.stack.ordered if edge and self.keep else []:
+            room -= service.reservation_mb
+            if service.start_first and edge and service.name in edge.routes and room >= 0:
+                found.add(service.name)
+        return found
 
     def remove_orphans(self) -> list[Step]:
         """Containers of services that the Compose file no longer has."""
@@ -121,7 +144,7 @@ class Steps:
             start_first=service.start_first and service.name not in self.short_of_memory(),
             healthy_within=self.target.environment.healthy_within,
             grace=service.stop_grace,
-            keep=self.keep,
+            keep=service.name in self.kept(),
         )
 
 

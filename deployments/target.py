@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from pydantic import SecretStr
 
 from deployments import edge
 from deployments.adopted import Adoption
-from deployments.environment import Environment
+from deployments.environment import EDGE_VARIABLES, Environment
 from deployments.errors import Refused
 from deployments.manifest import Manifest
 from deployments.observation import Observation
@@ -158,17 +159,17 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def former_configuration(env_text: str, stack: Stack, now: Configuration) -> Configuration:
+def former_configuration(
+    env_text: str, stack: Stack, now: Configuration, edge: Mapping[str, str] | None = None
+) -> Configuration:
     """A former release's variables with the secrets that are valid now.
 
-    A revoked secret never comes back.
+    A revoked secret never comes back. edge: what `[edge]` says now, where that is to stay: under
+    which name users come is no release's business.
     """
-    variables = {
-        name: value
-        for name, value in parse_env(env_text).items()
-        if name not in stack.image_variables and name not in now.secrets
-    }
-    return Configuration(variables=variables, secrets=now.secrets)
+    own = {*stack.image_variables, *now.secrets, *({} if edge is None else EDGE_VARIABLES)}
+    variables = {name: value for name, value in parse_env(env_text).items() if name not in own}
+    return Configuration(variables={**variables, **(edge or {})}, secrets=now.secrets)
 
 
 def former_images(env_text: str, stack: Stack) -> dict[str, str]:

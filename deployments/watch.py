@@ -60,9 +60,9 @@ class News:
 def restarted(seen: Observation, memory: Memory) -> list[Finding]:
     """Containers whose engine started them again since the last look."""
     found = []
-    for container in seen.containers:
+    for container in seen.long_running:
         before = memory.restarts.get(container.id[:12], container.restarts)
-        if not container.one_off and container.restarts > before:
+        if container.restarts > before:
             times = container.restarts - before
             said = f"restarted {times} time{'s' if times > 1 else ''} since the last look"
             found.append(Finding(container.service, "restarts", False, said))

@@ -88,8 +88,20 @@ class Planning:
             return self._plan(target, seen, "rollback", seen.current, data=KEEP)
         line = seen.ledger.target(to, seen.current, seen.releases)
         target = self.targets.former(line.release, pin=False)
+        self._has_tls(target, line.release, seen)
         data = self.judge.back(target, line, seen, choice)
         return self._plan(target, seen, "rollback", line.release, data=data)
+
+    def _has_tls(self, target: Target, release: str, seen: Observation) -> None:
+        """A release from before there was TLS would take the domain's away."""
+        domain = target.environment.edge.domain
+        if not domain or "EDGE_DOMAIN" in target.stack.deploy.optional.values():
+            return
+        raise Refused(
+            f"release {release} knows nothing of TLS, and [edge] names {domain}",
+            where=target.environment.ssh, state=f"runs {seen.current}, unchanged",
+            todo="publish that commit again and deploy it, or take [edge] domain away first",
+        )  # fmt: skip
 
     def backup(self, seen: Observation, reason: Reason) -> Planned:
         """A backup, and nothing else."""

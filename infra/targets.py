@@ -53,7 +53,8 @@ class Targets:
         if found.adopted:
             return self._adopted(found, found.adopted, compose, env)
         stack = stack_of(compose, "compose.yml")
-        configuration = former_configuration(env, stack, self.configuration)
+        edge = None if pin else self.host.environment.edge.variables
+        configuration = former_configuration(env, stack, self.configuration, edge)
         pins = former_images(env, stack) if pin else {}
         return self._target(found, stack, configuration, False, pins)
 

@@ -17,11 +17,12 @@ ask() {
 }
 settled() {
   local id up
-  for id in $(ids "$1"); do
-    up=$(( $(date +%s) - $(date -d "$(docker inspect -f '{{.State.StartedAt}}' "$id")" +%s) ))
-    [ $up -ge 5 ] || sleep $((5 - up))
-    docker inspect -f '{{.RestartCount}} {{.State.Status}}' "$id" | emit "restarts:$1"
-  done
+  # The newest: an older one may be kept through a window, and is not asked about.
+  id=$(ids "$1" | head -n 1)
+  [ -n "$id" ] || return 0
+  up=$(( $(date +%s) - $(date -d "$(docker inspect -f '{{.State.StartedAt}}' "$id")" +%s) ))
+  [ $up -ge 5 ] || sleep $((5 - up))
+  docker inspect -f '{{.RestartCount}} {{.State.Status}}' "$id" | emit "restarts:$1"
 }
 """
 

@@ -46,16 +46,20 @@ give_up() {
   exit 20
 }
 replace() {
-  local new before copies=1
+  local new before copies
   former= former_name=
   if [ -n "$routed" ]; then find_former; find_serving; else find_plain; fi
   tidy
-  if is_wanted "$old"; then say "already replaced"; set_env "$variable" "$image"; return; fi
-  if is_wanted "$former" && is_running "$former"; then return_to_former; return; fi
-  [ -z "$former_name" ] || remove_former
+  if is_wanted "$old"; then
+    say "already replaced"
+    [ -z "$former_name" ] || remove_former
+    set_env "$variable" "$image"
+    return
+  fi
+  if is_wanted "$former" && serves_well "$former" && return_to_former; then return; fi
   export "$variable=$image"
-  [ -z "$old" ] || copies=2
   before=$(ids "$service")
+  copies=$(($(wc -w <<< "$before") + 1))
   compose up --no-start --no-deps --no-recreate --scale "$service=$copies" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
@@ -72,6 +76,8 @@ replace() {
     [ "$slot" != s1 ] || free=s2
     enter_slot "$free" "$(name_of "$new")" || give_up "$new"
     say "$(name_of "$new") serves"
+    # Only now: until something else serves, it may be the one that does.
+    [ -z "$former_name" ] || remove_former
     if keep_old; then return; fi
     [ -z "$slot" ] || drain_slot "$slot"
   fi
@@ -89,17 +95,22 @@ _FORMER = r"""
 keep_old() {
   [ -n "$keep" ] && [ -n "$old" ] && [ -n "$slot" ] || return 1
   admin "set server $be/$slot state drain" >/dev/null
-  enter_slot former "$(name_of "$old")" || return 1
+  enter_slot former "$(name_of "$old")" || { say "$(name_of "$old") is not kept: it $problem"; return 1; }
   idle_slot "$slot"
   say "$(name_of "$old") is kept through the window"
   set_env "$variable" "$image"
+}
+serves_well() {
+  case $(docker inspect -f '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$1" 2>/dev/null) in
+    "running healthy"|"running none") ;;
+    *) return 1 ;;
+  esac
 }
 # The container that was kept serves again: nothing has to start first.
 return_to_former() {
   local free=s1 back=$former_name
   [ "$slot" != s1 ] || free=s2
-  wait_healthy "$former" "$healthy" || fail "$service: $back, which was kept, $problem"
-  enter_slot "$free" "$back" || fail "$service: $back, which was kept, $problem"
+  enter_slot "$free" "$back" || { say "$back, which was kept, $problem: another is started"; return 1; }
   idle_slot former
   say "$back serves again"
   [ -z "$slot" ] || drain_slot "$slot"
@@ -110,9 +121,22 @@ return_to_former() {
   [ -z "$slot" ] || idle_slot "$slot"
   set_env "$variable" "$image"
 }
+in_use() {
+  local s
+  for s in s1 s2; do
+    if [ "$(slot_row "$s" | awk '{print $2}')" = 2 ] && slot_ready "$s"; then return; fi
+  done
+  return 1
+}
+# Behind the kept one nobody sees a new one that does not answer: it is asked for once more.
 let_go() {
+  local deadline=$((SECONDS + 10))
+  until in_use; do
+    [ $SECONDS -lt $deadline ] || fail "$service: the release before serves again, since the new container does not answer the edge"
+    sleep 0.5
+  done
   find_former
-  remove_former
+  [ -z "$former_name" ] || remove_former
 }
 """
 

@@ -19,7 +19,8 @@ find_former() {
 # Nobody is sent there any more, and it goes.
 remove_former() {
   [ -z "$former_name" ] || idle_slot former
-  [ -z "$former" ] || { docker stop -t "$grace" "$former" >/dev/null; docker rm -f "$former" >/dev/null; }
+  [ -z "$former" ] || docker stop -t "$grace" "$former" >/dev/null 2>&1 || true
+  [ -z "$former" ] || docker rm -f "$former" >/dev/null 2>&1 || true
   former_name= former=
 }
 slot_sessions() { admin "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{print $5}'; }
@@ -50,7 +51,11 @@ drain_slot() {
   local slot=$1 deadline=$((SECONDS + drain)) open
   admin "set server $be/$slot state drain" >/dev/null
   while open=$(slot_sessions "$slot") && [ "${open:-0}" -gt 0 ]; do
-    if [ $SECONDS -ge $deadline ]; then say "$open connections still open after $drain s are cut"; break; fi
+    if [ $SECONDS -ge $deadline ]; then
+      say "$open connections still open after $drain s are cut"
+      admin "shutdown sessions server $be/$slot" >/dev/null
+      break
+    fi
     sleep 0.2
   done
 }
@@ -72,11 +77,18 @@ find_serving() {
     if [ "$name" = "$service" ] && [ -z "$id" ]; then id=$(first_running); fi
     if [ -z "$old" ] && [ -n "$id" ] && is_running "$id" && slot_ready "$s"; then
       slot=$s old=$id
+    elif [ -n "$id" ] && [ "$id" = "${former:-}" ]; then
+      idle_slot "$s"
     else
       say "an earlier replacement left $name in slot $s: tidied away"
       [ -z "$id" ] || { drain_slot "$s"; docker stop -t "$grace" "$id" >/dev/null; docker rm -f "$id" >/dev/null; }
       idle_slot "$s"
     fi
   done
+  # It came back already: what serves is not kept for anything.
+  if [ -n "${former:-}" ] && [ "$former" = "$old" ]; then
+    idle_slot former
+    former= former_name=
+  fi
 }
 """

@@ -56,7 +56,32 @@ def test_what_is_kept_is_no_second_container_of_its_service(keeping) -> None:
     serving = replace(seen.of("api")[0], name="homeguru-api-2", id="id-of-api-2")
     seen = replace(seen, edge=config, containers=(*seen.containers, serving))
     assert [c.name for c in seen.of("api")] == ["homeguru-api-2"]
-    assert keeping.plan(keeping.target(), seen).steps == ()
+    # One that an earlier run left is let go by the next, whatever that one is about.
+    assert names(keeping.plan(keeping.target(), seen)) == [
+        "upload",
+        "verify",
+        "bake",
+        "let go of former api",
+    ]
+    assert keeping.plan(keeping.target(), seen, verb="undo").steps == ()
+
+
+def test_what_serves_again_is_not_hidden_by_the_name_it_was_kept_under(keeping) -> None:
+    slots = {"api": ("homeguru-api-1", edge.IDLE), "frontend": ("homeguru-frontend-1", edge.IDLE)}
+    config = edge.render(keeping.base, keeping.stack.deploy.edge, slots, {"api": "homeguru-api-1"})
+    seen = replace(keeping.settled(), edge=config)
+    assert [c.name for c in seen.of("api")] == ["homeguru-api-1"]
+
+
+def test_only_as_many_are_kept_as_there_is_memory_for(keeping) -> None:
+    """The api reserves 256 MiB, the page 128."""
+    seen = replace(keeping.settled(), memory_mb=300)
+    plan = keeping.plan(keeping.target(api="api-2", frontend="frontend-2"), seen)
+    assert [n for n in names(plan) if n.startswith("let go")] == ["let go of former api"]
+    assert plan.notes == (
+        "connections to the old api still open after 5 min are cut",
+        "connections to the old frontend still open after 30 s are cut",
+    )
 
 
 def test_without_a_window_it_is_refused(toml) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from deployments.environment import parse_environment
 from deployments.errors import WrongUse
 from deployments.references import interpolate
+from deployments.stack import parse_stack
+from deployments.target import former_configuration
+from deployments.variables import Configuration
 
 
 def test_without_a_domain_there_is_no_such_service(stack) -> None:
@@ -75,3 +80,33 @@ def test_the_caddyfile_names_both(compose_config) -> None:
     assert "\nhomeguru.example {\n" in shown
     assert "\napi.homeguru.example {\n" in shown
     assert "  email ops@homeguru.example\n" in shown
+
+
+def test_a_probe_or_a_route_of_one_that_is_left_out_goes_with_it(compose_config) -> None:
+    config = json.loads(json.dumps(compose_config))
+    deploy = config["x-deploy"]
+    deploy["optional"] |= {"frontend": "WITH_PAGE"}
+    plain = parse_stack("text", config, "compose.yml").called_for({})
+    assert "frontend" not in plain.deploy.probes
+    assert plain.deploy.edge is not None
+    assert list(plain.deploy.edge.routes) == ["api"]
+
+
+def test_a_former_release_keeps_the_domain_of_now(stack) -> None:
+    """Under which name users come is no release's business."""
+    now = Configuration({}, {})
+    text = "A='old'\nEDGE_DOMAIN='old.example'\n"
+    found = former_configuration(text, stack, now, {"EDGE_DOMAIN": "new.example"})
+    assert found.variables == {"A": "old", "EDGE_DOMAIN": "new.example"}
+    assert former_configuration(text, stack, now, {}).variables == {"A": "old"}
+    # An undo brings back what was.
+    assert former_configuration(text, stack, now).variables["EDGE_DOMAIN"] == "old.example"
+
+
+def test_mistakes_that_concern_two_keys_begin_with_their_sentence(toml) -> None:
+    with pytest.raises(WrongUse) as caught:
+        parse_environment("prod", toml(keep_previous=True), "prod.toml")
+    assert (
+        caught.value.what
+        == "keep_previous needs bake_minutes: there is no window to keep it through"
+    )

@@ -140,6 +140,14 @@ def test_a_request_has_an_id_and_the_edge_counts_it(world: World, person: Person
     assert talk.getresponse().status == 413
 
 
+def test_a_rollback_to_before_the_domain_keeps_it(world: World, person: Person) -> None:
+    last = world.ledger()[-1]["release"].partition("-")[2]
+    world.ok("rollback", "1", "--env", "sandbox", **NOBODY)
+    assert "tls" in world.containers()
+    assert "HomeGuru" in person.get(DOMAIN).text
+    world.ok("deploy", last, "--env", "sandbox", **NOBODY)
+
+
 def test_a_release_leaves_it_alone_and_nobody_notices(world: World, person: Person) -> None:
     before = world.containers()["tls"]
     world.rename("v2")
