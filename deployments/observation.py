@@ -53,8 +53,7 @@ class Observation:
     """One look at a host. Sizes in MiB."""
 
     writable: bool
-    locked: bool
-    """Whether some run holds the session lock now."""
+    locked: bool  # by some run, now
     disk_mb: int
     memory_mb: int
     engine: str
