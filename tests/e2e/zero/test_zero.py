@@ -156,8 +156,9 @@ def test_a_crash_while_the_release_before_is_kept(world: World, users: Users, re
         take = failing(world, releases["crashes later"], "api")
         found = users.path("crash in the bake window, the one before kept", take)
     assert (found.doubled, found.lost) == (0, 0)
-    # A GET is repeated; of 13 POSTs a second those that had reached the API when it died are not.
-    assert len(found.during.failed) <= 5, found.during.what_failed
+    # In flight at the crash: about three slow answers, and one or two of the others.
+    assert len(found.during.failed) <= 8, found.during.what_failed
+    assert found.during.gap < 2, "something failed after the crash as well"
 
 
 def test_what_was_kept_goes_when_the_window_is_over(world: World, users: Users, releases) -> None:
