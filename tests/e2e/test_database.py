@@ -209,10 +209,17 @@ def test_a_backup_that_was_changed_is_refused(world) -> None:
     assert (rows(world), world.version()) == (before, "d3")
 
 
+def fresh(world) -> str:
+    """A backup of now; its id."""
+    world.ok("backup", "--env", "sandbox")
+    return str(world.ok("backups", "--env", "sandbox")[-1]["id"])
+
+
 def test_a_backup_of_another_major_version_is_refused(world) -> None:
-    name = world.ok("backups", "--env", "sandbox")[0]["id"]
+    name = fresh(world)
     before = world.on_server(f"cat backups/{name}.json")
-    world.on_server(f"""sed -i 's/"major":"16"/"major":"15"/' backups/{name}.json""")
+    world.on_server(f"""sed -i 's/"major": *"16"/"major":"15"/' backups/{name}.json""")
+    assert '"major":"15"' in world.on_server(f"cat backups/{name}.json")
     try:
         words = ("restore", name, "--env", "sandbox", "--approve", "x", "--json")
         ended = world.homeguru(*words)
@@ -225,7 +232,7 @@ def test_a_backup_of_another_major_version_is_refused(world) -> None:
 
 def test_a_database_that_somebody_else_keeps_in_use_is_left_as_it_was(world) -> None:
     """Somebody's own tool, which connects again as often as it is thrown out."""
-    name = world.ok("backups", "--env", "sandbox")[0]["id"]
+    name = fresh(world)
     before, known = rows(world), databases(world)
     query = (
         "docker exec homeguru-postgres-1 psql -U postgres -d homeguru -XAtqc 'SELECT pg_sleep(5)'"
