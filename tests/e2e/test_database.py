@@ -218,8 +218,8 @@ def fresh(world) -> str:
 def test_a_backup_of_another_major_version_is_refused(world) -> None:
     name = fresh(world)
     before = world.on_server(f"cat backups/{name}.json")
-    world.on_server(f"""sed -i 's/"major": *"16"/"major":"15"/' backups/{name}.json""")
-    assert '"major":"15"' in world.on_server(f"cat backups/{name}.json")
+    world.on_server(f"""sed -i 's/"server":"16/"server":"15/' backups/{name}.json""")
+    assert '"server":"15' in world.on_server(f"cat backups/{name}.json")
     try:
         words = ("restore", name, "--env", "sandbox", "--approve", "x", "--json")
         ended = world.homeguru(*words)
