@@ -6,7 +6,7 @@ from deployments.backups import Made, expired
 from deployments.commands import backup, prune
 from deployments.commands.quote import Script, join
 from deployments.database_steps import DatabaseSteps
-from deployments.ledger import Ledger, seq_of
+from deployments.ledger import Ledger
 from deployments.observation import Observation
 from deployments.plan import Plan
 from deployments.policy import Retention
@@ -46,13 +46,17 @@ def _records(target: Target, seen: Observation, plan: Plan) -> Script | None:
 def kept(
     releases: tuple[str, ...], ledger: Ledger, needed: set[str], policy: Retention
 ) -> set[str]:
-    """Releases whose records and images stay: what is needed, and the newest good ones.
+    """Releases whose records and images stay: what is needed, and those that ran well last.
 
-    What failed stays as long as the oldest of those does: its report is worth reading then.
+    One that was gone back to counts from then, not from when it first came. What failed stays as
+    long as the oldest of those does: its report is worth reading then.
     """
-    good = [line.release for line in ledger.good() if line.release in releases]
+    ran = {line.release: line.seq for line in ledger.lines if line.outcome == "ok"}
+    good = sorted((r for r in ran if r in releases), key=ran.__getitem__)
     newest = {*good[-policy.releases :], *(needed & set(releases))}
     if not newest or len(good) <= policy.releases:
         return {*releases, *needed}
-    oldest = min(seq_of(release) for release in newest)
-    return {*newest, *needed, *(r for r in releases if seq_of(r) > oldest and r not in good)}
+    since = min(ran.get(r, 0) for r in good[-policy.releases :])
+    told = {line.release: line.seq for line in ledger.lines}
+    failed = {r for r in releases if r not in ran and told.get(r, since + 1) > since}
+    return {*newest, *needed, *failed}

@@ -66,6 +66,8 @@ class Recovery:
             self._passable(failure)
             # A release converges from any state: what cannot be undone can be replaced.
             self.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
+        if beside := self.executor.recorder.beside:
+            self.host.log(f"what was written meanwhile is in the database {beside}")
         manifest = unfinished.release.partition("-")[2]
         plan = Plan("undo", unfinished.release, manifest, seen.current, ())
         self.executor.recorder.close_other(unfinished, plan, "undone", seen.ledger)

@@ -42,6 +42,16 @@ def test_what_is_needed_stays_however_old(ledger):
     assert not names(2, 3, 4) & found
 
 
+def test_one_that_was_gone_back_to_counts_from_then(world):
+    """Found by the matrix of faults: gone back to again and again, and then no longer there."""
+    lines = [world.line(n) for n in range(1, 8)]
+    back = world.line(8, verb="rollback", release=lines[0].release, manifest=lines[0].manifest)
+    ledger = world.ledger(*lines, back, world.line(9), world.line(10, outcome="undone"))
+    there = tuple(names(1, 2, 3, 4, 5, 6, 7, 9, 10))
+    found = retention.kept(there, ledger, names(9), Retention(releases=2))
+    assert found == names(1, 9, 10)
+
+
 def test_fewer_than_the_policy_all_stay(ledger):
     there = tuple(sorted(names(*range(1, 8))))
     assert retention.kept(there, ledger(), names(7), Retention(releases=6)) == set(there)
