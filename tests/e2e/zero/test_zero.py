@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from infra.sandbox.client import docker
@@ -173,16 +174,26 @@ def test_what_was_kept_goes_when_the_window_is_over(world: World, users: Users, 
 
 
 def test_an_engine_that_restarts(world: World, users: Users) -> None:
-    """As a reboot does: containers stop and come back."""
+    """As a reboot does: containers stop and come back. Here requests fail; for how long is printed."""
 
-    def take() -> str:
+    def take() -> None:
         docker("exec", world.info.server, "pkill", "-TERM", "-x", "dockerd")
-        time.sleep(30)
-        return ""
+        time.sleep(5)
+        deadline = time.monotonic() + 180
+        while not (answers(world.info.api_url) and answers(world.info.frontend_url)):
+            assert time.monotonic() < deadline, "not back after three minutes"
+            time.sleep(0.5)
 
     found = users.path("engine restarted", take)
     assert found.after.failed == [], found.after.what_failed
     say(f"failures over {found.during.gap:.1f} s")
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False, timeout=5).status_code < 400
+    except httpx.HTTPError:
+        return False
 
 
 def test_there_was_never_a_second_poller(users: Users) -> None:
