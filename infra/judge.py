@@ -70,6 +70,21 @@ class Judge:
         self._same_major(chosen, target, seen)
         return DataChange("restore", backup=chosen, losses=self._losses(chosen, target, seen))
 
+    def must_know(self, chosen: Backup, target: Target, seen: Observation) -> None:
+        """Raise Refused when the target's migrations lack the revision that a backup is at."""
+        migrate = target.stack.deploy.migrate
+        if migrate is None or not migrate.sql or chosen.revision is None:
+            return
+        image = target.images(seen)[migrate.image_of]
+        try:
+            self._render(target, seen, image, migrate.sql, chosen.revision, "")
+        except Refused as error:
+            raise Refused(
+                f"backup {chosen.id} is at revision {chosen.revision}: {error.what}",
+                where=self._where, state=f"runs {seen.current}, unchanged",
+                todo=f"deploy the release that it was made under, {chosen.release}, then restore it",
+            ) from None  # fmt: skip
+
     def _must_answer(self, seen: Observation) -> None:
         """A database that does not answer is not an empty one."""
         if seen.current is not None and seen.database_bytes == 0:

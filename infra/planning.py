@@ -120,7 +120,9 @@ class Planning:
         """A backup in the database's place, under the release that runs."""
         current = self._current(seen, "restore")
         target = self.targets.former(current, pin=True)
-        data = self.judge.restore(chosen(seen.backups, wanted), target, seen)
+        backup = chosen(seen.backups, wanted)
+        self.judge.must_know(backup, target, seen)
+        data = self.judge.restore(backup, target, seen)
         return self._plan(target, seen, "restore", current, data=data)
 
     def undo(self, release: str, seen: Observation, run: str) -> Planned:
