@@ -205,7 +205,7 @@ def test_a_backup_of_a_schema_that_the_release_does_not_know_is_refused(world) -
     ended = world.homeguru("restore", name, "--env", "sandbox", "--approve", "x", "--json")
     assert ended.code == 3, ended.stdout
     assert f"backup {name} is at revision {later['revision']}" in ended.json["error"]
-    assert releases["d4"] in ended.json["next"]
+    assert later["release"] in ended.json["next"]
     assert (rows(world), world.version()) == (before, "d3")
 
 
