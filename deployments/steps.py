@@ -92,7 +92,7 @@ class Steps:
         ]
 
     def _let_go(self, edge: Edge, service: Service) -> Script:
-        what = self.replacement(Change(service, "", "", False, False))
+        what = self._replacement(service, "")
         return replacing.let_go(what, edge=edge.service, port=edge.routes[service.name].port)
 
     def kept(self) -> set[str]:
@@ -135,11 +135,13 @@ class Steps:
 
     def replacement(self, change: Change) -> replacing.Replacement:
         """What the scripts that replace a container are told."""
-        service = change.service
+        return self._replacement(change.service, change.image)
+
+    def _replacement(self, service: Service, image: str) -> replacing.Replacement:
         return replacing.Replacement(
             service=service.name,
             variable=service.image_variable,
-            image=change.image,
+            image=image,
             config_hash=self.candidate.hashes.get(service.name, ""),
             start_first=service.start_first and service.name not in self.short_of_memory(),
             healthy_within=self.target.environment.healthy_within,

@@ -21,7 +21,7 @@ from infra.housekeeping import Housekeeping
 from infra.judge import Judge
 from infra.offhost import off_host
 from infra.planning import Planning
-from infra.recorder import Recorder
+from infra.recorder import Recorder, kept_beside
 from infra.recovery import Recovery
 from infra.registry import Registry
 from infra.signals import shielded
@@ -150,7 +150,7 @@ class Operation:
         if revision.after != revision.before:
             state += f"; the database stays at revision {revision.after}"
         if self.recorder.beside:
-            state += f"; what was written meanwhile is in the database {self.recorder.beside}"
+            state += f"; {kept_beside(self.recorder.beside)}"
         return _told(failure, state)
 
     def _back(self, planned: Planned) -> None:

@@ -18,6 +18,11 @@ from deployments.verification import Finding
 from infra.host import Host
 
 
+def kept_beside(database: str) -> str:
+    """Where the rows are that an undo took out with the database it replaced."""
+    return f"what was written meanwhile is in the database {database}"
+
+
 @dataclass
 class Recorder:
     """Collects how a run went and writes it down. Times in seconds."""

@@ -14,6 +14,7 @@ from infra.executor import Executor, Planned
 from infra.host import Host
 from infra.housekeeping import Housekeeping
 from infra.planning import Planning
+from infra.recorder import kept_beside
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Recovery:
             # A release converges from any state: what cannot be undone can be replaced.
             self.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
         if beside := self.executor.recorder.beside:
-            self.host.log(f"what was written meanwhile is in the database {beside}")
+            self.host.log(kept_beside(beside))
         manifest = unfinished.release.partition("-")[2]
         plan = Plan("undo", unfinished.release, manifest, seen.current, ())
         self.executor.recorder.close_other(unfinished, plan, "undone", seen.ledger)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.sandbox.client import docker
 from tests.benchmarks.line import Line
 from tests.benchmarks.peers.tools import HERE, Peer
-from tests.e2e.conftest import World
+from tests.e2e.conftest import World, address_of
 from tests.e2e.faults.matrix import Deployer
 
 BUILT = ("api", "bot", "frontend")
@@ -43,7 +42,7 @@ class Theirs(Side):
     def __init__(self, peer: Peer, world: World, common: dict[str, str]) -> None:
         self.name, self.project, self._peer = peer.name, peer.project, peer
         self._world, self._common = world, common
-        self.url = f"http://{address_of(world)}:{peer.api_port}/"
+        self.url = f"http://{address_of(world.info.server)}:{peer.api_port}/"
         peer.folder.mkdir()
         (peer.folder / "docker-compose.yml").write_text((HERE / "docker-compose.yml").read_text())
         world.on_server(f"mkdir -p ~/{self.project}")
@@ -80,13 +79,3 @@ class Ours(Side):
             return
         ended = self._world.homeguru(verb, release.name, "--env", "sandbox")
         assert ended.code == 0, ended.stderr
-
-
-def address_of(world: World) -> str:
-    shown = docker(
-        "inspect",
-        "-f",
-        "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}",
-        world.info.server,
-    )
-    return shown.split()[0]

@@ -154,6 +154,13 @@ class World:
         words = ["exec", "-u", "systech", "-w", "/opt/systech/sunko", self.info.server]
         return docker(*words, "bash", "-c", script, timeout=180)
 
+    def sql(self, text: str, database: str = "homeguru") -> str:
+        """Ask the application's database on the server; rows a line each."""
+        return self.on_server(
+            "docker exec $(docker ps -q --filter label=com.docker.compose.service=postgres) "
+            f'psql -U postgres -d {database} -XAtqc "{text}"'
+        )
+
     def containers(self) -> dict[str, str]:
         """Service to container id and restart count, as the server's engine says."""
         shown = self.on_server(
@@ -264,6 +271,12 @@ def world_of_its_own(
         yield found
     finally:
         sandbox.down()
+
+
+def address_of(container: str) -> str:
+    """A container's address in its sandbox's own network."""
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    return docker("inspect", "-f", form, container).split()[0]
 
 
 def git(repository: Path, *words: str) -> str:

@@ -15,7 +15,7 @@ from infra.control.settings import Settings, State
 from infra.sandbox.client import docker
 from infra.sandbox.images import CADDY, POSTGRES
 from infra.sandbox.sandbox import SandboxInfo
-from tests.e2e.conftest import Ended, World, say, world_of_its_own
+from tests.e2e.conftest import Ended, World, address_of, say, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.control_plane]
 
@@ -41,8 +41,7 @@ def image(host: World) -> str:
 @pytest.fixture(scope="module")
 def where(host: World) -> str:
     """The host's address in the sandbox's own network."""
-    shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-    return docker("inspect", "--format", shape, host.info.server).split()[0]
+    return address_of(host.info.server)
 
 
 @pytest.fixture(scope="module")

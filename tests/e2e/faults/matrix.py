@@ -176,7 +176,7 @@ class Matrix:
             self.run("deploy" if later else "rollback")
         if verb == "migrate" and self._revision() != self._first:
             # No verb takes back a migration that was meant.
-            self._sql(
+            self.world.sql(
                 f"DROP TABLE chairs; UPDATE alembic_version SET version_num = '{self._first}'"
             )
 
@@ -265,17 +265,13 @@ class Matrix:
 
     def _texts(self, database: str) -> set[str]:
         return set(
-            self._sql("SELECT text FROM messages WHERE text LIKE 'row %'", database).split("\n")
+            self.world.sql("SELECT text FROM messages WHERE text LIKE 'row %'", database).split(
+                "\n"
+            )
         )
 
     def _revision(self) -> str:
-        return self._sql("SELECT version_num FROM alembic_version")
-
-    def _sql(self, text: str, database: str = "homeguru") -> str:
-        return self.world.on_server(
-            "docker exec $(docker ps -q --filter label=com.docker.compose.service=postgres) "
-            f'psql -U postgres -d {database} -XAtqc "{text}"'
-        )
+        return self.world.sql("SELECT version_num FROM alembic_version")
 
     def _conflicts(self) -> int:
         url = f"{self.world.info.telegram_control_url}/_conflicts"

@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from infra.local import run
 from infra.sandbox.client import docker
+from tests.e2e.conftest import address_of
 
 NAME = "pebble.sandbox.test"
 IMAGE = "hgtest-pebble"
@@ -65,12 +66,9 @@ def authority(project: str, reached: dict[str, str]) -> Iterator[Authority]:
 
 
 def _trusted(name: str) -> ssl.SSLContext:
-    shown = docker(
-        "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", name
-    )
     transport = httpx.HTTPTransport(retries=20, verify=False, trust_env=False)
     with httpx.Client(transport=transport) as client:
-        root = client.get(f"https://{shown.split()[0]}:15000/roots/0").raise_for_status().text
+        root = client.get(f"https://{address_of(name)}:15000/roots/0").raise_for_status().text
     return ssl.create_default_context(cadata=root)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from infra.sandbox.client import docker
 from infra.sandbox.images import CADDY, ensure_images
-from tests.e2e.conftest import ROOT, World, say, world_of_its_own
+from tests.e2e.conftest import ROOT, World, address_of, say, world_of_its_own
 from tests.e2e.zero.authority import Authority, authority
 
 pytestmark = [pytest.mark.e2e, pytest.mark.zero]
@@ -36,8 +36,7 @@ def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def address(world: World) -> str:
-    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-    return docker("inspect", "-f", form, world.info.server).split()[0]
+    return address_of(world.info.server)
 
 
 @pytest.fixture(scope="module")

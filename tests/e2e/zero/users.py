@@ -87,7 +87,7 @@ class Users:
     def _doubled(self) -> int:
         """Requests and updates that had their effect twice."""
         return int(
-            self._sql(
+            self.world.sql(
                 "SELECT count(*) FROM (SELECT 1 FROM messages WHERE text LIKE 'load %' OR text "
                 "LIKE 'update %' GROUP BY text HAVING count(*) > 1) AS twice"
             )
@@ -100,7 +100,7 @@ class Users:
             "SELECT count(DISTINCT text) FROM messages WHERE text LIKE 'update %' AND "
             f"split_part(text, ' ', 2)::int < {sent}"
         )
-        while (missing := sent - int(self._sql(query))) and time.monotonic() < deadline:
+        while (missing := sent - int(self.world.sql(query))) and time.monotonic() < deadline:
             time.sleep(0.5)
         return missing
 
@@ -120,9 +120,3 @@ class Users:
         """How often two bots asked at a time."""
         url = f"{self.world.info.telegram_control_url}/_conflicts"
         return int(httpx.get(url, trust_env=False).json()["count"])
-
-    def _sql(self, text: str) -> str:
-        return self.world.on_server(
-            "docker exec $(docker ps -q --filter label=com.docker.compose.service=postgres) "
-            f'psql -U postgres -d homeguru -XAtqc "{text}"'
-        )
