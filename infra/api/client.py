@@ -16,7 +16,8 @@ MINIMUM_SERVER = (3, 4)
 PATIENCE = 60.0
 """Seconds for which a server that does not answer is asked again."""
 FOLLOWING = 150.0
-"""The same once a run is under way, which goes on meanwhile."""
+"""The same once a run is under way, which goes on meanwhile, and for a server that is there
+and takes its time: Prefect's SQLite now and then holds it for a whole minute."""
 
 #: Prefect answers 500 while its database is away.
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
@@ -111,8 +112,9 @@ class PrefectApi:
         raise self._refusal(method, path, answer)
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
-        deadline, pause = time.monotonic() + self.patience, 0.2
+        began, pause = time.monotonic(), 0.2
         while True:
+            patience = self.patience
             try:
                 answer = self._client.request(method, path, **more)
                 if answer.status_code not in _BUSY:
@@ -124,7 +126,9 @@ class PrefectApi:
                 if _untrusted(error):
                     raise self._untrusted(error) from None
                 problem = str(error) or type(error).__name__
-            if time.monotonic() + pause > deadline:
+                if isinstance(error, httpx.ReadTimeout):
+                    patience = max(patience, FOLLOWING)
+            if time.monotonic() + pause > began + patience:
                 raise Unreachable(
                     f"the Prefect API cannot be reached: {problem}", where=self.url,
                     state="as the run left it, if one was created",

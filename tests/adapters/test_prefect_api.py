@@ -71,6 +71,12 @@ def test_a_server_that_stays_away_is_unreachable() -> None:
     assert "control-plane status" in error.value.todo
 
 
+def test_a_server_that_takes_its_time_is_there_and_gets_it() -> None:
+    """The little patience is for one that is not there."""
+    api = api_of(httpx.ReadTimeout("timed out"), ok("3.8.8"), patience=0)
+    assert api.version() == "3.8.8"
+
+
 def test_an_untrusted_certificate_is_not_asked_twice() -> None:
     broken = httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate")
     broken.__cause__ = ssl.SSLCertVerificationError("self-signed")
