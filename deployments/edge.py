@@ -59,9 +59,15 @@ def _server(slot: str, address: str, port: int) -> str:
     return f"    server {slot} {address}:{port} check{backup}{disabled}"
 
 
-def render_again(base: str, edge: Edge, config: str) -> str:
-    """The file for these routes, with the containers that another one names."""
-    return render(base, edge, read_slots(config), read_former(config))
+def render_again(base: str, edge: Edge, config: str, serving: dict[str, str] | None = None) -> str:
+    """The file for these routes, with the containers that another one names.
+
+    serving: service to the one container that serves, for a file that names none of it: somebody
+    wrote over it, and the page would stay away until the next replacement.
+    """
+    found = {name: slots for name, slots in read_slots(config).items() if slots != (IDLE, IDLE)}
+    again = {name: (container, IDLE) for name, container in (serving or {}).items()}
+    return render(base, edge, {**again, **found}, read_former(config))
 
 
 def read_slots(config: str) -> dict[str, Slots]:

@@ -9,7 +9,6 @@ from deployments.changes import Change, changes, digest_of, secrets_changed
 from deployments.commands import adopt as adopting
 from deployments.commands import files as filing
 from deployments.database_plan import TRIAL, DatabasePlan
-from deployments.edge import render_again
 from deployments.ledger import canonical
 from deployments.observation import Candidate, Observation
 from deployments.plan import Plan, Step, notes_for
@@ -166,8 +165,7 @@ class Planner:
         if edge is None or self._take_over.moves_ports:
             return []
         recreated = [self._make.up(c) for c in found if c.service.name == edge.service]
-        before = self.seen.edge
-        if recreated or before == render_again(self.target.edge_base, edge, before):
+        if recreated or self.seen.edge == self.target.edge_config(self.seen):
             return recreated
         return [self._make.reload(edge)]
 

@@ -113,10 +113,12 @@ class Target:
         return {**self.env(seen), **running}
 
     def edge_config(self, seen: Observation) -> str:
-        """The edge's file, with the slots as they are on the host now."""
-        if self.stack.deploy.edge is None:
+        """The edge's file, with the slots as they are on the host now; lost ones come back."""
+        part = self.stack.deploy.edge
+        if part is None:
             return ""
-        return edge.render_again(self.edge_base, self.stack.deploy.edge, seen.edge)
+        serving = {s: seen.of(s)[0].name for s in part.routes if _one_serves(s, seen)}
+        return edge.render_again(self.edge_base, part, seen.edge, serving)
 
     def candidate_files(self, seen: Observation) -> dict[str, str]:
         """Files that Compose needs to weigh this target."""
@@ -150,6 +152,12 @@ class Target:
     def secret(self, name: str) -> SecretStr:
         """One secret's value."""
         return self.configuration.secrets[name]
+
+
+def _one_serves(service: str, seen: Observation) -> bool:
+    """Whether it has one container, behind the edge: none with ports of its own, as by hand."""
+    found = seen.of(service)
+    return len(found) == 1 and found[0].serving and found[0].name not in seen.published.values()
 
 
 def _is_loopback(host: str) -> bool:

@@ -149,12 +149,12 @@ class Remote:
         """Write files, 0600, into a directory of this run, 0700, by SFTP."""
         try:
             sftp = self._connection.sftp()
-            _make_directory(sftp, directory)
-            for name, text in files.items():
-                with sftp.open(f"{directory}/{name}", "wb") as handle:
-                    handle.chmod(0o600)
-                    handle.set_pipelined(True)
-                    handle.write(text.encode())
+            try:
+                _write(sftp, directory, files)
+            except FileNotFoundError:
+                # Only then: asking for it each time costs two round trips.
+                _make_directory(sftp, directory)
+                _write(sftp, directory, files)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise Unreachable(
                 f"cannot write into {directory}: {error}", where=self._where
@@ -179,6 +179,14 @@ def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.
         yield connection.sftp()
     finally:
         connection.close()
+
+
+def _write(sftp: paramiko.SFTPClient, directory: str, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        with sftp.open(f"{directory}/{name}", "wb") as handle:
+            handle.chmod(0o600)
+            handle.set_pipelined(True)
+            handle.write(text.encode())
 
 
 def _make_directory(sftp: paramiko.SFTPClient, directory: str) -> None:

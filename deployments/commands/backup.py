@@ -36,6 +36,15 @@ SQL
 """
 
 _BACKUP = r"""
+# Who ends first ends the others: a writer whose reader is gone says 141, or fails itself.
+no_backup() {
+  local dump=$1 written=$2
+  rm -f "$file.part"
+  if [ "$written" = 141 ]; then fail "PostgreSQL cannot read the backup that it wrote"; fi
+  [ "$dump" = 0 ] || fail "pg_dump failed"
+  [ "$written" = 0 ] || fail "cannot write $file"
+  fail "PostgreSQL cannot read the backup that it wrote"
+}
 back_up() {
   local described=$1 at id file server what
   at=$(now)
@@ -46,9 +55,10 @@ back_up() {
   [ ! -e "$file" ] || fail "backup $id is there already"
   server=$(sql_in "$name" <<< 'SHOW server_version' | cut -d' ' -f1)
   what=$(contents "$name")
-  docker exec "$(container)" pg_dump -U "$superuser" -d "$name" --format=custom > "$file.part" || fail "pg_dump failed"
-  # To its end: the list of contents stands at the beginning, and knows nothing of a cut tail.
-  docker exec -i "$(container)" pg_restore -f /dev/null < "$file.part" || fail "PostgreSQL cannot read the backup that it wrote"
+  # Read to its end as it is written: the list of contents stands at the beginning, and knows
+  # nothing of a cut tail. The checksum afterwards is of what the disk holds.
+  docker exec "$(container)" pg_dump -U "$superuser" -d "$name" --format=custom | tee "$file.part" |
+    docker exec -i "$(container)" pg_restore -f /dev/null || no_backup "${PIPESTATUS[@]}"
   described=${described//@ID@/$id}
   described=${described//@RUN@/$HOMEGURU_RUN}
   described=${described//@AT@/$at}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.benchmarks.line import Line
 from tests.benchmarks.peers.tools import HERE, Peer
 from tests.e2e.conftest import World, address_of
-from tests.e2e.faults.matrix import Deployer
+from tests.e2e.faults.beside import Deployer
 
 BUILT = ("api", "bot", "frontend")
 Images = dict[str, str]

@@ -20,7 +20,7 @@ from infra.operation import Operation
 from infra.ssh import Remote
 from tests.benchmarks.slow_line import slow_line
 from tests.e2e.conftest import World, say, world_of_its_own
-from tests.e2e.faults.matrix import Deployer
+from tests.e2e.faults.beside import Deployer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
 ROWS = 400_000

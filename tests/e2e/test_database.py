@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import shlex
 import signal
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from infra.sandbox.client import DockerFailed
 from tests.e2e.conftest import say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.database]
@@ -243,21 +245,35 @@ def test_a_backup_of_another_major_version_is_refused(world) -> None:
     assert "unchanged" in ended.json["server"]
 
 
-def test_a_database_that_somebody_else_keeps_in_use_is_left_as_it_was(world) -> None:
-    """Somebody's own tool, which connects again as often as it is thrown out."""
+@pytest.fixture
+def prepared(world) -> Iterator[None]:
+    """A transaction that somebody prepared and did not end: no session that can be shut."""
+    restart = "docker restart homeguru-postgres-1 >/dev/null"
+    world.sql("ALTER SYSTEM SET max_prepared_transactions = 2")
+    world.on_server(restart)
+    wait_for(lambda: world.sql("BEGIN; PREPARE TRANSACTION 'somebodys'; SELECT 1") == "1")
+    yield
+    world.sql("ROLLBACK PREPARED 'somebodys'")
+    world.sql("ALTER SYSTEM RESET max_prepared_transactions")
+    world.on_server(restart)
+    wait_for(lambda: world.sql("SELECT 1") == "1")
+
+
+def wait_for(what, seconds: float = 30) -> None:
+    """Until it is true; what cannot be asked yet is not."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(DockerFailed):
+            if what():
+                return
+        assert time.monotonic() < deadline, "never true"
+        time.sleep(0.5)
+
+
+def test_a_database_that_somebody_else_keeps_in_use_is_left_as_it_was(world, prepared) -> None:
     name = fresh(world)
     before, known = rows(world), databases(world)
-    query = (
-        "docker exec homeguru-postgres-1 psql -U postgres -d homeguru -XAtqc 'SELECT pg_sleep(5)'"
-    )
-    tools = f"for n in 1 2 3 4 5 6; do (while :; do {query}; done) & done; wait"
-    world.on_server(
-        f"setsid nohup bash -c {shlex.quote(tools)} >/dev/null 2>&1 </dev/null & echo $! > ~/tools"
-    )
-    try:
-        ended = world.homeguru("restore", name, "--env", "sandbox", "--approve", "x", "--json")
-    finally:
-        world.on_server("kill -- -$(cat ~/tools); rm ~/tools")
+    ended = world.homeguru("restore", name, "--env", "sandbox", "--approve", "x", "--json")
     assert ended.code == 1, ended.stdout
     assert "database homeguru is in use and cannot be exchanged" in ended.json["error"]
     assert "as before" in ended.json["server"]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.conftest import World, say, world_of_its_own
-from tests.e2e.faults.matrix import Deployer
+from tests.e2e.faults.beside import Deployer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.database]
 

@@ -175,6 +175,24 @@ def test_a_deploy_of_what_runs_touches_nothing(world) -> None:
     assert len(world.ledger()) == lines
 
 
+def test_an_edge_file_that_lost_who_serves_is_mended_by_the_next_deploy(world) -> None:
+    """As a hand that wrote over it, or a disk that was full, leaves it."""
+    before = world.containers()
+    world.on_server(
+        "sed -i -E 's/ server s([12]) [^ ]+:([0-9]+) check.*/ server s\\1 idle.invalid:\\2 check"
+        " disabled/' edge/haproxy.cfg && docker kill -s USR2 homeguru-edge-1"
+    )
+    page = f"{world.info.api_url}/health"
+    deadline = time.monotonic() + 30
+    while httpx.get(page, trust_env=False).status_code != 503:
+        assert time.monotonic() < deadline, "the edge still has who serves"
+        time.sleep(0.2)
+    found = world.ok("deploy", releases["v2"], "--env", "sandbox")
+    assert found["changed"] is True
+    assert httpx.get(page, trust_env=False).status_code == 200
+    assert world.containers() == before
+
+
 def test_a_migration_alone_changes_nothing_twice(world) -> None:
     lines = len(world.ledger())
     found = world.ok("migrate", releases["v2"], "--env", "sandbox")

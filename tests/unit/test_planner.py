@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from deployments.edge import IDLE, read_slots, render
 from deployments.planner import undo_of_first
 from deployments.request import Request
 from deployments.stack import parse_stack
@@ -124,6 +125,27 @@ def test_slots_that_moved_are_no_change(world):
     seen = world.settled()
     seen = replace(seen, edge=seen.edge.replace("homeguru-api-1", "homeguru-api-9"))
     assert names(world.plan(world.target(), seen)) == []
+
+
+def test_slots_that_are_lost_come_back_with_a_reload(world):
+    """Somebody wrote the file anew: its containers serve, and nobody would ask them."""
+    seen = world.settled()
+    lost = replace(seen, edge=render(world.base, world.stack.deploy.edge, {}))
+    plan = world.plan(world.target(), lost)
+    assert names(plan) == ["upload", "reload edge", "verify"]
+    assert world.planner(world.target(), lost).files(plan, "", "")["haproxy.cfg"] == seen.edge
+
+
+def test_a_container_that_does_not_serve_gets_no_lost_slot(world):
+    seen = world.settled()
+    containers = tuple(replace(c, health="unhealthy") if c.service == "api" else c
+                       for c in seen.containers)  # fmt: skip
+    lost = replace(
+        seen, edge=render(world.base, world.stack.deploy.edge, {}), containers=containers
+    )
+    config = world.target().edge_config(lost)
+    assert read_slots(config)["api"] == (IDLE, IDLE)
+    assert read_slots(config)["frontend"] != (IDLE, IDLE)
 
 
 def test_a_recreated_edge_needs_no_reload(world):

@@ -98,6 +98,16 @@ class Model:
 
     def _start(self, service: str) -> None:
         self._set(service, [self._wanted(service)])
+        self._enter(service)
+
+    def _enter(self, service: str) -> None:
+        """Its container gets a slot of the edge, which is idle as the model has no draining."""
+        part = self.target.stack.deploy.edge
+        if service in part.routes:
+            slots = {**edge.read_slots(self.seen.edge)}
+            slots[service] = (self.seen.of(service)[0].name, edge.IDLE)
+            config = edge.render(self.target.edge_base, part, slots)
+            self.seen = replace(self.seen, edge=config)
 
     _recreate = _start
 
@@ -112,6 +122,7 @@ class Model:
     def _hand(self, _: str) -> None:
         for service in ("api", "frontend"):
             self._set(service, [c for c in self.seen.of(service) if c.id.endswith("-9")])
+            self._enter(service)
         # Whoever held a port does not, and is not there any more.
         holders = set(self.seen.published.values())
         left = tuple(
@@ -159,6 +170,8 @@ def test_a_plan_reaches_its_release_and_then_there_is_none(world, drawn) -> None
         assert container.ref == reference and container.serving
     assert {c.service for c in reached.containers} == set(SERVICES)
     assert reached.revision == HEAD
-    assert edge.read_slots(reached.edge).keys() == {"api", "frontend"}
+    assert edge.read_slots(reached.edge) == {
+        name: (reached.of(name)[0].name, edge.IDLE) for name in ("api", "frontend")
+    }
     again = world.planner(target, reached).plan()
     assert again.steps == (), [s.name for s in again.steps]

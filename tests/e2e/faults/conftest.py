@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import ROOT, git
-from tests.e2e.faults.matrix import read, table
+from tests.e2e.faults.cells import read, table
 
 
 def results_file() -> Path:

@@ -5,27 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
 
 from infra.sandbox.client import docker
-from tests.e2e.conftest import World, say
+from tests.e2e.conftest import World, say, world_of_its_own
+from tests.e2e.faults.beside import Deployer
+from tests.e2e.faults.cells import LATER, Cell, Result, read
 from tests.e2e.writer import Writer
-
-HANDS = ("migrate", "downgrade", "restore database", "replace api", "replace bot", "record")
-"""Steps before or in which state changes hands: every fault comes there."""
-VERBS = ("deploy", "rollback", "restore", "migrate")
-LATER = ("rollback", "restore")
-"""Verbs that begin with the later of the two releases."""
-PATIENCE = 240
-
 
 LEFT = r"""
 echo "lock=$(flock -n lock/session true && flock -n lock/work true && echo free || echo taken)"
@@ -37,88 +29,6 @@ echo "unfinished=$(for f in journal/*.jsonl; do
 done | xargs)"
 """
 RUNNING = ",".join(f"{n} running" for n in ("api", "bot", "edge", "frontend", "postgres"))
-
-
-@dataclass(frozen=True)
-class Cell:
-    verb: str
-    step: str
-    fault: str
-    place: int = 0
-    """Of the step in its verb, from 0."""
-
-    @property
-    def key(self) -> str:
-        return f"{self.verb} | {self.step} | {self.fault}"
-
-
-@dataclass
-class Result:
-    """How a cell ended. `wrong` is empty where it converged."""
-
-    cell: str
-    first: int | None
-    seconds: float
-    again: float
-    rows: int
-    place: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-
-class Deployer:
-    """A deployer's process, and all that it printed."""
-
-    def __init__(self, world: World, verb: str, step: str, word: str) -> None:
-        self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.faults.deployer", verb, step, word], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**world.variables, "PREFECT_API_URL": ""}, start_new_session=True,
-        )  # fmt: skip
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    def stands(self, step: str) -> bool:
-        """Whether it came to the step; False when it ended before."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            if f"AT {step}" in self.lines:
-                return True
-            if self.process.poll() is not None:
-                self._thread.join(5)
-                return f"AT {step}" in self.lines
-            time.sleep(0.02)
-        return False
-
-    def go(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def end(self) -> int | None:
-        """Its exit code; None when it had to be killed."""
-        try:
-            code = self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            return None
-        finally:
-            self._thread.join(5)
-        return code
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-    @property
-    def steps(self) -> list[str]:
-        return next((json.loads(x) for x in self.lines if x.startswith('["')), [])
 
 
 class Matrix:
@@ -326,6 +236,20 @@ class Matrix:
         self.world.on_server("rm -f fill")
 
 
+@contextmanager
+def small_disk(name: str, folder: Path) -> Iterator[World]:
+    """A server whose environment's directory is a file system that can be full."""
+    with world_of_its_own(name, folder, "") as found:
+        docker(
+            "exec", found.info.server, "mount", "-t", "tmpfs", "-o",
+            "size=64m,mode=755,uid=systech,gid=systech", "tmpfs", "/opt/systech/sunko",
+        )  # fmt: skip
+        file = found.environments / "sandbox.toml"
+        small = file.read_text().replace("disk_mb = 1024", "disk_mb = 4")
+        file.write_text(f"{small}disk_mb = 1\n\n[backup]\nkeep = 3\n")
+        yield found
+
+
 def begun(world: World, file: Path) -> Matrix:
     """Two releases, the second with a migration and another api and bot; the first one runs."""
     world.rename("before")
@@ -335,42 +259,3 @@ def begun(world: World, file: Path) -> Matrix:
     found = Matrix(world, before, world.publish(), file)
     found.begin()
     return found
-
-
-def read(file: Path) -> list[Result]:
-    """Results that a run has left so far, in the order of the table."""
-    if not file.exists():
-        return []
-    found = {row["cell"]: Result(**row) for row in map(json.loads, file.read_text().splitlines())}
-    return sorted(found.values(), key=lambda r: (VERBS.index(r.cell.split(" | ")[0]), r.place))
-
-
-def next_of(cells: list[Cell], at_after: bool) -> Cell:
-    """The next cell: one that begins where the last one ended, if there is one.
-
-    Those of `migrate` come last: afterwards the earlier release is one that ran on the later schema.
-    """
-    first = [c for c in cells if c.verb != "migrate"] or cells
-    return next((c for c in first if (c.verb in LATER) == at_after), first[0])
-
-
-def table(results: list[Result]) -> str:
-    """Boundaries by faults: `ok`, `NO` or nothing where none was due."""
-    cells = {tuple(r.cell.split(" | ")): r for r in results}
-    faults = list(dict.fromkeys(key[2] for key in cells))
-    rows = list(dict.fromkeys(key[:2] for key in cells))
-    lines = [f"{'boundary':<36}" + "".join(f"{f:>11}" for f in faults)]
-    for verb, step in rows:
-        marks = [
-            ""
-            if (found := cells.get((verb, step, fault))) is None
-            else "NO"
-            if found.wrong
-            else "ok"
-            for fault in faults
-        ]
-        lines.append(f"{f'{verb}: before {step}':<36}" + "".join(f"{mark:>11}" for mark in marks))
-    bad = sum(bool(r.wrong) for r in results)
-    rows_written = sum(r.rows for r in results)
-    lines.append(f"{len(results)} cells, {bad} did not converge; {rows_written} rows acknowledged")
-    return "\n".join(lines)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.sandbox.client import docker
-from tests.e2e.conftest import World, world_of_its_own
+from tests.e2e.conftest import World
+from tests.e2e.faults.cells import HANDS, LATER, VERBS, Cell, next_of
 from tests.e2e.faults.conftest import results_file
-from tests.e2e.faults.matrix import HANDS, LATER, VERBS, Cell, Matrix, begun, next_of
+from tests.e2e.faults.matrix import Matrix, begun, small_disk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.faults]
 EVERYWHERE = ("sigkill", "ssh cut")
@@ -25,15 +25,7 @@ ONLY = os.environ.get("FAULTS", "")
 
 @pytest.fixture(scope="module")
 def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A server whose environment's directory is a file system that can be full."""
-    with world_of_its_own("faults", tmp_path_factory.mktemp("faults"), "") as found:
-        docker(
-            "exec", found.info.server, "mount", "-t", "tmpfs", "-o",
-            "size=64m,mode=755,uid=systech,gid=systech", "tmpfs", "/opt/systech/sunko",
-        )  # fmt: skip
-        file = found.environments / "sandbox.toml"
-        small = file.read_text().replace("disk_mb = 1024", "disk_mb = 4")
-        file.write_text(f"{small}disk_mb = 1\n\n[backup]\nkeep = 3\n")
+    with small_disk("faults", tmp_path_factory.mktemp("faults")) as found:
         yield found
 
 

@@ -18,7 +18,7 @@ import pytest
 from infra.sandbox.client import docker
 from tests.benchmarks.document import write_section
 from tests.e2e.conftest import ROOT, World, say, world_of_its_own
-from tests.e2e.faults.matrix import Deployer
+from tests.e2e.faults.beside import Deployer
 from tests.e2e.zero.figures import Taken, table
 from tests.e2e.zero.users import Users
 
