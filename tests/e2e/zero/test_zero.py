@@ -9,22 +9,20 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
 import pytest
 
 from infra.sandbox.client import docker
 from tests.benchmarks.document import write_section
 from tests.e2e.conftest import ROOT, World, say, world_of_its_own
 from tests.e2e.faults.beside import Deployer
-from tests.e2e.zero.figures import Taken, table
+from tests.e2e.zero.figures import table
+from tests.e2e.zero.paths import NEVER, START, answers, deploy, failing, unnoticed
 from tests.e2e.zero.users import Users
 
 pytestmark = [pytest.mark.e2e, pytest.mark.zero]
-START = "settings = Settings"
-NEVER = f'raise SystemExit("broken on purpose")\n{START}'
 LATE = f"import os, threading\nthreading.Timer(25, os._exit, [1]).start()\n{START}"
 
 
@@ -73,13 +71,6 @@ def users(world: World, releases, tmp_path_factory: pytest.TempPathFactory) -> I
     text = table(found.paths)
     write_section("zero", "make zero", text)
     say(text)
-
-
-def unnoticed(found: Taken) -> None:
-    """Nobody's request failed or had its effect twice, no update was lost."""
-    assert found.during.failed == [], found.during.what_failed
-    assert (found.doubled, found.lost) == (0, 0)
-    assert len(found.during.asked) > 30 * found.seconds, "too few requests: this proves nothing"
 
 
 def test_nothing_fails_while_nothing_happens(users: Users) -> None:
@@ -189,30 +180,8 @@ def test_an_engine_that_restarts(world: World, users: Users) -> None:
     say(f"failures over {found.during.gap:.1f} s")
 
 
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, trust_env=False, timeout=5).status_code < 400
-    except httpx.HTTPError:
-        return False
-
-
 def test_there_was_never_a_second_poller(users: Users) -> None:
     assert users.conflicts() == 0
-
-
-def deploy(world: World, release: str) -> None:
-    ended = world.homeguru("deploy", release, "--env", "sandbox")
-    assert ended.code == 0, ended.stderr
-
-
-def failing(world: World, release: str, said: str) -> Callable[[], None]:
-    """A deploy that must fail and say why."""
-
-    def take() -> None:
-        ended = world.homeguru("deploy", release, "--env", "sandbox")
-        assert (ended.code, said in ended.stderr) == (1, True), ended.stderr
-
-    return take
 
 
 @contextmanager

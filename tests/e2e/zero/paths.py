@@ -1,0 +1,42 @@
+"""What a release's paths are made of: a deploy, one that must fail, and what nobody may notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+
+from tests.e2e.conftest import World
+from tests.e2e.zero.figures import Taken
+
+START = "settings = Settings"
+NEVER = f'raise SystemExit("broken on purpose")\n{START}'
+
+
+def unnoticed(found: Taken) -> None:
+    """Nobody's request failed or had its effect twice, no update was lost."""
+    assert found.during.failed == [], found.during.what_failed
+    assert (found.doubled, found.lost) == (0, 0)
+    assert len(found.during.asked) > 30 * found.seconds, "too few requests: this proves nothing"
+
+
+def deploy(world: World, release: str) -> None:
+    ended = world.homeguru("deploy", release, "--env", "sandbox")
+    assert ended.code == 0, ended.stderr
+
+
+def failing(world: World, release: str, said: str) -> Callable[[], None]:
+    """A deploy that must fail and say why."""
+
+    def take() -> None:
+        ended = world.homeguru("deploy", release, "--env", "sandbox")
+        assert (ended.code, said in ended.stderr) == (1, True), ended.stderr
+
+    return take
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False, timeout=5).status_code < 400
+    except httpx.HTTPError:
+        return False
