@@ -1,4 +1,4 @@
-"""What grows with the history: 1, 20 and 200 releases in the ledger, and journals as many.
+"""What grows with the history and with the application: releases in the ledger, services.
 
 `make bench` writes the table to doc/benchmarks.md. No time ever fails a run.
 """
@@ -8,16 +8,20 @@ from __future__ import annotations
 import hashlib
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from deployments.ledger import FIRST, Line
 from tests.benchmarks.document import write_section
-from tests.e2e.conftest import World, say, world_of_its_own
+from tests.benchmarks.many import application, environment
+from tests.e2e.conftest import World, git, say, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
 RELEASES = (1, 20, 200)
+SERVICES = (1, 5, 20)
 VERBS = {
     "plan": ("plan", "{release}"), "no-change deploy": ("deploy", "{release}"), "status": ("status",),
     "history": ("history",), "audit verify": ("audit", "verify"),
@@ -53,23 +57,66 @@ def grown(world: World, many: int) -> None:
     )
 
 
-def test_growth(world: World) -> None:
-    rows = [["releases", *VERBS], ["---:", *["---:"] * len(VERBS)]]
+def least(work: Callable[[], object]) -> str:
+    """Seconds of the fastest of some."""
+    took = []
+    for _ in range(TIMES):
+        began = time.monotonic()
+        work()
+        took.append(time.monotonic() - began)
+    return f"{min(took):.1f}"
+
+
+def written(name: str, rows: list[list[str]]) -> None:
+    """Put the table into the document, and print it."""
+    rows.insert(1, ["---:"] * len(rows[0]))
+    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    write_section(name, "make bench", text)
+    say(text)
+
+
+def test_releases(world: World) -> None:
+    rows = [["releases", *VERBS]]
     release = world.ledger()[-1]["manifest"]
     for many in RELEASES:
         grown(world, many)
-        row = [str(many)]
+        rows.append([str(many)])
         for words in VERBS.values():
-            took = []
-            for _ in range(TIMES):
-                began = time.monotonic()
-                ended = world.homeguru(
-                    *[w.format(release=release) for w in words], "--env", "sandbox"
-                )
-                took.append(time.monotonic() - began)
-                assert ended.code == 0, ended.stdout + ended.stderr
-            row.append(f"{min(took):.1f}")
+            filled = [word.format(release=release) for word in words]
+            rows[-1].append(least(lambda w=filled: ok(world, *w)))  # type: ignore[misc]
+    written("growth", rows)
+
+
+def ok(world: World, *words: str) -> None:
+    ended = world.homeguru(*words, "--env", "sandbox")
+    assert ended.code == 0, ended.stdout + ended.stderr
+
+
+def test_services(world: World, tmp_path: Path) -> None:
+    rows = [["services", "plan", "first deploy", "no change", "all replaced", "status"]]
+    for many in SERVICES:
+        env = f"many{many}"
+        source = replace(world, repository=tmp_path / env)
+        environment(world, env, application(source.repository, many))
+        git(source.repository, "init", "-q", "-b", "main")
+        source.commit("one")
+
+        def go(*words: str, env: str = env) -> dict:
+            return dict(world.ok(*words, "--env", env))
+
+        def publish(source: World = source) -> str:
+            return str(go("publish", "--source", str(source.repository))["name"])
+
+        first = publish()
+        row = [str(many), least(lambda: go("plan", first))]  # noqa: B023
+        row += [seconds(go("deploy", first)), seconds(go("deploy", first))]
+        (source.repository / "version").write_text("two\n")
+        source.commit("two")
+        row += [seconds(go("deploy", publish())), least(lambda: go("status"))]
         rows.append(row)
-    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    write_section("growth", "make bench", text)
-    say(text)
+    written("services", rows)
+
+
+def seconds(summary: dict) -> str:
+    """Of the flow's own work, without the start of Python and of Prefect."""
+    return f"{summary['seconds']:.1f}"

@@ -1,0 +1,89 @@
+"""An application of as many services as one likes, each a container that does nothing for ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra.sandbox.client import docker
+from tests.e2e.conftest import World
+
+DOCKERFILE = """\
+ARG PYTHON_IMAGE=python:3.11-slim
+FROM ${PYTHON_IMAGE}
+COPY version /version
+CMD ["sleep", "infinity"]
+"""
+BAKE = """\
+variable "CONTEXT" { default = "." }
+variable "DOCKERFILES" { default = "deploy" }
+variable "PYTHON_IMAGE" { default = "python:3.11-slim" }
+"""
+TARGET = """\
+target "%(name)s" {
+  context    = CONTEXT
+  dockerfile = "${DOCKERFILES}/Dockerfile"
+  args       = { PYTHON_IMAGE = PYTHON_IMAGE }
+  attest     = ["type=provenance,disabled=true"]
+}
+"""
+SERVICE = """\
+  %(name)s:
+    image: ${%(variable)s}
+    init: true
+    restart: unless-stopped
+    healthcheck: { test: [CMD, test, -f, /version], interval: 10s, start_period: 20s, start_interval: 1s }
+    deploy: { update_config: { order: start-first } }
+"""
+ENVIRONMENT = """\
+v = 1
+description = "many services"
+project = "%(name)s"
+directory = "%(directory)s"
+compose = "%(compose)s"
+push_registry = "%(registry)s"
+pull_registry = "localhost:5000"
+repository = "acme/%(name)s-{service}"
+healthy_within = 60
+[host]
+address = "127.0.0.1"
+port = %(port)s
+user = "%(user)s"
+key_file = "%(key)s"
+host_keys = ["%(host_key)s"]
+tunnel_registry = true
+[need]
+disk_mb = 1024
+[watch]
+every = 0
+"""
+
+
+def names(many: int) -> list[str]:
+    """The services' names."""
+    return [f"s{n}" for n in range(1, many + 1)]
+
+
+def application(folder: Path, many: int) -> Path:
+    """Write its sources; returns the Compose file."""
+    deploy = folder / "deploy"
+    deploy.mkdir(parents=True, exist_ok=True)
+    (folder / "version").write_text("one\n")
+    (deploy / "Dockerfile").write_text(DOCKERFILE)
+    targets = [TARGET % {"name": name} for name in names(many)]
+    (deploy / "docker-bake.hcl").write_text("\n".join([BAKE, *targets]))
+    services = [SERVICE % {"name": n, "variable": f"{n.upper()}_IMAGE"} for n in names(many)]
+    extension = f"x-deploy:\n  v: 1\n  order: [{', '.join(names(many))}]\n"
+    file = deploy / "compose.yml"
+    file.write_text(f"services:\n{''.join(services)}\n{extension}")
+    return file
+
+
+def environment(world: World, name: str, compose: Path) -> None:
+    """Give it an environment of that name, and a directory on the world's server."""
+    info, directory = world.info, f"/opt/systech/{name}"
+    docker("exec", info.server, "install", "-d", "-o", "systech", "-g", "systech", directory)
+    values = {
+        "name": name, "directory": directory, "compose": compose, "registry": info.registry,
+        "port": info.ssh_port, "user": info.ssh_user, "key": info.ssh_key, "host_key": info.host_key,
+    }  # fmt: skip
+    (world.environments / f"{name}.toml").write_text(ENVIRONMENT % values)
