@@ -1,5 +1,5 @@
-"""The engine of the e2e tests."""
+"""The e2e tests' engine, sandbox and Prefect server."""
 
-from tests.e2e.conftest import engine
+from tests.e2e.conftest import engine, environments, folder, info, prefect, state
 
-__all__ = ["engine"]
+__all__ = ["engine", "environments", "folder", "info", "prefect", "state"]

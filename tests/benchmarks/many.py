@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.sandbox.client import docker
-from tests.e2e.conftest import World
+from infra.sandbox.sandbox import SandboxInfo
 
 DOCKERFILE = """\
 ARG PYTHON_IMAGE=python:3.11-slim
@@ -78,12 +78,12 @@ def application(folder: Path, many: int) -> Path:
     return file
 
 
-def environment(world: World, name: str, compose: Path) -> None:
-    """Give it an environment of that name, and a directory on the world's server."""
-    info, directory = world.info, f"/opt/systech/{name}"
+def environment(info: SandboxInfo, folder: Path, name: str, compose: Path) -> None:
+    """Give it an environment of that name, and a directory on the server."""
+    directory = f"/opt/systech/{name}"
     docker("exec", info.server, "install", "-d", "-o", "systech", "-g", "systech", directory)
     values = {
         "name": name, "directory": directory, "compose": compose, "registry": info.registry,
         "port": info.ssh_port, "user": info.ssh_user, "key": info.ssh_key, "host_key": info.host_key,
     }  # fmt: skip
-    (world.environments / f"{name}.toml").write_text(ENVIRONMENT % values)
+    (folder / f"{name}.toml").write_text(ENVIRONMENT % values)

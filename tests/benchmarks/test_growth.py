@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deployments.ledger import FIRST, Line
+from infra.sandbox.sandbox import SandboxInfo
 from tests.benchmarks.document import write_section
 from tests.benchmarks.many import application, environment
-from tests.e2e.conftest import World, git, say, world_of_its_own
+from tests.e2e.conftest import APPLICATION, World, git, say, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
 RELEASES = (1, 20, 200)
@@ -97,7 +100,7 @@ def test_services(world: World, tmp_path: Path) -> None:
     for many in SERVICES:
         env = f"many{many}"
         source = replace(world, repository=tmp_path / env)
-        environment(world, env, application(source.repository, many))
+        environment(world.info, world.environments, env, application(source.repository, many))
         git(source.repository, "init", "-q", "-b", "main")
         source.commit("one")
 
@@ -120,3 +123,88 @@ def test_services(world: World, tmp_path: Path) -> None:
 def seconds(summary: dict) -> str:
     """Of the flow's own work, without the start of Python and of Prefect."""
     return f"{summary['seconds']:.1f}"
+
+
+@pytest.fixture(scope="module")
+def ten(info: SandboxInfo, environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten environments on one server, written before Prefect is told which ones there are."""
+    source = tmp_path_factory.mktemp("ten") / "application"
+    compose = application(source, 1)
+    for number in range(10):
+        environment(info, environments, f"ten{number}", compose)
+    return source
+
+
+def test_environments_verified_at_once(ten: Path, world_with_runs: World) -> None:
+    """As one schedule of all does: ten runs are due in the same second."""
+    world = replace(world_with_runs, repository=ten)
+    git(ten, "init", "-q", "-b", "main")
+    world.commit("one")
+    names = [f"ten{number}" for number in range(10)]
+    for name in names:
+        world.ok("release", "--env", name, "--source", str(ten))
+    rows = [["environments at once", "all verified after", "one run, longest"]]
+    for many in (1, 10):
+        began = time.monotonic()
+        runs = [created(world, name) for name in names[:many]]
+        ended = [until_completed(world, run) for run in runs]
+        took = time.monotonic() - began
+        rows.append([str(many), f"{took:.1f}", f"{max(e['total_run_time'] for e in ended):.1f}"])
+    written("environments", rows)
+
+
+def test_runs_in_the_history(world_with_runs: World) -> None:
+    """Prefect's history holds every look and every release, of all environments."""
+    world = world_with_runs
+    release = str(
+        world.ok("release", "--env", "sandbox", "--source", str(world.repository))["release"]
+    )
+    words = {**VERBS, "no-change deploy": ("deploy", release.partition("-")[2])}
+    del words["plan"]
+    rows, there = [["flow runs", *words]], 0
+    with httpx.Client(base_url=world.api, trust_env=False) as client:
+        flow = client.post("/flows/", json={"name": "deploy"}).json()["id"]
+        for many in (0, 100, 1000):
+            for _ in range(many - there):
+                state = {"type": "COMPLETED", "name": "Completed"}
+                run = {"flow_id": flow, "state": state, "parameters": {"environment": "another"}}
+                client.post("/flow_runs/", json=run).raise_for_status()
+            there = many
+            rows.append([str(many), *[least(lambda w=w: ok(world, *w)) for w in words.values()]])
+    written("runs", rows)
+
+
+@pytest.fixture(scope="module")
+def world_with_runs(
+    ten, info: SandboxInfo, environments: Path, folder: Path, state: Path,
+    request: pytest.FixtureRequest,
+) -> World:  # fmt: skip
+    """The sandbox with Prefect's server and its process worker, which know the ten."""
+    prefect = request.getfixturevalue("prefect")
+    repository = folder / "homeguru"
+    ignored = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
+    shutil.copytree(APPLICATION, repository, ignore=ignored)
+    git(repository, "init", "-q", "-b", "main")
+    found = World(info, environments, state, repository, f"{prefect}/api")
+    found.commit("v1")
+    return found
+
+
+def created(world: World, environment: str) -> str:
+    """A run of `verify`, as a schedule creates it; its id."""
+    with httpx.Client(base_url=world.api, trust_env=False) as client:
+        deployment = client.get("/deployments/name/verify/verify").json()["id"]
+        answer = client.post(
+            f"/deployments/{deployment}/create_flow_run",
+            json={"parameters": {"environment": environment}},
+        )
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+
+def until_completed(world: World, run: str) -> dict:
+    with httpx.Client(base_url=world.api, trust_env=False) as client:
+        while (found := client.get(f"/flow_runs/{run}").json())["state"]["type"] != "COMPLETED":
+            assert found["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING"), found["state"]
+            time.sleep(0.2)
+    return dict(found)
