@@ -22,7 +22,8 @@ class Asked:
     @property
     def is_plain(self) -> bool:
         """Whether its seconds tell of the edge: neither slow nor long by itself."""
-        return self.kind.startswith(("GET", "POST")) and self.kind not in ("GET slow", "POST 5 MB")
+        slow = ("GET slow", "POST slow", "POST 5 MB")
+        return self.kind.startswith(("GET", "POST")) and self.kind not in slow
 
 
 def read(file: Path) -> list[Asked]:

@@ -24,8 +24,8 @@ from websockets.exceptions import ConnectionClosed
 
 RATE = 50
 MIX = {
-    "GET api": 15, "GET api, new connection": 8, "POST api": 6, "POST api, new connection": 4,
-    "GET slow": 3, "GET page": 7, "GET page, new connection": 7,
+    "GET api": 13, "GET api, new connection": 8, "POST api": 6, "POST api, new connection": 4,
+    "POST slow": 2, "GET slow": 3, "GET page": 7, "GET page, new connection": 7,
 }  # fmt: skip
 """Of each second's requests, how many are of which kind."""
 PHOTO = b"p" * 5_000_000
@@ -75,7 +75,8 @@ class Load:
         client = self._fresh if kind.endswith("new connection") else self._kept
         if kind.startswith("POST"):
             text = f"load {self.run} {next(self._numbers)}"
-            return client.post(f"{self._api}/messages", json={"text": text})
+            more = {"seconds": 0.8} if kind == "POST slow" else {}
+            return client.post(f"{self._api}/messages", json={"text": text}, params=more)
         if kind == "GET slow":
             return client.get(f"{self._api}/slow")
         if kind.startswith("GET page"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import httpx
 
@@ -11,6 +12,7 @@ from tests.e2e.zero.figures import Taken
 
 START = "settings = Settings"
 NEVER = f'raise SystemExit("broken on purpose")\n{START}'
+LATE = f"import os, threading\nthreading.Timer(25, os._exit, [1]).start()\n{START}"
 
 
 def unnoticed(found: Taken) -> None:
@@ -40,3 +42,14 @@ def answers(url: str) -> bool:
         return httpx.get(url, trust_env=False, timeout=5).status_code < 400
     except httpx.HTTPError:
         return False
+
+
+@contextmanager
+def changed(world: World, before: str, after: str) -> Iterator[None]:
+    file = world.environments / "sandbox.toml"
+    text = file.read_text()
+    file.write_text(text.replace(before, after, 1))
+    try:
+        yield
+    finally:
+        file.write_text(text)

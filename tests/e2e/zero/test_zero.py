@@ -10,7 +10,6 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -19,11 +18,10 @@ from tests.benchmarks.document import write_section
 from tests.e2e.conftest import ROOT, World, say, world_of_its_own
 from tests.e2e.faults.beside import Deployer
 from tests.e2e.zero.figures import table
-from tests.e2e.zero.paths import NEVER, START, answers, deploy, failing, unnoticed
+from tests.e2e.zero.paths import LATE, NEVER, START, answers, changed, deploy, failing, unnoticed
 from tests.e2e.zero.users import Users
 
 pytestmark = [pytest.mark.e2e, pytest.mark.zero]
-LATE = f"import os, threading\nthreading.Timer(25, os._exit, [1]).start()\n{START}"
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +146,8 @@ def test_a_crash_while_the_release_before_is_kept(world: World, users: Users, re
         take = failing(world, releases["crashes later"], "api")
         found = users.path("crash in the bake window, the one before kept", take)
     assert (found.doubled, found.lost) == (0, 0)
-    # In flight at the crash: about three slow answers, and one or two of the others.
-    assert len(found.during.failed) <= 8, found.during.what_failed
+    # In flight at the crash: about five slow answers, and one or two of the others.
+    assert len(found.during.failed) <= 10, found.during.what_failed
     assert found.during.gap < 2, "something failed after the crash as well"
 
 
@@ -182,14 +180,3 @@ def test_an_engine_that_restarts(world: World, users: Users) -> None:
 
 def test_there_was_never_a_second_poller(users: Users) -> None:
     assert users.conflicts() == 0
-
-
-@contextmanager
-def changed(world: World, before: str, after: str) -> Iterator[None]:
-    file = world.environments / "sandbox.toml"
-    text = file.read_text()
-    file.write_text(text.replace(before, after, 1))
-    try:
-        yield
-    finally:
-        file.write_text(text)

@@ -81,10 +81,15 @@ async def list_messages(
 
 
 @app.post("/messages", status_code=status.HTTP_201_CREATED)
-async def create_message(message: MessageIn) -> MessageOut:
+async def create_message(
+    message: MessageIn, seconds: Annotated[float, Query(ge=0, le=10)] = 0.0
+) -> MessageOut:
+    """seconds: how long the answer takes once the row is there, as an LLM's would."""
     async with database.session.begin() as session:
         row = Message(text=message.text)
         session.add(row)
         await session.flush()
         await session.refresh(row)
-        return MessageOut.model_validate(row)
+        made = MessageOut.model_validate(row)
+    await asyncio.sleep(seconds)
+    return made

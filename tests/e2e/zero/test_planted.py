@@ -1,0 +1,111 @@
+"""A copy of the product with one part left out: what plays all paths must say so."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import ROOT, World, world_of_its_own
+from tests.e2e.zero.paths import LATE, START, changed, deploy, failing, unnoticed
+from tests.e2e.zero.users import Users
+
+pytestmark = [pytest.mark.e2e, pytest.mark.zero]
+
+
+@pytest.fixture(scope="module")
+def world(engine, prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("planted")
+    with world_of_its_own("planted", folder, f"{prefect}/api") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def releases(world: World) -> dict[str, str]:
+    found = {"first": world.publish()}
+    world.rename("second")
+    found["second"] = world.publish()
+    with world.broken({"src/api/main.py": (START, LATE)}, "crashes later"):
+        found["crashes later"] = world.publish()
+    return found
+
+
+@pytest.fixture
+def users(world: World, releases: dict[str, str], tmp_path: Path) -> Iterator[Users]:
+    deploy(world, releases["first"])
+    found = Users(world, tmp_path / "asked.jsonl")
+    with found.busy():
+        yield found
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The product, as `python -m infra.cli` finds it in the working directory."""
+    folder = tmp_path / "product"
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("deployments", "infra", "flows", "docker"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for name in ("prefect.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder / name)
+    monkeypatch.chdir(folder)
+    where = subprocess.run(
+        [sys.executable, "-c", "import deployments; print(deployments.__file__)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert where.stdout.startswith(str(folder)), "it is not the copy that would run"
+    return folder
+
+
+def plant(file: Path, before: str, after: str) -> None:
+    text = file.read_text()
+    assert before in text, f"{file} does not hold {before!r}"
+    file.write_text(text.replace(before, after))
+
+
+def test_without_the_drain_requests_fail(world, releases, users: Users, copy: Path) -> None:
+    replace = copy / "deployments" / "commands" / "replace.py"
+    plant(replace, '    [ -z "$slot" ] || drain_slot "$slot"\n', "")
+    plant(
+        replace,
+        'docker stop -t "$grace" "$old" >/dev/null\n    docker rm "$old"',
+        'docker rm -f "$old"',
+    )
+    found = users.path("no drain", lambda: deploy(world, releases["second"]))
+    assert found.during.failed
+    with pytest.raises(AssertionError):
+        unnoticed(found)
+
+
+def test_with_posts_repeated_they_have_their_effect_twice(
+    world, releases, users: Users, copy: Path
+) -> None:
+    plant(
+        copy / "deployments" / "edge.py",
+        "    http-request disable-l7-retry unless { method GET HEAD }\\n", "    # repeated\\n",
+    )  # fmt: skip
+    with changed(world, "[host]", "bake_minutes = 1\nkeep_previous = true\n\n[host]"):
+        take = failing(world, releases["crashes later"], "api")
+        found = users.path("POST repeated", take)
+    assert found.doubled > 0
+
+
+def test_an_edge_file_that_is_out_of_step_is_noticed(
+    world, releases, users: Users, copy: Path
+) -> None:
+    plant(
+        copy / "deployments" / "commands" / "slots.py", "  put_out edge/haproxy.cfg awk", "  : awk"
+    )
+
+    def take() -> None:
+        deploy(world, releases["second"])
+        world.on_server("docker restart homeguru-edge-1 >/dev/null")
+
+    found = users.path("edge out of step", take)
+    # It would be back within a second or two; this one never is.
+    assert found.after.failed, "the edge's file was in step"
+    with pytest.raises(AssertionError):
+        unnoticed(found)
