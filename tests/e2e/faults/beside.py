@@ -18,11 +18,13 @@ PATIENCE = 240
 class Deployer:
     """A deployer's process, and all that it printed."""
 
-    def __init__(self, world: World, verb: str, step: str, word: str) -> None:
+    def __init__(
+        self, world: World, verb: str, step: str, word: str, environment: str = "sandbox"
+    ) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.faults.deployer", verb, step, word], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [sys.executable, "-m", "tests.e2e.faults.deployer", verb, step, word, environment],
+            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={**world.variables, "PREFECT_API_URL": ""}, start_new_session=True,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._read, daemon=True)

@@ -1,6 +1,6 @@
 """One verb on the sandbox without Prefect, which stops before one step until it is told to go on.
 
-`python -m tests.e2e.faults.deployer VERB STEP [WORD]` prints its steps as JSON, then `AT <step>`
+`python -m tests.e2e.faults.deployer VERB STEP [WORD [ENVIRONMENT]]` prints its steps as JSON, then `AT <step>`
 when it stands there, and ends as the command line would. STEP `-` stops nowhere, `plan` runs none.
 """
 
@@ -26,9 +26,9 @@ from infra.operation import Operation
 PLAN = "plan"
 
 
-def main(verb: str, stop: str, word: str = "") -> int:
+def main(verb: str, stop: str, word: str = "", environment: str = "sandbox") -> int:
     signals.install()
-    assembly = assemble("sandbox")
+    assembly = assemble(environment)
     actor = Actor("faults@here", "cli", str(uuid.uuid4()))
     host = Host(assembly.located, actor, verb, lambda text: print(f"  {text}", flush=True))
     try:

@@ -1,0 +1,170 @@
+"""What Prefect itself costs: until a run is at work, within a run, and while nothing happens.
+
+`make bench` writes the table to doc/benchmarks.md. No time ever fails a run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.prefect_local import LocalPrefect
+from infra.sandbox.sandbox import SandboxInfo
+from tests.benchmarks.document import write_section
+from tests.benchmarks.many import application, environment
+from tests.e2e.conftest import ROOT, World, git, say
+from tests.e2e.faults.beside import Deployer
+
+pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
+TIMES = 5
+IDLE = 20.0
+"""Seconds in which nothing is asked."""
+
+
+@pytest.fixture(scope="module")
+def world(
+    info: SandboxInfo, environments: Path, state: Path, request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> World:  # fmt: skip
+    """One small service, deployed; Prefect's server with its process worker."""
+    source = tmp_path_factory.mktemp("small") / "application"
+    environment(info, environments, "small", application(source, 1))
+    # Only now: the deployments offer the environments that are there when they are registered.
+    api = f"{request.getfixturevalue('prefect')}/api"
+    git(source, "init", "-q", "-b", "main")
+    found = World(info, environments, state, source, api)
+    found.commit("one")
+    found.ok("release", "--env", "small", "--source", str(source))
+    return found
+
+
+def test_prefect(world: World, state: Path) -> None:
+    rows = [["", "median, s", "longest, s"], ["---", "---:", "---:"]]
+
+    def add(what: str, took: list[float]) -> None:
+        rows.append([what, f"{statistics.median(took):.2f}", f"{max(took):.2f}"])
+
+    idle = burnt(state, IDLE)
+    with httpx.Client(base_url=world.api, trust_env=False, timeout=30) as client:
+        add_runs(add, "process worker", [Timed.of(client, "verify/verify") for _ in range(TIMES)])
+        with served(world, state):
+            add_runs(add, "serve", [Timed.of(client, "verify/served") for _ in range(TIMES)])
+        release = world.ok("status", "--env", "small")["release"].partition("-")[2]
+        whole, without = [], []
+        for _ in range(TIMES):
+            without.append(seconds(lambda: plain(world, release)))
+            whole.append(seconds(lambda: world.ok("deploy", release, "--env", "small")))
+    add("deploy without a change, without Prefect: the whole process", without)
+    add("the same as a flow in this process, Prefect's server beside", whole)
+    add("importing the flow", [seconds(lambda: imported("flows.deploy")) for _ in range(TIMES)])
+    add(
+        "importing what it does",
+        [seconds(lambda: imported("infra.operation")) for _ in range(TIMES)],
+    )
+    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    text += "\n\nWhile nothing happens: " + ", ".join(
+        f"the {kind} takes {share:.1f} % of a core" for kind, share in idle.items()
+    )
+    write_section("prefect", "make bench", f"{text}.")
+    say(text)
+
+
+class Timed:
+    """Seconds from a run's creation to each of its states."""
+
+    def __init__(self, after: dict[str, float]) -> None:
+        self.after = after
+
+    @classmethod
+    def of(cls, client: httpx.Client, deployment: str) -> Timed:
+        found = client.get(f"/deployments/name/{deployment}").json()["id"]
+        made = client.post(
+            f"/deployments/{found}/create_flow_run", json={"parameters": {"environment": "small"}}
+        ).json()
+        path = f"/flow_runs/{made['id']}"
+        while (run := client.get(path).json())["state"]["type"] != "COMPLETED":
+            assert run["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING"), run["state"]
+            time.sleep(0.2)
+        states = client.get("/flow_run_states/", params={"flow_run_id": made["id"]}).json()
+        began = datetime.fromisoformat(made["created"])
+        return cls(
+            {
+                s["type"]: (datetime.fromisoformat(s["timestamp"]) - began).total_seconds()
+                for s in states
+            }
+        )
+
+
+def add_runs(add: Callable[[str, list[float]], None], how: str, runs: list[Timed]) -> None:
+    add(f"{how}: created to picked up", [r.after["PENDING"] for r in runs])
+    add(f"{how}: created to Running", [r.after["RUNNING"] for r in runs])
+    add(
+        f"{how}: Running to the end of a look",
+        [r.after["COMPLETED"] - r.after["RUNNING"] for r in runs],
+    )
+
+
+@contextmanager
+def served(world: World, state: Path) -> Iterator[None]:
+    """The same flow by `serve`, which looks for runs once a second."""
+    code = (
+        "from flows.verify import verify; verify.serve(name='served', print_starting_message=False)"
+    )
+    port = int(world.api.split(":")[2].partition("/")[0])
+    variables = LocalPrefect(state, say).environment(port, world.environments)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT,
+        env={**variables, "PREFECT_RUNNER_POLL_FREQUENCY": "1"},
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while httpx.get(f"{world.api}/deployments/name/verify/served", trust_env=False).is_error:
+            assert time.monotonic() < deadline, "it is not served"
+            time.sleep(0.5)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def plain(world: World, release: str) -> None:
+    run = Deployer(world, "deploy", "-", release, "small")
+    assert run.end() == 0, run.text
+
+
+def imported(module: str) -> None:
+    subprocess.run([sys.executable, "-c", f"import {module}"], cwd=ROOT, check=True)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def burnt(state: Path, idle: float) -> dict[str, float]:
+    """Percent of a core that server and worker take while nothing is asked of them."""
+    record = json.loads((state / "prefect.json").read_text())
+    pids = {kind: record[kind] for kind in ("server", "worker")}
+    time.sleep(5)
+    before = {kind: ticks(pid) for kind, pid in pids.items()}
+    time.sleep(idle)
+    rate = os.sysconf("SC_CLK_TCK") * idle / 100
+    return {kind: (ticks(pid) - before[kind]) / rate for kind, pid in pids.items()}
+
+
+def ticks(pid: int) -> int:
+    """User's and system's, of a process and its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15]))
