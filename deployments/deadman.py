@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from deployments.commands.deadman import FILES, arm
 from deployments.environment import Environment
+from deployments.journal import EXCHANGES
 from deployments.observation import Candidate, Container, Observation
 from deployments.plan import Plan, Step
 from deployments.planner import Planner
@@ -17,11 +18,11 @@ def way_back(
     plan: Plan, seen: Observation, former: Target, candidate: Candidate, run: str
 ) -> Planner:
     """Plans from wherever `plan` may have come to, back to the release that runs now."""
-    aside = any(s.name in ("set database aside", "restore database") for s in plan.steps)
+    aside = any(s.name in EXCHANGES for s in plan.steps)
     anywhere = replace(
-        seen, containers=_anywhere(plan, seen), aside=(run[:8],) if aside else (), compose_file="",
+        seen, containers=_anywhere(plan, seen), aside=(), compose_file="",
     )  # fmt: skip
-    request = Request("undo", plan.release, FILES, unfinished=run if aside else "")
+    request = Request("undo", plan.release, FILES, unfinished=run, exchanged=aside)
     return Planner(request, former, anywhere, candidate)
 
 

@@ -62,12 +62,15 @@ def _server(slot: str, address: str, port: int) -> str:
 def render_again(base: str, edge: Edge, config: str, serving: dict[str, str] | None = None) -> str:
     """The file for these routes, with the containers that another one names.
 
-    serving: service to the one container that serves, for a file that names none of it: somebody
-    wrote over it, and the page would stay away until the next replacement.
+    serving: service to the one container that serves, for a file that names another one or none:
+    somebody wrote over it, and the page would stay away until the next replacement.
     """
-    found = {name: slots for name, slots in read_slots(config).items() if slots != (IDLE, IDLE)}
-    again = {name: (container, IDLE) for name, container in (serving or {}).items()}
-    return render(base, edge, {**again, **found}, read_former(config))
+    slots = read_slots(config)
+    for service, container in (serving or {}).items():
+        # A file that was written by hand names the service, which Docker's own DNS knows.
+        if not {container, service} & set(slots.get(service, ())):
+            slots[service] = (container, IDLE)
+    return render(base, edge, slots, read_former(config))
 
 
 def read_slots(config: str) -> dict[str, Slots]:

@@ -13,6 +13,8 @@ from typing import Literal
 from deployments.ledger import canonical
 
 Event = Literal["begin", "end", "undo"]
+EXCHANGES = ("set database aside", "restore database")
+"""Steps after which the database of before lies beside, under the run's name."""
 AT = "@AT@"
 """Replaced on the host by its own clock, in UTC."""
 
@@ -40,6 +42,11 @@ class Unfinished:
     at: str
     undoing: bool = False
     """Whether it was being undone already."""
+
+    @property
+    def exchanged(self) -> bool:
+        """Whether the database of before may lie beside: what a database cannot be asked for."""
+        return any(step in EXCHANGES for step in self.begun)
 
 
 def read(run: str, text: str) -> Unfinished | None:

@@ -79,6 +79,8 @@ class Observation:
     """Oldest first."""
     aside: tuple[str, ...] = ()
     """First eight characters of runs that set a database aside."""
+    undone: tuple[str, ...] = ()
+    """Databases that an undo took out, with the rows that were written meanwhile."""
     releases: tuple[str, ...] = ()
     """Releases that the host keeps a record of, by their number."""
     environment: str = ""
@@ -162,6 +164,7 @@ def read_observation(output: str) -> Observation:
         unfinished=_unfinished(found),
         database_bytes=_bytes(found.get("database", "")),
         aside=tuple(re.findall(r"^@aside (\w+)$", found.get("database", ""), re.M)),
+        undone=tuple(re.findall(r"^@undone (\S+)$", found.get("database", ""), re.M)),
         backups=read_backups(found.get("backups", "")),
         releases=_releases(found.get("releases", "")),
         journals=int(facts.get("journals") or 0),

@@ -22,6 +22,8 @@ class Request:
     """Why a backup is made."""
     unfinished: str = ""
     """The run whose way back this is, when it is another one's than its own."""
+    exchanged: bool = False
+    """Whether that run may have set a database aside; `bring back` finds out."""
 
     @property
     def forward(self) -> bool:

@@ -14,12 +14,13 @@ from deployments.observation import Observation
 from deployments.plan import Verb
 
 
-def goes_on(unfinished: Unfinished, seen: Observation, users: Iterable[str]) -> bool:
+def goes_on(unfinished: Unfinished, users: Iterable[str]) -> bool:
     """Whether the run set a database aside and then started what writes to the other one.
 
-    users: services that use the database. A run that was being undone is undone to the end.
+    users: services that use the database. A run that was being undone is undone to the end. Its
+    journal tells, since a database that is down for a moment cannot.
     """
-    if unfinished.undoing or unfinished.run[:8] not in seen.aside:
+    if unfinished.undoing or not unfinished.exchanged:
         return False
     started = {f"{word} {user}" for word in ("replace", "start") for user in users}
     return any(step in started for step in unfinished.begun)

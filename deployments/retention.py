@@ -6,6 +6,7 @@ from deployments.backups import Made, expired
 from deployments.commands import backup, prune
 from deployments.commands.quote import Script, join
 from deployments.database_steps import DatabaseSteps
+from deployments.journal import EXCHANGES
 from deployments.ledger import Ledger
 from deployments.observation import Observation
 from deployments.plan import Plan
@@ -25,12 +26,13 @@ def _data(target: Target, seen: Observation, plan: Plan, made: Made | None) -> S
     """Databases that were set aside, and backups past their policy."""
     if target.stack.deploy.database is None:
         return None
-    exchanged = any(s.name in ("set database aside", "restore database") for s in plan.steps)
+    exchanged = any(s.name in EXCHANGES for s in plan.steps)
+    # Only a run that brought the host to one release knows that no way back is needed.
+    settled = exchanged or (seen.aside and plan.verb in ("deploy", "rollback", "restore"))
     gone = expired(seen.backups, target.environment.backup, made)
-    if not (gone or exchanged or seen.aside):
+    if not (gone or settled):
         return None
-    on = DatabaseSteps(target, seen).on
-    return backup.settle(on if exchanged or seen.aside else None, gone)
+    return backup.settle(DatabaseSteps(target, seen).on if settled else None, gone)
 
 
 def _records(target: Target, seen: Observation, plan: Plan) -> Script | None:

@@ -103,11 +103,10 @@ class Executor:
         for text in stdout.splitlines():
             if text.startswith("@revision "):
                 _, after = (None if w == "-" else w for w in text.split()[1:3])
-                self.recorder.revision = self.recorder.revision.model_copy(update={"after": after})
+                self.recorder.changed_to(after)
             if text.startswith("@brought-back "):
                 self.recorder.beside = text.split()[1]
-                before = self.recorder.revision.before
-                self.recorder.revision = self.recorder.revision.model_copy(update={"after": before})
+                self.recorder.changed_to(self.recorder.revision.before)
             if text.startswith("@backup "):
                 _, id_, size = text.split()
                 self.recorder.made = Made(id_, int(size))

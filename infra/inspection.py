@@ -94,6 +94,10 @@ def _notes(seen: Observation) -> list[str]:
             f"run {u.run} of {u.at} never ended (release {u.release}): the next deploy undoes it"
             for u in seen.unfinished
         ]
+    notes += [
+        f"database {name} holds what was written before an undo: drop it when nobody needs it"
+        for name in seen.undone
+    ]
     broken = seen.ledger.broken_at()
     if broken:
         notes.append(f"the ledger was edited: line {broken} does not fit the one before")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import threading
@@ -93,6 +94,9 @@ class SessionLock:
         """Free the lock; safe to call twice and after the connection broke."""
         self._stop.set()
         if self._channel is not None:
+            # Else the host keeps this run's files for a while: it might come back.
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                self._channel.sendall(b"bye\n")
             self._channel.close()
             self._channel = None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from deployments.errors import HomeguruError, StepFailed, Unreachable, sentence
+from deployments.errors import HomeguruError, Locked, StepFailed, Unreachable, sentence
+from deployments.journal import EXCHANGES
 from deployments.ledger import Revision
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
@@ -135,6 +136,8 @@ class Operation:
         previous = planned.seen.current
         if not self.recorder.begun:
             return _told(failure, f"runs {previous}, unchanged" if previous else "untouched")
+        if isinstance(failure, Locked):
+            return failure
         self.host.log(f"undoing: back to {previous or 'nothing'}")
         with shielded():
             try:
@@ -143,6 +146,9 @@ class Operation:
                 self._in_step(
                     "undone", lambda: self.recorder.record(plan, "undone", ledger, str(failure))
                 )
+            except Locked as taken:
+                # Whoever has the environment now settles what this run began.
+                return taken
             except Exception as second:
                 return self._half_way(planned, failure, second)
         state = f"runs {previous} as before" if previous else "runs nothing, as before"
@@ -158,8 +164,12 @@ class Operation:
             self.host.reconnect()
         self.host.stop_work()
         seen = self.host.observe(self.stack)
-        run = self.host.actor.run
-        self._executor.run(self._recovery.way_back(planned.plan.release, seen, run), "undo")
+        run, release = self.host.actor.run, planned.plan.release
+        exchanged = any(step.step in EXCHANGES for step in self.recorder.steps)
+        if seen.revision and not exchanged:
+            # A migration whose answer was cut off may have been committed.
+            self.recorder.changed_to(seen.revision)
+        self._executor.run(self._recovery.way_back(release, seen, run, exchanged), "undo")
 
     def _half_way(
         self, planned: Planned, failure: BaseException, second: Exception

@@ -125,11 +125,15 @@ class Planning:
         data = self.judge.restore(backup, target, seen)
         return self._plan(target, seen, "restore", current, data=data)
 
-    def undo(self, release: str, seen: Observation, run: str) -> Planned:
-        """The way back from an unfinished `release` of a run to the current one, or to nothing."""
+    def undo(self, release: str, seen: Observation, run: str, exchanged: bool) -> Planned:
+        """The way back from an unfinished `release` of a run to the current one, or to nothing.
+
+        exchanged: the run may have set a database aside.
+        """
         if seen.current is not None:
             target = self.targets.former(seen.current, pin=True)
-            return self._plan(target, seen, "undo", release, data=KEEP, unfinished=run)
+            more = {"unfinished": run, "exchanged": exchanged}
+            return self._plan(target, seen, "undo", release, data=KEEP, **more)
         request = Request("undo", release, self.host.incoming)
         nothing = Planner(request, self.targets.nothing(), seen, Candidate({}))
         way = undo_of_adoption() if release == RELEASE else undo_of_first(release)

@@ -44,6 +44,10 @@ class Recorder:
         """Remember one step."""
         self.steps.append(StepRecord(step=name, outcome=outcome, seconds=round(seconds, 2)))
 
+    def changed_to(self, revision: str | None) -> None:
+        """The database's revision from here on."""
+        self.revision = self.revision.model_copy(update={"after": revision})
+
     def opening(self, release: str) -> str:
         """The run's first journal line, once."""
         if self.begun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from deployments.errors import Locked, Refused, StepFailed, Unreachable, sentence
@@ -15,6 +16,9 @@ from infra.host import Host
 from infra.housekeeping import Housekeeping
 from infra.planning import Planning
 from infra.recorder import kept_beside
+
+CONVERGING = ("deploy", "release", "rollback", "restore", "heal")
+"""Verbs that bring every container to one release, wherever it comes from."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Recovery:
         """Bring the host to one release, and record the run that could not do so itself."""
         never = f"run {unfinished.run} of {unfinished.at} never ended"
         users = [s.name for s in self.stack.database_users]
-        if goes_on(unfinished, seen, users):
+        seen = self._with_its_database(unfinished, seen)
+        if goes_on(unfinished, users):
             self.host.log(f"{never}, and its database is in use: on to {unfinished.release} first")
             if self._went_on(unfinished, seen):
                 return
@@ -39,9 +44,21 @@ class Recovery:
         self.host.log(f"{never} (release {unfinished.release}): undoing it first")
         self._undo(unfinished, seen)
 
-    def way_back(self, release: str, seen: Observation, run: str) -> Planned:
+    def _with_its_database(self, unfinished: Unfinished, seen: Observation) -> Observation:
+        """A database that was exchanged and just starts is given a minute to answer."""
+        wanted, deadline = self.stack.deploy.database, time.monotonic() + 60
+        if not unfinished.exchanged or wanted is None:
+            return seen
+        while not seen.database_bytes and time.monotonic() < deadline:
+            if not any(c.state in ("running", "restarting") for c in seen.of(wanted.service)):
+                break
+            time.sleep(2)
+            seen = self.host.observe(self.stack)
+        return seen
+
+    def way_back(self, release: str, seen: Observation, run: str, exchanged: bool) -> Planned:
         """The plan from an unfinished release to the one before, its files on the host."""
-        back = self.planning.undo(release, seen, run)
+        back = self.planning.undo(release, seen, run, exchanged)
         if seen.current is not None:
             self.executor.send(back)
         return back
@@ -61,17 +78,33 @@ class Recovery:
         return True
 
     def _undo(self, unfinished: Unfinished, seen: Observation) -> None:
+        run, exchanged = unfinished.run, unfinished.exchanged
         try:
-            self.executor.run(self.way_back(unfinished.release, seen, unfinished.run), "undo")
+            back = self.way_back(unfinished.release, seen, run, exchanged)
+            self.executor.run(back, "undo")
         except (StepFailed, Refused) as failure:
             self._passable(failure)
+            self._replaceable(unfinished, failure)
             # A release converges from any state: what cannot be undone can be replaced.
             self.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
+        if exchanged:
+            self.executor.recorder.changed_to(self.host.observe(self.stack).revision)
         if beside := self.executor.recorder.beside:
             self.host.log(kept_beside(beside))
         manifest = unfinished.release.partition("-")[2]
         plan = Plan("undo", unfinished.release, manifest, seen.current, ())
         self.executor.recorder.close_other(unfinished, plan, "undone", seen.ledger)
+
+    def _replaceable(self, unfinished: Unfinished, failure: StepFailed | Refused) -> None:
+        """A database that lies beside is no release's to drop, and a backup replaces nothing."""
+        if not unfinished.exchanged and self.host.verb in CONVERGING:
+            return
+        beside = ", and the database of before may lie beside" if unfinished.exchanged else ""
+        raise StepFailed(
+            f"run {unfinished.run} cannot be undone: {sentence(failure)}",
+            where=self.host.environment.ssh, state=f"between two releases{beside}",
+            todo="mend the cause, then run the same command again: it undoes that run first",
+        ) from None  # fmt: skip
 
     @staticmethod
     def _passable(failure: StepFailed | Refused) -> None:

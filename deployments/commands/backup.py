@@ -49,9 +49,11 @@ back_up() {
   local described=$1 at id file server what
   at=$(now)
   id=$(tr -d ':-' <<< "$at")
-  file=backups/$id.dump
   mkdir -p backups
   rm -f backups/*.part
+  # A dump without its description is one whose run was killed between the two.
+  for file in backups/*.dump; do [ -e "${file%.dump}.json" ] || rm -f "$file"; done
+  file=backups/$id.dump
   [ ! -e "$file" ] || fail "backup $id is there already"
   server=$(sql_in "$name" <<< 'SHOW server_version' | cut -d' ' -f1)
   what=$(contents "$name")
@@ -118,11 +120,21 @@ exchange() {
   done
   fail "database $name is in use and cannot be exchanged"
 }
+# One that does not answer has not said that it is not there.
 there() {
-  [ -n "$(sql_in postgres -v wanted="$1" <<'SQL'
-SELECT 1 FROM pg_database WHERE datname = :'wanted';
+  local found
+  found=$(sql_in postgres -v wanted="$1" <<'SQL'
+SELECT count(*) FROM pg_database WHERE datname = :'wanted';
 SQL
-)" ]
+) || fail "PostgreSQL does not answer"
+  [ "$found" = 1 ]
+}
+answers() {
+  local deadline=$((SECONDS + 60))
+  until sql_in postgres <<< 'SELECT 1' >/dev/null 2>&1; do
+    [ $SECONDS -lt $deadline ] || fail "PostgreSQL does not answer"
+    sleep 1
+  done
 }
 restore() {
   local id=$1 sum=$2 aside=${name}_aside_${HOMEGURU_RUN:0:8}
@@ -148,12 +160,14 @@ SQL
   fail "database $name is in use and cannot be copied"
 }
 bring_back() {
-  local aside=${name}_aside_${1:0:8}
-  if ! there "$aside"; then say "already brought back"; return; fi
-  drop "${name}_undone"
-  exchange "$aside" "${name}_undone"
-  say "@brought-back ${name}_undone"
-  say "the database of before is back; what the restored one held is kept as ${name}_undone"
+  local aside=${name}_aside_${1:0:8} undone=${name}_undone_${1:0:8}
+  answers
+  if there "$aside"; then
+    exchange "$aside" "$undone"
+    say "the database of before is back; what the other one held is kept as $undone"
+  elif there "$undone"; then say "already brought back"
+  else say "the database was not exchanged"; return; fi
+  say "@brought-back $undone"
 }
 # Nothing is at work when this runs, so nothing of this kind is needed any more.
 drop_aside() {

@@ -7,7 +7,7 @@ from deployments.commands.quote import Script, call, join
 _INSTALL = r"""
 install_release() {
   local incoming=$1 release=$2 file
-  [ ! -f secrets.env ] || [ -f secrets.env.previous ] || cp -p secrets.env secrets.env.previous
+  [ ! -f secrets.env ] || [ -f secrets.env.previous ] || put secrets.env secrets.env.previous 600
   mkdir -p "releases/$release" edge
   cp "$incoming/manifest.json" "$incoming/compose.yml" "$incoming/plan.json" "releases/$release/"
   cp "$incoming/.env" "releases/$release/variables.env"

@@ -21,7 +21,7 @@ whole_releases() {
   done
 }
 login() {
-  [ -f "$1/registry.password" ] || return 0
+  [ -f "$1/registry.password" ] || fail "the registry's password is not in $1 any more"
   export DOCKER_CONFIG="$PWD/$1/docker"
   mkdir -p "$DOCKER_CONFIG"
   docker login --username "$3" --password-stdin "$2" < "$1/registry.password" >/dev/null 2>"$1/login" ||

@@ -14,6 +14,8 @@ from deployments.environment import Environment
 
 SILENCE = 15
 """Seconds without a heartbeat after which the host frees the session lock."""
+LINGER = 60
+"""Seconds for which the files of a run that was cut off stay: it may come back for them."""
 HELD = "held"
 BUSY = 75
 """Exit code: another run holds the session lock; its owner is on stdout."""
@@ -29,21 +31,30 @@ stop_work() {
 
 _SESSION = r"""
 session() {
-  local owner=$1 silence=$2 patience=$3 one_off=$4 again=$5
+  local owner=$1 silence=$2 patience=$3 one_off=$4 again=$5 linger=$6 word= mine
   mkdir -p lock journal releases || fail "$(id -un) may not write in $PWD"
   exec 8>>lock/session
   flock -n 8 || { cat lock/owner; exit 75; }
   if [ -n "$again" ]; then grep -qF "\"token\":\"$again\"" lock/owner || exit 76; fi
   printf '%s\n' "${owner//@AT@/$(now)}" > lock/owner.new
   mv -f lock/owner.new lock/owner
+  mine=$(cat lock/owner)
   settle "$patience" "$one_off"
   # The way back that an earlier run armed is this run's business now.
   [ -n "$again" ] || rm -rf .incoming deadman
   # What a plan that was interrupted left: it holds no lock, so only its age tells.
   find . -maxdepth 1 -name '.plan-*' -mmin +10 -exec rm -rf {} +
   say held
-  while read -r -t "$silence" _; do : > lock/beat; done
-  rm -rf .incoming
+  while [ "$word" != bye ] && read -r -t "$silence" word; do : > lock/beat; done
+  [ "$word" = bye ] || linger "$linger"
+  [ "$(cat lock/owner)" != "$mine" ] || rm -rf .incoming
+}
+# Cut off, it may come back for its files: they stay a while, and the lock is free meanwhile.
+linger() {
+  exec 8>&-
+  sleep "$1"
+  exec 8>>lock/session
+  flock -n 8 || exit 0
 }
 settle() {
   exec 9>>lock/work
@@ -80,17 +91,15 @@ guard() {
 
 
 def hold_session(environment: Environment, owner: str, one_off: str, again: str = "") -> Script:
-    """Take the session lock and keep it while a line arrives every few seconds.
+    """Take the session lock and keep it while a line arrives every few seconds; `bye` ends it.
 
     owner: one JSON line with the token; `@AT@` in it becomes the host's clock.
     one_off: name of the one-off container that an earlier run may have left.
     again: the token, when this run held the lock before and its connection broke; it is
     refused (exit code 76) when another run had the lock in between.
     """
-    text = join(
-        prelude(environment), STOP, _SESSION, call("session", owner, SILENCE, 120, one_off, again)
-    )
-    return Script(text, timeout=0)
+    line = call("session", owner, SILENCE, 120, one_off, again, LINGER)
+    return Script(join(prelude(environment), STOP, _SESSION, line), timeout=0)
 
 
 def guarded(

@@ -53,7 +53,9 @@ database() {
   docker exec "$id" psql -U "$user" -d "$database" -XAtq -c "$query" \
     -c "SELECT '@bytes ' || pg_database_size(current_database())" \
     -c "SELECT '@aside ' || substr(datname, length(current_database()) + 8) FROM pg_database
-        WHERE starts_with(datname, current_database() || '_aside_')" 2>/dev/null || true
+        WHERE starts_with(datname, current_database() || '_aside_')" \
+    -c "SELECT '@undone ' || datname FROM pg_database
+        WHERE starts_with(datname, current_database() || '_undone_')" 2>/dev/null || true
 }
 backups() { cat backups/*.json 2>/dev/null || true; }
 journals() {
@@ -142,9 +144,12 @@ released() {
     config --hash '*' 2>/dev/null | emit hashes || true
 }
 newest_backup() {
-  local at
-  at=$(find backups -type f -size +0c -exec stat -c %Y {} + 2>/dev/null | sort -n | tail -n 1) || true
-  [ -z "$at" ] || say $(($(date +%s) - at)) | emit backup
+  local id at
+  # By its name, since a copy that was fetched has a file of today; and only one that was ended.
+  id=$(basename -a -s .json backups/*.json 2>/dev/null | grep -E '^[0-9]{8}T[0-9]{6}Z$' | sort | tail -n 1) || true
+  [ -n "$id" ] || return 0
+  at=$(date -u -d "${id:0:4}-${id:4:2}-${id:6:2}T${id:9:2}:${id:11:2}:${id:13:2}Z" +%s)
+  say $(($(date +%s) - at)) | emit backup
 }
 """
 

@@ -112,9 +112,8 @@ class PrefectApi:
         raise self._refusal(method, path, answer)
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
-        began, pause = time.monotonic(), 0.2
+        began, pause, patience = time.monotonic(), 0.2, self.patience
         while True:
-            patience = self.patience
             try:
                 answer = self._client.request(method, path, **more)
                 if answer.status_code not in _BUSY:

@@ -77,6 +77,11 @@ def test_a_server_that_takes_its_time_is_there_and_gets_it() -> None:
     assert api.version() == "3.8.8"
 
 
+def test_its_time_is_not_forgotten_for_another_answer() -> None:
+    answers = httpx.ReadTimeout("timed out"), httpx.Response(503), ok("3.8.8")
+    assert api_of(*answers, patience=0).version() == "3.8.8"
+
+
 def test_an_untrusted_certificate_is_not_asked_twice() -> None:
     broken = httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate")
     broken.__cause__ = ssl.SSLCertVerificationError("self-signed")

@@ -1,27 +1,79 @@
-"""What a run says of another one that it settles first."""
+"""What a run says and does about another one that it settles first."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
+
+from deployments.errors import StepFailed
 from deployments.journal import Unfinished
 from infra import recovery
 
+AT = "2030-01-01T00:00:00Z"
 
-def test_rows_that_an_undo_takes_out_are_named(monkeypatch) -> None:
-    """The run that died cannot say it: whoever comes next must."""
+
+def settling(verb: str = "deploy", beside: str = "", fails: bool = False):
+    """A recovery whose way back works or fails; what it said, and what it closed."""
     said: list[str] = []
-    recorder = SimpleNamespace(beside="homeguru_undone", close_other=lambda *_: None)
-    executor = SimpleNamespace(recorder=recorder, run=lambda *_: None)
-    planning = SimpleNamespace(undo=lambda *_: SimpleNamespace())
-    monkeypatch.setattr(recovery, "goes_on", lambda *_: False)
-    settling = recovery.Recovery(
-        SimpleNamespace(log=said.append), SimpleNamespace(database_users=[]), planning, executor,
-        SimpleNamespace(),
+    closed: list[str] = []
+
+    def run(*_: object) -> None:
+        if fails:
+            raise StepFailed("bring database back failed", where="host")
+
+    recorder = SimpleNamespace(
+        beside=beside, close_other=lambda *a: closed.append(a[2]), changed_to=lambda _: None
+    )
+    seen = SimpleNamespace(
+        current=None, ledger=None, revision="0001", database_bytes=1, of=lambda _: []
+    )
+    found = recovery.Recovery(
+        SimpleNamespace(
+            log=said.append, verb=verb, observe=lambda _: seen,
+            environment=SimpleNamespace(ssh="systech@host"),
+        ),
+        SimpleNamespace(database_users=[], deploy=SimpleNamespace(database=None)),
+        SimpleNamespace(undo=lambda *_: SimpleNamespace()),
+        SimpleNamespace(recorder=recorder, run=run), SimpleNamespace(),
     )  # fmt: skip
-    seen = SimpleNamespace(current=None, ledger=None)
-    settling.settle(Unfinished("r1", "3-m3", ("replace bot",), "2030-01-01T00:00:00Z", True), seen)
+    return found, seen, said, closed
+
+
+def unfinished(*begun: str) -> Unfinished:
+    return Unfinished("r1", "3-m3", begun, AT, True)
+
+
+def test_rows_that_an_undo_takes_out_are_named() -> None:
+    """The run that died cannot say it: whoever comes next must."""
+    found, seen, said, closed = settling(beside="homeguru_undone_r1")
+    found.settle(unfinished("replace bot"), seen)
     assert said == [
-        "run r1 of 2030-01-01T00:00:00Z never ended (release 3-m3): undoing it first",
-        "what was written meanwhile is in the database homeguru_undone",
+        f"run r1 of {AT} never ended (release 3-m3): undoing it first",
+        "what was written meanwhile is in the database homeguru_undone_r1",
     ]
+    assert closed == ["undone"]
+
+
+@pytest.mark.parametrize("verb", ["deploy", "rollback", "restore"])
+def test_containers_that_cannot_go_back_can_be_replaced(verb: str) -> None:
+    found, seen, said, closed = settling(verb, fails=True)
+    found.settle(unfinished("replace bot"), seen)
+    assert said[-1].startswith("that cannot be undone, so on from here: bring database back failed")
+    assert closed == ["undone"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "begun"),
+    [("backup", "replace bot"), ("drill", "replace bot"), ("migrate", "replace bot"),
+     ("deploy", "set database aside"), ("restore", "restore database")],
+)  # fmt: skip
+def test_what_cannot_be_undone_stays_unfinished_where_nothing_replaces_it(verb, begun) -> None:
+    """A backup leaves containers alone, and a database of before that lies beside is no release's."""
+    found, seen, _, closed = settling(verb, fails=True)
+    with pytest.raises(StepFailed) as caught:
+        found.settle(unfinished(begun), seen)
+    assert caught.value.what.startswith("run r1 cannot be undone: ")
+    assert caught.value.state.startswith("between two releases")
+    assert ("lie beside" in caught.value.state) == (begun != "replace bot")
+    assert closed == []

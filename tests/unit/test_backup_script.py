@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from deployments.commands.backup import On, back_up
+from deployments.commands.backup import On, back_up, bring_back
 from deployments.commands.prelude import prelude
 
 DESCRIBED = '{"id":"@ID@","bytes":"@BYTES@","sha256":"@SHA256@","contents":"@CONTENTS@"}'
@@ -67,3 +67,52 @@ def test_a_full_disk_is_told(shell):
     assert done.returncode == 20
     assert "No space left" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("cannot write backups/")
+
+
+# -- the way back ---------------------------------------------------------------------
+
+RUN = "0a1b2c3d-0000-4000-8000-000000000000"
+
+
+def _bring_back(shell, *databases: str, answers: bool = True):
+    """`docker exec psql` that knows these databases; a rename is noted."""
+    shell.write("databases", "\n".join(databases))
+    shell.program(
+        "docker",
+        f"""case "$*" in
+        ps*) echo postgres; exit ;;
+        esac
+        {"" if answers else "exit 2"}
+        text=$(cat)
+        case "$text" in
+        *count*) wanted=$(tr ' ' '\\n' <<< "$*" | sed -n 's/^wanted=//p'); grep -cxF "$wanted" databases || true ;;
+        *RENAME*) echo "$*" >> renamed ;;
+        esac""",
+    )
+    text = bring_back(On("postgres", "postgres", "homeguru"), RUN).text.replace("+ 60)", "+ 1)")
+    return shell.run(prelude(shell.environment) + text)
+
+
+def test_the_database_of_before_comes_back_and_the_other_one_is_kept_by_name(shell):
+    done = _bring_back(shell, "homeguru", "homeguru_aside_0a1b2c3d", "homeguru_undone_ffffffff")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "@brought-back homeguru_undone_0a1b2c3d"
+    said = shell.read("renamed")
+    assert "comes=homeguru_aside_0a1b2c3d" in said and "goes=homeguru_undone_0a1b2c3d" in said
+
+
+def test_what_came_back_already_is_told_all_the_same(shell):
+    """Whoever brought it back died before anybody was told where the rows are."""
+    done = _bring_back(shell, "homeguru", "homeguru_undone_0a1b2c3d")
+    assert done.stdout == "already brought back\n@brought-back homeguru_undone_0a1b2c3d\n"
+
+
+def test_what_was_not_exchanged_stays(shell):
+    done = _bring_back(shell, "homeguru")
+    assert (done.returncode, done.stdout) == (0, "the database was not exchanged\n")
+
+
+def test_a_database_that_does_not_answer_has_not_said_that_there_is_none(shell):
+    done = _bring_back(shell, "homeguru", "homeguru_aside_0a1b2c3d", answers=False)
+    assert (done.returncode, done.stdout) == (20, "")
+    assert done.stderr.strip() == "PostgreSQL does not answer"

@@ -350,6 +350,11 @@ def test_what_an_earlier_run_left_aside_goes(tidy):
     assert tidy(ADDITIVE, aside=("ffffffff",)).endswith("\ndrop_aside\n")
 
 
+@pytest.mark.parametrize("verb", ["backup", "migrate"])
+def test_a_run_that_makes_no_release_leaves_what_lies_aside(tidy, verb):
+    assert tidy(ADDITIVE, verb, aside=("ffffffff",)) == ""
+
+
 def test_both_go_in_one_script(world, make_environment, tidy):
     world.environment = make_environment(backup={"keep": 1})
     text = tidy(DESTRUCTIVE, made=Made("20300102T000000Z"), backups=(BACKUP,))

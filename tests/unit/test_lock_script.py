@@ -25,6 +25,7 @@ def _owner(token="t1", who="alice"):
 def session(shell, monkeypatch):
     """Sessions with a short silence; all end with the test."""
     monkeypatch.setattr(lock, "SILENCE", 1)
+    monkeypatch.setattr(lock, "LINGER", "0.5")
     running = []
 
     def start(token="t1", one_off="", again=""):
@@ -90,9 +91,40 @@ def test_silence_frees_the_lock(session, shell, monkeypatch):
     first = session()
     _held(first)
     shell.write(".incoming/t1/secrets.env", "A='x'\n")
+    _refused_no_more(session)
+    assert first.wait(timeout=5) == 0
+
+
+def _refused_no_more(session):
+    """Another run has the lock, at the latest after some tries."""
+    for _ in range(10):
+        process = session("t2")
+        for line in process.stdout:
+            if line == "held\n":
+                return
+        time.sleep(0.1)
+    pytest.fail("the lock is not freed")
+
+
+def test_the_files_of_a_run_that_was_cut_off_go_when_it_does_not_come_back(session, shell):
+    first = session()
+    _held(first)
+    shell.write(".incoming/t1/secrets.env", "A='x'\n")
+    first.stdin.close()
     assert first.wait(timeout=5) == 0
     assert not (shell.directory / ".incoming").exists()
-    _held(session("t2"))
+
+
+def test_a_run_that_says_so_takes_its_files_along_at_once(session, shell):
+    first = session()
+    _held(first)
+    shell.write(".incoming/t1/secrets.env", "A='x'\n")
+    begin = time.monotonic()
+    first.stdin.write("\nbye\n")
+    first.stdin.close()
+    assert first.wait(timeout=5) == 0
+    assert time.monotonic() - begin < 0.4
+    assert not (shell.directory / ".incoming").exists()
 
 
 def test_a_heartbeat_keeps_the_lock(session):
@@ -111,19 +143,24 @@ def test_a_client_that_goes_frees_the_lock_at_once(session):
     _held(first)
     begin = time.monotonic()
     first.stdin.close()
-    assert first.wait(timeout=5) == 0
-    assert time.monotonic() - begin < 0.8
-    _held(session("t2"))
+    _refused_no_more(session)
+    assert time.monotonic() - begin < 0.5
 
 
 def test_the_same_run_takes_its_lock_again_and_finds_its_files(session, shell):
     first = session()
     _held(first)
-    first.stdin.close()
-    first.wait(timeout=5)
     shell.write(".incoming/t1/compose.yml", "x")
-    _held(session(again="t1"))
-    assert shell.read(".incoming/t1/compose.yml") == "x"
+    first.stdin.close()
+    time.sleep(0.1)
+    second = session(again="t1")
+    _held(second)
+    assert first.wait(timeout=5) == 0
+    for _ in range(3):
+        assert shell.read(".incoming/t1/compose.yml") == "x"
+        second.stdin.write("\n")
+        second.stdin.flush()
+        time.sleep(0.2)
 
 
 def test_files_of_an_earlier_run_go_when_a_new_one_begins(session, shell):

@@ -6,11 +6,13 @@ import hashlib
 import hmac
 import json
 import stat
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from deployments import journal
 from deployments.commands import observe
+from deployments.commands.prelude import prelude
 from deployments.observation import read_candidate, read_observation, sections
 
 LABELS = {
@@ -188,3 +190,19 @@ def test_files_of_a_plan_do_not_stay_when_compose_refuses_them(candidate):
     assert done.returncode != 0
     assert "invalid compose file" in done.stderr
     assert not (candidate.directory / ".incoming/t1").exists()
+
+
+def _age(shell) -> str:
+    text = prelude(shell.environment) + observe._EMIT + observe._LOOK + "\nnewest_backup\n"
+    return sections(shell.run(text).stdout).get("backup", "")
+
+
+def test_the_newest_backup_is_the_newest_that_was_ended_whenever_its_file_came(shell):
+    """One that was cut off, or fetched from elsewhere today, is none of today's."""
+    assert _age(shell) == ""
+    shell.write("backups/20300101T000000Z.dump.part", "cut off")
+    shell.write("backups/20300101T000000Z.dump", "without a description")
+    assert _age(shell) == ""
+    then = datetime.now(UTC) - timedelta(hours=30)
+    shell.write(f"backups/{then:%Y%m%dT%H%M%SZ}.json", "{}")
+    assert abs(int(_age(shell)) - 30 * 3600) < 10

@@ -123,8 +123,24 @@ def test_a_changed_base_of_the_edge_is_a_reload(world):
 
 def test_slots_that_moved_are_no_change(world):
     seen = world.settled()
-    seen = replace(seen, edge=seen.edge.replace("homeguru-api-1", "homeguru-api-9"))
-    assert names(world.plan(world.target(), seen)) == []
+    moved = tuple(replace(c, name=c.name.replace("api-1", "api-9")) for c in seen.containers)
+    edge = seen.edge.replace("homeguru-api-1", "homeguru-api-9")
+    assert names(world.plan(world.target(), replace(seen, edge=edge, containers=moved))) == []
+
+
+def test_slots_that_name_the_service_as_by_hand_are_no_change(world):
+    seen = world.settled()
+    edge = seen.edge.replace("homeguru-api-1", "api")
+    assert names(world.plan(world.target(), replace(seen, edge=edge))) == []
+
+
+def test_slots_that_name_a_container_that_is_gone_are_lost_ones(world):
+    """As a file copied from an old release's folder does."""
+    seen = world.settled()
+    old = replace(seen, edge=seen.edge.replace("homeguru-api-1", "homeguru-api-7"))
+    plan = world.plan(world.target(), old)
+    assert names(plan) == ["upload", "reload edge", "verify"]
+    assert world.planner(world.target(), old).files(plan, "", "")["haproxy.cfg"] == seen.edge
 
 
 def test_slots_that_are_lost_come_back_with_a_reload(world):

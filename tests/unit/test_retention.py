@@ -127,6 +127,22 @@ def test_its_record_its_tags_and_its_own_images_go(host):
     assert set(removed(host)) == {"r/api:release-m1", "r/bot:release-m1", api}
 
 
+def test_an_image_that_a_kept_release_needs_has_its_tag_before_the_other_one_goes(host):
+    """With the last tag Docker may let the image go, its digest too."""
+    done = host.run(HEAD + prune.prune(["2-m2", "3-m3"], 200).text)
+    assert done.returncode == 0, done.stderr
+    calls = host.read("calls").splitlines()
+    assert calls.index(f"tag r/bot@{DIGEST} r/bot:release-m2") < calls.index("rmi r/bot:release-m1")
+
+
+def test_the_tag_of_a_kept_release_of_the_same_manifest_stays(host):
+    """One that failed and was deployed again: both numbers have the same tags."""
+    host.run("cp -r releases/1-m1 releases/4-m1")
+    done = host.run(HEAD + prune.prune(["2-m2", "3-m3", "4-m1"], 200).text)
+    assert done.returncode == 0, done.stderr
+    assert removed(host) == []
+
+
 def test_an_image_with_another_tag_stays(host):
     done = host.run("TAGS=1\nexport TAGS\n" + HEAD + prune.prune(["2-m2", "3-m3"], 200).text)
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -165,12 +166,12 @@ class Matrix:
         """Acknowledged rows that are not in the database, nor in one that the run named."""
         here, acked = self._texts("homeguru"), set(self.writer.acked)
         beside: set[str] = set()
-        if "is in the database homeguru_undone" in said:
-            beside = (acked - here) & self._texts("homeguru_undone")
+        for name in set(re.findall(r"is in the database (homeguru_undone_\w+)", said)):
+            beside |= (acked - here) & self._texts(name)
         lost = acked - here - beside
         self.writer.acked = sorted(acked & here)
         if beside:
-            say(f"{len(beside)} rows are in homeguru_undone, as the run said")
+            say(f"{len(beside)} rows are beside, as the run said")
         return [f"{len(lost)} acknowledged rows are gone, such as {min(lost)}"] if lost else []
 
     def _texts(self, database: str) -> set[str]:

@@ -1,0 +1,72 @@
+"""How a run that failed ends: undone, overtaken, or half way; and what it says of the database."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from deployments.errors import Locked, StepFailed
+from deployments.ledger import Revision
+from infra.operation import Operation
+from infra.recorder import Recorder
+
+TAKEN = Locked("another run took environment sandbox meanwhile", state="as that run leaves it")
+FAILED = StepFailed("migrate failed:\nno answer", where="systech@host")
+
+
+def undone(failure: Exception, *, steps=(), revision="0002", second: Exception | None = None):
+    """The error of a run that was at 0001 when it began, and the undo's plans."""
+    plans: list[bool] = []
+
+    def run(*_: object) -> None:
+        if second:
+            raise second
+
+    recorder = Recorder(SimpleNamespace(), revision=Revision(before="0001", after="0001"))
+    recorder.begun = True
+    for name in steps:
+        recorder.note(name, "failed", 1)
+    recorder.record = lambda *_, **__: None  # type: ignore[method-assign]
+    found = object.__new__(Operation)
+    found.__dict__ |= {
+        "recorder": recorder, "stack": None, "environment": SimpleNamespace(ssh="h", name="sandbox"),
+        "host": SimpleNamespace(
+            log=lambda _: None, connected=True, stop_work=lambda: None,
+            observe=lambda _: SimpleNamespace(revision=revision), actor=SimpleNamespace(run="r1"),
+        ),
+        "_executor": SimpleNamespace(run=run, perform=lambda _, work: work()),
+        "_recovery": SimpleNamespace(way_back=lambda *a: plans.append(a[3])),
+    }  # fmt: skip
+    plan = SimpleNamespace(release="2-m2", verb="deploy")
+    planned = SimpleNamespace(plan=plan, seen=SimpleNamespace(current="1-m1", ledger=None))
+    return found._undo(planned, failure), plans
+
+
+def test_a_migration_that_was_committed_before_its_answer_was_cut_off_is_told() -> None:
+    error, plans = undone(FAILED, steps=["migrate"])
+    assert error.state == "runs 1-m1 as before; the database stays at revision 0002"
+    assert plans == [False]
+
+
+@pytest.mark.parametrize("step", ["set database aside", "restore database"])
+def test_a_database_that_may_lie_beside_is_brought_back_whatever_can_be_seen(step: str) -> None:
+    error, plans = undone(FAILED, steps=[step, "migrate"], revision=None)
+    assert error.state == "runs 1-m1 as before"
+    assert plans == [True]
+
+
+def test_a_run_that_was_overtaken_undoes_nothing_and_says_so() -> None:
+    error, plans = undone(TAKEN)
+    assert (error, plans) == (TAKEN, [])
+
+
+def test_a_run_that_is_overtaken_while_it_undoes_says_so() -> None:
+    error, _ = undone(FAILED, second=TAKEN)
+    assert error is TAKEN
+
+
+def test_an_undo_that_fails_is_told_with_what_to_do() -> None:
+    error, _ = undone(FAILED, second=StepFailed("replace api failed"))
+    assert error.state == "between two releases; its journal says so"
+    assert "and the undo failed too: replace api failed" in error.what
