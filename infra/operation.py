@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from deployments.adopted import RELEASE
+from deployments.commands.replace import start_stopped
 from deployments.errors import HomeguruError, Locked, StepFailed, Unreachable, sentence
 from deployments.journal import EXCHANGES
 from deployments.ledger import Revision
@@ -71,6 +73,22 @@ class Operation:
         preflight(self.environment, self.stack, seen, time.time())
         return seen
 
+    def with_database(self, seen: Observation) -> Observation:
+        """Start a database that somebody stopped: without it nothing can be judged.
+
+        What was deployed by hand is left alone, and one that does not start is the plan's matter.
+        """
+        part = self.stack.deploy.database
+        found = seen.of(part.service) if part else []
+        if seen.current in (None, RELEASE) or [c.state for c in found] != ["exited"]:
+            return seen
+        (container,) = found
+        self.host.log(f"{container.service} is stopped: starting it")
+        script = start_stopped(container.id, self.environment.healthy_within)
+        after = self.recorder.closing(str(seen.current), "ok")
+        self.host.work(f"start {container.service}", script, "begin", after=after)
+        return self.observe()
+
     # -- carrying out ---------------------------------------------------------------
 
     def carry_out(self, planned: Planned) -> Report:
@@ -86,6 +104,9 @@ class Operation:
 
     def _confirm(self, planned: Planned) -> Report:
         """Nothing to change; still ask the application whether it is well."""
+        if planned.plan.verb == "migrate":
+            # Whose migration it was need not be the release that runs.
+            return self.recorder.report(planned.plan, "ok")
         target, seen, images = planned.target, planned.seen, dict(planned.plan.images)
         found = [
             *judge_containers(target, seen, images),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from deployments import journal
 from deployments.backups import Made
 from deployments.commands import files
-from deployments.commands.quote import Script
+from deployments.commands.quote import Script, join
 from deployments.errors import StepFailed
 from deployments.ledger import Ledger, Line, Outcome, Revision, StepRecord
 from deployments.plan import Plan
@@ -144,13 +144,14 @@ class Recorder:
         """
         self.host.send({"line.json": self.line(plan, outcome, ledger, run=unfinished.run) + "\n"})
         becomes = plan.release if outcome == "ok" else ""
-        script = files.record(
+        record = files.record(
             self.host.incoming, ledger.tip, becomes, plan.release,
             environment=self.host.environment.name if becomes else "",
         )  # fmt: skip
-        self.write(script, self.closing(plan.release, outcome) if self.begun else "")
         end = journal.line(journal.run_step(plan.release), "end", self.host.token, outcome)
-        self.write(files.close(unfinished.run, end), "")
+        close = files.close(unfinished.run, end)
+        # Its own end as the last line, by which a later look tells that it need not read the rest.
+        self.write(Script(join(record.text, close.text)), self.closing(plan.release, outcome))
 
 
 def _utc() -> str:

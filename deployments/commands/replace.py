@@ -224,6 +224,13 @@ def up(what: Replacement) -> Script:
     return Script(text, timeout=what.healthy_within + what.grace + 120)
 
 
+def start_stopped(container: str, healthy_within: int) -> Script:
+    """Start a container that was stopped, and wait until it is healthy."""
+    wait = call("wait_healthy", container, healthy_within) + ' || fail "it $problem"'
+    start = call("docker", "start", container) + " >/dev/null"
+    return Script(join(CONTAINER, start, wait), timeout=healthy_within + 60)
+
+
 def stop(service: str, grace: int) -> Script:
     """Stop a service's containers and leave them there: its way back is to start them."""
     return Script(

@@ -122,6 +122,7 @@ class FlowOperation:
         self.seen = as_task("observe", self._operation.observe)
         if self.seen.unfinished:
             self.seen = self._operation.recover(self.seen)
+        self.seen = self._operation.with_database(self.seen)
 
     def plan_release(self, manifest: Manifest, *, update_infrastructure: bool) -> Planned:
         """Plan the way to a published release."""

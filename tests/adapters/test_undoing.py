@@ -70,3 +70,45 @@ def test_an_undo_that_fails_is_told_with_what_to_do() -> None:
     error, _ = undone(FAILED, second=StepFailed("replace api failed"))
     assert error.state == "between two releases; its journal says so"
     assert "and the undo failed too: replace api failed" in error.what
+
+
+# -- a database that is stopped, a migration that is done ------------------------------
+
+
+def operation(*states: str, current: str | None = "1-m1"):
+    """An operation on a host whose database has containers in these states; what it ran."""
+    ran: list[str] = []
+    containers = [
+        SimpleNamespace(id=f"c{n}", service="postgres", state=s) for n, s in enumerate(states)
+    ]
+    seen = SimpleNamespace(current=current, revision="0001", of=lambda _: containers)
+    found = object.__new__(Operation)
+    found.__dict__ |= {
+        "stack": SimpleNamespace(deploy=SimpleNamespace(database=SimpleNamespace(service="postgres"))),
+        "environment": SimpleNamespace(healthy_within=60), "observe": lambda: "again",
+        "recorder": SimpleNamespace(closing=lambda *_: "", report=lambda plan, how: (plan, how)),
+        "host": SimpleNamespace(log=lambda _: None, work=lambda name, *_, **__: ran.append(name)),
+    }  # fmt: skip
+    return found, seen, ran
+
+
+def test_a_database_that_somebody_stopped_is_started_before_anything_is_judged() -> None:
+    found, seen, ran = operation("exited")
+    assert (found.with_database(seen), ran) == ("again", ["start postgres"])
+
+
+@pytest.mark.parametrize(
+    ("states", "current"),
+    [(["running"], "1-m1"), ([], "1-m1"), (["exited", "created"], "1-m1"), (["exited"], None),
+     (["exited"], "0-adopted")],
+)  # fmt: skip
+def test_any_other_is_left_alone(states: list[str], current: str | None) -> None:
+    found, seen, ran = operation(*states, current=current)
+    assert (found.with_database(seen), ran) == (seen, [])
+
+
+def test_a_migration_that_is_done_already_is_not_measured_by_the_release_that_it_is_of() -> None:
+    """That one need not run yet."""
+    found, _, _ = operation("running")
+    plan = SimpleNamespace(verb="migrate", changed=False)
+    assert found.carry_out(SimpleNamespace(plan=plan)) == (plan, "ok")

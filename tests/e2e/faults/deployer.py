@@ -38,6 +38,7 @@ def main(verb: str, stop: str, word: str = "", environment: str = "sandbox") -> 
             seen = work.observe()
             if seen.unfinished:
                 seen = work.recover(seen)
+            seen = work.with_database(seen)
             planned = _planned(work, verb, word, seen)
             print(json.dumps([s.name for s in planned.plan.steps]), flush=True)
             if stop == PLAN:
