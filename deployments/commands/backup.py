@@ -140,7 +140,7 @@ restore() {
   local id=$1 sum=$2 aside=${name}_aside_${HOMEGURU_RUN:0:8}
   if there "$aside"; then say "already restored"; else
     load "$id" "$sum" "${name}_restoring"
-    exchange "${name}_restoring" "$aside"
+    (exchange "${name}_restoring" "$aside") || { drop "${name}_restoring"; exit 20; }
     say "backup $id is the database now; the one before is set aside"
   fi
   say "@revision - $3"

@@ -4,11 +4,21 @@ SLOTS = r"""
 admin() {
   docker exec "$edge" bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999; printf "%s\n" "$1" >&3; cat <&3' _ "$1"
 }
-slot_row() { admin "show servers state $be" | awk -v s="$1" '$4==s{print $5, $6, $7, $18}'; }
+# A worker that just goes, after a reload, takes a connection and answers nothing: that is no answer.
+asked() {
+  local said try
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    said=$(admin "$1" 2>/dev/null) || said=
+    if [ -n "$said" ]; then say "$said"; return; fi
+    sleep 0.3
+  done
+  fail "the edge does not answer"
+}
+slot_row() { asked "show servers state $be" | awk -v s="$1" '$4==s{print $5, $6, $7, $18}'; }
 slot_name() { slot_row "$1" | awk '{print $4}'; }
 # Bits of the administrative state that keep traffic away: forced or inherited maintenance,
 # drain, no address. The others (4: began disabled, 64: renamed at run time) only inform.
-takes_traffic() { [ $(($1 & 59)) = 0 ]; }
+takes_traffic() { [ -n "$1" ] && [ $(($1 & 59)) = 0 ]; }
 slot_ready() { takes_traffic "$(slot_row "$1" | awk '{print $3}')"; }
 # The container of the release before, where a window keeps one: its name and id.
 find_former() {
@@ -23,7 +33,7 @@ remove_former() {
   [ -z "$former" ] || docker rm -f "$former" >/dev/null 2>&1 || true
   former_name= former=
 }
-slot_sessions() { admin "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{print $5}'; }
+slot_sessions() { asked "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{print $5}'; }
 write_slot() {
   put_out edge/haproxy.cfg awk -v be="backend $be" -v slot="$1" -v name="$2" -v port="$port" '
     /^backend /{inside=($0==be)}
@@ -50,6 +60,7 @@ enter_slot() {
 drain_slot() {
   local slot=$1 deadline=$((SECONDS + drain)) open
   admin "set server $be/$slot state drain" >/dev/null
+  ! slot_ready "$slot" || admin "set server $be/$slot state drain" >/dev/null
   while open=$(slot_sessions "$slot") && [ "${open:-0}" -gt 0 ]; do
     if [ $SECONDS -ge $deadline ]; then
       say "$open connections still open after $drain s are cut"

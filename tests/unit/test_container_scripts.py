@@ -9,6 +9,7 @@ import pytest
 from deployments.commands import database, images, probe
 from deployments.commands import replace as replacing
 from deployments.commands.prelude import prelude
+from deployments.commands.slots import SLOTS
 from deployments.edge import IDLE, read_former, read_slots, render
 from deployments.observation import sections
 from deployments.variables import parse_env, render_env
@@ -384,3 +385,29 @@ def test_sections_cannot_be_forged_by_an_answer(shell):
     forged = "exec:api " + base64.b64encode(b"0 fine").decode()
     shell.program("docker", f'[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || echo "{forged}"')
     assert _ask(shell, "exec:bot", "bot", ("x",)) == {"exec:bot": f"0 {forged}\n"}
+
+
+EDGE = """\
+case "$*" in
+  *"show servers state"*) n=$(($(cat asked 2>/dev/null || echo 0) + 1)); echo $n > asked
+     [ $n -lt {first} ] || printf '1\\n# be_id\\n3 be_api 1 s1 10.0.0.2 2 0 1 1 1 1 3 4 0 0 0 0 homeguru-api-1 8000\\n' ;;
+esac
+"""
+
+
+def _row(shell, first: int):
+    shell.program("docker", EDGE.format(first=first))
+    shell.program("sleep", "")
+    head = "edge=e be=be_api; say() { printf '%s\\n' \"$*\"; }; set -euo pipefail\n"
+    head += 'fail() { say "$*" >&2; exit 20; }\n'
+    return shell.run(head + SLOTS + '\nname=$(slot_name s1)\nsay "$name"\n')
+
+
+def test_an_edge_that_answers_nothing_at_first_is_asked_again(shell):
+    done = _row(shell, first=3)
+    assert (done.returncode, done.stdout) == (0, "homeguru-api-1\n"), done.stderr
+
+
+def test_an_edge_that_never_answers_is_told_and_nothing_is_taken_for_idle(shell):
+    done = _row(shell, first=1000)
+    assert (done.returncode, done.stdout, done.stderr) == (20, "", "the edge does not answer\n")
