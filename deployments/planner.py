@@ -130,8 +130,7 @@ class Planner:
 
     def _other_release(self) -> bool:
         """Same containers, another manifest: a release of its own, so that it is recorded."""
-        running = (self.seen.current or "").partition("-")[2]
-        return running != self.target.manifest.name
+        return not self.target.runs(self.seen)
 
     def _files_differ(self) -> bool:
         return (

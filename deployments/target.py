@@ -38,6 +38,10 @@ class Target:
         """How it was deployed by hand; None for every release but an adopted one."""
         return self.manifest.adopted
 
+    def runs(self, seen: Observation) -> bool:
+        """Whether its manifest is the one of the current release."""
+        return (seen.current or "").partition("-")[2] == self.manifest.name
+
     @property
     def in_clear(self) -> list[str]:
         """Addresses whose users' passwords travel in clear; this machine's own are not counted."""

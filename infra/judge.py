@@ -42,7 +42,7 @@ class Judge:
         migrate = target.stack.deploy.migrate
         if migrate is None or not (always or migration_due(target, seen)):
             return KEEP
-        if not always and not seen.database_bytes and self._runs(target, seen):
+        if not always and not seen.database_bytes and target.runs(seen):
             return KEEP  # Its schema is there; the plan starts the database again.
         self._must_answer(seen)
         if seen.revision is None or not migrate.sql:
@@ -86,10 +86,6 @@ class Judge:
                 where=self._where, state=f"runs {seen.current}, unchanged",
                 todo=f"deploy the release that it was made under, {chosen.release}, then restore it",
             ) from None  # fmt: skip
-
-    @staticmethod
-    def _runs(target: Target, seen: Observation) -> bool:
-        return (seen.current or "").partition("-")[2] == target.manifest.name
 
     def _must_answer(self, seen: Observation) -> None:
         """A database that does not answer is not an empty one."""

@@ -17,8 +17,8 @@ from infra.housekeeping import Housekeeping
 from infra.planning import Planning
 from infra.recorder import kept_beside
 
-CONVERGING = ("deploy", "release", "rollback", "restore", "heal")
-"""Verbs that bring every container to one release, wherever it comes from."""
+CONVERGING = ("deploy", "release", "rollback", "restore", "verify")
+"""Verbs that bring every container to one release, wherever it comes from; verify, since only one that heals locks."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,7 +19,7 @@ from deployments.ledger import FIRST, Line
 from infra.sandbox.sandbox import SandboxInfo
 from tests.benchmarks.document import write_section
 from tests.benchmarks.many import application, environment
-from tests.e2e.conftest import APPLICATION, World, git, say, world_of_its_own
+from tests.e2e.conftest import World, git, say, world_in, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
 RELEASES = (1, 20, 200)
@@ -180,14 +179,7 @@ def world_with_runs(
     request: pytest.FixtureRequest,
 ) -> World:  # fmt: skip
     """The sandbox with Prefect's server and its process worker, which know the ten."""
-    prefect = request.getfixturevalue("prefect")
-    repository = folder / "homeguru"
-    ignored = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
-    shutil.copytree(APPLICATION, repository, ignore=ignored)
-    git(repository, "init", "-q", "-b", "main")
-    found = World(info, environments, state, repository, f"{prefect}/api")
-    found.commit("v1")
-    return found
+    return world_in(folder, info, environments, request.getfixturevalue("prefect"), state)
 
 
 def created(world: World, environment: str) -> str:

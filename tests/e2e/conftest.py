@@ -381,6 +381,13 @@ def prefect(environments: Path, state: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def world(info: SandboxInfo, environments: Path, prefect: str, folder: Path, state: Path) -> World:
     """The sandbox with an environment and a repository whose first commit is v1."""
+    return world_in(folder, info, environments, prefect, state)
+
+
+def world_in(
+    folder: Path, info: SandboxInfo, environments: Path, prefect: str, state: Path
+) -> World:
+    """A world whose repository is made there. prefect: the address of its server."""
     repository = folder / "homeguru"
     ignored = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
     shutil.copytree(APPLICATION, repository, ignore=ignored)
