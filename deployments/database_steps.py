@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployments.backups import Backup, Reason
-from deployments.commands import backup, database
+from deployments.commands import backup, database, exchange
 from deployments.commands import replace as replacing
+from deployments.commands.postgres import On
 from deployments.commands.quote import Script
 from deployments.ledger import canonical
 from deployments.migration import Migration
@@ -66,24 +67,24 @@ class DatabaseSteps:
 
     def set_aside(self) -> Step:
         """A copy of the database under the run's name: the way back until the run is recorded."""
-        script = backup.copy_aside(self.on, _patience(self.seen.database_bytes))
+        script = exchange.copy_aside(self.on, _patience(self.seen.database_bytes))
         return Step("set database aside", "a copy, until this run is recorded", script)
 
     def restore_backup(self, chosen: Backup) -> Step:
         """A backup in the database's place; the one before is set aside."""
-        script = backup.restore(
+        script = exchange.restore(
             self.on, chosen.id, chosen.sha256, chosen.revision or "-", _patience(chosen.bytes * 5)
         )  # fmt: skip
         return Step("restore database", f"backup {chosen.id}, revision {chosen.revision}", script)
 
     def drill(self, chosen: Backup) -> Step:
         """A backup restored beside the database, and dropped again: does it restore?"""
-        script = backup.drill(self.on, chosen.id, chosen.sha256, _patience(chosen.bytes * 5))
+        script = exchange.drill(self.on, chosen.id, chosen.sha256, _patience(chosen.bytes * 5))
         return Step("drill", f"backup {chosen.id}, restored beside the database", script)
 
     def bring_back(self, run: str) -> Step:
         """The database that a run set aside, back under its name."""
-        return Step("bring database back", "as it was before", backup.bring_back(self.on, run))
+        return Step("bring database back", "as it was before", exchange.bring_back(self.on, run))
 
     def downgrade(self, to: str) -> Step:
         """Back to an earlier revision, in a one-off container of the image that runs now."""
@@ -96,11 +97,11 @@ class DatabaseSteps:
         return Step("downgrade", reason, script)
 
     @property
-    def on(self) -> backup.On:
+    def on(self) -> On:
         """The database that its scripts are about."""
         wanted = self.target.stack.deploy.database
         assert wanted is not None
-        return backup.On(
+        return On(
             wanted.service, self.target.value(wanted.superuser), self.target.value(wanted.name)
         )
 

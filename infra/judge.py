@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from deployments import backups, migration
 from deployments.backups import Backup, Contents
 from deployments.changes import migration_due
-from deployments.commands import backup as backing
-from deployments.commands import database, images
+from deployments.commands import database, images, postgres
 from deployments.commands.prelude import prelude
 from deployments.commands.quote import Script, join
 from deployments.database_steps import DatabaseSteps
@@ -194,13 +193,13 @@ class Judge:
     def _losses(
         self, chosen: Backup, target: Target, seen: Observation
     ) -> tuple[backups.Loss, ...]:
-        script = Script(backing.read_contents(DatabaseSteps(target, seen).on), timeout=300)
+        script = Script(postgres.read_contents(DatabaseSteps(target, seen).on), timeout=300)
         now = Contents.model_validate(json.loads(self._read((script,), timeout=300)))
         return tuple(backups.losses(chosen.contents, now))
 
     def _same_major(self, chosen: Backup, target: Target, seen: Observation) -> None:
         on = DatabaseSteps(target, seen).on
-        running = self._read((Script(backing.read_version(on)),), timeout=60).split(".")[0].strip()
+        running = self._read((Script(postgres.read_version(on)),), timeout=60).split(".")[0].strip()
         if running != chosen.major:
             raise Refused(
                 f"backup {chosen.id} is of PostgreSQL {chosen.major}, and {running} runs",

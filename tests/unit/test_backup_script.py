@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from deployments.commands.backup import On, back_up, bring_back
+from deployments.commands.backup import back_up
+from deployments.commands.exchange import bring_back
+from deployments.commands.postgres import On
 from deployments.commands.prelude import prelude
 
 DESCRIBED = '{"id":"@ID@","bytes":"@BYTES@","sha256":"@SHA256@","contents":"@CONTENTS@"}'

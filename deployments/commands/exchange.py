@@ -1,0 +1,152 @@
+"""The way back: a backup, or a copy of before, takes the database's place.
+
+A restore goes into a database of its own, which then takes the other one's name in one
+transaction; the other one is set aside under the run's name until the run is recorded.
+`HOMEGURU_RUN` is the run at work.
+"""
+
+from __future__ import annotations
+
+from deployments.commands.postgres import On
+from deployments.commands.quote import Script, call, join
+
+RESTORE = r"""
+checked() {
+  [ -f "backups/$1.dump" ] || fail "backup $1 has no file any more"
+  [ "$(sha256sum < "backups/$1.dump" | cut -c1-64)" = "$2" ] || fail "backup $1 is not what was written: its checksum differs"
+}
+drop() {
+  sql_in postgres -v gone="$1" <<'SQL'
+DROP DATABASE IF EXISTS :"gone" WITH (FORCE);
+SQL
+}
+# Empty, with the encoding and the collation of the one that it will replace.
+create_like() {
+  drop "$1"
+  sql_in postgres -v new="$1" <<'SQL'
+SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L', :'new',
+    pg_encoding_to_char(encoding), datcollate, datctype) ||
+  CASE datlocprovider WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L',
+    coalesce(to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datlocale')) ELSE '' END
+FROM pg_database d WHERE datname = :'db' \gexec
+SQL
+}
+load() {
+  checked "$1" "$2"
+  create_like "$3"
+  docker exec -i "$(container)" pg_restore -U "$superuser" -d "$3" --exit-on-error < "backups/$1.dump" ||
+    { drop "$3"; fail "PostgreSQL cannot restore backup $1"; }
+}
+# In one transaction: at any moment exactly one database has the name.
+swap() {
+  sql_in postgres -v comes="$1" -v goes="$2" --single-transaction >/dev/null <<'SQL'
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE datname IN (:'db', :'comes') AND pid <> pg_backend_pid();
+ALTER DATABASE :"db" RENAME TO :"goes";
+ALTER DATABASE :"comes" RENAME TO :"db";
+SQL
+}
+exchange() {
+  local try
+  for try in 1 2 3 4 5; do
+    if swap "$1" "$2"; then return; fi
+    sleep 1
+  done
+  fail "database $name is in use and cannot be exchanged"
+}
+# One that does not answer has not said that it is not there.
+there() {
+  local found
+  found=$(sql_in postgres -v wanted="$1" <<'SQL'
+SELECT count(*) FROM pg_database WHERE datname = :'wanted';
+SQL
+) || fail "PostgreSQL does not answer"
+  [ "$found" = 1 ]
+}
+answers() {
+  local deadline=$((SECONDS + 60))
+  until sql_in postgres <<< 'SELECT 1' >/dev/null 2>&1; do
+    [ $SECONDS -lt $deadline ] || fail "PostgreSQL does not answer"
+    sleep 1
+  done
+}
+restore() {
+  local id=$1 sum=$2 aside=${name}_aside_${HOMEGURU_RUN:0:8}
+  if there "$aside"; then say "already restored"; else
+    load "$id" "$sum" "${name}_restoring"
+    (exchange "${name}_restoring" "$aside") || { drop "${name}_restoring"; exit 20; }
+    say "backup $id is the database now; the one before is set aside"
+  fi
+  say "@revision - $3"
+}
+# A copy needs that nobody is connected, and its users were stopped.
+copy_aside() {
+  local aside=${name}_aside_${HOMEGURU_RUN:0:8} try
+  if there "$aside"; then say "already set aside"; return; fi
+  for try in 1 2 3 4 5; do
+    if sql_in postgres -v aside="$aside" >/dev/null <<'SQL'
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'db' AND pid <> pg_backend_pid();
+CREATE DATABASE :"aside" TEMPLATE :"db";
+SQL
+    then return; fi
+    sleep 1
+  done
+  fail "database $name is in use and cannot be copied"
+}
+bring_back() {
+  local aside=${name}_aside_${1:0:8} undone=${name}_undone_${1:0:8}
+  answers
+  if there "$aside"; then
+    exchange "$aside" "$undone"
+    say "the database of before is back; what the other one held is kept as $undone"
+  elif there "$undone"; then say "already brought back"
+  else say "the database was not exchanged"; return; fi
+  say "@brought-back $undone"
+}
+# Nothing is at work when this runs, so nothing of this kind is needed any more.
+drop_aside() {
+  local each
+  for each in $(sql_in postgres <<'SQL'
+SELECT datname FROM pg_database WHERE starts_with(datname, :'db' || '_aside_')
+  OR datname IN (:'db' || '_restoring', :'db' || '_drill');
+SQL
+  ); do drop "$each"; done
+}
+drill() {
+  load "$1" "$2" "${name}_drill"
+  say "restored beside the database: $(sql_in "${name}_drill" <<< 'SELECT count(*) FROM pg_stat_user_tables') tables"
+  if [ -n "${3:-}" ]; then
+    sql_in "${name}_drill" < "$3" >/dev/null ||
+      { drop "${name}_drill"; fail "the migration does not work on a restored copy of this database"; }
+    say "the migration works on a restored copy"
+  fi
+  drop "${name}_drill"
+}
+"""
+
+
+def restore(on: On, name: str, sha256: str, revision: str, timeout: int) -> Script:
+    """Put a backup in the database's place; the one before is set aside for this run.
+
+    revision: the backup's, `-` for none; the last line of output tells it for the ledger.
+    """
+    return _restoring(on, call("restore", name, sha256, revision), timeout)
+
+
+def drill(on: On, name: str, sha256: str, timeout: int) -> Script:
+    """Restore a backup into a database of its own, which is dropped again."""
+    return _restoring(on, call("drill", name, sha256), timeout)
+
+
+def copy_aside(on: On, timeout: int) -> Script:
+    """Copy the database under this run's name; `bring_back` makes that copy the database."""
+    return _restoring(on, "copy_aside", timeout)
+
+
+def bring_back(on: On, run: str) -> Script:
+    """Undo of a restore by `run`: the database that it set aside takes its name again."""
+    return _restoring(on, call("bring_back", run), 120)
+
+
+def _restoring(on: On, line: str, timeout: int) -> Script:
+    return Script(join(*on.functions(), RESTORE, line), timeout=timeout)

@@ -1,0 +1,54 @@
+"""A database of a release, as its own container's tools reach it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.commands.quote import call, join
+
+_DATABASE = r"""
+container() { ids "$service" | head -n 1; }
+# SQL comes on stdin: psql fills names in as :"db" there, quoted by itself, and not in -c.
+sql_in() {
+  local database=$1
+  shift
+  docker exec -i "$(container)" psql -U "$superuser" -d "$database" -v db="$name" "$@" -XAtq -v ON_ERROR_STOP=1
+}
+# Every table with its rows, counted, and its counters, as one line of JSON.
+contents() {
+  sql_in "$1" <<'SQL' | tr -d '\n'
+SELECT coalesce(string_agg(format('SELECT %L AS t, count(*) AS n FROM %I.%I',
+    schemaname || '.' || relname, schemaname, relname), ' UNION ALL '),
+  'SELECT NULL AS t, 0 AS n WHERE false') AS counts FROM pg_stat_user_tables \gset
+SELECT json_build_object(
+  'reset', coalesce((SELECT stats_reset::text FROM pg_stat_database WHERE datname = current_database()), ''),
+  'tables', coalesce(json_object_agg(c.t, json_build_object('rows', c.n,
+    'inserted', s.n_tup_ins, 'updated', s.n_tup_upd, 'deleted', s.n_tup_del)), '{}'))
+FROM pg_stat_user_tables s JOIN (:counts) c ON c.t = s.schemaname || '.' || s.relname;
+SQL
+}
+"""
+
+
+@dataclass(frozen=True)
+class On:
+    """Which database: its service, the superuser and the name."""
+
+    service: str
+    superuser: str
+    name: str
+
+    def functions(self) -> list[str]:
+        """Shell text that reaches this database: the functions above and what they read."""
+        named = {"service": self.service, "superuser": self.superuser, "name": self.name}
+        return [_DATABASE, *(call("declare", f"{key}={value}") for key, value in named.items())]
+
+
+def read_contents(on: On) -> str:
+    """Shell text that prints the database's tables as one line of JSON."""
+    return join(*on.functions(), 'contents "$name"')
+
+
+def read_version(on: On) -> str:
+    """Shell text that prints the server's version."""
+    return join(*on.functions(), "sql_in postgres <<< 'SHOW server_version'")
