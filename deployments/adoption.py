@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from deployments.adopted import NAME, RELEASE, AdoptedService, Adoption, pins
 from deployments.commands import adopt as adopting
+from deployments.containers import Container
 from deployments.environment import Environment
 from deployments.errors import Refused
-from deployments.observation import Container, Observation
+from deployments.observation import Observation
 from deployments.plan import Plan, Step
 from deployments.references import interpolate, references
 from deployments.stack import Service, Stack

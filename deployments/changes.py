@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployments.observation import Candidate, Container, Observation
+from deployments.containers import Container
+from deployments.observation import Candidate, Observation
 from deployments.stack import Service
 from deployments.target import Target
 from deployments.variables import changed_names, parse_env

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployments.commands.deadman import FILES, arm
+from deployments.containers import Container
 from deployments.environment import Environment
 from deployments.journal import EXCHANGES
-from deployments.observation import Candidate, Container, Observation
+from deployments.observation import Candidate, Observation
 from deployments.plan import Plan, Step
 from deployments.planner import Planner
 from deployments.request import Request

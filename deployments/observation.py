@@ -5,47 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import json
 import re
 from dataclasses import dataclass, field
 
 from deployments import journal
 from deployments.backups import Backup, read_backups
+from deployments.containers import Container, read_containers
 from deployments.edge import read_former, read_slots
 from deployments.ledger import Ledger
-
-
-@dataclass(frozen=True)
-class Container:
-    """One container of the project. `digests` are its image's repository digests."""
-
-    id: str
-    name: str
-    service: str
-    one_off: bool
-    image: str
-    ref: str
-    state: str
-    health: str
-    restarts: int
-    started: str
-    config_hash: str
-    digests: tuple[str, ...]
-
-    @property
-    def digest(self) -> str:
-        """The digest that its reference names, else its image's first one, else the image's id."""
-        named = self.ref.partition("@")[2]
-        known = [d.partition("@")[2] for d in self.digests]
-        return named if named and named in known else (known[0] if known else self.image)
-
-    def runs(self, digest: str) -> bool:
-        """Whether its image is the one of that digest; an image that no registry has, by id."""
-        return digest in (self.image, *(d.partition("@")[2] for d in self.digests))
-
-    @property
-    def serving(self) -> bool:
-        return self.state == "running" and self.health in ("", "healthy")
 
 
 @dataclass(frozen=True)
@@ -152,7 +119,7 @@ def read_observation(output: str) -> Observation:
         compose=facts.get("compose", "").removeprefix("v"),
         listening=frozenset(int(p, 16) for p in found.get("listening", "").split()),
         published=_published(found.get("published", "")),
-        containers=_containers(found.get("containers", ""), found.get("images", "")),
+        containers=read_containers(found.get("containers", ""), found.get("images", "")),
         revision=_revision(found.get("database", "")),
         env=found.get("env", ""),
         compose_file=found.get("compose", ""),
@@ -217,31 +184,6 @@ def _published(text: str) -> dict[int, str]:
         name, _, ports = line.partition(" ")
         found.update({int(p): name for p in re.findall(r":(\d+)->", ports)})
     return found
-
-
-def _containers(containers: str, images: str) -> tuple[Container, ...]:
-    rows = [json.loads(line) for line in images.splitlines()]
-    digests = {row["id"]: tuple(row["digests"] or ()) for row in rows}
-    return tuple(_container(json.loads(line), digests) for line in containers.splitlines())
-
-
-def _container(row: dict[str, object], digests: dict[str, tuple[str, ...]]) -> Container:
-    labels = row["labels"]
-    assert isinstance(labels, dict)
-    return Container(
-        id=str(row["id"]),
-        name=str(row["name"]).removeprefix("/"),
-        service=str(labels.get("com.docker.compose.service", "")),
-        one_off=labels.get("com.docker.compose.oneoff") == "True",
-        image=str(row["image"]),
-        ref=str(row["ref"]),
-        state=str(row["state"]),
-        health=str(row["health"]),
-        restarts=int(str(row["restarts"])),
-        started=str(row["started"]),
-        config_hash=str(labels.get("com.docker.compose.config-hash", "")),
-        digests=digests.get(str(row["image"]), ()),
-    )
 
 
 def _unfinished(found: dict[str, str]) -> tuple[journal.Unfinished, ...]:

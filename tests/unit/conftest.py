@@ -20,10 +20,11 @@ from pydantic import SecretStr
 from deployments import edge
 from deployments.changes import digest_of
 from deployments.commands.quote import Script
+from deployments.containers import Container
 from deployments.environment import Environment, parse_environment
 from deployments.ledger import Ledger, Line, Revision
 from deployments.manifest import Manifest, ServiceImage
-from deployments.observation import Candidate, Container, Observation
+from deployments.observation import Candidate, Observation
 from deployments.plan import Plan
 from deployments.planner import Planner
 from deployments.request import Request

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from deployments import edge
 from deployments.adopted import RELEASE
+from deployments.containers import Container
 from deployments.ledger import Revision
-from deployments.observation import Container, Observation
+from deployments.observation import Observation
 from deployments.plan import Plan
 from deployments.planner import Planner
 from deployments.target import Target

@@ -1,0 +1,65 @@
+"""A container of the project, as the engine describes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of the project. `digests` are its image's repository digests."""
+
+    id: str
+    name: str
+    service: str
+    one_off: bool
+    image: str
+    ref: str
+    state: str
+    health: str
+    restarts: int
+    started: str
+    config_hash: str
+    digests: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """The digest that its reference names, else its image's first one, else the image's id."""
+        named = self.ref.partition("@")[2]
+        known = [d.partition("@")[2] for d in self.digests]
+        return named if named and named in known else (known[0] if known else self.image)
+
+    def runs(self, digest: str) -> bool:
+        """Whether its image is the one of that digest; an image that no registry has, by id."""
+        return digest in (self.image, *(d.partition("@")[2] for d in self.digests))
+
+    @property
+    def serving(self) -> bool:
+        return self.state == "running" and self.health in ("", "healthy")
+
+
+def read_containers(containers: str, images: str) -> tuple[Container, ...]:
+    """Read two lists of JSON lines: the containers, and their images with their digests."""
+    rows = [json.loads(line) for line in images.splitlines()]
+    digests = {row["id"]: tuple(row["digests"] or ()) for row in rows}
+    return tuple(_container(json.loads(line), digests) for line in containers.splitlines())
+
+
+def _container(row: dict[str, object], digests: dict[str, tuple[str, ...]]) -> Container:
+    labels = row["labels"]
+    assert isinstance(labels, dict)
+    return Container(
+        id=str(row["id"]),
+        name=str(row["name"]).removeprefix("/"),
+        service=str(labels.get("com.docker.compose.service", "")),
+        one_off=labels.get("com.docker.compose.oneoff") == "True",
+        image=str(row["image"]),
+        ref=str(row["ref"]),
+        state=str(row["state"]),
+        health=str(row["health"]),
+        restarts=int(str(row["restarts"])),
+        started=str(row["started"]),
+        config_hash=str(labels.get("com.docker.compose.config-hash", "")),
+        digests=digests.get(str(row["image"]), ()),
+    )
