@@ -104,10 +104,10 @@ class Recorder:
         """
         report = self.report(plan, outcome, problem)
         settled = outcome != "failed"
-        line = self.line(plan, outcome, ledger) + "\n"
-        self.host.send({"line.json": line, "report.md": report_markdown(report)})
+        self.host.send({"report.md": report_markdown(report)})
         becomes = plan.release if outcome == "ok" and current else ""
         script = files.record(
+            self.line(plan, outcome, ledger),
             self.host.incoming,
             ledger.tip,
             becomes,
@@ -142,11 +142,10 @@ class Recorder:
 
         outcome: `undone`, or `ok` where the plan went on to the run's release.
         """
-        self.host.send({"line.json": self.line(plan, outcome, ledger, run=unfinished.run) + "\n"})
         becomes = plan.release if outcome == "ok" else ""
         record = files.record(
-            self.host.incoming, ledger.tip, becomes, plan.release,
-            environment=self.host.environment.name if becomes else "",
+            self.line(plan, outcome, ledger, run=unfinished.run), self.host.incoming, ledger.tip,
+            becomes, plan.release, environment=self.host.environment.name if becomes else "",
         )  # fmt: skip
         end = journal.line(journal.run_step(plan.release), "end", self.host.token, outcome)
         close = files.close(unfinished.run, end)

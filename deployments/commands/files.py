@@ -36,14 +36,14 @@ restore_release() {
 
 _RECORD = r"""
 record() {
-  local incoming=$1 tip=$2 current=$3 release=$4 settled=$5 environment=$6 found
+  local line=$1 incoming=$2 tip=$3 current=$4 release=$5 settled=$6 environment=$7 found
   found=$(printf '0%.0s' {1..64})
   [ ! -s releases.jsonl ] || found=$(tail -n 1 releases.jsonl | tr -d '\n' | sha256sum | cut -c1-64)
   [ "$found" = "$tip" ] || fail "the ledger on this host changed meanwhile: its last line is not the one that was read"
   mkdir -p "releases/$release"
   [ ! -f "$incoming/report.md" ] || cp "$incoming/report.md" "releases/$release/report.md"
   # Whole or not at all: a line that a full disk cut off would break the chain.
-  { [ ! -f releases.jsonl ] || cat releases.jsonl; cat "$incoming/line.json"; } > releases.jsonl.new
+  { [ ! -f releases.jsonl ] || cat releases.jsonl; say "$line"; } > releases.jsonl.new
   sync releases.jsonl.new 2>/dev/null || sync
   mv -f releases.jsonl.new releases.jsonl
   [ -z "$environment" ] || say "$environment" > .environment
@@ -86,18 +86,20 @@ def forget(release: str) -> Script:
 
 
 def record(
-    incoming: str, tip: str, current: str, release: str, *, settled: bool = True,
+    line: str, incoming: str, tip: str, current: str, release: str, *, settled: bool = True,
     environment: str = "",
 ) -> Script:  # fmt: skip
     """Append the run's line to the ledger and, when it became current, say so.
 
+    line: goes with the script, since a file of its own costs four round trips.
     environment: whose directory this is from now on; empty leaves it as it is.
 
     tip: SHA-256 of the ledger's last line as it was read; any other means stop.
     settled: the host runs exactly one release, so the former secrets may go.
     """
     end = "yes" if settled else "no"
-    return Script(join(_RECORD, call("record", incoming, tip, current, release, end, environment)))
+    words = (line, incoming, tip, current, release, end, environment)
+    return Script(join(_RECORD, call("record", *words)))
 
 
 def close(run: str, line: str) -> Script:

@@ -81,8 +81,7 @@ def test_a_missing_file_fails_before_anything_is_in_effect(ready):
 
 
 def _record(shell, ledger, line, current=RELEASE, **more):
-    shell.write(f"{INCOMING}/line.json", line + "\n")
-    return _run(shell, files.record(INCOMING, ledger.tip, current, RELEASE, **more))
+    return _run(shell, files.record(line, INCOMING, ledger.tip, current, RELEASE, **more))
 
 
 def _next(world, ledger):
