@@ -143,10 +143,8 @@ class Matrix:
         current = self._current()
         wrong = [] if current == wanted else [f"current is {current}, not {wanted}"]
         wrong += self._left()
-        if cell.verb != "restore":
-            wrong += self._lost(printed) if self._has_database() else ["no database runs"]
-        else:
-            self.writer.acked.clear()
+        restored = cell.verb == "restore"
+        wrong += self._lost(printed, restored) if self._has_database() else ["no database runs"]
         if self._conflicts() != conflicts:
             wrong.append(f"{self._conflicts() - conflicts} conflicts of two pollers")
         if [s for s in self._secrets if s and s in printed]:
@@ -162,17 +160,28 @@ class Matrix:
         wanted = {"lock": "free", "files": "", "unfinished": "", "containers": RUNNING}
         return [f"{n}: {found.get(n)!r}" for n, value in wanted.items() if found.get(n) != value]
 
-    def _lost(self, said: str) -> list[str]:
-        """Acknowledged rows that are not in the database, nor in one that the run named."""
+    def _lost(self, said: str, restored: bool) -> list[str]:
+        """Acknowledged rows that are not in the database, nor in one that the run named.
+
+        restored: what a restore took out is in the backup that it made first.
+        """
         here, acked = self._texts("homeguru"), set(self.writer.acked)
         beside: set[str] = set()
         for name in set(re.findall(r"is in the database (homeguru_undone_\w+)", said)):
             beside |= (acked - here) & self._texts(name)
+        if restored:
+            beside |= (acked - here) & self._backed_up()
         lost = acked - here - beside
         self.writer.acked = sorted(acked & here)
         if beside:
-            say(f"{len(beside)} rows are beside, as the run said")
+            say(f"{len(beside)} rows are beside, in a database or a backup that is kept")
         return [f"{len(lost)} acknowledged rows are gone, such as {min(lost)}"] if lost else []
+
+    def _backed_up(self) -> set[str]:
+        """Rows in any backup that is kept."""
+        read = "docker exec -i homeguru-postgres-1 pg_restore --data-only --table=messages -f -"
+        each = f"for f in backups/*.dump; do {read} < $f; done"
+        return set(self.world.on_server(f"{each} | grep -oE 'row [0-9]+' | sort -u").splitlines())
 
     def _has_database(self) -> bool:
         label = "label=com.docker.compose.service=postgres"
