@@ -105,16 +105,8 @@ class Recorder:
         report = self.report(plan, outcome, problem)
         settled = outcome != "failed"
         self.host.send({"report.md": report_markdown(report)})
-        becomes = plan.release if outcome == "ok" and current else ""
-        script = files.record(
-            self.line(plan, outcome, ledger),
-            self.host.incoming,
-            ledger.tip,
-            becomes,
-            plan.release,
-            settled=settled,
-            environment=self.host.environment.name if becomes else "",
-        )
+        line = self.line(plan, outcome, ledger)
+        script = self._recording(line, plan, ledger, outcome == "ok" and current, settled)
         self.write(script, self.closing(plan.release, outcome) if settled else "")
         return report
 
@@ -142,15 +134,21 @@ class Recorder:
 
         outcome: `undone`, or `ok` where the plan went on to the run's release.
         """
-        becomes = plan.release if outcome == "ok" else ""
-        record = files.record(
-            self.line(plan, outcome, ledger, run=unfinished.run), self.host.incoming, ledger.tip,
-            becomes, plan.release, environment=self.host.environment.name if becomes else "",
-        )  # fmt: skip
+        line = self.line(plan, outcome, ledger, run=unfinished.run)
+        record = self._recording(line, plan, ledger, outcome == "ok")
         end = journal.line(journal.run_step(plan.release), "end", self.host.token, outcome)
         close = files.close(unfinished.run, end)
         # Its own end as the last line, by which a later look tells that it need not read the rest.
         self.write(Script(join(record.text, close.text)), self.closing(plan.release, outcome))
+
+    def _recording(
+        self, line: str, plan: Plan, ledger: Ledger, becomes: bool, settled: bool = True
+    ) -> Script:
+        """Append a ledger line. becomes: the plan's release is the current one from here on."""
+        return files.record(
+            line, self.host.incoming, ledger.tip, plan.release if becomes else "", plan.release,
+            settled=settled, environment=self.host.environment.name if becomes else "",
+        )  # fmt: skip
 
 
 def _utc() -> str:

@@ -93,7 +93,6 @@ def record(
 
     line: goes with the script, since a file of its own costs four round trips.
     environment: whose directory this is from now on; empty leaves it as it is.
-
     tip: SHA-256 of the ledger's last line as it was read; any other means stop.
     settled: the host runs exactly one release, so the former secrets may go.
     """
