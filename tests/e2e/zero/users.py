@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,8 @@ class Users:
     def __init__(self, world: World, file: Path) -> None:
         self.world, self.file = world, file
         self.paths: list[Taken] = []
-        self._sent = 0
+        # Others wrote to the same database before: their updates are not these.
+        self._said, self._sent = f"update {uuid.uuid4().hex[:6]}", 0
         self._quiet = threading.Event()
         secrets = (world.environments / "sandbox.secrets.env").read_text().splitlines()
         self._token = dict(line.split("=", 1) for line in secrets)["TELEGRAM_BOT_TOKEN"]
@@ -51,7 +53,7 @@ class Users:
         url = f"{self.world.info.telegram_control_url}/_updates"
         with httpx.Client(trust_env=False) as client:
             while not self._quiet.wait(0.5):
-                text = f"update {self._sent}"
+                text = f"{self._said} {self._sent}"
                 answer = client.post(
                     url, json={"token": self._token, "text": text, "chat_id": CHAT}
                 )
@@ -97,8 +99,8 @@ class Users:
         """Updates that no bot has handled within some seconds."""
         sent, deadline = self._sent, time.monotonic() + 20
         query = (
-            "SELECT count(DISTINCT text) FROM messages WHERE text LIKE 'update %' AND "
-            f"split_part(text, ' ', 2)::int < {sent}"
+            f"SELECT count(DISTINCT text) FROM messages WHERE text LIKE '{self._said} %' AND "
+            f"split_part(text, ' ', 3)::int < {sent}"
         )
         while (missing := sent - int(self.world.sql(query))) and time.monotonic() < deadline:
             time.sleep(0.5)
