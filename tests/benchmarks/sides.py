@@ -28,6 +28,8 @@ class Side:
     name: str
     project: str
     url: str
+    summary: dict | None = None
+    """What the last run said of its steps, where it does."""
 
     def on(self, line: Line) -> None:
         """Reach the server over this line from now on."""
@@ -77,5 +79,4 @@ class Ours(Side):
             run = Deployer(self._world, verb, "-", release.name)
             assert run.end() == 0, run.text
             return
-        ended = self._world.homeguru(verb, release.name, "--env", "sandbox")
-        assert ended.code == 0, ended.stderr
+        self.summary = self._world.ok(verb, release.name, "--env", "sandbox")

@@ -38,6 +38,7 @@ class Run:
     used: Used
     answers: Answers
     containers: int
+    summary: dict | None
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,7 @@ def test_side_by_side(world: World, releases: dict[str, Release], sides: list[Si
                 first = number % len(sides)
                 for side in sides[first:] + sides[:first]:
                     bench.play(side, name, line)
-    text = table(bench.runs, [s.name for s in sides])
+    text = table(bench.runs, [s.name for s in sides]) + "\n\n" + parts(bench.runs, sides[-1].name)
     write_section("side by side", "make bench", text)
     say(text)
 
@@ -190,7 +191,8 @@ def taken(world: World, side: Side, line: Line, go: Callable[[], None]) -> Run:
         go()
         seconds = time.monotonic() - began
         time.sleep(1)
-    return Run(seconds, used, answers, len(containers(world, side.project) - before))
+    new = containers(world, side.project) - before
+    return Run(seconds, used, answers, len(new), side.summary)
 
 
 def containers(world: World, project: str) -> set[str]:
@@ -217,12 +219,31 @@ def table(runs: dict[tuple[str, str, str], list[Run]], names: list[str]) -> str:
     for line, scenario, name in itertools.product(LINES, SCENARIOS, names):
         found = runs[line, scenario, name]
         seconds = [r.seconds for r in found]
-        middle = sorted(found, key=lambda r: r.seconds)[len(found) // 2]
+        used = middle(found).used
         rows.append([
             line, scenario, name, f"{statistics.median(seconds):.1f}",
-            f"({min(seconds):.1f}, {max(seconds):.1f})", str(middle.used.connections),
-            str(middle.used.commands), f"{middle.used.bytes / 1000:.0f}", str(middle.containers),
+            f"({min(seconds):.1f}, {max(seconds):.1f})", str(used.connections),
+            str(used.commands), f"{used.bytes / 1000:.0f}", str(middle(found).containers),
             f"{statistics.median(r.answers.without for r in found):.1f}",
             f"{sum(r.answers.failed for r in found)} of {sum(r.answers.asked for r in found)}",
         ])  # fmt: skip
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def parts(runs: dict[tuple[str, str, str], list[Run]], name: str) -> str:
+    """Markdown: where the seconds of a side go that tells of its steps."""
+    rows = [["line", "release", "seconds", "outside the run", "steps of over a fifth of a second"]]
+    rows.append(["---", "---", "---:", "---:", "---"])
+    for line, scenario in itertools.product(LINES, SCENARIOS):
+        run = middle(runs[line, scenario, name])
+        assert run.summary
+        long = [s for s in run.summary["steps"] if s["seconds"] > 0.2]
+        said = ", ".join(f"{s['step']} {s['seconds']:.1f}" for s in long)
+        outside = run.seconds - run.summary["seconds"]
+        rows.append([line, scenario, f"{run.seconds:.1f}", f"{outside:.1f}", said])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def middle(runs: list[Run]) -> Run:
+    """The run whose seconds are the median."""
+    return sorted(runs, key=lambda r: r.seconds)[len(runs) // 2]
