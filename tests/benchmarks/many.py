@@ -21,7 +21,7 @@ variable "PYTHON_IMAGE" { default = "python:3.11-slim" }
 TARGET = """\
 target "%(name)s" {
   context    = CONTEXT
-  dockerfile = "${DOCKERFILES}/Dockerfile"
+  dockerfile = "${DOCKERFILES}/Dockerfile.%(name)s"
   args       = { PYTHON_IMAGE = PYTHON_IMAGE }
   attest     = ["type=provenance,disabled=true"]
 }
@@ -68,7 +68,9 @@ def application(folder: Path, many: int) -> Path:
     deploy = folder / "deploy"
     deploy.mkdir(parents=True, exist_ok=True)
     (folder / "version").write_text("one\n")
-    (deploy / "Dockerfile").write_text(DOCKERFILE)
+    for name in names(many):
+        (deploy / f"Dockerfile.{name}").write_text(DOCKERFILE)
+        (deploy / f"Dockerfile.{name}.dockerignore").write_text("*\n!version\n")
     targets = [TARGET % {"name": name} for name in names(many)]
     (deploy / "docker-bake.hcl").write_text("\n".join([BAKE, *targets]))
     services = [SERVICE % {"name": n, "variable": f"{n.upper()}_IMAGE"} for n in names(many)]
