@@ -33,10 +33,13 @@ def configure() -> None:
     """Settings before Prefect is imported: a home of our own, never a person's profile.
 
     `PREFECT_API_URL` of the environment chooses a server; without it Prefect's embedded
-    one is used, with its history in our state folder.
+    one is used, with its history in our state folder. An empty variable, as GitHub hands
+    over one that is not set, counts as none: Prefect takes it for the name of a server.
     """
     from infra.setup.automations import HEARTBEAT
 
+    for name in [n for n, value in os.environ.items() if n.startswith("PREFECT_") and not value]:
+        del os.environ[name]
     home = state_dir() / "prefect"
     os.environ["PREFECT_HOME"] = str(home)
     os.environ["PREFECT_PROFILES_PATH"] = str(home / "profiles.toml")
