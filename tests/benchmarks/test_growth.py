@@ -169,17 +169,17 @@ def test_runs_in_the_history(world_with_runs: World) -> None:
             for _ in range(many - there):
                 state = {"type": "COMPLETED", "name": "Completed"}
                 run = {"flow_id": flow, "state": state, "parameters": {"environment": "another"}}
-                persistently(client, run)
+                made(client, "/flow_runs/", run)
             there = many
             rows.append([str(many), *[least(lambda w=w: ok(world, *w)) for w in words.values()]])
     written("runs", rows)
 
 
-def persistently(client: httpx.Client, run: dict) -> None:
-    """Create a run; a server whose database is busy is asked again."""
-    while (answer := client.post("/flow_runs/", json=run)).status_code == 503:
+def made(client: httpx.Client, path: str, what: dict) -> dict:
+    """Create it; a server whose database is busy is asked again, as our own client does."""
+    while (answer := client.post(path, json=what)).status_code == 503:
         time.sleep(1)
-    answer.raise_for_status()
+    return dict(answer.raise_for_status().json())
 
 
 @pytest.fixture(scope="module")
@@ -195,12 +195,8 @@ def created(world: World, environment: str) -> str:
     """A run of `verify`, as a schedule creates it; its id."""
     with httpx.Client(base_url=world.api, trust_env=False) as client:
         deployment = client.get("/deployments/name/verify/verify").json()["id"]
-        answer = client.post(
-            f"/deployments/{deployment}/create_flow_run",
-            json={"parameters": {"environment": environment}},
-        )
-        answer.raise_for_status()
-        return str(answer.json()["id"])
+        path, what = f"/deployments/{deployment}/create_flow_run", {"environment": environment}
+        return str(made(client, path, {"parameters": what})["id"])
 
 
 def until_completed(world: World, run: str) -> dict:
