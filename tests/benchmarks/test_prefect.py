@@ -124,7 +124,8 @@ def served(world: World, state: Path) -> Iterator[None]:
     port = int(world.api.split(":")[2].partition("/")[0])
     variables = LocalPrefect(state, say).environment(port, world.environments)
     process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT,
+        # At its end Prefect's runner prints a traceback of its own.
+        [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL,
         env={**variables, "PREFECT_RUNNER_POLL_FREQUENCY": "1"},
     )  # fmt: skip
     try:
