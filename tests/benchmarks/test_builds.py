@@ -24,8 +24,9 @@ SERVICES = ("api", "bot", "frontend")
 
 
 @pytest.fixture(scope="module")
-def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world_of_its_own("builds", tmp_path_factory.mktemp("builds"), "") as found:
+def world(engine, prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("builds")
+    with world_of_its_own("builds", folder, f"{prefect}/api") as found:
         yield found
 
 
@@ -74,7 +75,8 @@ def timed(work: Callable[[], None]) -> float:
 
 
 def append(file: Path, line: str) -> None:
-    file.write_text(f"{file.read_text()}{line}\n")
+    with file.open("a") as text:
+        text.write(f"{line}\n")
 
 
 def test_builds(world: World) -> None:

@@ -163,7 +163,7 @@ def test_runs_in_the_history(world_with_runs: World) -> None:
     words = {**VERBS, "no-change deploy": ("deploy", release.partition("-")[2])}
     del words["plan"]
     rows, there = [["flow runs", *words]], 0
-    with httpx.Client(base_url=world.api, trust_env=False) as client:
+    with httpx.Client(base_url=world.api, trust_env=False, timeout=60) as client:
         flow = client.post("/flows/", json={"name": "deploy"}).json()["id"]
         for many in (0, 100, 1000):
             for _ in range(many - there):
@@ -193,14 +193,14 @@ def world_with_runs(
 
 def created(world: World, environment: str) -> str:
     """A run of `verify`, as a schedule creates it; its id."""
-    with httpx.Client(base_url=world.api, trust_env=False) as client:
+    with httpx.Client(base_url=world.api, trust_env=False, timeout=60) as client:
         deployment = client.get("/deployments/name/verify/verify").json()["id"]
         path, what = f"/deployments/{deployment}/create_flow_run", {"environment": environment}
         return str(made(client, path, {"parameters": what})["id"])
 
 
 def until_completed(world: World, run: str) -> dict:
-    with httpx.Client(base_url=world.api, trust_env=False) as client:
+    with httpx.Client(base_url=world.api, trust_env=False, timeout=60) as client:
         while (found := client.get(f"/flow_runs/{run}").json())["state"]["type"] != "COMPLETED":
             assert found["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING"), found["state"]
             time.sleep(0.2)
