@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from infra.local import run
 from tests.benchmarks.slow_line import Counts, slow_line
 
-_SESSION = re.compile(r"Starting session: (?:command|subsystem '\w+'|shell)")
+_SESSION = re.compile(r"Starting session: (command|subsystem|shell)")
 
 
 @dataclass
@@ -19,6 +20,8 @@ class Used:
 
     connections: int = 0
     commands: int = 0
+    files: int = 0
+    """Sessions that only carry files: SFTP."""
     bytes: int = 0
 
 
@@ -31,16 +34,19 @@ class Line:
     @contextmanager
     def counted(self) -> Iterator[Used]:
         """What was used between begin and end."""
-        used, counts = Used(), self._counts
-        before = (counts.connections, counts.bytes, self._sessions())
+        before = self._so_far()
+        used = Used()
         yield used
-        used.connections = counts.connections - before[0]
-        used.bytes = counts.bytes - before[1]
-        used.commands = self._sessions() - before[2]
+        after = self._so_far()
+        for name, value in vars(after).items():
+            setattr(used, name, value - getattr(before, name))
 
-    def _sessions(self) -> int:
-        """Commands and subsystems that sshd has started (`LogLevel VERBOSE`)."""
-        return len(_SESSION.findall(run("docker", "logs", self._server).stderr))
+    def _so_far(self) -> Used:
+        """With the commands and subsystems that sshd has started (`LogLevel VERBOSE`)."""
+        counts = self._counts
+        kinds = Counter(_SESSION.findall(run("docker", "logs", self._server).stderr))
+        files = kinds.pop("subsystem", 0)
+        return Used(counts.connections, kinds.total(), files, counts.bytes)
 
 
 @contextmanager

@@ -212,6 +212,7 @@ def table(runs: dict[tuple[str, str, str], list[Run]], names: list[str]) -> str:
         "(least, most)",
         "connections",
         "commands",
+        "and SFTP",
         "KB over SSH",
     ]
     head += ["containers", "without service, s", "failed requests"]
@@ -223,7 +224,7 @@ def table(runs: dict[tuple[str, str, str], list[Run]], names: list[str]) -> str:
         rows.append([
             line, scenario, name, f"{statistics.median(seconds):.1f}",
             f"({min(seconds):.1f}, {max(seconds):.1f})", str(used.connections),
-            str(used.commands), f"{used.bytes / 1000:.0f}", str(middle(found).containers),
+            str(used.commands), str(used.files), f"{used.bytes / 1000:.0f}", str(middle(found).containers),
             f"{statistics.median(r.answers.without for r in found):.1f}",
             f"{sum(r.answers.failed for r in found)} of {sum(r.answers.asked for r in found)}",
         ])  # fmt: skip
