@@ -45,7 +45,7 @@ def parts(ports: dict[str, int], keys: tuple[Path, str]) -> list[Part]:
     `ports` are host ports by purpose, `keys` the file of the server's host key and the
     public key that may log in.
     """
-    script = (Path(__file__).parent / "telegram.py").read_bytes()
+    modules = [Path(__file__).parent / name for name in ("telegram.py", "bots.py")]
     return [
         Part(
             "registry",
@@ -57,8 +57,8 @@ def parts(ports: dict[str, int], keys: tuple[Path, str]) -> list[Part]:
             "telegram",
             PYTHON,
             [*_publish(ports["telegram"], TELEGRAM_PORT), "--network-alias", TELEGRAM_NAME],
-            ("python", "/telegram.py", "--port", str(TELEGRAM_PORT)),
-            files=[File("telegram.py", script)],
+            ("python", "-m", "infra.sandbox.telegram", "--port", str(TELEGRAM_PORT)),
+            files=[File(f"infra/sandbox/{m.name}", m.read_bytes()) for m in modules],
         ),
         _server(ports, *keys),
     ]

@@ -75,6 +75,11 @@ def test_nothing_fails_while_nothing_happens(users: Users) -> None:
     unnoticed(users.path("nothing", lambda: time.sleep(20)))
 
 
+def test_a_release_that_runs_already(world: World, users: Users, releases) -> None:
+    """Shows what a deployer costs that shares the machine with those who ask."""
+    unnoticed(users.path("what runs already", lambda: deploy(world, releases["first"])))
+
+
 @pytest.mark.parametrize("name", ["new api and bot", "new page", "all three, with a migration"])
 def test_a_release(world: World, users: Users, releases, name: str) -> None:
     unnoticed(users.path(name, lambda: deploy(world, releases[name])))
