@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import ROOT, World, world_of_its_own
-from tests.e2e.zero.paths import LATE, START, changed, deploy, failing, unnoticed
+from tests.e2e.zero.paths import deploy, unnoticed
 from tests.e2e.zero.users import Users
 
 pytestmark = [pytest.mark.e2e, pytest.mark.zero]
@@ -29,8 +29,6 @@ def releases(world: World) -> dict[str, str]:
     found = {"first": world.publish()}
     world.rename("second")
     found["second"] = world.publish()
-    with world.broken({"src/api/main.py": (START, LATE)}, "crashes later"):
-        found["crashes later"] = world.publish()
     return found
 
 
@@ -66,7 +64,8 @@ def plant(file: Path, before: str, after: str) -> None:
     file.write_text(text.replace(before, after))
 
 
-def test_without_the_drain_requests_fail(world, releases, users: Users, copy: Path) -> None:
+def without_drain(copy: Path) -> None:
+    """What was in use goes at once, while the edge still sends requests there."""
     replace = copy / "deployments" / "commands" / "replace.py"
     plant(replace, '    [ -z "$slot" ] || drain_slot "$slot"\n', "")
     plant(
@@ -74,6 +73,10 @@ def test_without_the_drain_requests_fail(world, releases, users: Users, copy: Pa
         'docker stop -t "$grace" "$old" >/dev/null\n    docker rm "$old"',
         'docker rm -f "$old"',
     )
+
+
+def test_without_the_drain_requests_fail(world, releases, users: Users, copy: Path) -> None:
+    without_drain(copy)
     found = users.path("no drain", lambda: deploy(world, releases["second"]))
     assert found.during.failed
     with pytest.raises(AssertionError):
@@ -83,14 +86,21 @@ def test_without_the_drain_requests_fail(world, releases, users: Users, copy: Pa
 def test_with_posts_repeated_they_have_their_effect_twice(
     world, releases, users: Users, copy: Path
 ) -> None:
+    """Where a container goes with requests in flight: the other one gets them once more."""
+    without_drain(copy)
     plant(
         copy / "deployments" / "edge.py",
         "    http-request disable-l7-retry unless { method GET HEAD }\\n", "    # repeated\\n",
     )  # fmt: skip
-    with changed(world, "[host]", "bake_minutes = 1\nkeep_previous = true\n\n[host]"):
-        take = failing(world, releases["crashes later"], "api")
-        found = users.path("POST repeated", take)
-    assert found.doubled > 0
+
+    def take() -> None:
+        for name in ("second", "first", "second"):
+            deploy(world, releases[name])
+
+    found = users.path("POST repeated", take)
+    assert found.doubled, found.during.what_failed
+    with pytest.raises(AssertionError):
+        unnoticed(found)
 
 
 def test_an_edge_file_that_is_out_of_step_is_noticed(
