@@ -16,6 +16,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from infra.sandbox.client import docker
+
 pytestmark = pytest.mark.e2e
 
 releases: dict[str, str] = {}
@@ -180,7 +182,7 @@ def test_an_edge_file_that_lost_who_serves_is_mended_by_the_next_deploy(world) -
     before = world.containers()
     world.on_server(
         "sed -i -E 's/ server s([12]) [^ ]+:([0-9]+) check.*/ server s\\1 idle.invalid:\\2 check"
-        " disabled/' edge/haproxy.cfg && docker kill -s USR2 homeguru-edge-1"
+        " disabled/' edge/haproxy.cfg && docker exec homeguru-edge-1 bash -c 'kill -USR2 1'"
     )
     page = f"{world.info.api_url}/health"
     deadline = time.monotonic() + 30
@@ -191,6 +193,9 @@ def test_an_edge_file_that_lost_who_serves_is_mended_by_the_next_deploy(world) -
     assert found["changed"] is True
     assert httpx.get(page, trust_env=False).status_code == 200
     assert world.containers() == before
+    # A container that a person has stopped stays down after a reboot: Docker must not take it for one.
+    state = f"/var/lib/docker/containers/{before['edge'].partition(' ')[0]}/config.v2.json"
+    assert not json.loads(docker("exec", world.info.server, "cat", state))["HasBeenManuallyStopped"]
 
 
 def test_a_migration_alone_changes_nothing_twice(world) -> None:

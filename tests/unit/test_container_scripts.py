@@ -262,7 +262,14 @@ def test_an_edge_that_refuses_its_configuration_is_not_reloaded(shell):
     done = _run(shell, replacing.reload_edge("edge"))
     assert done.returncode == 20
     assert done.stderr == "the edge refuses its new configuration: line 7: bad\n"
-    assert not [line for line in _log(shell) if line.startswith("kill")]
+    assert not [line for line in _log(shell) if "kill" in line]
+
+
+def test_an_edge_that_is_reloaded_still_comes_back_after_a_reboot(shell):
+    """Docker takes a container that `docker kill` has signalled for one that a person stopped."""
+    shell.program("docker", f"{LOG}case $1 in ps) echo e1;; esac")
+    assert _run(shell, replacing.reload_edge("edge")).returncode == 0
+    assert _log(shell)[-1] == "exec e1 bash -c kill -USR2 1"
 
 
 # -- database -----------------------------------------------------------------------
