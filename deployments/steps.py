@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from deployments.changes import Change
 from deployments.commands import files, images
 from deployments.commands import replace as replacing
+from deployments.commands.edge import reload_edge
 from deployments.commands.quote import Script
 from deployments.edge import read_former
 from deployments.observation import Candidate, Observation
@@ -55,7 +56,7 @@ class Steps:
 
     def reload(self, edge: Edge) -> Step:
         """The edge's new configuration, with its requests in flight kept."""
-        script = replacing.reload_edge(edge.service)
+        script = reload_edge(edge.service)
         return Step(f"reload {edge.service}", "its configuration changed", script)
 
     def replace(self, change: Change) -> Step:

@@ -18,6 +18,7 @@ from deployments.commands import (
     probe,
 )
 from deployments.commands import replace as replacing
+from deployments.commands.edge import reload_edge
 from deployments.commands.quote import Script
 from deployments.stack import parse_stack
 
@@ -58,7 +59,7 @@ def _scripts(environment, stack, word):
         "plain": replacing.replace_plain(what),
         "let go": replacing.let_go(what, edge=word, port=1),
         "up": replacing.up(what),
-        "reload": replacing.reload_edge(word),
+        "reload": reload_edge(word),
         "remove one": replacing.remove(word),
         "probe": probe.probe(environment, [(word, word, (word,)), (word, word, ())]),
         "logs": probe.tail_logs(environment, word, 20, follow=True),
@@ -153,7 +154,7 @@ def _tail(script):
          "record '{}' .incoming/t 00 2-x 2-x no ''"),
         (images.pull(["r/a@sha256:1", "r/b@sha256:2"], "release-x"),
          "pull release-x r/a@sha256:1 r/b@sha256:2"),
-        (replacing.reload_edge("edge"), "reload edge"),
+        (reload_edge("edge"), "reload edge"),
         (replacing.up(_what("postgres")), "up"),
         (replacing.replace_plain(_what("bot")), "replace"),
         (replacing.replace_routed(_what(), edge="edge", port=8000, drain=30), "replace"),

@@ -8,6 +8,7 @@ import pytest
 
 from deployments.commands import database, images, probe
 from deployments.commands import replace as replacing
+from deployments.commands.edge import reload_edge
 from deployments.commands.prelude import prelude
 from deployments.commands.slots import SLOTS
 from deployments.edge import IDLE, read_former, read_slots, render
@@ -259,7 +260,7 @@ def test_an_edge_that_refuses_its_configuration_is_not_reloaded(shell):
     shell.program(
         "docker", f'{LOG}case $1 in ps) echo e1;; exec) echo "line 7: bad"; exit 1;; esac'
     )
-    done = _run(shell, replacing.reload_edge("edge"))
+    done = _run(shell, reload_edge("edge"))
     assert done.returncode == 20
     assert done.stderr == "the edge refuses its new configuration: line 7: bad\n"
     assert not [line for line in _log(shell) if "kill" in line]
@@ -268,7 +269,7 @@ def test_an_edge_that_refuses_its_configuration_is_not_reloaded(shell):
 def test_an_edge_that_is_reloaded_still_comes_back_after_a_reboot(shell):
     """Docker takes a container that `docker kill` has signalled for one that a person stopped."""
     shell.program("docker", f"{LOG}case $1 in ps) echo e1;; esac")
-    assert _run(shell, replacing.reload_edge("edge")).returncode == 0
+    assert _run(shell, reload_edge("edge")).returncode == 0
     assert _log(shell)[-1] == "exec e1 bash -c kill -USR2 1"
 
 
