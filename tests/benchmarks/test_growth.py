@@ -54,7 +54,7 @@ def grown(world: World, many: int) -> None:
     text = "".join(f"{line}\n" for line in lines).encode()
     docker("exec", "-i", "-u", "systech", world.info.server, "tee", ledger, data=text)
     world.on_server(
-        f"journal=$(ls journal/*.jsonl | head -n 1); "
+        "journal=$(ls journal/*.jsonl | head -n 1); "
         f"for n in $(seq 1 {many}); do release=$n-{first.manifest}; "
         f'[ -e "releases/$release" ] || cp -r "releases/{folder}" "releases/$release"; '
         f'cp "$journal" "journal/run-$n.jsonl"; done; echo "{many}-{first.manifest}" > current'

@@ -220,11 +220,12 @@ def table(runs: dict[tuple[str, str, str], list[Run]], names: list[str]) -> str:
     for line, scenario, name in itertools.product(LINES, SCENARIOS, names):
         found = runs[line, scenario, name]
         seconds = [r.seconds for r in found]
-        used = middle(found).used
+        run = middle(found)
         rows.append([
             line, scenario, name, f"{statistics.median(seconds):.1f}",
-            f"({min(seconds):.1f}, {max(seconds):.1f})", str(used.connections),
-            str(used.commands), str(used.files), f"{used.bytes / 1000:.0f}", str(middle(found).containers),
+            f"({min(seconds):.1f}, {max(seconds):.1f})", str(run.used.connections),
+            str(run.used.commands), str(run.used.files), f"{run.used.bytes / 1000:.0f}",
+            str(run.containers),
             f"{statistics.median(r.answers.without for r in found):.1f}",
             f"{sum(r.answers.failed for r in found)} of {sum(r.answers.asked for r in found)}",
         ])  # fmt: skip
