@@ -18,6 +18,9 @@ from infra.host import Host
 PATIENCE = 20.0
 """Seconds in which a probe that fails at first may still succeed: a bot's first poll."""
 
+PAUSE = 0.5
+"""Seconds between two looks of one verification."""
+
 
 def verify(host: Host, target: Target, images: dict[str, str]) -> list[Finding]:
     """Ask everything that `x-deploy` and the environment say, until it is well or time is up."""
@@ -26,7 +29,7 @@ def verify(host: Host, target: Target, images: dict[str, str]) -> list[Finding]:
         findings = _ask(host, target, images)
         if not verification.failures(findings) or time.monotonic() > deadline:
             return findings
-        time.sleep(1.5)
+        time.sleep(PAUSE)
 
 
 def _ask(host: Host, target: Target, images: dict[str, str]) -> list[Finding]:

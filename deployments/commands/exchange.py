@@ -22,8 +22,8 @@ SQL
 }
 # Empty, with the encoding and the collation of the one that it will replace.
 create_like() {
-  drop "$1"
   sql_in postgres -v new="$1" <<'SQL'
+DROP DATABASE IF EXISTS :"new" WITH (FORCE);
 SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L', :'new',
     pg_encoding_to_char(encoding), datcollate, datctype) ||
   CASE datlocprovider WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L',

@@ -16,27 +16,32 @@ ask() {
   say "$code $answer" | emit "$name"
 }
 settled() {
-  local id up
+  local id up wait=$2
   # The newest: an older one may be kept through a window, and is not asked about.
   id=$(ids "$1" | head -n 1)
   [ -n "$id" ] || return 0
   up=$(( $(date +%s) - $(date -d "$(docker inspect -f '{{.State.StartedAt}}' "$id")" +%s) ))
-  [ $up -ge 5 ] || sleep $((5 - up))
+  [ $up -ge "$wait" ] || sleep $((wait - up))
   docker inspect -f '{{.RestartCount}} {{.State.Status}}' "$id" | emit "restarts:$1"
 }
 """
+
+
+UP_FOR = 3
+"""Seconds after which a container counts as up, as for one without a health check."""
 
 
 def probe(environment: Environment, questions: list[tuple[str, str, tuple[str, ...]]]) -> Script:
     """Run commands inside containers, each answer a section `<exit code> <its end>`.
 
     questions: (name of the answer, service, command). An empty command asks for the
-    service's restart count once it has been up for five seconds.
+    service's restart count once it has been up for UP_FOR: last, so that the others' answers
+    are had in the meantime.
     """
     asked = [
-        call("ask", name, service, *command) if command else call("settled", service)
-        for name, service, command in questions
+        call("ask", name, service, *command) for name, service, command in questions if command
     ]
+    asked += [call("settled", service, UP_FOR) for _, service, command in questions if not command]
     return Script(join(prelude(environment), _PROBE, *asked), timeout=120)
 
 

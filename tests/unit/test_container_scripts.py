@@ -366,6 +366,13 @@ def test_a_service_without_a_container(shell):
     assert _ask(shell, "exec:bot", "bot", ("true",)) == {"exec:bot": "1 no container\n"}
 
 
+def test_what_must_have_been_up_for_a_while_is_asked_last(shell):
+    """The wait is spent on the other answers."""
+    questions = [("restarts:api", "api", ()), ("exec:bot", "bot", ("true",))]
+    text = probe.probe(shell.environment, questions).text
+    assert text.splitlines()[-2:] == ["ask exec:bot bot true", "settled api 3"]
+
+
 def test_a_table_of_many_connections_arrives_whole(shell):
     """A pool of database connections must not hide the one that is looked for."""
     shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || seq 1 100')
