@@ -79,6 +79,13 @@ def append(file: Path, line: str) -> None:
         text.write(f"{line}\n")
 
 
+def everything(source: Path) -> None:
+    """Changes what every layer above the base image is made of."""
+    append(source / "uv.lock", "# another line")
+    append(source / "frontend/app/package.json", "")
+    append(source / "frontend/app/version.ts", "// another line")
+
+
 def test_builds(world: World) -> None:
     builds, source = Builds(world), world.repository
     changes: list[tuple[str, Callable[[], None] | None]] = [
@@ -93,6 +100,9 @@ def test_builds(world: World) -> None:
     rows.append(["---", "---:", "---", "---:"])
     for what, change in changes:
         ours, plain = builds.build(what, change)
+        if change is None:
+            # The empty cache that Compose was given took ours away: both get theirs back.
+            builds.build("all three, not counted", lambda: everything(source))
         rows.append([what, f"{ours:.1f}", ", ".join(builds.rebuilt) or "none", f"{plain:.1f}"])
     text = "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n\n" + sizes(world, builds)
     write_section("builds", "make bench", text)
