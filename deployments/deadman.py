@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployments.commands.deadman import FILES, arm
+from deployments.commands.deadman import FILES, arm, scripts
+from deployments.commands.quote import Script
 from deployments.containers import Container
 from deployments.environment import Environment
 from deployments.journal import EXCHANGES
@@ -29,12 +30,20 @@ def way_back(
 
 def armed(plan: Plan, back: Plan, environment: Environment) -> Plan:
     """The plan with the way back in the host's own hands first."""
-    scripts = [step.script for step in back.steps if step.script]
-    if not scripts:
+    if not _scripts(back):
         return plan
     said = f"to {plan.previous}, by the server itself, {environment.confirm_timeout} s after its deployer falls silent"
-    step = Step("arm way back", said, arm(environment, plan.incoming, scripts), True)
+    step = Step("arm way back", said, arm(plan.incoming), True)
     return replace(plan, steps=(step, *plan.steps))
+
+
+def files(back: Plan, environment: Environment) -> dict[str, str]:
+    """What the host carries out, beside the files of the release that it goes back to."""
+    return scripts(environment, _scripts(back))
+
+
+def _scripts(back: Plan) -> list[Script]:
+    return [step.script for step in back.steps if step.script]
 
 
 def _anywhere(plan: Plan, seen: Observation) -> tuple[Container, ...]:

@@ -91,7 +91,8 @@ def _notes(seen: Observation) -> list[str]:
         notes.append(f"being changed: {describe_owner(seen.owner)}")
     else:
         notes += [
-            f"run {u.run} of {u.at} never ended (release {u.release}): the next deploy undoes it"
+            f"run {u.run} of {u.at} never ended (release {u.release}): the next deploy undoes it, "
+            "or ends it where it is for the same release"
             for u in seen.unfinished
         ]
     notes += [

@@ -206,10 +206,13 @@ class Operation:
             "it undoes what is unfinished, then starts anew",
         )  # fmt: skip
 
-    def recover(self, seen: Observation) -> Observation:
-        """Settle what earlier runs left unfinished, and record that; then look again."""
+    def recover(self, seen: Observation, manifest: str = "") -> Observation:
+        """Settle what earlier runs left unfinished, and record that; then look again.
+
+        manifest: what is to be deployed: a run that was on the way there is gone on with.
+        """
         for unfinished in seen.unfinished:
-            self._recovery.settle(unfinished, seen)
+            self._recovery.settle(unfinished, seen, manifest)
             self.recorder = self._executor.recorder = Recorder(self.host)
             seen = self.observe()
         return seen

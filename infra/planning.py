@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from deployments import deadman
 from deployments.adopted import RELEASE
 from deployments.adoption import Adopting, plan_of_adoption
 from deployments.backups import Reason, chosen
 from deployments.commands.observe import Weighing
 from deployments.datachange import KEEP, Choice, DataChange
-from deployments.deadman import armed, way_back
 from deployments.errors import Refused
 from deployments.ledger import names_of
 from deployments.manifest import Manifest
@@ -199,12 +199,13 @@ class Planning:
             return plan
         former = self.targets.former(seen.current, pin=True)
         candidate = self._weighed(former, seen, "former" if self.host.locked else "discard", BACK)
-        planner = way_back(plan, seen, former, candidate, self.host.actor.run)
+        planner = deadman.way_back(plan, seen, former, candidate, self.host.actor.run)
         back = planner.plan()
         if self.host.locked:
             actor = self.host.actor
-            self.host.send(planner.files(back, actor.who, actor.run), BACK)
-        return armed(plan, back, self.host.environment)
+            files = planner.files(back, actor.who, actor.run)
+            self.host.send({**files, **deadman.files(back, self.host.environment)}, BACK)
+        return deadman.armed(plan, back, self.host.environment)
 
     def _weighed(
         self, target: Target, seen: Observation, mode: Weighing, below: str = ""

@@ -134,6 +134,10 @@ class Recorder:
 
         outcome: `undone`, or `ok` where the plan went on to the run's release.
         """
+        if outcome == "ok":
+            # The run may have migrated before it died.
+            self.revision = self.revision.model_copy(update={"before": ledger.revision})
+            self.host.send({"report.md": report_markdown(self.report(plan, outcome))})
         line = self.line(plan, outcome, ledger, run=unfinished.run)
         record = self._recording(line, plan, ledger, outcome == "ok")
         end = journal.line(journal.run_step(plan.release), "end", self.host.token, outcome)

@@ -1,4 +1,4 @@
-"""What an earlier run left unfinished: gone on with where its database is in use, else undone."""
+"""What an earlier run left unfinished: gone on with where that is nearer or safer, else undone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deployments.errors import Locked, Refused, StepFailed, Unreachable, sentenc
 from deployments.journal import Unfinished
 from deployments.observation import Observation
 from deployments.plan import Plan
-from deployments.resume import goes_on
+from deployments.resume import goes_on, may_be_gone_on_with
 from deployments.stack import Stack
 from infra.executor import Executor, Planned
 from infra.host import Host
@@ -31,13 +31,19 @@ class Recovery:
     executor: Executor
     housekeeping: Housekeeping
 
-    def settle(self, unfinished: Unfinished, seen: Observation) -> None:
-        """Bring the host to one release, and record the run that could not do so itself."""
+    def settle(self, unfinished: Unfinished, seen: Observation, manifest: str = "") -> None:
+        """Bring the host to one release, and record the run that could not do so itself.
+
+        manifest: what the run at work is to deploy, where it deploys.
+        """
         never = f"run {unfinished.run} of {unfinished.at} never ended"
         users = [s.name for s in self.stack.database_users]
         seen = self._with_its_database(unfinished, seen)
-        if goes_on(unfinished, users):
-            self.host.log(f"{never}, and its database is in use: on to {unfinished.release} first")
+        timeout = self.host.environment.confirm_timeout
+        wanted = may_be_gone_on_with(manifest, self.host.verb, seen, timeout)
+        if goes_on(unfinished, users, wanted):
+            why = "its database is in use" if unfinished.exchanged else "its release is asked for"
+            self.host.log(f"{never}, and {why}: on to {unfinished.release} first")
             if self._went_on(unfinished, seen):
                 return
             seen = self.host.observe(self.stack)

@@ -51,18 +51,12 @@ go_back() {
 
 _ARM = r"""
 arm() {
-  local incoming=$1 watch=$2 number=100
-  shift 2
+  local incoming=$1
   rm -rf deadman
   mkdir -p deadman
   cp -r "$incoming/back" deadman/files
+  mv deadman/files/watch.sh deadman/files/step-*.sh deadman/
   say "$HOMEGURU_RUN" > deadman/run
-  printf '%s' "$watch" > deadman/watch.sh
-  while [ $# -gt 0 ]; do
-    printf '%s' "$1" > "deadman/step-$number.sh"
-    number=$((number + 1))
-    shift
-  done
   : > lock/beat
   : > deadman/armed
   # No lock goes with it: both would be held for as long as it watches.
@@ -71,8 +65,16 @@ arm() {
 """
 
 
-def arm(environment: Environment, incoming: str, steps: list[Script]) -> Script:
-    """Start the watch. steps: the way back, whose files lie in `incoming`/back and move to `FILES`."""
+def arm(incoming: str) -> Script:
+    """Start the watch. `incoming`/back holds the scripts, and the files that move to `FILES`."""
+    return Script(join(_ARM, call("arm", incoming)))
+
+
+def scripts(environment: Environment, steps: list[Script]) -> dict[str, str]:
+    """The watch and each step of the way back, by file name.
+
+    Sent as files: of many services they are longer than one argument of a command may be.
+    """
     head = prelude(environment)
     owner = canonical({
         "at": journal.AT, "one_off": "", "run": "dead-man switch", "token": FOLDER,
@@ -84,5 +86,5 @@ def arm(environment: Environment, incoming: str, steps: list[Script]) -> Script:
         head, STOP, _WATCH, call("watch", environment.confirm_timeout, owner),
         call("go_back", *lines),
     )  # fmt: skip
-    bodies = [join(head, step.text) for step in steps]
-    return Script(join(_ARM, call("arm", incoming, watch, *bodies)))
+    numbered = {f"step-{n}.sh": join(head, s.text) for n, s in enumerate(steps, start=100)}
+    return {"watch.sh": watch, **numbered}

@@ -49,7 +49,7 @@ class FlowOperation:
         self._host = host
         self._operation = operation
         self._slot = held.enter_context(ExitStack())
-        self._approved = ""
+        self._approved = self._wanted = ""
 
     @property
     def actor(self) -> Actor:
@@ -69,6 +69,7 @@ class FlowOperation:
             retries=2,
         )
         self._operation.targets.published(found)
+        self._wanted = found.name
         return found
 
     def agreed(self, make: Callable[[], Planned]) -> Planned:
@@ -116,12 +117,12 @@ class FlowOperation:
         self._slot.close()
 
     def lock_and_observe(self) -> None:
-        """Take the lock, look, and undo what an earlier run left unfinished."""
+        """Take the lock, look, and settle what an earlier run left unfinished."""
         self._slot.enter_context(slot(self.environment))
         as_task("connect and lock", self._operation.lock, retries=2)
         self.seen = as_task("observe", self._operation.observe)
         if self.seen.unfinished:
-            self.seen = self._operation.recover(self.seen)
+            self.seen = self._operation.recover(self.seen, self._wanted)
         self.seen = self._operation.with_database(self.seen)
 
     def plan_release(self, manifest: Manifest, *, update_infrastructure: bool) -> Planned:

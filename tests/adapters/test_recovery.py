@@ -13,7 +13,9 @@ from infra import recovery
 AT = "2030-01-01T00:00:00Z"
 
 
-def settling(verb: str = "deploy", beside: str = "", fails: bool = False):
+def settling(
+    verb: str = "deploy", beside: str = "", fails: bool = False, current: str | None = None
+):
     """A recovery whose way back works or fails; what it said, and what it closed."""
     said: list[str] = []
     closed: list[str] = []
@@ -26,16 +28,19 @@ def settling(verb: str = "deploy", beside: str = "", fails: bool = False):
         beside=beside, close_other=lambda *a: closed.append(a[2]), changed_to=lambda _: None
     )
     seen = SimpleNamespace(
-        current=None, ledger=None, revision="0001", database_bytes=1, of=lambda _: []
+        current=current, ledger=None, revision="0001", database_bytes=1, of=lambda _: []
     )
     found = recovery.Recovery(
         SimpleNamespace(
             log=said.append, verb=verb, observe=lambda _: seen,
-            environment=SimpleNamespace(ssh="systech@host"),
+            environment=SimpleNamespace(ssh="systech@host", confirm_timeout=0),
         ),
         SimpleNamespace(database_users=[], deploy=SimpleNamespace(database=None)),
-        SimpleNamespace(undo=lambda *_: SimpleNamespace()),
-        SimpleNamespace(recorder=recorder, run=run), SimpleNamespace(),
+        SimpleNamespace(
+            undo=lambda *_: SimpleNamespace(), go_on=lambda *_: SimpleNamespace(plan=None)
+        ),
+        SimpleNamespace(recorder=recorder, run=run, send=lambda _: None),
+        SimpleNamespace(after=lambda _: None),
     )  # fmt: skip
     return found, seen, said, closed
 
@@ -52,6 +57,32 @@ def test_rows_that_an_undo_takes_out_are_named() -> None:
         f"run r1 of {AT} never ended (release 3-m3): undoing it first",
         "what was written meanwhile is in the database homeguru_undone_r1",
     ]
+    assert closed == ["undone"]
+
+
+def killed(*begun: str) -> Unfinished:
+    return Unfinished("r1", "3-m3", begun, AT)
+
+
+def test_a_run_for_the_release_that_is_asked_for_again_is_ended() -> None:
+    found, seen, said, closed = settling(current="2-m2")
+    found.settle(killed("replace api"), seen, "m3")
+    assert said == [f"run r1 of {AT} never ended, and its release is asked for: on to 3-m3 first"]
+    assert closed == ["ok"]
+
+
+def test_one_for_another_release_is_undone() -> None:
+    found, seen, said, closed = settling(current="2-m2")
+    found.settle(killed("replace api"), seen, "m4")
+    assert said == [f"run r1 of {AT} never ended (release 3-m3): undoing it first"]
+    assert closed == ["undone"]
+
+
+def test_what_cannot_be_gone_on_with_is_undone() -> None:
+    found, seen, said, closed = settling(current="2-m2", fails=True)
+    found.settle(killed("replace api"), seen, "m3")
+    assert said[1].startswith("that cannot be gone on with: ")
+    assert said[2] == f"run r1 of {AT} never ended (release 3-m3): undoing it first"
     assert closed == ["undone"]
 
 

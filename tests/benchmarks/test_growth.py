@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 
 from deployments.ledger import FIRST, Line
@@ -19,6 +18,7 @@ from infra.sandbox.client import docker
 from infra.sandbox.sandbox import SandboxInfo
 from tests.benchmarks.document import write_section
 from tests.benchmarks.many import application, environment
+from tests.benchmarks.runs import created, made, prefect_api, register_again, until_completed
 from tests.e2e.conftest import World, git, say, world_in, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
@@ -128,7 +128,7 @@ def seconds(summary: dict) -> str:
 
 @pytest.fixture(scope="module")
 def ten(info: SandboxInfo, environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten environments on one server, written before Prefect is told which ones there are."""
+    """Ten environments on one server."""
     source = tmp_path_factory.mktemp("ten") / "application"
     compose = application(source, 1)
     for number in range(10):
@@ -145,12 +145,14 @@ def test_environments_verified_at_once(ten: Path, world_with_runs: World) -> Non
     for name in names:
         world.ok("release", "--env", name, "--source", str(ten))
     rows = [["environments at once", "all verified after", "one run, longest"]]
-    for many in (1, 10):
-        began = time.monotonic()
-        runs = [created(world, name) for name in names[:many]]
-        ended = [until_completed(world, run) for run in runs]
-        took = time.monotonic() - began
-        rows.append([str(many), f"{took:.1f}", f"{max(e['total_run_time'] for e in ended):.1f}"])
+    with prefect_api(world) as client:
+        for many in (1, 10):
+            began = time.monotonic()
+            runs = [created(client, "verify/verify", name)["id"] for name in names[:many]]
+            ended = [until_completed(client, run) for run in runs]
+            took = time.monotonic() - began
+            longest = max(e["total_run_time"] for e in ended)
+            rows.append([str(many), f"{took:.1f}", f"{longest:.1f}"])
     written("environments", rows)
 
 
@@ -163,7 +165,7 @@ def test_runs_in_the_history(world_with_runs: World) -> None:
     words = {**VERBS, "no-change deploy": ("deploy", release.partition("-")[2])}
     del words["plan"]
     rows, there = [["flow runs", *words]], 0
-    with httpx.Client(base_url=world.api, trust_env=False, timeout=60) as client:
+    with prefect_api(world) as client:
         flow = client.post("/flows/", json={"name": "deploy"}).json()["id"]
         for many in (0, 100, 1000):
             for _ in range(many - there):
@@ -175,33 +177,10 @@ def test_runs_in_the_history(world_with_runs: World) -> None:
     written("runs", rows)
 
 
-def made(client: httpx.Client, path: str, what: dict) -> dict:
-    """Create it; a server whose database is busy is asked again, as our own client does."""
-    while (answer := client.post(path, json=what)).status_code == 503:
-        time.sleep(1)
-    return dict(answer.raise_for_status().json())
-
-
 @pytest.fixture(scope="module")
 def world_with_runs(
-    ten, info: SandboxInfo, environments: Path, folder: Path, state: Path,
-    request: pytest.FixtureRequest,
-) -> World:  # fmt: skip
+    ten, info: SandboxInfo, environments: Path, folder: Path, state: Path, prefect: str
+) -> World:
     """The sandbox with Prefect's server and its process worker, which know the ten."""
-    return world_in(folder, info, environments, request.getfixturevalue("prefect"), state)
-
-
-def created(world: World, environment: str) -> str:
-    """A run of `verify`, as a schedule creates it; its id."""
-    with httpx.Client(base_url=world.api, trust_env=False, timeout=60) as client:
-        deployment = client.get("/deployments/name/verify/verify").json()["id"]
-        path, what = f"/deployments/{deployment}/create_flow_run", {"environment": environment}
-        return str(made(client, path, {"parameters": what})["id"])
-
-
-def until_completed(world: World, run: str) -> dict:
-    with httpx.Client(base_url=world.api, trust_env=False, timeout=60) as client:
-        while (found := client.get(f"/flow_runs/{run}").json())["state"]["type"] != "COMPLETED":
-            assert found["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING"), found["state"]
-            time.sleep(0.2)
-    return dict(found)
+    register_again(environments, state)
+    return world_in(folder, info, environments, prefect, state)

@@ -23,6 +23,7 @@ from infra.prefect_local import LocalPrefect
 from infra.sandbox.sandbox import SandboxInfo
 from tests.benchmarks.document import write_section
 from tests.benchmarks.many import application, environment
+from tests.benchmarks.runs import created, prefect_api, register_again, until_completed
 from tests.e2e.conftest import ROOT, World, git, say
 from tests.e2e.faults.beside import Deployer
 
@@ -34,16 +35,15 @@ IDLE = 20.0
 
 @pytest.fixture(scope="module")
 def world(
-    info: SandboxInfo, environments: Path, state: Path, request: pytest.FixtureRequest,
+    info: SandboxInfo, environments: Path, state: Path, prefect: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> World:  # fmt: skip
     """One small service, deployed; Prefect's server with its process worker."""
     source = tmp_path_factory.mktemp("small") / "application"
     environment(info, environments, "small", application(source, 1))
-    # Only now: the deployments offer the environments that are there when they are registered.
-    api = f"{request.getfixturevalue('prefect')}/api"
+    register_again(environments, state)
     git(source, "init", "-q", "-b", "main")
-    found = World(info, environments, state, source, api)
+    found = World(info, environments, state, source, f"{prefect}/api")
     found.commit("one")
     found.ok("release", "--env", "small", "--source", str(source))
     return found
@@ -56,7 +56,7 @@ def test_prefect(world: World, state: Path) -> None:
         rows.append([what, f"{statistics.median(took):.2f}", f"{max(took):.2f}"])
 
     idle = burnt(state, IDLE)
-    with httpx.Client(base_url=world.api, trust_env=False, timeout=30) as client:
+    with prefect_api(world) as client:
         add_runs(add, "process worker", [Timed.of(client, "verify/verify") for _ in range(TIMES)])
         with served(world, state):
             add_runs(add, "serve", [Timed.of(client, "verify/served") for _ in range(TIMES)])
@@ -88,16 +88,10 @@ class Timed:
 
     @classmethod
     def of(cls, client: httpx.Client, deployment: str) -> Timed:
-        found = client.get(f"/deployments/name/{deployment}").json()["id"]
-        made = client.post(
-            f"/deployments/{found}/create_flow_run", json={"parameters": {"environment": "small"}}
-        ).json()
-        path = f"/flow_runs/{made['id']}"
-        while (run := client.get(path).json())["state"]["type"] != "COMPLETED":
-            assert run["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING"), run["state"]
-            time.sleep(0.2)
-        states = client.get("/flow_run_states/", params={"flow_run_id": made["id"]}).json()
-        began = datetime.fromisoformat(made["created"])
+        run = created(client, deployment, "small")
+        until_completed(client, run["id"])
+        states = client.get("/flow_run_states/", params={"flow_run_id": run["id"]}).json()
+        began = datetime.fromisoformat(run["created"])
         return cls(
             {
                 s["type"]: (datetime.fromisoformat(s["timestamp"]) - began).total_seconds()

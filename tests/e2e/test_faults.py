@@ -5,14 +5,14 @@ Ctrl-C is in test_story, the registry and the network are in test_wrong_input; `
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import World
 from tests.e2e.faults.cells import Cell
-from tests.e2e.faults.matrix import begun, small_disk
+from tests.e2e.faults.matrix import Matrix, begun, small_disk
 
 pytestmark = pytest.mark.e2e
 # Each begins with the release that the one before it ended with.
@@ -26,13 +26,29 @@ PART = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def world(engine, tmp_path: Path) -> Iterator[World]:
-    with small_disk("part", tmp_path) as found:
-        yield found
+@pytest.fixture(scope="module")
+def matrix(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
+    folder = tmp_path_factory.mktemp("part")
+    with small_disk("part", folder) as world:
+        yield begun(world, folder / "results.jsonl")
 
 
-def test_one_run_more_converges(world: World, tmp_path: Path) -> None:
-    matrix = begun(world, tmp_path / "results.jsonl")
+def test_one_run_more_converges(matrix: Matrix) -> None:
     results = [matrix.play(cell) for cell in PART]
     assert [f"{r.cell}: {'; '.join(r.wrong)}" for r in results if r.wrong] == []
+
+
+def test_what_a_killed_deploy_has_done_is_not_done_twice(matrix: Matrix) -> None:
+    matrix.settle("deploy")
+    world, before = matrix.world, len(matrix.world.ledger())
+    killed = matrix.deployer("deploy", "replace bot")
+    assert killed.stands("replace bot"), killed.text
+    os.killpg(killed.process.pid, signal.SIGKILL)
+    killed.end()
+    replaced = world.containers()["api"]
+    again = matrix.run("deploy")
+    assert "its release is asked for: on to" in again.text
+    assert world.containers()["api"] == replaced
+    (line,) = world.ledger()[before:]
+    assert (line["manifest"], line["outcome"]) == (matrix.after, "ok")
+    assert world.on_server(f"head -n 1 releases/{line['release']}/report.md")

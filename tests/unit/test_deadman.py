@@ -11,7 +11,7 @@ import pytest
 from deployments import journal
 from deployments.commands import deadman, lock
 from deployments.commands.quote import Script
-from deployments.deadman import armed, way_back
+from deployments.deadman import armed, files, way_back
 
 
 @pytest.fixture
@@ -62,6 +62,20 @@ def test_the_plan_arms_it_first_and_says_when_it_acts(world, environment):
     assert with_it.steps[1:] == plan.steps
 
 
+def test_the_way_back_of_many_services_is_sent_as_files(world, environment):
+    """In one argument of a command, 128 KB at most, it would not start at all."""
+    seen = world.settled()
+    plan = world.plan(world.target(api="api-2"), seen)
+    back = _back(world, seen, plan)
+    replaced = [s for s in back.steps if s.name == "replace api"]
+    many = replace(back, steps=(back.steps[0], *replaced * 20))
+    sent = files(many, environment)
+    assert list(sent)[:3] == ["watch.sh", "step-100.sh", "step-101.sh"]
+    assert len(sent) == 22
+    assert sum(map(len, sent.values())) > 128 * 1024
+    assert len(armed(plan, many, environment).steps[0].script.text) < 2_000
+
+
 def test_nothing_to_go_back_to_arms_nothing(world, environment):
     seen = world.settled()
     plan = world.plan(world.target(api="api-2"), seen)
@@ -83,7 +97,10 @@ class Armed:
         shell.write("lock/owner", '{"token":"t1"}\n')
 
     def arm(self, *steps: str) -> None:
-        script = deadman.arm(self.environment, ".incoming/t1", [Script(s) for s in steps])
+        scripts = deadman.scripts(self.environment, [Script(s) for s in steps])
+        for name, text in scripts.items():
+            self.shell.write(f".incoming/t1/back/{name}", text)
+        script = deadman.arm(".incoming/t1")
         body = f"export HOMEGURU_RUN=run-1; cd {self.shell.directory}; say() {{ printf '%s\\n' \"$*\"; }}\n"
         done = self.shell.run(body + script.text)
         assert done.returncode == 0, done.stderr

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from deployments.adopted import RELEASE as ADOPTED
 from deployments.journal import Unfinished
 from deployments.ledger import Revision
-from deployments.resume import goes_on, verb_of
+from deployments.resume import goes_on, may_be_gone_on_with, verb_of
 
 RUN = "0a1b2c3d-0000-4000-8000-000000000000"
 USERS = ["api", "bot"]
@@ -34,8 +35,45 @@ def test_without_a_database_set_aside_it_is_undone():
 
 
 def test_what_was_being_undone_is_undone_to_the_end():
-    begun = ("set database aside", "replace api")
-    assert not goes_on(unfinished(*begun, undoing=True), USERS)
+    for begun in (("set database aside", "replace api"), ("replace api",)):
+        assert not goes_on(unfinished(*begun, undoing=True), USERS, WANTED)
+
+
+WANTED = "prod-sha-000000000002"
+
+
+@pytest.mark.parametrize(
+    ("begun", "wanted", "so"),
+    [
+        (("upload", "migrate", "replace api"), WANTED, True),
+        (("upload", "migrate"), WANTED, False),
+        (("upload", "replace api"), "prod-sha-000000000003", False),
+        (("upload", "replace api"), "", False),
+    ],
+)
+def test_a_release_that_is_asked_for_again_is_gone_on_with(begun, wanted, so):
+    """Before the first container is replaced, a migration may be due, which is judged anew."""
+    assert goes_on(unfinished(*begun), USERS, wanted) is so
+
+
+def test_whose_database_was_exchanged_goes_on_by_what_uses_it_alone():
+    assert not goes_on(unfinished("set database aside", "replace frontend"), USERS, WANTED)
+
+
+@pytest.mark.parametrize(
+    ("verb", "current", "timeout", "so"),
+    [
+        ("deploy", "1-m", 0, True),
+        ("rollback", "1-m", 0, False),
+        ("migrate", "1-m", 0, False),
+        ("deploy", None, 0, False),
+        ("deploy", ADOPTED, 0, False),
+        ("deploy", "1-m", 60, False),
+    ],
+)
+def test_where_a_run_may_be_gone_on_with(world, verb, current, timeout, so):
+    seen = world.settled(current=current)
+    assert may_be_gone_on_with("m", verb, seen, timeout) == ("m" if so else "")
 
 
 def test_the_verb_that_it_was(world):
