@@ -9,6 +9,7 @@ from typing import Any
 from deployments.asked import Origin
 from deployments.backups import Backup
 from deployments.commands import adopt as adopting
+from deployments.commands import files as filing
 from deployments.commands import lock as locking
 from deployments.commands import observe as observing
 from deployments.commands.quote import Script
@@ -31,6 +32,7 @@ from infra.offhost import OffHost
 from infra.output import Log, Output
 from infra.registry import Registry
 from infra.ssh import Remote
+from infra.tarball import tarball
 from infra.tunnel import open_tunnel
 
 
@@ -139,9 +141,8 @@ class Host:
 
     def weigh(self, files: dict[str, str], mode: observing.Weighing, below: str = "") -> Candidate:
         """What Compose says of files to come. below: a directory in this run's own."""
-        self.send(files, below)
         script = observing.weigh_candidate(self.environment, self.incoming + below, mode)
-        return read_candidate(self.read(script))
+        return read_candidate(self.read(script, files, below))
 
     def files(self, paths: list[str]) -> dict[str, str]:
         """Some files of the environment's directory; those not there are left out."""
@@ -149,7 +150,7 @@ class Host:
 
     def send(self, files: dict[str, str], below: str = "") -> None:
         """Write files into this run's incoming directory, or one below it."""
-        self._remote.put(f"{self.environment.directory}/{self.incoming}{below}", files)
+        self.read(Script("true\n"), files, below)
 
     def copy_out(self, store: OffHost, backup: str) -> None:
         """Copy a backup of this host into a store."""
@@ -162,9 +163,9 @@ class Host:
         """Put a copy from a store back among this host's backups."""
         return store.bring(self._remote, self.environment.directory, backup, identity)
 
-    def read(self, script: Script) -> str:
-        """Run a script that changes nothing; its output."""
-        output = self._remote.run(script)
+    def read(self, script: Script, files: dict[str, str] | None = None, below: str = "") -> str:
+        """Run a script that changes nothing; its output. files: written first, as `send` does."""
+        output = self._run(script, None, files, below)
         if output.code != 0:
             raise StepFailed(
                 output.tail or f"exit code {output.code}", where=self.environment.ssh,
@@ -172,16 +173,27 @@ class Host:
             )  # fmt: skip
         return output.stdout
 
+    def _run(
+        self, script: Script, log: Log | None, files: dict[str, str] | None, below: str = ""
+    ) -> Output:
+        """Run a script; files travel with it into this run's incoming directory."""
+        if not files:
+            return self._remote.run(script, log)
+        directory = f"{self.environment.directory}/{self.incoming}{below}"
+        return self._remote.run(filing.unpack(directory, script), log, tarball(files))
+
     def follow(self, script: Script) -> int:
         """Run a script and log its output as it comes."""
         return self._remote.run(script, self.log).code
 
     def work(
-        self, name: str, script: Script, event: str, before: str = "", after: str = ""
-    ) -> Output:
+        self, name: str, script: Script, event: str, before: str = "", after: str = "",
+        files: dict[str, str] | None = None,
+    ) -> Output:  # fmt: skip
         """Run a script that changes something, under the work lock, with its journal lines.
 
         before, after: further journal lines around the step's own; `after` on success only.
+        files: written first, as `send` does.
         """
         assert self._lock is not None, "changing a host needs its lock"
         self._lock.check()
@@ -191,7 +203,7 @@ class Host:
             self.environment, self.actor.run, self.token,
             "\n".join(filter(None, (before, begin))), end, after, script,
         )  # fmt: skip
-        output = self._remote.run(guarded, self.log)
+        output = self._run(guarded, self.log, files)
         if output.code == locking.FENCED:
             raise Locked(
                 f"another run took environment {self.environment.name} meanwhile",

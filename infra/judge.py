@@ -164,7 +164,7 @@ class Judge:
         migrate = target.stack.deploy.migrate
         assert migrate is not None
         self.host.tunnel(self.registry)
-        self.host.send({**target.candidate_files(seen), **target.login_file()})
+        files = {**target.candidate_files(seen), **target.login_file()}
         incoming = self.host.incoming
         service = target.stack.services[migrate.service]
         parts = (
@@ -174,7 +174,7 @@ class Judge:
                 image=image, command=words,
             ),
         )  # fmt: skip
-        answer = sections(self._read(parts, timeout=900))
+        answer = sections(self._read(parts, timeout=900, files=files))
         return self._weighed(answer, target, seen, revision)
 
     def _weighed(
@@ -207,10 +207,13 @@ class Judge:
                 todo="take a backup of this version, or restore it by hand into a new database",
             )  # fmt: skip
 
-    def _read(self, parts: tuple[Script, ...], timeout: int) -> str:
+    def _read(
+        self, parts: tuple[Script, ...], timeout: int, files: dict[str, str] | None = None
+    ) -> str:
         texts = [part.text for part in parts]
         try:
-            return self.host.read(Script(join(prelude(self.host.environment), *texts), timeout))
+            script = Script(join(prelude(self.host.environment), *texts), timeout)
+            return self.host.read(script, files)
         except StepFailed as error:
             # Only looked at so far: `untouched` is for a server that runs nothing.
             raise StepFailed(

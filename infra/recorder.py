@@ -104,15 +104,15 @@ class Recorder:
         """
         report = self.report(plan, outcome, problem)
         settled = outcome != "failed"
-        self.host.send({"report.md": report_markdown(report)})
         line = self.line(plan, outcome, ledger)
         script = self._recording(line, plan, ledger, outcome == "ok" and current, settled)
-        self.write(script, self.closing(plan.release, outcome) if settled else "")
+        self._write(script, self.closing(plan.release, outcome) if settled else "", report)
         return report
 
-    def write(self, script: Script, after: str) -> None:
+    def _write(self, script: Script, after: str, report: Report | None = None) -> None:
         """Run a recording script; raises StepFailed with what the host said."""
-        output = self.host.work("record", script, "begin", after=after)
+        files = {"report.md": report_markdown(report)} if report else None
+        output = self.host.work("record", script, "begin", after=after, files=files)
         if output.code != 0:
             raise StepFailed(f"record failed:\n{output.tail}", where=self.host.environment.ssh)
 
@@ -125,7 +125,7 @@ class Recorder:
     def close_own(self, release: str) -> None:
         """End the journal of a run that changed nothing: no ledger line."""
         # As its last line, by which a later look tells that it need not read the rest.
-        self.write(Script("true\n"), self.closing(release, "ok"))
+        self._write(Script("true\n"), self.closing(release, "ok"))
 
     def close_other(
         self, unfinished: journal.Unfinished, plan: Plan, outcome: Outcome, ledger: Ledger
@@ -134,16 +134,18 @@ class Recorder:
 
         outcome: `undone`, or `ok` where the plan went on to the run's release.
         """
+        report = None
         if outcome == "ok":
             # The run may have migrated before it died.
             self.revision = self.revision.model_copy(update={"before": ledger.revision})
-            self.host.send({"report.md": report_markdown(self.report(plan, outcome))})
+            report = self.report(plan, outcome)
         line = self.line(plan, outcome, ledger, run=unfinished.run)
         record = self._recording(line, plan, ledger, outcome == "ok")
         end = journal.line(journal.run_step(plan.release), "end", self.host.token, outcome)
         close = files.close(unfinished.run, end)
         # Its own end as the last line, by which a later look tells that it need not read the rest.
-        self.write(Script(join(record.text, close.text)), self.closing(plan.release, outcome))
+        script = Script(join(record.text, close.text))
+        self._write(script, self.closing(plan.release, outcome), report)
 
     def _recording(
         self, line: str, plan: Plan, ledger: Ledger, becomes: bool, settled: bool = True

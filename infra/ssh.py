@@ -12,7 +12,7 @@ import shlex
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -87,10 +87,10 @@ class Remote:
             raise Unreachable("the SSH connection is gone", where=self._where)
         return cast("paramiko.Transport", transport)
 
-    def run(self, script: Script, log: Log | None = None) -> Output:
+    def run(self, script: Script, log: Log | None = None, stdin: bytes = b"") -> Output:
         """Run a script to its end. `log` gets each line of its output as it comes.
 
-        Raises Unreachable when the connection breaks and StepFailed on a time-out. Any
+        stdin: what it reads, where it reads something. Raises Unreachable when the connection breaks and StepFailed on a time-out. Any
         exception ends only this side: what the host does meanwhile is the lock's matter.
         """
         limit = script.timeout + 15
@@ -102,6 +102,8 @@ class Remote:
                 command, asynchronous=True, warn=True, in_stream=False, pty=False,
                 out_stream=lines, err_stream=lines,
             )  # fmt: skip
+            if stdin:
+                _feed(promise.runner.channel, stdin)
             result = self._join(promise, time.monotonic() + limit + 30)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise Unreachable(f"the SSH connection broke: {error}", where=self._where) from None
@@ -145,21 +147,6 @@ class Remote:
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise Unreachable(f"cannot copy {path}: {error}", where=self._where) from None
 
-    def put(self, directory: str, files: dict[str, str]) -> None:
-        """Write files, 0600, into a directory of this run, 0700, by SFTP."""
-        try:
-            sftp = self._connection.sftp()
-            try:
-                _write(sftp, directory, files)
-            except FileNotFoundError:
-                # Only then: asking for it each time costs two round trips.
-                _make_directory(sftp, directory)
-                _write(sftp, directory, files)
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise Unreachable(
-                f"cannot write into {directory}: {error}", where=self._where
-            ) from None
-
 
 @contextmanager
 def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.SFTPClient]:
@@ -181,12 +168,11 @@ def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.
         connection.close()
 
 
-def _write(sftp: paramiko.SFTPClient, directory: str, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        with sftp.open(f"{directory}/{name}", "wb") as handle:
-            handle.chmod(0o600)
-            # Not pipelined: nobody would be told of a full disk.
-            handle.write(text.encode())
+def _feed(channel: paramiko.Channel, data: bytes) -> None:
+    # A script that ended without reading it all says itself why.
+    with suppress(OSError):
+        channel.sendall(data)
+        channel.shutdown_write()
 
 
 def _make_directory(sftp: paramiko.SFTPClient, directory: str) -> None:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from deployments.commands.quote import Script, call, join
 
+_UNPACK = r"""
+unpack() {
+  (umask 077 && mkdir -p "$1" && tar -xf - --no-same-owner -C "$1") ||
+    { printf '%s\n' "cannot write into $1" >&2; exit 20; }
+}
+"""
+
 _INSTALL = r"""
 install_release() {
   local incoming=$1 release=$2 file
@@ -63,6 +70,14 @@ remove_all() {
   say "removed every container of $project; its volumes are kept"
 }
 """
+
+
+def unpack(directory: str, then: Script) -> Script:
+    """Put the tar archive on standard input into a directory of the run's own, 0700; then the rest.
+
+    One command and no round trip a file; what cannot be written is told before anything else runs.
+    """
+    return Script(join(_UNPACK, call("unpack", directory), then.text), timeout=then.timeout)
 
 
 def install(incoming: str, release: str) -> Script:

@@ -28,6 +28,8 @@ def test_a_run_that_changed_nothing_ends_its_journal_with_its_own_line(located, 
     """A look reads every journal whose last line is another one, for ever."""
     written: list[str] = []
     owner = host.Host(located(), host.Actor("ada", "cli", "r1"), "backup", print)
-    monkeypatch.setattr(owner, "work", lambda *_, after: written.append(after) or Output(0, "", ""))
+    monkeypatch.setattr(
+        owner, "work", lambda *_, after, files: written.append(after) or Output(0, "", "")
+    )
     Recorder(owner).close_own("3-m3")
     assert [json.loads(line)["step"] for line in written] == ["run 3-m3"]

@@ -52,15 +52,15 @@ def deploy(world: World, release: str) -> float:
 
 
 class Counted:
-    """Connections, commands and files sent in this process."""
+    """Connections and commands of this process."""
 
     def __init__(self) -> None:
-        self.connections = self.commands = self.sent = 0
+        self.connections = self.commands = 0
 
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    found, run, opened, put = Counted(), Remote.run, Remote.open, Remote.put
+    found, run, opened = Counted(), Remote.run, Remote.open
 
     def counting(name, inner):
         def call(*arguments, **more):
@@ -70,7 +70,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
         return call
 
     for name, method, inner in (
-        ("commands", "run", run), ("connections", "open", opened), ("sent", "put", put),
+        ("commands", "run", run), ("connections", "open", opened),
     ):  # fmt: skip
         monkeypatch.setattr(Remote, method, counting(name, inner))
     return found
@@ -111,7 +111,7 @@ def test_a_deploy_of_what_runs(world: World, releases, counted: Counted, monkeyp
     connections, commands = counted.connections / TIMES, counted.commands / TIMES + 1
     say(
         f"no-change deploy: {connections:.0f} connection, {commands:.0f} commands, "
-        f"{counted.sent / TIMES:.0f} SFTP batches, 0 containers, {min(seconds):.2f} s outside Prefect"
+        f"0 containers, {min(seconds):.2f} s outside Prefect"
     )
     assert connections == 1
     assert commands <= 4

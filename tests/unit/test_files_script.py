@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from deployments import journal
 from deployments.commands import files
 from deployments.commands.prelude import prelude
+from deployments.commands.quote import Script
 from deployments.ledger import FIRST, Ledger
+from infra.tarball import tarball
 
 RELEASE = "2-prod-sha-0123456789ab"
 INCOMING = ".incoming/t1"
@@ -181,3 +185,39 @@ def test_removing_all_keeps_volumes_and_the_ledger(ready):
     assert "volume" not in log
     assert not (ready.directory / "secrets.env").exists()
     assert ready.read("releases.jsonl") == "x\n"
+
+
+# -- files that travel with a script ------------------------------------------------
+
+
+def _unpack(shell, directory: str, then: str = "true\n", **sent: str):
+    script = files.unpack(str(shell.directory / directory), Script(then))
+    return subprocess.run(
+        ["bash", "-c", script.text], cwd=shell.directory, env=shell.variables,
+        input=tarball(sent), capture_output=True, timeout=15, check=False,
+    )  # fmt: skip
+
+
+def test_files_are_there_before_the_script_and_private(shell):
+    done = _unpack(shell, ".incoming/t1/back", "cat .incoming/t1/back/a\n", a="one", b="two")
+    assert (done.returncode, done.stdout) == (0, b"one")
+    assert _mode(shell, ".incoming/t1/back/b") == "0o600"
+    assert _mode(shell, ".incoming/t1") == "0o700"
+
+
+def test_what_cannot_be_written_is_told_and_nothing_runs(shell):
+    shell.write(".incoming", "a file")
+    done = _unpack(shell, ".incoming/t1", "touch ran\n", a="one")
+    assert done.returncode == 20
+    assert done.stderr.endswith(b"/.incoming/t1\n")
+    assert b"cannot write into" in done.stderr
+    assert not (shell.directory / "ran").exists()
+
+
+def test_a_full_disk_is_told(shell):
+    """Of what a cut-off file said, nothing may be used."""
+    (shell.directory / "full").symlink_to("/dev/full")
+    shell.program("tar", "cat > full")
+    done = _unpack(shell, ".incoming/t1", "touch ran\n", a="x" * 100_000)
+    assert done.returncode == 20
+    assert not (shell.directory / "ran").exists()
