@@ -46,6 +46,8 @@ class Operation:
         self.host = host
         self.registry = registry
         self.recorder = Recorder(host)
+        self.ended: list[Report] = []
+        """How earlier runs ended that this one went on with."""
         self._executor = Executor(host, registry, self.recorder, perform)
         # Made first: what is wrong with it is told before anything is changed.
         copies = off_host(assembly.located, assembly.found_secrets)
@@ -212,7 +214,8 @@ class Operation:
         manifest: what is to be deployed: a run that was on the way there is gone on with.
         """
         for unfinished in seen.unfinished:
-            self._recovery.settle(unfinished, seen, manifest)
+            if report := self._recovery.settle(unfinished, seen, manifest):
+                self.ended.append(report)
             self.recorder = self._executor.recorder = Recorder(self.host)
             seen = self.observe()
         return seen

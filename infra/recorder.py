@@ -129,16 +129,15 @@ class Recorder:
 
     def close_other(
         self, unfinished: journal.Unfinished, plan: Plan, outcome: Outcome, ledger: Ledger
-    ) -> None:
+    ) -> Report:
         """One ledger line for a run that could not write its own; both journals end.
 
         outcome: `undone`, or `ok` where the plan went on to the run's release.
         """
-        report = None
         if outcome == "ok":
             # The run may have migrated before it died.
             self.revision = self.revision.model_copy(update={"before": ledger.revision})
-            report = self.report(plan, outcome)
+        report = self.report(plan, outcome)
         line = self.line(plan, outcome, ledger, run=unfinished.run)
         record = self._recording(line, plan, ledger, outcome == "ok")
         end = journal.line(journal.run_step(plan.release), "end", self.host.token, outcome)
@@ -146,6 +145,7 @@ class Recorder:
         # Its own end as the last line, by which a later look tells that it need not read the rest.
         script = Script(join(record.text, close.text))
         self._write(script, self.closing(plan.release, outcome), report)
+        return report
 
     def _recording(
         self, line: str, plan: Plan, ledger: Ledger, becomes: bool, settled: bool = True

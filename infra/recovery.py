@@ -9,6 +9,7 @@ from deployments.errors import Locked, Refused, StepFailed, Unreachable, sentenc
 from deployments.journal import Unfinished
 from deployments.observation import Observation
 from deployments.plan import Plan
+from deployments.report import Report
 from deployments.resume import goes_on, may_be_gone_on_with
 from deployments.stack import Stack
 from infra.executor import Executor, Planned
@@ -31,10 +32,13 @@ class Recovery:
     executor: Executor
     housekeeping: Housekeeping
 
-    def settle(self, unfinished: Unfinished, seen: Observation, manifest: str = "") -> None:
+    def settle(
+        self, unfinished: Unfinished, seen: Observation, manifest: str = ""
+    ) -> Report | None:
         """Bring the host to one release, and record the run that could not do so itself.
 
-        manifest: what the run at work is to deploy, where it deploys.
+        manifest: what the run at work is to deploy, where it deploys. Returns how that run
+        ended where it was gone on with: it cannot tell anybody itself.
         """
         never = f"run {unfinished.run} of {unfinished.at} never ended"
         users = [s.name for s in self.stack.database_users]
@@ -44,11 +48,12 @@ class Recovery:
         if goes_on(unfinished, users, wanted):
             why = "its database is in use" if unfinished.exchanged else "its release is asked for"
             self.host.log(f"{never}, and {why}: on to {unfinished.release} first")
-            if self._went_on(unfinished, seen):
-                return
+            if report := self._went_on(unfinished, seen):
+                return report
             seen = self.host.observe(self.stack)
         self.host.log(f"{never} (release {unfinished.release}): undoing it first")
         self._undo(unfinished, seen)
+        return None
 
     def _with_its_database(self, unfinished: Unfinished, seen: Observation) -> Observation:
         """A database that was exchanged and just starts is given a minute to answer."""
@@ -69,8 +74,8 @@ class Recovery:
             self.executor.send(back)
         return back
 
-    def _went_on(self, unfinished: Unfinished, seen: Observation) -> bool:
-        """Whether it came to its release after all."""
+    def _went_on(self, unfinished: Unfinished, seen: Observation) -> Report | None:
+        """How it came to its release after all; None where it did not."""
         try:
             planned = self.planning.go_on(unfinished.release, seen)
             self.executor.send(planned)
@@ -78,10 +83,11 @@ class Recovery:
         except (StepFailed, Refused) as failure:
             self._passable(failure)
             self.host.log(f"that cannot be gone on with: {sentence(failure)}")
-            return False
-        self.executor.recorder.close_other(unfinished, planned.plan, "ok", seen.ledger)
+            return None
+        recorder = self.executor.recorder
+        report = recorder.close_other(unfinished, planned.plan, "ok", seen.ledger)
         self.housekeeping.after(planned)
-        return True
+        return report
 
     def _undo(self, unfinished: Unfinished, seen: Observation) -> None:
         run, exchanged = unfinished.run, unfinished.exchanged

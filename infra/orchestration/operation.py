@@ -123,7 +123,15 @@ class FlowOperation:
         self.seen = as_task("observe", self._operation.observe)
         if self.seen.unfinished:
             self.seen = self._operation.recover(self.seen, self._wanted)
+            self._tell_of_others()
         self.seen = self._operation.with_database(self.seen)
+
+    def _tell_of_others(self) -> None:
+        """Runs that died can tell nobody that their release is there after all."""
+        for report in self._operation.ended:
+            leave_report(report)
+            self._tell_done(report)
+        self._operation.ended.clear()
 
     def plan_release(self, manifest: Manifest, *, update_infrastructure: bool) -> Planned:
         """Plan the way to a published release."""
@@ -173,8 +181,11 @@ class FlowOperation:
         report = self._operation.carry_out(planned)
         leave_report(report)
         if planned.plan.changed and planned.plan.verb not in ("backup", "drill"):
-            self.teller.tell(lambda write: write.done(report, self.asked))
+            self._tell_done(report)
         return report
+
+    def _tell_done(self, report: Report) -> None:
+        self.teller.tell(lambda write: write.done(report, self.asked))
 
     def _same_as_approved(self, plan: Plan) -> None:
         if plan.changed and plan.fingerprint != self._approved:

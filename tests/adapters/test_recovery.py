@@ -9,6 +9,7 @@ import pytest
 from deployments.errors import StepFailed
 from deployments.journal import Unfinished
 from infra import recovery
+from infra.orchestration import operation as flows
 
 AT = "2030-01-01T00:00:00Z"
 
@@ -25,7 +26,9 @@ def settling(
             raise StepFailed("bring database back failed", where="host")
 
     recorder = SimpleNamespace(
-        beside=beside, close_other=lambda *a: closed.append(a[2]), changed_to=lambda _: None
+        beside=beside,
+        close_other=lambda *a: closed.append(a[2]) or "report",
+        changed_to=lambda _: None,
     )
     seen = SimpleNamespace(
         current=current, ledger=None, revision="0001", database_bytes=1, of=lambda _: []
@@ -66,14 +69,14 @@ def killed(*begun: str) -> Unfinished:
 
 def test_a_run_for_the_release_that_is_asked_for_again_is_ended() -> None:
     found, seen, said, closed = settling(current="2-m2")
-    found.settle(killed("replace api"), seen, "m3")
+    assert found.settle(killed("replace api"), seen, "m3") == "report"
     assert said == [f"run r1 of {AT} never ended, and its release is asked for: on to 3-m3 first"]
     assert closed == ["ok"]
 
 
 def test_one_for_another_release_is_undone() -> None:
     found, seen, said, closed = settling(current="2-m2")
-    found.settle(killed("replace api"), seen, "m4")
+    assert found.settle(killed("replace api"), seen, "m4") is None
     assert said == [f"run r1 of {AT} never ended (release 3-m3): undoing it first"]
     assert closed == ["undone"]
 
@@ -108,3 +111,18 @@ def test_what_cannot_be_undone_stays_unfinished_where_nothing_replaces_it(verb, 
     assert caught.value.state.startswith("between two releases")
     assert ("lie beside" in caught.value.state) == (begun != "replace bot")
     assert closed == []
+
+
+def test_a_release_that_was_ended_for_another_run_is_told_of_once(monkeypatch) -> None:
+    left: list[str] = []
+    told: list[tuple[str, str]] = []
+    notices = SimpleNamespace(done=lambda report, asked: (report, asked))
+    on = object.__new__(flows.FlowOperation)
+    on._operation, on._host = SimpleNamespace(ended=["report"]), SimpleNamespace(actor="ada")
+    on.teller = SimpleNamespace(
+        by=lambda actor: actor, tell=lambda make: told.append(make(notices))
+    )
+    monkeypatch.setattr(flows, "leave_report", left.append)
+    on._tell_of_others()
+    on._tell_of_others()
+    assert (left, told) == (["report"], [("report", "ada")])
