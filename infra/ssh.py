@@ -90,8 +90,9 @@ class Remote:
     def run(self, script: Script, log: Log | None = None, stdin: bytes = b"") -> Output:
         """Run a script to its end. `log` gets each line of its output as it comes.
 
-        stdin: what it reads, where it reads something. Raises Unreachable when the connection breaks and StepFailed on a time-out. Any
-        exception ends only this side: what the host does meanwhile is the lock's matter.
+        stdin: what it reads, where it reads something. Raises Unreachable when the connection
+        breaks and StepFailed on a time-out. Any exception ends only this side: what the host
+        does meanwhile is the lock's matter.
         """
         limit = script.timeout + 15
         command = f"exec timeout -k 15 {limit} bash -c {shlex.quote(script.text)}"
