@@ -106,6 +106,15 @@ def sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
+def in_state(failure: BaseException, state: str) -> BaseException:
+    """The failure with the state that the server is in now; a defect stays a defect."""
+    if not isinstance(failure, HomeguruError):
+        return failure
+    todo = failure.todo or "correct the cause, then run the same command again"
+    kind = StepFailed if isinstance(failure, Unreachable) else type(failure)
+    return kind(failure.what, where=failure.where, state=state, todo=todo)
+
+
 def as_dict(error: HomeguruError) -> dict[str, Any]:
     """The four parts of an error, for programs."""
     return {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from deployments.adopted import RELEASE
 from deployments.commands.replace import start_stopped
-from deployments.errors import HomeguruError, Locked, StepFailed, Unreachable, sentence
+from deployments.errors import HomeguruError, Locked, StepFailed, in_state, sentence
 from deployments.journal import EXCHANGES
 from deployments.ledger import Revision
 from deployments.observation import Observation
@@ -46,8 +46,6 @@ class Operation:
         self.host = host
         self.registry = registry
         self.recorder = Recorder(host)
-        self.ended: list[Report] = []
-        """How earlier runs ended that this one went on with."""
         self._executor = Executor(host, registry, self.recorder, perform)
         # Made first: what is wrong with it is told before anything is changed.
         copies = off_host(assembly.located, assembly.found_secrets)
@@ -140,7 +138,7 @@ class Operation:
             raise StepFailed(
                 failure.what, where=failure.where,
                 state=f"runs {plan.release}, verified; whether its ledger says so is not known",
-                todo="homeguru status shows it; a deploy undoes what was not recorded, first",
+                todo="homeguru status shows it; a deploy ends or undoes what was not recorded, first",
             ) from None  # fmt: skip
         self._housekeeping.after(planned)
         return report
@@ -158,7 +156,7 @@ class Operation:
         """Go back to the release before and record that; the error that tells both."""
         previous = planned.seen.current
         if not self.recorder.begun:
-            return _told(failure, f"runs {previous}, unchanged" if previous else "untouched")
+            return in_state(failure, f"runs {previous}, unchanged" if previous else "untouched")
         if isinstance(failure, Locked):
             return failure
         self.host.log(f"undoing: back to {previous or 'nothing'}")
@@ -180,7 +178,7 @@ class Operation:
             state += f"; the database stays at revision {revision.after}"
         if self.recorder.beside:
             state += f"; {kept_beside(self.recorder.beside)}"
-        return _told(failure, state)
+        return in_state(failure, state)
 
     def _back(self, planned: Planned) -> None:
         if not self.host.connected:
@@ -208,17 +206,19 @@ class Operation:
             "it undoes what is unfinished, then starts anew",
         )  # fmt: skip
 
-    def recover(self, seen: Observation, manifest: str = "") -> Observation:
+    def recover(self, seen: Observation, manifest: str = "") -> tuple[Observation, list[Report]]:
         """Settle what earlier runs left unfinished, and record that; then look again.
 
         manifest: what is to be deployed: a run that was on the way there is gone on with.
+        Returns also how those ended.
         """
+        ended = []
         for unfinished in seen.unfinished:
             if report := self._recovery.settle(unfinished, seen, manifest):
-                self.ended.append(report)
+                ended.append(report)
             self.recorder = self._executor.recorder = Recorder(self.host)
             seen = self.observe()
-        return seen
+        return seen, ended
 
     # -- verifying ------------------------------------------------------------------
 
@@ -245,12 +245,3 @@ class Operation:
                 todo=f"homeguru logs SERVICE --env {name}; "
                 f"homeguru deploy --env {name} takes drift back",
             )  # fmt: skip
-
-
-def _told(failure: BaseException, state: str) -> BaseException:
-    """The failure with the state that the server is in now; a defect stays a defect."""
-    if not isinstance(failure, HomeguruError):
-        return failure
-    todo = failure.todo or "correct the cause, then run the same command again"
-    kind = StepFailed if isinstance(failure, Unreachable) else type(failure)
-    return kind(failure.what, where=failure.where, state=state, todo=todo)

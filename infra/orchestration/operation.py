@@ -122,16 +122,15 @@ class FlowOperation:
         as_task("connect and lock", self._operation.lock, retries=2)
         self.seen = as_task("observe", self._operation.observe)
         if self.seen.unfinished:
-            self.seen = self._operation.recover(self.seen, self._wanted)
-            self._tell_of_others()
+            self.seen, ended = self._operation.recover(self.seen, self._wanted)
+            self._tell_of(ended)
         self.seen = self._operation.with_database(self.seen)
 
-    def _tell_of_others(self) -> None:
+    def _tell_of(self, ended: list[Report]) -> None:
         """Runs that died can tell nobody that their release is there after all."""
-        for report in self._operation.ended:
+        for report in ended:
             leave_report(report)
             self._tell_done(report)
-        self._operation.ended.clear()
 
     def plan_release(self, manifest: Manifest, *, update_infrastructure: bool) -> Planned:
         """Plan the way to a published release."""

@@ -113,16 +113,15 @@ def test_what_cannot_be_undone_stays_unfinished_where_nothing_replaces_it(verb, 
     assert closed == []
 
 
-def test_a_release_that_was_ended_for_another_run_is_told_of_once(monkeypatch) -> None:
+def test_a_release_that_was_ended_for_another_run_is_told_of(monkeypatch) -> None:
     left: list[str] = []
     told: list[tuple[str, str]] = []
     notices = SimpleNamespace(done=lambda report, asked: (report, asked))
     on = object.__new__(flows.FlowOperation)
-    on._operation, on._host = SimpleNamespace(ended=["report"]), SimpleNamespace(actor="ada")
+    on._host = SimpleNamespace(actor="ada")
     on.teller = SimpleNamespace(
         by=lambda actor: actor, tell=lambda make: told.append(make(notices))
     )
     monkeypatch.setattr(flows, "leave_report", left.append)
-    on._tell_of_others()
-    on._tell_of_others()
+    on._tell_of(["report"])
     assert (left, told) == (["report"], [("report", "ada")])

@@ -37,7 +37,7 @@ def main(verb: str, stop: str, word: str = "", environment: str = "sandbox") -> 
             work.lock()
             seen = work.observe()
             if seen.unfinished:
-                seen = work.recover(seen, word if verb == "deploy" else "")
+                seen, _ = work.recover(seen, word if verb == "deploy" else "")
             seen = work.with_database(seen)
             planned = _planned(work, verb, word, seen)
             print(json.dumps([s.name for s in planned.plan.steps]), flush=True)
