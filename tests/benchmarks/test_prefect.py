@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -25,6 +24,7 @@ from tests.benchmarks.document import write_section
 from tests.benchmarks.many import application, environment
 from tests.benchmarks.runs import created, prefect_api, register_again, until_completed
 from tests.e2e.conftest import ROOT, World, git, say
+from tests.e2e.control_plane.control import after_creation
 from tests.e2e.faults.beside import Deployer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
@@ -57,9 +57,9 @@ def test_prefect(world: World, state: Path) -> None:
 
     idle = burnt(state, IDLE)
     with prefect_api(world) as client:
-        add_runs(add, "process worker", [Timed.of(client, "verify/verify") for _ in range(TIMES)])
+        add_runs(add, "process worker", [timed(client, "verify/verify") for _ in range(TIMES)])
         with served(world, state):
-            add_runs(add, "serve", [Timed.of(client, "verify/served") for _ in range(TIMES)])
+            add_runs(add, "serve", [timed(client, "verify/served") for _ in range(TIMES)])
         release = world.ok("status", "--env", "small")["release"].partition("-")[2]
         whole, without = [], []
         for _ in range(TIMES):
@@ -80,33 +80,20 @@ def test_prefect(world: World, state: Path) -> None:
     say(text)
 
 
-class Timed:
+def timed(client: httpx.Client, deployment: str) -> dict[str, float]:
     """Seconds from a run's creation to each of its states."""
-
-    def __init__(self, after: dict[str, float]) -> None:
-        self.after = after
-
-    @classmethod
-    def of(cls, client: httpx.Client, deployment: str) -> Timed:
-        run = created(client, deployment, "small")
-        until_completed(client, run["id"])
-        states = client.get("/flow_run_states/", params={"flow_run_id": run["id"]}).json()
-        began = datetime.fromisoformat(run["created"])
-        return cls(
-            {
-                s["type"]: (datetime.fromisoformat(s["timestamp"]) - began).total_seconds()
-                for s in states
-            }
-        )
+    run = created(client, deployment, "small")
+    until_completed(client, run["id"])
+    states = client.get("/flow_run_states/", params={"flow_run_id": run["id"]}).json()
+    return after_creation(run, states)
 
 
-def add_runs(add: Callable[[str, list[float]], None], how: str, runs: list[Timed]) -> None:
-    add(f"{how}: created to picked up", [r.after["PENDING"] for r in runs])
-    add(f"{how}: created to Running", [r.after["RUNNING"] for r in runs])
-    add(
-        f"{how}: Running to the end of a look",
-        [r.after["COMPLETED"] - r.after["RUNNING"] for r in runs],
-    )
+def add_runs(
+    add: Callable[[str, list[float]], None], how: str, runs: list[dict[str, float]]
+) -> None:
+    add(f"{how}: created to picked up", [run["Pending"] for run in runs])
+    add(f"{how}: created to Running", [run["Running"] for run in runs])
+    add(f"{how}: Running to the end of a look", [run["Completed"] - run["Running"] for run in runs])
 
 
 @contextmanager

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ from tests.e2e.faults.beside import Deployer
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
 ROWS = 1_600_000
 TIMES = 3
+PSQL = "docker exec homeguru-postgres-1 psql -U postgres -XAtq"
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +123,7 @@ def test_a_run_after_a_killed_one(world: World, releases) -> None:
         normal += [deploy(world, after), deploy(world, before)]
         killed = Deployer(world, "deploy", "replace bot", after)
         assert killed.stands("replace bot"), killed.text
-        os.killpg(killed.process.pid, signal.SIGKILL)
-        killed.end()
+        killed.kill()
         again.append(deploy(world, after))
         deploy(world, before)
     took, usual = median(again), median(normal)
@@ -192,9 +190,6 @@ def test_backup_and_restore_against_plain(world: World, releases) -> None:
             f"{size / 1e6 / median(plain):.0f} MB/s, ratio {median(ratios):.2f} "
             f"({min(ratios):.2f} to {max(ratios):.2f})"
         )
-
-
-PSQL = "docker exec homeguru-postgres-1 psql -U postgres -XAtq"
 
 
 def plain_copy(world: World) -> tuple[float, float]:

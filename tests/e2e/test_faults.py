@@ -5,8 +5,6 @@ Ctrl-C is in test_story, the registry and the network are in test_wrong_input; `
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -43,8 +41,7 @@ def test_what_a_killed_deploy_has_done_is_not_done_twice(matrix: Matrix) -> None
     world, before = matrix.world, len(matrix.world.ledger())
     killed = matrix.deployer("deploy", "replace bot")
     assert killed.stands("replace bot"), killed.text
-    os.killpg(killed.process.pid, signal.SIGKILL)
-    killed.end()
+    killed.kill()
     replaced = world.containers()["api"]
     again = matrix.run("deploy")
     assert "its release is asked for: on to" in again.text

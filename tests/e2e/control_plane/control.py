@@ -119,11 +119,7 @@ class Control:
     def waits(self, run: str) -> dict[str, float]:
         """Seconds from a run's creation to each of its states."""
         states = self.get(f"/flow_run_states/?flow_run_id={run}")
-        began = datetime.fromisoformat(self.get(f"/flow_runs/{run}")["created"])
-        return {
-            s["name"]: (datetime.fromisoformat(s["timestamp"]) - began).total_seconds()
-            for s in states
-        }
+        return after_creation(self.get(f"/flow_runs/{run}"), states)
 
     def settled(self, run: str) -> None:
         """What must hold after whatever happened: it ended, the slot is free, a deploy converges."""
@@ -139,6 +135,14 @@ class Control:
         assert (again.code, again.json["changed"]) == (0, False), again.stderr
         state = self.get(f"/flow_runs/{run}")["state"]
         print(f"then: ended {ended:.0f} s ({state['name']}), slot free {freed:.0f} s")
+
+
+def after_creation(run: dict[str, Any], states: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds from a run's creation to each of its states, by the state's name."""
+    began = datetime.fromisoformat(run["created"])
+    return {
+        s["name"]: (datetime.fromisoformat(s["timestamp"]) - began).total_seconds() for s in states
+    }
 
 
 def inspect(container: str) -> dict[str, Any]:

@@ -52,13 +52,18 @@ class Deployer:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 
+    def kill(self) -> None:
+        """SIGKILL, and waited for: nothing of it is left to say or do."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._thread.join(5)
+
     def end(self) -> int | None:
         """Its exit code; None when it had to be killed."""
         try:
             code = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            self.kill()
             return None
         finally:
             self._thread.join(5)

@@ -207,7 +207,7 @@ class Matrix:
         return docker("exec", self.world.info.server, "bash", "-c", script, timeout=120)
 
     def _sigkill(self, deployer: Deployer) -> None:
-        os.killpg(deployer.process.pid, signal.SIGKILL)
+        deployer.kill()
 
     def _ctrl_c(self, deployer: Deployer) -> None:
         os.kill(deployer.process.pid, signal.SIGINT)

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 
@@ -112,8 +110,7 @@ def test_a_deployer_that_is_killed_in_mid_replace(world: World, users: Users, re
         count = "docker ps -q --filter label=com.docker.compose.service=api | wc -l"
         while world.on_server(count).strip() != "2":
             time.sleep(0.1)
-        os.killpg(killed.process.pid, signal.SIGKILL)
-        killed.end()
+        killed.kill()
         deploy(world, wanted)
         return ""
 
