@@ -115,7 +115,7 @@ def _unrecorded(run: Run) -> str:
     if run.changed:
         return "it says that it changed the host, whose ledger does not have it"
     if run.state == "CRASHED":
-        return "it died; the next run undoes what it left and records that"
+        return "it died; the next run finishes or undoes what it left, and records that"
     return ""
 
 

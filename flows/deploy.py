@@ -16,7 +16,7 @@ def deploy(
 
     Each step is a task run. When one fails after the first change, what ran before is
     undone and the run fails with both facts. Resuming is the journal's business, not
-    Prefect's: an unfinished run is undone by the next one, so this flow never retries.
+    Prefect's: the next run finishes or undoes this one, so this flow never retries.
 
     Args:
         environment: Where to deploy.

@@ -71,7 +71,7 @@ def stop(runner: Runner, say: Say) -> None:
     if api is None:
         text = (
             "The job was cancelled. What it left unfinished on the server, "
-            "the next run undoes first."
+            "the next run finishes or undoes first."
         )
         say(text)
         runner.summary(text)

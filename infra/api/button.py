@@ -115,7 +115,7 @@ class Press:
         if state["type"] == "CANCELLED":
             raise Cancelled(
                 "the run was cancelled", where=self.page, state=_unsure(self.verb),
-                todo="homeguru status; a deploy undoes what is unfinished, first",
+                todo="homeguru status; a deploy finishes or undoes what it left, first",
             )  # fmt: skip
         if left and "error" in left:
             raise from_dict(left)
@@ -123,7 +123,7 @@ class Press:
             raise HomeguruError(
                 f"the run's process died: {state.get('message') or 'no reason given'}",
                 where=self.page, state=_unsure(self.verb),
-                todo="press again: the next run undoes what this one left unfinished",
+                todo="press again: the next run finishes or undoes what this one left",
             )  # fmt: skip
         raise HomeguruError(
             str(state.get("message") or "the run failed"), where=self.page, state=_unsure(self.verb),
