@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from deployments.ledger import FIRST, Line
+from infra.api.client import PrefectApi
 from infra.sandbox.client import docker
 from infra.sandbox.sandbox import SandboxInfo
 from tests.benchmarks.document import write_section
 from tests.benchmarks.many import application, environment
-from tests.benchmarks.runs import created, made, prefect_api, register_again, until_completed
+from tests.benchmarks.runs import created, register_again, until_completed
 from tests.e2e.conftest import World, git, say, world_in, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
@@ -145,14 +146,14 @@ def test_environments_verified_at_once(ten: Path, world_with_runs: World) -> Non
     for name in names:
         world.ok("release", "--env", name, "--source", str(ten))
     rows = [["environments at once", "all verified after", "one run, longest"]]
-    with prefect_api(world) as client:
-        for many in (1, 10):
-            began = time.monotonic()
-            runs = [created(client, "verify/verify", name)["id"] for name in names[:many]]
-            ended = [until_completed(client, run) for run in runs]
-            took = time.monotonic() - began
-            longest = max(e["total_run_time"] for e in ended)
-            rows.append([str(many), f"{took:.1f}", f"{longest:.1f}"])
+    api = PrefectApi(world.api)
+    for many in (1, 10):
+        began = time.monotonic()
+        runs = [created(api, "verify/verify", name)["id"] for name in names[:many]]
+        ended = [until_completed(api, run) for run in runs]
+        took = time.monotonic() - began
+        longest = max(e["total_run_time"] for e in ended)
+        rows.append([str(many), f"{took:.1f}", f"{longest:.1f}"])
     written("environments", rows)
 
 
@@ -165,15 +166,15 @@ def test_runs_in_the_history(world_with_runs: World) -> None:
     words = {**VERBS, "no-change deploy": ("deploy", release.partition("-")[2])}
     del words["plan"]
     rows, there = [["flow runs", *words]], 0
-    with prefect_api(world) as client:
-        flow = client.post("/flows/", json={"name": "deploy"}).json()["id"]
-        for many in (0, 100, 1000):
-            for _ in range(many - there):
-                state = {"type": "COMPLETED", "name": "Completed"}
-                run = {"flow_id": flow, "state": state, "parameters": {"environment": "another"}}
-                made(client, "/flow_runs/", run)
-            there = many
-            rows.append([str(many), *[least(lambda w=w: ok(world, *w)) for w in words.values()]])
+    api = PrefectApi(world.api)
+    flow = api.post("/flows/", {"name": "deploy"})["id"]
+    for many in (0, 100, 1000):
+        for _ in range(many - there):
+            state = {"type": "COMPLETED", "name": "Completed"}
+            run = {"flow_id": flow, "state": state, "parameters": {"environment": "another"}}
+            api.post("/flow_runs/", run)
+        there = many
+        rows.append([str(many), *[least(lambda w=w: ok(world, *w)) for w in words.values()]])
     written("runs", rows)
 
 

@@ -18,11 +18,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from infra.api.client import PrefectApi
 from infra.prefect_local import LocalPrefect
 from infra.sandbox.sandbox import SandboxInfo
 from tests.benchmarks.document import write_section
 from tests.benchmarks.many import application, environment
-from tests.benchmarks.runs import created, prefect_api, register_again, until_completed
+from tests.benchmarks.runs import created, register_again, until_completed
 from tests.e2e.conftest import ROOT, World, git, say
 from tests.e2e.control_plane.control import after_creation
 from tests.e2e.faults.beside import Deployer
@@ -56,15 +57,15 @@ def test_prefect(world: World, state: Path) -> None:
         rows.append([what, f"{statistics.median(took):.2f}", f"{max(took):.2f}"])
 
     idle = burnt(state, IDLE)
-    with prefect_api(world) as client:
-        add_runs(add, "process worker", [timed(client, "verify/verify") for _ in range(TIMES)])
-        with served(world, state):
-            add_runs(add, "serve", [timed(client, "verify/served") for _ in range(TIMES)])
-        release = world.ok("status", "--env", "small")["release"].partition("-")[2]
-        whole, without = [], []
-        for _ in range(TIMES):
-            without.append(seconds(lambda: plain(world, release)))
-            whole.append(seconds(lambda: world.ok("deploy", release, "--env", "small")))
+    api = PrefectApi(world.api)
+    add_runs(add, "process worker", [timed(api, "verify/verify") for _ in range(TIMES)])
+    with served(world, state):
+        add_runs(add, "serve", [timed(api, "verify/served") for _ in range(TIMES)])
+    release = world.ok("status", "--env", "small")["release"].partition("-")[2]
+    whole, without = [], []
+    for _ in range(TIMES):
+        without.append(seconds(lambda: plain(world, release)))
+        whole.append(seconds(lambda: world.ok("deploy", release, "--env", "small")))
     add("deploy without a change, without Prefect: the whole process", without)
     add("the same as a flow in this process, Prefect's server beside", whole)
     add("importing the flow", [seconds(lambda: imported("flows.deploy")) for _ in range(TIMES)])
@@ -80,11 +81,11 @@ def test_prefect(world: World, state: Path) -> None:
     say(text)
 
 
-def timed(client: httpx.Client, deployment: str) -> dict[str, float]:
+def timed(api: PrefectApi, deployment: str) -> dict[str, float]:
     """Seconds from a run's creation to each of its states."""
-    run = created(client, deployment, "small")
-    until_completed(client, run["id"])
-    states = client.get("/flow_run_states/", params={"flow_run_id": run["id"]}).json()
+    run = created(api, deployment, "small")
+    until_completed(api, run["id"])
+    states = api.get("/flow_run_states/", flow_run_id=run["id"])
     return after_creation(run, states)
 
 

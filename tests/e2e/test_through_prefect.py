@@ -5,30 +5,31 @@ from __future__ import annotations
 import json
 import time
 
-import httpx
 import pytest
+
+from infra.api.client import PrefectApi
 
 pytestmark = pytest.mark.e2e
 
 
 class Api:
-    """The few calls that a person's clicks make."""
+    """The few calls that a person's clicks make; again, as a person clicks, when SQLite is locked."""
 
-    def __init__(self, base: str) -> None:
-        self._client = httpx.Client(base_url=base, timeout=30, trust_env=False)
+    def __init__(self, url: str) -> None:
+        self._api = PrefectApi(url)
 
     def deployments(self) -> list[dict]:
-        return self._client.post("/deployments/filter", json={}).json()
+        return self._api.post("/deployments/filter")
 
     def run(self, verb: str, parameters: dict, seconds: float = 300) -> dict:
         """Create a run and wait for its end; the run with `picked_up` and `running` seconds."""
-        found = self._client.get(f"/deployments/name/{verb}/{verb}").json()
+        found = self._api.get(f"/deployments/name/{verb}/{verb}")
         begin = time.monotonic()
         path = f"/deployments/{found['id']}/create_flow_run"
-        created = self._client.post(path, json={"parameters": parameters}).json()
+        created = self._api.post(path, {"parameters": parameters})
         after: dict[str, float] = {}
         while time.monotonic() - begin < seconds:
-            run = self._client.get(f"/flow_runs/{created['id']}").json()
+            run = self._api.get(f"/flow_runs/{created['id']}")
             after.setdefault(run["state"]["name"], time.monotonic() - begin)
             if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
                 return {**run, "after": after}
@@ -38,13 +39,13 @@ class Api:
     def tasks(self, run: dict) -> dict[str, str]:
         """Task run's name to its state, of one flow run."""
         body = {"flow_runs": {"id": {"any_": [run["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"}
-        found = self._client.post("/task_runs/filter", json=body).json()
+        found = self._api.post("/task_runs/filter", body)
         return {task["name"]: task["state"]["type"] for task in found}
 
     def artifacts(self, run: dict) -> dict[str, str]:
         """Artifact's key to its data, of one flow run."""
         body = {"flow_runs": {"id": {"any_": [run["id"]]}}}
-        found = self._client.post("/artifacts/filter", json=body).json()
+        found = self._api.post("/artifacts/filter", body)
         return {artifact["key"]: artifact["data"] for artifact in found}
 
 
