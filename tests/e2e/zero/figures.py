@@ -73,6 +73,22 @@ class Stretch:
         return ", ".join(f"{many} x {what}" for what, many in counted.most_common(5))
 
 
+def without_poller(
+    polls: list[tuple[float, float | None]], begin: float, end: float, now: float
+) -> float:
+    """The longest time without a poll of those that began between begin and end, seconds.
+
+    polls: when each began and ended, None while it lasts. A gap that is open at `end` lasts on.
+    """
+    last, longest = begin, 0.0
+    for started, ended in sorted(polls, key=lambda poll: poll[0]):
+        if last >= end:
+            break
+        longest = max(longest, min(started, now) - last)
+        last = max(last, now if ended is None else ended)
+    return max(longest, now - last) if last < end else longest
+
+
 @dataclass(frozen=True)
 class Taken:
     """One way that a release can take, and what its users saw of it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from tests.e2e.conftest import ROOT, World, say
-from tests.e2e.zero.figures import Stretch, Taken, read
+from tests.e2e.zero.figures import Stretch, Taken, read, without_poller
 
 CALM = 6.0
 """Seconds of load before and after each path, to compare with."""
@@ -110,13 +110,7 @@ class Users:
         """The longest time in which no bot asked for updates, seconds."""
         url = f"{self.world.info.telegram_control_url}/_polls"
         polls = httpx.get(url, params={"token": self._token}, trust_env=False).json()
-        last, longest = begin, 0.0
-        for started, ended in sorted(polls):
-            if (ended or end) < begin or started > end:
-                continue
-            longest = max(longest, started - last)
-            last = max(last, ended or end)
-        return longest
+        return without_poller(polls, begin, end, time.time())
 
     def conflicts(self) -> int:
         """How often two bots asked at a time."""
