@@ -21,7 +21,7 @@ no_backup() {
   fail "PostgreSQL cannot read the backup that it wrote"
 }
 back_up() {
-  local described=$1 at id file server what
+  local described=$1 at id file postgres what
   at=$(now)
   id=$(tr -d ':-' <<< "$at")
   mkdir -p backups
@@ -30,21 +30,23 @@ back_up() {
   for file in backups/*.dump; do [ -e "${file%.dump}.json" ] || rm -f "$file"; done
   file=backups/$id.dump
   [ ! -e "$file" ] || fail "backup $id is there already"
-  server=$(sql_in "$name" <<< 'SHOW server_version' | cut -d' ' -f1)
-  what=$(contents "$name")
+  postgres=$(container)
+  what=$(contents "$name" -v versioned=1)
   # Read to its end as it is written: the list of contents stands at the beginning, and knows
   # nothing of a cut tail. The checksum afterwards is of what the disk holds.
-  docker exec "$(container)" pg_dump -U "$superuser" -d "$name" --format=custom | tee "$file.part" |
-    docker exec -i "$(container)" pg_restore -f /dev/null || no_backup "${PIPESTATUS[@]}"
+  docker exec "$postgres" pg_dump -U "$superuser" -d "$name" --format=custom | tee "$file.part" |
+    docker exec -i "$postgres" pg_restore -f /dev/null || no_backup "${PIPESTATUS[@]}"
   described=${described//@ID@/$id}
   described=${described//@RUN@/$HOMEGURU_RUN}
   described=${described//@AT@/$at}
-  described=${described//@SERVER@/$server}
+  described=${described//@SERVER@/$(head -n 1 <<< "$what" | cut -d' ' -f1)}
   described=${described//\"@BYTES@\"/$(stat -c %s "$file.part")}
   described=${described//@SHA256@/$(sha256sum < "$file.part" | cut -c1-64)}
   sync "$file.part" 2>/dev/null || sync
   mv -f "$file.part" "$file"
-  printf '%s\n' "${described//\"@CONTENTS@\"/$what}" > "backups/$id.json.part"
+  # Quoted, for a `&` in a table's name: bash 5.2 takes it for what was found, as sed does.
+  described=${described//\"@CONTENTS@\"/"${what#*$'\n'}"}
+  printf '%s\n' "$described" > "backups/$id.json.part"
   mv -f "backups/$id.json.part" "backups/$id.json"
   if [ "$2" = restore ]; then drill "$id" "$(sha256sum < "$file" | cut -c1-64)" "$3"; fi
   say "@backup $id $(stat -c %s "$file")"

@@ -71,7 +71,8 @@ answers() {
   done
 }
 restore() {
-  local id=$1 sum=$2 aside=${name}_aside_${HOMEGURU_RUN:0:8}
+  local id=$1 sum=$2 aside=${name}_aside_${HOMEGURU_RUN:0:8} postgres
+  postgres=$(container)
   if there "$aside"; then say "already restored"; else
     load "$id" "$sum" "${name}_restoring"
     (exchange "${name}_restoring" "$aside") || { drop "${name}_restoring"; exit 20; }

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from deployments.commands.quote import call, join
 
 _DATABASE = r"""
-container() { ids "$service" | head -n 1; }
+# `postgres` is set where one script asks it often: each look is a call of the engine.
+container() { if [ -n "${postgres:-}" ]; then say "$postgres"; else ids "$service" | head -n 1; fi; }
 # SQL comes on stdin: psql fills names in as :"db" there, quoted by itself, and not in -c.
 sql_in() {
   local database=$1
   shift
   docker exec -i "$(container)" psql -U "$superuser" -d "$database" -v db="$name" "$@" -XAtq -v ON_ERROR_STOP=1
 }
-# Every table with its rows, counted, and its counters, as one line of JSON.
+# Every table with its rows, counted, and its counters, as one line of JSON; with
+# `-v versioned=1`, a line with the server's version before it.
 contents() {
-  sql_in "$1" <<'SQL' | tr -d '\n'
+  sql_in "$@" <<'SQL'
+\if :{?versioned}
+\echo :SERVER_VERSION_NAME
+\endif
 SELECT coalesce(string_agg(format('SELECT %L AS t, count(*) AS n FROM %I.%I',
     schemaname || '.' || relname, schemaname, relname), ' UNION ALL '),
   'SELECT NULL AS t, 0 AS n WHERE false') AS counts FROM pg_stat_user_tables \gset

@@ -11,7 +11,7 @@ from deployments.commands.exchange import bring_back
 from deployments.commands.postgres import On
 from deployments.commands.prelude import prelude
 
-DESCRIBED = '{"id":"@ID@","bytes":"@BYTES@","sha256":"@SHA256@","contents":"@CONTENTS@"}'
+DESCRIBED = '{"id":"@ID@","server":"@SERVER@","bytes":"@BYTES@","sha256":"@SHA256@","contents":"@CONTENTS@"}'
 DUMP = "seq 200000"
 READ = "cat > read"
 
@@ -22,8 +22,8 @@ def _run(shell, *, dump: str = DUMP, read: str = READ):
         f"""case "$*" in
         *pg_dump*) {dump} ;;
         *pg_restore*) {read} ;;
-        *psql*) grep -q server_version && echo 16.4 || echo '{{"tables": 1}}' ;;
-        ps*) echo postgres ;;
+        *versioned=1*) printf '%s\\n' '16.4 (Debian 16.4-1)' '{{"public.a & b": 1}}' ;;
+        ps*) echo looked >> looks; echo postgres ;;
         esac""",
     )
     text = "export HOMEGURU_RUN=run\n"
@@ -42,9 +42,11 @@ def test_what_is_written_is_what_was_read_to_its_end(shell):
     assert dump.read_text() == shell.read("read")
     described = json.loads(dump.with_suffix(".json").read_text())
     assert (described["bytes"], described["id"]) == (dump.stat().st_size, dump.stem)
-    assert described["contents"] == {"tables": 1}
+    assert described["server"] == "16.4"
+    assert described["contents"] == {"public.a & b": 1}
     assert len(described["sha256"]) == 64
     assert done.stdout.splitlines()[-1] == f"@backup {dump.stem} {dump.stat().st_size}"
+    assert shell.read("looks") == "looked\n"
 
 
 @pytest.mark.parametrize(

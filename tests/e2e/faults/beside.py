@@ -76,3 +76,9 @@ class Deployer:
     @property
     def steps(self) -> list[str]:
         return next((json.loads(x) for x in self.lines if x.startswith('["')), [])
+
+    @property
+    def took(self) -> dict[str, float]:
+        """Seconds of each step of a run that ended well."""
+        took: dict[str, float] = json.loads(self.lines[-1])["took"]
+        return took

@@ -44,9 +44,8 @@ def main(verb: str, stop: str, word: str = "", environment: str = "sandbox") -> 
             if stop == PLAN:
                 return 0
             report = work.carry_out(planned)
-            print(
-                json.dumps({"release": report.plan.release, "seconds": report.seconds}), flush=True
-            )
+            took = {s.step: s.seconds for s in report.steps}
+            print(json.dumps({"release": report.plan.release, "took": took}), flush=True)
             return 0
     except HomeguruError as error:
         print(f"{type(error).__name__}: {error}", flush=True)
