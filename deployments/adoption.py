@@ -20,6 +20,9 @@ from deployments.stack import Service, Stack
 from deployments.survey import Found, Survey
 from deployments.xdeploy import Deploy
 
+OLDEST = 13
+"""PostgreSQL's major version: DROP DATABASE ... WITH (FORCE) is of it."""
+
 
 @dataclass(frozen=True)
 class Adopting:
@@ -138,6 +141,12 @@ class Adopting:
                 f"the Compose file's database is service {database.service}, and here run {names}",
                 "give the service in a Compose file of your own (`compose` of the environment) "
                 "the name that it has here",
+            )]  # fmt: skip
+        if self.survey.major.isdigit() and int(self.survey.major) < OLDEST:
+            return [(
+                f"PostgreSQL {self.survey.major} runs, and {OLDEST} is the oldest whose backups can be "
+                "restored from here",
+                f"bring the data to PostgreSQL {OLDEST} or newer first",
             )]  # fmt: skip
         _, target = self._volume(database.service)
         kinds = [kind for kind, _, inside in found.mounts if inside == target]

@@ -110,7 +110,11 @@ class DatabasePlan:
     def _set_aside(self) -> str:
         """The run that set a database aside and never ended; empty when none did."""
         run = self.request.unfinished
-        return run if run and (self.request.exchanged or run[:8] in self.seen.aside) else ""
+        return (
+            run
+            if run and (self.request.exchanged or f"aside_{run[-12:]}" in self.seen.aside)
+            else ""
+        )
 
     @property
     def _exchanged(self) -> bool:

@@ -9,11 +9,15 @@ from deployments.commands import backup, database, exchange
 from deployments.commands import replace as replacing
 from deployments.commands.postgres import On
 from deployments.commands.quote import Script
+from deployments.errors import WrongUse
 from deployments.ledger import canonical
 from deployments.migration import Migration
 from deployments.observation import Observation
 from deployments.plan import Step
 from deployments.target import Target
+
+LONGEST = 40
+"""Bytes of a database's name: PostgreSQL cuts a name at 63, and `_undone_<run>_2` comes after it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class DatabaseSteps:
         trial: the migration's SQL on the host, tried where the backup is restored to verify it.
         """
         size, verify = self.seen.database_bytes, self.target.environment.backup.verify
-        script = backup.back_up(self.on, self._described(reason), verify, _patience(size), trial)
+        script = backup.back_up(self.on, self._described(reason), verify, patience(size), trial)
         words = {n: f"before the {n}" for n in ("migration", "restore")}
         said = {**words, "adoption": "before the first deploy"}.get(reason, reason)
         said += ", which is tried on it" if trial else ""
@@ -67,19 +71,19 @@ class DatabaseSteps:
 
     def set_aside(self) -> Step:
         """A copy of the database under the run's name: the way back until the run is recorded."""
-        script = exchange.copy_aside(self.on, _patience(self.seen.database_bytes))
+        script = exchange.copy_aside(self.on, patience(self.seen.database_bytes))
         return Step("set database aside", "a copy, until this run is recorded", script)
 
     def restore_backup(self, chosen: Backup) -> Step:
         """A backup in the database's place; the one before is set aside."""
         script = exchange.restore(
-            self.on, chosen.id, chosen.sha256, chosen.revision or "-", _patience(chosen.bytes * 5)
+            self.on, chosen.id, chosen.sha256, chosen.revision or "-", patience(chosen.bytes * 5)
         )  # fmt: skip
         return Step("restore database", f"backup {chosen.id}, revision {chosen.revision}", script)
 
     def drill(self, chosen: Backup) -> Step:
         """A backup restored beside the database, and dropped again: does it restore?"""
-        script = exchange.drill(self.on, chosen.id, chosen.sha256, _patience(chosen.bytes * 5))
+        script = exchange.drill(self.on, chosen.id, chosen.sha256, patience(chosen.bytes * 5))
         return Step("drill", f"backup {chosen.id}, restored beside the database", script)
 
     def bring_back(self, run: str) -> Step:
@@ -101,9 +105,14 @@ class DatabaseSteps:
         """The database that its scripts are about."""
         wanted = self.target.stack.deploy.database
         assert wanted is not None
-        return On(
-            wanted.service, self.target.value(wanted.superuser), self.target.value(wanted.name)
-        )
+        name = self.target.value(wanted.name)
+        if len(name.encode()) > LONGEST:
+            raise WrongUse(
+                f"the database's name has more than {LONGEST} bytes: {name}",
+                where=f"environment {self.target.environment.name}", state="unchanged",
+                todo="PostgreSQL would cut the names of what is put beside it: rename it",
+            )  # fmt: skip
+        return On(wanted.service, self.target.value(wanted.superuser), name)
 
     def migrate(self, migration: Migration | None, since: str | None) -> Step:
         """The migration since a revision, in a one-off container of the target's image."""
@@ -130,7 +139,7 @@ class DatabaseSteps:
         )  # fmt: skip
 
 
-def _patience(size: int) -> int:
+def patience(size: int) -> int:
     """Seconds for work on so many bytes: ten minutes, and a minute more for each 100 MB."""
     return 600 + size // 1_600_000
 

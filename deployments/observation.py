@@ -45,7 +45,8 @@ class Observation:
     backups: tuple[Backup, ...] = ()
     """Oldest first."""
     aside: tuple[str, ...] = ()
-    """First eight characters of runs that set a database aside."""
+    """Databases that runs left beside it, by the end of their names: `aside_<the run's last twelve>`,
+    `restoring`, `drill`."""
     undone: tuple[str, ...] = ()
     """Databases that an undo took out, with the rows that were written meanwhile."""
     releases: tuple[str, ...] = ()
@@ -131,7 +132,7 @@ def read_observation(output: str) -> Observation:
         unfinished=_unfinished(found),
         database_bytes=_bytes(found.get("database", "")),
         aside=tuple(re.findall(r"^@aside (\w+)$", found.get("database", ""), re.M)),
-        undone=tuple(re.findall(r"^@undone (\S+)$", found.get("database", ""), re.M)),
+        undone=tuple(re.findall(r"^@undone (.+)$", found.get("database", ""), re.M)),
         backups=read_backups(found.get("backups", "")),
         releases=_releases(found.get("releases", "")),
         journals=int(facts.get("journals") or 0),

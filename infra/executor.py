@@ -105,7 +105,7 @@ class Executor:
                 _, after = (None if w == "-" else w for w in text.split()[1:3])
                 self.recorder.changed_to(after)
             if text.startswith("@brought-back "):
-                self.recorder.beside = text.split()[1]
+                self.recorder.beside = text.partition(" ")[2]
                 self.recorder.changed_to(self.recorder.revision.before)
             if text.startswith("@backup "):
                 _, id_, size = text.split()

@@ -15,7 +15,7 @@ from deployments.changes import migration_due
 from deployments.commands import database, images, postgres
 from deployments.commands.prelude import prelude
 from deployments.commands.quote import Script, join
-from deployments.database_steps import DatabaseSteps
+from deployments.database_steps import DatabaseSteps, patience
 from deployments.datachange import KEEP, Choice, DataChange
 from deployments.errors import Refused, StepFailed
 from deployments.ledger import Line
@@ -193,8 +193,9 @@ class Judge:
     def _losses(
         self, chosen: Backup, target: Target, seen: Observation
     ) -> tuple[backups.Loss, ...]:
-        script = Script(postgres.read_contents(DatabaseSteps(target, seen).on), timeout=300)
-        now = Contents.model_validate(json.loads(self._read((script,), timeout=300)))
+        timeout = patience(seen.database_bytes)
+        script = Script(postgres.read_contents(DatabaseSteps(target, seen).on), timeout=timeout)
+        now = Contents.model_validate(json.loads(self._read((script,), timeout=timeout)))
         return tuple(backups.losses(chosen.contents, now))
 
     def _same_major(self, chosen: Backup, target: Target, seen: Observation) -> None:

@@ -165,7 +165,7 @@ class OffHost:
                     pyrage.encrypt_io(source, out, [recipient(self.recipient)])
             self.store.put(name, file)
             described = Path(folder) / "json"
-            described.write_text(backup.model_dump_json())
+            described.write_text(backup.model_dump_json() + "\n")
             self.store.put(f"{backup.id}.json", described)
         return name
 

@@ -104,8 +104,8 @@ def roles_sql(*, database: str, owner: str, application: str) -> str:
     """
     own, app, base = _identifier(owner), _identifier(application), _identifier(database)
     return f"""\
-\\getenv owner_password OWNER_PASSWORD
-\\getenv application_password APPLICATION_PASSWORD
+\\set owner_password `printf %s "$OWNER_PASSWORD"`
+\\set application_password `printf %s "$APPLICATION_PASSWORD"`
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';
 SET log_min_duration_statement = -1;

@@ -26,9 +26,30 @@ create_like() {
 DROP DATABASE IF EXISTS :"new" WITH (FORCE);
 SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L', :'new',
     pg_encoding_to_char(encoding), datcollate, datctype) ||
-  CASE datlocprovider WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L',
-    coalesce(to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datlocale')) ELSE '' END
+  CASE to_jsonb(d)->>'datlocprovider' WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L',
+    coalesce(to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datlocale'))
+  WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d)->>'datlocale')
+  ELSE '' END
 FROM pg_database d WHERE datname = :'db' \gexec
+SQL
+}
+# What belongs to the name: neither a dump nor a template has owner, limit, settings, privileges.
+# Settings go from row to row, for a list such as search_path cannot be said again from its text.
+dress() {
+  sql_in postgres -v new="$1" --single-transaction >/dev/null <<'SQL'
+SELECT format('ALTER DATABASE %I OWNER TO %I', :'new', pg_get_userbyid(datdba)) AS owner,
+  format('ALTER DATABASE %I CONNECTION LIMIT %s', :'new', datconnlimit) AS most
+FROM pg_database WHERE datname = :'db' \gexec
+DELETE FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = :'new');
+INSERT INTO pg_db_role_setting SELECT n.oid, s.setrole, s.setconfig
+FROM pg_database n, pg_database o JOIN pg_db_role_setting s ON s.setdatabase = o.oid
+WHERE n.datname = :'new' AND o.datname = :'db';
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'new')
+FROM pg_database WHERE datname = :'db' AND datacl IS NOT NULL \gexec
+SELECT format('GRANT %s ON DATABASE %I TO %s%s', a.privilege_type, :'new',
+    CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+    CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = :'db' \gexec
 SQL
 }
 load() {
@@ -36,6 +57,7 @@ load() {
   create_like "$3"
   docker exec -i "$(container)" pg_restore -U "$superuser" -d "$3" --exit-on-error < "backups/$1.dump" ||
     { drop "$3"; fail "PostgreSQL cannot restore backup $1"; }
+  dress "$3"
 }
 # In one transaction: at any moment exactly one database has the name.
 swap() {
@@ -63,6 +85,8 @@ SQL
 ) || fail "PostgreSQL does not answer"
   [ "$found" = 1 ]
 }
+# A run's last characters: its first ones are the time, alike in all runs of one minute.
+of_run() { say "${name}_$1_${2: -12}"; }
 answers() {
   local deadline=$((SECONDS + 60))
   until sql_in postgres <<< 'SELECT 1' >/dev/null 2>&1; do
@@ -71,7 +95,8 @@ answers() {
   done
 }
 restore() {
-  local id=$1 sum=$2 aside=${name}_aside_${HOMEGURU_RUN:0:8} postgres
+  local id=$1 sum=$2 aside postgres
+  aside=$(of_run aside "$HOMEGURU_RUN")
   postgres=$(container)
   if there "$aside"; then say "already restored"; else
     load "$id" "$sum" "${name}_restoring"
@@ -82,36 +107,46 @@ restore() {
 }
 # A copy needs that nobody is connected, and its users were stopped.
 copy_aside() {
-  local aside=${name}_aside_${HOMEGURU_RUN:0:8} try
-  if there "$aside"; then say "already set aside"; return; fi
+  local aside try
+  aside=$(of_run aside "$HOMEGURU_RUN")
+  if there "$aside"; then dress "$aside"; say "already set aside"; return; fi
   for try in 1 2 3 4 5; do
     if sql_in postgres -v aside="$aside" >/dev/null <<'SQL'
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'db' AND pid <> pg_backend_pid();
 CREATE DATABASE :"aside" TEMPLATE :"db";
 SQL
-    then return; fi
+    then dress "$aside"; return; fi
     sleep 1
   done
   fail "database $name is in use and cannot be copied"
 }
 bring_back() {
-  local aside=${name}_aside_${1:0:8} undone=${name}_undone_${1:0:8}
+  local aside undone="" next again=1
+  aside=$(of_run aside "$1")
+  next=$(of_run undone "$1")
   answers
+  # A run that is tried again under its name may be undone again.
+  while there "$next"; do
+    undone=$next again=$((again + 1))
+    next=$(of_run undone "$1")_$again
+  done
   if there "$aside"; then
-    exchange "$aside" "$undone"
+    exchange "$aside" "$next"
+    undone=$next
     say "the database of before is back; what the other one held is kept as $undone"
-  elif there "$undone"; then say "already brought back"
+  elif [ -n "$undone" ]; then say "already brought back"
   else say "the database was not exchanged"; return; fi
   say "@brought-back $undone"
 }
 # Nothing is at work when this runs, so nothing of this kind is needed any more.
 drop_aside() {
-  local each
-  for each in $(sql_in postgres <<'SQL'
+  local each found
+  found=$(sql_in postgres <<'SQL'
 SELECT datname FROM pg_database WHERE starts_with(datname, :'db' || '_aside_')
   OR datname IN (:'db' || '_restoring', :'db' || '_drill');
 SQL
-  ); do drop "$each"; done
+  )
+  while IFS= read -r each; do [ -z "$each" ] || drop "$each"; done <<< "$found"
 }
 drill() {
   load "$1" "$2" "${name}_drill"

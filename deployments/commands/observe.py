@@ -52,12 +52,14 @@ database() {
   [ -n "$id" ] && is_running "$id" || return 0
   docker exec "$id" psql -U "$user" -d "$database" -XAtq -c "$query" \
     -c "SELECT '@bytes ' || pg_database_size(current_database())" \
-    -c "SELECT '@aside ' || substr(datname, length(current_database()) + 8) FROM pg_database
-        WHERE starts_with(datname, current_database() || '_aside_')" \
+    -c "SELECT '@aside ' || substr(datname, length(current_database()) + 2) FROM pg_database
+        WHERE starts_with(datname, current_database() || '_aside_')
+          OR datname IN (current_database() || '_restoring', current_database() || '_drill')" \
     -c "SELECT '@undone ' || datname FROM pg_database
         WHERE starts_with(datname, current_database() || '_undone_')" 2>/dev/null || true
 }
-backups() { cat backups/*.json 2>/dev/null || true; }
+# One that was fetched may have come without the end of its line.
+backups() { awk 1 backups/*.json 2>/dev/null || true; }
 journals() {
   local file
   for file in journal/*.jsonl; do

@@ -16,7 +16,9 @@ sql_in() {
   docker exec -i "$(container)" psql -U "$superuser" -d "$database" -v db="$name" "$@" -XAtq -v ON_ERROR_STOP=1
 }
 # Every table with its rows, counted, and its counters, as one line of JSON; with
-# `-v versioned=1`, a line with the server's version before it.
+# `-v versioned=1`, a line with the server's version before it. Not those that nobody else can
+# read: another session's temporary ones, a view WITH NO DATA. `reset` differs when the counters
+# began again: by hand, in another database of the name, after a crash.
 contents() {
   sql_in "$@" <<'SQL'
 \if :{?versioned}
@@ -24,9 +26,12 @@ contents() {
 \endif
 SELECT coalesce(string_agg(format('SELECT %L AS t, count(*) AS n FROM %I.%I',
     schemaname || '.' || relname, schemaname, relname), ' UNION ALL '),
-  'SELECT NULL AS t, 0 AS n WHERE false') AS counts FROM pg_stat_user_tables \gset
+  'SELECT NULL AS t, 0 AS n WHERE false') AS counts FROM pg_stat_user_tables
+WHERE relid IN (SELECT oid FROM pg_class WHERE relpersistence <> 't' AND relispopulated) \gset
 SELECT json_build_object(
-  'reset', coalesce((SELECT stats_reset::text FROM pg_stat_database WHERE datname = current_database()), ''),
+  'reset', (SELECT concat_ws(' ', datid, extract(epoch FROM stats_reset),
+    (SELECT extract(epoch FROM stats_reset) FROM pg_stat_bgwriter))
+    FROM pg_stat_database WHERE datname = current_database()),
   'tables', coalesce(json_object_agg(c.t, json_build_object('rows', c.n,
     'inserted', s.n_tup_ins, 'updated', s.n_tup_upd, 'deleted', s.n_tup_del)), '{}'))
 FROM pg_stat_user_tables s JOIN (:counts) c ON c.t = s.schemaname || '.' || s.relname;

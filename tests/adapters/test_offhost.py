@@ -92,6 +92,10 @@ def test_there_and_back(endpoint, tmp_path, host, backup):
     copies = store(endpoint, tmp_path)
     assert copies.copy(host, "/srv", backup) == "20300101T000000Z.dump"
     assert copies.listed() == [backup.id]
+    described = tmp_path / "described"
+    copies.store.get(f"{backup.id}.json", described)
+    # The host reads all of them as lines of one text.
+    assert described.read_text() == backup.model_dump_json() + "\n"
     (host.folder / "srv" / "backups" / "20300101T000000Z.dump").unlink()
     assert copies.bring(host, "/srv", backup.id, None) == backup
     assert (host.folder / "srv" / "backups" / "20300101T000000Z.dump").read_bytes() == DUMP

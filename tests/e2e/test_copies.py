@@ -79,5 +79,7 @@ def test_a_server_that_lost_its_backups_gets_them_from_there(
     assert fetched.code == 0, fetched.stdout + fetched.stderr
     assert [b["id"] for b in copied.ok("backups", "--env", "sandbox")] == [name]
     copied.ok("restore", name, "--env", "sandbox", "--approve", "the server lost its backups")
+    # The restore made one too, and both are seen.
+    assert [b["id"] for b in copied.ok("backups", "--env", "sandbox")][:-1] == [name]
     assert rows(copied) == before
     assert copied.ok("verify", "--env", "sandbox")["outcome"] == "ok"

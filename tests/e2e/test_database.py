@@ -55,13 +55,29 @@ def databases(world) -> set[str]:
     return set(sql(world, "SELECT datname FROM pg_database WHERE NOT datistemplate").split())
 
 
+BELONGS = """SELECT pg_get_userbyid(datdba), datconnlimit,
+  (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(datacl) a), (
+  SELECT string_agg(setrole::regrole || ':' || setconfig::text, ' ' ORDER BY setrole)
+  FROM pg_db_role_setting WHERE setdatabase = d.oid) FROM pg_database d WHERE datname = 'homeguru'"""
+"""What belongs to a database's name, and neither a dump nor a template carries."""
+SETTINGS = """ALTER DATABASE homeguru SET search_path = public, sales;
+ALTER ROLE homeguru IN DATABASE homeguru SET work_mem = '5MB';
+ALTER DATABASE homeguru CONNECTION LIMIT 90; ALTER DATABASE homeguru OWNER TO homeguru_owner;
+REVOKE TEMPORARY ON DATABASE homeguru FROM PUBLIC"""
+
+
 @pytest.fixture(scope="module")
 def v1(world) -> str:
-    """A release with rows, whatever an earlier file left."""
+    """A release with rows, whatever an earlier file left, in a database with settings of its own."""
     world.rename("d1")
     ended = deploy(world)
     assert ended.code == 0, ended.stderr
     write(world, 20)
+    for statement in SETTINGS.split(";"):
+        sql(world, statement)
+    # Nobody can count its rows; PostgreSQL's own tools pass it by.
+    sql(world, "CREATE MATERIALIZED VIEW nobody_filled AS SELECT 1 AS n WITH NO DATA")
+    releases["belongs"] = sql(world, BELONGS)
     releases["d1"] = ended.json["release"]
     return releases["d1"]
 
@@ -143,25 +159,39 @@ def test_a_restore_names_what_is_lost_and_asks(world) -> None:
     assert rows(world) == before - 3
     assert sql(world, "SELECT DISTINCT room FROM messages") == "kitchen"
     assert databases(world) == {"postgres", "homeguru"}
+    assert sql(world, BELONGS) == releases["belongs"]
     newest = world.ok("backups", "--env", "sandbox")[-1]
     assert (newest["reason"], newest["release"]) == ("restore", releases["d4"])
     assert newest["contents"]["tables"]["public.messages"]["rows"] == before
 
 
+def test_what_another_database_of_the_name_counted_is_not_believed(world, v1: str) -> None:
+    """Both counted from nothing: the one that was backed up, and the one that was restored."""
+    (of_v1,) = [b for b in world.ok("backups", "--env", "sandbox") if b["release"] == v1]
+    words = ("restore", of_v1["id"], "--env", "sandbox", "--json")
+    ended = world.homeguru(*words, **NOBODY)
+    assert ended.code == 3, ended.stdout
+    assert re.search(r"public\.messages: [+-]\d+ rows since, updates unknown", ended.stderr)
+
+
 def test_a_failure_after_a_destructive_migration_brings_the_database_back(world) -> None:
+    """Twice in one minute: what the first undo kept is not in the second one's way."""
     before = rows(world)
     broken = 'raise SystemExit("broken on purpose")\nsettings = Settings'
     with world.broken({"src/api/main.py": ("settings = Settings", broken)}, "broken"):
-        ended = deploy(world, "--approve", "to see it fail")
-    assert ended.code == 1, ended.stdout
-    assert "broken on purpose" in ended.json["error"]
-    said = "as before; what was written meanwhile is in the database homeguru_undone_"
-    assert said in ended.json["server"]
-    assert world.version() == "d3"
-    assert rows(world) == before
-    assert sql(world, "SELECT DISTINCT room FROM messages") == "kitchen"
-    assert world.ledger()[-1]["outcome"] == "undone"
-    assert not {d for d in databases(world) if "_aside_" in d}
+        for kept in (1, 2):
+            ended = deploy(world, "--approve", "to see it fail")
+            assert ended.code == 1, ended.stdout
+            assert "broken on purpose" in ended.json["error"]
+            said = "as before; what was written meanwhile is in the database homeguru_undone_"
+            assert said in ended.json["server"]
+            assert world.version() == "d3"
+            assert rows(world) == before
+            assert sql(world, "SELECT DISTINCT room FROM messages") == "kitchen"
+            assert world.ledger()[-1]["outcome"] == "undone"
+            assert len([d for d in databases(world) if "_undone_" in d]) == kept
+            assert not [d for d in databases(world) if "_aside_" in d]
+    assert sql(world, BELONGS) == releases["belongs"]
     write(world, 1)
 
 

@@ -114,6 +114,7 @@ def test_variables_that_the_environment_lacks_are_named_with_their_values(adopti
             survey(mounts={"Type": "bind", "Source": "/data", "Destination": "/var/lib/postgresql/data"}),
             "is not in a volume",
         ),
+        (survey(data="major=12.22\n"), "PostgreSQL 12 runs, and 13 is the oldest"),
     ],
 )  # fmt: skip
 def test_data_that_compose_would_not_mount_again(adopting, found, said):

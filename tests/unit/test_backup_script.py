@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from deployments.commands.backup import back_up
+from deployments.commands.backup import back_up, settle
 from deployments.commands.exchange import bring_back
 from deployments.commands.postgres import On
 from deployments.commands.prelude import prelude
@@ -75,7 +75,8 @@ def test_a_full_disk_is_told(shell):
 
 # -- the way back ---------------------------------------------------------------------
 
-RUN = "0a1b2c3d-0000-4000-8000-000000000000"
+RUN = "01a217fb-40c3-7792-8000-0a1b2c3d4e5f"
+ASIDE, UNDONE = "homeguru_aside_0a1b2c3d4e5f", "homeguru_undone_0a1b2c3d4e5f"
 
 
 def _bring_back(shell, *databases: str, answers: bool = True):
@@ -98,17 +99,25 @@ def _bring_back(shell, *databases: str, answers: bool = True):
 
 
 def test_the_database_of_before_comes_back_and_the_other_one_is_kept_by_name(shell):
-    done = _bring_back(shell, "homeguru", "homeguru_aside_0a1b2c3d", "homeguru_undone_ffffffff")
+    done = _bring_back(shell, "homeguru", ASIDE, "homeguru_undone_ffffffffffff")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "@brought-back homeguru_undone_0a1b2c3d"
+    assert done.stdout.splitlines()[-1] == f"@brought-back {UNDONE}"
     said = shell.read("renamed")
-    assert "comes=homeguru_aside_0a1b2c3d" in said and "goes=homeguru_undone_0a1b2c3d" in said
+    assert f"comes={ASIDE}" in said and f"goes={UNDONE} " in said
+
+
+def test_a_run_that_is_undone_twice_keeps_what_either_held(shell):
+    """Retry in Prefect's UI is the same run."""
+    done = _bring_back(shell, "homeguru", ASIDE, UNDONE, f"{UNDONE}_2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"@brought-back {UNDONE}_3"
+    assert f"goes={UNDONE}_3 " in shell.read("renamed")
 
 
 def test_what_came_back_already_is_told_all_the_same(shell):
     """Whoever brought it back died before anybody was told where the rows are."""
-    done = _bring_back(shell, "homeguru", "homeguru_undone_0a1b2c3d")
-    assert done.stdout == "already brought back\n@brought-back homeguru_undone_0a1b2c3d\n"
+    done = _bring_back(shell, "homeguru", UNDONE)
+    assert done.stdout == f"already brought back\n@brought-back {UNDONE}\n"
 
 
 def test_what_was_not_exchanged_stays(shell):
@@ -116,7 +125,26 @@ def test_what_was_not_exchanged_stays(shell):
     assert (done.returncode, done.stdout) == (0, "the database was not exchanged\n")
 
 
+def test_only_what_stands_beside_this_database_is_dropped(shell):
+    """A name in two words is one name: `my` belongs to somebody else."""
+    shell.program(
+        "docker",
+        """case "$*" in
+        ps*) echo postgres; exit ;;
+        esac
+        text=$(cat)
+        case "$text" in
+        *starts_with*) printf '%s\\n' "my app_aside_0a1b2c3d4e5f" "my app_drill" ;;
+        *DROP*) for word in "$@"; do case "$word" in gone=*) echo "${word#gone=}" >> dropped ;; esac; done ;;
+        esac""",
+    )
+    text = "export HOMEGURU_RUN=run\n" + settle(On("postgres", "postgres", "my app"), []).text
+    done = shell.run(prelude(shell.environment) + text)
+    assert done.returncode == 0, done.stderr
+    assert shell.read("dropped") == "my app_aside_0a1b2c3d4e5f\nmy app_drill\n"
+
+
 def test_a_database_that_does_not_answer_has_not_said_that_there_is_none(shell):
-    done = _bring_back(shell, "homeguru", "homeguru_aside_0a1b2c3d", answers=False)
+    done = _bring_back(shell, "homeguru", ASIDE, answers=False)
     assert (done.returncode, done.stdout) == (20, "")
     assert done.stderr.strip() == "PostgreSQL does not answer"

@@ -10,6 +10,7 @@ from deployments import retention
 from deployments.backups import Backup, Loss, Made
 from deployments.database_steps import DatabaseSteps
 from deployments.datachange import KEEP, DataChange
+from deployments.errors import WrongUse
 from deployments.migration import Finding, Migration, unjudged
 from deployments.policy import BackupPolicy
 
@@ -244,7 +245,7 @@ def test_nothing_of_it_without_a_database(world, compose_config, plan):
 
 
 def test_an_undo_brings_back_what_its_run_set_aside(world, plan):
-    seen = world.settled(aside=("ffffffff", RUN[:8]))
+    seen = world.settled(aside=("aside_ffffffffffff", f"aside_{RUN[-12:]}"))
     made = plan(KEEP, "undo", seen=seen, target=world.target(), unfinished=RUN)
     assert names(made) == [
         "restore files", "stop api", "stop bot", "bring database back", "prepare roles",
@@ -256,12 +257,12 @@ def test_an_undo_brings_back_what_its_run_set_aside(world, plan):
 
 @pytest.mark.parametrize("unfinished", [RUN, ""])
 def test_what_another_run_set_aside_is_no_part_of_an_undo(world, plan, unfinished):
-    seen = world.settled(aside=("ffffffff",))
+    seen = world.settled(aside=("aside_ffffffffffff",))
     assert plan(KEEP, "undo", seen=seen, target=world.target(), unfinished=unfinished).steps == ()
 
 
 def test_what_another_run_set_aside_stays_out_of_a_deploy(world, plan):
-    made = plan(ADDITIVE, seen=world.settled(aside=(RUN[:8],)))
+    made = plan(ADDITIVE, seen=world.settled(aside=(f"aside_{RUN[-12:]}",)))
     assert made.steps == plan(ADDITIVE).steps
 
 
@@ -275,6 +276,19 @@ def test_a_database_that_grows_meanwhile_is_the_same_plan(world, plan, data, ver
     small, big = world.settled(database_bytes=1), world.settled(database_bytes=3 * GIB)
     assert plan(data, verb, seen=small).fingerprint == plan(data, verb, seen=big).fingerprint
     assert plan(data, verb, seen=big).lines() != plan(data, verb, seen=small).lines()
+
+
+def test_what_a_run_set_aside_is_known_by_the_end_of_its_name(world, plan):
+    """Prefect's run ids begin with the time (UUID 7): two of one minute begin alike."""
+    other = RUN[:-12] + "ffffffffffff"
+    seen = world.settled(aside=(f"aside_{RUN[-12:]}",))
+    assert plan(KEEP, "undo", seen=seen, target=world.target(), unfinished=other).steps == ()
+
+
+def test_a_name_that_leaves_no_room_for_another_beside_it_is_refused(world):
+    target = world.target(variables={"DATABASE_NAME": "d" * 41})
+    with pytest.raises(WrongUse, match="more than 40 bytes"):
+        _ = DatabaseSteps(target, world.settled()).on
 
 
 def test_a_bigger_database_has_more_time(world, plan):
@@ -347,12 +361,12 @@ def test_what_the_run_set_aside_goes(tidy, data, verb):
 
 
 def test_what_an_earlier_run_left_aside_goes(tidy):
-    assert tidy(ADDITIVE, aside=("ffffffff",)).endswith("\ndrop_aside\n")
+    assert tidy(ADDITIVE, aside=("aside_ffffffffffff",)).endswith("\ndrop_aside\n")
 
 
 @pytest.mark.parametrize("verb", ["backup", "migrate"])
 def test_a_run_that_makes_no_release_leaves_what_lies_aside(tidy, verb):
-    assert tidy(ADDITIVE, verb, aside=("ffffffff",)) == ""
+    assert tidy(ADDITIVE, verb, aside=("aside_ffffffffffff",)) == ""
 
 
 def test_both_go_in_one_script(world, make_environment, tidy):
@@ -364,7 +378,7 @@ def test_both_go_in_one_script(world, make_environment, tidy):
 def test_nothing_is_tidied_without_a_database(world, tidy):
     deploy = world.stack.deploy.model_copy(update={"database": None, "migrate": None})
     world.stack = replace(world.stack, deploy=deploy)
-    assert tidy(None, aside=("ffffffff",), backups=(BACKUP,)) == ""
+    assert tidy(None, aside=("aside_ffffffffffff",), backups=(BACKUP,)) == ""
 
 
 def test_a_restore_tells_the_ledger_the_backups_revision(world):

@@ -66,7 +66,7 @@ def test_facts_of_a_host():
             "engine=27.1.0 a=b\ncompose=v2.29.1\n",
             listening="1F43\n0016\n",
             published="homeguru-edge-1 0.0.0.0:8003->8003/tcp, :::8003->8003/tcp, 9000/tcp\nx \n",
-            database="0002\n@bytes 73400320\n@aside 0a1b2c3d\n@undone homeguru_undone_1a2b3c4d\n",
+            database="0002\n@bytes 73400320\n@aside aside_0a1b2c3d4e5f\n@aside drill\n@undone my app_undone_1a2b3c4d5e6f\n",
             current="3-prod-sha-0123456789ab\n",
         )
     )
@@ -76,8 +76,8 @@ def test_facts_of_a_host():
     assert seen.listening == {8003, 22}
     assert seen.published == {8003: "homeguru-edge-1"}
     assert (seen.revision, seen.current) == ("0002", "3-prod-sha-0123456789ab")
-    assert (seen.database_bytes, seen.aside) == (73400320, ("0a1b2c3d",))
-    assert seen.undone == ("homeguru_undone_1a2b3c4d",)
+    assert (seen.database_bytes, seen.aside) == (73400320, ("aside_0a1b2c3d4e5f", "drill"))
+    assert seen.undone == ("my app_undone_1a2b3c4d5e6f",)
 
 
 def test_an_empty_answer_is_an_empty_host():
