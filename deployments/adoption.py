@@ -13,15 +13,12 @@ from deployments.commands import adopt as adopting
 from deployments.containers import Container
 from deployments.environment import Environment
 from deployments.errors import Refused
+from deployments.found_data import FoundData
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
-from deployments.references import interpolate, references
 from deployments.stack import Service, Stack
 from deployments.survey import Found, Survey
 from deployments.xdeploy import Deploy
-
-OLDEST = 13
-"""PostgreSQL's major version: DROP DATABASE ... WITH (FORCE) is of it."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +33,13 @@ class Adopting:
     def adoption(self) -> Adoption:
         """What was found as a release; raises Refused with everything that forbids it."""
         self._must_be_new()
-        problems = [*self._containers(), *self._data()]
+        problems = [*self._containers(), *self._data.problems(self._running)]
         if problems:
             raise self._refused(
                 "; ".join(what for what, _ in problems),
                 "; ".join(dict.fromkeys(todo for _, todo in problems)),
             )
-        if needs := self._needs():
+        if needs := self._data.needs():
             said = "; ".join(what for _, _, what in needs)
             lines = "; ".join(f'{name} = "{value}"' for name, value, _ in needs)
             raise self._refused(
@@ -82,6 +79,10 @@ class Adopting:
                 "there will be no way back to release 0"
             ]
         return [*said, *moved, *changed]
+
+    @property
+    def _data(self) -> FoundData:
+        return FoundData(self.environment, self.stack, self.survey)
 
     @property
     def _running(self) -> dict[str, Container]:
@@ -128,74 +129,6 @@ class Adopting:
                 state = container.health if container.state == "running" else container.state
                 found.append((f"{name} is {state}", f"start {name} again, or remove its container"))
         return found
-
-    def _data(self) -> list[tuple[str, str]]:
-        """The database's service, and a volume that Compose can mount again."""
-        database = self.stack.deploy.database
-        if database is None or not self._running:
-            return []
-        found = self.survey.of(database.service)
-        if found is None:
-            names = ", ".join(sorted(self._running))
-            return [(
-                f"the Compose file's database is service {database.service}, and here run {names}",
-                "give the service in a Compose file of your own (`compose` of the environment) "
-                "the name that it has here",
-            )]  # fmt: skip
-        if self.survey.major.isdigit() and int(self.survey.major) < OLDEST:
-            return [(
-                f"PostgreSQL {self.survey.major} runs, and {OLDEST} is the oldest whose backups can be "
-                "restored from here",
-                f"bring the data to PostgreSQL {OLDEST} or newer first",
-            )]  # fmt: skip
-        _, target = self._volume(database.service)
-        kinds = [kind for kind, _, inside in found.mounts if inside == target]
-        if kinds != ["volume"]:
-            said = f"the data of {database.service} is not in a volume at {target}"
-            return [
-                (said, "a Compose file of your own (`compose`) must mount it as it is mounted here")
-            ]
-        return []
-
-    def _needs(self) -> list[tuple[str, str, str]]:
-        """Variable, the value that it must have here, and why; empty when all fit."""
-        database = self.stack.deploy.database
-        if database is None:
-            return []
-        found = self.survey.of(database.service)
-        assert found is not None, "checked before"
-        pattern, target = self._volume(database.service)
-        volume = next(name for _, name, inside in found.mounts if inside == target)
-        wanted = [
-            (pattern, volume, "volume"),
-            (database.superuser, self.survey.superuser, "superuser"),
-            (database.name, self.survey.database, "database"),
-        ]
-        needs = [
-            (_variable(text), value, f"{what} {self._value(text)}, not {value}")
-            for text, value, what in wanted
-            if self._value(text) != value
-        ]
-        roles = {"application": database.application.role, "owner": database.owner.role}
-        needs += [
-            (
-                _variable(text),
-                f"{self.survey.superuser}_{what}",
-                f"role {self.survey.superuser} is the superuser",
-            )
-            for what, text in roles.items()
-            if self._value(text) == self.survey.superuser
-        ]
-        return needs
-
-    def _volume(self, service: str) -> tuple[str, str]:
-        """The pattern of the volume's name, and where the service mounts it."""
-        named = self.stack.volumes.get(service, ())
-        return named[0] if named else ("", "/var/lib/postgresql/data")
-
-    def _value(self, text: str) -> str:
-        project = {"COMPOSE_PROJECT_NAME": self.environment.project}
-        return interpolate(text, {**project, **self.environment.variables})
 
     def _deploy(self) -> Deploy:
         """`x-deploy` of a file that has none: nothing is built, and nothing migrates."""
@@ -248,8 +181,3 @@ def _service(container: Container) -> AdoptedService:
         image=container.image, reference=container.ref, digest=container.digest,
         config_hash=container.config_hash,
     )  # fmt: skip
-
-
-def _variable(text: str) -> str:
-    """The variable that a value of the Compose file is filled from."""
-    return next(iter(references(text)), "?")
