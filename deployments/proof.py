@@ -56,8 +56,11 @@ def creator(entries: list[Entry], deployment: str, created: float) -> str:
 
 
 def approver(entries: list[Entry], run: str) -> str:
-    """Account that resumed a run; empty when the log does not say."""
-    return _last(entries, run, "resume")
+    """Account that resumed a run; empty when the log does not say.
+
+    Prefect answers 201 to the one who did, and 200 to whoever came after that.
+    """
+    return _last([e for e in entries if e.status == 201], run, "resume")
 
 
 def canceller(entries: list[Entry], run: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from prefect import flow
 
 from infra.orchestration.operation import EnvironmentName, operation
+from infra.orchestration.schedule import missed
 
 
 @flow(name="backup", flow_run_name="backup {environment}", retries=0)
@@ -16,5 +17,7 @@ def backup(environment: EnvironmentName, by: str = "") -> dict[str, Any]:
         by: Who asks, and from where; the CLI and Actions fill it in.
     """
     with operation("backup", str(environment), by) as on:
+        if missed(on, on.environment.backup.every_hours * 3600):
+            return on.skipped("a later backup of the schedule follows")
         on.lock_and_observe()
         return on.carry_out(on.plan_backup())

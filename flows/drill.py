@@ -5,6 +5,7 @@ from typing import Any
 from prefect import flow
 
 from infra.orchestration.operation import EnvironmentName, operation
+from infra.orchestration.schedule import missed
 
 
 @flow(name="drill", flow_run_name="drill {backup} of {environment}", retries=0)
@@ -17,5 +18,7 @@ def drill(environment: EnvironmentName, backup: str = "newest", by: str = "") ->
         by: Who asks, and from where; the CLI and Actions fill it in.
     """
     with operation("drill", str(environment), by) as on:
+        if missed(on, on.environment.backup.drill_hours * 3600):
+            return on.skipped("a later drill of the schedule follows")
         on.lock_and_observe()
         return on.carry_out(on.plan_drill(backup))

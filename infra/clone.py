@@ -19,6 +19,19 @@ def is_url(source: str) -> bool:
     return bool(re.match(r"(https?|ssh|git|file)://|[\w.-]+@[\w.-]+:", source))
 
 
+def refuse_credentials(source: str) -> None:
+    """Raises WrongUse for a Git URL with a password or a token in it: parameters are kept for years."""
+    if not is_url(source):
+        return
+    if urlsplit(source).password or (urlsplit(source).username and source.startswith("http")):
+        raise WrongUse(
+            "the Git URL holds credentials, which a run's parameters would keep in Prefect's history",
+            state="untouched",
+            todo="name the token's secret as `source_token` in the environment; revoke this one if "
+            "it was typed into Prefect's form",
+        )
+
+
 @contextmanager
 def local(source: str, ref: str, token: str = "") -> Iterator[tuple[Path, str]]:
     """The source as a folder on this machine, and the ref to take in it.
@@ -28,11 +41,7 @@ def local(source: str, ref: str, token: str = "") -> Iterator[tuple[Path, str]]:
     if not is_url(source):
         yield Path(source), ref
         return
-    if urlsplit(source).password or (urlsplit(source).username and source.startswith("http")):
-        raise WrongUse(
-            "the Git URL holds credentials, which would be kept in Prefect's history",
-            state="untouched", todo="name the token's secret as `source_token` in the environment",
-        )  # fmt: skip
+    refuse_credentials(source)
     with tempfile.TemporaryDirectory(prefix="homeguru-clone-") as folder:
         env = {"GIT_TERMINAL_PROMPT": "0", **_credentials(token)}
         done = run("git", "clone", "--quiet", "--no-checkout", source, folder, env=env, timeout=600)

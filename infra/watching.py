@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from deployments import drift, verification, watch
 from deployments.commands.probe import probe
-from deployments.errors import Locked, Refused, StepFailed, Unreachable
+from deployments.errors import Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.observation import Kept, Observation, sections
 from deployments.preflight import check_engine
 from deployments.target import Target
@@ -81,7 +81,12 @@ class Watcher:
         return [*probes.outside(target), *probes.certificates(target)]
 
     def _inside(self) -> Look:
-        self._host.open()
+        try:
+            self._host.open()
+        except (Refused, WrongUse) as error:
+            # Another key, or ours is not let in: nobody knows what runs there, and people are told.
+            self._host.close()
+            return Look((Finding("server", "ssh", False, error.what),))
         seen, kept = self._host.look(self._targets.assembly.stack)
         try:
             check_engine(self._environment, seen)

@@ -40,9 +40,13 @@ class Runner:
 
     @property
     def key(self) -> str:
-        """The same for every step of one attempt of a job, and for nothing else."""
-        names = ("GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB")
-        return "actions-" + "-".join(os.environ.get(name, "") for name in names)
+        """The same for every step of one attempt of a job for one environment, and for nothing else.
+
+        All calls of one reusable workflow in a run have the same GITHUB_JOB.
+        """
+        github = ("REPOSITORY", "RUN_ID", "RUN_ATTEMPT", "JOB")
+        names = [*(f"GITHUB_{name}" for name in github), "HOMEGURU_ENVIRONMENT"]
+        return "actions-" + "-".join(os.environ.get(name, "").strip() for name in names)
 
     @property
     def page(self) -> str:

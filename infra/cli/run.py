@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+import uuid
 from typing import Annotated, Any
 
 import typer
 
 from deployments.asked import Asked
+from deployments.errors import StepFailed
 from deployments.ledger import Approval
 from deployments.plan import Plan
 from infra import actor, environments, progress, signals
 from infra.cli import show
 from infra.cli.terminal import TerminalProgress
-from infra.clone import is_url
+from infra.clone import is_url, refuse_credentials
 
 Env = Annotated[str, typer.Option("--env", "-e", help="Environment, such as production.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -39,15 +41,26 @@ def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **mo
     environments.load(env)
     asked = actor.from_terminal()
     parameters = {"environment": env, **more, "by": str(asked)}
-    source = more.get("source")
-    if verb == "release" and not here and _server() and not is_url(str(source)):
-        published = run("publish", env, quiet=quiet, here=True, **more)
+    source = str(more.get("source", ""))
+    refuse_credentials(source)
+    if verb == "release" and not here and _server():
+        # Two runs, each of which can be followed; a run inside a run cannot.
+        published = run("publish", env, quiet=quiet, here=False, **more)
         return run(
-            "deploy", env, quiet=quiet, here=False, approve=approve, release=published["name"]
+            "deploy", env, quiet=quiet, here=False, approve=approve, release=_named(published)
         )
-    if here or not _server() or (verb == "publish" and not is_url(str(source))):
+    if here or not _server() or (verb == "publish" and not is_url(source)):
         return _here(verb, parameters, quiet, approve, asked)
     return _there(verb, parameters, quiet, asked)
+
+
+def _named(published: dict[str, Any]) -> str:
+    if "name" not in published:
+        raise StepFailed(
+            "the release was published, and its name was not kept", state="unchanged",
+            todo="the publication's page tells it: homeguru deploy NAME",
+        )  # fmt: skip
+    return str(published["name"])
 
 
 def _server() -> bool:
@@ -105,7 +118,8 @@ def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Asked) -> 
     console = show.errors if quiet else show.console
     try:
         return press(
-            api, verb, parameters, tags=asked.tags, key="",
+            # What is sent again after a time-out is the same press.
+            api, verb, parameters, tags=asked.tags, key=f"cli-{uuid.uuid4()}",
             say=lambda line: console.print(f"  {line}", markup=False),
         )  # fmt: skip
     finally:

@@ -107,6 +107,10 @@ def _size(count: int) -> str:
 
 def deployed(summary: dict[str, Any]) -> None:
     """The end of a run."""
+    if "changed" not in summary:
+        # Its result is an artifact, which never decides how a run ends.
+        console.print("\n[green]done[/green]; the run's page tells more")
+        return
     if not summary["changed"]:
         what = "nothing to do"
         if summary["verb"] == "verify":
@@ -123,6 +127,9 @@ def deployed(summary: dict[str, Any]) -> None:
 
 def manifest(found: dict[str, Any]) -> None:
     """A published release: its name and the digests."""
+    if "name" not in found:
+        console.print("\n[green]published[/green]; the run's page tells more")
+        return
     console.print(f"\n[green]published[/green] {found['name']}")
     rows = [
         [name, image["repository"], image["digest"]] for name, image in found["services"].items()

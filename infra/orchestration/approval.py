@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 
+import httpx
 from prefect import runtime
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
+from prefect.settings import (
+    PREFECT_CLIENT_MAX_RETRIES,
+    PREFECT_CLIENT_RETRY_EXTRA_CODES,
+    temporary_settings,
+)
 from pydantic import Field
 
 from deployments import proof, report
@@ -17,6 +23,9 @@ from deployments.errors import Refused
 from deployments.ledger import Approval
 from deployments.plan import Plan
 from infra.orchestration.who import gateway_log
+
+PATIENT = {PREFECT_CLIENT_MAX_RETRIES: 10, PREFECT_CLIENT_RETRY_EXTRA_CODES: {500, 504}}
+"""A wait of hours outlives a restart of the server, or of its database, which it answers with 500."""
 
 Ask = Callable[[Plan], Approval | None]
 """Asks the person at the terminal; None means no."""
@@ -57,7 +66,10 @@ def _in_the_ui(environment: Environment, plan: Plan) -> Approval | None:
     # Who answers in the dialog sees there what is answered, not only in the artifact.
     form = Decision.with_initial_data(description=report.plan_markdown(plan))
     try:
-        given = pause_flow_run(form, timeout=seconds, poll_interval=2, key="approval")
+        with temporary_settings(PATIENT):
+            given = pause_flow_run(form, timeout=seconds, poll_interval=2, key="approval")
+    except httpx.HTTPError:
+        raise _refused(environment, "Prefect was away for long while the plan waited") from None
     except FlowPauseTimeout:
         said = f"nobody approved the plan within {environment.approval_minutes} min"
         raise _refused(environment, said) from None

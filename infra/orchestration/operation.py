@@ -220,7 +220,7 @@ class FlowOperation:
         return self._ended(report)
 
     def skipped(self, why: str) -> dict[str, Any]:
-        """The summary of a look that did not take place."""
+        """The summary of a scheduled run that did not take place."""
         return {"environment": self.environment.name, "outcome": "skipped", "why": why}
 
     def _ended(self, report: Report) -> dict[str, Any]:

@@ -33,7 +33,10 @@ class Teller:
         self._urls = assembly.notice_urls()
 
     def tell(self, write: Callable[[Writer], Notice]) -> bool:
-        """Send; whether everybody was reached. Without anybody to tell there is nobody to miss."""
+        """Send; whether anybody was reached. Without anybody to tell there is nobody to miss.
+
+        Those who were reached are not told again for the sake of an address that is dead.
+        """
         told = self._environment.notices
         if not told.urls:
             return True
@@ -46,7 +49,7 @@ class Teller:
             log(f"notice not sent to {problem}")
         if not failed:
             log(f"told: {notice.title}")
-        return not failed
+        return len(failed) < len(self._urls.split())
 
     def by(self, actor: Actor) -> Asked:
         """Who asked, with the page that people open: the run's, else the one in Actions."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from prefect import runtime
 from prefect.events import emit_event
 
 from deployments.errors import HomeguruError, Locked
 from deployments.watch import HOUR, Memory, News, judge
 from infra.orchestration.memory import Remembered
 from infra.orchestration.operation import FlowOperation
+from infra.orchestration.schedule import missed
 from infra.orchestration.tasks import log
 from infra.orchestration.telling import page_of_run
 from infra.watching import Look
@@ -19,7 +19,7 @@ from infra.watching import Look
 
 def watch(on: FlowOperation) -> dict[str, Any]:
     """One look with all that follows from it; raises StepFailed when something is amiss."""
-    if _overdue(on):
+    if missed(on, on.environment.watch.every):
         return on.skipped("a later look of the schedule follows")
     kept = Remembered(on.environment.name)
     before = kept.load()
@@ -41,17 +41,6 @@ def watch(on: FlowOperation) -> dict[str, Any]:
         memory = _remember(on, memory, look, healing=False)
     kept.save(memory)
     return on.looked(look)
-
-
-def _overdue(on: FlowOperation) -> bool:
-    """Whether the next look is due already: of those that a worker missed, the last one counts.
-
-    Two at once would find the same, and tell it twice.
-    """
-    planned = runtime.flow_run.scheduled_start_time
-    late = time.time() - planned.timestamp() if planned else 0.0
-    every = on.environment.watch.every
-    return on.actor.origin == "schedule" and late > every
 
 
 def _remember(on: FlowOperation, before: Memory, look: Look, *, healing: bool) -> Memory:

@@ -100,7 +100,17 @@ def test_the_key_is_the_same_for_every_step_of_one_attempt(runner, monkeypatch) 
     for attempt in ("1", "1", "2"):
         monkeypatch.setenv("GITHUB_RUN_ATTEMPT", attempt)
         keys.add(runner.key)
-    assert keys == {"actions-o/r-7-1-deploy", "actions-o/r-7-2-deploy"}
+    assert keys == {"actions-o/r-7-1-deploy-prod", "actions-o/r-7-2-deploy-prod"}
+
+
+def test_two_environments_in_one_run_are_two_keys(runner, monkeypatch) -> None:
+    """GITHUB_JOB is the called workflow's, the same however often it is called."""
+    monkeypatch.setenv("GITHUB_JOB", "deploy")
+    keys = set()
+    for environment in ("staging", "production"):
+        monkeypatch.setenv("HOMEGURU_ENVIRONMENT", environment)
+        keys.add(runner.key)
+    assert len(keys) == 2
 
 
 @pytest.mark.parametrize("name", ["newest", "prod-sha-0a1b2c3d4e5f", "12-prod-sha-0a1b2c3d4e5f"])

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from contextvars import copy_context
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import uuid4
 
+import httpx
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
+from prefect.exceptions import ObjectNotFound
 
 from deployments.environment import Environment
 from deployments.errors import Refused
@@ -40,6 +44,52 @@ def test_no_answer_in_time_is_no(environment: Environment) -> None:
     with pytest.raises(Refused, match=r"nobody approved the plan within 0\.05 min") as refused:
         ask(environment)
     assert refused.value.state == "unchanged"
+
+
+class Away(BaseHTTPRequestHandler):
+    """A Prefect server whose database is away for three requests, then one that is gone."""
+
+    asked = 0
+
+    def do_GET(self) -> None:
+        type(self).asked += 1
+        self.send_response(500 if self.asked <= 3 else 404)
+        self.send_header("Retry-After", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_plan_that_waits_outlives_a_server_whose_database_restarts(
+    environment: Environment, monkeypatch
+) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Away)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_address[1]
+
+    def waits(*_: object, **__: object) -> None:
+        with get_client(sync_client=True) as client:
+            client._client.base_url = f"http://127.0.0.1:{port}/api"
+            client.read_flow_run(uuid4())
+
+    monkeypatch.setattr(approval, "pause_flow_run", waits)
+    try:
+        with pytest.raises(ObjectNotFound):
+            approval.approved(environment, PLAN)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert Away.asked == 4
+
+
+def test_a_server_that_stays_away_is_a_sentence(environment: Environment, monkeypatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise httpx.ConnectError("no")
+
+    monkeypatch.setattr(approval, "pause_flow_run", away)
+    with pytest.raises(Refused, match="Prefect was away for long while the plan waited"):
+        approval.approved(environment, PLAN)
 
 
 def test_the_form_needs_a_name_and_a_reason(environment: Environment) -> None:

@@ -57,6 +57,15 @@ def test_who_resumed_a_run_approved_it() -> None:
     assert (canceller(entries, "r1"), canceller(entries, "r2")) == ("carl", "")
 
 
+def test_who_came_after_the_one_who_resumed_did_not() -> None:
+    """Prefect answers 200 and ABORT to a run that is not paused any more."""
+    entries = read_entries([
+        line(1, "anna", "/api/flow_runs/r1/resume"),
+        line(2, "boris", "/api/flow_runs/r1/resume", status=200),
+    ])  # fmt: skip
+    assert approver(entries, "r1") == "anna"
+
+
 def test_an_id_is_no_pattern() -> None:
     entries = read_entries([line(1, "anna", "/api/flow_runs/r1/resume")])
     assert approver(entries, ".*") == ""

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.errors import Locked, Refused, StepFailed, Unreachable
+from deployments.errors import Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.observation import Candidate, Kept
 from deployments.variables import render_env
 from deployments.verification import Finding
@@ -115,6 +115,15 @@ def test_a_host_that_does_not_answer_is_a_finding_and_the_outside_is_asked(world
     assert failed(look) == ["server ssh: no answer"]
     assert any(f.check == "outside" for f in look.findings)
     assert (host.closed, look.seen, look.restarts) == (3, None, {})
+
+
+@pytest.mark.parametrize("kind", [Refused, WrongUse])
+def test_a_host_that_lets_nobody_in_is_a_finding_as_well(world, looked, kind) -> None:
+    """Another host key, or ours is gone: whoever is told of outages is told of that."""
+    look, host = looked(world.settled(), error=kind("another key", where="deploy@203.0.113.7:22"))
+    assert failed(look) == ["server ssh: another key"]
+    assert any(f.check == "outside" for f in look.findings)
+    assert (host.looks, look.seen) == (0, None)
 
 
 def test_an_engine_that_does_not_run_is_a_finding(world, looked) -> None:

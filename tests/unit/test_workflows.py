@@ -87,6 +87,8 @@ def test_each_secret_of_production_reaches_the_step(name: str) -> None:
 def test_a_cancelled_job_cancels_its_run(name: str) -> None:
     (step,) = [s for s in steps(name) if "cancelled()" in s.get("if", "")]
     assert step["run"].endswith("actions cancel")
+    # A part of the run's key: another environment's run is not this job's to cancel.
+    assert step["env"]["HOMEGURU_ENVIRONMENT"] == "${{ inputs.environment }}"
     pressed = next(s for s in steps(name) if calls(s))
     for variable in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_CA"):
         assert step["env"][variable] == pressed["env"][variable]

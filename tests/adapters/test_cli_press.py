@@ -1,0 +1,78 @@
+"""A verb at the terminal with a server configured: one press is one run, and a person can follow it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from deployments.errors import StepFailed, WrongUse
+from infra.api.client import PrefectApi
+from infra.cli import run as cli
+from infra.cli import show
+from tests.adapters.test_button import DONE, RUNNING, SCHEMA, Server
+
+REPOSITORY = "https://github.com/systech/homeguru.git"
+
+
+class Hesitant(Server):
+    """Accepts a run and is silent the first time, as one whose database is busy."""
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        answer = super()._answer(request)
+        if request.url.path.endswith("/create_flow_run") and len(self.created) == 1:
+            raise httpx.ReadTimeout("busy", request=request)
+        return answer
+
+
+@pytest.fixture
+def press(monkeypatch):
+    """Run a verb against a server, whose form has every verb's fields."""
+    for name in ("to", "source", "ref", "allow_dirty"):
+        monkeypatch.setitem(SCHEMA["properties"], name, {})
+
+    def run(server: Server, verb: str, **more: Any) -> Any:
+        monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
+        monkeypatch.setattr(PrefectApi, "from_environment", staticmethod(server.api))
+        return cli.run(verb, "production", quiet=True, here=False, **more)
+
+    return run
+
+
+def test_what_is_sent_again_is_the_same_press(press) -> None:
+    server = Hesitant([RUNNING, DONE], {"outcome": "ok"})
+    press(server, "rollback", to="previous")
+    keys = [body["idempotency_key"] for body in server.created]
+    assert len(keys) == 2
+    assert keys[0] == keys[1] != ""
+    press(server, "rollback", to="previous")
+    assert server.created[-1]["idempotency_key"] != keys[0]
+
+
+def test_a_release_from_git_is_two_runs_that_can_be_followed(press) -> None:
+    server = Server([RUNNING, DONE], {"outcome": "ok", "name": "1-production-sha-0a1b2c3d4e5f"})
+    press(server, "release", source=REPOSITORY, ref="main", allow_dirty=False)
+    publish, deploy = (body["parameters"] for body in server.created)
+    assert publish["source"] == REPOSITORY
+    assert deploy["release"] == "1-production-sha-0a1b2c3d4e5f"
+
+
+def test_without_its_name_nothing_else_is_deployed_instead(press) -> None:
+    server = Server([RUNNING, DONE])
+    with pytest.raises(StepFailed, match="its name was not kept"):
+        press(server, "release", source=REPOSITORY, ref="main", allow_dirty=False)
+    assert len(server.created) == 1
+
+
+def test_a_token_in_the_address_reaches_no_server(press) -> None:
+    server = Server([RUNNING, DONE])
+    with pytest.raises(WrongUse, match="holds credentials"):
+        press(server, "publish", source="https://a:ghp_secret@github.com/systech/homeguru.git")
+    assert server.created == []
+
+
+@pytest.mark.parametrize("tell", [show.deployed, show.manifest])
+def test_a_run_whose_summary_was_lost_has_ended_well_all_the_same(tell, capsys) -> None:
+    tell({"outcome": "ok"})
+    assert "the run's page tells more" in capsys.readouterr().out

@@ -1,0 +1,42 @@
+"""Who is told, and when it counts as told."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from deployments.errors import StepFailed
+from deployments.notices import Asked
+from infra.orchestration import telling
+from infra.orchestration.telling import Teller
+
+pytestmark = pytest.mark.harness
+
+
+@pytest.fixture
+def tell(monkeypatch):
+    """Tell two addresses, some of which are dead."""
+    monkeypatch.setattr(telling, "log", lambda _: None)
+
+    def told(*dead: str) -> bool:
+        monkeypatch.setattr(telling.notices, "send", lambda *_, **__: list(dead))
+        notices = SimpleNamespace(urls="NOTIFY_URLS", language="en", telegram_api="")
+        environment = SimpleNamespace(name="production", notices=notices)
+        teller = Teller(
+            SimpleNamespace(
+                located=SimpleNamespace(environment=environment),
+                notice_urls=lambda: "tgram://one slack://two",
+            )
+        )
+        failure = StepFailed("it broke", where="host", state="as before")
+        return teller.tell(lambda write: write.failed("deploy", failure, Asked("anna", "")))
+
+    return told
+
+
+@pytest.mark.parametrize(
+    ("dead", "told"), [((), True), (("slack: no",), True), (("tgram: no", "slack: no"), False)]
+)
+def test_who_was_reached_is_not_told_again_for_the_sake_of_a_dead_address(tell, dead, told) -> None:
+    assert tell(*dead) is told
