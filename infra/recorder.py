@@ -120,6 +120,8 @@ class Recorder:
         """Let things go after the run's end was recorded; its journal ends as it did."""
         output = self.host.work("tidy", script, "begin", after=self.closing(release, "ok"))
         if output.code != 0:
+            # What was not let go does not leave the run open.
+            self.close_own(release)
             raise StepFailed(f"tidy failed:\n{output.tail}", where=self.host.environment.ssh)
 
     def close_own(self, release: str) -> None:

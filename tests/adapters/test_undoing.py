@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployments.commands.quote import Script
 from deployments.errors import Locked, StepFailed
 from deployments.ledger import Revision
 from infra.operation import Operation
 from infra.recorder import Recorder
+from infra.ssh import Output
 
 TAKEN = Locked("another run took environment sandbox meanwhile", state="as that run leaves it")
 FAILED = StepFailed("migrate failed:\nno answer", where="systech@host")
@@ -112,3 +114,23 @@ def test_a_migration_that_is_done_already_is_not_measured_by_the_release_that_it
     found, _, _ = operation("running")
     plan = SimpleNamespace(verb="migrate", changed=False)
     assert found.carry_out(SimpleNamespace(plan=plan)) == (plan, "ok")
+
+
+# -- what is let go after a run --------------------------------------------------------
+
+
+def test_what_could_not_be_let_go_leaves_no_run_open() -> None:
+    """The journal's last line is the run's end, by which a later look passes it by."""
+    ended: list[tuple[str, str]] = []
+
+    def work(name: str, script: Script, event: str, after: str = "", **_: object) -> Output:
+        code = 2 if name == "tidy" else 0
+        ended.append((name, after if code == 0 else ""))
+        return Output(code, "", "PostgreSQL does not answer")
+
+    host = SimpleNamespace(work=work, token="t", environment=SimpleNamespace(ssh="h"))
+    recorder = Recorder(host, revision=Revision(before="0001", after="0001"))
+    with pytest.raises(StepFailed, match="tidy failed:\nPostgreSQL does not answer"):
+        recorder.tidy(Script("false\n"), "2-m2")
+    assert [name for name, _ in ended] == ["tidy", "record"]
+    assert '"event":"end"' in ended[-1][1] and '"step":"run 2-m2"' in ended[-1][1]
