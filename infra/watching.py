@@ -57,6 +57,9 @@ class Watcher:
 
     def look(self) -> Look:
         """Look until all is well, or until what is amiss has been so three times."""
+        if not self._environment.host.host_keys:
+            # Not set up: `open` refuses, and nothing is asked of the server from outside either.
+            self._host.open()
         found = self._once()
         for pause in AGAIN:
             if not any(not f.ok and f.check in PASSING for f in found.findings):

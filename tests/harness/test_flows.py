@@ -50,8 +50,10 @@ def test_deploy_is_a_story_of_one_screen() -> None:
 def test_production_refuses_without_a_pinned_host_key(monkeypatch, tmp_path) -> None:
     """The packaged environment must never reach a host before a person pinned its key."""
     monkeypatch.delenv("HOMEGURU_ENVIRONMENTS", raising=False)
-    from infra import assembly
+    from infra import assembly, probes
 
+    asked: list[object] = []
+    monkeypatch.setattr(probes, "outside", lambda target: asked.append(target) or [])
     found = assembly.assemble("production")
     for name in found.located.environment.secrets.names:
         monkeypatch.setenv(name, "value-of-a-test")
@@ -60,3 +62,4 @@ def test_production_refuses_without_a_pinned_host_key(monkeypatch, tmp_path) -> 
         run_flow("verify", {"environment": "production"})
     assert isinstance(refused.value, Refused)
     assert "no host key is pinned" in refused.value.what
+    assert asked == []
