@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from deployments import drift, verification, watch
 from deployments.commands.probe import probe
-from deployments.errors import Locked, Refused, StepFailed, Unreachable, WrongUse
+from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.observation import Kept, Observation, sections
 from deployments.preflight import check_engine
 from deployments.target import Target
@@ -75,8 +75,7 @@ class Watcher:
             try:
                 inside = self._inside()
             except Unreachable as error:
-                self._host.close()
-                inside = Look((Finding("server", "ssh", False, error.what),))
+                inside = self._unseen(error)
             return replace(inside, findings=(*outside.result(), *inside.findings))
 
     def _outside(self) -> list[Finding]:
@@ -88,8 +87,7 @@ class Watcher:
             self._host.open()
         except (Refused, WrongUse) as error:
             # Another key, or ours is not let in: nobody knows what runs there, and people are told.
-            self._host.close()
-            return Look((Finding("server", "ssh", False, error.what),))
+            return self._unseen(error)
         seen, kept = self._host.look(self._targets.assembly.stack)
         try:
             check_engine(self._environment, seen)
@@ -106,6 +104,11 @@ class Watcher:
         ]
         findings = (*_causes(found), *_not_said_yet(drifted, found))
         return Look(findings, drift.heals(drifted), seen, target)
+
+    def _unseen(self, error: HomeguruError) -> Look:
+        """What is known of a host that could not be asked; the next look connects anew."""
+        self._host.close()
+        return Look((Finding("server", "ssh", False, error.what),))
 
     def _must_be_deployed(self, seen: Observation) -> None:
         where, name = self._environment.ssh, self._environment.name

@@ -10,8 +10,8 @@ from deployments.commands.quote import Script
 from deployments.errors import Locked, StepFailed
 from deployments.ledger import Revision
 from infra.operation import Operation
+from infra.output import Output
 from infra.recorder import Recorder
-from infra.ssh import Output
 
 TAKEN = Locked("another run took environment sandbox meanwhile", state="as that run leaves it")
 FAILED = StepFailed("migrate failed:\nno answer", where="systech@host")
