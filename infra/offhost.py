@@ -88,7 +88,7 @@ class S3Store:
         except (HTTPError, OSError) as error:
             raise Unreachable(
                 f"the store does not answer: {type(error).__name__}", where=self.where,
-                todo="check [backup.copy] endpoint, and the way there from this machine",
+                todo="check [off_host] endpoint, and the way there from this machine",
             ) from None  # fmt: skip
 
 

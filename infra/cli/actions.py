@@ -49,7 +49,7 @@ def deploy() -> None:
 
 @app.command()
 def rollback() -> None:
-    """Bring HOMEGURU_RELEASE back, an earlier one; the database is kept."""
+    """Bring HOMEGURU_RELEASE back, an earlier one; HOMEGURU_DATABASE: keep, downgrade, restore."""
     from infra.actions.verbs import rollback as work
 
     _step(work)

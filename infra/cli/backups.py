@@ -23,7 +23,9 @@ def backup(env: Env, json: Json = False, here: Here = False) -> None:
 def backups(
     env: Env,
     json: Json = False,
-    copies: Annotated[bool, typer.Option("--copies", help="Those in [off_host] instead.")] = False,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Those elsewhere (off_host) instead.")
+    ] = False,
 ) -> None:
     """List the backups on the server, or their copies elsewhere."""
     if copies:

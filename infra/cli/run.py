@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from deployments.asked import Asked
-from deployments.errors import StepFailed
+from deployments.errors import StepFailed, WrongUse
 from deployments.ledger import Approval
 from deployments.plan import Plan
 from infra import actor, environments, progress, signals
@@ -28,7 +28,12 @@ Here = Annotated[
     ),
 ]  # fmt: skip
 Approve = Annotated[
-    str, typer.Option("--approve", metavar="REASON", help="Approve the plan, and say why.")
+    str,
+    typer.Option(
+        "--approve",
+        metavar="REASON",
+        help="Approve the plan of a run in this process, and say why.",
+    ),
 ]
 
 
@@ -43,12 +48,15 @@ def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **mo
     parameters = {"environment": env, **more, "by": str(asked)}
     source = str(more.get("source", ""))
     refuse_credentials(source)
+    if approve and not here and _server():
+        raise WrongUse(
+            "--approve is for a run in this process, and PREFECT_API_URL names a server",
+            state="untouched", todo="answer on the run's page there, or run it here with --here",
+        )  # fmt: skip
     if verb == "release" and not here and _server():
         # Two runs, each of which can be followed; a run inside a run cannot.
         published = run("publish", env, quiet=quiet, here=False, **more)
-        return run(
-            "deploy", env, quiet=quiet, here=False, approve=approve, release=_named(published)
-        )
+        return run("deploy", env, quiet=quiet, here=False, release=_named(published))
     if here or not _server() or (verb == "publish" and not is_url(source)):
         return _here(verb, parameters, quiet, approve, asked)
     return _there(verb, parameters, quiet, asked)

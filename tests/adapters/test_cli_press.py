@@ -72,6 +72,14 @@ def test_a_token_in_the_address_reaches_no_server(press) -> None:
     assert server.created == []
 
 
+@pytest.mark.parametrize("verb", ["deploy", "release"])
+def test_a_reason_that_no_run_would_hear_is_refused_before_there_is_one(press, verb: str) -> None:
+    server = Server([RUNNING, DONE])
+    with pytest.raises(WrongUse, match="--approve is for a run in this process"):
+        press(server, verb, approve="tested", source=REPOSITORY)
+    assert server.created == []
+
+
 @pytest.mark.parametrize("tell", [show.deployed, show.manifest])
 def test_a_run_whose_summary_was_lost_has_ended_well_all_the_same(tell, capsys) -> None:
     tell({"outcome": "ok"})
