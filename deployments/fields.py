@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
@@ -16,7 +17,20 @@ Domain = Annotated[
     str,
     StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$"),
 ]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+
+
+def check_address(url: str) -> str:
+    """A port that is no number would be found only when the address is asked."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise ValueError(f"not an address: {error}") from None
+    return url
+
+
+Url = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$"), AfterValidator(check_address)
+]
 
 
 def _check_host_key(line: str) -> str:

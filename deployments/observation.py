@@ -183,7 +183,9 @@ def _published(text: str) -> dict[int, str]:
     found: dict[int, str] = {}
     for line in text.splitlines():
         name, _, ports = line.partition(" ")
-        found.update({int(p): name for p in re.findall(r":(\d+)->", ports)})
+        # Neighbours that are the same inside are written as a range.
+        for first, last in re.findall(r":(\d+)(?:-(\d+))?->", ports):
+            found.update(dict.fromkeys(range(int(first), int(last or first) + 1), name))
     return found
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from deployments.fields import HostKey, Strict, Url, VariableName
+from deployments.fields import HostKey, Strict, Url, VariableName, check_address
 
 
 class Verify(Strict):
@@ -50,8 +50,10 @@ class OffHostCopy(Strict):
     to: Annotated[
         str,
         StringConstraints(
-            pattern=r"^$|^s3://[a-z0-9.-]+(/\S*)?$|^sftp://\w+@[A-Za-z0-9.-]+(:\d+)?/\S*$"
+            pattern=r"^$|^s3://[a-z0-9.-]+(/\S*)?$"
+            r"|^sftp://[a-z_][a-z0-9_-]*@[A-Za-z0-9.-]+(:[1-9]\d*)?/\S*$"
         ),
+        AfterValidator(check_address),
     ] = ""
     """`s3://bucket/prefix` or `sftp://user@host:port/folder`."""
     recipient: str = ""

@@ -8,7 +8,6 @@ from deployments.environment import Environment
 from deployments.errors import Refused
 from deployments.observation import Observation
 from deployments.plan import Plan
-from deployments.references import interpolate
 from deployments.stack import Stack
 
 MINIMUM_ENGINE = (25, 0)
@@ -139,8 +138,7 @@ def _room(environment: Environment, seen: Observation) -> list[tuple[str, str]]:
 def _ports(environment: Environment, stack: Stack, seen: Observation) -> list[tuple[str, str]]:
     found = []
     ours = {c.name for c in seen.containers}
-    for service, raw in stack.ports:
-        port = int(interpolate(raw, environment.variables))
+    for service, port in stack.published(environment.variables):
         holder = seen.published.get(port, "")
         mine = any(c.state == "running" for c in seen.of(service)) and holder in ("", *ours)
         if port in seen.listening and not mine and holder not in ours:

@@ -11,7 +11,6 @@ from deployments.commands.takeover import Moved
 from deployments.database_steps import DatabaseSteps
 from deployments.observation import Observation
 from deployments.plan import Step
-from deployments.references import interpolate
 from deployments.steps import Steps
 from deployments.target import Target
 
@@ -77,12 +76,8 @@ class TakeOver:
     def _ports(self) -> set[int]:
         """Ports that the edge publishes."""
         edge = self.target.stack.deploy.edge
-        values = self.target.configuration.variables
-        return {
-            int(interpolate(raw, values))
-            for service, raw in self.target.stack.ports
-            if edge and service == edge.service
-        }
+        published = self.target.stack.published(self.target.configuration.variables)
+        return {port for service, port in published if edge and service == edge.service}
 
     def _holders(self) -> list[str]:
         """Containers of this project that hold one of them."""

@@ -25,6 +25,11 @@ class Configuration:
     variables: dict[str, str]
     secrets: dict[str, SecretStr] = field(repr=False)
 
+    def hidden(self, environment: Environment) -> list[str]:
+        """Values that nothing may show; who logs in to the registry is part of image names."""
+        shown = environment.login.user if environment.login else ""
+        return [v.get_secret_value() for name, v in self.secrets.items() if name != shown]
+
 
 def configuration(
     environment: Environment, stack: Stack, secrets: dict[str, str], where: str
@@ -43,6 +48,8 @@ def configuration(
     problems = [_problem(n, d, environment, secrets, stack) for n, d in sorted(needed.items())]
     unused = (names | set(environment.variables)) - set(needed)
     problems += [_problem(n, None, environment, secrets, stack) for n in sorted(unused)]
+    problems += _in_clear(environment, stack)
+    problems += stack.wrong_ports(environment.variables)
     said = [p for p in problems if p]
     if said:
         raise WrongUse(
@@ -55,6 +62,16 @@ def configuration(
         variables=dict(sorted(environment.variables.items())),
         secrets={name: SecretStr(secrets[name]) for name in sorted(names)},
     )
+
+
+def _in_clear(environment: Environment, stack: Stack) -> list[str]:
+    """Passwords that are named as plain variables, which records of releases keep."""
+    named, plain = set(environment.secrets.names), set(environment.variables)
+    both = [f"{name} is in [variables] and in [secrets]" for name in sorted(named & plain)]
+    return both + [
+        f"{name} is a password of the database: name it in [secrets], not in [variables]"
+        for name in sorted(stack.passwords - named)
+    ]
 
 
 def _problem(

@@ -29,7 +29,7 @@ from deployments.stack import Stack
 from infra.environments import Located
 from infra.lock import SessionLock
 from infra.offhost import OffHost
-from infra.output import Log, Output
+from infra.output import Log, Mask, Output
 from infra.registry import Registry
 from infra.ssh import Remote
 from infra.tarball import tarball
@@ -53,13 +53,17 @@ class Actor:
 
 @dataclass
 class Host:
-    """A host, connected by `open`. `token` fences this run's commands."""
+    """A host, connected by `open`. `token` fences this run's commands.
+
+    mask: what it takes out of the log and of what commands say.
+    """
 
     located: Located
     actor: Actor
     verb: str
     log: Log
     token: str = field(default_factory=lambda: secrets.token_hex(8))
+    mask: Mask = field(default_factory=Mask)
     _lock: SessionLock | None = None
     _tunnelled: bool = False
 
@@ -168,7 +172,7 @@ class Host:
         output = self._run(script, None, files, below)
         if output.code != 0:
             raise StepFailed(
-                output.tail or f"exit code {output.code}", where=self.environment.ssh,
+                self.mask(output.tail) or f"exit code {output.code}", where=self.environment.ssh,
                 state="untouched",
             )  # fmt: skip
         return output.stdout
@@ -184,7 +188,7 @@ class Host:
 
     def follow(self, script: Script) -> int:
         """Run a script and log its output as it comes."""
-        return self._remote.run(script, self.log).code
+        return self._remote.run(script, self.mask.log(self.log)).code
 
     def work(
         self, name: str, script: Script, event: str, before: str = "", after: str = "",
@@ -203,7 +207,7 @@ class Host:
             self.environment, self.actor.run, self.token,
             "\n".join(filter(None, (before, begin))), end, after, script,
         )  # fmt: skip
-        output = self._run(guarded, self.log, files)
+        output = self.mask.output(self._run(guarded, self.mask.log(self.log), files))
         if output.code == locking.FENCED:
             raise Locked(
                 f"another run took environment {self.environment.name} meanwhile",

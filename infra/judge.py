@@ -180,7 +180,7 @@ class Judge:
     def _weighed(
         self, answer: dict[str, str], target: Target, seen: Observation, revision: str
     ) -> Migration:
-        said = answer.get("said", "")
+        said = self.host.mask(answer.get("said", ""))
         if answer.get("code", "").strip() != "0":
             refused = migration.refusal(said, revision, seen.ledger, target.manifest.name)
             if refused:

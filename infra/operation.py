@@ -23,6 +23,7 @@ from infra.host import Host
 from infra.housekeeping import Housekeeping
 from infra.judge import Judge
 from infra.offhost import off_host
+from infra.output import Mask
 from infra.planning import Planning
 from infra.recorder import Recorder, kept_beside
 from infra.recovery import Recovery
@@ -44,6 +45,7 @@ class Operation:
         self.targets = Targets(assembly, configuration, host)
         self.planning = Planning(host, self.targets, Judge(host, registry))
         self.host = host
+        host.mask = Mask(configuration.hidden(self.environment))
         self.registry = registry
         self.recorder = Recorder(host)
         self._executor = Executor(host, registry, self.recorder, perform)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 Log = Callable[[str], None]
@@ -20,6 +20,30 @@ class Output:
     def tail(self) -> str:
         """The last fourteen lines of the error output, else of the output."""
         return "\n".join((self.stderr.strip() or self.stdout.strip()).splitlines()[-14:])
+
+
+class Mask:
+    """Takes the values of secrets out of what a host says: a program that dies may print its settings.
+
+    What is shorter than six characters is no secret, and would blot out words.
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        # The longest first: one may be a part of another.
+        self._values = sorted({v for v in values if len(v) >= 6}, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        for value in self._values:
+            text = text.replace(value, "***")
+        return text
+
+    def log(self, log: Log) -> Log:
+        """The same log, masked."""
+        return lambda line: log(self(line))
+
+    def output(self, output: Output) -> Output:
+        """The same output, masked."""
+        return Output(output.code, self(output.stdout), self(output.stderr))
 
 
 class Lines:

@@ -57,7 +57,7 @@ def outside(target: Target, transport: httpx.BaseTransport | None = None) -> lis
                 status = client.get(request.url).status_code
                 took = f"{(time.monotonic() - begin) * 1000:.0f} ms"
                 ok, detail = status == request.status, f"{status} {request.url} in {took}"
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 ok, detail = False, f"{type(error).__name__} {request.url}"
             findings.append(Finding(request.service, "outside", ok, detail))
     return findings

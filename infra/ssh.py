@@ -205,9 +205,19 @@ def _connection(host: Host, key_file: Path) -> Connection:
     known = connection.client.get_host_keys()
     name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
     for line in host.host_keys:
-        kind, text = line.split()
-        known.add(name, kind, paramiko.PKey.from_type_string(kind, base64.b64decode(text)))
+        known.add(name, line.split()[0], _pinned(line, name))
     return connection
+
+
+def _pinned(line: str, where: str) -> paramiko.PKey:
+    kind, text = line.split()
+    try:
+        return paramiko.PKey.from_type_string(kind, base64.b64decode(text, validate=True))
+    except Exception as error:  # each kind of key has complaints of its own
+        raise WrongUse(
+            f"a pinned host key is cut off, or is no {kind} key: {text[:16]}... ({error})",
+            where=where, state="not contacted", todo="copy the whole line of the server's .pub file",
+        ) from None  # fmt: skip
 
 
 def _check_key_file(path: Path, where: str) -> None:

@@ -6,9 +6,11 @@ import json
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, cast
 
+from deployments.compose_file import check, parse_stack
 from deployments.errors import WrongUse
-from deployments.stack import Stack, parse_stack
+from deployments.stack import Stack
 from infra.local import run
 
 PROJECT = "homeguru-any-project"
@@ -19,12 +21,19 @@ def read_stack(file: Path) -> Stack:
     """Read a Compose file; raises WrongUse with Compose's own complaint."""
     if not file.is_file():
         raise WrongUse(f"no Compose file {file}", state="untouched")
-    return stack_of(file.read_text(), str(file))
+    text, where = file.read_text(), str(file)
+    stack = stack_of(text, where)
+    check(stack, _config_of(text, where), where)
+    return stack
+
+
+def stack_of(text: str, where: str) -> Stack:
+    """Read a Compose file's text, for instance a former release's."""
+    return parse_stack(text, _config_of(text, where), where)
 
 
 @lru_cache(maxsize=16)
-def stack_of(text: str, where: str) -> Stack:
-    """Read a Compose file's text, for instance a former release's."""
+def _config_of(text: str, where: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="homeguru-compose-") as folder:
         copy = Path(folder) / "compose.yml"
         copy.write_text(text)
@@ -38,4 +47,4 @@ def stack_of(text: str, where: str) -> Stack:
         )
     # Names that Compose makes of the project's are the environment's.
     config = done.stdout.replace(f"{PROJECT}_", "${COMPOSE_PROJECT_NAME}_")
-    return parse_stack(text, json.loads(config), where)
+    return cast("dict[str, Any]", json.loads(config))

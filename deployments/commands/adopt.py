@@ -116,7 +116,7 @@ name_again() {
 }
 start_again() {
   local id
-  "${by_hand_compose[@]}" up -d --no-build --pull never --remove-orphans </dev/null >/dev/null 2>.create || { cat .create >&2; exit 20; }
+  "${by_hand_compose[@]}" up -d --no-build --pull never --remove-orphans "$@" </dev/null >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   for service in "$@"; do
     id=$(ids "$service" | head -n 1)

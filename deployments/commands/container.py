@@ -16,7 +16,8 @@ wait_healthy() {
     sleep 0.25
   done
 }
-last_lines() { docker logs --tail 20 "$1" 2>&1 | sed "s/^/  $2 | /" >&2; }
+# A log driver that keeps nothing to read is no reason to stop here.
+last_lines() { docker logs --tail 20 "$1" 2>&1 | sed "s/^/  $2 | /" >&2 || true; }
 set_env() {
   put_out .env awk -v name="$1" -v value="$2" -F= '$1==name{print name "='"'"'" value "'"'"'"; done=1; next} {print} END{if(!done) print name "='"'"'" value "'"'"'"}' .env
 }

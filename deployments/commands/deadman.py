@@ -24,10 +24,13 @@ _WATCH = r"""
 silence() { say $(($(date +%s) - $(stat -c %Y lock/beat 2>/dev/null || date +%s))); }
 watch() {
   local timeout=$1
-  while [ -e deadman/armed ] && [ "$(silence)" -lt "$timeout" ]; do sleep 1; done
-  [ -e deadman/armed ] || exit 0
-  exec 8>>lock/session
-  flock -w 30 8 || exit 0
+  while [ -e deadman/armed ]; do
+    if [ "$(silence)" -lt "$timeout" ]; then sleep 1; continue; fi
+    # One that comes back holds the lock again, or has held it meanwhile: then it is watched further.
+    exec 8>>lock/session
+    if flock -w 30 8 && [ "$(silence)" -ge "$timeout" ]; then break; fi
+    exec 8>&-
+  done
   [ -e deadman/armed ] || exit 0
   printf '%s\n' "${2//@AT@/$(now)}" > lock/owner.new
   mv -f lock/owner.new lock/owner
@@ -80,7 +83,7 @@ def scripts(environment: Environment, steps: list[Script]) -> dict[str, str]:
         "at": journal.AT, "one_off": "", "run": "dead-man switch", "token": FOLDER,
         "verb": "return", "who": "this server",
     })  # fmt: skip
-    events: tuple[tuple[Event, str], ...] = (("begin", ""), ("end", "ok"), ("end", "failed"))
+    events: tuple[tuple[Event, str], ...] = (("undo", ""), ("end", "ok"), ("end", "failed"))
     lines = [journal.line("return", event, FOLDER, outcome) for event, outcome in events]
     watch = join(
         head, STOP, _WATCH, call("watch", environment.confirm_timeout, owner),

@@ -36,7 +36,11 @@ place() {
 
 _RESTORE = r"""
 restore_release() {
-  if [ -f secrets.env.previous ]; then cp -p secrets.env.previous "$1/secrets.env"; fi
+  if [ -f secrets.env.previous ]; then
+    cp -p secrets.env.previous "$1/secrets.env"
+  elif [ -s secrets.env ]; then
+    cp -p secrets.env "$1/secrets.env"
+  fi
   place "$1"
 }
 """

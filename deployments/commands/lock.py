@@ -71,6 +71,12 @@ settle() {
 }
 """
 
+# A command outlives its deployer, and so must not end by a line that nobody reads any more.
+_RELAYED = r"""
+relay() { trap '' PIPE; cat 2>/dev/null || cat >/dev/null; }
+relayed() { { { "$@" 3>&-; } 2>&1 >&3 3>&- | relay >&2 3>&-; } 3>&1 | relay; }
+"""
+
 _GUARD = r"""
 guard() {
   local run=$1 token=$2 timeout=$3 begin=$4 end=$5 after=$6 body=$7 outcome=ok code=0
@@ -111,8 +117,8 @@ def guarded(
     follows only a success, the one that ends the whole run.
     """
     inner = join(prelude(environment), body.text)
-    line = call("guard", run, token, body.timeout, begin, end, after, inner)
-    return Script(join(prelude(environment), _GUARD, line), timeout=body.timeout + 90)
+    line = call("relayed", "guard", run, token, body.timeout, begin, end, after, inner)
+    return Script(join(prelude(environment), _RELAYED, _GUARD, line), timeout=body.timeout + 90)
 
 
 def stop_work(environment: Environment, token: str) -> Script:

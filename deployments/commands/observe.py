@@ -119,9 +119,12 @@ candidate() {
   [ "$2" != discard ] || trap "rm -rf $(printf %q "$1"); rmdir $(printf %q "$(dirname "$1")") 2>/dev/null || true" EXIT
   make_key
   # An undo goes back to the secrets that were valid before the failed run.
-  if [ "$2" = former ] && [ -f secrets.env.previous ]; then cp -p secrets.env.previous "$1/secrets.env"; fi
-  # A way back to the current release keeps the secrets that it runs with.
-  if [ "$2" = present ] && [ -s secrets.env ]; then cp -p secrets.env "$1/secrets.env"; fi
+  if [ "$2" = former ] && [ -f secrets.env.previous ]; then
+    cp -p secrets.env.previous "$1/secrets.env"
+  # A run that sent none leaves those that the containers have, whoever edited theirs meanwhile.
+  elif [[ $2 = former || $2 = present ]] && [ -s secrets.env ]; then
+    cp -p secrets.env "$1/secrets.env"
+  fi
   hashes "$1" | emit hashes
   fingerprints secrets.env | emit secrets_now
   # Installed with the release: what a later look compares the secrets with.

@@ -37,7 +37,7 @@ give_up() {
   local new=$1
   say "$service: the new container $problem; its last lines:" >&2
   last_lines "$new" "$service"
-  docker rm -f "$new" >/dev/null
+  docker rm -f "$new" >/dev/null || true
   if [ "$order" = stop-first ] && [ -n "$old" ]; then
     docker start "$old" >/dev/null
     [ -z "$routed" ] || wait_healthy "$old" "$healthy" || true
@@ -68,7 +68,7 @@ replace() {
     say "stopping $(name_of "$old")"
     docker stop -t "$grace" "$old" >/dev/null
   fi
-  docker start "$new" >/dev/null || give_up "$new"
+  docker start "$new" >/dev/null || { problem="does not start"; give_up "$new"; }
   say "started $(name_of "$new")"
   wait_healthy "$new" "$healthy" || give_up "$new"
   if [ -n "$routed" ]; then
@@ -141,9 +141,13 @@ let_go() {
 """
 
 _UP = r"""
+is_unhealthy() { [ "$(docker inspect -f '{{if .State.Health}}{{.State.Status}} {{.State.Health.Status}}{{end}}' "$1" 2>/dev/null)" = "running unhealthy" ]; }
 up() {
   local id
   export "$variable=$image"
+  id=$(ids "$service" | head -n 1)
+  # Compose finds nothing to do where image and configuration are the same.
+  if [ -n "$id" ] && is_unhealthy "$id"; then docker restart -t "$grace" "$id" >/dev/null; fi
   compose up -d --no-deps "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   id=$(ids "$service" | head -n 1)

@@ -40,7 +40,7 @@ beside() {
   wait_healthy "$new" "$healthy" || {
     say "$service: the new container $problem; its last lines:" >&2
     last_lines "$new" "$service"
-    docker rm -f "$new" >/dev/null
+    docker rm -f "$new" >/dev/null || true
     exit 20
   }
   say "$(name_of "$new") is up beside the old one"
@@ -71,23 +71,30 @@ up_bridged() {
 
 _HAND_OVER = r"""
 ms() { date +%s%3N; }
+# Where the edge will publish a port; every address means that this one does too.
+address_of() {
+  local found
+  found=$(docker inspect -f '{{range .HostConfig.PortBindings}}{{range .}}{{.HostPort}} {{.HostIp}}{{println}}{{end}}{{end}}' "$edge" 2>/dev/null | awk -v port="$1" '$1==port && !n++{print $2}') || found=
+  case $found in ''|0.0.0.0|::) say 127.0.0.1 ;; *) say "$found" ;; esac
+}
 answers() {
   local line
-  ( exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$2" >&3 &&
+  ( exec 3<>"/dev/tcp/$3/$1" && printf 'GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$2" >&3 &&
     read -r -t 2 line <&3 && [[ $line == HTTP/*\ [23]* ]] ) 2>/dev/null
 }
 # The longest time, in ms, between two answers of a port.
 longest_silence() {
-  local last worst=0 now
+  local last worst=0 now ever=
   last=$(ms)
   while [ -e .handing-over ]; do
-    if answers "$1" "$2"; then
-      now=$(ms)
+    if answers "$1" "$2" "$3"; then
+      now=$(ms) ever=yes
       [ $((now - last)) -le $worst ] || worst=$((now - last))
       last=$now
     fi
     sleep 0.03
   done
+  [ -n "$ever" ] || { say "port $1 of $3 did not answer at all"; return; }
   say "port $1 did not answer for $((worst / 1000)).$(printf %03d $((worst % 1000))) s"
 }
 back_to_old() {
@@ -99,7 +106,7 @@ back_to_old() {
   exit 20
 }
 hand_over() {
-  local edge_service=$1 edge_variable=$2 edge_image=$3 service port image hash public path new id deadline
+  local edge_service=$1 edge_variable=$2 edge_image=$3 service port image hash new id deadline
   local old="$holders" all=() watched=()
   shift 3
   # Five words a route: service, port inside, image, hash, published port with its path or -.
@@ -121,7 +128,7 @@ hand_over() {
   edge=$(ids "$edge_service" | head -n 1)
   : > .handing-over
   for id in "${watched[@]}"; do
-    longest_silence "${id%%/*}" "/${id#*/}" & all+=($!)
+    longest_silence "${id%%/*}" "/${id#*/}" "$(address_of "${id%%/*}")" & all+=($!)
   done
   sleep 0.2
   for id in $old; do docker stop -t 5 "$id" >/dev/null & all_stops+=($!); done
@@ -129,7 +136,7 @@ hand_over() {
   docker start "$edge" >/dev/null 2>.create || { problem=$(cat .create); rm -f .handing-over; back_to_old "the edge does not start: $problem"; }
   deadline=$((SECONDS + 30))
   for id in "${watched[@]}"; do
-    until answers "${id%%/*}" "/${id#*/}"; do
+    until answers "${id%%/*}" "/${id#*/}" "$(address_of "${id%%/*}")"; do
       [ $SECONDS -lt $deadline ] || { rm -f .handing-over; back_to_old "port ${id%%/*} does not answer through the edge"; }
       sleep 0.05
     done

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from deployments.commands.quote import Script
 from deployments.errors import StepFailed
 from infra import host
-from infra.output import Output
+from infra.output import Mask, Output
 from infra.recorder import Recorder
 
 
@@ -22,6 +23,30 @@ def test_a_refusal_keeps_its_first_line_however_long_the_last_one_is(located, mo
     with pytest.raises(StepFailed) as caught:
         reader.read(Script("true"))
     assert caught.value.what == refused.strip()
+
+
+def test_what_a_program_prints_as_it_dies_holds_no_secret(located, monkeypatch):
+    """Its log and its last lines go into reports, artifacts and notices."""
+    said = "settings: token=7712:AAH-secret, user=app, 7712:AAH-secret-2"
+    logged: list[str] = []
+
+    def run(_self, _script, log, *_rest):
+        log(said)
+        return Output(20, said, said)
+
+    monkeypatch.setattr(host.Remote, "run", run)
+    owner = host.Host(located(), host.Actor("ada", "cli", "r1"), "deploy", logged.append)
+    owner.mask = Mask(["7712:AAH-secret", "app", "7712:AAH-secret-2"])
+    monkeypatch.setattr(owner, "_lock", SimpleNamespace(check=lambda: None))
+    output = owner.work("migrate", Script("true"), "begin")
+    owner.follow(Script("true"))
+    expected = "settings: token=***, user=app, ***"
+    assert {*logged, output.tail, output.stdout} == {expected}
+    owner.log = None
+    monkeypatch.setattr(host.Remote, "run", lambda *_: Output(20, "", said))
+    with pytest.raises(StepFailed) as caught:
+        owner.read(Script("true"))
+    assert caught.value.what == expected
 
 
 def test_a_run_that_changed_nothing_ends_its_journal_with_its_own_line(located, monkeypatch):

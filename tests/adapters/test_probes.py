@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from deployments.compose_file import parse_stack
 from deployments.manifest import Manifest
-from deployments.stack import parse_stack
 from deployments.target import Target
 from deployments.variables import Configuration
 from infra.probes import outside

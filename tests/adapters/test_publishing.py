@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from deployments.compose_file import parse_stack
 from deployments.errors import WrongUse
 from deployments.manifest import Manifest
-from deployments.stack import parse_stack
 from infra import publishing
 from infra.manifests import find_manifest
 from infra.source import Source

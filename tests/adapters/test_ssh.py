@@ -8,7 +8,7 @@ import time
 import pytest
 
 from deployments.environment import parse_environment
-from deployments.errors import Unreachable
+from deployments.errors import Unreachable, WrongUse
 from infra import ssh
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIzdxZBo8WVU7RuE+7rPHP2/1hNj+8x6IfJbySa2enpN"
@@ -20,10 +20,10 @@ def remote(tmp_path):
     key_file = tmp_path / "key"
     key_file.touch(mode=0o600)
 
-    def make(port: int) -> ssh.Remote:
+    def make(port: int, key: str = KEY) -> ssh.Remote:
         host = {
             "address": "127.0.0.1", "port": port, "user": "systech", "key_file": str(key_file),
-            "host_keys": [KEY],
+            "host_keys": [key],
         }  # fmt: skip
         data = {
             "v": 1, "project": "p", "directory": "/srv/p", "push_registry": "ghcr.io",
@@ -32,6 +32,22 @@ def remote(tmp_path):
         return ssh.Remote(parse_environment("prod", data, "prod.toml"), key_file)
 
     return make
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        KEY[:-1],
+        KEY[:-9],
+        KEY[:30],
+        KEY.replace("ssh-ed25519", "ssh-rsa"),
+        "ecdsa-sha2-nistp256 AAAA",
+    ],
+)
+def test_a_pinned_key_that_was_cut_off_is_no_traceback(remote, key):
+    with pytest.raises(WrongUse, match="a pinned host key is cut off, or is no") as caught:
+        remote(22, key)
+    assert (caught.value.where, caught.value.state) == ("127.0.0.1", "not contacted")
 
 
 def test_a_port_that_never_says_a_word(remote, monkeypatch, capfd):

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from deployments import edge
 from deployments.changes import digest_of
 from deployments.commands.quote import Script
+from deployments.compose_file import parse_stack
 from deployments.containers import Container
 from deployments.environment import Environment, parse_environment
 from deployments.ledger import Ledger, Line, Revision
@@ -28,7 +29,7 @@ from deployments.observation import Candidate, Observation
 from deployments.plan import Plan
 from deployments.planner import Planner
 from deployments.request import Request
-from deployments.stack import Stack, parse_stack
+from deployments.stack import Stack
 from deployments.target import Target
 from deployments.variables import Configuration, render_env
 

@@ -20,7 +20,7 @@ from deployments.commands import (
 from deployments.commands import replace as replacing
 from deployments.commands.edge import reload_edge
 from deployments.commands.quote import Script
-from deployments.stack import parse_stack
+from deployments.compose_file import parse_stack
 
 HOSTILE = "x'; rm -rf / #$(id)`id`\"${HOME}"
 

@@ -245,6 +245,40 @@ def test_a_new_one_that_does_not_live_is_removed_and_the_old_one_started_again(s
     assert shell.read(".env") == "BOT_IMAGE='r/bot@sha256:1'\n"
 
 
+def test_a_log_that_cannot_be_read_keeps_no_old_one_down(shell):
+    """`logging: {driver: none}`: Docker refuses to show what it did not keep."""
+    shell.write("old1", "running 0 healthy")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    silent = PLAIN.replace('echo "Traceback: no token"', "exit 1").replace(
+        '"rm -f")', '"rm -f") exit 1;'
+    )
+    shell.program("docker", silent.replace("$HEALTH", "exited 0 none"))
+    done = _run(shell, replacing.replace_plain(_what()))
+    assert done.returncode == 20
+    assert "started the former container again" in done.stdout
+    assert _log(shell)[-1] == "start old1"
+
+
+def test_a_new_one_that_does_not_even_start_is_said_so(shell):
+    shell.write("old1", "running 0 healthy")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    refused = PLAIN.replace('"start new1") ', '"start new1") exit 1; ').replace("$HEALTH", "x")
+    shell.program("docker", refused)
+    done = _run(shell, replacing.replace_plain(_what()))
+    assert "bot: the new container does not start; its last lines:" in done.stderr
+
+
+@pytest.mark.parametrize(("state", "restarts"), [("running unhealthy", 1), ("running healthy", 0)])
+def test_what_runs_and_is_unwell_is_restarted_where_compose_sees_nothing_to_do(
+    shell, state, restarts
+):
+    program = 'case "$1 $2" in "ps -aq") echo c1 ;; "inspect -f") case "$3" in *Restart*) echo running 0 healthy ;; *) echo STATE ;; esac ;; esac'
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.program("docker", LOG + program.replace("STATE", state))
+    assert _run(shell, replacing.up(_what())).returncode == 0
+    assert _log(shell).count("restart -t 3 c1") == restarts
+
+
 def test_a_replacement_that_was_done_already_touches_nothing(shell):
     done_already = PLAIN.replace("r/bot@sha256:1 h1", "r/bot@sha256:2 h2")
     shell.write("old1", "running 0 healthy")

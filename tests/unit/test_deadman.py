@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from deployments import journal
 from deployments.commands import deadman, lock
 from deployments.commands.quote import Script
 from deployments.deadman import armed, files, way_back
+from deployments.resume import goes_on
 
 
 @pytest.fixture
@@ -137,7 +139,7 @@ def test_it_acts_after_silence_in_order_and_says_so_in_the_journal(host):
     assert host.wait("went")
     time.sleep(0.5)
     assert host.shell.read("went") == "formersecond\n"
-    assert host.journal() == [("return", "begin", ""), ("return", "end", "ok")]
+    assert host.journal() == [("return", "undo", ""), ("return", "end", "ok")]
     assert json.loads(host.shell.read("lock/owner"))["who"] == "this server"
     assert not host.there("deadman/armed")
 
@@ -177,6 +179,36 @@ def test_a_journal_with_its_lines_is_still_an_unfinished_run(host):
         time.sleep(0.1)
     found = journal.read("run-1", host.shell.read("journal/run-1.jsonl"))
     assert found is not None and found.release == "2-x"
+
+
+def test_a_run_that_the_server_undid_is_not_gone_on_with(host):
+    """Its database was exchanged and is in use, of the release before: forward it would not be migrated."""
+    lines = [journal.line(journal.run_step("2-x"), "begin", "t1")]
+    for step in ("set database aside", "migrate", "replace api"):
+        lines += [journal.line(step, "begin", "t1"), journal.line(step, "end", "t1", "ok")]
+    text = "".join(line.replace("@AT@", "2030-01-01T00:00:00Z") + "\n" for line in lines)
+    killed = journal.read("run-1", text)
+    assert killed is not None and goes_on(killed, ["api"], "x")
+    host.shell.write("journal/run-1.jsonl", text)
+    host.arm("true")
+    deadline = time.monotonic() + 8
+    while len(host.journal()) < len(lines) + 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    found = journal.read("run-1", host.shell.read("journal/run-1.jsonl"))
+    assert found is not None and not goes_on(found, ["api"], "x")
+
+
+def test_a_deployer_that_came_back_is_watched_further(host):
+    """The lock is held while it waits for its own last command, and no heartbeat is written."""
+    host.arm("touch went")
+    holder = subprocess.Popen(["flock", host.shell.directory / "lock/session", "sleep", "3.5"])
+    time.sleep(3)
+    host.beat()
+    assert holder.wait() == 0
+    time.sleep(1)
+    assert not host.there("went")
+    assert host.wait("went")
 
 
 def test_the_next_run_takes_it_over(host, monkeypatch):

@@ -36,6 +36,13 @@ def test_the_smallest_file_has_defaults(make_environment):
         ({"push_registry": "https://ghcr.io"}, "`push_registry`: string should match pattern"),
         ({"repository": "acme/homeguru"}, "`repository`: string should match pattern"),
         ({"urls": {"api": "example.org"}}, "`urls.api`: string should match pattern"),
+        (
+            {"urls": {"api": "http://h:80o3"}},
+            "`urls.api`: not an address: Port could not",
+        ),
+        ({"urls": {"api": "http://[fe80::1"}}, "`urls.api`: not an address: Invalid"),
+        ({"off_host": {"to": "sftp://Backup@h/x"}}, "`off_host.to`: string should match pattern"),
+        ({"off_host": {"to": "sftp://b@h:99999/x"}}, "`off_host.to`: not an address"),
         ({"variables": {"DEBUG": True}}, "`variables.DEBUG`: input should be a valid string"),
         ({"variables": {"debug": "x"}}, "`variables.debug.[key]`: string should match pattern"),
         ({"variables": "PORT=1"}, "`variables`: input should be a valid dictionary"),

@@ -283,6 +283,26 @@ def test_the_work_lock_outlives_the_client(mine):
     process.communicate()
 
 
+def test_a_command_ends_though_nobody_reads_it_any_more(mine):
+    """sshd is gone: a line that cannot be written must not end a replacement half way."""
+    body = "touch begun; until [ -e gone ]; do sleep 0.05; done; say one; echo two >&2; ls; say three; touch ended"
+    process = mine.start(_guard(mine, body))
+    _until((mine.directory / "begun").exists)
+    process.stdout.close()
+    process.stderr.close()
+    mine.write("gone", "")
+    assert process.wait(timeout=5) == 0
+    assert (mine.directory / "ended").exists()
+    assert _journal(mine)[-1]["outcome"] == "ok"
+
+
+def test_what_a_command_leaves_running_holds_nothing_open(mine):
+    begin = time.monotonic()
+    done = mine.run(_guard(mine, "sleep 5 >/dev/null 2>&1 & say done"))
+    assert done.stdout == "done\n"
+    assert time.monotonic() - begin < 3
+
+
 def test_work_is_stopped_by_its_own_run(mine):
     process = mine.start(_guard(mine, "touch begun; sleep 30; touch ended"))
     _until((mine.directory / "begun").exists)

@@ -65,7 +65,8 @@ def test_facts_of_a_host():
             facts="writable=yes\nlocked=yes\ndisk_kb=2048000\nmemory_kb=1024\n"
             "engine=27.1.0 a=b\ncompose=v2.29.1\n",
             listening="1F43\n0016\n",
-            published="homeguru-edge-1 0.0.0.0:8003->8003/tcp, :::8003->8003/tcp, 9000/tcp\nx \n",
+            published="homeguru-edge-1 0.0.0.0:8003->8003/tcp, :::8003->8003/tcp, 9000/tcp\nx \n"
+            "proxy 0.0.0.0:8080-8081->8080-8081/tcp\n",
             database="0002\n@bytes 73400320\n@aside aside_0a1b2c3d4e5f\n@aside drill\n@undone my app_undone_1a2b3c4d5e6f\n",
             current="3-prod-sha-0123456789ab\n",
         )
@@ -74,7 +75,7 @@ def test_facts_of_a_host():
     assert (seen.disk_mb, seen.memory_mb) == (2000, 1)
     assert (seen.engine, seen.compose) == ("27.1.0 a=b", "2.29.1")
     assert seen.listening == {8003, 22}
-    assert seen.published == {8003: "homeguru-edge-1"}
+    assert seen.published == {8003: "homeguru-edge-1", 8080: "proxy", 8081: "proxy"}
     assert (seen.revision, seen.current) == ("0002", "3-prod-sha-0123456789ab")
     assert (seen.database_bytes, seen.aside) == (73400320, ("aside_0a1b2c3d4e5f", "drill"))
     assert seen.undone == ("my app_undone_1a2b3c4d5e6f",)

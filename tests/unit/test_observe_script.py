@@ -173,7 +173,14 @@ def test_an_undo_takes_the_secrets_of_before(candidate):
     assert candidate.read(".incoming/t1/secrets.env") == "A='before'\n"
 
 
-def test_an_undo_without_earlier_secrets_keeps_the_sent_ones(candidate):
+def test_an_undo_of_a_run_that_installed_none_keeps_those_of_the_server(candidate):
+    """A backup that fails must not bring secrets along that nobody deployed."""
+    assert _weigh(candidate, "former").returncode == 0
+    assert candidate.read(".incoming/t1/secrets.env") == "A='old'\nB='same'\n"
+
+
+def test_an_undo_where_there_are_none_takes_the_sent_ones(candidate):
+    (candidate.directory / "secrets.env").unlink()
     assert _weigh(candidate, "former").returncode == 0
     assert candidate.read(".incoming/t1/secrets.env") == "A='new'\nB='same'\n"
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from deployments.compose_file import parse_stack
 from deployments.edge import IDLE, read_slots, render
 from deployments.planner import undo_of_first
 from deployments.request import Request
-from deployments.stack import parse_stack
 from deployments.variables import parse_env
 
 

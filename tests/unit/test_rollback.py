@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployments.compose_file import parse_stack
 from deployments.datachange import KEEP, Choice
 from deployments.errors import Refused
 from deployments.ledger import Revision
 from deployments.rollback import check_rollback
-from deployments.stack import parse_stack
 from infra.judge import Judge
 
 

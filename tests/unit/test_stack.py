@@ -6,9 +6,9 @@ import copy
 
 import pytest
 
+from deployments.compose_file import parse_stack
 from deployments.errors import WrongUse
 from deployments.references import interpolate, references
-from deployments.stack import parse_stack
 
 
 def _parse(services=None, **deploy):

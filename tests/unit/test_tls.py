@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from deployments.compose_file import parse_stack
 from deployments.environment import parse_environment
 from deployments.errors import WrongUse
 from deployments.references import interpolate
-from deployments.stack import parse_stack
 from deployments.target import former_configuration
 from deployments.variables import Configuration
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
+from deployments.compose_file import parse_stack
 from deployments.errors import WrongUse
-from deployments.stack import parse_stack
 from deployments.variables import (
+    Configuration,
     changed_names,
     configuration,
     parse_env,
@@ -103,6 +104,37 @@ def test_a_variable_that_nothing_refers_to_is_checked_too(make_environment):
     """It goes into the env file all the same, where a second line would be a second variable."""
     said = _wanting(make_environment, _stack({}), variables={"NOTE": "x\nAPI_IMAGE=evil"})
     assert said == "variable NOTE holds a line break"
+
+
+def test_a_port_that_is_none_is_told_before_a_server_is_asked(make_environment):
+    stack = _stack({}, ports=["${PORT:-8003}:8003"])
+    said = _wanting(make_environment, stack, variables={"PORT": "80o3"})
+    assert said == "api publishes '80o3', which is no port"
+
+
+def test_a_password_of_the_database_is_no_plain_variable(make_environment, stack):
+    """Records of releases keep plain variables; and the roles need it, whoever else does."""
+    names = make_environment().secrets.names
+    secrets = {name: "a1b2c3d4e5f6" for name in names if name != "DATABASE_OWNER_PASSWORD"}
+    said = _wanting(
+        make_environment, stack, secrets, variables={"DATABASE_OWNER_PASSWORD": "a1b2c3d4e5f6"}
+    )
+    assert said == (
+        "DATABASE_OWNER_PASSWORD is a password of the database: "
+        "name it in [secrets], not in [variables]"
+    )
+
+
+def test_a_name_is_a_variable_or_a_secret(make_environment):
+    said = _wanting(make_environment, _stack({"A": "${A}"}), {"A": "x1"}, variables={"A": "x2"})
+    assert said == "A is in [variables] and in [secrets]"
+
+
+def test_what_is_hidden(make_environment):
+    environment = make_environment(login={"user": "REGISTRY_USER", "token": "REGISTRY_TOKEN"})
+    values = {"REGISTRY_USER": "octocat", "REGISTRY_TOKEN": "ghp_1", "A": "x"}
+    found = Configuration({}, {name: SecretStr(value) for name, value in values.items()})
+    assert found.hidden(environment) == ["ghp_1", "x"]
 
 
 def test_the_production_file_asks_for_its_secrets(make_environment, stack):
