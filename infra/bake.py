@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.errors import HomeguruError, Refused
+from deployments.image_name import HUB
 from infra.local import run, stream
 
+#: Under this name alone Docker's own client keeps the credentials of Docker Hub.
+_HUB_KEY = "https://index.docker.io/v1/"
 _HEADING = re.compile(r"^#\d+ (\[.+\].*)$")
 
 
@@ -120,7 +123,7 @@ def _logged_in(login: tuple[str, str, str] | None) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="homeguru-docker-") as folder:
         auth = base64.b64encode(f"{user}:{token}".encode()).decode()
         config = {
-            "auths": {registry: {"auth": auth}},
+            "auths": {_HUB_KEY if registry == HUB else registry: {"auth": auth}},
             "cliPluginsExtraDirs": [str(home / "cli-plugins")],
         }
         file = Path(folder) / "config.json"

@@ -25,13 +25,15 @@ def send(urls: str, notice: Notice, *, telegram_api: str = "") -> list[str]:
 
 def _sent(url: str, notice: Notice, telegram_api: str) -> str:
     # Importing it takes a third of a second: only where somebody is told.
-    from apprise import Apprise
+    from apprise import Apprise, OverflowMode
 
     kind = url.partition(":")[0][:20] if "://" in url else "an address without a kind"
     plugin = Apprise.instantiate(url)
     if plugin is None:
         return f"{kind}: not an address that apprise knows"
     _redirect(plugin, telegram_api)
+    # A long plan is several messages: as one, Telegram would refuse it.
+    plugin.overflow_mode = OverflowMode.SPLIT
     for _ in range(TRIES):
         try:
             if _notify(plugin, notice):

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from deployments import image_name
 from deployments.errors import WrongUse
+from deployments.image_name import ImageName
 from deployments.inputs import allowed, arguments, base_images, input_hash, required
 from deployments.manifest import Manifest, ServiceImage
 from deployments.stack import Stack
@@ -165,27 +167,21 @@ class Publisher:
         found = {}
         for service, default in self._stack.deploy.infrastructure.items():
             reference = self._environment.images.get(service, default)
-            host, _, path = reference.partition("/")
-            repository, digest = self._resolve(host, path, service)
-            found[service] = ServiceImage(repository=repository, digest=digest, built=False)
+            name = image_name.read(reference)
+            digest = name.digest or self._digest_of(name)
+            if digest is None:
+                raise WrongUse(
+                    f"no image {reference} for service {service}", state="untouched",
+                    todo=f"correct [images] {service} in the environment",
+                )  # fmt: skip
+            found[service] = ServiceImage(repository=name.repository, digest=digest, built=False)
         return found
 
-    def _resolve(self, host: str, path: str, service: str) -> tuple[str, str]:
-        if "@" in path:
-            repository, _, digest = path.partition("@")
-            return repository.partition(":")[0], digest
-        repository, _, tag = path.partition(":")
-        if host == self._environment.pull_registry:
-            found = self._registry.digest(repository, tag or "latest")
-        else:
-            with Registry(host) as other:
-                found = other.digest(repository, tag or "latest")
-        if found is None:
-            raise WrongUse(
-                f"no image {host}/{path} for service {service}",
-                state="untouched", todo=f"correct [images] {service} in the environment",
-            )  # fmt: skip
-        return repository, found
+    def _digest_of(self, name: ImageName) -> str | None:
+        if name.host == self._environment.pull_registry:
+            return self._registry.digest(name.repository, name.tag)
+        with Registry(name.host) as other:
+            return other.digest(name.repository, name.tag)
 
 
 def _linked(origin: str) -> dict[str, str]:
@@ -227,7 +223,8 @@ def _identity(image: str) -> str:
     local = run("docker", "image", "inspect", "-f", shape, image)
     if local.code == 0:
         return local.stdout.strip().rpartition("@")[2]
-    name, _, tag = image.partition(":")
-    path = name if "/" in name else f"library/{name}"
-    with Registry("docker.io") as hub:
-        return hub.digest(path, tag) or image
+    name = image_name.read(image)
+    if name.digest:
+        return name.digest
+    with Registry(name.host) as registry:
+        return registry.digest(name.repository, name.tag) or image

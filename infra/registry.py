@@ -9,10 +9,12 @@ import hashlib
 import json
 import re
 from types import TracebackType
+from typing import Any
 
 import httpx
 
 from deployments.errors import HomeguruError, Refused, Unreachable
+from deployments.image_name import HUB
 
 ACCEPT = ", ".join(
     [
@@ -24,7 +26,8 @@ ACCEPT = ", ".join(
 )
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 RELEASE_TYPE = "application/vnd.homeguru.release.v1+json"
-_DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
+_DOCKER_HUB = {HUB: "registry-1.docker.io"}
+_BUSY = (429, 500, 502, 503, 504)
 
 
 class Registry:
@@ -58,7 +61,9 @@ class Registry:
 
     def ping(self) -> None:
         """Raise Unreachable when nothing that speaks the API answers."""
-        self._send("GET", "/v2/", scope="")
+        answer = self._send("GET", "/v2/", scope="")
+        if answer.status_code not in (200, 401, 403):
+            raise self._no_registry(f"{answer.status_code} to GET /v2/")
 
     def digest(self, repository: str, reference: str) -> str | None:
         """Digest of a tag or digest, by HEAD; None when there is none."""
@@ -66,6 +71,8 @@ class Registry:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         self._check(answer, f"{repository}:{reference}", "read")
+        if "Docker-Content-Digest" not in answer.headers:
+            raise self._no_registry(f"without a digest of {repository}:{reference}")
         return str(answer.headers["Docker-Content-Digest"])
 
     def tag(self, repository: str, digest: str, tags: list[str]) -> None:
@@ -75,19 +82,22 @@ class Registry:
             return
         source = self._manifest("GET", repository, digest, push=False)
         self._check(source, f"{repository}@{digest}", "read")
-        kind = source.headers["Content-Type"]
+        kind = source.headers.get("Content-Type", MANIFEST_TYPE)
         for tag in missing:
             self._put_manifest(repository, tag, source.content, kind)
 
     def tags(self, repository: str) -> list[str]:
         """All tags; empty for an unknown repository."""
-        answer = self._send(
-            "GET", f"/v2/{repository}/tags/list", scope=f"repository:{repository}:pull"
-        )
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return []
-        self._check(answer, repository, "read")
-        return list(answer.json().get("tags") or [])
+        found: list[str] = []
+        path = f"/v2/{repository}/tags/list"
+        while path:
+            answer = self._send("GET", path, scope=f"repository:{repository}:pull")
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                break
+            self._check(answer, repository, "read")
+            found += self._json(answer, f"tags of {repository}").get("tags") or []
+            path = answer.links.get("next", {}).get("url", "")
+        return found
 
     def push_release(self, repository: str, text: str, tags: list[str]) -> str:
         """Store a release manifest as an OCI artifact; returns its digest."""
@@ -113,7 +123,10 @@ class Registry:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         self._check(answer, f"{repository}:{reference}", "read")
-        digest = answer.json()["layers"][0]["digest"]
+        layers = self._json(answer, f"{repository}:{reference}").get("layers")
+        if not layers:
+            raise self._no_registry(f"something else than a release for {repository}:{reference}")
+        digest = layers[0]["digest"]
         scope = f"repository:{repository}:pull"
         blob = self._send("GET", f"/v2/{repository}/blobs/{digest}", scope=scope)
         self._check(blob, f"{repository}@{digest}", "read")
@@ -157,13 +170,26 @@ class Registry:
                 self._tokens[scope] = self._authorize(answer, scope)
                 sent["Authorization"] = self._tokens[scope]
                 answer = self._client.request(method, path, content=content, headers=sent)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
+            said = str(error) if "CERTIFICATE" in str(error) else type(error).__name__
             raise Unreachable(
-                f"registry {self.host} does not answer: {type(error).__name__}",
+                f"registry {self.host} does not answer: {said}",
                 state="untouched",
                 todo="is it running, and its name right in push_registry?",
             ) from None
         return answer
+
+    def _no_registry(self, said: str) -> Unreachable:
+        return Unreachable(
+            f"registry {self.host} answers {said}", state="untouched",
+            todo="is its name right in push_registry, and is it a registry?",
+        )  # fmt: skip
+
+    def _json(self, answer: httpx.Response, what: str) -> dict[str, Any]:
+        try:
+            return dict(answer.json())
+        except ValueError:
+            raise self._no_registry(f"no JSON for {what}") from None
 
     def _authorize(self, refused: httpx.Response, scope: str) -> str:
         """Answer a 401: basic credentials, or a bearer token for the scope."""
@@ -181,10 +207,18 @@ class Registry:
         if "service" in fields:
             params["service"] = fields["service"]
         answer = self._client.get(fields["realm"], params=params, auth=basic)
+        if answer.status_code in _BUSY:
+            raise self._busy(answer, "for a token")
         if not answer.is_success:
             return ""
-        token = answer.json()
+        token = self._json(answer, "a token")
         return f"Bearer {token.get('token') or token.get('access_token')}"
+
+    def _busy(self, answer: httpx.Response, asked: str) -> Unreachable:
+        return Unreachable(
+            f"registry {self.host} answered {answer.status_code} {asked}", state="untouched",
+            todo="it is overloaded or limits how often it is asked: wait, and press again",
+        )  # fmt: skip
 
     def _check(self, answer: httpx.Response, what: str, verb: str) -> None:
         if answer.is_success:
@@ -196,6 +230,8 @@ class Registry:
                 state="untouched",
                 todo="check the token's scopes: write:packages to push, read:packages to pull",
             )
+        if answer.status_code in _BUSY:
+            raise self._busy(answer, f"to {verb} {what}")
         raise HomeguruError(
             f"registry {self.host} answered {answer.status_code} to {verb} {what}: "
             f"{answer.text[:200]}",

@@ -129,6 +129,8 @@ def _dirty(source: Path, sha: str, root: Path, dockerignores: list[str]) -> Sour
 def _from_directory(source: Path, root: Path, paths: list[str], dockerignores: list[str]) -> Source:
     newest = 0.0
     for path in _wanted(paths, dockerignores):
+        if not (source / path).exists():
+            raise _dangling(path)
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / path, target, follow_symlinks=True)
@@ -170,10 +172,20 @@ def _archive(source: Path, sha: str, root: Path) -> None:
             ) from None  # fmt: skip
 
 
+def _dangling(path: str) -> WrongUse:
+    return WrongUse(
+        f"{path} links to a file that the images leave out, or that is gone", state="untouched",
+        todo="put the file itself there, or let .dockerignore treat both alike",
+    )  # fmt: skip
+
+
 def _keep_only(root: Path, dockerignores: list[str]) -> None:
     paths = [str(p.relative_to(root)) for p in root.rglob("*") if not p.is_dir()]
     for path in set(paths) - _wanted(paths, dockerignores):
         (root / path).unlink()
+    for left in sorted(root.rglob("*")):
+        if left.is_symlink() and not left.exists():
+            raise _dangling(str(left.relative_to(root)))
 
 
 def _hashes(root: Path) -> dict[str, tuple[str, bool]]:

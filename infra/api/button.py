@@ -154,7 +154,13 @@ def press(
     """Create a run, follow it to its end, return its summary or raise its error."""
     pressed = Press(api, verb, say)
     pressed.create(parameters, tags, key)
-    pressed.follow()
+    try:
+        pressed.follow()
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "the run is no longer followed here, and goes on there", where=pressed.page,
+            state="as the run leaves it", todo="look at it on that page, or cancel it there",
+        ) from None  # fmt: skip
     return pressed.outcome()
 
 

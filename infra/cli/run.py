@@ -17,6 +17,7 @@ from infra import actor, environments, progress, signals
 from infra.cli import show
 from infra.cli.terminal import TerminalProgress
 from infra.clone import is_url, refuse_credentials
+from infra.manifests import name_of
 
 Env = Annotated[str, typer.Option("--env", "-e", help="Environment, such as production.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -59,6 +60,8 @@ def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **mo
         return run("deploy", env, quiet=quiet, here=False, release=_named(published))
     if here or not _server() or (verb == "publish" and not is_url(source)):
         return _here(verb, parameters, quiet, approve, asked)
+    if "release" in parameters:
+        parameters["release"] = name_of(parameters["release"])
     return _there(verb, parameters, quiet, asked)
 
 
@@ -84,10 +87,10 @@ def _here(verb: str, parameters: dict[str, Any], quiet: bool, approve: str, aske
     signals.install()
     progress.watch(TerminalProgress(show.errors if quiet else show.console))
     if approve or sys.stdin.isatty():
-        approval.ask_here(lambda plan: _answer(plan, approve, asked.who))
+        approval.ask_here(lambda plan: _answer(plan, approve, asked.who, quiet=quiet))
     elif not _server():
         # Prefect's own server ends with this process: nobody could answer there.
-        approval.ask_here(_nobody)
+        approval.ask_here(lambda plan: _nobody(plan, quiet=quiet))
     return process.run_flow(verb, parameters)
 
 
@@ -104,16 +107,17 @@ def _ask_for_its_version() -> None:
         api.close()
 
 
-def _answer(plan: Plan, reason: str, who: str) -> Approval | None:
-    """The person's reason for this plan; None when there is none."""
+def _answer(plan: Plan, reason: str, who: str, *, quiet: bool) -> Approval | None:
+    """The person's reason for this plan; None when there is none. quiet: stdout is a program's."""
     if not reason:
-        show.plan(plan)
-        reason = typer.prompt("Approve? Say why (empty: no)", default="", show_default=False)
+        show.plan(plan, quiet=quiet)
+        question = "Approve? Say why (empty: no)"
+        reason = typer.prompt(question, default="", show_default=False, err=quiet)
     return Approval(who=who, reason=reason) if reason.strip() else None
 
 
-def _nobody(plan: Plan) -> Approval | None:
-    show.plan(plan)
+def _nobody(plan: Plan, *, quiet: bool) -> Approval | None:
+    show.plan(plan, quiet=quiet)
     return None
 
 

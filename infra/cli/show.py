@@ -22,19 +22,20 @@ def as_json(data: Any) -> None:
     console.out(json.dumps(data, ensure_ascii=False), highlight=False)
 
 
-def pairs(rows: list[tuple[str, str]]) -> None:
+def pairs(rows: list[tuple[str, str]], to: Console = console) -> None:
     """Two aligned columns."""
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        console.print(f"{escape(name):<{width}}  {escape(value)}")
+        to.print(f"{escape(name):<{width}}  {escape(value)}")
 
 
-def plan(found: Plan) -> None:
-    """What would be done, and why."""
-    pairs(found.lines())
+def plan(found: Plan, *, quiet: bool = False) -> None:
+    """What would be done, and why. quiet: stdout is for one document, this is beside it."""
+    to = errors if quiet else console
+    pairs(found.lines(), to)
     count = len(found.steps)
     said = f"{count} steps" if count else "Nothing to do: the environment already runs this release"
-    console.print(f"\n{said}. Fingerprint {found.fingerprint}.")
+    to.print(f"\n{said}. Fingerprint {found.fingerprint}.")
 
 
 def table(header: list[str], rows: list[list[str]]) -> None:

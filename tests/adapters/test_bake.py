@@ -175,6 +175,11 @@ def test_credentials_lie_in_a_throw_away_configuration(docker, tmp_path):
     assert not folder.exists()
 
 
+def test_docker_hub_has_a_name_of_its_own_there(docker, tmp_path):
+    bake.bake(docker_dir(), [IMAGE], tmp_path, lambda _: None, ("docker.io", "robot", "hunter2"))
+    assert list(docker["config"]["auths"]) == ["https://index.docker.io/v1/"]
+
+
 def test_a_failed_build_raises(docker, tmp_path):
     docker["answer"] = Ended(1, FAILED, "")
     with pytest.raises(HomeguruError, match="the build of api failed:"):

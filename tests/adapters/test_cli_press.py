@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.errors import StepFailed, WrongUse
+from deployments.errors import Interrupted, StepFailed, WrongUse
+from deployments.manifest import Manifest
+from deployments.plan import Plan
 from infra.api.client import PrefectApi
 from infra.cli import run as cli
 from infra.cli import show
@@ -29,7 +31,7 @@ class Hesitant(Server):
 @pytest.fixture
 def press(monkeypatch):
     """Run a verb against a server, whose form has every verb's fields."""
-    for name in ("to", "source", "ref", "allow_dirty"):
+    for name in ("to", "source", "ref", "allow_dirty", "release"):
         monkeypatch.setitem(SCHEMA["properties"], name, {})
 
     def run(server: Server, verb: str, **more: Any) -> Any:
@@ -78,6 +80,36 @@ def test_a_reason_that_no_run_would_hear_is_refused_before_there_is_one(press, v
     with pytest.raises(WrongUse, match="--approve is for a run in this process"):
         press(server, verb, approve="tested", source=REPOSITORY)
     assert server.created == []
+
+
+def test_a_file_of_this_machine_is_sent_by_its_name(press, tmp_path) -> None:
+    """The worker does not have it."""
+    file = tmp_path / "release.json"
+    file.write_text(Manifest.nothing().to_json())
+    server = Server([RUNNING, DONE], {"outcome": "ok"})
+    press(server, "deploy", release=str(file))
+    assert server.created[-1]["parameters"]["release"] == Manifest.nothing().name
+    with pytest.raises(WrongUse, match="no manifest file gone"):
+        press(server, "deploy", release="gone.json")
+
+
+def test_ctrl_c_says_that_the_run_goes_on_there(press, monkeypatch) -> None:
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("infra.api.button.time.sleep", interrupted)
+    with pytest.raises(Interrupted, match="goes on there") as caught:
+        press(Server([RUNNING, RUNNING, DONE]), "rollback", to="previous")
+    assert "/runs/flow-run/" in caught.value.where
+
+
+def test_a_plan_that_waits_leaves_stdout_to_the_document(capsys) -> None:
+    plan = Plan("deploy", "1-x", "x", None, ())
+    assert cli._nobody(plan, quiet=True) is None
+    found = capsys.readouterr()
+    assert (found.out, "Fingerprint" in found.err) == ("", True)
+    cli._nobody(plan, quiet=False)
+    assert "Fingerprint" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("tell", [show.deployed, show.manifest])

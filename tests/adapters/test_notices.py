@@ -96,6 +96,17 @@ def test_what_cannot_be_sent_is_said_without_the_secret(urls: str, said: str) ->
     assert TOKEN not in repr(found)
 
 
+def test_a_long_plan_is_told_in_parts_that_telegram_takes(sink: Sink) -> None:
+    long = Notice(
+        "warning", "production: waits", "\n".join(f"step {n}: {'x' * 90}" for n in range(99))
+    )
+    assert notices.send(TELEGRAM, long, telegram_api=sink.url) == []
+    texts = [message["text"] for _, message in sink.got]
+    assert len(texts) > 1
+    assert max(map(len, texts)) <= 4096
+    assert "step 98" in texts[-1]
+
+
 def test_a_refusal_is_tried_once_more(sink: Sink) -> None:
     sink.status = 500
     assert notices.send(TELEGRAM, NOTICE, telegram_api=sink.url) == [

@@ -314,3 +314,68 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(server):
     server.refuse = store
     assert registry.pull_release("acme/release", "a") == "{}"
     assert "authorization" not in seen
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_token_service_that_is_busy_is_no_wrong_token(registry_of, status):
+    def answer(request):
+        if request.url.host == "auth.test":
+            return httpx.Response(status)
+        challenge = 'Bearer realm="https://auth.test/token",service="r"'
+        return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+
+    with pytest.raises(Unreachable, match=f"answered {status} for a token"):
+        registry_of(answer).tags("a/b")
+
+
+@pytest.mark.parametrize("status", [429, 502])
+def test_a_registry_that_is_busy_may_be_asked_again(registry_of, status):
+    with pytest.raises(Unreachable, match=f"answered {status} to read a/b"):
+        registry_of(lambda _: httpx.Response(status)).tags("a/b")
+
+
+def test_a_web_server_is_no_registry(registry_of):
+    with pytest.raises(Unreachable, match="answers 404 to GET /v2/"):
+        registry_of(lambda _: httpx.Response(404)).ping()
+    page = registry_of(lambda _: httpx.Response(200, text="<html>"))
+    with pytest.raises(Unreachable, match="without a digest of a/b:1"):
+        page.digest("a/b", "1")
+    for ask in (lambda: page.tags("a/b"), lambda: page.pull_release("a/b", "1")):
+        with pytest.raises(Unreachable, match="no JSON for"):
+            ask()
+    image = registry_of(lambda _: httpx.Response(200, json={"layers": []}))
+    with pytest.raises(Unreachable, match="something else than a release"):
+        image.pull_release("a/b", "1")
+
+
+@pytest.mark.parametrize("status", [200, 401, 403])
+def test_a_registry_is_known_by_its_answer(registry_of, status):
+    registry_of(lambda _: httpx.Response(status)).ping()
+
+
+def test_a_loop_of_redirects_is_one_sentence(registry_of):
+    def answer(request):
+        return httpx.Response(302, headers={"Location": str(request.url)})
+
+    with pytest.raises(Unreachable, match="does not answer: TooManyRedirects"):
+        registry_of(answer).tags("a/b")
+
+
+def test_all_pages_of_tags_are_read(registry_of):
+    def answer(request):
+        if request.url.params.get("last") == "2":
+            return httpx.Response(200, json={"tags": ["3"]})
+        more = {"Link": '</v2/a/b/tags/list?last=2>; rel="next"'}
+        return httpx.Response(200, json={"tags": ["1", "2"]}, headers=more)
+
+    assert registry_of(answer).tags("a/b") == ["1", "2", "3"]
+
+
+@pytest.fixture
+def registry_of():
+    """A function that makes a registry of whatever answers."""
+
+    def make(answer) -> Registry:
+        return Registry("r.test", ("octocat", "x"), httpx.MockTransport(answer))
+
+    return make

@@ -198,6 +198,23 @@ def test_a_source_that_is_not_there(tmp_path):
     assert caught.value.what == f"source {tmp_path / 'none'} is not a directory"
 
 
+def test_a_link_to_what_the_images_leave_out_is_refused_by_its_name(repository):
+    (repository.folder / "left-out.md").write_text("x")
+    (repository.folder / "src" / "README.md").symlink_to("../left-out.md")
+    repository("add", ".")
+    repository("commit", "-qm", "link")
+    said = r"src/README\.md links to a file that the images leave out"
+    with pytest.raises(WrongUse, match=said), _stage(repository.folder):
+        pass
+
+
+def test_a_link_to_nothing_in_a_plain_folder(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "gone").symlink_to("nowhere")
+    with pytest.raises(WrongUse, match="src/gone links to a file"), _stage(tmp_path):
+        pass
+
+
 def test_a_link_that_leaves_the_tree_is_refused(repository):
     (repository.folder / "src" / "passwd").symlink_to("/etc/passwd")
     repository("add", ".")

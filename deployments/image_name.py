@@ -1,0 +1,38 @@
+"""Names of images, read as Docker reads them.
+
+Source: the reference grammar of distribution; `docker.io` and `library/` are Docker's defaults.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+HUB = "docker.io"
+
+
+class ImageName(NamedTuple):
+    """Host, repository without it, and what chooses one image there."""
+
+    host: str
+    repository: str
+    tag: str
+    digest: str
+
+    @property
+    def reference(self) -> str:
+        """The digest where there is one, else the tag."""
+        return self.digest or self.tag
+
+
+def read(name: str) -> ImageName:
+    """Split `[host/]repository[:tag][@digest]`; the first part is a host where it looks like one."""
+    rest, _, digest = name.partition("@")
+    first, slash, path = rest.partition("/")
+    is_host = bool(slash) and (first == "localhost" or "." in first or ":" in first)
+    host, path = (first, path) if is_host else (HUB, rest)
+    repository, colon, tag = path.rpartition(":")
+    if not colon:
+        repository, tag = path, "latest"
+    if host == HUB and "/" not in repository:
+        repository = f"library/{repository}"
+    return ImageName(host, repository, tag, digest)
