@@ -5,7 +5,9 @@ Ctrl-C is in test_story, the registry and the network are in test_wrong_input; `
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -49,3 +51,29 @@ def test_what_a_killed_deploy_has_done_is_not_done_twice(matrix: Matrix) -> None
     (line,) = world.ledger()[before:]
     assert (line["manifest"], line["outcome"]) == (matrix.after, "ok")
     assert world.on_server(f"head -n 1 releases/{line['release']}/report.md")
+
+
+STILL_AT_WORK = "flock -w 60 lock/work true && tail -n 1 $(ls -t journal/*.jsonl | head -n 1)"
+
+
+def test_a_step_whose_deployer_died_in_its_middle_ends_by_itself(matrix: Matrix) -> None:
+    """Its sshd is gone too: a line that nobody reads must not end a replacement half way."""
+    matrix.settle("deploy")
+    world = matrix.world
+    killed = matrix.deployer("deploy", "replace api")
+    assert killed.stands("replace api"), killed.text
+    killed.go()
+    _until(lambda: "started homeguru-api" in killed.text)
+    killed.kill()
+    assert "serves" not in killed.text
+    last = json.loads(world.on_server(STILL_AT_WORK))
+    assert (last["step"], last["event"], last["outcome"]) == ("replace api", "end", "ok")
+    assert len(world.on_server("docker ps -q --filter name=homeguru-api").split()) == 1
+    matrix.run("deploy")
+
+
+def _until(there: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
