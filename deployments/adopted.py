@@ -36,6 +36,8 @@ class Adoption(BaseModel):
     deploy: Deploy
     ours: bool
     """Whether its Compose file is, byte by byte, the one that the environment names."""
+    once: tuple[str, ...] = ()
+    """Services that ran once and ended well: theirs is no container that must be there."""
 
 
 def pins(adoption: Adoption) -> dict[str, str]:

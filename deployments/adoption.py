@@ -52,6 +52,7 @@ class Adopting:
             services={name: _service(c) for name, c in self._running.items()},
             deploy=self.stack.deploy if self.survey.same_file else self._deploy(),
             ours=self.survey.same_file,
+            once=tuple(sorted({c.service for c in self.seen.containers} - self._running.keys())),
         )  # fmt: skip
 
     def notes(self) -> list[str]:
@@ -141,6 +142,21 @@ class Adopting:
 
     def _refused(self, what: str, todo: str) -> Refused:
         return Refused(what, where=self.environment.ssh, state="untouched", todo=todo)
+
+
+def by_hand(seen: Observation, directory: str) -> list[str]:
+    """Services that somebody else than a deploy of ours started, where no release is recorded.
+
+    What a first deploy left that could not be undone is ours: its Compose file, and images by digest.
+    """
+    if seen.current is not None:
+        return []
+    deployed = any(line.verb != "adopt" for line in seen.ledger.lines)
+    ours = {
+        c.service for c in seen.long_running
+        if deployed and c.compose_file == f"{directory}/compose.yml" and "@sha256:" in c.ref
+    }  # fmt: skip
+    return sorted({c.service for c in seen.long_running} - ours)
 
 
 def stack_of_adopted(adoption: Adoption, text: str) -> Stack:

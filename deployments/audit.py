@@ -11,7 +11,7 @@ from typing import Any, Literal
 from deployments.asked import parse_asked
 from deployments.ledger import Line
 
-CHANGING = ("deploy", "migrate", "rollback")
+CHANGING = ("deploy", "migrate", "rollback", "restore", "adopt")
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 Known = Literal["both", "ledger", "prefect"]
@@ -85,7 +85,8 @@ def join(lines: list[Line], runs: list[Run] | None) -> list[Entry]:
     if runs is None:
         return [Entry("ledger", line, None) for line in lines]
     known = {run.id: run for run in runs}
-    entries = [_of_line(line, known.get(line.run)) for line in lines]
+    since = min((_comparable(run.created) for run in runs), default="")
+    entries = [_of_line(line, known.get(line.run), since) for line in lines]
     recorded = {line.run for line in lines}
     entries += [
         Entry("prefect", None, run, note)
@@ -95,9 +96,11 @@ def join(lines: list[Line], runs: list[Run] | None) -> list[Entry]:
     return sorted(entries, key=lambda entry: _comparable(entry.at))
 
 
-def _of_line(line: Line, run: Run | None) -> Entry:
+def _of_line(line: Line, run: Run | None, since: str) -> Entry:
+    """since: when the oldest run was that Prefect still has; it lets old ones go."""
     if run is None:
-        return Entry("ledger", line, None, "Prefect does not know this run")
+        gone = _comparable(line.at) < since
+        return Entry("ledger", line, None, "" if gone else "Prefect does not know this run")
     # A look that heals fails all the same when something else is amiss; and what died may have
     # been brought to its end by the run that came next.
     ended_well = run.state == "COMPLETED" or (run.state == "CRASHED" and line.outcome == "ok")

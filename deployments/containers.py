@@ -22,6 +22,8 @@ class Container:
     started: str
     config_hash: str
     digests: tuple[str, ...]
+    compose_file: str = ""
+    """The Compose file that it was made from, by its label."""
 
     @property
     def digest(self) -> str:
@@ -62,4 +64,5 @@ def _container(row: dict[str, object], digests: dict[str, tuple[str, ...]]) -> C
         started=str(row["started"]),
         config_hash=str(labels.get("com.docker.compose.config-hash", "")),
         digests=digests.get(str(row["image"]), ()),
+        compose_file=str(labels.get("com.docker.compose.project.config_files", "")),
     )

@@ -97,7 +97,7 @@ def _unknown(target: Target, seen: Observation) -> list[Finding]:
     return [
         _drift(c.service or c.name, "unknown", f"container {c.name} belongs to no release")
         for c in seen.containers
-        if c.service not in target.stack.services
+        if c.service not in target.known
     ]
 
 

@@ -51,6 +51,12 @@ class FoundData:
             return [
                 (said, "a Compose file of your own (`compose`) must mount it as it is mounted here")
             ]
+        directory = self.survey.data_directory
+        if directory not in ("", target) and directory not in self.stack.text:
+            return [(
+                f"the data of {database.service} is in {directory} (its PGDATA)",
+                "a Compose file of your own (`compose`) must give it the same PGDATA",
+            )]  # fmt: skip
         return []
 
     def needs(self) -> list[tuple[str, str, str]]:
@@ -62,10 +68,12 @@ class FoundData:
         assert found is not None, "checked before"
         pattern, target = self._volume(database.service)
         volume = next(name for _, name, inside in found.mounts if inside == target)
+        superuser = self._one_of(database.superuser, self.survey.superusers, self.survey.superuser)
+        name = self._one_of(database.name, self.survey.databases, self.survey.database)
         wanted = [
             (pattern, volume, "volume"),
-            (database.superuser, self.survey.superuser, "superuser"),
-            (database.name, self.survey.database, "database"),
+            (database.superuser, superuser, "superuser"),
+            (database.name, name, "database"),
         ]
         needs = [
             (_variable(text), value, f"{what} {self._value(text)}, not {value}")
@@ -76,13 +84,20 @@ class FoundData:
         needs += [
             (
                 _variable(text),
-                f"{self.survey.superuser}_{what}",
-                f"role {self.survey.superuser} is the superuser",
+                f"{superuser}_{what}",
+                f"role {self._value(text)} is a superuser",
             )
             for what, text in roles.items()
-            if self._value(text) == self.survey.superuser
+            if self._value(text) in (superuser, *self.survey.superusers)
         ]
         return needs
+
+    def _one_of(self, text: str, there: tuple[str, ...], otherwise: str) -> str:
+        """What the environment names, where the server has it; else what its container was made with."""
+        own = [name for name in there if name != "postgres"]
+        if self._value(text) in there:
+            return self._value(text)
+        return own[0] if len(own) == 1 else otherwise
 
     def _volume(self, service: str) -> tuple[str, str]:
         """The pattern of the volume's name, and where the service mounts it."""

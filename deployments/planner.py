@@ -82,15 +82,17 @@ class Planner:
         kept = self._routed() if moved else set()
         orphans = self._make.remove_orphans()
         # Its ports may be held by what the take-over removes.
-        late = [c for c in found if moved and c.service.name in self.target.stack.deploy.optional]
+        late = [
+            c for c in found if take.due and c.service.name in self.target.stack.deploy.optional
+        ]
         work = [
-            *([] if moved else orphans),
+            *([] if take.due else orphans),
             *self._database([c for c in found if c.service.name in state and c not in late]),
             *self._edge(found),
             *moved,
             *[self._make.replace(c) for c in found if c.service.name not in state | kept],
-            # One of them may hold a port that has moved by now.
-            *(orphans if moved else []),
+            # Of what was there by hand each serves until its successor does, and may hold a port.
+            *(orphans if take.due else []),
             *[self._make.up(c) for c in late],
         ]
         undo = self.request.verb == "undo"

@@ -79,10 +79,15 @@ class Stack:
 
     def called_for(self, variables: Mapping[str, str]) -> Stack:
         """The same without the optional services that no variable calls for."""
-        left_out = {n for n, v in self.deploy.optional.items() if not variables.get(v)}
+        return self.without({n for n, v in self.deploy.optional.items() if not variables.get(v)})
+
+    def without(self, left_out: set[str]) -> Stack:
+        """The same without some of its services."""
         if not left_out:
             return self
         deploy, edge = self.deploy, self.deploy.edge
+        if edge and edge.service in left_out:
+            edge = None
         if edge:
             routes = {n: r for n, r in edge.routes.items() if n not in left_out}
             edge = edge.model_copy(update={"routes": routes})

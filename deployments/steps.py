@@ -109,8 +109,7 @@ class Steps:
 
     def remove_orphans(self) -> list[Step]:
         """Containers of services that the Compose file no longer has."""
-        known = set(self.target.stack.services)
-        gone = sorted({c.service for c in self.seen.long_running} - known)
+        gone = sorted({c.service for c in self.seen.long_running} - self.target.known)
         return [
             Step(f"remove {name}", "the Compose file no longer has it", replacing.remove(name))
             for name in gone

@@ -33,6 +33,11 @@ class Survey:
     hashes: dict[str, str]
     """What Compose makes of the files now; empty where it cannot read them."""
     projects: tuple[str, ...]
+    databases: tuple[str, ...] = ()
+    superusers: tuple[str, ...] = ()
+    """Both as the server itself lists them; empty where it did not answer."""
+    data_directory: str = ""
+    """PGDATA of its container; empty: the image's own."""
 
     def of(self, service: str) -> Found | None:
         return next((c for c in self.containers if c.service == service), None)
@@ -52,7 +57,14 @@ def read_survey(output: str, compose: str) -> Survey:
         same_file=found.get("sums", "").split() == [compose],
         hashes={words[0]: words[1] for words in hashes if len(words) == 2},
         projects=tuple(found.get("projects", "").split()),
+        databases=_listed(facts.get("databases", "")),
+        superusers=_listed(facts.get("superusers", "")),
+        data_directory=facts.get("PGDATA", ""),
     )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.split(",") if word)
 
 
 def _found(row: dict[str, object]) -> Found:

@@ -99,6 +99,12 @@ class Target:
         """Where the host finds an image that is not built here: `host/repository:tag`."""
         return self.environment.images.get(service, self.stack.deploy.infrastructure[service])
 
+    @property
+    def known(self) -> set[str]:
+        """Services that may have a container."""
+        once = self.adopted.once if self.adopted else ()
+        return {*self.stack.services, *once}
+
     def env(self, seen: Observation) -> dict[str, str]:
         """The complete `.env` of this target: variables and image references."""
         images = self.images(seen)

@@ -35,6 +35,9 @@ from infra.ssh import Remote
 from infra.tarball import tarball
 from infra.tunnel import open_tunnel
 
+TIMED_OUT = 124
+"""What `timeout` says of a command that it had to end."""
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -171,8 +174,10 @@ class Host:
         """Run a script that changes nothing; its output. files: written first, as `send` does."""
         output = self._run(script, None, files, below)
         if output.code != 0:
+            hangs = "the server's commands do not end: does its Docker answer? docker ps"
+            said = hangs if output.code == TIMED_OUT else f"exit code {output.code}"
             raise StepFailed(
-                self.mask(output.tail) or f"exit code {output.code}", where=self.environment.ssh,
+                self.mask(output.tail) or said, where=self.environment.ssh,
                 state="untouched",
             )  # fmt: skip
         return output.stdout

@@ -8,7 +8,7 @@ from typing import Any
 
 from deployments import deadman
 from deployments.adopted import RELEASE
-from deployments.adoption import Adopting, plan_of_adoption
+from deployments.adoption import Adopting, by_hand, plan_of_adoption
 from deployments.backups import Reason, chosen
 from deployments.commands.observe import Weighing
 from deployments.datachange import KEEP, Choice, DataChange
@@ -48,10 +48,10 @@ class Planning:
 
     def _must_be_ours(self, seen: Observation) -> None:
         """What was deployed by hand is recorded first: going back would remove it otherwise."""
-        found = sorted({c.service for c in seen.long_running})
-        if seen.current is not None or seen.ledger.raw or not found:
-            return
         environment = self.host.environment
+        found = by_hand(seen, environment.directory)
+        if not found:
+            return
         raise Refused(
             f"project {environment.project} was deployed by hand: {', '.join(found)}",
             where=environment.ssh, state="untouched",

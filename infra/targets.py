@@ -65,6 +65,8 @@ class Targets:
         else:
             stack = stack_of(compose, "compose.yml")
             configuration = former_configuration(env, stack, self.configuration)
+            # What did not run then is none of its services now.
+            stack = stack.without({s.name for s in stack.ordered} - adoption.services.keys())
         return self._target(manifest, stack, configuration, False, pins(adoption))
 
     def nothing(self) -> Target:

@@ -74,8 +74,10 @@ class Watcher:
             outside = pool.submit(self._outside)
             try:
                 inside = self._inside()
-            except Unreachable as error:
-                inside = self._unseen(error)
+            except StepFailed as error:
+                # A Docker that hangs, say: what was seen from outside counts all the same.
+                check = "ssh" if isinstance(error, Unreachable) else "look"
+                inside = self._unseen(error, check)
             return replace(inside, findings=(*outside.result(), *inside.findings))
 
     def _outside(self) -> list[Finding]:
@@ -105,10 +107,10 @@ class Watcher:
         findings = (*_causes(found), *_not_said_yet(drifted, found))
         return Look(findings, drift.heals(drifted), seen, target)
 
-    def _unseen(self, error: HomeguruError) -> Look:
+    def _unseen(self, error: HomeguruError, check: str = "ssh") -> Look:
         """What is known of a host that could not be asked; the next look connects anew."""
         self._host.close()
-        return Look((Finding("server", "ssh", False, error.what),))
+        return Look((Finding("server", check, False, error.what),))
 
     def _must_be_deployed(self, seen: Observation) -> None:
         where, name = self._environment.ssh, self._environment.name

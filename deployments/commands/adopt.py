@@ -39,10 +39,20 @@ by_hand() {
   done
 }
 data() {
-  local id
+  local id given user image
   id=$(ids "$1" | head -n 1)
   [ -n "$id" ] || return 0
-  docker inspect -f '{{range .Config.Env}}{{println .}}{{end}}' "$id" | grep -E '^POSTGRES_(USER|DB)=' || true
+  given=$(docker inspect -f '{{range .Config.Env}}{{println .}}{{end}}' "$id" | grep -E '^POSTGRES_(USER|DB)=') || true
+  say "$given"
+  # Where the image itself says nothing else.
+  image=$(docker inspect -f '{{.Image}}' "$id")
+  docker inspect -f '{{range .Config.Env}}{{println .}}{{end}}' "$id" | grep '^PGDATA=' |
+    grep -vxF "$(docker image inspect -f '{{range .Config.Env}}{{println .}}{{end}}' "$image" 2>/dev/null | grep '^PGDATA=')" || true
+  user=$(sed -n 's/^POSTGRES_USER=//p' <<< "$given")
+  # A database or a superuser may have been made later, and not by the image.
+  docker exec "$id" psql -U "${user:-postgres}" -d postgres -XAtq \
+    -c "SELECT 'databases=' || string_agg(datname, ',') FROM pg_database WHERE NOT datistemplate" \
+    -c "SELECT 'superusers=' || string_agg(rolname, ',') FROM pg_roles WHERE rolsuper" 2>/dev/null || true
   say "major=$(docker exec "$id" psql --version 2>/dev/null | grep -oE '[0-9]+\.[0-9]+' | head -n 1)"
 }
 # Sets the array `by_hand_compose`: Compose as it was called by hand.
@@ -71,13 +81,16 @@ survey() {
 """
 
 _KEEP = r"""
-# Configuration: small files that lie beside the Compose file or are mounted from there.
-kept_files() {
-  local directory=$1 files=$2 env_files=$3 path
-  tr ',' '\n' <<< "$files,$env_files" | grep . || true
-  find "$directory" -maxdepth 1 -type f -size -1024k \( -name '*.env' -o -name '.env*' -o -name '*.yml' -o -name '*.yaml' -o -name '*.cfg' -o -name '*.conf' \) 2>/dev/null
-  mounted "$directory" | while read -r path; do
-    [ "$(find "$path" -type f 2>/dev/null | wc -l)" -gt 200 ] || find "$path" -type f -size -1024k -readable 2>/dev/null
+# Small files beside the Compose file: what it and its containers are made from.
+settings() {
+  tr ',' '\n' <<< "$2,$3" | grep . || true
+  find "$1" -maxdepth 1 -type f -size -1024k \( -name '*.env' -o -name '.env*' -o -name '*.yml' -o -name '*.yaml' -o -name '*.cfg' -o -name '*.conf' \) 2>/dev/null || true
+}
+# What is mounted from there may be configuration or data; where it may not be read, it is left out.
+mounted_files() {
+  local path
+  mounted "$1" | while read -r path; do
+    [ "$({ find "$path" -type f 2>/dev/null || true; } | wc -l)" -gt 200 ] || find "$path" -type f -size -1024k -readable 2>/dev/null || true
   done
 }
 mounted() {
@@ -89,7 +102,8 @@ keep() {
   local incoming=$1 release=$2 directory=$3 files=$4 env_files=$5 folder
   folder=releases/$release
   mkdir -p "$folder"
-  kept_files "$directory" "$files" "$env_files" | sort -u > "$folder/files.list"
+  settings "$directory" "$files" "$env_files" | sort -u > "$folder/settings.list"
+  { cat "$folder/settings.list"; mounted_files "$directory"; } | sort -u > "$folder/files.list"
   tar -czf "$folder/files.tar.new" --absolute-names -T "$folder/files.list" || fail "the files in $directory cannot be read"
   mv -f "$folder/files.tar.new" "$folder/files.tar"
   cp "$incoming/manifest.json" "$incoming/plan.json" "$folder/"
@@ -99,16 +113,32 @@ keep() {
   say "kept $(wc -l < "$folder/files.list") files of $directory"
 }
 # A name of our own, so that no clean-up takes an image that release 0 needs.
-hold() { docker tag "$2" "homeguru-adopted/$project-$1:0"; }
+hold() { docker tag "$2" "homeguru-adopted/$project/${1,,}:0"; }
 """
 
 _BACK = r"""
+# Containers have written to what is mounted since: of that, only what is gone comes back, and what a
+# deploy of ours writes itself.
 put_back() {
-  [ -f "releases/$1/files.tar" ] || fail "the files of release $1 are gone"
+  local folder=releases/$1 path count=0
+  [ -f "$folder/files.tar" ] || fail "the files of release $1 are gone"
+  rm -rf .put-back
+  mkdir .put-back
+  tar -xzpf "$folder/files.tar" -C .put-back 2>.put-back.said || { cat .put-back.said >&2; exit 20; }
   # What is ours goes first: beside docker-compose.yml, Compose would read our compose.yml.
   rm -f compose.yml .env secrets.env
-  tar -xzpf "releases/$1/files.tar" --absolute-names --overwrite
-  say "$(wc -l < "releases/$1/files.list") files as they were"
+  while read -r path; do
+    if [ -e "$path" ]; then
+      ! cmp -s ".put-back$path" "$path" || continue
+      [ "$path" = "$PWD/edge/haproxy.cfg" ] || grep -qxF "$path" "$folder/settings.list" || continue
+    fi
+    mkdir -p "$(dirname "$path")"
+    # In place first: what is mounted follows its file, not its name.
+    cp -p ".put-back$path" "$path" 2>/dev/null || cp -p --remove-destination ".put-back$path" "$path" || fail "$path cannot be put back"
+    count=$((count + 1))
+  done < "$folder/files.list"
+  rm -rf .put-back .put-back.said
+  say "$count files put back, the others are as they were"
 }
 name_again() {
   docker image inspect "$2" >/dev/null 2>&1 || fail "the image of $1 is no longer on this host: $2"

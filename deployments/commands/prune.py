@@ -32,7 +32,7 @@ prune_release() {
     [ -n "$keeper" ] || drop_image "$ref" "$used"
   done
   if [ "$release" = 0-adopted ]; then
-    for tag in $(docker images --format '{{.Repository}}:{{.Tag}}' "homeguru-adopted/$project-*"); do
+    for tag in $(docker images --format '{{.Repository}}:{{.Tag}}' "homeguru-adopted/$project/*"); do
       docker rmi "$tag" >/dev/null 2>&1 || true
     done
   fi

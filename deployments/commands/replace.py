@@ -48,7 +48,7 @@ give_up() {
 replace() {
   local new before copies
   former= former_name=
-  if [ -n "$routed" ]; then find_former; find_serving; else find_plain; fi
+  if [ -n "$routed" ]; then find_former; find_serving; [ -n "$old" ] || find_by_hand; else find_plain; fi
   tidy
   if is_wanted "$old"; then
     say "already replaced"

@@ -76,6 +76,13 @@ first_running() {
     if is_running "$id"; then say "$id"; return; fi
   done
 }
+# One that was started by hand serves on a port of its own, until the edge has its successor.
+find_by_hand() {
+  local id
+  for id in $(ids "$service"); do
+    if is_running "$id" && [ "$(docker inspect -f '{{len .HostConfig.PortBindings}}' "$id")" != 0 ]; then old=$id; break; fi
+  done
+}
 # What serves now: sets `slot` and `old`; everything else of the service is tidied away.
 find_serving() {
   local s name id

@@ -51,17 +51,21 @@ beside() {
 # database where it always did, under the name that it always had.
 _BRIDGED = r"""
 up_bridged() {
-  local old name networks network id
+  local old name networks network id each
+  local -A aliases=()
   export "$variable=$image"
   old=$(ids "$service" | head -n 1)
   name=$(name_of "$old")
   networks=$(docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}' "$old")
+  for network in $networks; do
+    aliases[$network]=$(docker inspect -f "{{range (index .NetworkSettings.Networks \"$network\").Aliases}}{{println .}}{{end}}" "$old" 2>/dev/null) || true
+  done
   compose up --no-start --no-deps "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   id=$(ids "$service" | head -n 1)
   for network in $networks; do
     docker network disconnect "$network" "$id" >/dev/null 2>&1 || true
-    docker network connect --alias "$service" --alias "$name" "$network" "$id"
+    docker network connect $(for each in $(printf '%s\n' "$service" "$name" ${aliases[$network]} | sort -u); do printf -- '--alias %s ' "$each"; done) "$network" "$id"
   done
   docker start "$id" >/dev/null
   wait_healthy "$id" "$healthy" || { say "$service $problem; its last lines:" >&2; last_lines "$id" "$service"; exit 20; }

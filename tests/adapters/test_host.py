@@ -25,6 +25,13 @@ def test_a_refusal_keeps_its_first_line_however_long_the_last_one_is(located, mo
     assert caught.value.what == refused.strip()
 
 
+def test_a_server_that_answers_nothing_is_said_so(located, monkeypatch):
+    monkeypatch.setattr(host.Remote, "run", lambda *_: Output(124, "", ""))
+    reader = host.Host(located(), host.Actor("ada", "cli", "r1"), "verify", print)
+    with pytest.raises(StepFailed, match="does its Docker answer"):
+        reader.read(Script("true"))
+
+
 def test_what_a_program_prints_as_it_dies_holds_no_secret(located, monkeypatch):
     """Its log and its last lines go into reports, artifacts and notices."""
     said = "settings: token=7712:AAH-secret, user=app, 7712:AAH-secret-2"

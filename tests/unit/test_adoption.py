@@ -10,9 +10,11 @@ import pytest
 
 from deployments.adopted import RELEASE, pins
 from deployments.adoption import Adopting, plan_of_adoption, stack_of_adopted
+from deployments.adoption import by_hand as by_hand_of
+from deployments.drift import find_drift
 from deployments.errors import Refused
 from deployments.manifest import Manifest, parse_manifest
-from deployments.observation import Candidate
+from deployments.observation import Candidate, Kept
 from deployments.survey import read_survey
 from deployments.target import Target
 
@@ -64,8 +66,8 @@ def adopting(world, make_environment, by_hand):
     return make
 
 
-def adopted_target(world, adopting) -> Target:
-    adoption = adopting().adoption()
+def adopted_target(world, adopting, **more) -> Target:
+    adoption = adopting(**more).adoption()
     manifest = parse_manifest(Manifest.of_adopted(adoption).to_json(), "manifest.json")
     stack = stack_of_adopted(adoption, "the text")
     configuration = world.target().configuration
@@ -143,6 +145,80 @@ def test_what_ran_once_and_ended_well_is_no_service(adopting, by_hand):
     )
     adoption = adopting(seen=replace(by_hand, containers=ended)).adoption()
     assert "bot" not in adoption.services
+    assert adoption.once == ("bot",)
+
+
+def test_what_ran_once_is_no_drift_and_no_orphan_of_release_0(world, adopting, by_hand):
+    ended = tuple(
+        replace(c, state="exited") if c.service == "bot" else c for c in by_hand.containers
+    )
+    seen = replace(by_hand, containers=ended, current=RELEASE)
+    target = adopted_target(world, adopting, seen=replace(seen, current=None))
+    kept = Kept("", "", "", Candidate({}), None)
+    assert find_drift(target, seen, kept) == []
+    candidate = Candidate({n: s.config_hash for n, s in target.adopted.services.items()})
+    assert world.plan(target, seen, candidate, verb="heal").steps == ()
+    # A release of ours has no such service: it goes.
+    world.environment = adopting().environment
+    assert "replace bot" in [s.name for s in world.plan(world.target(), seen).steps]
+
+
+def _run_by_hand(world, **changes):
+    made = {"compose_file": f"{world.environment.directory}/compose.yml"}
+    reference = f"ghcr.io/acme/api@sha256:{'a' * 64}"
+    return world.container("api", reference, **{**made, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "verbs", "found"),
+    [
+        ({}, (), ["api"]),
+        ({}, ("adopt",), ["api"]),
+        ({}, ("deploy",), []),
+        ({"ref": "ghcr.io/acme/api:v1"}, ("deploy",), ["api"]),
+        ({"compose_file": "/home/sunko/docker-compose.yml"}, ("deploy",), ["api"]),
+    ],
+)
+def test_what_no_deploy_of_ours_started_is_by_hand(world, changes, verbs, found):
+    """Going back from a first deploy removes every container: those of somebody else must be known."""
+    ledger = world.ledger(
+        *(world.line(n, verb=v, outcome="undone") for n, v in enumerate(verbs, 1))
+    )
+    seen = replace(world.bare, containers=(_run_by_hand(world, **changes),), ledger=ledger)
+    assert by_hand_of(seen, world.environment.directory) == found
+    assert by_hand_of(replace(seen, current="1-x"), world.environment.directory) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "needs"),
+    [
+        ("POSTGRES_USER=postgres\ndatabases=postgres,homeguru\nsuperusers=postgres\n", ""),
+        ("databases=postgres,sunko\nsuperusers=postgres\n", 'DATABASE_NAME = "sunko"'),
+        ("databases=postgres,a,b\nPOSTGRES_DB=b\nsuperusers=postgres\n", 'DATABASE_NAME = "b"'),
+        ("databases=homeguru\nsuperusers=root\n", 'DATABASE_SUPERUSER = "root"'),
+        ("databases=homeguru\nsuperusers=postgres,homeguru\n", 'DATABASE_USER = "postgres_application"'),
+    ],
+)  # fmt: skip
+def test_a_database_that_was_made_later_is_found_all_the_same(adopting, data, needs):
+    weighed = adopting(survey(data=f"{data}major=16.4\n"))
+    if not needs:
+        assert weighed.adoption().services
+        return
+    with pytest.raises(Refused) as refused:
+        weighed.adoption()
+    assert refused.value.todo.endswith(needs)
+
+
+def test_data_elsewhere_in_the_volume_is_told(adopting):
+    found = survey(data="PGDATA=/var/lib/postgresql/data/pgdata\nmajor=16.4\n")
+    with pytest.raises(Refused, match="is in /var/lib/postgresql/data/pgdata"):
+        adopting(found).adoption()
+
+
+def test_our_own_file_without_a_service_that_did_not_run(world):
+    stack = world.stack.without({"bot", "edge"})
+    assert stack.deploy.edge is None
+    assert "bot" not in stack.services and "bot" not in stack.deploy.probes
 
 
 def test_a_recorded_server_is_not_adopted_again(adopting, by_hand):
@@ -196,6 +272,29 @@ def test_an_orphan_that_holds_a_port_goes_after_the_ports_moved(world, by_hand, 
     plan = world.plan(world.target(variables=dict(world.environment.variables)), seen)
     order = [s.name for s in plan.steps]
     assert order.index("hand over ports") < order.index("remove nginx")
+
+
+def test_what_serves_by_hand_goes_last_where_no_port_moves(world, by_hand, adopting):
+    """An nginx on 80 in front of everything: it is away only when its successors are there."""
+    world.environment = adopting().environment
+    nginx = world.container("nginx", "nginx", name="sunko_nginx")
+    seen = replace(
+        by_hand, current=RELEASE, containers=(*by_hand.containers, nginx),
+        published={80: "sunko_nginx"},
+    )  # fmt: skip
+    plan = world.plan(world.target(variables=dict(world.environment.variables)), seen)
+    order = [s.name for s in plan.steps]
+    assert order.index("replace bot") < order.index("remove nginx")
+
+
+def test_who_holds_a_port_is_named(world, by_hand, adopting):
+    world.environment = adopting().environment
+    nginx = world.container("nginx", "nginx", name="sunko_nginx")
+    seen = replace(
+        by_hand, current=RELEASE, containers=(*by_hand.containers, nginx),
+        published={8003: "sunko_nginx", 3003: "sunko_nginx"},
+    )  # fmt: skip
+    plan = world.plan(world.target(variables=dict(world.environment.variables)), seen)
     (hand_over,) = (s.script.text for s in plan.steps if s.name == "hand over ports")
     assert "declare holders=sunko_nginx" in hand_over
 

@@ -48,6 +48,22 @@ def test_outcomes_are_compared(world, state: str, outcome: str, note: str) -> No
     assert join([mine], [run(mine.run, state)])[0].note == note
 
 
+def test_a_run_that_prefect_let_go_is_no_alarm(world) -> None:
+    """It keeps runs for a year; the ledger is for ever."""
+    old, new = line(world), line(world, 2)
+    later = run(new.run, created=f"{new.at[:19]}.5+00:00")
+    notes = [
+        e.note for e in join([old.model_copy(update={"at": "2029-01-01T00:00:00Z"}), new], [later])
+    ]
+    assert notes == ["", ""]
+
+
+@pytest.mark.parametrize("verb", ["restore", "adopt"])
+def test_a_restore_that_the_ledger_lost_is_shown(verb: str) -> None:
+    (found,) = join([], [run("r", verb=verb, result={"changed": True})])
+    assert "whose ledger does not have it" in found.note
+
+
 def test_a_change_that_prefect_does_not_know(world) -> None:
     (found,) = join([line(world)], [])
     assert (found.known, found.note) == ("ledger", "Prefect does not know this run")

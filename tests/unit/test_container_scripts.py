@@ -196,6 +196,16 @@ def test_a_container_that_is_gone(shell):
     assert shell.run(prelude(shell.environment) + text).stdout == "is gone"
 
 
+def test_what_serves_by_hand_on_its_own_port_is_the_old_one(shell):
+    """Both slots of the edge are idle: without it the running one would be tidied away first."""
+    program = 'case "$1 $2" in "ps -aq") echo new1; echo old1 ;; "inspect -f") case "$3 $4" in *Running*) echo true ;; *PortBindings*old1) echo 1 ;; *) echo 0 ;; esac ;; esac'
+    shell.program("docker", program)
+    text = (
+        prelude(shell.environment) + SLOTS + 'service=api; old=; find_by_hand; printf "%s" "$old"'
+    )
+    assert shell.run(text).stdout == "old1"
+
+
 # An old container `old1`; Compose makes `new1`. `state` holds what each one is.
 PLAIN = (
     LOG

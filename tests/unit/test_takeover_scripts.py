@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from deployments.adopted import AdoptedService, Adoption
@@ -10,6 +12,7 @@ from deployments.commands.prelude import prelude
 from deployments.commands.replace import Replacement
 from deployments.xdeploy import Deploy
 
+FIND = shutil.which("find")
 IMAGE = f"sha256:{'a' * 64}"
 EDGE = Replacement("edge", "EDGE_IMAGE", "haproxy:3.0", "h", False, 1, 3)
 
@@ -49,3 +52,96 @@ def test_a_port_that_never_answered_is_not_said_to_have_answered(shell):
     calls = "touch .handing-over; (sleep 0.3; rm .handing-over) & longest_silence 9 / 127.0.0.1\n"
     done = shell.run(prelude(shell.environment) + body + calls)
     assert done.stdout == "port 9 of 127.0.0.1 did not answer at all\n", done.stderr
+
+
+def _adoption(shell) -> Adoption:
+    """A project in a directory of its own, with a file that a container writes to."""
+    hand = shell.directory.parent / "hand"
+    for path, text in {"docker-compose.yml": "old", ".env": "A=1", "data/bot.db": "monday"}.items():
+        (hand / path).parent.mkdir(parents=True, exist_ok=True)
+        (hand / path).write_text(text)
+    return Adoption(
+        directory=str(hand), files=(f"{hand}/docker-compose.yml",), env_files=(f"{hand}/.env",),
+        services={}, deploy=Deploy(v=1), ours=False,
+    )  # fmt: skip
+
+
+def _keep(shell, adoption: Adoption, *mounts: str):
+    listed = "; ".join(f"echo {mount}" for mount in mounts)
+    shell.program("docker", f'case "$1 $2" in "ps -aq") echo c1 ;; "inspect -f") {listed} ;; esac')
+    for name in ("manifest.json", "plan.json"):
+        shell.write(f".incoming/t1/{name}", "{}")
+    (shell.directory / "releases").mkdir(exist_ok=True)
+    return shell.run(prelude(shell.environment) + adopt.keep(".incoming/t1", adoption).text)
+
+
+def _back(shell):
+    done = shell.run(prelude(shell.environment) + adopt.put_back().text)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_a_container_wrote_since_is_not_taken_back(shell):
+    adoption = _adoption(shell)
+    hand = shell.directory.parent / "hand"
+    assert _keep(shell, adoption, str(hand / "data")).returncode == 0
+    (hand / "data/bot.db").write_text("friday")
+    (hand / ".env").write_text("A=2")
+    (hand / "docker-compose.yml").unlink()
+    assert _back(shell) == "2 files put back, the others are as they were\n"
+    assert (hand / "data/bot.db").read_text() == "friday"
+    assert (hand / ".env").read_text() == "A=1"
+    assert (hand / "docker-compose.yml").read_text() == "old"
+
+
+def test_files_that_are_as_they_were_need_no_permission(shell):
+    """Those of root can be read, and a deploy never wrote to them."""
+    adoption = _adoption(shell)
+    hand = shell.directory.parent / "hand"
+    assert _keep(shell, adoption, str(hand / "data")).returncode == 0
+    before = (hand / ".env").stat().st_ino
+    assert _back(shell).startswith("0 files put back")
+    assert (hand / ".env").stat().st_ino == before
+
+
+def test_a_shared_directory_gets_its_own_files_back(shell):
+    """By hand as the guide does it: a deploy of ours writes over all four."""
+    adoption = _adoption(shell)
+    files = {"compose.yml": "old", ".env": "A=1", "secrets.env": "B=1", "edge/haproxy.cfg": "hand"}
+    for path, text in files.items():
+        shell.write(path, text)
+    here = shell.directory
+    adoption = adoption.model_copy(
+        update={"directory": str(here), "files": (f"{here}/compose.yml",),
+                "env_files": (f"{here}/.env", f"{here}/secrets.env")},
+    )  # fmt: skip
+    assert _keep(shell, adoption, f"{here}/edge/haproxy.cfg").returncode == 0
+    for path in files:
+        shell.write(path, "ours")
+    assert _back(shell).startswith("4 files put back")
+    assert {path: shell.read(path) for path in files} == files
+
+
+def test_a_folder_that_may_not_be_read_is_left_out_and_ends_nothing(shell):
+    adoption = _adoption(shell)
+    hand = shell.directory.parent / "hand"
+    shell.program(
+        "find",
+        f'case "$1" in */closed) echo "find: closed" >&2; exit 1 ;; *) exec {FIND} "$@" ;; esac',
+    )
+    done = _keep(shell, adoption, str(hand / "closed"), str(hand / "data"))
+    assert done.returncode == 0, done.stderr
+    assert "data/bot.db" in shell.read("releases/0-adopted/files.list")
+
+
+def test_a_name_that_is_kept_is_of_this_project_alone_and_lower_case(shell):
+    adoption = _adoption(shell)
+    service = AdoptedService(image=IMAGE, digest=IMAGE, reference="acme/x:1", config_hash="h")
+    text = adopt.keep(
+        ".incoming/t1", adoption.model_copy(update={"services": {"API": service}})
+    ).text
+    shell.program("docker", 'echo "$*" >> docker.log')
+    _, _, last = text.strip().rpartition("\n")
+    body, _, _ = text.partition("\nkeep ")
+    assert shell.run(prelude(shell.environment) + body + f"\n{last}\n").returncode == 0
+    assert shell.read("docker.log") == f"tag {IMAGE} homeguru-adopted/homeguru/api:0\n"

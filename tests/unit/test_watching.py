@@ -126,6 +126,16 @@ def test_a_host_that_lets_nobody_in_is_a_finding_as_well(world, looked, kind) ->
     assert (host.looks, look.seen) == (0, None)
 
 
+def test_a_look_that_fails_is_told_beside_what_was_seen_from_outside(world, looked) -> None:
+    """A Docker that takes connections and answers nothing; a record that is gone."""
+    look, _ = looked(world.settled(), error=StepFailed("the server's commands do not end"))
+    assert failed(look) == ["server look: the server's commands do not end"]
+    assert any(f.check == "outside" for f in look.findings)
+    look, host = looked(replace(world.settled(), manifest=""))
+    assert "keeps no record of release" in failed(look)[0]
+    assert host.looks == 1
+
+
 def test_an_engine_that_does_not_run_is_a_finding(world, looked) -> None:
     look, _ = looked(world.settled(engine="Cannot connect to the Docker daemon"))
     assert failed(look) == ["server engine: the Docker engine does not run"]
@@ -136,7 +146,6 @@ def test_an_engine_that_does_not_run_is_a_finding(world, looked) -> None:
     [
         ({"locked": True, "owner": "{}"}, Locked, "deploy in progress"),
         ({"current": None}, Refused, "no release is deployed"),
-        ({"manifest": ""}, StepFailed, "keeps no record of release"),
     ],
 )
 def test_what_is_no_alarm_is_an_error(world, looked, changes, error, sentence) -> None:
