@@ -6,6 +6,7 @@ checked here is that the environment speaks of the same project and of the same 
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 
 from deployments.adopted import NAME, RELEASE, AdoptedService, Adoption, pins
@@ -152,9 +153,10 @@ def by_hand(seen: Observation, directory: str) -> list[str]:
     if seen.current is not None:
         return []
     deployed = any(line.verb != "adopt" for line in seen.ledger.lines)
+    file = posixpath.normpath(f"{directory}/compose.yml")
     ours = {
         c.service for c in seen.long_running
-        if deployed and c.compose_file == f"{directory}/compose.yml" and "@sha256:" in c.ref
+        if deployed and c.compose_file == file and "@sha256:" in c.ref
     }  # fmt: skip
     return sorted({c.service for c in seen.long_running} - ours)
 

@@ -81,18 +81,20 @@ class Planner:
         moved = take.steps(found) if take.moves_ports else []
         kept = self._routed() if moved else set()
         orphans = self._make.remove_orphans()
+        # In front of what serves behind no edge of ours may be one that serves it: it goes last.
+        last_of_all = bool(moved) or (take.due and bool(self._routed()))
         # Its ports may be held by what the take-over removes.
         late = [
-            c for c in found if take.due and c.service.name in self.target.stack.deploy.optional
+            c for c in found if last_of_all and c.service.name in self.target.stack.deploy.optional
         ]
         work = [
-            *([] if take.due else orphans),
+            *([] if last_of_all else orphans),
             *self._database([c for c in found if c.service.name in state and c not in late]),
             *self._edge(found),
             *moved,
             *[self._make.replace(c) for c in found if c.service.name not in state | kept],
             # Of what was there by hand each serves until its successor does, and may hold a port.
-            *(orphans if take.due else []),
+            *(orphans if last_of_all else []),
             *[self._make.up(c) for c in late],
         ]
         undo = self.request.verb == "undo"

@@ -98,6 +98,9 @@ class Stack:
         }
         still = {v for n, used in self.uses.items() if n not in left_out for v in used}
         gone = {v for n in left_out for v in self.uses[n]} - still
+        if deploy.database and deploy.database.service in left_out:
+            there["database"] = None
+            gone |= self.passwords - still
         return replace(
             self,
             deploy=deploy.model_copy(update=there),

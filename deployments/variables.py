@@ -25,11 +25,6 @@ class Configuration:
     variables: dict[str, str]
     secrets: dict[str, SecretStr] = field(repr=False)
 
-    def hidden(self, environment: Environment) -> list[str]:
-        """Values that nothing may show; who logs in to the registry is part of image names."""
-        shown = environment.login.user if environment.login else ""
-        return [v.get_secret_value() for name, v in self.secrets.items() if name != shown]
-
 
 def configuration(
     environment: Environment, stack: Stack, secrets: dict[str, str], where: str

@@ -42,6 +42,12 @@ class Assembly:
                 todo="name it in [secrets] and give its value",
             ) from None  # fmt: skip
 
+    def hidden(self) -> list[str]:
+        """Values that nothing may show; who logs in to the registry is part of image names."""
+        login = self.located.environment.login
+        shown = login.user if login else ""
+        return [value for name, value in self.found_secrets.items() if name != shown]
+
     def source_token(self) -> str:
         """Token that reads the application's Git URL; empty for a public one."""
         name = self.located.environment.source_token

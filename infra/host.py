@@ -182,6 +182,10 @@ class Host:
             )  # fmt: skip
         return output.stdout
 
+    def answers(self, script: Script) -> dict[str, str]:
+        """What programs of the application say, section by section, masked."""
+        return {name: self.mask(said) for name, said in sections(self.read(script)).items()}
+
     def _run(
         self, script: Script, log: Log | None, files: dict[str, str] | None, below: str = ""
     ) -> Output:

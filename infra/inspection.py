@@ -23,13 +23,14 @@ from infra.lock import describe_owner
 from infra.manifests import find_manifest
 from infra.offhost import OffHost, off_host
 from infra.operation import Operation
+from infra.output import Mask
 from infra.targets import Targets
 
 
 @contextmanager
 def opened(assembly: Assembly, verb: str, log: Callable[[str], None]) -> Iterator[Host]:
     """A host, connected and closed again."""
-    host = Host(assembly.located, at_terminal("none"), verb, log)
+    host = Host(assembly.located, at_terminal("none"), verb, log, mask=Mask(assembly.hidden()))
     host.open()
     try:
         yield host

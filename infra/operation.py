@@ -45,7 +45,7 @@ class Operation:
         self.targets = Targets(assembly, configuration, host)
         self.planning = Planning(host, self.targets, Judge(host, registry))
         self.host = host
-        host.mask = Mask(configuration.hidden(self.environment))
+        host.mask = Mask(assembly.hidden())
         self.registry = registry
         self.recorder = Recorder(host)
         self._executor = Executor(host, registry, self.recorder, perform)

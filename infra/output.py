@@ -43,7 +43,10 @@ class Mask:
 
     def output(self, output: Output) -> Output:
         """The same output, masked."""
-        return Output(output.code, self(output.stdout), self(output.stderr))
+        # Lines that begin with @ are the scripts' own, for us to read.
+        lines = output.stdout.splitlines(keepends=True)
+        stdout = "".join(line if line.startswith("@") else self(line) for line in lines)
+        return Output(output.code, stdout, self(output.stderr))
 
 
 class Lines:

@@ -10,7 +10,7 @@ import httpx
 
 from deployments import verification
 from deployments.commands.probe import probe
-from deployments.observation import Observation, sections
+from deployments.observation import Observation
 from deployments.target import Target
 from deployments.verification import Finding
 from infra.host import Host
@@ -42,7 +42,7 @@ def ask_more(host: Host, target: Target, seen: Observation) -> list[Finding]:
     findings = outside(target)
     asked = verification.questions(target)
     if asked:
-        answers = sections(host.read(probe(host.environment, asked)))
+        answers = host.answers(probe(host.environment, asked))
         findings += verification.judge_answers(target, seen, answers)
     return findings
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from deployments import drift, verification, watch
 from deployments.commands.probe import probe
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, WrongUse
-from deployments.observation import Kept, Observation, sections
+from deployments.observation import Kept, Observation
 from deployments.preflight import check_engine
 from deployments.target import Target
 from deployments.verification import Finding, failures
@@ -138,7 +138,7 @@ class Watcher:
         asked = verification.questions(target, settled=False)
         if not asked:
             return []
-        answers = sections(self._host.read(probe(self._environment, asked)))
+        answers = self._host.answers(probe(self._environment, asked))
         return verification.judge_answers(target, seen, answers, settled=False)
 
 

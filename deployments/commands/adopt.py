@@ -117,6 +117,11 @@ hold() { docker tag "$2" "homeguru-adopted/$project/${1,,}:0"; }
 """
 
 _BACK = r"""
+put_link() {
+  [ "$(readlink "$1")" != "$(readlink ".put-back$1")" ] || return 0
+  mkdir -p "$(dirname "$1")"
+  cp -dp --remove-destination ".put-back$1" "$1" || fail "$1 cannot be put back"
+}
 # Containers have written to what is mounted since: of that, only what is gone comes back, and what a
 # deploy of ours writes itself.
 put_back() {
@@ -128,6 +133,10 @@ put_back() {
   # What is ours goes first: beside docker-compose.yml, Compose would read our compose.yml.
   rm -f compose.yml .env secrets.env
   while read -r path; do
+    if [ -L ".put-back$path" ]; then
+      put_link "$path"
+      continue
+    fi
     if [ -e "$path" ]; then
       ! cmp -s ".put-back$path" "$path" || continue
       [ "$path" = "$PWD/edge/haproxy.cfg" ] || grep -qxF "$path" "$folder/settings.list" || continue
@@ -144,8 +153,18 @@ name_again() {
   docker image inspect "$2" >/dev/null 2>&1 || fail "the image of $1 is no longer on this host: $2"
   case $3 in *@*|sha256:*) ;; *) docker tag "$2" "$3" ;; esac
 }
+# What Compose's file has and did not run then: a later release of ours may have started it.
+stop_others() {
+  local id service
+  for id in $(containers); do
+    service=$(docker inspect -f '{{index .Config.Labels "com.docker.compose.service"}}' "$id" 2>/dev/null) || continue
+    case " $* " in *" $service "*) continue ;; esac
+    ! is_running "$id" || docker rm -f "$id" >/dev/null
+  done
+}
 start_again() {
   local id
+  stop_others "$@"
   "${by_hand_compose[@]}" up -d --no-build --pull never --remove-orphans "$@" </dev/null >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   for service in "$@"; do

@@ -16,6 +16,9 @@ wait_healthy() {
     sleep 0.25
   done
 }
+is_wanted() {
+  [ -n "$1" ] && [ "$(docker inspect -f '{{.Config.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "$1" 2>/dev/null)" = "$image $hash" ]
+}
 # A log driver that keeps nothing to read is no reason to stop here.
 last_lines() { docker logs --tail 20 "$1" 2>&1 | sed "s/^/  $2 | /" >&2 || true; }
 set_env() {

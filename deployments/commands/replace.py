@@ -30,9 +30,6 @@ find_plain() {
     if is_running "$id"; then old=$id; break; fi
   done
 }
-is_wanted() {
-  [ -n "$1" ] && [ "$(docker inspect -f '{{.Config.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "$1" 2>/dev/null)" = "$image $hash" ]
-}
 give_up() {
   local new=$1
   say "$service: the new container $problem; its last lines:" >&2
@@ -147,7 +144,7 @@ up() {
   export "$variable=$image"
   id=$(ids "$service" | head -n 1)
   # Compose finds nothing to do where image and configuration are the same.
-  if [ -n "$id" ] && is_unhealthy "$id"; then docker restart -t "$grace" "$id" >/dev/null; fi
+  if [ -n "$id" ] && is_wanted "$id" && is_unhealthy "$id"; then docker restart -t "$grace" "$id" >/dev/null || true; fi
   compose up -d --no-deps "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   id=$(ids "$service" | head -n 1)

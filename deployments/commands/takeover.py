@@ -111,7 +111,7 @@ back_to_old() {
 }
 hand_over() {
   local edge_service=$1 edge_variable=$2 edge_image=$3 service port image hash new id deadline
-  local old="$holders" all=() watched=()
+  local old="$holders" all=() watched=() at=()
   shift 3
   # Five words a route: service, port inside, image, hash, published port with its path or -.
   while [ $# -gt 0 ]; do
@@ -132,7 +132,8 @@ hand_over() {
   edge=$(ids "$edge_service" | head -n 1)
   : > .handing-over
   for id in "${watched[@]}"; do
-    longest_silence "${id%%/*}" "/${id#*/}" "$(address_of "${id%%/*}")" & all+=($!)
+    at[${id%%/*}]=$(address_of "${id%%/*}")
+    longest_silence "${id%%/*}" "/${id#*/}" "${at[${id%%/*}]}" & all+=($!)
   done
   sleep 0.2
   for id in $old; do docker stop -t 5 "$id" >/dev/null & all_stops+=($!); done
@@ -140,7 +141,7 @@ hand_over() {
   docker start "$edge" >/dev/null 2>.create || { problem=$(cat .create); rm -f .handing-over; back_to_old "the edge does not start: $problem"; }
   deadline=$((SECONDS + 30))
   for id in "${watched[@]}"; do
-    until answers "${id%%/*}" "/${id#*/}" "$(address_of "${id%%/*}")"; do
+    until answers "${id%%/*}" "/${id#*/}" "${at[${id%%/*}]}"; do
       [ $SECONDS -lt $deadline ] || { rm -f .handing-over; back_to_old "port ${id%%/*} does not answer through the edge"; }
       sleep 0.05
     done

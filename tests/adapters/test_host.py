@@ -56,6 +56,16 @@ def test_what_a_program_prints_as_it_dies_holds_no_secret(located, monkeypatch):
     assert caught.value.what == expected
 
 
+def test_lines_for_us_to_read_are_not_masked(located, monkeypatch):
+    owner = host.Host(located(), host.Actor("ada", "cli", "r1"), "backup", print)
+    monkeypatch.setattr(owner, "_lock", SimpleNamespace(check=lambda: None))
+    monkeypatch.setattr(
+        host.Remote, "run", lambda *_: Output(0, "@backup app-7712 9\nx 7712:AAH-secret\n", "")
+    )
+    owner.mask = Mask(["app-7712", "7712:AAH-secret"])
+    assert owner.work("back up", Script("true"), "begin").stdout == "@backup app-7712 9\nx ***\n"
+
+
 def test_a_run_that_changed_nothing_ends_its_journal_with_its_own_line(located, monkeypatch):
     """A look reads every journal whose last line is another one, for ever."""
     written: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployments.errors import WrongUse
+from infra.assembly import Assembly
 from infra.secrets import SecretsFile, resolve
 
 
@@ -64,3 +65,9 @@ def test_a_private_file_is_read(file, mode):
 
 def test_a_file_that_is_not_there_has_nothing(tmp_path):
     assert SecretsFile(tmp_path / "none").get("HG_A") is None
+
+
+def test_what_is_hidden_is_all_but_the_name_that_logs_in(located):
+    login = {"user": "REGISTRY_USER", "token": "REGISTRY_TOKEN"}
+    values = {"REGISTRY_USER": "octocat", "REGISTRY_TOKEN": "ghp_1", "A": "x"}
+    assert Assembly(located(login=login), None, values).hidden() == ["ghp_1", "x"]

@@ -187,6 +187,7 @@ def test_what_no_deploy_of_ours_started_is_by_hand(world, changes, verbs, found)
     seen = replace(world.bare, containers=(_run_by_hand(world, **changes),), ledger=ledger)
     assert by_hand_of(seen, world.environment.directory) == found
     assert by_hand_of(replace(seen, current="1-x"), world.environment.directory) == []
+    assert by_hand_of(seen, f"{world.environment.directory}/") == found
 
 
 @pytest.mark.parametrize(
@@ -219,6 +220,13 @@ def test_our_own_file_without_a_service_that_did_not_run(world):
     stack = world.stack.without({"bot", "edge"})
     assert stack.deploy.edge is None
     assert "bot" not in stack.services and "bot" not in stack.deploy.probes
+
+
+def test_without_its_service_a_database_asks_for_no_password(world):
+    users = {s.name for s in world.stack.services.values()} - {"frontend"}
+    stack = world.stack.without(users)
+    assert stack.deploy.database is None
+    assert "DATABASE_PASSWORD" not in stack.references
 
 
 def test_a_recorded_server_is_not_adopted_again(adopting, by_hand):
@@ -285,6 +293,17 @@ def test_what_serves_by_hand_goes_last_where_no_port_moves(world, by_hand, adopt
     plan = world.plan(world.target(variables=dict(world.environment.variables)), seen)
     order = [s.name for s in plan.steps]
     assert order.index("replace bot") < order.index("remove nginx")
+
+
+def test_without_an_edge_what_holds_a_port_goes_first(world, by_hand, adopting):
+    """Its successor is called otherwise, and wants the same port."""
+    world.environment = adopting().environment
+    world.stack = world.stack.without({"edge"})
+    site = world.container("site", "nginx", name="sunko_site")
+    seen = replace(by_hand, current=RELEASE, containers=(*by_hand.containers, site))
+    plan = world.plan(world.target(variables=dict(world.environment.variables)), seen)
+    order = [s.name for s in plan.steps]
+    assert order.index("remove site") < order.index("replace api")
 
 
 def test_who_holds_a_port_is_named(world, by_hand, adopting):

@@ -278,13 +278,16 @@ def test_a_new_one_that_does_not_even_start_is_said_so(shell):
     assert "bot: the new container does not start; its last lines:" in done.stderr
 
 
-@pytest.mark.parametrize(("state", "restarts"), [("running unhealthy", 1), ("running healthy", 0)])
+@pytest.mark.parametrize(
+    ("state", "config", "restarts"),
+    [("running unhealthy", "h2", 1), ("running healthy", "h2", 0), ("running unhealthy", "h1", 0)],
+)
 def test_what_runs_and_is_unwell_is_restarted_where_compose_sees_nothing_to_do(
-    shell, state, restarts
+    shell, state, config, restarts
 ):
-    program = 'case "$1 $2" in "ps -aq") echo c1 ;; "inspect -f") case "$3" in *Restart*) echo running 0 healthy ;; *) echo STATE ;; esac ;; esac'
+    program = 'case "$1 $2" in "ps -aq") echo c1 ;; "inspect -f") case "$3" in *Restart*) echo running 0 healthy ;; *config-hash*) echo "r/bot@sha256:2 HASH" ;; *) echo STATE ;; esac ;; esac'
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
-    shell.program("docker", LOG + program.replace("STATE", state))
+    shell.program("docker", LOG + program.replace("STATE", state).replace("HASH", config))
     assert _run(shell, replacing.up(_what())).returncode == 0
     assert _log(shell).count("restart -t 3 c1") == restarts
 

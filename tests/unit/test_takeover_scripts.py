@@ -104,6 +104,34 @@ def test_files_that_are_as_they_were_need_no_permission(shell):
     assert (hand / ".env").stat().st_ino == before
 
 
+def test_links_come_back_as_links(shell):
+    adoption = _adoption(shell)
+    hand = shell.directory.parent / "hand"
+    (hand / ".env").rename(hand.parent / "shared.env")
+    (hand / ".env").symlink_to("../shared.env")
+    assert _keep(shell, adoption).returncode == 0
+    assert _back(shell).endswith("the others are as they were\n")
+    (hand / ".env").unlink()
+    _back(shell)
+    assert (hand / ".env").readlink().as_posix() == "../shared.env"
+    assert (hand / ".env").read_text() == "A=1"
+
+
+def test_what_did_not_run_by_hand_does_not_go_on_beside_release_0(shell):
+    """A bot of ours, and its service is in the file by hand, where Compose calls it no orphan."""
+    program = """
+echo "$*" >> docker.log
+case "$1 $2" in
+  "ps -aq") echo c1; echo c2 ;;
+  "inspect -f") case "$3 $4" in *service*c1) echo api ;; *service*) echo bot ;; *Running*) echo true ;; esac ;;
+esac"""
+    shell.program("docker", program)
+    body, _, _ = adopt.start_again(_adoption(shell), 1).text.partition("declare healthy=")
+    done = shell.run(prelude(shell.environment) + body + "stop_others api\n")
+    assert done.returncode == 0, done.stderr
+    assert [x for x in shell.read("docker.log").splitlines() if x.startswith("rm")] == ["rm -f c2"]
+
+
 def test_a_shared_directory_gets_its_own_files_back(shell):
     """By hand as the guide does it: a deploy of ours writes over all four."""
     adoption = _adoption(shell)

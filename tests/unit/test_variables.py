@@ -8,7 +8,6 @@ from pydantic import SecretStr
 from deployments.compose_file import parse_stack
 from deployments.errors import WrongUse
 from deployments.variables import (
-    Configuration,
     changed_names,
     configuration,
     parse_env,
@@ -128,13 +127,6 @@ def test_a_password_of_the_database_is_no_plain_variable(make_environment, stack
 def test_a_name_is_a_variable_or_a_secret(make_environment):
     said = _wanting(make_environment, _stack({"A": "${A}"}), {"A": "x1"}, variables={"A": "x2"})
     assert said == "A is in [variables] and in [secrets]"
-
-
-def test_what_is_hidden(make_environment):
-    environment = make_environment(login={"user": "REGISTRY_USER", "token": "REGISTRY_TOKEN"})
-    values = {"REGISTRY_USER": "octocat", "REGISTRY_TOKEN": "ghp_1", "A": "x"}
-    found = Configuration({}, {name: SecretStr(value) for name, value in values.items()})
-    assert found.hidden(environment) == ["ghp_1", "x"]
 
 
 def test_the_production_file_asks_for_its_secrets(make_environment, stack):
