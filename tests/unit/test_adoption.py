@@ -270,52 +270,42 @@ def test_the_first_deploy_backs_up_then_prepares_then_moves_the_ports(world, by_
     assert "8003/health" in hand_over and "3003/" in hand_over
 
 
-def test_an_orphan_that_holds_a_port_goes_after_the_ports_moved(world, by_hand, adopting):
-    world.environment = adopting().environment
-    nginx = world.container("nginx", "nginx", name="sunko_nginx")
-    seen = replace(
-        by_hand, current=RELEASE, containers=(*by_hand.containers, nginx),
-        published={8003: "sunko_nginx", 3003: "sunko_nginx"},
-    )  # fmt: skip
-    plan = world.plan(world.target(variables=dict(world.environment.variables)), seen)
+@pytest.fixture
+def first_deploy(world, by_hand, adopting):
+    """The first deploy where one container more runs, of a service that our file does not have."""
+
+    def plan(name, **published):
+        world.environment = adopting().environment
+        more = world.container(name, "nginx", name=f"sunko_{name}")
+        ports = {int(port[1:]): holder for port, holder in published.items()} or by_hand.published
+        seen = replace(
+            by_hand, current=RELEASE, containers=(*by_hand.containers, more), published=ports
+        )
+        return world.plan(world.target(variables=dict(world.environment.variables)), seen)
+
+    return plan
+
+
+def test_an_orphan_that_holds_a_port_goes_after_the_ports_moved(first_deploy):
+    plan = first_deploy("nginx", p8003="sunko_nginx", p3003="sunko_nginx")
     order = [s.name for s in plan.steps]
     assert order.index("hand over ports") < order.index("remove nginx")
+    (hand_over,) = (s.script.text for s in plan.steps if s.name == "hand over ports")
+    assert "declare holders=sunko_nginx" in hand_over
 
 
-def test_what_serves_by_hand_goes_last_where_no_port_moves(world, by_hand, adopting):
+def test_what_serves_by_hand_goes_last_where_no_port_moves(first_deploy):
     """An nginx on 80 in front of everything: it is away only when its successors are there."""
-    world.environment = adopting().environment
-    nginx = world.container("nginx", "nginx", name="sunko_nginx")
-    seen = replace(
-        by_hand, current=RELEASE, containers=(*by_hand.containers, nginx),
-        published={80: "sunko_nginx"},
-    )  # fmt: skip
-    plan = world.plan(world.target(variables=dict(world.environment.variables)), seen)
-    order = [s.name for s in plan.steps]
+    order = [s.name for s in first_deploy("nginx", p80="sunko_nginx").steps]
+    assert "hand over ports" not in order
     assert order.index("replace bot") < order.index("remove nginx")
 
 
-def test_without_an_edge_what_holds_a_port_goes_first(world, by_hand, adopting):
+def test_without_an_edge_what_holds_a_port_goes_first(world, first_deploy):
     """Its successor is called otherwise, and wants the same port."""
-    world.environment = adopting().environment
     world.stack = world.stack.without({"edge"})
-    site = world.container("site", "nginx", name="sunko_site")
-    seen = replace(by_hand, current=RELEASE, containers=(*by_hand.containers, site))
-    plan = world.plan(world.target(variables=dict(world.environment.variables)), seen)
-    order = [s.name for s in plan.steps]
+    order = [s.name for s in first_deploy("site").steps]
     assert order.index("remove site") < order.index("replace api")
-
-
-def test_who_holds_a_port_is_named(world, by_hand, adopting):
-    world.environment = adopting().environment
-    nginx = world.container("nginx", "nginx", name="sunko_nginx")
-    seen = replace(
-        by_hand, current=RELEASE, containers=(*by_hand.containers, nginx),
-        published={8003: "sunko_nginx", 3003: "sunko_nginx"},
-    )  # fmt: skip
-    plan = world.plan(world.target(variables=dict(world.environment.variables)), seen)
-    (hand_over,) = (s.script.text for s in plan.steps if s.name == "hand over ports")
-    assert "declare holders=sunko_nginx" in hand_over
 
 
 def test_an_edge_that_is_there_already_keeps_its_ports(world, by_hand, adopting):
