@@ -117,6 +117,15 @@ def losses(then: Contents, now: Contents) -> list[Loss]:
     return found
 
 
+def to_restore(backups: tuple[Backup, ...], wanted: str) -> Backup:
+    """The same for a restore, whose `newest` passes over those that restores made.
+
+    A restore backs up first what it takes back: asked for again, it must not choose just that.
+    """
+    meant = tuple(b for b in backups if b.reason != "restore") if wanted == "newest" else backups
+    return chosen(meant, wanted)
+
+
 def chosen(backups: tuple[Backup, ...], wanted: str) -> Backup:
     """The backup of that id, or the `newest`; raises Refused with the nearest names."""
     if wanted == "newest" and backups:
@@ -132,8 +141,12 @@ def chosen(backups: tuple[Backup, ...], wanted: str) -> Backup:
 
 
 def of_release(backups: tuple[Backup, ...], release: str, revision: str | None) -> Backup | None:
-    """The newest backup that was made while this release ran, with its revision."""
-    fitting = [b for b in backups if b.release == release and b.revision == revision]
+    """The newest backup that was made while this release ran, if there is one with its revision.
+
+    Without one, the newest at whatever revision it ran on: a migration alone may have come between.
+    """
+    made = [b for b in backups if b.release == release]
+    fitting = [b for b in made if b.revision == revision] or made
     return fitting[-1] if fitting else None
 
 

@@ -67,6 +67,10 @@ class Edge(Strict):
         return {name: value for name, value in values.items() if value} if self.domain else {}
 
 
+SCHEDULED_WAIT = 3600
+"""Seconds that a scheduled backup or drill waits for a run that works on the environment."""
+
+
 class Environment(Strict):
     """One target of deployments, read from `<name>.toml`."""
 
@@ -161,6 +165,15 @@ class Environment(Strict):
     def ssh(self) -> str:
         """Shown to people: `user@address:port`."""
         return f"{self.host.user}@{self.host.address}:{self.host.port}"
+
+
+def patience(environment: Environment, verb: str, origin: str) -> int:
+    """Seconds that a run waits for another one: nobody presses again for a schedule.
+
+    A look of the schedule waits for nothing: the next one follows soon.
+    """
+    longer = SCHEDULED_WAIT if origin == "schedule" and verb in ("backup", "drill") else 0
+    return max(environment.lock_wait, longer)
 
 
 def limit_name(environment: str) -> str:

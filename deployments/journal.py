@@ -15,6 +15,8 @@ from deployments.ledger import canonical
 Event = Literal["begin", "end", "undo"]
 EXCHANGES = ("set database aside", "restore database")
 """Steps after which the database of before lies beside, under the run's name."""
+ASIDE = ("backup", "drill")
+"""Verbs that change nothing of what runs."""
 AT = "@AT@"
 """Replaced on the host by its own clock, in UTC."""
 
@@ -47,6 +49,11 @@ class Unfinished:
     def exchanged(self) -> bool:
         """Whether the database of before may lie beside: what a database cannot be asked for."""
         return any(step in EXCHANGES for step in self.begun)
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it was a backup or a drill alone: a release begins with its files."""
+        return not self.undoing and set(self.begun) <= {"back up database", "drill"}
 
 
 def read(run: str, text: str) -> Unfinished | None:

@@ -14,13 +14,14 @@ from deployments.errors import Refused
 from deployments.ledger import Ledger
 
 DESTRUCTIVE = {
-    "ban-drop-column", "ban-drop-database", "ban-drop-table", "ban-truncate-cascade",
-    "changing-column-type", "renaming-column", "renaming-table",
+    "adding-not-nullable-field", "adding-required-field", "ban-drop-column", "ban-drop-database",
+    "ban-drop-table", "ban-truncate-cascade", "changing-column-type", "renaming-column",
+    "renaming-object", "renaming-table",
 }  # fmt: skip
+"""What removes, renames, or asks of every row what the release before does not write."""
 BLOCKING = {
     "adding-exclusion-constraint", "adding-field-with-default", "adding-foreign-key-constraint",
-    "adding-not-nullable-field", "adding-required-field", "adding-serial-primary-key-field",
-    "ban-alter-domain-with-add-constraint", "constraint-missing-not-valid",
+    "adding-serial-primary-key-field", "ban-alter-domain-with-add-constraint", "constraint-missing-not-valid",
     "disallowed-unique-constraint", "require-concurrent-index-creation",
     "require-concurrent-index-deletion",
 }  # fmt: skip
@@ -33,11 +34,14 @@ _OWN = (
         "destructive", "what it removes is gone",
         rf"{_BEGIN}(TRUNCATE|DELETE FROM|DROP (?!INDEX|TABLE|DATABASE)\w+)\b",
     ),
-    ("destructive", "what it removes is gone", rf"{_BEGIN}WITH\b.*\bDELETE FROM\b"),
+    (
+        "destructive", "what it removes is gone",
+        rf"{_BEGIN}(WITH\b.*\bDELETE FROM|MERGE\b.*\bTHEN DELETE)\b",
+    ),
     ("destructive", "the name of before is gone", rf"{_BEGIN}ALTER \w.*\bSET SCHEMA\b"),
     (
         "destructive", "an earlier release may lean on it",
-        rf"{_BEGIN}ALTER TABLE\b.*\bDROP CONSTRAINT\b",
+        rf"{_BEGIN}ALTER TABLE\b.*\bDROP (CONSTRAINT|DEFAULT)\b",
     ),
     (
         "blocking", "nobody reads or writes the table until it ends",
@@ -132,7 +136,7 @@ def unjudged(why: str) -> Migration:
 
 def statements(sql: str) -> list[str]:
     """Statements but for the transaction's frame and alembic's own table."""
-    bare = re.sub(r"^\s*--.*$", "", sql, flags=re.M)
+    bare = re.sub(r"^\s*--.*$|/\*[\s\S]*?\*/", "", sql, flags=re.M)
     found = [" ".join(part.split()).rstrip("; ") for part in re.split(r";\s*(?:\n|$)", bare)]
     return [s for s in found if s and not _FRAME.match(s) and not _BOOKKEEPING.search(s)]
 

@@ -151,17 +151,21 @@ class Planner:
         data = deploy.database.service if deploy.database else ""
         own = [c for c in state if c.service.name == data]
         over = self._take_over
+        # What uses the database starts when that is what it will be: it is stopped meanwhile.
+        users = {s.name for s in self.target.stack.database_users} if data else set()
         steps = [
             over.database(c) if over.due and c in own else self._make.up(c)
             for c in state
-            if c.service.name != edge
+            if c.service.name not in {edge, *users}
         ]
+        using = [self._make.up(c) for c in state if c.service.name in users - {edge}]
         if not data:
             return steps
         fresh = any(c.first for c in own)
         first = [over.back_up()] if over.due and not fresh else []
         plan = self._data
-        return [*first, *steps, *plan.exchange(fresh), *plan.roles(bool(own)), *plan.schema()]
+        changed = [*plan.exchange(fresh), *plan.roles(bool(own)), *plan.schema()]
+        return [*first, *steps, *changed, *using]
 
     def _edge(self, found: list[Change]) -> list[Step]:
         edge = self.target.stack.deploy.edge

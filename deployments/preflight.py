@@ -14,22 +14,26 @@ MINIMUM_ENGINE = (25, 0)
 MINIMUM_COMPOSE = (2, 26)
 
 
-COPIES = ("back up database", "set database aside", "restore database")
+COPIES = ("back up database", "set database aside", "restore database", "drill")
 """Steps that write the database once more; a dump is smaller, by how much nobody knows."""
 CLOCKS = 300
 """Seconds by which the host's clock may differ from the deployer's."""
 
 
-def preflight(environment: Environment, stack: Stack, seen: Observation, now: float) -> None:
+def preflight(
+    environment: Environment, stack: Stack, seen: Observation, now: float, verb: str = ""
+) -> None:
     """Raise Refused with every reason why this host cannot take a release.
 
-    now: the deployer's clock, seconds since 1970.
+    now: the deployer's clock, seconds since 1970. The way back must not wait for room: neither a
+    rollback nor what an unfinished run needs is held up by too little of it.
     """
+    back = verb == "rollback" or bool(seen.unfinished)
     problems = [
         *_ledger(seen),
         *_engine(seen, environment.host.user),
         *_directory(environment, seen),
-        *_room(environment, seen),
+        *([] if back else _room(environment, seen)),
         *_ports(environment, stack, seen),
         *_owner(environment, seen),
         *_clock(seen, now),
@@ -38,9 +42,16 @@ def preflight(environment: Environment, stack: Stack, seen: Observation, now: fl
         raise Refused(
             "; ".join(problem for problem, _ in problems),
             where=environment.ssh,
-            state=f"runs {seen.current}, unchanged" if seen.current else "untouched",
+            state=_state(seen),
             todo="; ".join(todo for _, todo in problems),
         )
+
+
+def _state(seen: Observation) -> str:
+    if seen.unfinished:
+        last = seen.unfinished[-1]
+        return f"between two releases: run {last.run} of {last.at} never ended"
+    return f"runs {seen.current}, unchanged" if seen.current else "untouched"
 
 
 def check_engine(environment: Environment, seen: Observation) -> None:
@@ -81,6 +92,9 @@ def _directory(environment: Environment, seen: Observation) -> list[tuple[str, s
 def check_room(environment: Environment, plan: Plan, seen: Observation) -> None:
     """Raise Refused when the plan's copies of the database do not fit beside what must stay free."""
     copies = [s for s in plan.steps if s.name in COPIES]
+    if environment.backup.verify == "restore":
+        # It is dumped, and restored beside.
+        copies += [s for s in copies if s.name == "back up database"]
     need = len(copies) * seen.database_bytes // 2**20
     if not copies or need <= seen.disk_mb - environment.need.disk_mb:
         return

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployments.changes import digest_of
+from deployments.errors import StepFailed
 from deployments.ledger import Approval, Outcome, Revision, StepRecord
 from deployments.plan import Plan
-from deployments.verification import Finding
+from deployments.verification import Finding, failures
 
 
 @dataclass(frozen=True)
@@ -155,3 +156,16 @@ def summary(report: Report) -> dict[str, object]:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def must_be_well(report: Report, where: str) -> None:
+    """Raise StepFailed when a check of a look did not pass."""
+    failed = failures(list(report.findings))
+    if failed:
+        name, release = report.environment, report.plan.previous
+        raise StepFailed(
+            "verification failed: " + "; ".join(failed), where=where,
+            state=f"should run {release}; nothing was changed" if release else "not known",
+            todo=f"homeguru logs SERVICE --env {name}; "
+            f"homeguru deploy --env {name} takes drift back",
+        )  # fmt: skip

@@ -27,7 +27,8 @@ def goes_on(unfinished: Unfinished, users: Iterable[str], wanted: str = "") -> b
     if unfinished.undoing:
         return False
     if unfinished.exchanged:
-        started = {f"{word} {user}" for word in ("replace", "start") for user in users}
+        words = ("replace", "start", "recreate")
+        started = {f"{word} {user}" for word in words for user in users}
         return any(step in started for step in unfinished.begun)
     # Replacing comes after the migration: the database is as the release wants it.
     replacing = any(step.startswith("replace ") for step in unfinished.begun)

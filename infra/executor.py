@@ -24,6 +24,9 @@ Perform = Callable[[Step, Callable[[], None]], None]
 PACE = 10.0
 """Seconds between two looks of a bake window."""
 
+AWAY = 60.0
+"""Seconds after a bake window within which a host that was out of reach must be back."""
+
 _TRANSIENT = ("connection refused", "i/o timeout", "TLS handshake timeout", "EOF", "503 Service")
 
 
@@ -88,6 +91,7 @@ class Executor:
         before = self.recorder.opening(planned.plan.release)
         self.recorder.begun = True
         output = self.host.work(step.name, step.script, event, before)
+        self.recorder.opened = True
         self._note(output.stdout)
         if output.code != 0:
             raise self._failed(step, output.tail)
@@ -117,10 +121,26 @@ class Executor:
         before = self._restarts(planned)
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(PACE, left))
+            while not self._seen_well(planned, before, end + AWAY):
+                time.sleep(PACE)
+
+    def _seen_well(
+        self, planned: Planned, before: dict[str, tuple[str, int]], until: float
+    ) -> bool:
+        """One look; False where the host could not be reached, which says nothing of a release."""
+        try:
+            if not self.host.connected:
+                self.host.reconnect()
             self._verify(planned)
             now = self._restarts(planned)
-            if crashed := [s for s in now if now[s] != before.get(s)]:
-                raise StepFailed(f"crashed while it was watched: {', '.join(crashed)}")
+        except Unreachable as away:
+            if time.monotonic() > until:
+                raise
+            self.host.log(f"cannot look for a moment: {away.what}")
+            return False
+        if crashed := [s for s in now if now[s] != before.get(s)]:
+            raise StepFailed(f"crashed while it was watched: {', '.join(crashed)}")
+        return True
 
     def _restarts(self, planned: Planned) -> dict[str, tuple[str, int]]:
         """Service to its container and how often that was started again."""

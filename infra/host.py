@@ -13,6 +13,7 @@ from deployments.commands import files as filing
 from deployments.commands import lock as locking
 from deployments.commands import observe as observing
 from deployments.commands.quote import Script
+from deployments.environment import patience
 from deployments.errors import HomeguruError, Locked, StepFailed, Unreachable
 from deployments.journal import line
 from deployments.ledger import Approval
@@ -93,6 +94,11 @@ class Host:
         return self._lock is not None
 
     @property
+    def patience(self) -> int:
+        """Seconds that this run waits for another one."""
+        return patience(self.environment, self.verb, self.actor.origin)
+
+    @property
     def incoming(self) -> str:
         """Directory for this run's files, relative to the environment's."""
         return f".incoming/{self.token}" if self._lock else f".plan-{self.token}"
@@ -100,7 +106,7 @@ class Host:
     def lock(self, one_off: str) -> None:
         """Take the lock; raises Locked with its owner when another run has it."""
         self._lock = self._new_lock(one_off)
-        self._lock.acquire(self.environment.lock_wait)
+        self._lock.acquire(self.patience)
 
     def _new_lock(self, one_off: str) -> SessionLock:
         owner = {

@@ -137,7 +137,11 @@ class Judge:
         if not migrate.sql or then is None or not seen.of(migrate.image_of):
             return KEEP
         image = seen.of(migrate.image_of)[0].ref
-        since = self._render(target, seen, image, migrate.sql, then, "")
+        try:
+            since = self._render(target, seen, image, migrate.sql, then, "")
+        except Refused as error:
+            # What runs was rolled back to, and knows less than the release to go to.
+            return DataChange("keep", migration.unjudged(error.what))
         gone = [f for f in since.findings if f.kind == "destructive"]
         if gone:
             raise Refused(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deployments.notices import Notice
@@ -12,28 +14,54 @@ if TYPE_CHECKING:
 TRIES = 2
 
 
-def send(urls: str, notice: Notice, *, telegram_api: str = "") -> list[str]:
-    """Send to each of `urls`, apart by white space; returns a sentence for each that failed.
+@dataclass(frozen=True)
+class Sent:
+    """How many were reached, and a sentence for each that was not.
 
     The sentences name the kind of address only: the rest of it is a secret.
     """
+
+    reached: int
+    failed: tuple[str, ...]
+
+
+def send(urls: str, notice: Notice, *, telegram_api: str = "") -> Sent:
+    """Send to each of `urls`, apart by white space, and to each chat that one of them names."""
     words = urls.split()
     if not words:
-        return ["the secret of [notices] urls is empty"]
-    return [said for word in words if (said := _sent(word, notice, telegram_api))]
+        return Sent(0, ("the secret of [notices] urls is empty",))
+    said = [each for word in words for each in _said(word, notice, telegram_api)]
+    return Sent(said.count(""), tuple(filter(None, said)))
 
 
-def _sent(url: str, notice: Notice, telegram_api: str) -> str:
+def _said(url: str, notice: Notice, telegram_api: str) -> list[str]:
+    """What went wrong with each chat of one address; nothing where it was told."""
     # Importing it takes a third of a second: only where somebody is told.
     from apprise import Apprise, OverflowMode
 
     kind = url.partition(":")[0][:20] if "://" in url else "an address without a kind"
     plugin = Apprise.instantiate(url)
     if plugin is None:
-        return f"{kind}: not an address that apprise knows"
+        return [f"{kind}: not an address that apprise knows"]
     _redirect(plugin, telegram_api)
     # A long plan is several messages: as one, Telegram would refuse it.
     plugin.overflow_mode = OverflowMode.SPLIT
+    return [f"{kind}: {said}" if (said := _tried(x, notice)) else "" for x in _apart(plugin)]
+
+
+def _apart(plugin: Any) -> list[Any]:
+    """One for each chat or mail address: the second's refusal must not tell the first one twice."""
+    targets = getattr(plugin, "targets", None)
+    if not isinstance(targets, list) or len(targets) < 2:
+        return [plugin]
+    apart = [copy(plugin) for _ in targets]
+    for one, target in zip(apart, targets, strict=True):
+        one.targets = [target]
+    return apart
+
+
+def _tried(plugin: NotifyBase, notice: Notice) -> str:
+    problem = ""
     for _ in range(TRIES):
         try:
             if _notify(plugin, notice):
@@ -42,7 +70,7 @@ def _sent(url: str, notice: Notice, telegram_api: str) -> str:
         except Exception as error:
             # Its text may hold the address.
             problem = type(error).__name__
-    return f"{kind}: {problem}"
+    return problem
 
 
 def _notify(plugin: NotifyBase, notice: Notice) -> bool:

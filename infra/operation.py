@@ -8,12 +8,12 @@ from collections.abc import Callable
 from deployments.adopted import RELEASE
 from deployments.commands.replace import start_stopped
 from deployments.errors import HomeguruError, Locked, StepFailed, in_state, sentence
-from deployments.journal import EXCHANGES
+from deployments.journal import ASIDE, EXCHANGES
 from deployments.ledger import Revision
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
 from deployments.preflight import preflight
-from deployments.report import Report
+from deployments.report import Report, must_be_well
 from deployments.variables import Configuration
 from deployments.verification import failures, judge_containers
 from infra import probes
@@ -25,7 +25,7 @@ from infra.judge import Judge
 from infra.offhost import off_host
 from infra.output import Mask
 from infra.planning import Planning
-from infra.recorder import Recorder, kept_beside
+from infra.recorder import Recorder
 from infra.recovery import Recovery
 from infra.registry import Registry
 from infra.signals import shielded
@@ -72,7 +72,7 @@ class Operation:
         self.host.open()
         seen = self.host.observe(self.stack)
         self.recorder.revision = Revision(before=seen.revision, after=seen.revision)
-        preflight(self.environment, self.stack, seen, time.time())
+        preflight(self.environment, self.stack, seen, time.time(), self.host.verb)
         return seen
 
     def with_database(self, seen: Observation) -> Observation:
@@ -119,14 +119,14 @@ class Operation:
             probes.verify(self.host, target, images) if failures(found) else found
         )
         report = self.recorder.report(planned.plan, "ok")
-        self.raise_on_findings(report)
+        must_be_well(report, self.environment.ssh)
         return report
 
     def _record(self, planned: Planned) -> Report:
         plan, ledger = planned.plan, planned.seen.ledger
         revision = self.recorder.revision
         unchanged = plan.verb == "migrate" and revision.before == revision.after
-        if unchanged or plan.verb in ("backup", "drill"):
+        if unchanged or plan.verb in ASIDE:
             self.recorder.close_own(plan.release)
             report = self.recorder.report(plan, "ok")
             self._housekeeping.after(planned)
@@ -161,6 +161,8 @@ class Operation:
             return in_state(failure, f"runs {previous}, unchanged" if previous else "untouched")
         if isinstance(failure, Locked):
             return failure
+        if planned.plan.verb in ASIDE:
+            return self._left_alone(planned, failure)
         self.host.log(f"undoing: back to {previous or 'nothing'}")
         with shielded():
             try:
@@ -174,18 +176,28 @@ class Operation:
                 return taken
             except Exception as second:
                 return self._half_way(planned, failure, second)
-        state = f"runs {previous} as before" if previous else "runs nothing, as before"
-        revision = self.recorder.revision
-        if revision.after != revision.before:
-            state += f"; the database stays at revision {revision.after}"
-        if self.recorder.beside:
-            state += f"; {kept_beside(self.recorder.beside)}"
-        return in_state(failure, state)
+        return in_state(failure, self.recorder.after_undo(previous))
 
-    def _back(self, planned: Planned) -> None:
+    def _left_alone(self, planned: Planned, failure: BaseException) -> BaseException:
+        """A backup and a drill change nothing, so that nothing is undone: the journal ends."""
+        with shielded():
+            try:
+                self._still()
+                self.recorder.close_own(planned.plan.release)
+            except Locked as taken:
+                return taken
+            except Exception as second:
+                self.host.log(f"the next run ends this one's journal: {sentence(second)}")
+        return in_state(failure, f"runs {planned.plan.previous}, unchanged")
+
+    def _still(self) -> None:
+        """No command of this run is at work on the host any more."""
         if not self.host.connected:
             self.host.reconnect()
         self.host.stop_work()
+
+    def _back(self, planned: Planned) -> None:
+        self._still()
         seen = self.host.observe(self.stack)
         run, release = self.host.actor.run, planned.plan.release
         exchanged = any(step.step in EXCHANGES for step in self.recorder.steps)
@@ -235,15 +247,3 @@ class Operation:
         self.recorder.findings = list(look.findings)
         failed = failures(self.recorder.findings)
         return self.recorder.report(plan, "failed" if failed else "ok", "\n".join(failed))
-
-    def raise_on_findings(self, report: Report) -> None:
-        """Raise StepFailed when a check did not pass."""
-        failed = failures(list(report.findings))
-        if failed:
-            name, release = self.environment.name, report.plan.previous
-            raise StepFailed(
-                "verification failed: " + "; ".join(failed), where=self.environment.ssh,
-                state=f"should run {release}; nothing was changed" if release else "not known",
-                todo=f"homeguru logs SERVICE --env {name}; "
-                f"homeguru deploy --env {name} takes drift back",
-            )  # fmt: skip

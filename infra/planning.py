@@ -9,7 +9,7 @@ from typing import Any
 from deployments import deadman
 from deployments.adopted import RELEASE
 from deployments.adoption import Adopting, by_hand, plan_of_adoption
-from deployments.backups import Reason, chosen
+from deployments.backups import Reason, chosen, to_restore
 from deployments.commands.observe import Weighing
 from deployments.datachange import KEEP, Choice, DataChange
 from deployments.errors import Refused
@@ -78,12 +78,17 @@ class Planning:
             )  # fmt: skip
         return self._plan(target, seen, "migrate", seen.current, data=data)
 
-    def rollback(self, to: str, seen: Observation, choice: Choice = Choice.keep) -> Planned:
+    def rollback(
+        self, to: str, seen: Observation, choice: Choice = Choice.keep, *, ended: bool = False
+    ) -> Planned:
         """The way back to an earlier release of the host's ledger; none to the one that runs.
 
-        So that who asks again after a kill is told that it is done, as with a deploy.
+        So that who asks again after a kill is told that it is done, as with a deploy. ended: this
+        run just brought a killed rollback to its end, which is what was asked for.
         """
-        if seen.current and choice != "restore" and to in names_of(seen.current):
+        names = names_of(seen.current) if seen.current else ()
+        if (ended and to in ("previous", *names)) or (choice != "restore" and to in names):
+            assert seen.current is not None
             target = self.targets.former(seen.current, pin=False)
             return self._plan(target, seen, "rollback", seen.current, data=KEEP)
         line = seen.ledger.target(to, seen.current, seen.releases)
@@ -116,11 +121,16 @@ class Planning:
         data = DataChange("keep", backup=chosen(seen.backups, wanted))
         return self._plan(target, seen, "drill", current, data=data)
 
-    def restore(self, wanted: str, seen: Observation) -> Planned:
-        """A backup in the database's place, under the release that runs."""
+    def restore(self, wanted: str, seen: Observation, *, ended: bool = False) -> Planned:
+        """A backup in the database's place, under the release that runs.
+
+        ended: this run just brought a killed restore to its end.
+        """
         current = self._current(seen, "restore")
         target = self.targets.former(current, pin=True)
-        backup = chosen(seen.backups, wanted)
+        if ended and wanted == "newest":
+            return self._plan(target, seen, "restore", current, data=KEEP)
+        backup = to_restore(seen.backups, wanted)
         self.judge.must_know(backup, target, seen)
         data = self.judge.restore(backup, target, seen)
         return self._plan(target, seen, "restore", current, data=data)

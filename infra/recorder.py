@@ -36,7 +36,9 @@ class Recorder:
     beside: str = ""
     """Name under which a database is kept that an undo replaced."""
     begun: bool = False
-    """Whether the run's own journal line was written: something may have changed."""
+    """Whether a step was sent to the host: something may have changed."""
+    opened: bool = False
+    """Whether the host answered a step, and so has the run's first journal line."""
     _started: float = field(default_factory=time.monotonic)
     _began: str = field(default_factory=lambda: _utc())
 
@@ -49,8 +51,11 @@ class Recorder:
         self.revision = self.revision.model_copy(update={"after": revision})
 
     def opening(self, release: str) -> str:
-        """The run's first journal line, once."""
-        if self.begun:
+        """The run's first journal line, until the host has it for certain.
+
+        Twice does no harm: the second begins the same run anew, before its first step.
+        """
+        if self.opened:
             return ""
         return journal.line(journal.run_step(release), "begin", self.host.token)
 
@@ -124,10 +129,23 @@ class Recorder:
             self.close_own(release)
             raise StepFailed(f"tidy failed:\n{output.tail}", where=self.host.environment.ssh)
 
+    def after_undo(self, previous: str | None) -> str:
+        """What the server runs after an undo, and what became of its database."""
+        state = f"runs {previous} as before" if previous else "runs nothing, as before"
+        if self.revision.after != self.revision.before:
+            state += f"; the database stays at revision {self.revision.after}"
+        return f"{state}; {kept_beside(self.beside)}" if self.beside else state
+
     def close_own(self, release: str) -> None:
         """End the journal of a run that changed nothing: no ledger line."""
         # As its last line, by which a later look tells that it need not read the rest.
         self._write(Script("true\n"), self.closing(release, "ok"))
+
+    def close_harmless(self, unfinished: journal.Unfinished) -> None:
+        """End the journal of another run that changed nothing: no ledger line."""
+        end = journal.line(journal.run_step(unfinished.release), "end", self.host.token, "undone")
+        own = self.closing(unfinished.release, "ok")
+        self._write(files.close(unfinished.run, end), own)
 
     def close_other(
         self, unfinished: journal.Unfinished, plan: Plan, outcome: Outcome, ledger: Ledger

@@ -41,6 +41,10 @@ class Recovery:
         ended where it was gone on with: it cannot tell anybody itself.
         """
         never = f"run {unfinished.run} of {unfinished.at} never ended"
+        if unfinished.harmless:
+            self.host.log(f"{never}: it changed nothing")
+            self.executor.recorder.close_harmless(unfinished)
+            return None
         users = [s.name for s in self.stack.database_users]
         seen = self._with_its_database(unfinished, seen)
         timeout = self.host.environment.confirm_timeout

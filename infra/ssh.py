@@ -30,6 +30,8 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 CONNECT_TIMEOUT = 15
 DEAD_AFTER_MS = 10_000
+SFTP_SILENCE = 300
+"""Seconds for which a store may take to answer one request."""
 """An unanswered packet ends the connection, before the host frees the lock at 15 s."""
 
 
@@ -63,11 +65,7 @@ class Remote:
                 self._where,
                 CONNECT_TIMEOUT,
             ) from None
-        transport = self.transport
-        transport.set_keepalive(3)
-        sock = transport.sock
-        if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_MS)
+        _notice_silence(self.transport)
         return self
 
     def close(self) -> None:
@@ -164,9 +162,23 @@ def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.
             connection.open()
         except Exception as error:
             raise connect_error(error, host.user, "its host_keys", where, CONNECT_TIMEOUT) from None
-        yield connection.sftp()
+        try:
+            _notice_silence(connection.transport)
+            sftp = connection.sftp()
+            sftp.get_channel().settimeout(SFTP_SILENCE)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise Unreachable(f"the server offers no SFTP: {error}", where=where) from None
+        yield sftp
     finally:
         connection.close()
+
+
+def _notice_silence(transport: paramiko.Transport) -> None:
+    """A peer that is gone without a word is found out within seconds."""
+    transport.set_keepalive(3)
+    sock = transport.sock
+    if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_MS)
 
 
 def _feed(channel: paramiko.Channel, data: bytes) -> None:

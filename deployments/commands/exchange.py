@@ -98,18 +98,19 @@ restore() {
   local id=$1 sum=$2 aside postgres
   aside=$(of_run aside "$HOMEGURU_RUN")
   postgres=$(container)
-  if there "$aside"; then say "already restored"; else
-    load "$id" "$sum" "${name}_restoring"
-    (exchange "${name}_restoring" "$aside") || { drop "${name}_restoring"; exit 20; }
-    say "backup $id is the database now; the one before is set aside"
-  fi
+  # What an unfinished run set aside was settled before: this is of a recorded one, tried again.
+  drop "$aside"
+  load "$id" "$sum" "${name}_restoring"
+  (exchange "${name}_restoring" "$aside") || { drop "${name}_restoring"; exit 20; }
+  say "backup $id is the database now; the one before is set aside"
   say "@revision - $3"
 }
 # A copy needs that nobody is connected, and its users were stopped.
 copy_aside() {
   local aside try
   aside=$(of_run aside "$HOMEGURU_RUN")
-  if there "$aside"; then dress "$aside"; say "already set aside"; return; fi
+  # As in a restore: one of that name is of a run that was recorded, and is old.
+  drop "$aside"
   for try in 1 2 3 4 5; do
     if sql_in postgres -v aside="$aside" >/dev/null <<'SQL'
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'db' AND pid <> pg_backend_pid();

@@ -21,6 +21,7 @@ def server_of_secrets(runner: Runner, name: str) -> Iterator[None]:
     """Let SSH_KEY, SSH_HOST, SSH_USER, SSH_PORT and SSH_KNOWN_HOSTS speak for [host].
 
     What is not set stays as the environment's file has it. The key is a 0600 file meanwhile.
+    With a control plane named, only a plan comes here.
     """
     host: dict[str, Any] = {}
     for variable, key in (("SSH_HOST", "address"), ("SSH_USER", "user")):
@@ -54,6 +55,13 @@ def _nothing_missing(host: dict[str, Any], key_file: Path, pinned: bool) -> None
         missing.append("SSH_KEY")
     if "host_keys" not in host and not pinned:
         missing.append("SSH_KNOWN_HOSTS")
+    if missing and os.environ.get("PREFECT_API_URL"):
+        raise WrongUse(
+            f"secret {' and '.join(missing)} is missing: a plan is made over SSH, "
+            "with a control plane too", state="not contacted",
+            todo="set it in the environment's secrets on GitHub, for dry runs; "
+            "doc/guides/auto-deploy-setup.md",
+        )  # fmt: skip
     if missing:
         raise WrongUse(
             f"secret {' and '.join(missing)} is missing, and no control plane is named",

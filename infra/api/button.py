@@ -38,6 +38,7 @@ class Press:
     deployment: dict[str, Any] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
     _tail: LogTail | None = None
+    _late: bool = False
 
     def create(self, parameters: dict[str, Any], tags: list[str], key: str) -> None:
         """Create the run; the same key means the same run again."""
@@ -82,10 +83,17 @@ class Press:
     def _need_worker(self) -> None:
         """Raise Refused, and cancel the run, when no worker is there to take it."""
         found = self.api.get(f"/deployments/{self.deployment['id']}")
-        if found.get("status") != "NOT_READY" or self.run["state"]["name"] != "Late":
+        pool = found.get("work_pool_name")
+        if self.run["state"]["name"] != "Late":
+            return
+        if found.get("status") != "NOT_READY":
+            if not self._late:
+                self.say(
+                    f"no worker took it yet: is pool {pool} busy, or is it or its queue paused?"
+                )
+            self._late = True
             return
         cancel_run(self.api, self.run["id"], "no worker took it")
-        pool = found.get("work_pool_name")
         raise Refused(
             f"no worker takes runs of work pool {pool}: the run was cancelled",
             where=self.api.url, state="untouched",

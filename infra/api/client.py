@@ -36,20 +36,20 @@ class PrefectApi:
         transport: httpx.BaseTransport | None = None, sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
         if not url.startswith(("http://", "https://")):
-            raise WrongUse(
-                f"PREFECT_API_URL is not an address: {url!r}", state="not contacted",
-                todo="it reads https://prefect.example.org/api",
-            )  # fmt: skip
+            raise _no_address(repr(url))
         self.url = url.rstrip("/")
         self.patience = patience
         self._sleep = sleep
         user, _, password = auth.partition(":")
         self.account = user
         # A private CA is named as everywhere in Python: by SSL_CERT_FILE.
-        self._client = httpx.Client(
-            base_url=self.url, auth=(user, password) if auth else None, timeout=_TIMEOUT,
-            transport=transport or httpx.HTTPTransport(verify=_trust()),
-        )  # fmt: skip
+        try:
+            self._client = httpx.Client(
+                base_url=self.url, auth=(user, password) if auth else None, timeout=_TIMEOUT,
+                transport=transport or httpx.HTTPTransport(verify=_trust()),
+            )  # fmt: skip
+        except httpx.InvalidURL as error:
+            raise _no_address(f"{url!r} ({error})") from None
 
     @classmethod
     def from_environment(cls) -> PrefectApi | None:
@@ -95,7 +95,9 @@ class PrefectApi:
 
     def version(self) -> str:
         """The server's version; raises Refused when it is too old."""
-        said = str(self.get("/admin/version"))
+        said = self.find("/admin/version")
+        if not isinstance(said, str):
+            raise self._no_prefect()
         numbers = tuple(int(p) for p in said.split(".")[:2] if p.isdigit())
         if numbers < MINIMUM_SERVER:
             raise Refused(
@@ -108,7 +110,10 @@ class PrefectApi:
         """One request, repeated while the server is away or busy."""
         answer = self._send(method, path, **more)
         if answer.is_success:
-            return answer.json() if answer.content else None
+            try:
+                return answer.json() if answer.content else None
+            except ValueError:
+                raise self._no_prefect() from None
         raise self._refusal(method, path, answer)
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -154,6 +159,12 @@ class PrefectApi:
             f"{method} {path}: {answer.status_code} {said}", where=self.url, state="untouched"
         )
 
+    def _no_prefect(self) -> HomeguruError:
+        return WrongUse(
+            "what answers there is no Prefect API", where=self.url, state="untouched",
+            todo="check PREFECT_API_URL: it reads https://prefect.example.org/api, with the /api",
+        )  # fmt: skip
+
     def _untrusted(self, error: Exception) -> HomeguruError:
         return WrongUse(
             f"the certificate of the Prefect API is not trusted: {error}", where=self.url,
@@ -168,6 +179,13 @@ class Absent(Refused):
 
 class ApiRefused(HomeguruError):
     """The server understood and said no."""
+
+
+def _no_address(said: str) -> WrongUse:
+    return WrongUse(
+        f"PREFECT_API_URL is not an address: {said}", state="not contacted",
+        todo="it reads https://prefect.example.org/api",
+    )  # fmt: skip
 
 
 def _trust() -> ssl.SSLContext:

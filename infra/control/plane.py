@@ -168,12 +168,15 @@ class ControlPlane:
         """The group that may use the engine's socket; a number, for it has no name in there."""
         if image == "none":
             return "0"
-        kept = self.state.folder / "docker-group"
-        if not kept.exists():
+        kept, host = self.state.folder / "docker-group", self.settings.host or "here"
+        known = kept.read_text().split() if kept.exists() else []
+        # The number differs from host to host: another one is asked anew.
+        if len(known) != 2 or known[0] != host:
             stat = f"import os; print(os.stat('{SOCKET}').st_gid)"
             words = ("run", "--rm", "--network", "none", "-v", f"{SOCKET}:{SOCKET}:ro", image)
-            self.state.write("docker-group", self.docker.text(*words, "python", "-c", stat))
-        return kept.read_text()
+            known = [host, self.docker.text(*words, "python", "-c", stat).strip()]
+            self.state.write("docker-group", " ".join(known))
+        return known[1]
 
     def _certificate(self, compose: Compose) -> str:
         """Keep the root certificate of the gateway's own CA; its file, empty with ACME."""

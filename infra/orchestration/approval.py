@@ -38,6 +38,17 @@ def ask_here(ask: Ask) -> None:
     _ask.set(ask)
 
 
+def must_be_the_same(environment: Environment, plan: Plan, approved: str) -> None:
+    """Raise Refused when what would run now is not the plan of that fingerprint."""
+    if plan.changed and plan.fingerprint != approved:
+        raise Refused(
+            f"the plan is {plan.fingerprint} now; approved was {approved or 'none'}",
+            where=environment.ssh,
+            state=f"runs {plan.previous}, unchanged" if plan.previous else "untouched",
+            todo="somebody changed the server meanwhile: start again, and look at the new plan",
+        )
+
+
 def asks_here() -> bool:
     """Whether somebody at a terminal answers, so that nobody need be called."""
     return _ask.get() is not None

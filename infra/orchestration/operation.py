@@ -40,6 +40,9 @@ EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()
 class FlowOperation:
     """One verb on one environment. What it holds ends with `held`."""
 
+    _brought: frozenset[str] = frozenset()
+    """Verbs of killed runs that this one brought to their end."""
+
     def __init__(
         self, assembly: Assembly, host: Host, operation: Operation, held: ExitStack
     ) -> None:
@@ -80,6 +83,11 @@ class FlowOperation:
         """
         if self.environment.approval:
             self.seen = as_task("observe", self._operation.observe)
+            if self.seen.unfinished:
+                # Settling it changes the plan: before somebody looks at one, not after.
+                self.lock_and_observe()
+                self._let_go()
+                self.seen = as_task("observe", self._operation.observe)
             self._approve(make().plan)
         self.lock_and_observe()
         planned = make()
@@ -88,14 +96,13 @@ class FlowOperation:
             self.lock_and_observe()
             planned = make()
         if self._approved or self.environment.approval:
-            self._same_as_approved(planned.plan)
+            approval.must_be_the_same(self.environment, planned.plan, self._approved)
         return planned
 
     def _approve(self, plan: Plan) -> None:
         if not plan.changed:
             return
-        if not approval.asks_here():
-            self._let_go()
+        self._let_go()
         log(f"waiting for approval of plan {plan.fingerprint}")
         minutes = self.environment.approval_minutes
         if not approval.asks_here():
@@ -118,7 +125,7 @@ class FlowOperation:
 
     def lock_and_observe(self) -> None:
         """Take the lock, look, and settle what an earlier run left unfinished."""
-        self._slot.enter_context(slot(self.environment))
+        self._slot.enter_context(slot(self.environment, self._host.patience))
         as_task("connect and lock", self._operation.lock, retries=2)
         self.seen = as_task("observe", self._operation.observe)
         if self.seen.unfinished:
@@ -128,6 +135,7 @@ class FlowOperation:
 
     def _tell_of(self, ended: list[Report]) -> None:
         """Runs that died can tell nobody that their release is there after all."""
+        self._brought |= {report.plan.verb for report in ended}
         for report in ended:
             leave_report(report)
             self._tell_done(report)
@@ -146,7 +154,9 @@ class FlowOperation:
 
     def plan_rollback(self, to: str, database: Choice) -> Planned:
         """Plan the way back to an earlier release of the host's ledger."""
-        return self._planned(lambda: self._operation.planning.rollback(to, self.seen, database))
+        ended = "rollback" in self._brought
+        planning = self._operation.planning
+        return self._planned(lambda: planning.rollback(to, self.seen, database, ended=ended))
 
     def plan_adoption(self) -> Planned:
         """Plan to record what was deployed by hand."""
@@ -163,7 +173,8 @@ class FlowOperation:
 
     def plan_restore(self, backup: str) -> Planned:
         """Plan to put a backup in the database's place."""
-        return self._planned(lambda: self._operation.planning.restore(backup, self.seen))
+        ended, planning = "restore" in self._brought, self._operation.planning
+        return self._planned(lambda: planning.restore(backup, self.seen, ended=ended))
 
     def _planned(self, make: Callable[[], Planned]) -> Planned:
         planned = as_task("plan", make)
@@ -186,15 +197,6 @@ class FlowOperation:
     def _tell_done(self, report: Report) -> None:
         self.teller.tell(lambda write: write.done(report, self.asked))
 
-    def _same_as_approved(self, plan: Plan) -> None:
-        if plan.changed and plan.fingerprint != self._approved:
-            raise Refused(
-                f"the plan is {plan.fingerprint} now; approved was {self._approved or 'none'}",
-                where=self.environment.ssh,
-                state=f"runs {plan.previous}, unchanged" if plan.previous else "untouched",
-                todo="somebody changed the server meanwhile: start again, and look at the new plan",
-            )
-
     # -- looking --------------------------------------------------------------------
 
     def look(self, memory: Memory) -> Look:
@@ -216,7 +218,7 @@ class FlowOperation:
         """Leave what a look found; raises StepFailed when a check did not pass."""
         report = self._operation.report_of(look)
         leave_report(report)
-        self._operation.raise_on_findings(report)
+        reporting.must_be_well(report, self.environment.ssh)
         return self._ended(report)
 
     def skipped(self, why: str) -> dict[str, Any]:

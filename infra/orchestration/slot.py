@@ -19,20 +19,23 @@ LEASE = 60.0
 
 
 @contextmanager
-def slot(environment: Environment) -> Iterator[None]:
-    """Hold the environment's slot; without waiting configured, the host's lock alone refuses."""
+def slot(environment: Environment, wait: int) -> Iterator[None]:
+    """Hold the environment's slot, for which this run waits `wait` seconds.
+
+    Without waiting configured, the host's lock alone refuses.
+    """
     if environment.lock_wait == 0:
         yield
         return
     held = concurrency(
-        limit_name(environment.name), timeout_seconds=environment.lock_wait,
+        limit_name(environment.name), timeout_seconds=wait,
         lease_duration=LEASE, strict=False, raise_on_lease_renewal_failure=False,
     )  # fmt: skip
     try:
         held.__enter__()
     except TimeoutError:
         raise Locked(
-            f"another run works on {environment.name}, and {environment.lock_wait} s "
+            f"another run works on {environment.name}, and {wait} s "
             "were not enough to wait for it", state="as that run leaves it",
             todo="follow that run in Prefect; press again when it has ended",
         ) from None  # fmt: skip

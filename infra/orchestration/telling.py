@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from prefect import runtime
 from prefect.settings import PREFECT_UI_URL
 
-from deployments.errors import ExitCode, HomeguruError
+from deployments.errors import ExitCode, HomeguruError, Locked
 from deployments.notices import Asked, Notice, Writer
 from infra import notices
 from infra.assembly import Assembly
@@ -44,12 +44,12 @@ class Teller:
             log(f"nobody was told: secret {told.urls} is missing")
             return False
         notice = write(Writer(self._environment.name, told.language))
-        failed = notices.send(self._urls, notice, telegram_api=told.telegram_api)
-        for problem in failed:
+        sent = notices.send(self._urls, notice, telegram_api=told.telegram_api)
+        for problem in sent.failed:
             log(f"notice not sent to {problem}")
-        if not failed:
+        if not sent.failed:
             log(f"told: {notice.title}")
-        return len(failed) < len(self._urls.split())
+        return sent.reached > 0
 
     def by(self, actor: Actor) -> Asked:
         """Who asked, with the page that people open: the run's, else the one in Actions."""
@@ -57,11 +57,16 @@ class Teller:
 
     @contextmanager
     def failure_of(self, verb: str, actor: Callable[[], Actor]) -> Iterator[None]:
-        """Tell how a verb failed. What was refused, or asked for wrongly, only the asker is told."""
+        """Tell how a verb failed. What was refused, or asked for wrongly, only the asker is told.
+
+        A schedule has no asker: what it waited for in vain is told too.
+        """
         try:
             yield
         except HomeguruError as error:
             failure = error
-            if verb in TOLD and error.exit_code == ExitCode.FAILED:
-                self.tell(lambda write: write.failed(verb, failure, self.by(actor())))
+            who = actor()
+            waited = isinstance(error, Locked) and who.origin == "schedule"
+            if verb in TOLD and (waited or error.exit_code == ExitCode.FAILED):
+                self.tell(lambda write: write.failed(verb, failure, self.by(who)))
             raise

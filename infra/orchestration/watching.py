@@ -33,13 +33,28 @@ def watch(on: FlowOperation) -> dict[str, Any]:
         return on.skipped(locked.what)
     healing = on.environment.watch.heal and look.heals and time.time() - before.healed_at > HOUR
     memory = _remember(on, before, look, healing=healing)
-    if healing:
-        memory = memory.model_copy(update={"healed_at": time.time()})
+    if not healing:
         kept.save(memory)
+        return on.looked(look)
+    return _healed(on, kept, memory, look)
+
+
+def _healed(on: FlowOperation, kept: Remembered, memory: Memory, look: Look) -> dict[str, Any]:
+    """Heal once within an hour, and look again. A lock that is held leaves it to the next look."""
+    # Kept before: a heal that dies is not tried again by every look.
+    healed = memory.model_copy(update={"healed_at": time.time()})
+    kept.save(healed)
+    try:
         _heal(on)
-        look = on.look(memory)
-        memory = _remember(on, memory, look, healing=False)
-    kept.save(memory)
+    except Locked as locked:
+        log(f"not healed: {locked.what}")
+        kept.save(memory)
+        return on.looked(look)
+    try:
+        look = on.look(healed)
+    except Locked as locked:
+        return on.skipped(locked.what)
+    kept.save(_remember(on, healed, look, healing=False))
     return on.looked(look)
 
 
@@ -67,11 +82,11 @@ def _emit(environment: str, news: News) -> None:
 
 
 def _heal(on: FlowOperation) -> None:
-    """Deploy the current release again; a lock that is held leaves it to the next look."""
+    """Deploy the current release again; a failure other than a held lock is told."""
     try:
         on.heal()
-    except Locked as locked:
-        log(f"not healed: {locked.what}")
+    except Locked:
+        raise
     except HomeguruError as error:
         failure = error
         on.teller.tell(lambda write: write.failed("heal", failure, on.asked))

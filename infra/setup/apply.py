@@ -76,7 +76,7 @@ def _deployments(
     api: PrefectApi, entries: list[Declared], pools: str, located: list[Located],
     describe: Describe, flows: list[str],
 ) -> Iterator[Change]:  # fmt: skip
-    known = Entries(api)
+    known, environments_here = Entries(api), [x.environment for x in located]
     kept: set[str] = set()
     for entry in entries:
         described = describe(entry)
@@ -84,8 +84,8 @@ def _deployments(
         change, deployment = known.ensure(entry, entry.pool_of(pools), described)
         kept.add(change.name)
         yield change
-        rhythm = schedules.wanted(entry, [x.environment for x in located])
-        yield from schedules.ensure_schedules(api, deployment, rhythm)
+        rhythm = schedules.wanted(entry, environments_here)
+        yield from schedules.ensure_schedules(api, deployment, rhythm, environments_here)
     yield from known.left_over(kept)
 
 

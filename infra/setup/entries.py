@@ -92,4 +92,11 @@ def _said(different: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
         if key == "work_queue_name" and found[key] == value:
             continue
         called = _CALLED.get(key, key)
+        if key == "parameter_openapi_schema" and (gone := _offers(found[key]) - _offers(value)):
+            called += f" without {', '.join(sorted(gone))}"
         yield f"{called} {found[key]} -> {value}" if key == "work_pool_name" else called
+
+
+def _offers(schema: dict[str, Any] | None) -> set[str]:
+    """The environments that a form offers."""
+    return set((schema or {}).get("definitions", {}).get("EnvironmentName", {}).get("enum", ()))

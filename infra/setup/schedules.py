@@ -19,30 +19,42 @@ def wanted(entry: Declared, environments: list[Environment]) -> list[dict[str, A
     An environment is ready when a host key is pinned: without one every look is refused.
     """
     found = [_declared(schedule) for schedule in entry.schedules]
-    ready = [e for e in environments if e.host.host_keys]
     rhythm = {
         "verify": lambda e: e.watch.every,
         "backup": lambda e: e.backup.every_hours * 3600,
         "drill": lambda e: e.backup.drill_hours * 3600,
     }.get(entry.name)
     if rhythm:
-        found += [_every(entry.name, e, rhythm(e)) for e in ready if rhythm(e) > 0]
+        found += [_every(entry.name, e, rhythm(e)) for e in _ready(environments) if rhythm(e) > 0]
     return found
 
 
 def ensure_schedules(
-    api: PrefectApi, deployment: dict[str, Any], schedules: list[dict[str, Any]]
-) -> list[Change]:
-    """Create, change and remove; a schedule that a person paused stays paused."""
+    api: PrefectApi, deployment: dict[str, Any], schedules: list[dict[str, Any]],
+    environments: list[Environment],
+) -> list[Change]:  # fmt: skip
+    """Create, change and remove; a schedule that a person paused stays paused.
+
+    One of an environment that has no place or no pinned key here is another machine's matter.
+    """
     path = f"/deployments/{deployment['id']}/schedules"
     found = {s["slug"]: s for s in deployment.get("schedules") or [] if s.get("slug")}
     changes = [_ensure(api, path, s, found.get(s["slug"])) for s in schedules]
-    kept = {s["slug"] for s in schedules}
+    kept, here = {s["slug"] for s in schedules}, {e.name for e in _ready(environments)}
     for slug in sorted(found.keys() - kept):
-        if slug.startswith(_OURS):
+        if not slug.startswith(_OURS):
+            continue
+        if slug.partition("-")[2] in here:
             api.delete(f"{path}/{found[slug]['id']}")
-            changes.append(Change("schedule", slug, "removed", "nothing here asks for it"))
+            changes.append(Change("schedule", slug, "removed", "its environment wants none"))
+        else:
+            why = "its environment is not set up here; delete it where that is gone"
+            changes.append(Change("schedule", slug, "left over", why))
     return changes
+
+
+def _ready(environments: list[Environment]) -> list[Environment]:
+    return [e for e in environments if e.host.host_keys]
 
 
 def _every(verb: str, environment: Environment, seconds: int) -> dict[str, Any]:

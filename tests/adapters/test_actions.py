@@ -189,6 +189,7 @@ def test_secrets_speak_for_the_host_and_the_key_is_removed(runner, monkeypatch) 
     ("given", "said"),
     [
         ({}, "secret SSH_KEY and SSH_KNOWN_HOSTS is missing, and no control plane is named"),
+        ({"PREFECT_API_URL": "https://p/api", "SSH_KEY": PEM}, "a plan is made over SSH"),
         ({"SSH_KEY": PEM}, "secret SSH_KNOWN_HOSTS is missing"),
         ({"SSH_KNOWN_HOSTS": KEY}, "secret SSH_KEY is missing"),
         ({"SSH_KEY": KEY}, "SSH_KEY is not a private key"),

@@ -186,8 +186,11 @@ def test_without_a_worker_the_run_is_cancelled_and_told(monkeypatch) -> None:
 def test_a_slow_worker_is_waited_for(monkeypatch) -> None:
     monkeypatch.setattr(button, "PICK_UP", 0)
     late = state("SCHEDULED", "Late")
-    found, _ = pressed(Server([late, late, RUNNING, DONE], {"outcome": "ok"}))
+    found, said = pressed(Server([late, late, late, RUNNING, DONE], {"outcome": "ok"}))
     assert found == {"outcome": "ok"}
+    assert said[1:] == [
+        "no worker took it yet: is pool homeguru busy, or is it or its queue paused?"
+    ]
 
 
 def test_waiting_is_told_once() -> None:

@@ -12,6 +12,7 @@ from apprise.plugins.slack import NotifySlack
 
 from deployments.notices import Notice
 from infra import notices
+from infra.notices import Sent
 
 NOTICE = Notice("failure", "production: deploy failed", "api: 503 <b>&\nдальше: исправить")
 TOKEN = "123456789:" + "A" * 35
@@ -23,6 +24,7 @@ class Sink(HTTPServer):
     """Answers as it is told, and keeps what it got."""
 
     status = 200
+    blocked: frozenset[int] = frozenset()
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -39,7 +41,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append((self.path, json.loads(body)))
-        self.send_response(self.server.status)
+        chat = self.server.got[-1][1].get("chat_id")
+        self.send_response(403 if chat in self.server.blocked else self.server.status)
         self.end_headers()
         self.wfile.write(b'{"ok": true, "result": {}}' if "/bot" in self.path else b"ok")
 
@@ -59,7 +62,7 @@ def sink(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
 
 
 def test_telegram_through_a_bot_api_server_of_ones_own(sink: Sink) -> None:
-    assert notices.send(TELEGRAM, NOTICE, telegram_api=f"{sink.url}/") == []
+    assert notices.send(TELEGRAM, NOTICE, telegram_api=f"{sink.url}/") == Sent(1, ())
     ((path, message),) = sink.got
     assert path == f"/bot{TOKEN}/sendMessage"
     assert message["chat_id"] == 1001
@@ -68,7 +71,7 @@ def test_telegram_through_a_bot_api_server_of_ones_own(sink: Sink) -> None:
 
 
 def test_a_slack_webhook(sink: Sink) -> None:
-    assert notices.send(SLACK, NOTICE) == []
+    assert notices.send(SLACK, NOTICE) == Sent(1, ())
     ((path, message),) = sink.got
     assert path.startswith("/services/T12345678/B12345678/")
     assert "deploy failed" in json.dumps(message)
@@ -78,7 +81,7 @@ def test_a_slack_webhook(sink: Sink) -> None:
 def test_each_address_is_told_and_one_that_fails_does_not_stop_the_next(sink: Sink) -> None:
     urls = f"nonsense://x {SLACK}\n{TELEGRAM}"
     said = notices.send(urls, NOTICE, telegram_api=sink.url)
-    assert said == ["nonsense: not an address that apprise knows"]
+    assert said == Sent(2, ("nonsense: not an address that apprise knows",))
     assert len(sink.got) == 2
 
 
@@ -92,7 +95,7 @@ def test_each_address_is_told_and_one_that_fails_does_not_stop_the_next(sink: Si
 )  # fmt: skip
 def test_what_cannot_be_sent_is_said_without_the_secret(urls: str, said: str) -> None:
     found = notices.send(urls, NOTICE, telegram_api="http://127.0.0.1:9")
-    assert found == [said]
+    assert found == Sent(0, (said,))
     assert TOKEN not in repr(found)
 
 
@@ -100,7 +103,7 @@ def test_a_long_plan_is_told_in_parts_that_telegram_takes(sink: Sink) -> None:
     long = Notice(
         "warning", "production: waits", "\n".join(f"step {n}: {'x' * 90}" for n in range(99))
     )
-    assert notices.send(TELEGRAM, long, telegram_api=sink.url) == []
+    assert notices.send(TELEGRAM, long, telegram_api=sink.url) == Sent(1, ())
     texts = [message["text"] for _, message in sink.got]
     assert len(texts) > 1
     assert max(map(len, texts)) <= 4096
@@ -109,7 +112,14 @@ def test_a_long_plan_is_told_in_parts_that_telegram_takes(sink: Sink) -> None:
 
 def test_a_refusal_is_tried_once_more(sink: Sink) -> None:
     sink.status = 500
-    assert notices.send(TELEGRAM, NOTICE, telegram_api=sink.url) == [
-        "tgram: not accepted, or no answer"
-    ]
+    assert notices.send(TELEGRAM, NOTICE, telegram_api=sink.url).failed == (
+        "tgram: not accepted, or no answer",
+    )
     assert len(sink.got) == notices.TRIES
+
+
+def test_a_chat_that_blocked_the_bot_lets_nobody_else_be_told_twice(sink: Sink) -> None:
+    sink.blocked = frozenset({1002})
+    sent = notices.send(f"tgram://{TOKEN}/1001/1002/1003", NOTICE, telegram_api=sink.url)
+    assert sent == Sent(2, ("tgram: not accepted, or no answer",))
+    assert [message["chat_id"] for _, message in sink.got] == [1001, 1002, 1002, 1003]

@@ -145,3 +145,21 @@ def test_an_address_that_is_none_is_told(monkeypatch) -> None:
 
 def test_an_empty_answer_is_none() -> None:
     assert api_of(httpx.Response(204)).post("/x") is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, text="<html>welcome</html>"), httpx.Response(404, text="not here"),
+        ok({"not": "a version"}),
+    ],
+)  # fmt: skip
+def test_another_server_at_that_address_is_told(answer: httpx.Response) -> None:
+    with pytest.raises(WrongUse, match="no Prefect API") as wrong:
+        api_of(answer).version()
+    assert "with the /api" in wrong.value.todo
+
+
+def test_a_port_that_is_none_is_told() -> None:
+    with pytest.raises(WrongUse, match="PREFECT_API_URL is not an address"):
+        PrefectApi("http://prefect.example.org:port/api")

@@ -123,5 +123,17 @@ def test_a_release_that_was_ended_for_another_run_is_told_of(monkeypatch) -> Non
         by=lambda actor: actor, tell=lambda make: told.append(make(notices))
     )
     monkeypatch.setattr(flows, "leave_report", left.append)
-    on._tell_of(["report"])
-    assert (left, told) == (["report"], [("report", "ada")])
+    report = SimpleNamespace(plan=SimpleNamespace(verb="rollback"))
+    on._tell_of([report])
+    assert (left, told) == ([report], [(report, "ada")])
+    assert on._brought == {"rollback"}
+
+
+def test_a_killed_backup_is_ended_and_nothing_else_is_done() -> None:
+    found, seen, said, closed = settling(fails=True)
+    ended: list[str] = []
+    found.executor.recorder.close_harmless = lambda run: ended.append(run.run)
+    run = Unfinished("r1", "1-m1", ("back up database",), AT)
+    assert found.settle(run, seen) is None
+    assert (ended, closed) == (["r1"], [])
+    assert said == [f"run r1 of {AT} never ended: it changed nothing"]

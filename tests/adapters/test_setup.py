@@ -250,11 +250,23 @@ def test_schedules_follow_the_environments(run: Run, server: Server, folder: Pat
     assert [c.detail for c in run() if c.kind == "schedule"] == ["every 600 s"]
     assert server.schedules()[0]["schedule"]["interval"] == 600
 
-    (folder / "prod.toml").unlink()
-    found = run()
-    assert [c.what for c in found if c.kind == "schedule"] == ["removed"]
-    assert [c.name for c in found if c.what == "left over"] == ["env-prod"]
+    (folder / "prod.toml").write_text(ENVIRONMENT % (KEY, 0))
+    assert [c.what for c in run() if c.kind == "schedule"] == ["removed"]
     assert server.schedules() == []
+
+
+@pytest.mark.parametrize("unpinned", [True, False])
+def test_what_another_machine_set_up_is_no_schedule_to_remove(
+    run: Run, server: Server, folder: Path, unpinned: bool
+) -> None:
+    run()
+    if unpinned:
+        (folder / "prod.toml").write_text(ENVIRONMENT % ("", 300))
+    else:
+        (folder / "prod.toml").unlink()
+    found = [c for c in run() if c.kind == "schedule"]
+    assert [(c.name, c.what) for c in found] == [("verify-prod", "left over")]
+    assert [s["slug"] for s in server.schedules()] == ["verify-prod"]
 
 
 def test_what_people_made_or_paused_stays_so(run: Run, server: Server) -> None:

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.commands.quote import Script
-from deployments.errors import Locked, StepFailed
+from deployments.errors import Locked, StepFailed, Unreachable
 from deployments.ledger import Revision
+from infra import executor
+from infra.executor import Executor
 from infra.operation import Operation
 from infra.output import Output
 from infra.recorder import Recorder
@@ -134,3 +136,63 @@ def test_what_could_not_be_let_go_leaves_no_run_open() -> None:
         recorder.tidy(Script("false\n"), "2-m2")
     assert [name for name, _ in ended] == ["tidy", "record"]
     assert '"event":"end"' in ended[-1][1] and '"step":"run 2-m2"' in ended[-1][1]
+
+
+# -- what changes nothing, and what is only watched -------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["backup", "drill"])
+def test_a_backup_that_fails_undoes_nothing(verb: str) -> None:
+    """Found by a reader: going back to the release that runs would take a hot fix away."""
+    closed: list[str] = []
+    recorder = SimpleNamespace(begun=True, close_own=closed.append)
+    found = object.__new__(Operation)
+    found.__dict__ |= {
+        "recorder": recorder,
+        "host": SimpleNamespace(log=lambda _: None, connected=True, stop_work=lambda: None),
+    }
+    plan = SimpleNamespace(verb=verb, release="1-m1", previous="1-m1")
+    planned = SimpleNamespace(plan=plan, seen=SimpleNamespace(current="1-m1"))
+    error = found._undo(planned, FAILED)
+    assert (error.what, error.state, closed) == (FAILED.what, "runs 1-m1, unchanged", ["1-m1"])
+
+
+def watched(monkeypatch, *looks: object, away: float = 60):
+    """An executor whose host gives these looks; what it said."""
+    left, said, reconnected = list(looks), [], []
+    monkeypatch.setattr(executor, "PACE", 0.001)
+    monkeypatch.setattr(executor, "AWAY", away)
+    host = SimpleNamespace(log=said.append, connected=True, reconnect=lambda: reconnected.append(1))
+    found = Executor(host, None, None, None)
+
+    def look(_: object) -> dict:
+        now = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(now, Exception):
+            host.connected = False
+            raise now
+        return now
+
+    monkeypatch.setattr(found, "_restarts", look)
+    monkeypatch.setattr(found, "_verify", lambda _: None)
+    found._bake(None, 0.01)
+    return said, reconnected
+
+
+ONE, TWO = {"api": ("c1", 0)}, {"api": ("c1", 1)}
+GONE = Unreachable("the SSH connection broke", where="h")
+
+
+def test_a_connection_that_breaks_in_the_window_says_nothing_of_the_release(monkeypatch) -> None:
+    said, reconnected = watched(monkeypatch, ONE, GONE, ONE)
+    assert said == ["cannot look for a moment: the SSH connection broke"]
+    assert reconnected
+
+
+def test_a_host_that_stays_away_ends_the_window(monkeypatch) -> None:
+    with pytest.raises(Unreachable):
+        watched(monkeypatch, ONE, GONE, away=0.01)
+
+
+def test_what_crashed_while_nobody_could_look_is_found(monkeypatch) -> None:
+    with pytest.raises(StepFailed, match="crashed while it was watched: api"):
+        watched(monkeypatch, ONE, GONE, TWO)

@@ -144,9 +144,11 @@ def test_every_kind_of_change_is_taken_by_the_server(
     assert "changed limit 5 -> 1" in found.values()
     assert run(silent_after=120, begins_within=300) == {}
 
-    (folder / "other.toml").unlink()
+    (folder / "other.toml").write_text(ENVIRONMENT.replace("86400", "0"))
     ready.write_text(ENVIRONMENT)
-    assert run()["verify-other"] == "removed nothing here asks for it"
+    assert run()["verify-other"] == "removed its environment wants none"
+    (folder / "other.toml").unlink()
+    assert run()["deploy/deploy"] == "changed form without other"
     assert run() == {}
 
 

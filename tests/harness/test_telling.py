@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.errors import StepFailed
+from deployments.errors import Locked, StepFailed
 from deployments.notices import Asked
+from infra.notices import Sent
 from infra.orchestration import telling
 from infra.orchestration.telling import Teller
 
@@ -20,7 +21,7 @@ def tell(monkeypatch):
     monkeypatch.setattr(telling, "log", lambda _: None)
 
     def told(*dead: str) -> bool:
-        monkeypatch.setattr(telling.notices, "send", lambda *_, **__: list(dead))
+        monkeypatch.setattr(telling.notices, "send", lambda *_, **__: Sent(2 - len(dead), dead))
         notices = SimpleNamespace(urls="NOTIFY_URLS", language="en", telegram_api="")
         environment = SimpleNamespace(name="production", notices=notices)
         teller = Teller(
@@ -40,3 +41,21 @@ def tell(monkeypatch):
 )
 def test_who_was_reached_is_not_told_again_for_the_sake_of_a_dead_address(tell, dead, told) -> None:
     assert tell(*dead) is told
+
+
+@pytest.mark.parametrize(
+    ("verb", "origin", "told"),
+    [
+        ("backup", "schedule", True), ("drill", "schedule", True), ("backup", "terminal", False),
+        ("verify", "schedule", False),
+    ],
+)  # fmt: skip
+def test_a_schedule_that_waited_in_vain_is_told(monkeypatch, verb, origin, told) -> None:
+    """Nobody sees the refusal of a run that nobody asked for."""
+    teller = object.__new__(Teller)
+    sent: list[object] = []
+    monkeypatch.setattr(teller, "tell", sent.append)
+    actor = SimpleNamespace(origin=origin)
+    with pytest.raises(Locked), teller.failure_of(verb, lambda: actor):
+        raise Locked("environment prod is being changed", state="as that run leaves it")
+    assert bool(sent) is told

@@ -16,6 +16,7 @@ from deployments.backups import (
     losses,
     of_release,
     read_backups,
+    to_restore,
 )
 from deployments.errors import Refused
 from deployments.policy import BackupPolicy
@@ -155,6 +156,16 @@ def test_the_newest_and_one_by_its_id():
     assert chosen(known, day(1)) == known[0]
 
 
+def test_a_restore_never_means_the_backup_that_a_restore_made():
+    """Asked for again after a failure it would put back just what it was to take away."""
+    known = (*backups(1, 2), backup(3, reason="restore"))
+    assert to_restore(known, "newest") == known[1]
+    assert to_restore(known, day(3)) == known[2]
+    assert chosen(known, "newest") == known[2]
+    with pytest.raises(Refused, match="there is no backup"):
+        to_restore(known[2:], "newest")
+
+
 def test_an_unknown_one_lists_the_nearest():
     with pytest.raises(Refused) as caught:
         chosen(backups(1, 2), "20300103T000000Z")
@@ -176,13 +187,15 @@ def test_none_at_all(wanted):
     assert (caught.value.what, caught.value.todo) == ("there is no backup", "homeguru backup")
 
 
-def test_the_backup_of_a_release_is_the_newest_with_its_revision():
+def test_the_backup_of_a_release_is_the_newest_best_with_its_revision():
     release = "1-prod-sha-0123456789ab"
     other = backup(4, release="2-prod-sha-0123456789ab")
     known = (*backups(1, 2), backup(3, revision="0003"), other)
     assert of_release(known, release, "0002") == known[1]
     assert of_release(known, release, "0003") == known[2]
-    assert of_release(known, release, "0004") is None
+    # A migration alone came between: the release ran on both.
+    assert of_release(known, release, "0004") == known[2]
+    assert of_release(known, "3-prod-sha-0123456789ab", "0002") is None
     assert of_release((), release, "0002") is None
 
 

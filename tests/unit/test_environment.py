@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.environment import parse_environment
+from deployments.environment import parse_environment, patience
 from deployments.errors import WrongUse
 
 
@@ -114,3 +114,16 @@ def test_repositories_come_from_one_pattern(make_environment):
     environment = make_environment()
     assert environment.repository_of("api") == "acme/homeguru-api"
     assert environment.manifests == "acme/homeguru-release"
+
+
+@pytest.mark.parametrize(
+    ("verb", "origin", "wait", "seconds"),
+    [
+        ("deploy", "schedule", 0, 0), ("verify", "schedule", 0, 0), ("backup", "terminal", 0, 0),
+        ("backup", "terminal", 30, 30), ("backup", "schedule", 0, 3600), ("drill", "schedule", 30, 3600),
+    ],
+)  # fmt: skip
+def test_a_scheduled_backup_waits_for_whoever_works_there(
+    make_environment, verb, origin, wait, seconds
+):
+    assert patience(make_environment(lock_wait=wait), verb, origin) == seconds

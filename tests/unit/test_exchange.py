@@ -8,6 +8,7 @@ import pytest
 
 from deployments import retention
 from deployments.backups import Backup, Loss, Made
+from deployments.compose_file import parse_stack
 from deployments.database_steps import DatabaseSteps
 from deployments.datachange import KEEP, DataChange
 from deployments.errors import WrongUse
@@ -72,6 +73,23 @@ def test_what_its_steps_say(world, plan):
     assert reasons(made)["back up database"] == "before the migration"
     assert reasons(made)["migrate"] == "from 0002 to 0003, by api's image"
     assert ("back up database", "before the migration, about 70 MB") in made.lines()
+
+
+def test_what_uses_the_database_and_owns_state_starts_on_the_database_that_will_be(
+    world, plan, compose_config
+):
+    """Started before it, it would be stopped for the exchange, and never start again."""
+    own = compose_config["x-deploy"]["infrastructure"]
+    config = {**compose_config, "x-deploy": {**compose_config["x-deploy"]}}
+    config["x-deploy"]["infrastructure"] = {**own, "bot": own["postgres"]}
+    world.stack = parse_stack("", config, "compose.yml")
+    target = world.target()
+    found = names(plan(RESTORE, "restore", target=target))
+    assert found.index("stop bot") < found.index("restore database") < found.index("recreate bot")
+    seen = world.settled(aside=(f"aside_{RUN[-12:]}",))
+    undone = names(plan(KEEP, "undo", target=target, seen=seen, unfinished=RUN))
+    assert undone.index("stop bot") < undone.index("bring database back")
+    assert undone.index("bring database back") < undone.index("recreate bot")
 
 
 @pytest.fixture

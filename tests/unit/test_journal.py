@@ -76,3 +76,16 @@ def test_what_is_no_journal_of_a_run(text):
 def test_the_end_of_another_release_is_not_the_end():
     other = _line(journal.run_step("2-prod-sha-ffffffffffff"), "end", "undone")
     assert _read(BEGIN, other) is not None
+
+
+@pytest.mark.parametrize(
+    ("begun", "undoing", "harmless"),
+    [
+        (("back up database",), False, True), (("drill",), False, True), ((), False, True),
+        (("upload", "back up database"), False, False), (("pull",), False, False),
+        (("back up database",), True, False),
+    ],
+)  # fmt: skip
+def test_a_backup_alone_changed_nothing(begun, undoing, harmless):
+    run = journal.Unfinished("r1", "1-x", begun, "2030-01-01T00:00:00Z", undoing)
+    assert run.harmless is harmless

@@ -128,8 +128,6 @@ def test_what_removes_or_renames_is_destructive(statement, rule):
 @pytest.mark.parametrize(
     ("statement", "rule"),
     [
-        ("ALTER TABLE messages ADD COLUMN n INTEGER NOT NULL", "adding-required-field"),
-        ("ALTER TABLE messages ALTER COLUMN text SET NOT NULL", "adding-not-nullable-field"),
         ("CREATE INDEX ix ON messages (text)", "require-concurrent-index-creation"),
         ("DROP INDEX ix", "require-concurrent-index-deletion"),
     ],
@@ -138,6 +136,20 @@ def test_what_blocks_stops_and_loses_nothing(statement, rule):
     judged = judge(upgrade(statement), [Lint(rule, 5, "Writes are blocked. Use another way.")])
     assert [str(f) for f in judged.findings] == [f"blocking: {statement} (writes are blocked)"]
     assert not judged.loses
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("ALTER TABLE messages ADD COLUMN n INTEGER NOT NULL", "adding-required-field"),
+        ("ALTER TABLE messages ALTER COLUMN text SET NOT NULL", "adding-not-nullable-field"),
+        ("ALTER TYPE mood RENAME VALUE 'a' TO 'b'", "renaming-object"),
+    ],
+)
+def test_what_the_release_before_cannot_write_into_needs_a_way_back(statement, rule):
+    judged = judge(upgrade(statement), [Lint(rule, 5, "It fails there.")])
+    assert [str(f) for f in judged.findings] == [f"destructive: {statement} (it fails there)"]
+    assert judged.loses
 
 
 @pytest.mark.parametrize(
@@ -214,7 +226,7 @@ def test_a_finding_in_the_first_statement_does_not_name_the_comment_above():
 
 LINTS = [
     Lint("ban-drop-column", 5, "Gone."),
-    Lint("adding-not-nullable-field", 5, "Blocks."),
+    Lint("adding-field-with-default", 5, "Blocks."),
     Lint("syntax-error", 5, "Unread."),
 ]
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deployments.errors import Refused
+from deployments.journal import Unfinished
 from deployments.ledger import Ledger
 from deployments.plan import Plan, Step
 from deployments.preflight import check_engine, check_room, preflight
@@ -116,6 +117,15 @@ def test_an_engine_that_cannot_be_asked_stops_other_verbs_too(world):
     assert (caught.value.what, caught.value.state) == ("deploy may not use Docker", "unknown")
 
 
+def test_the_way_back_waits_for_no_room_and_knows_where_the_server_is(world):
+    full = replace(world.bare, disk_mb=1, memory_mb=1)
+    preflight(world.environment, world.stack, full, NOW, "rollback")
+    never = Unfinished("r1", "2-x", ("replace api",), "2030-01-01T00:00:00Z")
+    preflight(world.environment, world.stack, replace(full, unfinished=(never,)), NOW, "deploy")
+    told = _refused(world, replace(full, unfinished=(never,), writable=False))
+    assert told.state == "between two releases: run r1 of 2030-01-01T00:00:00Z never ended"
+
+
 def test_a_directory_of_another_environment(world):
     told = _refused(world, replace(world.bare, environment="staging"))
     assert told.what == "directory /srv/homeguru is environment staging's"
@@ -154,6 +164,7 @@ def _plan(*names):
         (("back up database", "set database aside"), False),
         (("restore database",), True),
         (("replace api",), True),
+        (("drill", "set database aside"), False),
     ],
 )
 def test_copies_of_the_database_need_room(world, steps, fits):
@@ -168,3 +179,10 @@ def test_copies_of_the_database_need_room(world, steps, fits):
         "which 2048 stay free"
     )
     assert refused.value.state == "runs 1-x, unchanged"
+
+
+def test_a_backup_that_is_restored_to_verify_it_is_two_copies(world, make_environment):
+    seen = replace(world.bare, database_bytes=800 * 2**20, disk_mb=2048 + 1000, current="1-x")
+    environment = make_environment(backup={"verify": "restore"})
+    with pytest.raises(Refused, match="about 1600 MiB"):
+        check_room(environment, _plan("back up database"), seen)

@@ -18,7 +18,7 @@ def unfinished(*begun, release="2-prod-sha-000000000002", undoing=False):
 
 
 @pytest.mark.parametrize("exchange", ["set database aside", "restore database"])
-@pytest.mark.parametrize("step", ["replace api", "start bot"])
+@pytest.mark.parametrize("step", ["replace api", "start bot", "recreate api"])
 def test_where_the_exchanged_database_is_in_use_the_run_goes_on(exchange, step):
     assert goes_on(unfinished("stop api", exchange, step), USERS)
 

@@ -77,3 +77,19 @@ def test_a_database_that_may_stay_stays(world):
     line = world.line(1, revision=Revision(before=None, after="0002"))
     for choice in (Choice.keep, Choice.downgrade):
         assert Judge(None, None).back(world.target(), line, seen, choice) == KEEP
+
+
+def test_a_release_that_the_running_one_knows_nothing_of_is_asked_for(world):
+    """Rolled back to an older one, a newer one would else be out of reach, for a wrong reason."""
+    seen = world.settled(revision="0003")
+    line = world.line(2, revision=Revision(before="0001", after="0002"))
+    judge = Judge(SimpleNamespace(environment=world.environment), None)
+    unknown = Refused("the database is ahead of release x: 0002 came with y", state="unchanged")
+
+    def render(*_):
+        raise unknown
+
+    object.__setattr__(judge, "_render", render)
+    change = judge.back(world.target(), line, seen, Choice.keep)
+    assert change.kind == "keep"
+    assert change.asks == (f"cannot be judged: its SQL could not be made ({unknown.what})",)
