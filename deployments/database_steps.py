@@ -8,7 +8,7 @@ from deployments.backups import Backup, Reason
 from deployments.commands import backup, database, exchange
 from deployments.commands import replace as replacing
 from deployments.commands.postgres import On
-from deployments.commands.quote import Script
+from deployments.commands.quote import Script, join
 from deployments.errors import WrongUse
 from deployments.ledger import canonical
 from deployments.migration import Migration
@@ -121,10 +121,16 @@ class DatabaseSteps:
         image = self.target.images(self.seen)[deploy.migrate.image_of]
         before = since or "an empty database"
         to = f" to {migration.to}" if migration and migration.to else ""
-        return Step(
-            "migrate", f"from {before}{to}, by {deploy.migrate.image_of}'s image",
-            self._one_off(image, deploy.migrate.command),
-        )  # fmt: skip
+        script = self._one_off(image, deploy.migrate.command)
+        if since is None:
+            script = self._unless_empty(script)
+        return Step("migrate", f"from {before}{to}, by {deploy.migrate.image_of}'s image", script)
+
+    def _unless_empty(self, script: Script) -> Script:
+        """What is taken for empty is backed up where it is not: a volume of before, say."""
+        verify = self.target.environment.backup.verify
+        first = backup.back_up_unless_empty(self.on, self._described("migration"), verify)
+        return Script(join(first, script.text), timeout=script.timeout + patience(0))
 
     def _one_off(self, image: str, command: tuple[str, ...]) -> Script:
         """A command of the migrating service in a container of an image."""

@@ -11,8 +11,7 @@ from fnmatch import fnmatchcase
 def allowed(paths: Iterable[str], dockerignore: str) -> list[str]:
     """Paths, relative with `/`, that a `.dockerignore` lets into the build.
 
-    The forms that our files use: `*` first, `!path` and `!path/**` to let in, then
-    patterns to leave out again. The last line that matches a path decides.
+    The last line that matches a path, or a folder above it, decides.
     """
     rules = [
         (not line.startswith("!"), line.lstrip("!").strip("/"))
@@ -32,23 +31,18 @@ def _ignored(path: str, rules: list[tuple[bool, str]]) -> bool:
 
 def _matches(path: str, pattern: str) -> bool:
     """Whether a pattern names the path or one of the folders above it."""
-    if pattern in ("*", "**"):
-        return True
-    parts = path.split("/")
-    heads = ["/".join(parts[: n + 1]) for n in range(len(parts))]
-    if pattern.startswith("**/"):
-        rest = pattern[3:]
-        depth = rest.count("/") + 1
-        tails = ["/".join(parts[i : i + depth]) for i in range(len(parts))]
-        return any(_same_depth(tail, rest) for tail in tails)
-    bare = pattern.removesuffix("/**")
-    return any(_same_depth(head, bare) for head in heads)
-
-
-def _same_depth(path: str, pattern: str) -> bool:
-    """fnmatch part by part: `*` never crosses a `/`, as in Docker's own matcher."""
     names, patterns = path.split("/"), pattern.split("/")
-    return len(names) == len(patterns) and all(map(fnmatchcase, names, patterns))
+    return any(_fits(names[: n + 1], patterns) for n in range(len(names)))
+
+
+def _fits(names: list[str], patterns: list[str]) -> bool:
+    """Part by part: `*` never crosses a `/` and `**` is any number of parts, as in Docker's own."""
+    if not patterns:
+        return not names
+    first, rest = patterns[0], patterns[1:]
+    if first == "**":
+        return any(_fits(names[n:], rest) for n in range(len(names) + 1))
+    return bool(names) and fnmatchcase(names[0], first) and _fits(names[1:], rest)
 
 
 def required(dockerfile: str) -> list[str]:

@@ -40,7 +40,15 @@ class SecretsFile:
                 state="untouched",
                 todo=f"chmod 600 {file}",
             )
-        self._values = parse_secrets(file.read_text(), str(file))
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            # Where, and not what: the bytes may be a secret's.
+            raise WrongUse(
+                f"not UTF-8, at byte {error.start}", where=str(file), state="untouched",
+                todo="save it as UTF-8",
+            ) from None  # fmt: skip
+        self._values = parse_secrets(text, str(file))
 
     def get(self, name: str) -> str | None:
         """The value, or None."""

@@ -24,6 +24,7 @@ from deployments.environment import Environment, Host
 from deployments.errors import Refused, StepFailed, Unreachable, WrongUse
 from infra.output import Lines, Log, Output
 from infra.ssh_errors import connect_error
+from infra.ssh_key import check_key, check_key_file
 
 # Its transport thread logs tracebacks of errors that we tell in a sentence.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -54,10 +55,11 @@ class Remote:
                 todo="read the key on the server's console: cat /etc/ssh/ssh_host_ed25519_key.pub"
                 f"; put it into host_keys of environment {self.environment.name}",
             )
-        _check_key_file(self._key_file, self._where)
+        check_key_file(self._key_file, self._where)
         try:
             self._connection.open()
         except Exception as error:
+            check_key(error, self._key_file, self._where)
             raise connect_error(
                 error,
                 self.environment.host.user,
@@ -155,12 +157,13 @@ def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.
             "no host key is pinned, and an unknown host is never trusted", where=where,
             state="not contacted", todo="put the server's key into its host_keys",
         )  # fmt: skip
-    _check_key_file(key_file, where)
+    check_key_file(key_file, where)
     connection = _connection(host, key_file)
     try:
         try:
             connection.open()
         except Exception as error:
+            check_key(error, key_file, where)
             raise connect_error(error, host.user, "its host_keys", where, CONNECT_TIMEOUT) from None
         try:
             _notice_silence(connection.transport)
@@ -230,15 +233,3 @@ def _pinned(line: str, where: str) -> paramiko.PKey:
             f"a pinned host key is cut off, or is no {kind} key: {text[:16]}... ({error})",
             where=where, state="not contacted", todo="copy the whole line of the server's .pub file",
         ) from None  # fmt: skip
-
-
-def _check_key_file(path: Path, where: str) -> None:
-    if not path.is_file():
-        raise WrongUse(f"SSH key file {path} does not exist", where=where, state="not contacted")
-    if path.stat().st_mode & 0o077:
-        raise WrongUse(
-            f"SSH key file {path} can be read by others",
-            where=where,
-            state="not contacted",
-            todo=f"chmod 600 {path}",
-        )

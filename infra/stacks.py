@@ -16,15 +16,44 @@ from infra.local import run
 PROJECT = "homeguru-any-project"
 """Stands for an environment's project while Compose reads a file without one."""
 
+HERE = "/homeguru-beside-the-file/"
+"""Stands for the Compose file's own folder, below which Compose puts relative paths."""
+
 
 def read_stack(file: Path) -> Stack:
     """Read a Compose file; raises WrongUse with Compose's own complaint."""
     if not file.is_file():
         raise WrongUse(f"no Compose file {file}", state="untouched")
-    text, where = file.read_text(), str(file)
-    stack = stack_of(text, where)
-    check(stack, _config_of(text, where), where)
+    text, where = _text_of(file), str(file)
+    stack, config = stack_of(text, where), _config_of(text, where)
+    check(stack, config, where)
+    _check_beside(file, stack, config)
     return stack
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise WrongUse(f"not UTF-8: {error}", where=str(file), state="untouched") from None
+
+
+def _check_beside(file: Path, stack: Stack, config: dict[str, Any]) -> None:
+    """Raise WrongUse for files beside the Compose file: they do not reach the server."""
+    edge = stack.deploy.edge.service if stack.deploy.edge else ""
+    for name, body in config["services"].items():
+        binds = [v for v in body.get("volumes") or [] if isinstance(v, dict)]
+        found = [str(v["source"]) for v in binds if str(v.get("source", "")).startswith(HERE)]
+        beside = [f for f in found if name != edge and (file.parent / f[len(HERE) :]).exists()]
+        if not (body.get("env_file") or beside):
+            continue
+        what = f"`.{beside[0][len(HERE) - 1 :]}`, a file beside" if beside else "`env_file`, with"
+        raise WrongUse(
+            f"service {name} wants {what} the Compose file: only that one and its variables reach "
+            "the server", where=str(file), state="untouched",
+            todo="copy the file into its image" if beside
+            else "name the variables under `environment`, their values in [variables] and [secrets]",
+        )  # fmt: skip
 
 
 def stack_of(text: str, where: str) -> Stack:
@@ -47,4 +76,5 @@ def _config_of(text: str, where: str) -> dict[str, Any]:
         )
     # Names that Compose makes of the project's are the environment's.
     config = done.stdout.replace(f"{PROJECT}_", "${COMPOSE_PROJECT_NAME}_")
+    config = config.replace(f"{folder}/", HERE)
     return cast("dict[str, Any]", json.loads(config))

@@ -53,6 +53,16 @@ back_up() {
 }
 """
 
+# No container ran that could be asked: its volume may be one of before.
+_UNLESS_EMPTY = r"""
+holds_tables() {
+  local found
+  found=$(sql_in "$name" <<< 'SELECT count(*) FROM pg_stat_user_tables') || fail "PostgreSQL does not answer"
+  [ "$found" = 0 ] || say "the database is not empty, as it was to be: backing it up first"
+  [ "$found" != 0 ]
+}
+"""
+
 _PRUNE = r"""
 prune_backups() {
   local id
@@ -74,6 +84,15 @@ def back_up(on: On, described: str, verify: str, timeout: int, trial: str = "") 
     drilled = RESTORE if verify == "restore" else ""
     parts = (*on.functions(), drilled, _BACKUP, call("back_up", described, verify, trial))
     return Script(join(*parts), timeout=timeout)
+
+
+def back_up_unless_empty(on: On, described: str, verify: str) -> str:
+    """Shell text: a backup where the database is not empty, though nobody was there to say so."""
+    drilled = RESTORE if verify == "restore" else ""
+    back = call("back_up", described, verify, "")
+    return join(
+        *on.functions(), drilled, _BACKUP, _UNLESS_EMPTY, f"if holds_tables; then {back}; fi"
+    )
 
 
 def settle(on: On | None, gone: list[str]) -> Script:

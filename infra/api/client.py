@@ -190,7 +190,14 @@ def _no_address(said: str) -> WrongUse:
 
 def _trust() -> ssl.SSLContext:
     """What this process trusts: SSL_CERT_FILE where it is set, else the system's bundle."""
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        raise WrongUse(
+            f"the certificates cannot be read: {error.strerror or error}",
+            where=os.environ.get("SSL_CERT_FILE", ""), state="not contacted",
+            todo="correct SSL_CERT_FILE, or unset it",
+        ) from None  # fmt: skip
 
 
 def _untrusted(error: BaseException) -> bool:

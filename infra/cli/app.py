@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from deployments.datachange import Choice
-from deployments.errors import Refused
+from deployments.errors import Refused, WrongUse
 from infra import inspection, signals
 from infra.assembly import assemble
 from infra.cli import show
@@ -57,6 +57,8 @@ def publish(
     output: Output = None, json: Json = False, here: Here = False,
 ) -> None:  # fmt: skip
     """Build what changed, push it by digest, store the release manifest."""
+    if output and not output.parent.is_dir():
+        raise WrongUse(f"no folder {output.parent} for --output", state="untouched")
     found = run("publish", env, quiet=json, here=here, **_source(source, ref, allow_dirty))
     if output:
         from deployments.manifest import Manifest

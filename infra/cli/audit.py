@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from deployments.audit import Entry, join
-from deployments.errors import HomeguruError, Refused
+from deployments.errors import HomeguruError, Refused, WrongUse
 from deployments.ledger import Ledger
 from infra import inspection
 from infra.api.client import PrefectApi
@@ -37,6 +37,8 @@ def history(env: Env, json: Json = False) -> None:
 @audit.command("export")
 def export(env: Env, output: Output = None) -> None:
     """Write one JSON line for each run: who, from where, releases, steps, outcome."""
+    if output and not output.parent.is_dir():
+        raise WrongUse(f"no folder {output.parent} for --output", state="untouched")
     entries, _, _ = _entries(env)
     text = "".join(jsonlib.dumps(e.to_dict(), ensure_ascii=False) + "\n" for e in entries)
     if output is None:

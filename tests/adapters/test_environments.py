@@ -8,6 +8,8 @@ import pytest
 
 from deployments.errors import WrongUse
 from infra import environments
+from infra.secrets import SecretsFile
+from infra.stacks import read_stack
 
 TOML = """
 v = 1
@@ -107,3 +109,45 @@ def test_paths_are_relative_to_the_file(folders, tmp_path):
 
 def test_a_compose_file_of_its_own(located, tmp_path):
     assert located(compose="stack.yml").compose_file == tmp_path / "stack.yml"
+
+
+def test_secrets_in_another_encoding_are_told_without_them(tmp_path):
+    file = tmp_path / "prod.secrets.env"
+    file.write_bytes("TOKEN=hunter2 # \u043a\u043b\u044e\u0447".encode("cp1251"))
+    file.chmod(0o600)
+    with pytest.raises(WrongUse, match="not UTF-8, at byte 16") as wrong:
+        SecretsFile(file)
+    assert "hunter2" not in str(wrong.value)
+
+
+BESIDE = """
+services:
+  web:
+    image: ${WEB_IMAGE}
+    %s
+x-deploy:
+  v: 1
+  order: [web]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("volumes: ['./nginx.conf:/etc/nginx.conf:ro']", "web wants `./nginx.conf`, a file beside"),
+        ("env_file: [app.env]", "web wants `env_file`, with the Compose file"),
+        ("volumes: ['./data:/data', '/srv/x:/x']", None),
+    ],
+)
+def test_files_beside_the_compose_file_do_not_reach_the_server(tmp_path, more, said):
+    (tmp_path / "nginx.conf").touch()
+    (tmp_path / "app.env").touch()
+    file = tmp_path / "compose.yml"
+    file.write_text(BESIDE % more)
+    if said is None:
+        assert "web" in read_stack(file).services
+        return
+    with pytest.raises(WrongUse) as wrong:
+        read_stack(file)
+    assert said in wrong.value.what
+    assert wrong.value.where == str(file)

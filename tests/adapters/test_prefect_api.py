@@ -163,3 +163,10 @@ def test_another_server_at_that_address_is_told(answer: httpx.Response) -> None:
 def test_a_port_that_is_none_is_told() -> None:
     with pytest.raises(WrongUse, match="PREFECT_API_URL is not an address"):
         PrefectApi("http://prefect.example.org:port/api")
+
+
+def test_certificates_that_are_not_there_are_told(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(WrongUse, match="the certificates cannot be read") as wrong:
+        PrefectApi(URL)
+    assert wrong.value.where.endswith("none.pem")

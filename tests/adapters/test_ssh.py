@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
 
+import paramiko
 import pytest
 
 from deployments.environment import parse_environment
 from deployments.errors import Unreachable, WrongUse
 from infra import ssh
+from infra.ssh_key import check_key
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIzdxZBo8WVU7RuE+7rPHP2/1hNj+8x6IfJbySa2enpN"
 
@@ -69,3 +72,28 @@ def test_a_port_where_nothing_listens(remote):
             remote(port).open()
     assert caught.value.what.startswith("cannot connect: ")
     assert caught.value.todo == "is sshd running, is the port open?"
+
+
+@pytest.mark.parametrize(
+    ("error", "made_with", "said"),
+    [
+        (paramiko.AuthenticationException("no"), "", None),
+        (paramiko.PasswordRequiredException("encrypted"), "secret", "needs a passphrase"),
+        (paramiko.SSHException("not a valid OPENSSH private key file"), None, "is no private SSH key"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no"), None, "is no private SSH key"),
+        (ConnectionRefusedError("no"), None, None),
+        (paramiko.SSHException("Error reading SSH protocol banner"), None, None),
+    ],
+)  # fmt: skip
+def test_a_key_that_cannot_be_used_is_not_the_servers_fault(tmp_path, error, made_with, said):
+    key = tmp_path / "key"
+    key.write_text("garbage")
+    if made_with is not None:
+        key.unlink()
+        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", made_with, "-f", str(key)]
+        subprocess.run(words, check=True)
+    if said is None:
+        check_key(error, key, "h")
+        return
+    with pytest.raises(WrongUse, match=said):
+        check_key(error, key, "h")

@@ -354,3 +354,17 @@ def test_a_migration_that_fails_on_the_rows_is_found_on_a_restored_copy(world) -
     assert world.version() == "d3"
     assert [line["outcome"] for line in world.ledger()[ledger:]] == ["undone"]
     assert databases(world) == known
+
+
+def test_a_volume_of_before_is_backed_up_before_it_is_migrated(world) -> None:
+    """Compose's `down`, or a ledger that was lost: no container is there to say what it holds."""
+    before = rows(world)
+    world.on_server(
+        "docker ps -aq --filter label=com.docker.compose.project=homeguru | xargs docker rm -f "
+        "&& rm -rf releases.jsonl releases current journal"
+    )
+    ended = deploy(world)
+    assert ended.code == 0, ended.stderr
+    assert "the database is not empty, as it was to be: backing it up first" in ended.stderr
+    assert rows(world) == before
+    assert world.ledger()[-1]["backup"] == world.ok("backups", "--env", "sandbox")[-1]["id"]

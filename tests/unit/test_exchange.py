@@ -419,3 +419,11 @@ def test_a_bake_window_comes_after_the_verification(world, make_environment):
     assert (steps[-1].bake, steps[-1].script) == (300, None)
     undone = world.plan(target, world.settled(), verb="undo").steps
     assert "bake" not in [s.name for s in undone]
+
+
+def test_a_database_that_was_to_be_empty_is_backed_up_where_it_is_not(world, plan):
+    """`docker compose down`, then a first deploy: the volume is there, and nobody saw it."""
+    text = scripts(plan(None, seen=world.bare))["migrate"]
+    assert "if holds_tables; then back_up " in text
+    assert text.index("if holds_tables") < text.rindex("\nmigrate ")
+    assert "holds_tables" not in scripts(plan(ADDITIVE))["migrate"]

@@ -54,6 +54,17 @@ def test_the_last_rule_that_matches_decides(rules, let_in):
     assert allowed(["b/x.py", "a/y.txt", "a/x.py"], rules) == let_in
 
 
+@pytest.mark.parametrize(
+    ("rule", "let_in"),
+    [
+        ("src/**/*.py", ["src/a.py", "src/x/b.py", "src/x/y/c.py"]), ("**/y/*.py", ["src/x/y/c.py"]),
+        ("src/**/y", ["src/x/y/c.py"]), ("src/*.py", ["src/a.py"]), ("**/x/**", ["src/x/b.py", "src/x/y/c.py"]),
+    ],
+)  # fmt: skip
+def test_two_stars_are_any_number_of_folders(rule, let_in):
+    assert allowed(["src/a.py", "src/x/b.py", "src/x/y/c.py", "a.md"], f"*\n!{rule}") == let_in
+
+
 @pytest.mark.parametrize("image", ["bot", "api", "frontend"])
 @pytest.mark.parametrize("path", [".env", "src/.env", "frontend/app/.env.local", "secrets.env"])
 def test_our_own_dockerignores_never_let_secrets_in(image, path):

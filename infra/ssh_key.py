@@ -1,0 +1,40 @@
+"""The private key that a connection is made with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import paramiko
+
+from deployments.errors import WrongUse
+
+
+def check_key_file(path: Path, where: str) -> None:
+    if not path.is_file():
+        raise WrongUse(f"SSH key file {path} does not exist", where=where, state="not contacted")
+    if path.stat().st_mode & 0o077:
+        raise WrongUse(
+            f"SSH key file {path} can be read by others",
+            where=where,
+            state="not contacted",
+            todo=f"chmod 600 {path}",
+        )
+
+
+def check_key(error: Exception, path: Path, where: str) -> None:
+    """Raise WrongUse when a connection failed by its key: the server would be blamed for it."""
+    about = isinstance(error, paramiko.AuthenticationException | ValueError)
+    if not about and "private key" not in str(error):
+        return
+    try:
+        paramiko.PKey.from_path(path)
+    except (paramiko.PasswordRequiredException, TypeError):  # the latter is cryptography's
+        raise WrongUse(
+            f"SSH key {path} needs a passphrase, and nobody is there to type it", where=where,
+            state="not contacted", todo="use a key without one, made for this: ssh-keygen -t ed25519",
+        ) from None  # fmt: skip
+    except Exception:
+        raise WrongUse(
+            f"{path} is no private SSH key", where=where, state="not contacted",
+            todo="key_file names the private half, which begins with -----BEGIN",
+        ) from None  # fmt: skip
