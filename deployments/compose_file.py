@@ -23,10 +23,10 @@ def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
     Raises WrongUse when `x-deploy` is missing or a service's image is not a variable.
     """
     try:
-        deploy = Deploy.model_validate(config.get("x-deploy", {}))
+        deploy = Deploy.model_validate(config.get("x-deploy") or {})
     except ValidationError as error:
         said = "; ".join(
-            f"x-deploy.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
+            f"{'.'.join(map(str, ('x-deploy', *e['loc'])))}: {e['msg']}" for e in error.errors()
         )
         raise WrongUse(said, where=where, todo="see docker/docker-compose.prod.yml") from None
     raw = {name: _with_variables(body) for name, body in config.get("services", {}).items()}

@@ -189,7 +189,14 @@ def parse_environment(name: str, data: dict[str, Any], path: str) -> Environment
     try:
         return Environment.model_validate({**data, "name": name})
     except ValidationError as error:
-        mistakes = [_mistake(e["loc"], e["type"], e["msg"]) for e in error.errors()]
+        found = [(_key(e["loc"]), e["type"], e["msg"]) for e in error.errors()]
+        # Of a key that may be empty or of a form, the form is what was meant.
+        forms = {key for key, kind, _ in found if kind != "literal_error"}
+        mistakes = [
+            _mistake(key, kind, message)
+            for key, kind, message in found
+            if not (kind == "literal_error" and key in forms)
+        ]
         raise WrongUse(
             "; ".join(mistakes),
             where=path,
@@ -198,8 +205,15 @@ def parse_environment(name: str, data: dict[str, Any], path: str) -> Environment
         ) from None
 
 
-def _mistake(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    key = ".".join(str(part) for part in location)
+def _key(location: tuple[int | str, ...]) -> str:
+    """The key as the file has it, without pydantic's names for the branches of a union."""
+    return ".".join(str(part) for part in location if not str(part).startswith(_BRANCHES))
+
+
+_BRANCHES = ("constrained-", "function-", "literal[")
+
+
+def _mistake(key: str, kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return f"unknown key `{key}`"
     if kind == "missing":

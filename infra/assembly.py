@@ -24,8 +24,15 @@ class Assembly:
     def configuration(self) -> Configuration:
         """Variables and secrets, complete; raises WrongUse naming each that is wanting."""
         environment = self.located.environment
-        where = str(self.located.file)
-        return configuration(environment, self.stack, self.found_secrets, where)
+        return configuration(environment, self.stack, self.found_secrets, self._where)
+
+    @property
+    def _where(self) -> str:
+        """The environment's file, and its file of secrets where that is not there."""
+        file = self.located.environment.secrets.file
+        there = not file or self.located.beside(file).is_file()
+        missing = "" if there else f" (there is no {self.located.beside(file)})"
+        return f"{self.located.file}{missing}"
 
     def login(self) -> tuple[str, str] | None:
         """User and token for the registries; None means anonymous."""
@@ -38,7 +45,7 @@ class Assembly:
             raise WrongUse(
                 f"secret {missing.args[0]} for registry {self.located.environment.push_registry} "
                 "is missing",
-                where=str(self.located.file), state="untouched",
+                where=self._where, state="untouched",
                 todo="name it in [secrets] and give its value",
             ) from None  # fmt: skip
 
@@ -68,8 +75,30 @@ class Assembly:
         return Registry(self.located.environment.push_registry, self.login())
 
 
+def _know_each_other(located: Located, stack: Stack) -> None:
+    """Raise WrongUse for names of services that the Compose file has not: they would mean nothing."""
+    environment = located.environment
+    verify = environment.verify
+    named = {
+        "[images]": set(environment.images), "[verify] leave_out": set(verify.leave_out),
+        "[verify] skip": set(verify.skip),
+    }  # fmt: skip
+    unknown = [
+        f"{where} names {name}" for where, names in named.items()
+        for name in sorted(names - stack.services.keys())
+    ]  # fmt: skip
+    if unknown:
+        raise WrongUse(
+            f"{', '.join(unknown)}: no such service in {located.compose_file.name}",
+            where=str(located.file), state="untouched",
+            todo=f"it has {', '.join(sorted(stack.services))}",
+        )  # fmt: skip
+
+
 def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Assembly:
     """Read one environment and all that it names."""
     located = environments.load(name)
-    stack = read_stack(located.compose_file).called_for(located.environment.variables)
+    stack = read_stack(located.compose_file)
+    _know_each_other(located, stack)
+    stack = stack.called_for(located.environment.variables)
     return Assembly(located, stack, secrets.resolve(located, extra))

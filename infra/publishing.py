@@ -47,6 +47,7 @@ class Publisher:
     ) -> None:  # fmt: skip
         self._environment = located.environment
         self._folder = located.build_folder
+        self._compose = located.compose_file
         self._stack = stack
         self._registry = registry
         self._login = login
@@ -54,6 +55,13 @@ class Publisher:
 
     def dockerignores(self) -> list[str]:
         """The `.dockerignore` of every image: together they say what a build reads."""
+        own = self._compose.parent
+        if self._folder != own and any(own.glob("Dockerfile.*")):
+            raise WrongUse(
+                "there are Dockerfiles beside the Compose file, and no docker-bake.hcl that builds "
+                "by them", where=str(own), state="untouched",
+                todo="write one, a target for each service; docker/docker-bake.hcl shows the form",
+            )  # fmt: skip
         return [self._dockerignore(service) for service in self._stack.built()]
 
     def _dockerfile(self, service: str) -> str:

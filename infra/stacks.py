@@ -71,9 +71,12 @@ def _config_of(text: str, where: str) -> dict[str, Any]:
             "--no-interpolate", "--format", "json",
         )  # fmt: skip
     if done.code != 0:
+        said = done.stderr.strip().replace(folder, ".")[-500:]
         raise WrongUse(
-            f"Compose cannot read it: {done.stderr.strip()[-500:]}", where=where, state="untouched"
-        )
+            f"Compose cannot read it: {said}", where=where, state="untouched",
+            todo="one file alone reaches the server: `docker compose config` writes one of what "
+            "it includes or extends" if "no such file" in said else "",
+        )  # fmt: skip
     # Names that Compose makes of the project's are the environment's.
     config = done.stdout.replace(f"{PROJECT}_", "${COMPOSE_PROJECT_NAME}_")
     config = config.replace(f"{folder}/", HERE)

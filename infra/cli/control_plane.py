@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from deployments.errors import HomeguruError
 from infra import age, signals
 from infra.cli import control_upkeep, show
 from infra.control.accounts import MACHINES, Accounts
@@ -108,7 +109,14 @@ def account_add(
     plane = known()
     given = sys.stdin.readline().rstrip("\n") if stdin else ""
     password = plane.accounts.add(name, given)
-    plane.refresh()
+    try:
+        plane.refresh()
+    except HomeguruError:
+        # It is kept here already, and the next `up` brings it there: nobody may lose it.
+        show.console.print("kept here, and not there yet: homeguru control-plane up", markup=False)
+        if not given:
+            show.console.print(f"password (shown once): {password}", markup=False)
+        raise
     show.console.print(f"{name} may do: {MACHINES.get(name, 'everything')}")
     if not given:
         show.console.print(f"password (shown once): {password}", markup=False)

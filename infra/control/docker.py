@@ -25,6 +25,9 @@ from infra.longrun import CommandFailed, Say, run_long
 DATA = Path(__file__).resolve().parent.parent / "control-plane"
 
 
+_AWAY = ("Cannot connect to the Docker daemon", "error during connect")
+
+
 class DockerRefused(HomeguruError):
     """The Docker client failed; the text is its complaint."""
 
@@ -51,7 +54,7 @@ class Docker:
             raise DockerRefused(f"{shown}: no end after {timeout:.0f} s") from None
         if done.returncode:
             complaint = done.stderr.decode(errors="replace").strip()
-            if "Cannot connect to the Docker daemon" in complaint or "ssh" in complaint.split()[:1]:
+            if any(sign in complaint for sign in _AWAY) or "ssh" in complaint.split()[:1]:
                 raise Unreachable(
                     f"the Docker engine does not answer: {complaint}",
                     where=self.settings.host or "this machine", state="unchanged",

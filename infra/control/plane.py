@@ -51,6 +51,8 @@ class ControlPlane:
         found = Outcome(self.settings.url)
         if self.state.keep(self.settings):
             found.changes.append("settings")
+        # First of all, and in a sentence: a build's own complaint is Docker's raw text.
+        self.docker.text("version", "--format", "{{.Server.Version}}")
         image = ensure_image(self.docker, image)
         versions.refuse_another(self.docker, self.image(), image)
         return self.converge(image, found, begin)

@@ -62,6 +62,15 @@ class Settings:
                 f"a certificate for {self.address} needs the ports 80 and 443",
                 state="untouched", todo="leave --http and --https out, or give an IP address",
             )  # fmt: skip
+        if not all(0 < port < 65536 for port in (self.http, self.https)):
+            raise WrongUse(f"no ports: {self.http} and {self.https}", state="untouched")
+        if self.ssh_key and not Path(self.ssh_key).is_file():
+            raise WrongUse(f"--ssh-key: no file {self.ssh_key}", state="untouched")
+        if self.host_key and not re.fullmatch(r"\S+ [A-Za-z0-9+/=]{20,}( .*)?", self.host_key):
+            raise WrongUse(
+                f"--host-key is no public key: {self.host_key[:40]!r}", state="untouched",
+                todo="the first two words of the server's .pub file: ssh-ed25519 AAAA...",
+            )  # fmt: skip
         for name in ("environments", "keys"):
             if (folder := getattr(self, name)) and not Path(folder).is_dir():
                 raise WrongUse(f"--{name}: no folder {folder}", state="untouched")

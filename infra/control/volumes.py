@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from fnmatch import fnmatch
 from pathlib import Path
 
 from infra.control.accounts import Accounts
@@ -21,7 +22,8 @@ USER = 10001
 SHARED = ("database-secret",)
 #: Written by the gateway itself, which is not root.
 OWNED = ("gateway-data", "gateway-log")
-ENVIRONMENT_FILES = (".toml", ".yml", ".yaml")
+ENVIRONMENT_FILES = ("*.toml", "*.yml", "*.yaml", "haproxy.cfg", "docker-bake.hcl", "Dockerfile.*")
+"""What an environment is made of, and its builds; not its secrets, which are blocks there."""
 
 File = tuple[bytes, int, int]
 
@@ -75,12 +77,12 @@ def push(docker: Docker, image: str, files: dict[str, dict[str, File]]) -> list[
     return changed.split()
 
 
-def _below(folder: str, kinds: tuple[str, ...] = ()) -> dict[str, bytes]:
+def _below(folder: str, kinds: tuple[str, ...] = ("*",)) -> dict[str, bytes]:
     if not folder:
         return {}
     base = Path(folder)
     return {
         str(file.relative_to(base)): file.read_bytes()
         for file in sorted(base.rglob("*"))
-        if file.is_file() and (not kinds or file.suffix in kinds)
+        if file.is_file() and any(fnmatch(file.name, kind) for kind in kinds)
     }

@@ -124,6 +124,8 @@ def test_a_machine_account_is_renewed_and_not_removed(state: State) -> None:
         ({"project": "Up"}, "not a project name"),
         ({"address": "a.example.org", "https": 8443}, "needs the ports 80 and 443"),
         ({"keys": "/no/such/folder"}, "--keys: no folder"),
+        ({"http": 99999}, "no ports: 99999 and 443"), ({"ssh_key": "/nofile"}, "--ssh-key: no file"),
+        ({"host_key": "junk"}, "--host-key is no public key"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work(state: State, chosen: dict, said: str) -> None:
@@ -167,13 +169,14 @@ def test_a_secret_is_made_once(state: State) -> None:
 
 def test_the_files_and_their_modes(state: State, tmp_path: Path) -> None:
     folder = tmp_path / "environments"
-    (folder / "deep").mkdir(parents=True)
-    for name in ("a.toml", "a.secrets.env", "deep/compose.yml"):
+    (folder / "deep" / "edge").mkdir(parents=True)
+    own = ("deep/compose.yml", "deep/edge/haproxy.cfg", "deep/Dockerfile.web.dockerignore")
+    for name in ("a.toml", "a.secrets.env", *own):
         (folder / name).write_text(name)
     accounts = Accounts(state)
     accounts.ensure_machines()
     found = wanted(state, Settings(environments=str(folder)), accounts)
-    assert set(found["environments"]) == {"a.toml", "deep/compose.yml"}
+    assert set(found["environments"]) == {"a.toml", *own}
     assert {f[1] for files in found.values() for f in files.values()} == {0o600, 0o444}
     assert found["database-secret"]["password"][1] == 0o444
     assert set(found["gateway-config"]) == {"Caddyfile", "routes", "bodies", "accounts"}

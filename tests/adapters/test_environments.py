@@ -8,6 +8,7 @@ import pytest
 
 from deployments.errors import WrongUse
 from infra import environments
+from infra.assembly import assemble
 from infra.secrets import SecretsFile
 from infra.stacks import read_stack
 
@@ -151,3 +152,43 @@ def test_files_beside_the_compose_file_do_not_reach_the_server(tmp_path, more, s
         read_stack(file)
     assert said in wrong.value.what
     assert wrong.value.where == str(file)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("[images]\npostgress = 'postgres:16'", "[images] names postgress: no such service"),
+        ("[verify]\nleave_out = ['bott']", "[verify] leave_out names bott"),
+        ("[verify.skip]\nbotx = ['exec']", "[verify] skip names botx"),
+    ],
+)
+def test_a_name_that_no_service_has_is_told(folders, more, said):
+    (folders[0] / "prod.toml").write_text(f"{TOML % 'x'}\n{more}\n")
+    with pytest.raises(WrongUse) as wrong:
+        assemble("prod")
+    assert said in wrong.value.what
+    assert "postgres" in wrong.value.todo
+
+
+def test_secrets_that_have_no_file_say_so(folders):
+    text = f"{TOML % 'x'}\n[secrets]\nfile = 'none.env'\nnames = ['POSTGRES_PASSWORD']\n"
+    (folders[0] / "prod.toml").write_text(text)
+    with pytest.raises(WrongUse) as wrong:
+        assemble("prod").configuration()
+    assert wrong.value.where.endswith(f"prod.toml (there is no {folders[0] / 'none.env'})")
+
+
+def test_a_file_that_includes_another_is_told_so(tmp_path):
+    file = tmp_path / "compose.yml"
+    file.write_text("include: [other.yml]\nservices: {}\n")
+    with pytest.raises(WrongUse) as wrong:
+        read_stack(file)
+    assert "/tmp/homeguru-compose-" not in wrong.value.what
+    assert "one file alone reaches the server" in wrong.value.todo
+
+
+def test_an_empty_table_is_none(tmp_path):
+    file = tmp_path / "compose.yml"
+    file.write_text("services: {}\nx-deploy:\n")
+    with pytest.raises(WrongUse, match=r"x-deploy\.v: Field required"):
+        read_stack(file)

@@ -296,3 +296,12 @@ def test_an_image_names_the_repository_that_its_package_belongs_to(
     assert {i.labels["org.opencontainers.image.source"] for i in images} == {
         "https://github.com/acme/homeguru"
     }
+
+
+def test_dockerfiles_of_ones_own_need_a_bake_file_beside_them(located, stack, tmp_path):
+    """Else the packaged ones would build services of the same names, without a word."""
+    (tmp_path / "Dockerfile.api").touch()
+    publisher = _publisher(located, stack, Store(), compose=str(tmp_path / "compose.yml"))
+    with pytest.raises(WrongUse, match=r"no docker-bake\.hcl that builds") as wrong:
+        publisher.dockerignores()
+    assert wrong.value.where == str(tmp_path)

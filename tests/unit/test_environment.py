@@ -127,3 +127,18 @@ def test_a_scheduled_backup_waits_for_whoever_works_there(
     make_environment, verb, origin, wait, seconds
 ):
     assert patience(make_environment(lock_wait=wait), verb, origin) == seconds
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"notices": {"urls": "tgram://T/C"}}, "notices.urls"),
+        ({"edge": {"domain": "no domain", "email": "a@b.c"}}, "edge.domain"),
+        ({"notices": {"telegram_api": "h"}}, "notices.telegram_api"),
+    ],
+)
+def test_a_form_that_may_be_left_empty_is_one_mistake_of_its_own_key(toml, changes, key):
+    told = _refused(toml(**changes)).what
+    assert told.startswith(f"`{key}`: ")
+    assert told.count("; ") == 0
+    assert "input should be ''" not in told
