@@ -50,12 +50,12 @@ class DatabasePlan:
             return []
         return [
             *self._backup(fresh=False), self._make.roles(ROLES),
-            self._make.migrate(self.change.migration, self.seen.revision),
+            self._make.migrate(self.change.migration, self.seen.revision, unseen=self._unseen),
         ]  # fmt: skip
 
     def with_stopped(self, found: list[Change]) -> list[Change]:
         """The changes, and the services that only start again because they were stopped."""
-        if not self._exchanged:
+        if not self.exchanged:
             return found
         known = {c.service.name for c in found}
         images = self.target.images(self.seen)
@@ -69,7 +69,7 @@ class DatabasePlan:
 
     def exchange(self, fresh: bool) -> list[Step]:
         """Users stop, a backup is made, and the database becomes another one or is kept aside."""
-        steps = self._make.stop_users() if self._exchanged else []
+        steps = self._make.stop_users() if self.exchanged else []
         if self._set_aside:
             return [*steps, self._make.bring_back(self._set_aside)]
         if not self.change.changes:
@@ -99,8 +99,15 @@ class DatabasePlan:
         again = change.kind == "restore" and self.request.verb == "restore"
         if self.target.stack.deploy.migrate and (again or change.kind == "migrate"):
             since = change.backup.revision if change.backup else self.seen.revision
-            return [self._make.migrate(change.migration, since)] if change.changes else []
+            unseen = self._unseen and not again
+            step = self._make.migrate(change.migration, since, unseen=unseen)
+            return [step] if change.changes else []
         return []
+
+    @property
+    def _unseen(self) -> bool:
+        """Whether the database has no revision that says what it is, and was not backed up."""
+        return self.seen.revision is None and not self.backed_up
 
     @property
     def _make(self) -> DatabaseSteps:
@@ -117,7 +124,7 @@ class DatabasePlan:
         )
 
     @property
-    def _exchanged(self) -> bool:
+    def exchanged(self) -> bool:
         """Whether the database's users stop while it becomes another one."""
         return bool(self._set_aside) or (self.change.exclusive and self.change.changes)
 

@@ -114,15 +114,20 @@ class DatabaseSteps:
             )  # fmt: skip
         return On(wanted.service, self.target.value(wanted.superuser), name)
 
-    def migrate(self, migration: Migration | None, since: str | None) -> Step:
-        """The migration since a revision, in a one-off container of the target's image."""
+    def migrate(
+        self, migration: Migration | None, since: str | None, *, unseen: bool = False
+    ) -> Step:
+        """The migration since a revision, in a one-off container of the target's image.
+
+        unseen: nobody knows what the database holds, and no backup of it was made.
+        """
         deploy = self.target.stack.deploy
         assert deploy.migrate is not None
         image = self.target.images(self.seen)[deploy.migrate.image_of]
         before = since or "an empty database"
         to = f" to {migration.to}" if migration and migration.to else ""
         script = self._one_off(image, deploy.migrate.command)
-        if since is None:
+        if unseen:
             script = self._unless_empty(script)
         return Step("migrate", f"from {before}{to}, by {deploy.migrate.image_of}'s image", script)
 

@@ -22,7 +22,7 @@ AT = "@AT@"
 
 
 def line(step: str, event: Event, token: str, outcome: str = "") -> str:
-    """One journal line; `at` is filled in by the host."""
+    """One journal line; `at` is filled in by the host. outcome: of a run's first, what was asked."""
     return canonical(
         {"v": 1, "step": step, "event": event, "at": AT, "outcome": outcome, "token": token}
     )
@@ -44,6 +44,8 @@ class Unfinished:
     at: str
     undoing: bool = False
     """Whether it was being undone already."""
+    asked: str = ""
+    """What it was asked for, where that is more than its release."""
 
     @property
     def exchanged(self) -> bool:
@@ -75,7 +77,8 @@ def read(run: str, text: str) -> Unfinished | None:
             undoing = undoing or entry["event"] == "undo"
     if open_ is None:
         return None
-    return Unfinished(run, open_["step"].removeprefix("run "), tuple(steps), open_["at"], undoing)
+    release, asked = open_["step"].removeprefix("run "), str(open_.get("outcome", ""))
+    return Unfinished(run, release, tuple(steps), open_["at"], undoing, asked)
 
 
 def _entry(raw: str) -> dict[str, str] | None:

@@ -152,7 +152,9 @@ class Planner:
         own = [c for c in state if c.service.name == data]
         over = self._take_over
         # What uses the database starts when that is what it will be: it is stopped meanwhile.
-        users = {s.name for s in self.target.stack.database_users} if data else set()
+        users = (
+            {s.name for s in self.target.stack.database_users} if self._data.exchanged else set()
+        )
         steps = [
             over.database(c) if over.due and c in own else self._make.up(c)
             for c in state

@@ -91,11 +91,10 @@ def _directory(environment: Environment, seen: Observation) -> list[tuple[str, s
 
 def check_room(environment: Environment, plan: Plan, seen: Observation) -> None:
     """Raise Refused when the plan's copies of the database do not fit beside what must stay free."""
-    copies = [s for s in plan.steps if s.name in COPIES]
-    if environment.backup.verify == "restore":
-        # It is dumped, and restored beside.
-        copies += [s for s in copies if s.name == "back up database"]
-    need = len(copies) * seen.database_bytes // 2**20
+    copies = [s.name for s in plan.steps if s.name in COPIES]
+    # Dumped, and restored beside until the next step.
+    twice = environment.backup.verify == "restore" and "back up database" in copies
+    need = max(len(copies), 2 if twice else 0) * seen.database_bytes // 2**20
     if not copies or need <= seen.disk_mb - environment.need.disk_mb:
         return
     raise Refused(

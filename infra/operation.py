@@ -230,6 +230,7 @@ class Operation:
         for unfinished in seen.unfinished:
             if report := self._recovery.settle(unfinished, seen, manifest):
                 ended.append(report)
+                self.planning.brought.add(unfinished.asked)
             self.recorder = self._executor.recorder = Recorder(self.host)
             seen = self.observe()
         return seen, ended

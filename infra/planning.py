@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deployments import deadman
@@ -39,6 +39,8 @@ class Planning:
     host: Host
     targets: Targets
     judge: Judge
+    brought: set[str] = field(default_factory=set)
+    """What killed runs had been asked for that this one brought to their end."""
 
     def deploy(self, target: Target, seen: Observation) -> Planned:
         """The way to a published release."""
@@ -78,16 +80,13 @@ class Planning:
             )  # fmt: skip
         return self._plan(target, seen, "migrate", seen.current, data=data)
 
-    def rollback(
-        self, to: str, seen: Observation, choice: Choice = Choice.keep, *, ended: bool = False
-    ) -> Planned:
+    def rollback(self, to: str, seen: Observation, choice: Choice = Choice.keep) -> Planned:
         """The way back to an earlier release of the host's ledger; none to the one that runs.
 
-        So that who asks again after a kill is told that it is done, as with a deploy. ended: this
-        run just brought a killed rollback to its end, which is what was asked for.
+        So that who asks again after a kill is told that it is done, as with a deploy.
         """
         names = names_of(seen.current) if seen.current else ()
-        if (ended and to in ("previous", *names)) or (choice != "restore" and to in names):
+        if self._done(f"rollback {to} {choice}") or (choice != "restore" and to in names):
             assert seen.current is not None
             target = self.targets.former(seen.current, pin=False)
             return self._plan(target, seen, "rollback", seen.current, data=KEEP)
@@ -121,14 +120,16 @@ class Planning:
         data = DataChange("keep", backup=chosen(seen.backups, wanted))
         return self._plan(target, seen, "drill", current, data=data)
 
-    def restore(self, wanted: str, seen: Observation, *, ended: bool = False) -> Planned:
-        """A backup in the database's place, under the release that runs.
+    def _done(self, asked: str) -> bool:
+        """Whether just that was asked of a killed run that this one brought to its end."""
+        self.host.asked = asked
+        return asked in self.brought
 
-        ended: this run just brought a killed restore to its end.
-        """
+    def restore(self, wanted: str, seen: Observation) -> Planned:
+        """A backup in the database's place, under the release that runs."""
         current = self._current(seen, "restore")
         target = self.targets.former(current, pin=True)
-        if ended and wanted == "newest":
+        if self._done(f"restore {wanted}"):
             return self._plan(target, seen, "restore", current, data=KEEP)
         backup = to_restore(seen.backups, wanted)
         self.judge.must_know(backup, target, seen)

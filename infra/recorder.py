@@ -57,7 +57,7 @@ class Recorder:
         """
         if self.opened:
             return ""
-        return journal.line(journal.run_step(release), "begin", self.host.token)
+        return journal.line(journal.run_step(release), "begin", self.host.token, self.host.asked)
 
     def closing(self, release: str, outcome: str) -> str:
         """The run's last journal line."""

@@ -43,8 +43,14 @@ def _check_beside(file: Path, stack: Stack, config: dict[str, Any]) -> None:
     edge = stack.deploy.edge.service if stack.deploy.edge else ""
     for name, body in config["services"].items():
         binds = [v for v in body.get("volumes") or [] if isinstance(v, dict)]
-        found = [str(v["source"]) for v in binds if str(v.get("source", "")).startswith(HERE)]
-        beside = [f for f in found if name != edge and (file.parent / f[len(HERE) :]).exists()]
+        # A folder that is written to is the server's own, whatever a try left here.
+        beside = [
+            str(bind["source"])
+            for bind in binds
+            if str(bind.get("source", "")).startswith(HERE)
+            and name != edge
+            and _there(file.parent / str(bind["source"])[len(HERE) :], bind.get("read_only", False))
+        ]
         if not (body.get("env_file") or beside):
             continue
         what = f"`.{beside[0][len(HERE) - 1 :]}`, a file beside" if beside else "`env_file`, with"
@@ -54,6 +60,10 @@ def _check_beside(file: Path, stack: Stack, config: dict[str, Any]) -> None:
             todo="copy the file into its image" if beside
             else "name the variables under `environment`, their values in [variables] and [secrets]",
         )  # fmt: skip
+
+
+def _there(path: Path, read_only: bool) -> bool:
+    return path.is_file() or (read_only and path.is_dir())
 
 
 def stack_of(text: str, where: str) -> Stack:

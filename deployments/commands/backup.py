@@ -26,7 +26,7 @@ back_up() {
   id=$(tr -d ':-' <<< "$at")
   mkdir -p backups
   rm -f backups/*.part
-  # A dump without its description is one whose run was killed between the two, or none that restores.
+  # A dump without its description is one whose run was killed between the two.
   for file in backups/*.dump; do [ -e "${file%.dump}.json" ] || rm -f "$file"; done
   file=backups/$id.dump
   [ ! -e "$file" ] || fail "backup $id is there already"
@@ -46,9 +46,15 @@ back_up() {
   mv -f "$file.part" "$file"
   # Quoted, for a `&` in a table's name: bash 5.2 takes it for what was found, as sed does.
   described=${described//\"@CONTENTS@\"/"${what#*$'\n'}"}
-  if [ "$2" = restore ]; then drill "$id" "$(sha256sum < "$file" | cut -c1-64)" "$3"; fi
+  # One that does not restore is none.
+  if [ "$2" = restore ]; then
+    trap "rm -f '$file'" EXIT
+    beside "$id" "$(sha256sum < "$file" | cut -c1-64)"
+    trap - EXIT
+  fi
   printf '%s\n' "$described" > "backups/$id.json.part"
   mv -f "backups/$id.json.part" "backups/$id.json"
+  if [ "$2" = restore ]; then tried "$3"; fi
   say "@backup $id $(stat -c %s "$file")"
 }
 """

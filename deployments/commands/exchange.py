@@ -149,11 +149,14 @@ SQL
   )
   while IFS= read -r each; do [ -z "$each" ] || drop "$each"; done <<< "$found"
 }
-drill() {
+drill() { beside "$1" "$2"; tried; }
+beside() {
   load "$1" "$2" "${name}_drill"
   say "restored beside the database: $(sql_in "${name}_drill" <<< 'SELECT count(*) FROM pg_stat_user_tables') tables"
-  if [ -n "${3:-}" ]; then
-    sql_in "${name}_drill" < "$3" >/dev/null ||
+}
+tried() {
+  if [ -n "${1:-}" ]; then
+    sql_in "${name}_drill" < "$1" >/dev/null ||
       { drop "${name}_drill"; fail "the migration does not work on a restored copy of this database"; }
     say "the migration works on a restored copy"
   fi

@@ -12,7 +12,7 @@ from deployments import report as reporting
 from deployments.backups import Reason
 from deployments.datachange import Choice
 from deployments.environment import Environment
-from deployments.errors import Refused
+from deployments.errors import Locked, Refused
 from deployments.manifest import Manifest
 from deployments.notices import Asked
 from deployments.plan import Plan, Step
@@ -39,9 +39,6 @@ EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()
 
 class FlowOperation:
     """One verb on one environment. What it holds ends with `held`."""
-
-    _brought: frozenset[str] = frozenset()
-    """Verbs of killed runs that this one brought to their end."""
 
     def __init__(
         self, assembly: Assembly, host: Host, operation: Operation, held: ExitStack
@@ -84,10 +81,7 @@ class FlowOperation:
         if self.environment.approval:
             self.seen = as_task("observe", self._operation.observe)
             if self.seen.unfinished:
-                # Settling it changes the plan: before somebody looks at one, not after.
-                self.lock_and_observe()
-                self._let_go()
-                self.seen = as_task("observe", self._operation.observe)
+                self._settle_first()
             self._approve(make().plan)
         self.lock_and_observe()
         planned = make()
@@ -98,6 +92,16 @@ class FlowOperation:
         if self._approved or self.environment.approval:
             approval.must_be_the_same(self.environment, planned.plan, self._approved)
         return planned
+
+    def _settle_first(self) -> None:
+        """End what never ended: it changes the plan, before somebody looks at one and not after."""
+        try:
+            self.lock_and_observe()
+        except Locked:
+            # It is at work, and may well have ended when the answer comes.
+            log("another run works here: this is the plan as of now")
+        self._let_go()
+        self.seen = as_task("observe", self._operation.observe)
 
     def _approve(self, plan: Plan) -> None:
         if not plan.changed:
@@ -135,7 +139,6 @@ class FlowOperation:
 
     def _tell_of(self, ended: list[Report]) -> None:
         """Runs that died can tell nobody that their release is there after all."""
-        self._brought |= {report.plan.verb for report in ended}
         for report in ended:
             leave_report(report)
             self._tell_done(report)
@@ -154,9 +157,7 @@ class FlowOperation:
 
     def plan_rollback(self, to: str, database: Choice) -> Planned:
         """Plan the way back to an earlier release of the host's ledger."""
-        ended = "rollback" in self._brought
-        planning = self._operation.planning
-        return self._planned(lambda: planning.rollback(to, self.seen, database, ended=ended))
+        return self._planned(lambda: self._operation.planning.rollback(to, self.seen, database))
 
     def plan_adoption(self) -> Planned:
         """Plan to record what was deployed by hand."""
@@ -173,8 +174,7 @@ class FlowOperation:
 
     def plan_restore(self, backup: str) -> Planned:
         """Plan to put a backup in the database's place."""
-        ended, planning = "restore" in self._brought, self._operation.planning
-        return self._planned(lambda: planning.restore(backup, self.seen, ended=ended))
+        return self._planned(lambda: self._operation.planning.restore(backup, self.seen))
 
     def _planned(self, make: Callable[[], Planned]) -> Planned:
         planned = as_task("plan", make)

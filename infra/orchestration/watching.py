@@ -53,6 +53,8 @@ def _healed(on: FlowOperation, kept: Remembered, memory: Memory, look: Look) -> 
     try:
         look = on.look(healed)
     except Locked as locked:
+        if on.actor.origin != "schedule":
+            raise
         return on.skipped(locked.what)
     kept.save(_remember(on, healed, look, healing=False))
     return on.looked(look)

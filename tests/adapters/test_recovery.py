@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployments.datachange import KEEP, Choice
 from deployments.errors import StepFailed
 from deployments.journal import Unfinished
-from infra import recovery
+from infra import planning, recovery
 from infra.orchestration import operation as flows
 
 AT = "2030-01-01T00:00:00Z"
@@ -126,7 +127,6 @@ def test_a_release_that_was_ended_for_another_run_is_told_of(monkeypatch) -> Non
     report = SimpleNamespace(plan=SimpleNamespace(verb="rollback"))
     on._tell_of([report])
     assert (left, told) == ([report], [(report, "ada")])
-    assert on._brought == {"rollback"}
 
 
 def test_a_killed_backup_is_ended_and_nothing_else_is_done() -> None:
@@ -137,3 +137,41 @@ def test_a_killed_backup_is_ended_and_nothing_else_is_done() -> None:
     assert found.settle(run, seen) is None
     assert (ended, closed) == (["r1"], [])
     assert said == [f"run r1 of {AT} never ended: it changed nothing"]
+
+
+@pytest.mark.parametrize(
+    ("brought", "asked", "done"),
+    [
+        ("rollback previous restore", ("previous", "restore"), True),
+        ("rollback 2-m2 restore", ("2-m2", "restore"), True),
+        ("rollback 2-m2 restore", ("previous", "restore"), False),
+        ("restore newest", ("previous", "restore"), False),
+        ("", ("2-m2", "keep"), True),
+    ],
+)
+def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, asked, done) -> None:
+    """Found by a reader: `previous` would be looked up anew, and go one release further back."""
+    host = SimpleNamespace(asked="")
+    targets = SimpleNamespace(former=lambda release, pin: release)
+    found = planning.Planning(host, targets, None, {brought})
+    monkeypatch.setattr(planning.Planning, "_plan", lambda *a, data: (a[4], data))
+    ledger = SimpleNamespace(target=lambda *_: SimpleNamespace(release="1-m1"))
+    seen = SimpleNamespace(current="2-m2", ledger=ledger, releases=())
+    monkeypatch.setattr(planning.Planning, "_has_tls", lambda *_: None)
+    object.__setattr__(found, "judge", SimpleNamespace(back=lambda *_: "judged"))
+    to, choice = asked
+    assert found.rollback(to, seen, Choice(choice)) == (
+        ("2-m2", KEEP) if done else ("1-m1", "judged")
+    )
+    assert host.asked == f"rollback {to} {choice}"
+
+
+@pytest.mark.parametrize(("wanted", "done"), [("newest", True), ("20300101T000000Z", False)])
+def test_a_restore_that_was_brought_to_its_end_is_done(monkeypatch, wanted, done) -> None:
+    judge = SimpleNamespace(must_know=lambda *_: None, restore=lambda *_: "judged")
+    targets = SimpleNamespace(former=lambda release, pin: release)
+    found = planning.Planning(SimpleNamespace(asked=""), targets, judge, {"restore newest"})
+    monkeypatch.setattr(planning.Planning, "_plan", lambda *a, data: data)
+    monkeypatch.setattr(planning, "to_restore", lambda *_: "backup")
+    seen = SimpleNamespace(current="2-m2", revision="0001", backups=())
+    assert found.restore(wanted, seen) == (KEEP if done else "judged")

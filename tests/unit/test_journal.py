@@ -89,3 +89,10 @@ def test_the_end_of_another_release_is_not_the_end():
 def test_a_backup_alone_changed_nothing(begun, undoing, harmless):
     run = journal.Unfinished("r1", "1-x", begun, "2030-01-01T00:00:00Z", undoing)
     assert run.harmless is harmless
+
+
+def test_what_a_run_was_asked_for_stands_in_its_first_line():
+    begin = _line(journal.run_step(RELEASE), "begin", "restore newest")
+    found = _read(begin, *STEP)
+    assert found is not None
+    assert found.asked == "restore newest"
