@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from deployments.edge import IDLE, render
+from deployments.environment import parse_environment
 from deployments.xdeploy import Edge, Route
 from tests.e2e.guide_blocks import blocks, prose
 
@@ -102,3 +104,20 @@ def test_the_edge_by_hand_is_that_of_a_deploy() -> None:
     whole = render("", edge, {"api": ("api", IDLE), "frontend": ("frontend", IDLE)})
     spare = re.compile(r"^    (?:#|server (?:s2|former) ).*\n", re.MULTILINE)
     assert by_hand.strip() == spare.sub("", whole).strip()
+
+
+def test_what_another_application_consists_of_is_what_the_tests_deploy() -> None:
+    """Its fragments are lines of the application that test_second.py takes through everything."""
+    second = ROOT / "tests" / "second" / "deploy"
+    parts = {"yaml": (second / "compose.yml"), "hcl": (second / "docker-bake.hcl")}
+    found = blocks((FOLDER / "another-application.md").read_text())
+    shown = [b for b in found if b.info in parts]
+    assert [b.info for b in shown] == ["yaml", "yaml", "hcl", "hcl"]
+    for block in shown:
+        assert block.text in parts[block.info].read_text()
+    [environment] = [b.text for b in found if b.info == "toml"]
+    whole = environment.replace(
+        "AAAA...", "AAAAC3NzaC1lZDI1NTE5AAAAIIzdxZBo8WVU7RuE+7rPHP2/1hNj+8x6IfJbySa2enpN"
+    )
+    made = parse_environment("second", tomllib.loads(whole), "second.toml")
+    assert set(made.urls) == {"web", "admin"}
