@@ -122,8 +122,14 @@ def to_restore(backups: tuple[Backup, ...], wanted: str) -> Backup:
 
     A restore backs up first what it takes back: asked for again, it must not choose just that.
     """
-    meant = tuple(b for b in backups if b.reason != "restore") if wanted == "newest" else backups
-    return chosen(meant, wanted)
+    meant = tuple(b for b in backups if b.reason != "restore")
+    if wanted == "newest" and backups and not meant:
+        raise Refused(
+            "of the backups that are kept, each was made by a restore and holds what that took back",
+            state="unchanged",
+            todo=f"say which one: {', '.join(b.id for b in backups[-5:])}; homeguru backups lists them",
+        )
+    return chosen(meant if wanted == "newest" else backups, wanted)
 
 
 def chosen(backups: tuple[Backup, ...], wanted: str) -> Backup:

@@ -162,8 +162,11 @@ def test_a_restore_never_means_the_backup_that_a_restore_made():
     assert to_restore(known, "newest") == known[1]
     assert to_restore(known, day(3)) == known[2]
     assert chosen(known, "newest") == known[2]
-    with pytest.raises(Refused, match="there is no backup"):
+    with pytest.raises(Refused, match="each was made by a restore") as refused:
         to_restore(known[2:], "newest")
+    assert day(3) in refused.value.todo
+    with pytest.raises(Refused, match="there is no backup"):
+        to_restore((), "newest")
 
 
 def test_an_unknown_one_lists_the_nearest():

@@ -38,6 +38,7 @@ class Matrix:
     def __init__(self, world: World, before: str, after: str, file: Path) -> None:
         self.world, self.before, self.after, self.file = world, before, after, file
         self.writer = Writer(world.info.api_url)
+        self._backup = ""
         self.faults: dict[str, Callable[[Deployer], None]] = {
             "sigkill": self._sigkill, "ssh cut": self._ssh_cut, "ctrl-c": self._ctrl_c,
             "cancel": self._cancel,
@@ -53,7 +54,7 @@ class Matrix:
 
     def word(self, verb: str) -> str:
         return {"deploy": self.after, "migrate": self.after, "rollback": self.before}.get(
-            verb, "newest"
+            verb, self._backup
         )
 
     def deployer(self, verb: str, step: str = "-") -> Deployer:
@@ -85,6 +86,9 @@ class Matrix:
         later = verb in LATER
         if self.at_after != later:
             self.run("deploy" if later else "rollback")
+        if verb == "restore":
+            # By its id: after many cells each that is kept was made by one.
+            self._backup = self.world.on_server("ls backups/*.json | tail -n 1").strip()[8:-5]
         if verb == "migrate" and self._revision() != self._first:
             # No verb takes back a migration that was meant.
             self.world.sql(
