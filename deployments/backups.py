@@ -117,21 +117,6 @@ def losses(then: Contents, now: Contents) -> list[Loss]:
     return found
 
 
-def to_restore(backups: tuple[Backup, ...], wanted: str) -> Backup:
-    """The same for a restore, whose `newest` passes over those that restores made.
-
-    A restore backs up first what it takes back: asked for again, it must not choose just that.
-    """
-    meant = tuple(b for b in backups if b.reason != "restore")
-    if wanted == "newest" and backups and not meant:
-        raise Refused(
-            "of the backups that are kept, each was made by a restore and holds what that took back",
-            state="unchanged",
-            todo=f"say which one: {', '.join(b.id for b in backups[-5:])}; homeguru backups lists them",
-        )
-    return chosen(meant if wanted == "newest" else backups, wanted)
-
-
 def chosen(backups: tuple[Backup, ...], wanted: str) -> Backup:
     """The backup of that id, or the `newest`; raises Refused with the nearest names."""
     if wanted == "newest" and backups:
@@ -144,6 +129,23 @@ def chosen(backups: tuple[Backup, ...], wanted: str) -> Backup:
         f"there is no backup {wanted}" if ids else "there is no backup", state="unchanged",
         todo=f"choose one of: {', '.join(nearest(wanted, ids))}" if ids else "homeguru backup",
     )  # fmt: skip
+
+
+def to_restore(backups: tuple[Backup, ...], wanted: str) -> Backup:
+    """The same for a restore, whose `newest` passes over those that restores made.
+
+    A restore backs up first what it takes back: asked for again, it must not choose just that.
+    """
+    if wanted != "newest":
+        return chosen(backups, wanted)
+    meant = tuple(b for b in backups if b.reason != "restore")
+    if backups and not meant:
+        raise Refused(
+            "of the backups that are kept, each was made by a restore and holds what that took back",
+            state="unchanged",
+            todo=f"say which one: {', '.join(b.id for b in backups[-5:])}; homeguru backups lists them",
+        )
+    return chosen(meant, wanted)
 
 
 def of_release(backups: tuple[Backup, ...], release: str, revision: str | None) -> Backup | None:

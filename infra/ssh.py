@@ -31,9 +31,9 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 CONNECT_TIMEOUT = 15
 DEAD_AFTER_MS = 10_000
+"""An unanswered packet ends the connection, before the host frees the lock at 15 s."""
 SFTP_SILENCE = 300
 """Seconds for which a store may take to answer one request."""
-"""An unanswered packet ends the connection, before the host frees the lock at 15 s."""
 
 
 class Remote:

@@ -10,6 +10,7 @@ from deployments.errors import WrongUse
 
 
 def check_key_file(path: Path, where: str) -> None:
+    """Raise WrongUse when the key is not there, or others can read it."""
     if not path.is_file():
         raise WrongUse(f"SSH key file {path} does not exist", where=where, state="not contacted")
     if path.stat().st_mode & 0o077:
