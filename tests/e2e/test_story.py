@@ -198,6 +198,21 @@ def test_an_edge_file_that_lost_who_serves_is_mended_by_the_next_deploy(world) -
     assert not json.loads(docker("exec", world.info.server, "cat", state))["HasBeenManuallyStopped"]
 
 
+def test_an_api_that_answers_late_is_waited_for(world) -> None:
+    """As on a busy server: the edge's own checks get no answer either, and nobody gets a 503."""
+    api = world.containers()["api"].partition(" ")[0]
+    late = threading.Thread(
+        target=world.on_server, args=[f"docker pause {api} && sleep 9 && docker unpause {api}"]
+    )
+    late.start()
+    try:
+        time.sleep(5)
+        answer = httpx.get(f"{world.info.api_url}/health", trust_env=False, timeout=60)
+    finally:
+        late.join()
+    assert (answer.status_code, answer.elapsed.total_seconds() > 2) == (200, True)
+
+
 def test_a_migration_alone_changes_nothing_twice(world) -> None:
     lines = len(world.ledger())
     found = world.ok("migrate", releases["v2"], "--env", "sandbox")
