@@ -37,6 +37,8 @@ BESIDE = f"-{name}" if (name := os.environ.get("PYTEST_XDIST_WORKER", "")) else 
 APPLICATION = ROOT / "tests" / "homeguru"
 CHAT_TOKEN = "987654321:" + "B" * 35
 """Of the bot that tells; the application's bot has another one."""
+PAGE_ASKS = "http://localhost:8003"
+"""The API's address that is built into the page: no test has a browser that would ask it."""
 
 
 MIGRATION = '''"""{name}.
@@ -259,8 +261,7 @@ def world_of_its_own(
     sandbox = Sandbox(project, folder / "sandbox", say)
     try:
         info = sandbox.up()
-        file = write_environment(info, folder / "environments", healthy_within=45)
-        file.write_text(f"{file.read_text()}\n[watch]\nevery = 0\n")
+        file = written_environment(info, folder / "environments")
         repository, state = folder / "application", folder / "state"
         state.mkdir()
         ignored = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
@@ -271,6 +272,18 @@ def world_of_its_own(
         yield found
     finally:
         sandbox.down()
+
+
+def written_environment(info: SandboxInfo, folder: Path) -> Path:
+    """The sandbox's environment for tests; its TOML."""
+    file = write_environment(info, folder, healthy_within=45)
+    # One address for all: with that of its sandbox, Next built the page again for each of them.
+    built = 'NEXT_PUBLIC_API_URL = "{}"'
+    text = file.read_text().replace(built.format(info.api_url), built.format(PAGE_ASKS))
+    assert PAGE_ASKS in text
+    # Looks of a schedule would come in between; what tests them asks for them.
+    file.write_text(f"{text}\n[watch]\nevery = 0\n")
+    return file
 
 
 def address_of(container: str) -> str:
@@ -357,10 +370,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def environments(info: SandboxInfo, folder: Path) -> Path:
     """The folder with the sandbox's environment."""
-    file = write_environment(info, folder / "environments", healthy_within=45)
-    # Looks of a schedule would come in between; what tests them asks for them.
-    file.write_text(f"{file.read_text()}\n[watch]\nevery = 0\n")
-    return file.parent
+    return written_environment(info, folder / "environments").parent
 
 
 @pytest.fixture(scope="session")

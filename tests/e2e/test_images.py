@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from infra.engine import Engine
+from tests.e2e.conftest import PAGE_ASKS
 
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = ROOT / "docker"
 NAMES = ("bot", "api", "frontend")
-API_URL = "http://localhost:8003"
 PACKAGES = -4  # the bot's layer of Python packages, below those of user, WORKDIR and src/
 SECRET = "OPENROUTER_API_KEY=sk-must-not-travel\n"
 NOT_COPIED = shutil.ignore_patterns("node_modules", ".next", ".venv", "__pycache__")
@@ -79,7 +79,7 @@ def bake(source: Path, *args: str) -> Build:
         | {
             "CONTEXT": str(source),
             "DOCKERFILES": str(DOCKERFILES),
-            "NEXT_PUBLIC_API_URL": API_URL,
+            "NEXT_PUBLIC_API_URL": PAGE_ASKS,
             "BUILDX_BAKE_ENTITLEMENTS_FS": "0",  # newer buildx asks before it reads elsewhere
         },
         cwd="/",
@@ -233,7 +233,7 @@ def test_the_page_is_served_and_names_its_api(build: Build) -> None:
             assert time.monotonic() < deadline, docker("logs", container)
             time.sleep(0.2)
         fetch = "fetch('http://127.0.0.1:3000/').then(r => r.text()).then(console.log)"
-        assert API_URL in docker("exec", container, "node", "-e", fetch)
+        assert PAGE_ASKS in docker("exec", container, "node", "-e", fetch)
         docker("stop", container)
         assert docker("inspect", "--format={{.State.ExitCode}}", container) in ("0", "143")
     finally:
