@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from infra.paths import state_dir
@@ -62,8 +66,32 @@ def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
     """Run a flow in this process; returns its result or raises what it failed with."""
     module, _, name = ENTRYPOINTS[verb].rpartition(".")
     flow = getattr(importlib.import_module(module), name)
-    state = flow(**parameters, return_state=True)
+    with port_of_its_own():
+        state = flow(**parameters, return_state=True)
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
     return result
+
+
+@contextmanager
+def port_of_its_own() -> Iterator[None]:
+    """Where no server is named: a port for the embedded one that no other process takes.
+
+    Prefect looks for a free one among a thousand, seconds before it listens there. A second
+    process that found the same one in between asks this one's server, and loses it when it ends.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        yield
+        return
+    from prefect.server.api.server import SubprocessASGIServer
+
+    with socket.socket() as kept:
+        # Bound, and not listening: our server may listen there, others find that it is taken.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        SubprocessASGIServer().port = kept.getsockname()[1]
+        if sys.platform != "linux":
+            # Elsewhere our own server could not listen there either.
+            kept.close()
+        yield

@@ -29,3 +29,27 @@ def test_an_empty_name_names_no_server(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "no host key is pinned" in ended.stderr
     assert "prefect" not in ended.stderr.lower(), ended.stderr
+
+
+TAKEN = """
+from infra.orchestration.process import configure, port_of_its_own
+configure()
+from prefect.server.api.server import SubprocessASGIServer as Server
+with port_of_its_own():
+    port = Server().port
+    print(Server.is_port_available(port))
+    Server().start()
+    print(Server().port == port)
+    Server().stop()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a port for a server")
+def test_no_other_process_finds_its_port_free(tmp_path: Path) -> None:
+    """Or it would ask this one's server: a cell of the matrix of faults lost it half way."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "HOMEGURU_"))}
+    ended = subprocess.run(
+        [sys.executable, "-c", TAKEN], env={**inherited, "HOMEGURU_STATE": str(tmp_path)},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert ended.stdout.split() == ["False", "True"], ended.stderr
