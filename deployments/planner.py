@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployments.adopted import NAME, RELEASE
+from deployments.adopted import NAME, RELEASE, START_AGAIN
 from deployments.changes import Change, changes, digest_of, secrets_changed
 from deployments.commands import adopt as adopting
 from deployments.commands import files as filing
@@ -87,8 +87,10 @@ class Planner:
         late = [
             c for c in found if last_of_all and c.service.name in self.target.stack.deploy.optional
         ]
+        undo = self.request.verb == "undo"
         work = [
             *([] if last_of_all else orphans),
+            *take.free_ports(found, back=undo and self.request.release == RELEASE),
             *self._database([c for c in found if c.service.name in state and c not in late]),
             *self._edge(found),
             *moved,
@@ -97,7 +99,6 @@ class Planner:
             *(orphans if last_of_all else []),
             *[self._make.up(c) for c in late],
         ]
-        undo = self.request.verb == "undo"
         over = [] if undo else self._make.let_go(found)
         if not (work or over or self._files_differ() or self._other_release()):
             return []
@@ -125,7 +126,7 @@ class Planner:
         return [
             *again,
             Step("put files back", f"of {adoption.directory}, as they were", adopting.put_back()),
-            Step("start release 0", f"by Compose: {names}", start), *last,
+            Step(START_AGAIN, f"by Compose: {names}", start), *last,
         ]  # fmt: skip
 
     @property

@@ -50,7 +50,7 @@ class OffHostCopy(Strict):
     to: Annotated[
         str,
         StringConstraints(
-            pattern=r"^$|^s3://[a-z0-9.-]+(/\S*)?$"
+            pattern=r"^$|^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\S*)?$"
             r"|^sftp://[a-z_][a-z0-9_-]*@[A-Za-z0-9.-]+(:[1-9]\d*)?/\S*$"
         ),
         AfterValidator(check_address),

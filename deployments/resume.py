@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deployments.adopted import RELEASE
+from deployments.adopted import HAND_OVER, RELEASE, START_AGAIN
 from deployments.journal import Unfinished
 from deployments.observation import Observation
 from deployments.plan import Verb
@@ -29,6 +29,7 @@ def goes_on(unfinished: Unfinished, users: Iterable[str], wanted: str = "") -> b
     if unfinished.exchanged:
         words = ("replace", "start", "recreate")
         started = {f"{word} {user}" for word in words for user in users}
+        started |= {HAND_OVER, START_AGAIN}
         return any(step in started for step in unfinished.begun)
     # Replacing comes after the migration: the database is as the release wants it.
     replacing = any(step.startswith("replace ") for step in unfinished.begun)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployments.adopted import RELEASE
+from deployments.adopted import HAND_OVER, RELEASE
 from deployments.changes import Change
+from deployments.commands import replace as replacing
 from deployments.commands import takeover
+from deployments.commands.quote import Script, join
 from deployments.commands.takeover import Moved
 from deployments.database_steps import DatabaseSteps
 from deployments.observation import Observation
@@ -52,7 +54,27 @@ class TakeOver:
                  takeover.beside(self.make.replacement(c)))
             for c in moved
         ]  # fmt: skip
-        return [*beside, Step("hand over ports", said, script)]
+        return [*beside, Step(HAND_OVER, said, script)]
+
+    def free_ports(self, found: list[Change], back: bool) -> list[Step]:
+        """Containers that hold what the edge is to publish stop before it starts.
+
+        found: all changes of the plan. back: release 0 was to run, so whatever is behind the edge
+        may hold a port, whether that was seen or is planned for a moment to come.
+        """
+        edge = self.target.stack.deploy.edge
+        if edge is None or self.moves_ports:
+            return []
+        holders = set(self._holders())
+        holding = {c.service for c in self.seen.containers if c.name in holders} - {edge.service}
+        holding |= {c.service.name for c in found} & set(edge.routes) if back else set()
+        stopped = [c.service for c in found if c.service.name in holding]
+        if not stopped:
+            return []
+        texts = [replacing.stop(s.name, s.stop_grace).text for s in stopped]
+        script = Script(join(*texts), timeout=sum(s.stop_grace for s in stopped) + 60)
+        names = ", ".join(s.name for s in stopped)
+        return [Step("free ports", f"{names}: {edge.service} publishes what they hold", script)]
 
     def back_up(self) -> Step:
         """The backup before anything is changed."""

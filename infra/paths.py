@@ -6,6 +6,8 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
+from deployments.errors import WrongUse
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -28,9 +30,18 @@ def packaged_environments() -> Path:
 
 
 def state_dir() -> Path:
-    """This machine's state: Prefect home, caches. `HOMEGURU_STATE` overrides it."""
+    """This machine's state: Prefect home, caches. `HOMEGURU_STATE` overrides it.
+
+    Raises WrongUse where it cannot be made.
+    """
     chosen = os.environ.get("HOMEGURU_STATE")
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     path = Path(chosen) if chosen else Path(base) / "homeguru"
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongUse(
+            f"the folder for this machine's state cannot be made: {error.strerror}",
+            where=str(path), state="untouched", todo="set HOMEGURU_STATE to one that can",
+        ) from None  # fmt: skip
     return path

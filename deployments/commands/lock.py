@@ -16,6 +16,8 @@ SILENCE = 15
 """Seconds without a heartbeat after which the host frees the session lock."""
 LINGER = 60
 """Seconds for which the files of a run that was cut off stay: it may come back for them."""
+ANSWER = 30
+"""Seconds within which the host's Docker answers, or is told to be the one that does not."""
 HELD = "held"
 BUSY = 75
 """Exit code: another run holds the session lock; its owner is on stdout."""
@@ -31,7 +33,7 @@ stop_work() {
 
 _SESSION = r"""
 session() {
-  local owner=$1 silence=$2 patience=$3 one_off=$4 again=$5 linger=$6 word= mine
+  local owner=$1 silence=$2 patience=$3 one_off=$4 again=$5 linger=$6 answer=$7 word= mine
   mkdir -p lock journal releases || fail "$(id -un) may not write in $PWD"
   exec 8>>lock/session
   flock -n 8 || { cat lock/owner; exit 75; }
@@ -56,6 +58,13 @@ linger() {
   exec 8>>lock/session
   flock -n 8 || exit 0
 }
+# Nothing else ends a question to a Docker that hangs: this command has no end of its own.
+works() {
+  local found code=0
+  found=$(timeout "$answer" docker inspect -f '{{.State.Running}}' "$1" 2>/dev/null) || code=$?
+  [ $code != 124 ] || fail "Docker on this host did not answer within $answer s"
+  [ "$found" = true ]
+}
 settle() {
   exec 9>>lock/work
   if ! flock -n 9; then
@@ -63,9 +72,9 @@ settle() {
     flock -w "$1" 9 || { stop_work
       flock -w 60 9 || fail "a command of an earlier run still works on this host"; }
   fi
-  if [ -n "$2" ] && is_running "$2"; then
+  if [ -n "$2" ] && works "$2"; then
     say "waiting for $2 of an earlier run"
-    timeout "$1" docker wait "$2" >/dev/null || docker stop -t 10 "$2" >/dev/null || true
+    timeout "$1" docker wait "$2" >/dev/null || timeout "$1" docker stop -t 10 "$2" >/dev/null || true
   fi
   exec 9>&-
 }
@@ -104,7 +113,7 @@ def hold_session(environment: Environment, owner: str, one_off: str, again: str 
     again: the token, when this run held the lock before and its connection broke; it is
     refused (exit code 76) when another run had the lock in between.
     """
-    line = call("session", owner, SILENCE, 120, one_off, again, LINGER)
+    line = call("session", owner, SILENCE, 120, one_off, again, LINGER, ANSWER)
     return Script(join(prelude(environment), STOP, _SESSION, line), timeout=0)
 
 

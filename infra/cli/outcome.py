@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-
-import typer
+from collections.abc import Callable
 
 from deployments.errors import HomeguruError, as_dict
 
 
-def run(app: typer.Typer) -> int:
-    """Run the application; 0 done, 1 failed, 2 wrong use, 3 refused or locked.
+def run(start: Callable[[], None]) -> int:
+    """Run the command line; 0 done, 1 failed, 2 wrong use, 3 refused or locked.
 
     Wrong options end in typer's own message and code 2.
     """
     try:
-        app()
+        start()
     except HomeguruError as error:
         _tell(error)
         return int(error.exit_code)

@@ -1,4 +1,4 @@
-"""A verb that runs in this process and reports to a server: what the server refuses is a sentence."""
+"""A verb that runs in this process: what a server refuses, or this machine, is a sentence."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def refusing() -> Iterator[str]:
     server.server_close()
 
 
-def verify(folder: Path, api: str) -> subprocess.CompletedProcess[str]:
+def verify(folder: Path, api: str, state: str = "state") -> subprocess.CompletedProcess[str]:
     (folder / "prod.toml").write_text(ENVIRONMENT)
     variables = {
-        **os.environ, "HOMEGURU_ENVIRONMENTS": str(folder), "HOMEGURU_STATE": str(folder / "state"),
+        **os.environ, "HOMEGURU_ENVIRONMENTS": str(folder), "HOMEGURU_STATE": str(folder / state),
         "PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": "ada:no", "HOMEGURU_HERE": "1",
     }  # fmt: skip
     return subprocess.run(
@@ -72,3 +72,12 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "the Prefect API cannot be reached: " in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_state_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    ended = verify(tmp_path, "", state="prod.toml/state")
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"Error: {tmp_path}/prod.toml/state: the folder for this machine's state cannot be made: "
+        "Not a directory\nServer: untouched\nNext: set HOMEGURU_STATE to one that can\n"
+    )

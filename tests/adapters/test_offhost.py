@@ -158,8 +158,8 @@ def test_a_store_that_is_away(tmp_path, host, backup, monkeypatch):
 @pytest.mark.parametrize(
     ("off", "said"),
     [
-        ({"to": "s3://b/x", "access_key": "COPY_KEY", "secret_key": "OTHER"}, "secret OTHER for s3://b/x"),
-        ({"to": "s3://b/x"}, "secret (no name) and (no name)"),
+        ({"to": "s3://box/x", "access_key": "COPY_KEY", "secret_key": "OTHER"}, "secret OTHER for s3://box/x"),
+        ({"to": "s3://box/x"}, "secret (no name) and (no name)"),
         ({"to": "sftp://u@host/x", "recipient": "age1x"}, "not an age recipient: 'age1x'"),
     ],
 )  # fmt: skip

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import World, say, world_of_its_own
+from tests.e2e.faults.beside import Deployer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.database]
 
@@ -268,3 +269,60 @@ def test_and_forward_again(by_hand: World) -> None:
     assert "hand over ports" in [s["step"] for s in found["steps"]]
     assert rows(by_hand) == 1000
     assert [x["outcome"] for x in by_hand.ledger()] == ["ok", "undone", "ok", "ok", "ok"]
+
+
+def write(world: World, text: str) -> None:
+    """A row that is acknowledged."""
+    url = f"{world.info.api_url}/messages"
+    assert wait_for(
+        lambda: httpx.post(url, json={"text": text}, trust_env=False).status_code == 201
+    )
+
+
+def test_a_rollback_to_release_0_that_fails_is_undone(by_hand: World) -> None:
+    """Its containers hold the edge's ports by then."""
+    write(by_hand, "before it failed")
+    failing = Deployer(by_hand, "rollback", "verify", "0-adopted restore")
+    assert failing.stands("verify"), failing.text
+    assert by_hand.version() == "v1"
+    by_hand.on_server("docker stop -t 1 sunko_bot")
+    failing.go()
+    assert failing.end() == 1, failing.text
+    assert "free ports" in failing.text
+    assert by_hand.version() == "v2"
+    assert (rows(by_hand), rows(by_hand, "before it failed")) == (1000, 1)
+    assert by_hand.homeguru("verify", "--env", "sandbox").code == 0
+
+
+def test_what_release_0_wrote_after_a_killed_rollback_is_kept(by_hand: World) -> None:
+    killed = Deployer(by_hand, "rollback", "verify", "0-adopted restore")
+    assert killed.stands("verify"), killed.text
+    killed.kill()
+    write(by_hand, "since then")
+    ended = by_hand.homeguru(
+        "rollback", "--env", "sandbox", "0-adopted", "--database", "restore",
+        "--approve", "the new one is not wanted",
+    )  # fmt: skip
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert "its database is in use: on to 0-adopted first" in ended.stderr
+    assert by_hand.version() == "v1"
+    assert (rows(by_hand), rows(by_hand, "since then")) == (1000, 1)
+    assert by_hand.homeguru("verify", "--env", "sandbox").code == 0
+
+
+def test_what_was_written_once_the_ports_moved_is_kept(by_hand: World) -> None:
+    """The deploy sets the database aside, and is killed once people reach its release."""
+    by_hand.add_migration("no_text", "ALTER TABLE messages DROP COLUMN IF EXISTS no_such_column")
+    by_hand.edit({"src/version.py": ('"v2"', '"v3"')}, "v3")
+    killed = Deployer(by_hand, "deploy", "replace bot", by_hand.publish())
+    assert killed.stands("replace bot"), killed.text
+    assert {"set database aside", "hand over ports"} <= set(killed.steps)
+    killed.kill()
+    assert by_hand.version() == "v3"
+    write(by_hand, "through the edge")
+    ended = by_hand.homeguru("deploy", "--env", "sandbox")
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert "its database is in use: on to" in ended.stderr
+    assert by_hand.version() == "v3"
+    assert (rows(by_hand), rows(by_hand, "through the edge")) == (1000, 1)
+    assert by_hand.homeguru("verify", "--env", "sandbox").code == 0

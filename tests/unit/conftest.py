@@ -180,10 +180,9 @@ class World:
 
     def planner(
         self, target: Target, seen: Observation, candidate: Candidate | None = None,
-        verb: Any = "deploy",
+        verb: Any = "deploy", release: str = "",
     ) -> Planner:  # fmt: skip
-        release = f"2-{target.manifest.name}"
-        request = Request(verb, release, ".incoming/token")
+        request = Request(verb, release or f"2-{target.manifest.name}", ".incoming/token")
         return Planner(request, target, seen, candidate or self.candidate())
 
     def plan(self, *arguments: Any, **more: Any) -> Plan:

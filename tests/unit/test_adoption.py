@@ -11,6 +11,7 @@ import pytest
 from deployments.adopted import RELEASE, pins
 from deployments.adoption import Adopting, plan_of_adoption, stack_of_adopted
 from deployments.adoption import by_hand as by_hand_of
+from deployments.deadman import way_back
 from deployments.drift import find_drift
 from deployments.errors import Refused
 from deployments.manifest import Manifest, parse_manifest
@@ -333,6 +334,33 @@ def test_the_way_back_is_composes_own(world, adopting, by_hand):
     assert [s.name for s in undo.steps] == ["put files back", "start release 0"]
     settled = replace(by_hand, current=RELEASE)
     assert world.plan(target, settled, candidate, verb="heal").steps == ()
+
+
+def test_the_way_back_from_a_half_started_release_0_frees_the_ports_first(world, by_hand):
+    """Its containers have our services' names and hold what the edge publishes."""
+    back = world.settled()
+    seen = replace(back, containers=by_hand.containers, published=by_hand.published)
+    plan = world.plan(world.target(), seen, verb="undo", release=RELEASE)
+    order = [s.name for s in plan.steps]
+    assert order.index("free ports") < order.index("start edge") < order.index("replace api")
+    (free,) = (s for s in plan.steps if s.name == "free ports")
+    assert free.reason == "api, frontend: edge publishes what they hold"
+    assert "postgres" not in free.script.text and "bot" not in free.script.text
+
+
+def test_the_way_back_that_is_armed_before_frees_them_too(world, adopting):
+    """Release 0 does not run yet, so nothing seen tells what will hold a port."""
+    target = adopted_target(world, adopting)
+    candidate = Candidate({n: s.config_hash for n, s in target.adopted.services.items()})
+    plan = world.plan(target, world.settled(), candidate, verb="rollback", release=RELEASE)
+    former, mine = world.target(), Candidate({})
+    armed = way_back(plan, world.settled(), former, mine, "0a1b2c3d-run").plan()
+    assert "free ports" in [s.name for s in armed.steps]
+
+
+def test_no_port_is_freed_where_the_edge_has_them(world):
+    seen = world.settled(published={8003: "homeguru-edge-1", 3003: "homeguru-edge-1"})
+    assert "free ports" not in [s.name for s in world.plan(world.target(api="api-2"), seen).steps]
 
 
 def test_its_files_are_never_sent(world, adopting):

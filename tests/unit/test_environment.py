@@ -42,6 +42,7 @@ def test_the_smallest_file_has_defaults(make_environment):
         ),
         ({"urls": {"api": "http://[fe80::1"}}, "`urls.api`: not an address: Invalid"),
         ({"off_host": {"to": "sftp://Backup@h/x"}}, "`off_host.to`: string should match pattern"),
+        ({"off_host": {"to": "s3://b/x"}}, "`off_host.to`: string should match pattern"),
         ({"off_host": {"to": "sftp://b@h:99999/x"}}, "`off_host.to`: not an address"),
         ({"variables": {"DEBUG": True}}, "`variables.DEBUG`: input should be a valid string"),
         ({"variables": {"debug": "x"}}, "`variables.debug.[key]`: string should match pattern"),

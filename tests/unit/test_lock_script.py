@@ -212,6 +212,15 @@ def test_a_one_off_container_that_cannot_be_waited_for_is_stopped(session, shell
     assert "stop -t 10 homeguru-migrate" in shell.read("docker.log")
 
 
+def test_a_docker_that_hangs_is_told(session, shell, monkeypatch):
+    monkeypatch.setattr(lock, "ANSWER", "0.3")
+    shell.program("docker", "exec sleep 60")
+    process = session(one_off="homeguru-migrate")
+    output, error = process.communicate(timeout=10)
+    assert (process.returncode, output) == (20, "")
+    assert error == "Docker on this host did not answer within 0.3 s\n"
+
+
 def test_a_directory_that_may_not_be_written_says_so(session, shell):
     shell.write("lock", "a file where the directory should be")
     process = session()

@@ -18,13 +18,22 @@ def unfinished(*begun, release="2-prod-sha-000000000002", undoing=False):
 
 
 @pytest.mark.parametrize("exchange", ["set database aside", "restore database"])
-@pytest.mark.parametrize("step", ["replace api", "start bot", "recreate api"])
+@pytest.mark.parametrize(
+    "step", ["replace api", "start bot", "recreate api", "hand over ports", "start release 0"]
+)
 def test_where_the_exchanged_database_is_in_use_the_run_goes_on(exchange, step):
     assert goes_on(unfinished("stop api", exchange, step), USERS)
 
 
 @pytest.mark.parametrize(
-    "begun", [(), ("stop api", "set database aside", "migrate"), ("replace frontend",)]
+    "begun",
+    [
+        (),
+        ("stop api", "set database aside", "migrate"),
+        ("replace frontend",),
+        ("set database aside", "migrate", "prepare api"),
+        ("restore database", "put files back"),
+    ],
 )
 def test_where_nobody_writes_to_it_yet_it_is_undone(begun):
     assert not goes_on(unfinished(*begun), USERS)

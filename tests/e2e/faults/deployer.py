@@ -2,6 +2,7 @@
 
 `python -m tests.e2e.faults.deployer VERB STEP [WORD [ENVIRONMENT]]` prints its steps as JSON, then `AT <step>`
 when it stands there, and ends as the command line would. STEP `-` stops nowhere, `plan` runs none.
+A rollback's WORD is a release, and after a space what becomes of the database (`downgrade`).
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def main(verb: str, stop: str, word: str = "", environment: str = "sandbox") -> 
 def _planned(work: Operation, verb: str, word: str, seen: Observation) -> Planned:
     planning = work.planning
     if verb == "rollback":
-        return planning.rollback(word, seen, Choice.downgrade)
+        name, _, choice = word.partition(" ")
+        return planning.rollback(name, seen, Choice(choice or "downgrade"))
     if verb == "restore":
         return planning.restore(word or "newest", seen)
     manifest = find_manifest(work.targets.assembly.located, work.registry, word)
