@@ -132,6 +132,13 @@ class Model:
         self.seen = replace(self.seen, containers=left, published={})
         self._start("edge")
 
+    def _free(self, _: str) -> None:
+        holders = set(self.seen.published.values())
+        left = tuple(
+            replace(c, state="exited") if c.name in holders else c for c in self.seen.containers
+        )
+        self.seen = replace(self.seen, containers=left, published={})
+
     def _migrate(self, _: str) -> None:
         self.seen = replace(self.seen, revision=HEAD)
 
