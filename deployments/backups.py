@@ -12,6 +12,8 @@ from deployments.errors import Refused
 from deployments.manifest import nearest
 from deployments.policy import BackupPolicy
 
+ID = r"\d{8}T\d{6}Z"
+"""A backup's id: the time when it was made."""
 Reason = Literal["migration", "restore", "asked", "schedule", "adoption"]
 
 
@@ -45,7 +47,7 @@ class Backup(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     v: Literal[1] = 1
-    id: Annotated[str, StringConstraints(pattern=r"^\d{8}T\d{6}Z$")]
+    id: Annotated[str, StringConstraints(pattern=rf"^{ID}$")]
     at: str
     database: str
     release: str

@@ -14,6 +14,7 @@ from deployments.ledger import canonical
 from deployments.migration import Migration
 from deployments.observation import Observation
 from deployments.plan import Step
+from deployments.results import Kind
 from deployments.target import Target
 
 LONGEST = 40
@@ -48,7 +49,10 @@ class DatabaseSteps:
         words = {n: f"before the {n}" for n in ("migration", "restore")}
         said = {**words, "adoption": "before the first deploy"}.get(reason, reason)
         said += ", which is tried on it" if trial else ""
-        return Step("back up database", said, script, about=f"about {_megabytes(size)}")
+        return Step(
+            "back up database", said, script, about=f"about {_megabytes(size)}",
+            results=("backup",),
+        )  # fmt: skip
 
     def _described(self, reason: Reason) -> str:
         return canonical({
@@ -77,9 +81,10 @@ class DatabaseSteps:
     def restore_backup(self, chosen: Backup) -> Step:
         """A backup in the database's place; the one before is set aside."""
         script = exchange.restore(
-            self.on, chosen.id, chosen.sha256, chosen.revision or "-", patience(chosen.bytes * 5)
+            self.on, chosen.id, chosen.sha256, chosen.revision or "", patience(chosen.bytes * 5)
         )  # fmt: skip
-        return Step("restore database", f"backup {chosen.id}, revision {chosen.revision}", script)
+        reason = f"backup {chosen.id}, revision {chosen.revision}"
+        return Step("restore database", reason, script, results=("revision",))
 
     def drill(self, chosen: Backup) -> Step:
         """A backup restored beside the database, and dropped again: does it restore?"""
@@ -88,7 +93,8 @@ class DatabaseSteps:
 
     def bring_back(self, run: str) -> Step:
         """The database that a run set aside, back under its name."""
-        return Step("bring database back", "as it was before", exchange.bring_back(self.on, run))
+        script = exchange.bring_back(self.on, run)
+        return Step("bring database back", "as it was before", script, results=("kept",))
 
     def downgrade(self, to: str) -> Step:
         """Back to an earlier revision, in a one-off container of the image that runs now."""
@@ -98,7 +104,7 @@ class DatabaseSteps:
         command = tuple(word.replace("{to}", to) for word in deploy.migrate.downgrade)
         script = self._one_off(image, command)
         reason = f"from {self.seen.revision} to {to}, by the running {deploy.migrate.image_of}"
-        return Step("downgrade", reason, script)
+        return Step("downgrade", reason, script, results=("revision",))
 
     @property
     def on(self) -> On:
@@ -129,7 +135,9 @@ class DatabaseSteps:
         script = self._one_off(image, deploy.migrate.command)
         if unseen:
             script = self._unless_empty(script)
-        return Step("migrate", f"from {before}{to}, by {deploy.migrate.image_of}'s image", script)
+        results: tuple[Kind, ...] = ("backup", "revision") if unseen else ("revision",)
+        reason = f"from {before}{to}, by {deploy.migrate.image_of}'s image"
+        return Step("migrate", reason, script, results=results)
 
     def _unless_empty(self, script: Script) -> Script:
         """What is taken for empty is backed up where it is not: a volume of before, say."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from deployments.backups import Backup, read_backups
 from deployments.containers import Container, read_containers
 from deployments.edge import read_former, read_slots
 from deployments.ledger import Ledger
+from deployments.revisions import parse_revisions
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def sections(output: str) -> dict[str, str]:
 def read_observation(output: str) -> Observation:
     """Read the answer to `commands.observe.observe`."""
     found = sections(output)
+    data = _database(found.get("database", ""))
     facts = dict(line.split("=", 1) for line in found.get("facts", "").splitlines() if "=" in line)
     return Observation(
         writable=facts.get("writable") == "yes",
@@ -121,7 +124,7 @@ def read_observation(output: str) -> Observation:
         listening=frozenset(int(p, 16) for p in found.get("listening", "").split()),
         published=_published(found.get("published", "")),
         containers=read_containers(found.get("containers", ""), found.get("images", "")),
-        revision=_revision(found.get("database", "")),
+        revision=data.revision,
         env=found.get("env", ""),
         compose_file=found.get("compose", ""),
         edge=found.get("edge", ""),
@@ -130,9 +133,9 @@ def read_observation(output: str) -> Observation:
         ledger=Ledger(tuple(filter(None, found.get("ledger", "").split("\n")))),
         owner=found.get("owner", "").strip(),
         unfinished=_unfinished(found),
-        database_bytes=_bytes(found.get("database", "")),
-        aside=tuple(re.findall(r"^@aside (\w+)$", found.get("database", ""), re.M)),
-        undone=tuple(re.findall(r"^@undone (.+)$", found.get("database", ""), re.M)),
+        database_bytes=data.bytes,
+        aside=data.aside,
+        undone=data.undone,
         backups=read_backups(found.get("backups", "")),
         releases=_releases(found.get("releases", "")),
         journals=int(facts.get("journals") or 0),
@@ -160,19 +163,30 @@ def read_kept(output: str) -> Kept:
     )
 
 
-def _revision(text: str) -> str | None:
-    heads = [line for line in text.splitlines() if line and not line.startswith("@")]
-    return ",".join(heads) or None
+@dataclass(frozen=True)
+class _Database:
+    bytes: int = 0
+    aside: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+    revision: str | None = None
+
+
+def _database(text: str) -> _Database:
+    """The first line is PostgreSQL's own; only what follows does the application write."""
+    first, _, rows = text.partition("\n")
+    if not first:
+        return _Database()
+    own = json.loads(first)
+    aside = (name for name in own["aside"] if re.fullmatch(r"\w+", name, re.A))
+    undone = (name for name in own["undone"] if name.isprintable())
+    return _Database(
+        int(own["bytes"]), tuple(aside), tuple(undone), parse_revisions(rows.split("\n"))
+    )
 
 
 def _releases(text: str) -> tuple[str, ...]:
     names = [name for name in text.split() if re.match(r"\d+-", name)]
     return tuple(sorted(names, key=lambda name: int(name.partition("-")[0])))
-
-
-def _bytes(text: str) -> int:
-    match = re.search(r"^@bytes (\d+)$", text, re.M)
-    return int(match[1]) if match else 0
 
 
 def _pairs(text: str) -> dict[str, str]:

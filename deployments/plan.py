@@ -9,6 +9,7 @@ from typing import Literal
 
 from deployments.changes import Change, short
 from deployments.commands.quote import Script
+from deployments.results import Kind
 
 Verb = Literal[
     "deploy", "migrate", "rollback", "verify", "undo", "heal", "backup", "restore", "adopt", "drill"
@@ -23,6 +24,7 @@ class Step:
     from outside and inside. repeatable: a second attempt after a lost answer is safe.
     bake: seconds of watching, of the step that only watches.
     about: a figure that changes from look to look, so not a part of what is approved.
+    results: kinds of results that its script may give; any other one of it is not believed.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Step:
     repeatable: bool = False
     about: str = ""
     bake: int = 0
+    results: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True)

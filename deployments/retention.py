@@ -32,7 +32,8 @@ def _data(target: Target, seen: Observation, plan: Plan, made: Made | None) -> S
     gone = expired(seen.backups, target.environment.backup, made)
     if not (gone or settled):
         return None
-    return backup.settle(DatabaseSteps(target, seen).on if settled else None, gone)
+    on = DatabaseSteps(target, seen).on if settled else None
+    return backup.settle(on, gone, made.id if made else "")
 
 
 def _records(target: Target, seen: Observation, plan: Plan) -> Script | None:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deployments.backups import Made
+from deployments.database_steps import DatabaseSteps
 from deployments.errors import StepFailed, Unreachable
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
 from deployments.planner import Planner
+from deployments.results import Result, database_of, made_of, revision_of
 from deployments.target import Target
 from deployments.verification import failures
 from infra import probes
@@ -92,7 +93,7 @@ class Executor:
         self.recorder.begun = True
         output = self.host.work(step.name, step.script, event, before)
         self.recorder.opened = True
-        self._note(output.stdout)
+        self._note(step, output.results, planned)
         if output.code != 0:
             raise self._failed(step, output.tail)
 
@@ -102,18 +103,19 @@ class Executor:
             kind = Unreachable
         return kind(f"{step.name} failed:\n{said}", where=self.host.environment.ssh)
 
-    def _note(self, stdout: str) -> None:
-        """What a step says for the ledger: the revision now, the backup that it made."""
-        for text in stdout.splitlines():
-            if text.startswith("@revision "):
-                _, after = (None if w == "-" else w for w in text.split()[1:3])
-                self.recorder.changed_to(after)
-            if text.startswith("@brought-back "):
-                self.recorder.beside = text.partition(" ")[2]
+    def _note(self, step: Step, results: tuple[Result, ...], planned: Planned) -> None:
+        """What a step tells for the ledger: the revision now, the backup that it made."""
+        for result in results:
+            if result.kind not in step.results:
+                continue
+            if result.kind == "revision":
+                self.recorder.changed_to(revision_of(result))
+            elif result.kind == "backup":
+                self.recorder.made = made_of(result)
+            else:
+                name = DatabaseSteps(planned.target, planned.seen).on.name
+                self.recorder.beside = database_of(result, name)
                 self.recorder.changed_to(self.recorder.revision.before)
-            if text.startswith("@backup "):
-                _, id_, size = text.split()
-                self.recorder.made = Made(id_, int(size))
 
     def _bake(self, planned: Planned, seconds: int) -> None:
         """Look again and again; what crashed meanwhile is not well, though it came back."""

@@ -26,11 +26,12 @@ from deployments.observation import (
     read_observation,
     sections,
 )
+from deployments.results import Channel
 from deployments.stack import Stack
 from infra.environments import Located
 from infra.lock import SessionLock
 from infra.offhost import OffHost
-from infra.output import Log, Mask, Output
+from infra.output import Log, Mask, Output, with_results, without_results
 from infra.registry import Registry
 from infra.ssh import Remote
 from infra.tarball import tarball
@@ -218,13 +219,15 @@ class Host:
         """
         assert self._lock is not None, "changing a host needs its lock"
         self._lock.check()
+        channel = Channel(secrets.token_hex(16))
         begin = line(name, "undo" if event == "undo" else "begin", self.token)
         end = line(name, "end", self.token, "@OUTCOME@")
         guarded = locking.guarded(
             self.environment, self.actor.run, self.token,
-            "\n".join(filter(None, (before, begin))), end, after, script,
+            "\n".join(filter(None, (before, begin))), end, after, script, channel.nonce,
         )  # fmt: skip
-        output = self.mask.output(self._run(guarded, self.mask.log(self.log), files))
+        log = without_results(channel, self.mask.log(self.log))
+        output = self.mask.output(with_results(channel, self._run(guarded, log, files)))
         if output.code == locking.FENCED:
             raise Locked(
                 f"another run took environment {self.environment.name} meanwhile",

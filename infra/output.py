@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from deployments.results import Channel, Result
 
 Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Output:
-    """How a script on the host ended."""
+    """How a script on the host ended. results: what it told the deployer, and no program can."""
 
     code: int
     stdout: str
     stderr: str
+    results: tuple[Result, ...] = ()
 
     @property
     def tail(self) -> str:
@@ -43,10 +46,18 @@ class Mask:
 
     def output(self, output: Output) -> Output:
         """The same output, masked."""
-        # Lines that begin with @ are the scripts' own, for us to read.
-        lines = output.stdout.splitlines(keepends=True)
-        stdout = "".join(line if line.startswith("@") else self(line) for line in lines)
-        return Output(output.code, stdout, self(output.stderr))
+        return replace(output, stdout=self(output.stdout), stderr=self(output.stderr))
+
+
+def without_results(channel: Channel, log: Log) -> Log:
+    """The same log, but for the results: they are for no person to read."""
+    return lambda line: None if channel.owns(line) else log(line)
+
+
+def with_results(channel: Channel, output: Output) -> Output:
+    """The same output, its results taken out of what was printed."""
+    talk, results = channel.split(output.stdout)
+    return replace(output, stdout=talk, results=results)
 
 
 class Lines:

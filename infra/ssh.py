@@ -96,12 +96,13 @@ class Remote:
         """
         limit = script.timeout + 15
         command = f"exec timeout -k 15 {limit} bash -c {shlex.quote(script.text)}"
-        lines = Lines(log or (lambda _: None))
+        # One for each stream: a piece of one may not end in the middle of the other's line.
+        out, err = (Lines(log or (lambda _: None)) for _ in range(2))
         try:
             _ = self.transport
             promise = self._connection.run(
                 command, asynchronous=True, warn=True, in_stream=False, pty=False,
-                out_stream=lines, err_stream=lines,
+                out_stream=out, err_stream=err,
             )  # fmt: skip
             if stdin:
                 _feed(promise.runner.channel, stdin)

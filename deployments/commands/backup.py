@@ -55,7 +55,7 @@ back_up() {
   printf '%s\n' "$described" > "backups/$id.json.part"
   mv -f "backups/$id.json.part" "backups/$id.json"
   if [ "$2" = restore ]; then tried "$3"; fi
-  say "@backup $id $(stat -c %s "$file")"
+  result backup "$id" "$(stat -c %s "$file")"
 }
 """
 
@@ -71,7 +71,10 @@ holds_tables() {
 
 _PRUNE = r"""
 prune_backups() {
-  local id
+  local made=$1 id
+  shift
+  # The one that the others are counted against: without it they are the newest there are.
+  [ -z "$made" ] || [ -f "backups/$made.json" ] || fail "backup $made of this run is not here: every other one stays"
   for id in "$@"; do
     rm -f "backups/$id.dump" "backups/$id.json"
     say "backup $id went, by policy"
@@ -81,7 +84,7 @@ prune_backups() {
 
 
 def back_up(on: On, described: str, verify: str, timeout: int, trial: str = "") -> Script:
-    """Dump, read back, describe. The last line of output is `@backup <id> <bytes>`.
+    """Dump, read back, describe. Its result is the backup's id and size.
 
     described: one JSON line with `@ID@`, `@AT@`, `@RUN@`, `@SERVER@`, `@BYTES@`, `@SHA256@`
     and `@CONTENTS@` in it, which the host fills in. verify: `restore` also restores it, into
@@ -101,9 +104,12 @@ def back_up_unless_empty(on: On, described: str, verify: str) -> str:
     )
 
 
-def settle(on: On | None, gone: list[str]) -> Script:
-    """After a recorded run: drop what a restore set aside, and backups past their policy."""
-    prune = call("prune_backups", *gone) if gone else ""
+def settle(on: On | None, gone: list[str], made: str = "") -> Script:
+    """After a recorded run: drop what a restore set aside, and backups past their policy.
+
+    made: the run's own backup, for which the others go.
+    """
+    prune = call("prune_backups", made, *gone) if gone else ""
     if on is None:
         return Script(join(_PRUNE, prune))
     return Script(join(*on.functions(), RESTORE, _PRUNE, "drop_aside", prune))

@@ -26,15 +26,14 @@ revision() {
   docker exec "$(ids "$database" | head -n 1)" psql -U "$superuser" -d "$name" -Atqc "$query" 2>/dev/null | paste -sd, - || true
 }
 migrate() {
-  local service=$1 variable=$2 image=$3 one_off="$project-$1" before after code=0
+  local service=$1 variable=$2 image=$3 one_off="$project-$1" after code=0
   shift 3
   export "$variable=$image"
   docker rm -f "$one_off" >/dev/null 2>&1 || true
-  before=$(revision)
   compose --profile '*' run --rm -T --no-deps --name "$one_off" "$service" "$@" </dev/null 2>&1 || code=$?
   docker rm -f "$one_off" >/dev/null 2>&1 || true
   after=$(revision)
-  say "@revision ${before:--} ${after:--}"
+  result revision "$after"
   [ $code = 0 ] || exit 22
 }
 """
@@ -85,8 +84,8 @@ def migrate(
 ) -> Script:  # fmt: skip
     """Run the migration command in a one-off container of `image`.
 
-    database: (service, superuser, database name, revision query). The last line of
-    output is `@revision <before> <after>`, `-` for none.
+    database: (service, superuser, database name, revision query). Its result is the revision
+    afterwards, empty for none.
     """
     names = zip(("database", "superuser", "name", "query"), database, strict=True)
     assign = [call("declare", f"{key}={value}") for key, value in names]

@@ -103,7 +103,7 @@ restore() {
   load "$id" "$sum" "${name}_restoring"
   (exchange "${name}_restoring" "$aside") || { drop "${name}_restoring"; exit 20; }
   say "backup $id is the database now; the one before is set aside"
-  say "@revision - $3"
+  result revision "$3"
 }
 # A copy needs that nobody is connected, and its users were stopped.
 copy_aside() {
@@ -137,7 +137,7 @@ bring_back() {
     say "the database of before is back; what the other one held is kept as $undone"
   elif [ -n "$undone" ]; then say "already brought back"
   else say "the database was not exchanged"; return; fi
-  say "@brought-back $undone"
+  result kept "$undone"
 }
 # Nothing is at work when this runs, so nothing of this kind is needed any more.
 drop_aside() {
@@ -168,7 +168,7 @@ tried() {
 def restore(on: On, name: str, sha256: str, revision: str, timeout: int) -> Script:
     """Put a backup in the database's place; the one before is set aside for this run.
 
-    revision: the backup's, `-` for none; the last line of output tells it for the ledger.
+    revision: the backup's, empty for none; its result, for the ledger.
     """
     return _restoring(on, call("restore", name, sha256, revision), timeout)
 

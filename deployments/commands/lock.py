@@ -118,14 +118,23 @@ def hold_session(environment: Environment, owner: str, one_off: str, again: str 
 
 
 def guarded(
-    environment: Environment, run: str, token: str, begin: str, end: str, after: str, body: Script
+    environment: Environment,
+    run: str,
+    token: str,
+    begin: str,
+    end: str,
+    after: str,
+    body: Script,
+    channel: str = "",
 ) -> Script:
     """Run `body` under the work lock, with its journal lines before and after.
 
     begin, end: journal lines; `@AT@` and `@OUTCOME@` are filled in. after: a line that
-    follows only a success, the one that ends the whole run.
+    follows only a success, the one that ends the whole run. channel: the nonce of its results; it
+    is exported to nothing that the body starts.
     """
-    inner = join(prelude(environment), body.text)
+    listening = call("declare", "+x", f"channel={channel}")
+    inner = join(prelude(environment), listening, body.text)
     line = call("relayed", "guard", run, token, body.timeout, begin, end, after, inner)
     return Script(join(prelude(environment), _RELAYED, _GUARD, line), timeout=body.timeout + 90)
 

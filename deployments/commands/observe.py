@@ -44,19 +44,21 @@ images() {
     xargs -r docker image inspect -f '{"id":{{json .Id}},"digests":{{json .RepoDigests}}}' 2>/dev/null || true
 }
 published() { docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || true; }
-# Its revisions, one a line, its size in bytes, and what runs set aside. A fresh one has no
-# table of revisions.
+# A line of its size and of what runs set aside, then its revisions, one a line. In this order: what
+# the application writes into its table is read as nothing else. A fresh one has no such table.
 database() {
   local service=$1 user=$2 database=$3 query=$4 id
   id=$(ids "$service" | head -n 1) || return 0
   [ -n "$id" ] && is_running "$id" || return 0
-  docker exec "$id" psql -U "$user" -d "$database" -XAtq -c "$query" \
-    -c "SELECT '@bytes ' || pg_database_size(current_database())" \
-    -c "SELECT '@aside ' || substr(datname, length(current_database()) + 2) FROM pg_database
-        WHERE starts_with(datname, current_database() || '_aside_')
-          OR datname IN (current_database() || '_restoring', current_database() || '_drill')" \
-    -c "SELECT '@undone ' || datname FROM pg_database
-        WHERE starts_with(datname, current_database() || '_undone_')" 2>/dev/null || true
+  docker exec "$id" psql -U "$user" -d "$database" -XAtq -v ON_ERROR_STOP=1 \
+    -c "SELECT jsonb_build_object('bytes', pg_database_size(current_database()),
+        'aside', coalesce(jsonb_agg(substr(datname, length(current_database()) + 2))
+          FILTER (WHERE starts_with(datname, current_database() || '_aside_')
+            OR datname IN (current_database() || '_restoring', current_database() || '_drill')), '[]'),
+        'undone', coalesce(jsonb_agg(datname)
+          FILTER (WHERE starts_with(datname, current_database() || '_undone_')), '[]'))
+        FROM pg_database" \
+    -c "$query" 2>/dev/null || true
 }
 # One that was fetched may have come without the end of its line.
 backups() { awk 1 backups/*.json 2>/dev/null || true; }

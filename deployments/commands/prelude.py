@@ -13,6 +13,15 @@ compose() {
     --env-file .env --env-file secrets.env "$@"
 }
 say() { printf '%s\n' "$*"; }
+# For the deployer and not for people, on a line of its own: what an application prints knows no
+# `channel`. Where no deployer listens, there is none.
+result() {
+  local kind=$1 word words=
+  [ -n "${channel:-}" ] || return 0
+  shift
+  for word in "$@"; do words+=" =$(printf %s "$word" | base64 -w0)"; done
+  printf '\n@%s %s%s\n' "$channel" "$kind" "$words"
+}
 fail() { printf '%s\n' "$*" >&2; exit 20; }
 ids() {
   docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" \

@@ -9,6 +9,7 @@ import pytest
 
 from deployments.commands.quote import Script
 from deployments.errors import StepFailed
+from deployments.results import Result
 from infra import host
 from infra.output import Mask, Output
 from infra.recorder import Recorder
@@ -56,14 +57,16 @@ def test_what_a_program_prints_as_it_dies_holds_no_secret(located, monkeypatch):
     assert caught.value.what == expected
 
 
-def test_lines_for_us_to_read_are_not_masked(located, monkeypatch):
+def test_what_a_step_tells_is_not_masked_and_all_that_is_printed_is(located, monkeypatch):
     owner = host.Host(located(), host.Actor("ada", "cli", "r1"), "backup", print)
     monkeypatch.setattr(owner, "_lock", SimpleNamespace(check=lambda: None))
-    monkeypatch.setattr(
-        host.Remote, "run", lambda *_: Output(0, "@backup app-7712 9\nx 7712:AAH-secret\n", "")
-    )
+    monkeypatch.setattr(host.secrets, "token_hex", lambda _: "nonce")
+    said = "@backup app-7712 9\nx 7712:AAH-secret\n@nonce revision =YXBwLTc3MTI=\n"
+    monkeypatch.setattr(host.Remote, "run", lambda *_: Output(0, said, ""))
     owner.mask = Mask(["app-7712", "7712:AAH-secret"])
-    assert owner.work("back up", Script("true"), "begin").stdout == "@backup app-7712 9\nx ***\n"
+    output = owner.work("back up", Script("true"), "begin")
+    assert output.stdout == "@backup *** 9\nx ***\n"
+    assert output.results == (Result("revision", ("app-7712",)),)
 
 
 def test_a_run_that_changed_nothing_ends_its_journal_with_its_own_line(located, monkeypatch):

@@ -10,6 +10,7 @@ from deployments.commands.backup import back_up, settle
 from deployments.commands.exchange import bring_back
 from deployments.commands.postgres import On
 from deployments.commands.prelude import prelude
+from deployments.results import Channel
 
 DESCRIBED = '{"id":"@ID@","server":"@SERVER@","bytes":"@BYTES@","sha256":"@SHA256@","contents":"@CONTENTS@"}'
 DUMP = "seq 200000"
@@ -28,7 +29,13 @@ def _run(shell, *, dump: str = DUMP, read: str = READ):
     )
     text = "export HOMEGURU_RUN=run\n"
     text += back_up(On("postgres", "postgres", "homeguru"), DESCRIBED, "list", 60).text
-    return shell.run(prelude(shell.environment) + text)
+    return shell.run(prelude(shell.environment) + "channel=n\n" + text)
+
+
+def _told(done):
+    """The one result that a script gave."""
+    ((kind, words),) = [(r.kind, r.words) for r in Channel("n").split(done.stdout)[1]]
+    return kind, *words
 
 
 def _files(shell) -> list[str]:
@@ -45,7 +52,7 @@ def test_what_is_written_is_what_was_read_to_its_end(shell):
     assert described["server"] == "16.4"
     assert described["contents"] == {"public.a & b": 1}
     assert len(described["sha256"]) == 64
-    assert done.stdout.splitlines()[-1] == f"@backup {dump.stem} {dump.stat().st_size}"
+    assert _told(done) == ("backup", dump.stem, str(dump.stat().st_size))
     assert shell.read("looks") == "looked\n"
 
 
@@ -95,13 +102,13 @@ def _bring_back(shell, *databases: str, answers: bool = True):
         esac""",
     )
     text = bring_back(On("postgres", "postgres", "homeguru"), RUN).text.replace("+ 60)", "+ 1)")
-    return shell.run(prelude(shell.environment) + text)
+    return shell.run(prelude(shell.environment) + "channel=n\n" + text)
 
 
 def test_the_database_of_before_comes_back_and_the_other_one_is_kept_by_name(shell):
     done = _bring_back(shell, "homeguru", ASIDE, "homeguru_undone_ffffffffffff")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"@brought-back {UNDONE}"
+    assert _told(done) == ("kept", UNDONE)
     said = shell.read("renamed")
     assert f"comes={ASIDE}" in said and f"goes={UNDONE} " in said
 
@@ -110,14 +117,15 @@ def test_a_run_that_is_undone_twice_keeps_what_either_held(shell):
     """Retry in Prefect's UI is the same run."""
     done = _bring_back(shell, "homeguru", ASIDE, UNDONE, f"{UNDONE}_2")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"@brought-back {UNDONE}_3"
+    assert _told(done) == ("kept", f"{UNDONE}_3")
     assert f"goes={UNDONE}_3 " in shell.read("renamed")
 
 
 def test_what_came_back_already_is_told_all_the_same(shell):
     """Whoever brought it back died before anybody was told where the rows are."""
     done = _bring_back(shell, "homeguru", UNDONE)
-    assert done.stdout == f"already brought back\n@brought-back {UNDONE}\n"
+    assert _told(done) == ("kept", UNDONE)
+    assert done.stdout.startswith("already brought back\n")
 
 
 def test_what_was_not_exchanged_stays(shell):
@@ -148,3 +156,23 @@ def test_a_database_that_does_not_answer_has_not_said_that_there_is_none(shell):
     done = _bring_back(shell, "homeguru", ASIDE, answers=False)
     assert (done.returncode, done.stdout) == (20, "")
     assert done.stderr.strip() == "PostgreSQL does not answer"
+
+
+def test_nothing_is_let_go_for_a_backup_that_is_not_here(shell):
+    """What a run says of its own backup decides which others are past their policy."""
+    for name in ("20300101T000000Z", "20300102T000000Z"):
+        for kind in ("json", "dump"):
+            shell.write(f"backups/{name}.{kind}", "x")
+    gone = ["20300101T000000Z"]
+    done = shell.run(prelude(shell.environment) + settle(None, gone, "99990101T000000Z").text)
+    assert done.returncode == 20
+    assert "99990101T000000Z of this run is not here" in done.stderr
+    assert len(_files(shell)) == 4
+    done = shell.run(prelude(shell.environment) + settle(None, gone, "20300102T000000Z").text)
+    assert (done.returncode, len(_files(shell))) == (0, 2)
+
+
+def test_a_script_that_no_deployer_listens_to_tells_nothing(shell):
+    """A server that goes back by itself."""
+    done = shell.run(prelude(shell.environment) + "result kept x\n")
+    assert (done.returncode, done.stdout) == (0, "")

@@ -367,7 +367,7 @@ def test_nothing_to_tidy(tidy):
 def test_backups_beyond_the_policy_go(world, make_environment, tidy):
     world.environment = make_environment(backup={"keep": 1})
     text = tidy(ADDITIVE, made=Made("20300102T000000Z"), backups=(BACKUP,))
-    assert text.endswith("prune_backups 20300101T000000Z\n")
+    assert text.endswith("prune_backups 20300102T000000Z 20300101T000000Z\n")
     assert "drop_aside" not in text
 
 
@@ -390,7 +390,7 @@ def test_a_run_that_makes_no_release_leaves_what_lies_aside(tidy, verb):
 def test_both_go_in_one_script(world, make_environment, tidy):
     world.environment = make_environment(backup={"keep": 1})
     text = tidy(DESTRUCTIVE, made=Made("20300102T000000Z"), backups=(BACKUP,))
-    assert text.endswith("\ndrop_aside\nprune_backups 20300101T000000Z\n")
+    assert text.endswith("\ndrop_aside\nprune_backups 20300102T000000Z 20300101T000000Z\n")
 
 
 def test_nothing_is_tidied_without_a_database(world, tidy):
@@ -408,7 +408,7 @@ def test_a_restore_tells_the_ledger_the_backups_revision(world):
     script = steps.restore_backup(backup).script
     assert script is not None
     assert script.text.endswith(f"restore 20300101T000000Z {'0' * 64} 0001\n")
-    assert 'say "@revision - $3"' in script.text
+    assert 'result revision "$3"' in script.text
 
 
 def test_a_bake_window_comes_after_the_verification(world, make_environment):

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from deployments import journal
+from deployments.errors import StepFailed
 from deployments.observation import read_candidate, read_observation, sections
 
 
@@ -20,6 +21,12 @@ def _answer(**parts):
 
 
 DIGEST = "sha256:" + "a" * 64
+UNDONE = "my app_undone_1a2b3c4d5e6f"
+
+
+def _database(size, aside=(), undone=()):
+    """PostgreSQL's own line, before the rows of the application's table."""
+    return json.dumps({"bytes": size, "aside": [*aside], "undone": [*undone]}) + "\n"
 
 
 def _row(**changes):
@@ -67,7 +74,8 @@ def test_facts_of_a_host():
             listening="1F43\n0016\n",
             published="homeguru-edge-1 0.0.0.0:8003->8003/tcp, :::8003->8003/tcp, 9000/tcp\nx \n"
             "proxy 0.0.0.0:8080-8081->8080-8081/tcp\n",
-            database="0002\n@bytes 73400320\n@aside aside_0a1b2c3d4e5f\n@aside drill\n@undone my app_undone_1a2b3c4d5e6f\n",
+            database=_database(73400320, ["aside_0a1b2c3d4e5f", "drill", "a\x1b[2J"], [UNDONE])
+            + "0002\n",
             current="3-prod-sha-0123456789ab\n",
         )
     )
@@ -78,7 +86,7 @@ def test_facts_of_a_host():
     assert seen.published == {8003: "homeguru-edge-1", 8080: "proxy", 8081: "proxy"}
     assert (seen.revision, seen.current) == ("0002", "3-prod-sha-0123456789ab")
     assert (seen.database_bytes, seen.aside) == (73400320, ("aside_0a1b2c3d4e5f", "drill"))
-    assert seen.undone == ("my app_undone_1a2b3c4d5e6f",)
+    assert seen.undone == (UNDONE,)
 
 
 def test_an_empty_answer_is_an_empty_host():
@@ -88,12 +96,19 @@ def test_an_empty_answer_is_an_empty_host():
 
 
 def test_a_database_that_has_no_revision_yet():
-    seen = read_observation(_answer(database="@bytes 8000000\n"))
+    seen = read_observation(_answer(database=_database(8000000)))
     assert (seen.revision, seen.database_bytes) == (None, 8000000)
 
 
 def test_several_revisions_at_once():
-    assert read_observation(_answer(database="0002\n0003\n@bytes 1\n")).revision == "0002,0003"
+    rows = "0003\n0002\n"
+    assert read_observation(_answer(database=_database(1) + rows)).revision == "0002,0003"
+
+
+@pytest.mark.parametrize("row", ["@bytes 9", '{"bytes": 9}', "00 02", "a,b", "\x1b[2J", "x" * 201])
+def test_what_the_application_writes_into_its_table_is_no_fact_of_the_server(row):
+    with pytest.raises(StepFailed, match="reads like none"):
+        read_observation(_answer(database=_database(1) + f"0002\n{row}\n"))
 
 
 def test_a_container():

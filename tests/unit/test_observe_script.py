@@ -38,7 +38,7 @@ case "$1 $2" in
     *Running*) echo true ;;
     esac ;;
   "image inspect") echo '{IMAGE}' ;;
-  "exec c1") echo 0002 ;;
+  "exec c1") printf '%s\n' '{{"bytes":7,"aside":[],"undone":[]}}' 0002 ;;
 esac
 """
 
@@ -70,7 +70,7 @@ def test_a_host_with_everything(world, shell):
     assert seen.published == {8003: "homeguru-edge-1"}
     [container] = seen.of("api")
     assert (container.digest, container.config_hash) == ("sha256:d1", "h1")
-    assert seen.revision == "0002"
+    assert (seen.revision, seen.database_bytes) == ("0002", 7)
     assert (seen.env, seen.compose_file, seen.edge) == ("A='$x'\n", "services: {}\n", "global\n")
     assert (seen.current, seen.manifest, seen.ledger) == (release, "{}", ledger)
     assert seen.owner == '{"token":"t"}'
