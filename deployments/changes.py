@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deployments import image_name
 from deployments.containers import Container
 from deployments.observation import Candidate, Observation
 from deployments.stack import Service
@@ -46,12 +47,30 @@ def _reason(
         return f"{len(running)} containers, left by a replacement that did not end"
     container = running[0]
     if not container.runs(digest_of(image)):
-        return f"image {short(container.digest)} -> {short(digest_of(image))}"
+        return f"image {_from_to(container, image)}"
     if not container.serving:
         return f"its container is {_state(container)}"
     if container.config_hash == candidate.hashes.get(service.name):
         return ""
-    return _configuration_reason(service, target, seen, candidate)
+    said = _configuration_reason(service, target, seen, candidate)
+    if moved := _moved(container, image):
+        return f"the same image from {moved[1]}, before from {moved[0]}; {said}"
+    return said
+
+
+def _from_to(container: Container, image: str) -> str:
+    """Both digests, with registry and repository where these differ: a digest alone hides them."""
+    before, after = short(container.digest), short(digest_of(image))
+    if moved := _moved(container, image):
+        return f"{moved[0]}@{before} -> {moved[1]}@{after}"
+    return f"{before} -> {after}"
+
+
+def _moved(container: Container, image: str) -> tuple[str, str] | None:
+    """Registry and repository before and after; None where they are the same, or it came from none."""
+    known = container.ref if "@" in container.ref else next(iter(container.digests), "")
+    places = image_name.place(known), image_name.place(image)
+    return places if known and places[0] != places[1] else None
 
 
 def _configuration_reason(

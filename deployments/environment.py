@@ -11,9 +11,11 @@ from deployments.fields import (
     Directory,
     Domain,
     HostKey,
+    Image,
     Name,
     Project,
     Registry,
+    RepositoryTemplate,
     Strict,
     Url,
     VariableName,
@@ -83,7 +85,7 @@ class Environment(Strict):
     """Compose file, relative to the TOML; empty means the packaged production file."""
     push_registry: Registry
     pull_registry: Registry
-    repository: Annotated[str, StringConstraints(pattern=r"^[a-z0-9/._-]*\{service\}[a-z0-9._-]*$")]
+    repository: RepositoryTemplate
     login: RegistryLogin | None = None
     source_token: VariableName | Literal[""] = ""
     """Name of the secret that reads the application's Git URL; empty for a public one."""
@@ -94,7 +96,7 @@ class Environment(Strict):
     build: dict[VariableName, str] = Field(default_factory=dict)
     variables: dict[VariableName, str] = Field(default_factory=dict)
     secrets: Secrets = Secrets()
-    images: dict[str, str] = Field(default_factory=dict)
+    images: dict[str, Image] = Field(default_factory=dict)
     """Images that are not built here, by service, as the host pulls them."""
     urls: dict[str, Url] = Field(default_factory=dict)
     verify: Verify = Verify()

@@ -8,10 +8,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
+from deployments.image_name import REFERENCE, REPOSITORY
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Project = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 Directory = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 Registry = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?$")]
+Image = Annotated[str, StringConstraints(pattern=REFERENCE)]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 Domain = Annotated[
     str,
@@ -30,6 +33,20 @@ def check_address(url: str) -> str:
 
 Url = Annotated[
     str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$"), AfterValidator(check_address)
+]
+
+
+def _check_repository(template: str) -> str:
+    """Whatever the service is called, a path in the registry must come of it."""
+    if not re.fullmatch(REPOSITORY.removesuffix("$"), template.replace("{service}", "x")):
+        raise ValueError(f"no repository comes of {template!r}: lower-case words, apart by / . _ -")
+    return template
+
+
+RepositoryTemplate = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9/._-]*\{service\}[a-z0-9._-]*$"),
+    AfterValidator(_check_repository),
 ]
 
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 HUB = "docker.io"
+REPOSITORY = r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
+"""A repository without its host: no part is `..`, and nothing in it ends a path or a word."""
+REFERENCE = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?$"
+"""An image as people name it; a digest of another form would pin nothing."""
 
 
 class ImageName(NamedTuple):
@@ -36,3 +40,9 @@ def read(name: str) -> ImageName:
     if host == HUB and "/" not in repository:
         repository = f"library/{repository}"
     return ImageName(host, repository, tag, digest)
+
+
+def place(name: str) -> str:
+    """Registry and repository of an image, without what chooses one there."""
+    found = read(name)
+    return f"{found.host}/{found.repository}"

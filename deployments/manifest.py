@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import Annotated, Literal
+import re
+from collections.abc import Collection
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
 from deployments.adopted import NAME, Adoption
+from deployments.environment import Environment
 from deployments.errors import Refused, WrongUse
+from deployments.image_name import REPOSITORY
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Repository = Annotated[str, StringConstraints(pattern=REPOSITORY, max_length=255)]
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+_LABEL = "(sha|src)-[0-9a-f]{12}"
 
 
 class ServiceImage(BaseModel):
@@ -19,10 +26,10 @@ class ServiceImage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    repository: str
+    repository: Repository
     digest: Digest
     built: bool
-    inputs: str = ""
+    inputs: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]*$")] = ""
     """Hash of everything that the build read; empty for images built elsewhere."""
 
 
@@ -33,18 +40,24 @@ class Manifest(BaseModel):
 
     v: Literal[1] = 1
     name: Annotated[
-        str, StringConstraints(pattern=rf"^([a-z][a-z0-9-]*-(sha|src)-[0-9a-f]{{12}}|{NAME})$")
+        str, StringConstraints(pattern=rf"^([a-z][a-z0-9-]*-{_LABEL}|{NAME})$", max_length=80)
     ]
     source: str
     ref: str
-    commit: str
+    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]*$")]
     author: str
     created: str
     """UTC, ISO 8601."""
     build_env: dict[str, str]
-    services: dict[str, ServiceImage]
+    services: dict[ServiceName, ServiceImage]
     adopted: Adoption | None = None
     """Of release 0: how it was deployed by hand. It was never published."""
+
+    @model_validator(mode="after")
+    def _only_release_0_was_adopted(self) -> Self:
+        if (self.adopted is None) == (self.name == NAME):
+            raise ValueError(f"a release named {NAME}, and no other, has the key `adopted`")
+        return self
 
     @classmethod
     def nothing(cls) -> Manifest:
@@ -86,6 +99,51 @@ def parse_manifest(text: str, where: str) -> Manifest:
 def nearest(wanted: str, known: list[str]) -> list[str]:
     """At most five names a person may have meant: similar ones first, else the newest."""
     return difflib.get_close_matches(wanted, known, n=5, cutoff=0.5) or known[-5:]
+
+
+def of_environment(name: str, environment: str) -> bool:
+    """Whether it is the name of a release published for an environment; exact: `prod` is no `prod-eu`."""
+    return re.fullmatch(f"{re.escape(environment)}-{_LABEL}", name) is not None
+
+
+def check_published(
+    manifest: Manifest, environment: Environment, built: Collection[str], where: str = ""
+) -> None:
+    """Refuse a published release that is not this environment's own, by name or by repository.
+
+    A manifest is text that others may have written: it chooses a digest, and not where that
+    comes from. Of a host's own records nothing of this is asked: the environment may have
+    moved to another repository since.
+    """
+    if not of_environment(manifest.name, environment.name):
+        raise Refused(
+            f"release {manifest.name} is none of environment {environment.name}", where=where,
+            state="untouched",
+            todo=f"publish the same commit for it: homeguru publish --env {environment.name}",
+        )  # fmt: skip
+    foreign = [
+        f"{service} from {image.repository}, not {environment.repository_of(service)}"
+        for service, image in sorted(manifest.services.items())
+        if (image.built or service in built)
+        and image.repository != environment.repository_of(service)
+    ]
+    if foreign:
+        raise Refused(
+            f"release {manifest.name} takes images from another place than environment "
+            f"{environment.name} publishes to: {'; '.join(foreign)}", where=where,
+            state="untouched",
+            todo="is that manifest yours? `repository` of the environment says where images lie; "
+            f"after a change of it publish again: homeguru publish --env {environment.name}",
+        )  # fmt: skip
+
+
+def check_record(manifest: Manifest, release: str, where: str) -> None:
+    """Refuse a host's record whose manifest is another release's than its folder says."""
+    if manifest.name != release.partition("-")[2]:
+        raise Refused(
+            f"the record of release {release} holds the manifest of {manifest.name}", where=where,
+            state="unchanged", todo="it was edited by hand: deploy a published release instead",
+        )  # fmt: skip
 
 
 def check_build_env(manifest: Manifest, build: dict[str, str], environment: str) -> None:

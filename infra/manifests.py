@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployments.errors import WrongUse
-from deployments.manifest import Manifest, nearest, parse_manifest
+from deployments.errors import Refused, WrongUse
+from deployments.manifest import Manifest, nearest, of_environment, parse_manifest
 from infra.environments import Located
 from infra.registry import Registry
 
@@ -15,17 +15,30 @@ def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest
     if (text := _in_file(wanted)) is not None:
         return parse_manifest(text, wanted)
     environment = located.environment
-    tag = f"{environment.name}-newest" if wanted == "newest" else wanted
-    found = registry.pull_release(environment.manifests, tag)
-    if found is not None:
-        return parse_manifest(found, f"{environment.manifests}:{tag}")
-    known = [t for t in registry.tags(environment.manifests) if not t.endswith("-newest")]
+    where = f"{registry.host}/{environment.manifests}"
+    if wanted == "newest" or of_environment(wanted, environment.name):
+        tag = f"{environment.name}-newest" if wanted == "newest" else wanted
+        found = registry.pull_release(environment.manifests, tag)
+        if found is not None:
+            return _named(parse_manifest(found, f"{where}:{tag}"), wanted, f"{where}:{tag}")
+    # Nothing else is asked for: what a person types would become a part of the address.
+    known = [t for t in registry.tags(environment.manifests) if of_environment(t, environment.name)]
     raise WrongUse(
         f"no release {wanted!r} is published for {environment.name}",
-        where=f"{registry.host}/{environment.manifests}", state="untouched",
+        where=where, state="untouched",
         todo=f"choose one of: {', '.join(nearest(wanted, known))}" if known
         else f"publish one: homeguru publish --env {environment.name}",
     )  # fmt: skip
+
+
+def _named(manifest: Manifest, wanted: str, where: str) -> Manifest:
+    """The manifest of a tag; raises Refused when it is another release's."""
+    if wanted not in ("newest", manifest.name):
+        raise Refused(
+            f"the registry gives the manifest of {manifest.name} for {wanted}", where=where,
+            state="untouched", todo="somebody moved that tag: find out who, or publish it again",
+        )  # fmt: skip
+    return manifest
 
 
 def name_of(wanted: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from deployments import image_name
 from deployments.errors import WrongUse
-from deployments.image_name import ImageName
+from deployments.image_name import REPOSITORY, ImageName
 from deployments.inputs import allowed, arguments, base_images, input_hash, required
 from deployments.manifest import Manifest, ServiceImage
 from deployments.stack import Stack
@@ -62,6 +63,14 @@ class Publisher:
                 "by them", where=str(own), state="untouched",
                 todo="write one, a target for each service; docker/docker-bake.hcl shows the form",
             )  # fmt: skip
+        for service in self._stack.built():
+            repository = self._environment.repository_of(service)
+            if not re.fullmatch(REPOSITORY, repository):
+                raise WrongUse(
+                    f"service {service} has no repository: {repository!r} is no name that a "
+                    "registry takes", where=str(self._compose), state="untouched",
+                    todo="write the service's name in lower case",
+                )  # fmt: skip
         return [self._dockerignore(service) for service in self._stack.built()]
 
     def _dockerfile(self, service: str) -> str:

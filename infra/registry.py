@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from deployments.errors import HomeguruError, Refused, Unreachable
-from deployments.image_name import HUB
+from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
+from deployments.image_name import HUB, REPOSITORY
 
 ACCEPT = ", ".join(
     [
@@ -28,6 +28,9 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 RELEASE_TYPE = "application/vnd.homeguru.release.v1+json"
 _DOCKER_HUB = {HUB: "registry-1.docker.io"}
 _BUSY = (429, 500, 502, 503, 504)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_REPOSITORY = re.compile(REPOSITORY.removesuffix("$"))
 
 
 class Registry:
@@ -71,9 +74,10 @@ class Registry:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         self._check(answer, f"{repository}:{reference}", "read")
-        if "Docker-Content-Digest" not in answer.headers:
+        named = _named(answer)
+        if not _DIGEST.fullmatch(named):
             raise self._no_registry(f"without a digest of {repository}:{reference}")
-        return str(answer.headers["Docker-Content-Digest"])
+        return named
 
     def tag(self, repository: str, digest: str, tags: list[str]) -> None:
         """Give a digest more tags: PUT of the very same manifest bytes."""
@@ -82,6 +86,7 @@ class Registry:
             return
         source = self._manifest("GET", repository, digest, push=False)
         self._check(source, f"{repository}@{digest}", "read")
+        self._must_hash(source, digest, repository)
         kind = source.headers.get("Content-Type", MANIFEST_TYPE)
         for tag in missing:
             self._put_manifest(repository, tag, source.content, kind)
@@ -89,7 +94,7 @@ class Registry:
     def tags(self, repository: str) -> list[str]:
         """All tags; empty for an unknown repository."""
         found: list[str] = []
-        path = f"/v2/{repository}/tags/list"
+        path = f"{_path(repository)}/tags/list"
         while path:
             answer = self._send("GET", path, scope=f"repository:{repository}:pull")
             if answer.status_code == httpx.codes.NOT_FOUND:
@@ -123,21 +128,44 @@ class Registry:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         self._check(answer, f"{repository}:{reference}", "read")
-        layers = self._json(answer, f"{repository}:{reference}").get("layers")
-        if not layers:
+        artifact = self._json(answer, f"{repository}:{reference}")
+        named = reference if _DIGEST.fullmatch(reference) else _named(answer)
+        if named:
+            self._must_hash(answer, named, repository)
+        digest = self._layer(artifact)
+        if not digest:
             raise self._no_registry(f"something else than a release for {repository}:{reference}")
-        digest = layers[0]["digest"]
         scope = f"repository:{repository}:pull"
-        blob = self._send("GET", f"/v2/{repository}/blobs/{digest}", scope=scope)
+        blob = self._send("GET", f"{_path(repository)}/blobs/{digest}", scope=scope)
         self._check(blob, f"{repository}@{digest}", "read")
+        self._must_hash(blob, digest, repository)
         return blob.text
+
+    @staticmethod
+    def _layer(artifact: dict[str, Any]) -> str:
+        """Digest of a release's text; empty for an artifact that is no release."""
+        layers = artifact.get("layers")
+        first = layers[0] if isinstance(layers, list) and layers else None
+        if not isinstance(first, dict) or first.get("mediaType") != RELEASE_TYPE:
+            return ""
+        digest = str(first.get("digest"))
+        return digest if _DIGEST.fullmatch(digest) else ""
+
+    def _must_hash(self, answer: httpx.Response, named: str, repository: str) -> None:
+        """Raise Refused when the bytes are others than the digest that names them says."""
+        if named != _sha256(answer.content):
+            raise Refused(
+                f"registry {self.host} answers other bytes than {named} names",
+                where=f"{self.host}/{repository}", state="untouched",
+                todo="publish the release again; if it stays so, somebody changed what lies there",
+            )  # fmt: skip
 
     def _push_blob(self, repository: str, content: bytes) -> dict[str, object]:
         digest = _sha256(content)
         scope = f"repository:{repository}:pull,push"
-        here = self._send("HEAD", f"/v2/{repository}/blobs/{digest}", scope=scope)
+        here = self._send("HEAD", f"{_path(repository)}/blobs/{digest}", scope=scope)
         if here.status_code != httpx.codes.OK:
-            start = self._send("POST", f"/v2/{repository}/blobs/uploads/", scope=scope)
+            start = self._send("POST", f"{_path(repository)}/blobs/uploads/", scope=scope)
             self._check(start, repository, "push to")
             url = httpx.URL(start.headers["Location"]).copy_merge_params({"digest": digest})
             done = self._send("PUT", str(url), scope=scope, content=content)
@@ -154,7 +182,11 @@ class Registry:
     ) -> httpx.Response:  # fmt: skip
         scope = f"repository:{repository}:{'pull,push' if push else 'pull'}"
         headers = {"Content-Type": kind} if kind else {"Accept": ACCEPT}
-        path = f"/v2/{repository}/manifests/{reference}"
+        if not (_TAG.fullmatch(reference) or _DIGEST.fullmatch(reference)):
+            raise WrongUse(
+                f"{reference!r} is neither a tag nor a digest", where=repository, state="untouched"
+            )
+        path = f"{_path(repository)}/manifests/{reference}"
         return self._send(method, path, scope=scope, content=content, headers=headers)
 
     def _send(
@@ -162,22 +194,34 @@ class Registry:
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:  # fmt: skip
         sent = dict(headers or {})
+        if not self._is_own(path):
+            # The registry chooses this address (an upload's, the next page's): no token goes there.
+            return self._sent(method, path, content, sent)
         if scope in self._tokens:
             sent["Authorization"] = self._tokens[scope]
+        answer = self._sent(method, path, content, sent)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:  # no token yet, or it ran out
+            self._tokens[scope] = self._authorize(answer, scope)
+            sent["Authorization"] = self._tokens[scope]
+            answer = self._sent(method, path, content, sent)
+        return answer
+
+    def _is_own(self, path: str) -> bool:
+        url, base = self._client.base_url.join(path), self._client.base_url
+        return (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
+
+    def _sent(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> httpx.Response:
         try:
-            answer = self._client.request(method, path, content=content, headers=sent)
-            if answer.status_code == httpx.codes.UNAUTHORIZED:  # no token yet, or it ran out
-                self._tokens[scope] = self._authorize(answer, scope)
-                sent["Authorization"] = self._tokens[scope]
-                answer = self._client.request(method, path, content=content, headers=sent)
-        except httpx.RequestError as error:
+            return self._client.request(method, path, content=content, headers=headers)
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             said = str(error) if "CERTIFICATE" in str(error) else type(error).__name__
             raise Unreachable(
                 f"registry {self.host} does not answer: {said}",
                 state="untouched",
                 todo="is it running, and its name right in push_registry?",
             ) from None
-        return answer
 
     def _no_registry(self, said: str) -> Unreachable:
         return Unreachable(
@@ -203,6 +247,11 @@ class Registry:
         fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
         if "realm" not in fields:
             return ""
+        if basic and not self._may_have_password(fields["realm"]):
+            raise Refused(
+                f"registry {self.host} asks for its password at {fields['realm']}, in clear",
+                state="untouched", todo="a token service is reached over https: ask who runs it",
+            )  # fmt: skip
         params = {"scope": scope} if scope else {}
         if "service" in fields:
             params["service"] = fields["service"]
@@ -213,6 +262,10 @@ class Registry:
             return ""
         token = self._json(answer, "a token")
         return f"Bearer {token.get('token') or token.get('access_token')}"
+
+    def _may_have_password(self, realm: str) -> bool:
+        """A token service may have another name than its registry, but nobody may listen."""
+        return realm.startswith("https://") or self._client.base_url.scheme == "http"
 
     def _busy(self, answer: httpx.Response, asked: str) -> Unreachable:
         return Unreachable(
@@ -237,6 +290,21 @@ class Registry:
             f"{answer.text[:200]}",
             state="untouched",
         )
+
+
+def _named(answer: httpx.Response) -> str:
+    """The digest that a registry names for what it sends; a few name none."""
+    return str(answer.headers.get("Docker-Content-Digest", ""))
+
+
+def _path(repository: str) -> str:
+    """The address of a repository; raises WrongUse for a text that would lead elsewhere."""
+    if not _REPOSITORY.fullmatch(repository):
+        raise WrongUse(
+            f"no registry has a repository {repository!r}", state="untouched",
+            todo="lower-case words, apart by / . _ or -; does a service's name have capitals?",
+        )  # fmt: skip
+    return f"/v2/{repository}"
 
 
 def _sha256(content: bytes) -> str:

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from deployments.adopted import Adoption, pins
 from deployments.adoption import stack_of_adopted
 from deployments.errors import Refused
-from deployments.manifest import Manifest, check_build_env, parse_manifest
+from deployments.manifest import (
+    Manifest,
+    check_build_env,
+    check_published,
+    check_record,
+    parse_manifest,
+)
 from deployments.stack import Stack
 from deployments.target import Target, former_configuration, former_images
 from deployments.variables import Configuration
@@ -27,6 +33,7 @@ class Targets:
     def published(self, manifest: Manifest, *, update_infrastructure: bool = False) -> Target:
         """The wanted state for a manifest, with the environment's own configuration."""
         environment = self.assembly.located.environment
+        check_published(manifest, environment, self.assembly.stack.built())
         check_build_env(manifest, environment.build, environment.name)
         return self._target(
             manifest, self.assembly.stack, self.configuration, update_infrastructure
@@ -45,6 +52,7 @@ class Targets:
                 f"the host keeps no record of release {release}", where=self.host.environment.ssh,
                 state="unchanged", todo="deploy a published release instead",
             )  # fmt: skip
+        check_record(parse_manifest(found[names[0]], names[0]), release, self.host.environment.ssh)
         return self.recorded(*(found[name] for name in names), pin=pin)
 
     def recorded(self, manifest: str, compose: str, env: str, *, pin: bool) -> Target:

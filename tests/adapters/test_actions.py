@@ -335,18 +335,19 @@ def test_cache_and_provenance_where_the_builder_can(
 
 
 def test_a_size_is_that_of_the_platforms_layers() -> None:
+    top, img = (f"sha256:{each * 64}" for each in "ab")
     image = {"config": {"size": 1_000}, "layers": [{"size": 5_000_000}, {"size": 300_000}]}
     index = {
         "manifests": [
             {"digest": "sha256:att", "platform": {"os": "unknown"}},
-            {"digest": "sha256:img", "platform": {"os": "linux"}},
+            {"digest": img, "platform": {"os": "linux"}},
         ]
     }
 
     def answer(request: httpx.Request) -> httpx.Response:
-        found = index if request.url.path.endswith("sha256:top") else image
+        found = index if request.url.path.endswith(top) else image
         return httpx.Response(200, json=found)
 
     registry = Registry("localhost:5000", transport=httpx.MockTransport(answer))
-    assert size_of(registry, "r", "sha256:top") == size_of(registry, "r", "sha256:img") == 5_301_000
+    assert size_of(registry, "r", top) == size_of(registry, "r", img) == 5_301_000
     assert (readable(5_301_000), readable(4_200)) == ("5 MB", "4 kB")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from deployments.compose_file import parse_stack
-from deployments.errors import WrongUse
+from deployments.errors import Refused, WrongUse
 from deployments.manifest import Manifest
 from infra import publishing
 from infra.manifests import find_manifest
@@ -236,6 +236,54 @@ def test_no_manifest_at_all_says_how_to_make_one(located):
 def test_a_manifest_file_that_is_not_there(located):
     with pytest.raises(WrongUse, match=r"no manifest file gone\.json"):
         find_manifest(located(), Store(), "gone.json")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "../../../attacker/x/blobs/sha256:" + "0" * 64, "prod-eu-sha-0123456789ab",
+        "staging-sha-0123456789ab", "prod-sha-0123456789ab@x", "prod-sha-0123456789ab/..",
+        "prod-newest", "latest", "prod-sha-0123456789ab\n",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_none_of_the_environments_is_never_asked_for(located, wanted):
+    store, manifest = Store(), _manifest("prod-sha-0123456789ab")
+    store.push_release("x", manifest.to_json(), [manifest.name, "staging-sha-0123456789aa", wanted])
+    store.pull_release = None  # a call would fail the test
+    with pytest.raises(WrongUse, match="is published for prod") as caught:
+        find_manifest(located(), store, wanted)
+    assert caught.value.todo == "choose one of: prod-sha-0123456789ab"
+
+
+def test_a_tag_that_was_moved_to_another_release_is_refused(located):
+    store = Store()
+    store.push_release("x", _manifest("prod-sha-ffffffffffff").to_json(), ["prod-sha-0123456789ab"])
+    with pytest.raises(
+        Refused, match="gives the manifest of prod-sha-ffffffffffff for prod-sha-0123456789ab"
+    ):
+        find_manifest(located(), store, "prod-sha-0123456789ab")
+
+
+def test_a_published_manifest_with_an_adopted_block_is_no_manifest(located):
+    adopted = {
+        "directory": "/srv/x", "files": [], "env_files": [], "services": {}, "ours": True,
+        "deploy": {"v": 1},
+    }  # fmt: skip
+    store = Store()
+    text = json.dumps(
+        {**json.loads(_manifest("prod-sha-0123456789ab").to_json()), "adopted": adopted}
+    )
+    store.push_release("x", text, ["prod-newest"])
+    with pytest.raises(WrongUse, match="and no other, has the key `adopted`"):
+        find_manifest(located(), store, "newest")
+
+
+def test_a_service_whose_name_is_no_repository_is_refused_by_our_sentence(located, source, built):
+    services = {"Web": {"image": "${WEB_IMAGE}"}}
+    stack = parse_stack("", {"services": services, "x-deploy": {"v": 1}}, "compose.yml")
+    publisher = _publisher(located, stack, Store())
+    with pytest.raises(WrongUse, match="service Web has no repository: 'acme/homeguru-Web'"):
+        publisher.dockerignores()
 
 
 @pytest.fixture

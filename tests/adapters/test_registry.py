@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from deployments.errors import HomeguruError, Refused, Unreachable
+from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
 from infra.registry import MANIFEST_TYPE, RELEASE_TYPE, Registry
 
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -306,7 +306,7 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(server):
         return access(request)
 
     access = TokenAccess()
-    body = json.dumps({"layers": [{"digest": _digest(b"{}")}]}).encode()
+    body = json.dumps({"layers": [{"digest": _digest(b"{}"), "mediaType": RELEASE_TYPE}]}).encode()
     server.manifests["a"] = (body, MANIFEST_TYPE)
     registry = _registry(server, "registry.example.org")
     server.refuse = access
@@ -379,3 +379,148 @@ def registry_of():
         return Registry("r.test", ("octocat", "x"), httpx.MockTransport(answer))
 
     return make
+
+
+# -- what a registry says is checked ------------------------------------------------
+
+
+def _foreign(server, **changes):
+    """A release whose layer says something else than it should."""
+    layer = {"digest": _digest(b"{}"), "mediaType": RELEASE_TYPE, **changes}
+    server.manifests["a"] = (json.dumps({"layers": [layer]}).encode(), MANIFEST_TYPE)
+    server.blobs[_digest(b"{}")] = b"{}"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"digest": "../../../attacker/x/blobs/sha256:" + "0" * 64}, {"digest": "sha256:0"},
+        {"digest": 5}, {"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip"},
+    ],
+)  # fmt: skip
+def test_a_layer_that_is_no_release_is_not_fetched(server, changes):
+    _foreign(server, **changes)
+    with pytest.raises(Unreachable, match="something else than a release for acme/release:a"):
+        _registry(server).pull_release("acme/release", "a")
+    assert not [r for r in server.requests if "/blobs/" in r.url.path]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["../../../attacker/x/blobs/sha256:" + "0" * 64, "a/b", "a?b", "a#b", "", "-a", "a b", "a\n",
+     "sha256:0", "%2e%2e", "x" * 129],
+)  # fmt: skip
+@pytest.mark.parametrize("ask", ["digest", "pull_release"])
+def test_a_reference_stays_in_its_repository(server, ask, reference):
+    with pytest.raises(WrongUse, match="is neither a tag nor a digest"):
+        getattr(_registry(server), ask)("acme/release", reference)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "repository", ["../x", "a/../b", "/a", "a//b", "A", "a?x", "", "a/", "a b"]
+)
+def test_a_repository_stays_in_its_registry(server, repository):
+    registry = _registry(server)
+    asks = [
+        lambda: registry.tags(repository), lambda: registry.digest(repository, "a"),
+        lambda: registry.push_release(repository, "{}", ["a"]),
+    ]  # fmt: skip
+    for ask in asks:
+        with pytest.raises(WrongUse, match="no registry has a repository"):
+            ask()
+    assert server.requests == []
+
+
+def test_bytes_that_are_others_than_their_digest_says_are_refused(server):
+    registry = _registry(server)
+    registry.push_release("acme/release", '{"v":1}', ["a"])
+    blob = _digest(b'{"v":1}')
+    server.blobs[blob] = b'{"v":2}'
+    with pytest.raises(Refused, match=f"answers other bytes than {blob} names"):
+        registry.pull_release("acme/release", "a")
+
+
+@pytest.mark.parametrize("reference", ["a", "digest"])
+def test_an_artifact_that_is_another_than_its_digest_says_is_refused(server, reference):
+    named = _registry(server).push_release("acme/release", "{}", ["a"])
+    wanted = named if reference == "digest" else "a"
+
+    def answer(request):
+        found = server(request)
+        if "/manifests/" not in request.url.path:
+            return found
+        headers = {"Content-Type": MANIFEST_TYPE, "Docker-Content-Digest": named}
+        return httpx.Response(200, headers=headers, content=found.content + b" ")
+
+    registry = Registry("localhost:5000", None, httpx.MockTransport(answer))
+    with pytest.raises(Refused, match=f"answers other bytes than {named} names"):
+        registry.pull_release("acme/release", wanted)
+
+
+def test_no_tag_is_given_to_bytes_of_another_digest(server):
+    server.manifests[_digest(BODY)] = (BODY + b" ", INDEX)
+    with pytest.raises(Refused, match="answers other bytes"):
+        _registry(server).tag("acme/api", _digest(BODY), ["latest"])
+    assert server.put() == []
+
+
+def test_a_digest_of_another_form_is_none(registry_of):
+    registry = registry_of(
+        lambda _: httpx.Response(200, headers={"Docker-Content-Digest": "sha256:0 --privileged"})
+    )
+    with pytest.raises(Unreachable, match="without a digest of a/b:1"):
+        registry.digest("a/b", "1")
+
+
+def test_a_token_does_not_go_to_where_the_next_page_lies(server):
+    seen = []
+
+    def answer(request):
+        if request.url.host == "evil.example":
+            seen.append(request.headers.get("Authorization"))
+            return httpx.Response(200, json={"tags": []})
+        if refused := access(request):
+            return refused
+        more = {"Link": '<https://evil.example/v2/a/b/tags/list>; rel="next"'}
+        return httpx.Response(200, json={"tags": ["1"]}, headers=more)
+
+    access = TokenAccess(login="robot:t0ken")
+    registry = Registry("r.test", ("robot", "t0ken"), httpx.MockTransport(answer))
+    assert registry.tags("a/b") == ["1"]
+    assert seen == [None]
+
+
+def test_a_token_does_not_go_to_where_an_upload_is_sent(server):
+    seen = []
+
+    def answer(request):
+        if request.url.host == "evil.example":
+            seen.append(request.headers.get("Authorization"))
+            return httpx.Response(201)
+        if refused := access(request):
+            return refused
+        if request.method == "POST":
+            return httpx.Response(202, headers={"Location": "https://evil.example/u"})
+        return server(request)
+
+    access = TokenAccess(login="robot:t0ken")
+    registry = Registry("r.test", ("robot", "t0ken"), httpx.MockTransport(answer))
+    registry.push_release("a/b", "{}", ["a"])
+    assert seen
+    assert set(seen) == {None}
+
+
+def test_a_password_is_not_sent_in_clear_to_a_token_service():
+    asked = []
+
+    def answer(request):
+        asked.append(str(request.url))
+        return httpx.Response(
+            401, headers={"WWW-Authenticate": 'Bearer realm="http://auth.test/t"'}
+        )
+
+    registry = Registry("r.test", ("robot", "t0ken"), httpx.MockTransport(answer))
+    with pytest.raises(Refused, match=r"asks for its password at http://auth\.test/t, in clear"):
+        registry.tags("a/b")
+    assert asked == ["https://r.test/v2/a/b/tags/list"]

@@ -113,3 +113,23 @@ def test_a_short_digest(digest_text, expected):
 def test_the_digest_of_a_reference():
     assert digest_of("host:5000/a/b@sha256:1") == "sha256:1"
     assert digest_of("a:latest") == ""
+
+
+def test_another_registry_or_repository_is_shown_beside_the_digests(
+    world, digest, make_environment
+):
+    moved = replace(world, environment=make_environment(pull_registry="mirror.example.org"))
+    seen = world.settled()
+    before, after = short(digest("api-1")), short(digest("api-2"))
+    found = _reasons(moved, moved.target(api="api-2"), seen)
+    assert found["api"] == (
+        f"image ghcr.io/acme/homeguru-api@{before} -> mirror.example.org/acme/homeguru-api@{after}"
+    )
+
+
+def test_the_same_image_from_another_place_is_shown(world, make_environment):
+    moved = replace(world, environment=make_environment(repository="other/{service}"))
+    found = _reasons(moved, moved.target(), world.settled(), world.candidate({"api": "other"}))
+    assert found["api"].startswith(
+        "the same image from ghcr.io/other/api, before from ghcr.io/acme/homeguru-api; "
+    )

@@ -35,6 +35,11 @@ def test_the_smallest_file_has_defaults(make_environment):
         ({"directory": "/srv/x\n"}, "`directory`: string should match pattern"),
         ({"push_registry": "https://ghcr.io"}, "`push_registry`: string should match pattern"),
         ({"repository": "acme/homeguru"}, "`repository`: string should match pattern"),
+        ({"repository": "../../other/{service}"}, "`repository`: no repository comes of"),
+        ({"repository": "acme//{service}"}, "`repository`: no repository comes of"),
+        ({"repository": "/{service}"}, "`repository`: no repository comes of"),
+        ({"images": {"postgres": "postgres@sha256:0"}}, "`images.postgres`: string should match"),
+        ({"images": {"postgres": "x y"}}, "`images.postgres`: string should match pattern"),
         ({"urls": {"api": "example.org"}}, "`urls.api`: string should match pattern"),
         (
             {"urls": {"api": "http://h:80o3"}},

@@ -7,7 +7,15 @@ import json
 import pytest
 
 from deployments.errors import Refused, WrongUse
-from deployments.manifest import Manifest, check_build_env, nearest, parse_manifest
+from deployments.manifest import (
+    Manifest,
+    check_build_env,
+    check_published,
+    check_record,
+    nearest,
+    of_environment,
+    parse_manifest,
+)
 
 
 def test_a_manifest_is_read_back(world):
@@ -88,3 +96,85 @@ def test_a_release_built_for_another_address_is_refused(world, release, environm
 
 def test_nothing_is_a_manifest_too():
     assert Manifest.nothing().services == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"repository": "../../attacker/x"}, {"repository": "a:tag"}, {"repository": "a@sha256:0"},
+        {"repository": "A"}, {"repository": ""}, {"repository": "a/" * 130 + "a"},
+        {"digest": "sha256:0"}, {"inputs": "x; rm"},
+    ],
+)  # fmt: skip
+def test_a_manifests_images_have_a_grammar(world, change):
+    data = json.loads(world.manifest().to_json())
+    data["services"]["api"] |= change
+    [key] = change
+    with pytest.raises(WrongUse, match=f"not a release manifest: services.api.{key}: "):
+        parse_manifest(json.dumps(data), "x")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "adopted"}, "has the key `adopted`"),
+        ({"commit": "\x1b[2J"}, "commit: String should match pattern"),
+        ({"services": {"a/../b": {"repository": "a", "digest": "sha256:" + "0" * 64,
+                                  "built": True}}}, "services.a/../b"),
+    ],
+)  # fmt: skip
+def test_a_manifests_names_have_a_grammar(world, change, said):
+    data = {**json.loads(world.manifest().to_json()), **change}
+    with pytest.raises(WrongUse) as caught:
+        parse_manifest(json.dumps(data), "x")
+    assert said in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "mine"),
+    [
+        ("prod-sha-0123456789ab", "prod", True), ("prod-src-0123456789ab", "prod", True),
+        ("prod-eu-sha-0123456789ab", "prod", False), ("production-sha-0123456789ab", "prod", False),
+        ("prod-sha-0123456789ab\n", "prod", False), ("prod-newest", "prod", False),
+        ("adopted", "prod", False),
+    ],
+)  # fmt: skip
+def test_whose_release_it_is_by_its_name(name, environment, mine):
+    assert of_environment(name, environment) is mine
+
+
+def _with(manifest, service, **changes):
+    image = manifest.services[service].model_copy(update=changes)
+    return manifest.model_copy(update={"services": {**manifest.services, service: image}})
+
+
+def test_the_environments_own_release_passes(world):
+    check_published(world.manifest(), world.environment, world.stack.built())
+    # Where these lie the environment says itself, and not the manifest.
+    elsewhere = _with(world.manifest(), "postgres", repository="mirror/postgres")
+    check_published(elsewhere, world.environment, world.stack.built())
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_images_of_another_repository_are_refused(world, built):
+    foreign = _with(world.manifest(), "api", repository="attacker/x", built=built)
+    with pytest.raises(Refused) as caught:
+        check_published(foreign, world.environment, world.stack.built())
+    assert "takes images from another place than environment prod publishes to: " in str(
+        caught.value
+    )
+    assert "api from attacker/x, not acme/homeguru-api" in caught.value.what
+    assert caught.value.state == "untouched"
+
+
+def test_another_environments_release_is_refused(world):
+    other = world.manifest().model_copy(update={"name": "production-sha-0123456789ab"})
+    with pytest.raises(Refused, match="production-sha-0123456789ab is none of environment prod"):
+        check_published(other, world.environment, world.stack.built())
+
+
+def test_a_record_is_of_the_release_that_its_folder_names(world):
+    manifest = world.manifest()
+    check_record(manifest, f"3-{manifest.name}", "host")
+    with pytest.raises(Refused, match="holds the manifest of prod-sha-"):
+        check_record(manifest, "3-prod-sha-ffffffffffff", "host")
