@@ -22,7 +22,11 @@ class Request:
 
     service: str
     url: str
-    status: int
+    status: int | None = None
+    """The status that is wanted; None: any below 400, as the edge and Docker's checks take it."""
+
+    def accepts(self, status: int) -> bool:
+        return status < 400 if self.status is None else status == self.status
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ class Outside(_Strict):
 
     url: str
     path: str = "/"
-    status: int = 200
+    status: int | None = None
+    """The only status that passes; without it every one below 400 does, a redirect too."""
 
 
 class Probe(_Strict):

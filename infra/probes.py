@@ -56,7 +56,9 @@ def outside(target: Target, transport: httpx.BaseTransport | None = None) -> lis
             try:
                 status = client.get(request.url).status_code
                 took = f"{(time.monotonic() - begin) * 1000:.0f} ms"
-                ok, detail = status == request.status, f"{status} {request.url} in {took}"
+                ok, detail = request.accepts(status), f"{status} {request.url} in {took}"
+                if not ok and request.status is not None:
+                    detail += f", {request.status} is wanted"
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 ok, detail = False, f"{type(error).__name__} {request.url}"
             findings.append(Finding(request.service, "outside", ok, detail))

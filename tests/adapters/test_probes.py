@@ -12,13 +12,17 @@ from deployments.variables import Configuration
 from infra.probes import outside
 
 
-@pytest.fixture
-def target(located):
+def _target(located, more):
     services = {"api": {"image": "${API_IMAGE}"}}
-    deploy = {"v": 1, "probes": {"api": {"outside": {"url": "api", "path": "/health"}}}}
+    deploy = {"v": 1, "probes": {"api": {"outside": {"url": "api", "path": "/health", **more}}}}
     stack = parse_stack("", {"services": services, "x-deploy": deploy}, "compose.yml")
     environment = located(urls={"api": "https://api.example.org"}).environment
     return Target(environment, Manifest.nothing(), stack, Configuration({}, {}))
+
+
+@pytest.fixture
+def target(located):
+    return _target(located, {})
 
 
 def _ask(target, answer):
@@ -34,12 +38,23 @@ def test_the_expected_status(target):
     assert finding.detail.endswith(" ms")
 
 
-@pytest.mark.parametrize("status", [204, 301, 404, 502])
-def test_another_status_is_a_failure(target, status):
-    headers = {"Location": "https://api.example.org/other"}
-    finding = _ask(target, lambda request: httpx.Response(status, headers=headers))
-    assert not finding.ok
+HEADERS = {"Location": "https://api.example.org/other"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "ok"),
+    [
+        (None, 204, True), (None, 307, True), (None, 400, False), (None, 404, False),
+        (None, 502, False), (200, 200, True), (200, 204, False), (200, 307, False),
+        (401, 401, True), (401, 200, False),
+    ],
+)  # fmt: skip
+def test_any_answer_below_400_counts_unless_one_status_is_wanted(located, wanted, status, ok):
+    target = _target(located, {"status": wanted} if wanted else {})
+    finding = _ask(target, lambda request: httpx.Response(status, headers=HEADERS))
+    assert finding.ok is ok
     assert finding.detail.startswith(f"{status} https://api.example.org/health")
+    assert finding.detail.endswith(f", {wanted} is wanted") is (not ok and wanted is not None)
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ReadTimeout])
