@@ -177,7 +177,11 @@ def test_the_container_that_is_kept_is_written_and_read_back(shell, stack, name)
     ("answer", "code", "problem"),
     [
         ("running 0 healthy", 0, ""),
-        ("running 0 unhealthy", 1, "is unhealthy"),
+        (
+            "running 0 unhealthy",
+            1,
+            "did not become healthy within 1 s; its health check says: 1 no such table",
+        ),
         ("exited 0 none", 1, "exited with code 137"),
         ("restarting 2 none", 1, "crashes at start: exit code 137, restarted 2 times"),
         ("running 1 healthy", 1, "crashes at start: exit code 137, restarted 1 times"),
@@ -185,10 +189,21 @@ def test_the_container_that_is_kept_is_written_and_read_back(shell, stack, name)
     ],
 )
 def test_waiting_for_a_container(shell, answer, code, problem):
-    shell.program("docker", f'[[ "$3" == *ExitCode* ]] && echo 137 || echo {answer}')
+    said = "1 refused\n\n1 no such table\n\n"
+    program = f'case "$3" in *Log*) printf %b {said!r} ;; *ExitCode*) echo 137 ;; *) echo {answer} ;; esac'
+    shell.program("docker", program)
     calls = 'code=0; wait_healthy c1 1 || code=$?; printf "%s %s" "$code" "$problem"'
     text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
     assert shell.run(text).stdout == f"{code} {problem}"
+
+
+def test_unhealthy_is_no_end_before_the_time_is_over(shell):
+    """A check may begin sooner than a slow program can answer."""
+    program = "if [ -e later ]; then echo running 0 healthy; else echo running 0 unhealthy; fi"
+    shell.program("docker", program)
+    calls = "(sleep 1; touch later) & wait_healthy c1 20 && echo well"
+    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    assert shell.run(text).stdout == "well\n"
 
 
 def test_a_container_that_is_gone(shell):
