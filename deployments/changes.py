@@ -34,7 +34,22 @@ def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Cha
             wanted = digest_of(images[service.name])
             new = not any(c.runs(wanted) for c in running)
             found.append(Change(service, images[service.name], reason, new, not running))
-    return found
+    return _with_those_waited_for(target, images, found)
+
+
+def _with_those_waited_for(
+    target: Target, images: dict[str, str], found: list[Change]
+) -> list[Change]:
+    """The changes, and what must run once more before them, as Compose runs it at each start."""
+    changed = {c.service.name for c in found}
+    again = [
+        Change(s, images[s.name], f"{' and '.join(waiting)} waits for its end", False, False)
+        for s in target.stack.ordered
+        if s.runs_once and s.name not in changed
+        and (waiting := [n for n in target.stack.waits_for(s.name) if n in changed])
+    ]  # fmt: skip
+    place = {s.name: n for n, s in enumerate(target.stack.ordered)}
+    return sorted([*found, *again], key=lambda c: place[c.service.name])
 
 
 def _reason(
@@ -48,7 +63,9 @@ def _reason(
     container = running[0]
     if not container.runs(digest_of(image)):
         return f"image {_from_to(container, image)}"
-    if not container.serving:
+    if service.runs_once and not container.completed:
+        return f"its container {_end(container)}"
+    if not service.runs_once and not container.serving:
         return f"its container is {_state(container)}"
     if container.config_hash == candidate.hashes.get(service.name):
         return ""
@@ -114,6 +131,12 @@ def digest_of(reference: str) -> str:
 def short(digest: str) -> str:
     """Twelve hex digits, enough for a person."""
     return digest.removeprefix("sha256:")[:12] or "none"
+
+
+def _end(container: Container) -> str:
+    if container.state == "exited":
+        return f"ended with exit code {container.exit_code}"
+    return f"is {container.state} and has not ended"
 
 
 def _state(container: Container) -> str:

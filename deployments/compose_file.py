@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -31,10 +32,11 @@ def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
         raise WrongUse(said, where=where, todo="see docker/docker-compose.prod.yml") from None
     raw = {name: _with_variables(body) for name, body in config.get("services", {}).items()}
     services = {
-        name: _service(name, body, where, optional=name in deploy.optional)
+        name: _service(name, body, where, deploy, _waited_for(raw))
         for name, body in sorted(raw.items())
     }
     _check_names(deploy, services, where)
+    services = _with_images(services, deploy, where)
     return Stack(
         text=text,
         services=services,
@@ -47,7 +49,10 @@ def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
     )
 
 
-def _service(name: str, body: dict[str, Any], where: str, *, optional: bool) -> Service:
+def _service(
+    name: str, body: dict[str, Any], where: str, deploy: Deploy, waited_for: frozenset[str]
+) -> Service:
+    optional = name in deploy.optional
     # Where it is left out, Compose still reads the file: its image may have a default.
     default = "(?::-[^{}]*)?" if optional else ""
     image = re.fullmatch(rf"\$\{{([A-Z][A-Z0-9_]*){default}\}}", body.get("image", ""))
@@ -64,18 +69,68 @@ def _service(name: str, body: dict[str, Any], where: str, *, optional: bool) -> 
             where=where,
             todo="remove it; other services reach this one by its service name",
         )
-    deploy = body.get("deploy") or {}
-    order = (deploy.get("update_config") or {}).get("order", "stop-first")
-    reserved = (deploy.get("resources") or {}).get("reservations") or {}
+    settings = body.get("deploy") or {}
+    order = (settings.get("update_config") or {}).get("order", "stop-first")
+    reserved = (settings.get("resources") or {}).get("reservations") or {}
     return Service(
         name=name,
         image_variable=image.group(1),
         start_first=order == "start-first",
         reservation_mb=_mebibytes(str(reserved.get("memory", "0"))),
         overrides_command=bool(body.get("command") or body.get("entrypoint")),
-        one_off=bool(body.get("profiles")) and not optional,
+        one_off=deploy.migrate is not None and name == deploy.migrate.service,
         stop_grace=_seconds(str(body.get("stop_grace_period", "10s"))),
+        image_of=name,
+        profiles=tuple(body.get("profiles") or ()),
+        after=tuple(body.get("depends_on") or ()),
+        runs_once=name in waited_for,
+        alone=_alone(body),
     )
+
+
+def _waited_for(raw: dict[str, dict[str, Any]]) -> frozenset[str]:
+    """Services whose end others wait for."""
+    return frozenset(
+        name
+        for body in raw.values()
+        if isinstance(body.get("depends_on"), dict)
+        for name, how in body["depends_on"].items()
+        if (how or {}).get("condition") == "service_completed_successfully"
+    )
+
+
+def _alone(body: dict[str, Any]) -> str:
+    """Why two containers of a service cannot run at a time; empty where they can."""
+    if ports := _published(body):
+        return f"it publishes {ports[0]} itself, which two containers cannot share"
+    if body.get("network_mode") == "host":
+        return "it uses the host's network, where two containers would want the same ports"
+    return ""
+
+
+def _with_images(services: dict[str, Service], deploy: Deploy, where: str) -> dict[str, Service]:
+    """The services, each with the one whose image it runs: those of one variable share one image.
+
+    It is the image of the first of them in `x-deploy.order`, or else by name.
+    """
+    rank = {name: i for i, name in enumerate(deploy.order)}
+    first: dict[str, Service] = {}
+    long_running = [s for s in services.values() if not s.one_off]
+    for service in sorted(long_running, key=lambda s: (rank.get(s.name, len(rank)), s.name)):
+        owner = first.setdefault(service.image_variable, service)
+        sources = [deploy.infrastructure.get(s.name) for s in (owner, service)]
+        if sources[0] != sources[1]:
+            raise WrongUse(
+                f"services {owner.name} and {service.name} have one image, "
+                f"${{{service.image_variable}}}, and x-deploy.infrastructure says something else of each",
+                where=where, state="untouched", todo="give each a variable of its own",
+            )  # fmt: skip
+    return {
+        name: replace(
+            s, image_of=first[s.image_variable].name if s.image_variable in first else name
+        )
+        for name, s in services.items()
+    }
 
 
 def _with_variables(body: dict[str, Any]) -> dict[str, Any]:
@@ -87,45 +142,6 @@ def _with_variables(body: dict[str, Any]) -> dict[str, Any]:
     # A bare name is given on, where there is a value.
     filled = {n: f"${{{n}-}}" if value is None else value for n, value in given.items()}
     return {**body, "environment": filled}
-
-
-def check(stack: Stack, config: dict[str, Any], where: str) -> None:
-    """Raise WrongUse for what a release of this file would lose; releases that were, are as they are."""
-    for name in sorted(stack.services.keys() - stack.deploy.infrastructure.keys()):
-        _check_replaced(stack.services[name], config["services"][name], where)
-    _check_carried(config, where)
-
-
-def _check_replaced(service: Service, body: dict[str, Any], where: str) -> None:
-    """What a container loses that is replaced by another one beside it."""
-    copies = {str((body.get("deploy") or {}).get("replicas", 1)), str(body.get("scale", 1))}
-    if copies != {"1"}:
-        raise WrongUse(
-            f"service {service.name}: `replicas` and `scale` are not followed, one container serves",
-            where=where, state="untouched", todo="remove them, or give each copy a name of its own",
-        )  # fmt: skip
-    volumes = [v for v in body.get("volumes") or [] if isinstance(v, dict)]
-    nameless = [v["target"] for v in volumes if v.get("type") == "volume" and not v.get("source")]
-    if nameless and not service.one_off:
-        raise WrongUse(
-            f"service {service.name}: its volume at {nameless[0]} has no name, "
-            "so each release would begin with an empty one",
-            where=where, state="untouched",
-            todo=f"give it one: data:{nameless[0]}, and `data` under volumes; or tmpfs, if it may go",
-        )  # fmt: skip
-
-
-def _check_carried(config: dict[str, Any], where: str) -> None:
-    """What would not reach the server, or would change there without anybody noticing."""
-    for kind in ("secrets", "configs"):
-        for name, body in (config.get(kind) or {}).items():
-            if not (body or {}).get("external"):
-                raise WrongUse(
-                    f"{kind}.{name}: only the Compose file and its variables reach the server, and "
-                    "Compose replaces no container when its content changes",
-                    where=where, state="untouched",
-                    todo="give it to the service under `environment`, and name it in [secrets]",
-                )  # fmt: skip
 
 
 def _check_names(deploy: Deploy, services: dict[str, Service], where: str) -> None:

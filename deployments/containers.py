@@ -24,6 +24,8 @@ class Container:
     digests: tuple[str, ...]
     compose_file: str = ""
     """The Compose file that it was made from, by its label."""
+    exit_code: int = 0
+    """Of the last time that it ended."""
 
     @property
     def digest(self) -> str:
@@ -39,6 +41,11 @@ class Container:
     @property
     def serving(self) -> bool:
         return self.state == "running" and self.health in ("", "healthy")
+
+    @property
+    def completed(self) -> bool:
+        """Whether it ended, and well."""
+        return self.state == "exited" and self.exit_code == 0
 
 
 def read_containers(containers: str, images: str) -> tuple[Container, ...]:
@@ -64,5 +71,6 @@ def _container(row: dict[str, object], digests: dict[str, tuple[str, ...]]) -> C
         started=str(row["started"]),
         config_hash=str(labels.get("com.docker.compose.config-hash", "")),
         digests=digests.get(str(row["image"]), ()),
+        exit_code=int(str(row.get("exit", 0))),
         compose_file=str(labels.get("com.docker.compose.project.config_files", "")),
     )

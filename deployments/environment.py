@@ -20,7 +20,16 @@ from deployments.fields import (
     Url,
     VariableName,
 )  # fmt: skip
-from deployments.policy import BackupPolicy, Need, Notices, OffHostCopy, Retention, Verify, Watch
+from deployments.policy import (
+    BackupPolicy,
+    Need,
+    Notices,
+    OffHostCopy,
+    Retention,
+    Services,
+    Verify,
+    Watch,
+)
 
 
 class Host(Strict):
@@ -99,6 +108,7 @@ class Environment(Strict):
     images: dict[str, Image] = Field(default_factory=dict)
     """Images that are not built here, by service, as the host pulls them."""
     urls: dict[str, Url] = Field(default_factory=dict)
+    services: Services = Services()
     verify: Verify = Verify()
     need: Need = Need()
     healthy_within: Annotated[int, Field(ge=1, le=3600)] = 180

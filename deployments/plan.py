@@ -95,16 +95,12 @@ class Plan:
 
 
 def notes_for(
-    changes: list[Change], stop_first: list[str], state: set[str], bounds: dict[str, str]
+    changes: list[Change], pauses: dict[str, str], state: set[str], bounds: dict[str, str]
 ) -> tuple[str, ...]:
-    """What a plan costs the people who use the service."""
+    """What a plan costs the people who use the service. pauses: who is not started first, and why."""
     again = [change.service.name for change in changes if not change.first]
     said = [f"{n} is recreated: it is away while it restarts" for n in again if n in state]
-    said += [
-        f"{n} is replaced stop-first, for lack of free memory: it pauses"
-        for n in again
-        if n in stop_first
-    ]
+    said += [f"{n} is replaced stop-first and pauses: {pauses[n]}" for n in again if n in pauses]
     for bound in dict.fromkeys(bounds[n] for n in again if n in bounds):
         cut = [n for n in again if bounds.get(n) == bound]
         said.append(f"connections to the old {' and '.join(cut)} still open after {bound} are cut")

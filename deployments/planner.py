@@ -56,7 +56,8 @@ class Planner:
             steps=tuple(steps),
             unchanged=tuple((n, digest_of(r)) for n, r in wanted.items() if n not in touched),
             notes=(
-                *notes_for(found, self._make.short_of_memory(), self._state(), self._bounds()),
+                *notes_for(found, self._make.pauses(), self._state(), self._bounds()),
+                *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
                 *self._in_clear(),
             ),
             asks=self._data.change.asks if steps else (),
@@ -178,6 +179,12 @@ class Planner:
         if recreated or self.seen.edge == self.target.edge_config(self.seen):
             return recreated
         return [self._make.reload(edge)]
+
+    def _left_out(self, steps: list[Step]) -> list[tuple[str, str]]:
+        """What an environment has no service for; a step that removes it says so itself."""
+        removed = {step.name.removeprefix("remove ") for step in steps}
+        left_out = self.target.stack.left_out.items()
+        return [(name, why) for name, why in sorted(left_out) if name not in removed]
 
     def _in_clear(self) -> list[str]:
         found = self.target.in_clear

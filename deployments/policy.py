@@ -9,11 +9,20 @@ from pydantic import AfterValidator, Field, StringConstraints
 from deployments.fields import HostKey, Strict, Url, VariableName, check_address
 
 
+class Services(Strict):
+    """Which of the Compose file's services an environment has."""
+
+    leave_out: tuple[str, ...] = ()
+    """Services that it does not have: neither built nor deployed, verified or watched."""
+    profiles: tuple[str, ...] = ()
+    """Profiles of the Compose file whose services it has, as `COMPOSE_PROFILES` names them."""
+
+
 class Verify(Strict):
     """What this environment asks less of than the Compose file's `x-deploy`."""
 
     leave_out: tuple[str, ...] = ()
-    """Services that are not verified at all."""
+    """Services that are not verified; they are deployed all the same."""
     skip: dict[str, tuple[Literal["outside", "connected", "exec"], ...]] = Field(
         default_factory=dict
     )

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from deployments.policy import Services
 from deployments.ports import numbers
 from deployments.references import interpolate
 from deployments.xdeploy import Deploy
+
+LEFT_OUT = "HOMEGURU_LEFT_OUT"
+"""Variable of the host's `.env` that names the services which a release was deployed without."""
+
+PLACEHOLDER = "left-out"
+"""Value of what only services that are left out need: Compose reads the whole file all the same."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,17 @@ class Service:
     """Memory that a copy is expected to use, from `resources.reservations`; 0 when not said."""
     overrides_command: bool
     one_off: bool
+    """Whether it is the one that migrates: it has a container only while it does."""
     stop_grace: int
+    image_of: str = ""
+    """The service whose image it runs: itself, or the first one with the same image variable."""
+    profiles: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    """Services that it `depends_on`."""
+    runs_once: bool = False
+    """Whether others wait for its end (`service_completed_successfully`)."""
+    alone: str = ""
+    """Why two containers of it cannot run at a time; empty where they can."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +58,34 @@ class Stack:
     """Variables that stand inside a URL and so must be URL-safe."""
     volumes: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Service to the named volumes that it mounts: name, may hold ${references}, and path inside."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Services of the file that are not here, and why, where an environment says so."""
+    placeholders: frozenset[str] = frozenset()
+    """Variables without a default that only services use which are left out."""
 
     @property
     def ordered(self) -> list[Service]:
-        """Long-running services in the order of replacement."""
+        """Services that have a container after a deploy, in the order of replacement.
+
+        `x-deploy.order` decides; what it does not name comes first, after what it depends on.
+        """
         rank = {name: i for i, name in enumerate(self.deploy.order)}
         running = [s for s in self.services.values() if not s.one_off]
-        return sorted(running, key=lambda s: (rank.get(s.name, -1), s.name))
+        return sorted(
+            running, key=lambda s: (rank.get(s.name, -1), self._depth(s.name, ()), s.name)
+        )
+
+    def _depth(self, service: str, seen: tuple[str, ...]) -> int:
+        """Length of the longest chain of what it depends on; Compose itself refuses circles."""
+        if service not in self.services or service in seen:
+            return 0
+        return max(
+            (1 + self._depth(n, (*seen, service)) for n in self.services[service].after), default=0
+        )
+
+    def waits_for(self, service: str) -> list[str]:
+        """Services that start only when this one has ended, in the order of replacement."""
+        return [s.name for s in self.ordered if service in s.after]
 
     @property
     def database_users(self) -> list[Service]:
@@ -81,34 +119,80 @@ class Stack:
         """The same without the optional services that no variable calls for."""
         return self.without({n for n, v in self.deploy.optional.items() if not variables.get(v)})
 
-    def without(self, left_out: set[str]) -> Stack:
-        """The same without some of its services."""
-        if not left_out:
-            return self
-        deploy, edge = self.deploy, self.deploy.edge
-        if edge and edge.service in left_out:
-            edge = None
-        if edge:
-            routes = {n: r for n, r in edge.routes.items() if n not in left_out}
-            edge = edge.model_copy(update={"routes": routes})
-        there = {
-            "infrastructure": {n: i for n, i in deploy.infrastructure.items() if n not in left_out},
-            "probes": {n: p for n, p in deploy.probes.items() if n not in left_out},
-            "edge": edge,
+    def chosen(self, services: Services) -> Stack:
+        """The same without what an environment leaves out or has no profile for."""
+        wanted = set(services.profiles)
+        why = {
+            s.name: f"[services] profiles names none of its own, {', '.join(s.profiles)}"
+            for s in self._profiled
+            if not wanted & set(s.profiles)
         }
-        still = {v for n, used in self.uses.items() if n not in left_out for v in used}
-        gone = {v for n in left_out for v in self.uses[n]} - still
-        if deploy.database and deploy.database.service in left_out:
-            there["database"] = None
+        why |= {
+            n: "[services] leave_out names it" for n in services.leave_out if n in self.services
+        }
+        return self.without(why.keys(), why)
+
+    def as_recorded(self, values: Mapping[str, str]) -> Stack:
+        """The same with the services that a release was deployed with, by its `.env`."""
+        why = dict.fromkeys(values.get(LEFT_OUT, "").split(), "the release has it not")
+        # Releases from before services under `profiles` were deployed do not name them.
+        why |= {
+            s.name: "the release has it not"
+            for s in self._profiled
+            if not values.get(s.image_variable)
+        }
+        there = {n: said for n, said in why.items() if n in self.services}
+        return self.without(there.keys(), there)
+
+    @property
+    def _profiled(self) -> list[Service]:
+        """Services under `profiles`; of the optional ones their variable decides."""
+        return [s for s in self.ordered if s.profiles and s.name not in self.deploy.optional]
+
+    def without(self, names: Collection[str], why: Mapping[str, str] | None = None) -> Stack:
+        """The same without some of its services. why: what an environment says of them."""
+        if not names:
+            return self
+        still = {v for n, used in self.uses.items() if n not in names for v in used}
+        gone = {v for n in names for v in self.uses[n]} - still
+        deploy = _deploy_without(self.deploy, names)
+        if self.deploy.database and not deploy.database:
             gone |= self.passwords - still
+        needed = {n for n in gone if self.references.get(n, "") is None}
         return replace(
             self,
-            deploy=deploy.model_copy(update=there),
+            deploy=deploy,
             references={n: d for n, d in self.references.items() if n not in gone},
-            services={n: s for n, s in self.services.items() if n not in left_out},
-            ports=tuple((n, port) for n, port in self.ports if n not in left_out),
+            services={n: s for n, s in self.services.items() if n not in names},
+            ports=tuple((n, port) for n, port in self.ports if n not in names),
+            left_out={**self.left_out, **(why or {})},
+            placeholders=self.placeholders | needed if why else self.placeholders,
         )
 
     def built(self) -> list[str]:
         """Services whose images are published from the application's source."""
-        return [s.name for s in self.ordered if s.name not in self.deploy.infrastructure]
+        own = [s.image_of for s in self.ordered if s.name not in self.deploy.infrastructure]
+        return list(dict.fromkeys(own))
+
+
+def _deploy_without(deploy: Deploy, names: Collection[str]) -> Deploy:
+    """`x-deploy` without what it says of some services; what needs one of them is gone too."""
+    edge, database, migrate = deploy.edge, deploy.database, deploy.migrate
+    if edge and edge.service in names:
+        edge = None
+    if edge:
+        routes = {n: r for n, r in edge.routes.items() if n not in names}
+        edge = edge.model_copy(update={"routes": routes})
+    if database and database.service in names:
+        database = migrate = None
+    if migrate and {migrate.service, migrate.image_of} & set(names):
+        migrate = None
+    if migrate:
+        at_start = tuple(n for n in migrate.at_start if n not in names)
+        migrate = migrate.model_copy(update={"at_start": at_start})
+    there = {
+        "infrastructure": {n: i for n, i in deploy.infrastructure.items() if n not in names},
+        "probes": {n: p for n, p in deploy.probes.items() if n not in names},
+        "edge": edge, "database": database, "migrate": migrate,
+    }  # fmt: skip
+    return deploy.model_copy(update=there)

@@ -50,6 +50,8 @@ class Steps:
 
     def up(self, change: Change) -> Step:
         """A service with state or ports of its own."""
+        if change.service.runs_once:
+            return self._complete(change)
         verb = "start" if change.first else "recreate"
         script = replacing.up(self.replacement(change))
         return Step(f"{verb} {change.service.name}", change.reason, script)
@@ -61,6 +63,8 @@ class Steps:
 
     def replace(self, change: Change) -> Step:
         """Another container for a service, behind the edge or not."""
+        if change.service.runs_once:
+            return self._complete(change)
         edge = self.target.stack.deploy.edge
         name = change.service.name
         what = self.replacement(change)
@@ -73,6 +77,11 @@ class Steps:
             return Step(f"start {name}", change.reason, script)
         how = "start first" if what.start_first else "stop first"
         return Step(f"replace {name}", f"{change.reason} ({how})", script)
+
+    def _complete(self, change: Change) -> Step:
+        """A container that runs to its end before those that wait for it start."""
+        script = replacing.complete(self.replacement(change))
+        return Step(f"complete {change.service.name}", f"{change.reason} (runs once)", script)
 
     def let_go(self, found: list[Change]) -> list[Step]:
         """Containers of the release before, once the window is over; earlier runs' ones too."""
@@ -108,10 +117,15 @@ class Steps:
         return found
 
     def remove_orphans(self) -> list[Step]:
-        """Containers of services that the Compose file no longer has."""
+        """Containers of services that the release no longer has."""
         gone = sorted({c.service for c in self.seen.long_running} - self.target.known)
+        why = self.target.stack.left_out
         return [
-            Step(f"remove {name}", "the Compose file no longer has it", replacing.remove(name))
+            Step(
+                f"remove {name}",
+                why.get(name, "the Compose file no longer has it"),
+                replacing.remove(name),
+            )
             for name in gone
         ]
 
@@ -125,13 +139,15 @@ class Steps:
         said = f"{minutes} min under watch: what fails meanwhile undoes the release"
         return [Step("bake", said, None, False, bake=minutes * 60)] if minutes else []
 
-    def short_of_memory(self) -> list[str]:
-        """Start-first services for whose second copy there is no room."""
-        return [
-            s.name
-            for s in self.target.stack.ordered
-            if s.start_first and s.reservation_mb > self.seen.memory_mb
-        ]
+    def pauses(self) -> dict[str, str]:
+        """Start-first services that are replaced stop-first all the same, and why."""
+        start_first = [s for s in self.target.stack.ordered if s.start_first]
+        short = {
+            s.name: "there is no free memory for two containers"
+            for s in start_first
+            if s.reservation_mb > self.seen.memory_mb
+        }
+        return {**short, **{s.name: s.alone for s in start_first if s.alone}}
 
     def replacement(self, change: Change) -> replacing.Replacement:
         """What the scripts that replace a container are told."""
@@ -143,7 +159,7 @@ class Steps:
             variable=service.image_variable,
             image=image,
             config_hash=self.candidate.hashes.get(service.name, ""),
-            start_first=service.start_first and service.name not in self.short_of_memory(),
+            start_first=service.start_first and service.name not in self.pauses(),
             healthy_within=self.target.environment.healthy_within,
             grace=service.stop_grace,
             keep=service.name in self.kept(),

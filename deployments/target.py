@@ -16,7 +16,7 @@ from deployments.errors import Refused
 from deployments.manifest import Manifest
 from deployments.observation import Observation
 from deployments.references import interpolate
-from deployments.stack import Stack
+from deployments.stack import LEFT_OUT, PLACEHOLDER, Stack
 from deployments.variables import Configuration, parse_env, render_env
 
 
@@ -54,7 +54,7 @@ class Target:
         return {s.name: self._image(s.name, seen) for s in self.stack.ordered}
 
     def _image(self, service: str, seen: Observation) -> str:
-        published = self.manifest.services.get(service)
+        published = self.manifest.services.get(self.stack.services[service].image_of)
         if self.adopted:
             return self.pins[service]
         if service not in self.stack.deploy.infrastructure:
@@ -111,7 +111,10 @@ class Target:
         references = {
             service.image_variable: images[service.name] for service in self.stack.ordered
         }
-        return {**self.configuration.variables, **references}
+        left_out = dict.fromkeys(sorted(self.stack.placeholders), PLACEHOLDER)
+        if self.stack.left_out:
+            left_out[LEFT_OUT] = " ".join(sorted(self.stack.left_out))
+        return {**left_out, **self.configuration.variables, **references}
 
     def env_now(self, seen: Observation) -> dict[str, str]:
         """The same with the references that run now: each is changed by its own step."""
@@ -185,8 +188,13 @@ def former_configuration(
     A revoked secret never comes back. edge: what `[edge]` says now, where that is to stay: under
     which name users come is no release's business.
     """
-    own = {*stack.image_variables, *now.secrets, *({} if edge is None else EDGE_VARIABLES)}
-    variables = {name: value for name, value in parse_env(env_text).items() if name not in own}
+    kept = {} if edge is None else EDGE_VARIABLES
+    own = {*stack.image_variables, *now.secrets, *kept, LEFT_OUT}
+    variables = {
+        name: value
+        for name, value in parse_env(env_text).items()
+        if name not in own and value != PLACEHOLDER
+    }
     return Configuration(variables={**variables, **(edge or {})}, secrets=now.secrets)
 
 

@@ -95,8 +95,11 @@ def judge_containers(target: Target, seen: Observation, wanted: dict[str, str]) 
             findings.append(Finding(service, "container", False, f"{len(running)} containers"))
             continue
         container = running[0]
-        state = f"{container.state} {container.health}".strip()
-        findings.append(Finding(service, "container", container.serving, state))
+        if target.stack.services[service].runs_once:
+            ok, state = container.completed, f"{container.state} {container.exit_code}"
+        else:
+            ok, state = container.serving, f"{container.state} {container.health}".strip()
+        findings.append(Finding(service, "container", ok, state))
         same = container.runs(digest)
         shown = short(digest) if same else f"runs {short(container.digest)}, not {short(digest)}"
         findings.append(Finding(service, "digest", same, shown))

@@ -10,7 +10,7 @@ from deployments.variables import Configuration, configuration
 from infra import environments, secrets
 from infra.environments import Located
 from infra.registry import Registry
-from infra.stacks import read_stack
+from infra.stacks import check_stack, read_stack
 
 
 @dataclass(frozen=True)
@@ -81,18 +81,19 @@ def _know_each_other(located: Located, stack: Stack) -> None:
     verify = environment.verify
     named = {
         "[images]": set(environment.images), "[verify] leave_out": set(verify.leave_out),
-        "[verify] skip": set(verify.skip),
+        "[verify] skip": set(verify.skip), "[services] leave_out": set(environment.services.leave_out),
     }  # fmt: skip
-    unknown = [
-        f"{where} names {name}" for where, names in named.items()
-        for name in sorted(names - stack.services.keys())
-    ]  # fmt: skip
-    if unknown:
-        raise WrongUse(
-            f"{', '.join(unknown)}: no such service in {located.compose_file.name}",
-            where=str(located.file), state="untouched",
-            todo=f"it has {', '.join(sorted(stack.services))}",
-        )  # fmt: skip
+    there = {where: set(stack.services) for where in named}
+    named["[services] profiles"] = set(environment.services.profiles)
+    there["[services] profiles"] = {p for s in stack.services.values() for p in s.profiles}
+    for where, names in named.items():
+        if unknown := sorted(names - there[where]):
+            kind = "profile" if where.endswith("profiles") else "service"
+            raise WrongUse(
+                f"{where} names {', '.join(unknown)}: no such {kind} in {located.compose_file.name}",
+                where=str(located.file), state="untouched",
+                todo=f"it has {', '.join(sorted(there[where])) or 'none'}",
+            )  # fmt: skip
 
 
 def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Assembly:
@@ -100,5 +101,6 @@ def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Asse
     located = environments.load(name)
     stack = read_stack(located.compose_file)
     _know_each_other(located, stack)
-    stack = stack.called_for(located.environment.variables)
+    stack = stack.called_for(located.environment.variables).chosen(located.environment.services)
+    check_stack(located.compose_file, stack)
     return Assembly(located, stack, secrets.resolve(located, extra))

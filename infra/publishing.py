@@ -96,6 +96,7 @@ class Publisher:
         """Build what changed, push it, tag everything, store the manifest."""
         self._registry.ping()
         self._check_build_names()
+        self._say_what_is_not_built()
         wanted = [self._wanted(service, source) for service in self._stack.built()]
         missing = [w for w in wanted if w.digest is None]
         for image in wanted:
@@ -114,6 +115,19 @@ class Publisher:
         tags = [manifest.name, f"{self._environment.name}-newest"]
         self._registry.push_release(self._environment.manifests, manifest.to_json(), tags)
         return manifest
+
+    def _say_what_is_not_built(self) -> None:
+        for service, why in sorted(self._stack.left_out.items()):
+            self._say(f"{service}: left out, {why}")
+        for service in self._stack.ordered:
+            if service.image_of == service.name:
+                continue
+            own = self._folder / f"Dockerfile.{service.name}"
+            unused = f"; {own.name} is not built" if own.is_file() else ""
+            self._say(
+                f"{service.name}: runs the image of {service.image_of}, for both are "
+                f"${{{service.image_variable}}}{unused}"
+            )
 
     def _check_build_names(self) -> None:
         declared: set[str] = set()

@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from deployments.compose_file import check, parse_stack
+from deployments.compose_checks import check
+from deployments.compose_file import parse_stack
 from deployments.errors import WrongUse
 from deployments.stack import Stack
 from infra.local import run
@@ -24,11 +25,18 @@ def read_stack(file: Path) -> Stack:
     """Read a Compose file; raises WrongUse with Compose's own complaint."""
     if not file.is_file():
         raise WrongUse(f"no Compose file {file}", state="untouched")
-    text, where = _text_of(file), str(file)
-    stack, config = stack_of(text, where), _config_of(text, where)
+    return stack_of(_text_of(file), str(file))
+
+
+def check_stack(file: Path, stack: Stack) -> None:
+    """Raise WrongUse for what a release of these services would lose.
+
+    stack: of that file, without what an environment leaves out.
+    """
+    where = str(file)
+    config = _config_of(_text_of(file), where)
     check(stack, config, where)
     _check_beside(file, stack, config)
-    return stack
 
 
 def _text_of(file: Path) -> str:
@@ -41,7 +49,8 @@ def _text_of(file: Path) -> str:
 def _check_beside(file: Path, stack: Stack, config: dict[str, Any]) -> None:
     """Raise WrongUse for files beside the Compose file: they do not reach the server."""
     edge = stack.deploy.edge.service if stack.deploy.edge else ""
-    for name, body in config["services"].items():
+    for name in stack.services:
+        body = config["services"][name]
         binds = [v for v in body.get("volumes") or [] if isinstance(v, dict)]
         # A folder that is written to is the server's own, whatever a try left here.
         beside = [

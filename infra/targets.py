@@ -16,7 +16,7 @@ from deployments.manifest import (
 )
 from deployments.stack import Stack
 from deployments.target import Target, former_configuration, former_images
-from deployments.variables import Configuration
+from deployments.variables import Configuration, parse_env
 from infra.assembly import Assembly
 from infra.host import Host
 from infra.stacks import stack_of
@@ -63,8 +63,12 @@ class Targets:
         stack = stack_of(compose, "compose.yml")
         edge = None if pin else self.host.environment.edge.variables
         configuration = former_configuration(env, stack, self.configuration, edge)
-        pins = former_images(env, stack) if pin else {}
-        return self._target(found, stack, configuration, False, pins)
+        if pin:
+            # As it was: what the environment leaves out today is no matter of a way back.
+            there = stack.as_recorded(parse_env(env))
+            return self._target(found, there, configuration, False, former_images(env, there))
+        there = stack.chosen(self.host.environment.services)
+        return self._target(found, there, configuration, False)
 
     def _adopted(self, manifest: Manifest, adoption: Adoption, compose: str, env: str) -> Target:
         """Release 0. Its variables are those of now where the file is not one of ours."""

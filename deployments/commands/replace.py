@@ -137,6 +137,41 @@ let_go() {
 }
 """
 
+_COMPLETE = r"""
+wait_end() {
+  local id=$1 deadline=$((SECONDS + $2)) state code
+  while :; do
+    read -r state code < <(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
+    case $state/$code in
+      exited/0) return 0 ;;
+      exited/*|dead/*) problem="ended with exit code $code"; return 1 ;;
+    esac
+    [ $SECONDS -lt $deadline ] || { problem="did not end within $2 s"; return 1; }
+    sleep 0.25
+  done
+}
+# Beside the one of before, which stays as it ended until this one has ended well.
+complete() {
+  local new before
+  export "$variable=$image"
+  before=$(ids "$service")
+  compose up --no-start --no-deps --no-recreate --scale "$service=$(($(wc -w <<< "$before") + 1))" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
+  rm -f .create
+  new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
+  [ -n "$new" ] || fail "Compose created no container for $service"
+  docker start "$new" >/dev/null || true
+  wait_end "$new" "$healthy" || {
+    say "$service $problem; its last lines:" >&2
+    last_lines "$new" "$service"
+    docker rm -f "$new" >/dev/null || true
+    exit 20
+  }
+  say "$(name_of "$new") ended well"
+  xargs -r docker rm -f <<< "$before" >/dev/null
+  set_env "$variable" "$image"
+}
+"""
+
 _UP = r"""
 is_unhealthy() { [ "$(docker inspect -f '{{if .State.Health}}{{.State.Status}} {{.State.Health.Status}}{{end}}' "$1" 2>/dev/null)" = "running unhealthy" ]; }
 up() {
@@ -214,6 +249,12 @@ def up(what: Replacement) -> Script:
     """Start or recreate a service with state or ports of its own: database, edge."""
     text = join(CONTAINER, *what.settings(), _UP, "up")
     return Script(text, timeout=what.healthy_within + what.grace + 120)
+
+
+def complete(what: Replacement) -> Script:
+    """Run a service to its end; what waits for that starts later."""
+    text = join(CONTAINER, *what.settings(), _COMPLETE, "complete")
+    return Script(text, timeout=what.healthy_within + 120)
 
 
 def start_stopped(container: str, healthy_within: int) -> Script:

@@ -10,7 +10,7 @@ from deployments.errors import WrongUse
 from infra import environments
 from infra.assembly import assemble
 from infra.secrets import SecretsFile
-from infra.stacks import read_stack
+from infra.stacks import check_stack, read_stack
 
 TOML = """
 v = 1
@@ -146,10 +146,10 @@ def test_files_beside_the_compose_file_do_not_reach_the_server(tmp_path, more, s
     file = tmp_path / "compose.yml"
     file.write_text(BESIDE % more)
     if said is None:
-        assert "web" in read_stack(file).services
+        check_stack(file, read_stack(file))
         return
     with pytest.raises(WrongUse) as wrong:
-        read_stack(file)
+        check_stack(file, read_stack(file))
     assert said in wrong.value.what
     assert wrong.value.where == str(file)
 
@@ -160,6 +160,7 @@ def test_files_beside_the_compose_file_do_not_reach_the_server(tmp_path, more, s
         ("[images]\npostgress = 'postgres:16'", "[images] names postgress: no such service"),
         ("[verify]\nleave_out = ['bott']", "[verify] leave_out names bott"),
         ("[verify.skip]\nbotx = ['exec']", "[verify] skip names botx"),
+        ("[services]\nleave_out = ['bto']", "[services] leave_out names bto: no such service"),
     ],
 )
 def test_a_name_that_no_service_has_is_told(folders, more, said):
@@ -168,6 +169,23 @@ def test_a_name_that_no_service_has_is_told(folders, more, said):
         assemble("prod")
     assert said in wrong.value.what
     assert "postgres" in wrong.value.todo
+
+
+def test_a_profile_that_no_service_has_is_told(folders):
+    (folders[0] / "prod.toml").write_text(f"{TOML % 'x'}\n[services]\nprofiles = ['tsl']\n")
+    with pytest.raises(
+        WrongUse, match=r"\[services\] profiles names tsl: no such profile"
+    ) as wrong:
+        assemble("prod")
+    assert wrong.value.todo == "it has migrate, tls"
+
+
+def test_a_service_that_an_environment_leaves_out_is_not_there(folders):
+    (folders[0] / "prod.toml").write_text(f"{TOML % 'x'}\n[services]\nleave_out = ['bot']\n")
+    stack = assemble("prod").stack
+    assert stack.built() == ["api", "frontend"]
+    assert stack.left_out == {"bot": "[services] leave_out names it"}
+    assert stack.placeholders == {"BOT_IMAGE"}
 
 
 def test_secrets_that_have_no_file_say_so(folders):

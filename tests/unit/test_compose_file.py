@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.compose_file import check, parse_stack
+from deployments.compose_checks import check
+from deployments.compose_file import parse_stack
 from deployments.errors import WrongUse
+from deployments.policy import Services
 from deployments.ports import numbers
 
 WORKER = {"image": "${WORKER_IMAGE}"}
@@ -59,8 +61,8 @@ def test_a_volume_without_a_name_is_refused_where_containers_are_replaced():
         "service worker: its volume at /data has no name, so each release would begin with an empty one"
     )
     assert said.todo.startswith("give it one: data:/data")
-    kept = _config({**nameless, "profiles": ["once"]})
-    check(_parse(kept), kept, "compose.yml")
+    away = _config({**nameless, "profiles": ["once"]})
+    check(_parse(away).chosen(Services()), away, "compose.yml")
 
 
 def test_infrastructure_is_made_anew_by_compose_which_keeps_its_volumes():

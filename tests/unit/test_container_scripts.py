@@ -295,6 +295,30 @@ def test_a_new_one_that_does_not_even_start_is_said_so(shell):
 
 
 @pytest.mark.parametrize(
+    ("state", "code", "stderr"),
+    [
+        ("exited 0", 0, ""),
+        ("exited 3", 20, "bot ended with exit code 3; its last lines:\n  bot | no such table\n"),
+        ("running 0", 20, "bot did not end within 1 s; its last lines:\n  bot | no such table\n"),
+    ],
+)
+def test_one_that_runs_once_takes_the_place_of_the_one_before_when_it_has_ended_well(
+    shell, state, code, stderr
+):
+    program = PLAIN.replace("*RestartCount*)", "*State.ExitCode*)").replace(
+        "Traceback: no token", "no such table"
+    )
+    shell.write("old1", "exited 0")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.program("docker", program.replace("$HEALTH", state))
+    done = _run(shell, replacing.complete(_what(healthy_within=1)))
+    assert (done.returncode, done.stderr) == (code, stderr)
+    removed = [line for line in _log(shell) if line.startswith("rm")]
+    assert removed == ["rm -f old1" if code == 0 else "rm -f new1"]
+    assert shell.read(".env") == f"BOT_IMAGE='r/bot@sha256:{2 if code == 0 else 1}'\n"
+
+
+@pytest.mark.parametrize(
     ("state", "config", "restarts"),
     [("running unhealthy", "h2", 1), ("running healthy", "h2", 0), ("running unhealthy", "h1", 0)],
 )

@@ -10,6 +10,7 @@ import pytest
 from deployments.compose_file import parse_stack
 from deployments.edge import IDLE, read_slots, render
 from deployments.planner import undo_of_first
+from deployments.policy import Services
 from deployments.request import Request
 from deployments.variables import parse_env
 
@@ -205,7 +206,7 @@ def test_a_one_off_container_is_nothing_to_remove(world):
 def test_too_little_memory_for_two_copies_means_stop_first(world, free, how):
     plan = world.plan(world.target(api="api-2"), world.settled(memory_mb=free))
     assert reasons(plan)["replace api"].endswith(f" ({how})")
-    note = "api is replaced stop-first, for lack of free memory: it pauses"
+    note = "api is replaced stop-first and pauses: there is no free memory for two containers"
     cut = "connections to the old api still open after 30 s are cut"
     assert plan.notes == ((note, cut) if how == "stop first" else (cut,))
     script = next(s.script.text for s in plan.steps if s.name == "replace api")
@@ -253,7 +254,7 @@ def _stack_without(compose_config, *names, **deploy):
 
 
 def test_a_stack_without_database_or_edge(world, compose_config):
-    world.stack = _stack_without(compose_config, "database", "migrate", "edge")
+    world.stack = _stack_without(compose_config, "database", "migrate", "edge").chosen(Services())
     plan = world.plan(world.target(), world.bare)
     assert names(plan) == [
         "upload", "pull", "start postgres", "start edge", "start api", "start frontend",
@@ -339,6 +340,9 @@ def test_the_plan_in_two_columns(world, digest):
     assert lines[0] == ("upload", "Compose file, variables, secrets; 1 service changes")
     assert ("bot", f"unchanged, {digest('bot-1')[7:19]}") in lines
     assert lines[-2:] == [
-        ("note", "api is replaced stop-first, for lack of free memory: it pauses"),
+        (
+            "note",
+            "api is replaced stop-first and pauses: there is no free memory for two containers",
+        ),
         ("note", "connections to the old api still open after 30 s are cut"),
     ]

@@ -19,6 +19,7 @@ from deployments.environment import (
     OffHostCopy,
     Retention,
     Secrets,
+    Services,
     Verify,
     Watch,
     parse_environment,
@@ -102,7 +103,7 @@ def test_every_optional_key_is_shown_and_valid(located: Located) -> None:
     )
     sections: list[tuple[BaseModel, type[BaseModel]]] = [
         (shown, Environment), (shown.host, Host), (shown.secrets, Secrets),
-        (shown.verify, Verify), (shown.need, Need),
+        (shown.verify, Verify), (shown.services, Services), (shown.need, Need),
         (shown.watch, Watch), (shown.backup, BackupPolicy), (shown.notices, Notices),
         (shown.off_host, OffHostCopy), (shown.retention, Retention), (shown.edge, Edge),
     ]  # fmt: skip
