@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from deployments.errors import WrongUse
-from deployments.references import references
-from deployments.stack import Service, Stack
+from deployments.references import in_urls, references
+from deployments.stack import PROJECT_NAME, Service, Stack
 from deployments.xdeploy import Deploy
 
 
-def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
+def parse_stack(
+    text: str, config: dict[str, Any], where: str, named: Collection[str] = ()
+) -> Stack:
     """Read a Compose file's text and its `compose config` form.
 
+    named: variables that Compose itself finds in it. One that our grammar does not find counts as
+    every service's, so that its value is never dropped.
     Raises WrongUse when `x-deploy` is missing or a service's image is not a variable.
     """
     try:
@@ -37,15 +42,19 @@ def parse_stack(text: str, config: dict[str, Any], where: str) -> Stack:
     }
     _check_names(deploy, services, where)
     services = _with_images(services, deploy, where)
+    rest = [config.get(key) or {} for key in ("volumes", "networks", "x-deploy")]
+    forms = {"": json.dumps(rest), **{name: json.dumps(body) for name, body in raw.items()}}
+    odd = set(named) - references(json.dumps(config)).keys() - {PROJECT_NAME}
     return Stack(
         text=text,
         services=services,
         deploy=deploy,
-        references=_asked_for({**config, "services": raw}, deploy),
-        uses={name: frozenset(references(json.dumps(body))) for name, body in raw.items()},
+        references={**dict.fromkeys(odd, ""), **_asked_for(forms, deploy)},
+        uses={name: frozenset(references(forms[name])) | odd for name in raw},
         ports=tuple((n, p) for n, body in raw.items() for p in _published(body)),
         in_urls=_in_urls(raw),
         volumes={name: _volumes(body, config.get("volumes") or {}) for name, body in raw.items()},
+        forms=forms,
     )
 
 
@@ -179,14 +188,13 @@ def _published(body: dict[str, Any]) -> list[str]:
     return found
 
 
-def _asked_for(config: dict[str, Any], deploy: Deploy) -> dict[str, str | None]:
+def _asked_for(forms: dict[str, str], deploy: Deploy) -> dict[str, str | None]:
     """Variables that somebody must or may give a value; the project's name Compose knows."""
-    parts = [config.get(key) or {} for key in ("services", "volumes", "networks", "x-deploy")]
-    found = references(json.dumps(parts))
+    found = references("\n".join(forms.values()))
     if deploy.database:
         # The roles' passwords, whether or not a container is given them.
         found |= {deploy.database.owner.password: None, deploy.database.application.password: None}
-    return {name: default for name, default in found.items() if name != "COMPOSE_PROJECT_NAME"}
+    return {name: default for name, default in found.items() if name != PROJECT_NAME}
 
 
 def _volumes(body: dict[str, Any], names: dict[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -211,10 +219,5 @@ def _mebibytes(text: str) -> int:
 
 
 def _in_urls(raw: dict[str, dict[str, Any]]) -> frozenset[str]:
-    values = [
-        str(value)
-        for body in raw.values()
-        for value in body["environment"].values()
-        if re.match(r"[a-z][a-z0-9+.:-]*://", str(value))
-    ]
-    return frozenset(name for value in values for name in references(value))
+    values = [str(value) for body in raw.values() for value in body["environment"].values()]
+    return frozenset(name for value in values for name in in_urls(value))

@@ -1,47 +1,130 @@
-"""References to variables, as Compose writes and fills them."""
+"""References to variables, as Compose writes and fills them, nested to any depth."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-# `$$`, `$NAME` or `${NAME}`, the last one with `-default`, `?complaint` or `+replacement`.
-_REFERENCE = re.compile(
-    r"\$(?:\$|(?P<bare>[A-Za-z_]\w*)|"
-    r"\{(?P<name>[A-Za-z_]\w*)(?:(?P<how>:?[-?+])(?P<word>(?:[^{}]|\$\{[^{}]*\})*))?\})",
+# `$$`, `$NAME` or the beginning of `${NAME}`, where `-`, `?` or `+` begins a word.
+_START = re.compile(
+    r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?P<how>:?[-?+])?)",
     re.ASCII,
 )
 
 
-def references(text: str) -> dict[str, str | None]:
-    """Variables that a text refers to, with their defaults; one without wins over one with.
+@dataclass(frozen=True)
+class Reference:
+    """`${NAME}`, or one with a word: `-default`, `?complaint` or `+replacement`.
 
-    A reference inside a default is Compose's own, such as ${COMPOSE_PROJECT_NAME}.
+    how: the operator, with its colon; empty when there is no word.
+    """
+
+    name: str
+    how: str = ""
+    word: str = ""
+
+
+def parse(text: str) -> list[str | Reference]:
+    """Literal parts and references of a text, in order; what is no reference stays literal."""
+    parts: list[str | Reference] = []
+    at = 0
+    for match in _START.finditer(text):
+        if match.start() < at:
+            continue
+        parts.append(text[at : match.start()])
+        found, at = _reference(text, match)
+        parts.append(found)
+    return [part for part in (*parts, text[at:]) if part != ""]
+
+
+def _reference(text: str, match: re.Match[str]) -> tuple[str | Reference, int]:
+    """What begins at the match, and where it ends."""
+    if match["escaped"]:
+        return "$", match.end()
+    if match["bare"]:
+        return Reference(match["bare"]), match.end()
+    end = _closing_brace(text, match.end())
+    if end < 0 or (not match["how"] and end != match.end()):
+        return match[0], match.end()
+    return Reference(match["name"], match["how"] or "", text[match.end() : end]), end + 1
+
+
+def _closing_brace(text: str, start: int) -> int:
+    """Where the brace closes that was opened before `start`; -1 when it does not."""
+    depth = 1
+    for index in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[index], 0)
+        if depth == 0:
+            return index
+    return -1
+
+
+def references(text: str) -> dict[str, str | None]:
+    """Variables that a text refers to at any depth, with their defaults.
+
+    None: somebody must give a value. One without a default wins over one with. What stands in a
+    default or in a replacement may never be read, so it has an empty default: `unfilled` decides.
     """
     found: dict[str, str | None] = {}
-    for match in _REFERENCE.finditer(text):
-        name, how = match["name"] or match["bare"], match["how"] or ""
-        if not name:
+    for part in parse(text):
+        if isinstance(part, str):
             continue
-        if "-" in how:
-            found[name] = found.get(name, match["word"])
+        name = part.name
+        if "-" in part.how:
+            found[name] = found.get(name, part.word)
         else:
-            found[name] = found.get(name, "") if "+" in how else None
+            found[name] = found.get(name, "") if "+" in part.how else None
+        if part.how and "?" not in part.how:
+            for inner, default in references(part.word).items():
+                found.setdefault(inner, default or "")
     return found
 
 
-def interpolate(text: str, values: dict[str, str]) -> str:
+def unfilled(text: str, values: Mapping[str, str]) -> frozenset[str]:
+    """Variables that Compose would fill with nothing, or refuse to fill, given these values."""
+    return frozenset(_unfilled(text, values, read=True))
+
+
+def _unfilled(text: str, values: Mapping[str, str], *, read: bool) -> Iterator[str]:
+    """read: whether the text is used. Compose asks for `?` in a default that nobody reads, too."""
+    for part in _only_references(parse(text)):
+        there = _is_there(part, values)
+        if "?" in part.how:
+            yield from () if there else (part.name,)
+        elif part.how:
+            yield from _unfilled(part.word, values, read=read and there == ("+" in part.how))
+        elif read and not there:
+            yield part.name
+
+
+def _only_references(parts: Iterable[str | Reference]) -> Iterator[Reference]:
+    return (part for part in parts if isinstance(part, Reference))
+
+
+def _is_there(reference: Reference, values: Mapping[str, str]) -> bool:
+    value = values.get(reference.name)
+    return bool(value) if ":" in reference.how else value is not None
+
+
+def interpolate(text: str, values: Mapping[str, str]) -> str:
     """Fill references as Compose does, for `x-deploy`'s own values."""
-    return _REFERENCE.sub(lambda match: _filled(match, values), text)
+    return "".join(part if isinstance(part, str) else _filled(part, values) for part in parse(text))
 
 
-def _filled(match: re.Match[str], values: dict[str, str]) -> str:
-    name, how = match["name"] or match["bare"], match["how"] or ""
-    if not name:
-        return "$"
-    value = values.get(name)
-    there = bool(value) if ":" in how else value is not None
-    if "+" in how:
-        return interpolate(match["word"], values) if there else ""
-    if "-" in how and not there:
-        return interpolate(match["word"], values)
-    return value or ""
+def _filled(reference: Reference, values: Mapping[str, str]) -> str:
+    there = _is_there(reference, values)
+    if "+" in reference.how:
+        return interpolate(reference.word, values) if there else ""
+    if "-" in reference.how and not there:
+        return interpolate(reference.word, values)
+    return values.get(reference.name, "")
+
+
+def in_urls(text: str) -> frozenset[str]:
+    """Variables that are a part of a URL, also of one that is another variable's default."""
+    parts = parse(text)
+    if parts and isinstance(parts[0], str) and re.match(r"[a-z][a-z0-9+.:-]*://", parts[0]):
+        return frozenset(references(text))
+    inner = [in_urls(part.word) for part in _only_references(parts)]
+    return frozenset().union(*inner)

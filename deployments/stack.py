@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from deployments.policy import Services
 from deployments.ports import numbers
-from deployments.references import interpolate
+from deployments.references import interpolate, unfilled
 from deployments.xdeploy import Deploy
+
+PROJECT_NAME = "COMPOSE_PROJECT_NAME"
+"""A variable that Compose itself fills."""
 
 LEFT_OUT = "HOMEGURU_LEFT_OUT"
 """Variable of the host's `.env` that names the services which a release was deployed without."""
@@ -62,6 +65,8 @@ class Stack:
     """Services of the file that are not here, and why, where an environment says so."""
     placeholders: frozenset[str] = frozenset()
     """Variables without a default that only services use which are left out."""
+    forms: dict[str, str] = field(default_factory=dict)
+    """Service to its form, as text with ${references}; under "" what belongs to no service."""
 
     @property
     def ordered(self) -> list[Service]:
@@ -99,6 +104,15 @@ class Stack:
         """Names of the secrets that are the database's two passwords."""
         wanted = self.deploy.database
         return frozenset({wanted.owner.password, wanted.application.password} if wanted else ())
+
+    def missing(self, values: Mapping[str, str]) -> list[str]:
+        """Variables that would reach a container or the database as nothing, given these values."""
+        own = dict.fromkeys(self.image_variables | {PROJECT_NAME}, "-")
+        known = {**values, **own}
+        blank = (unfilled(form, known) for form in self.forms.values())
+        return sorted(
+            {*(name for names in blank for name in names), *self.passwords - known.keys()}
+        )
 
     def published(self, variables: dict[str, str]) -> list[tuple[str, int]]:
         """Service and each TCP port that it publishes. `wrong_ports` tells what is none."""
@@ -164,6 +178,7 @@ class Stack:
             deploy=deploy,
             references={n: d for n, d in self.references.items() if n not in gone},
             services={n: s for n, s in self.services.items() if n not in names},
+            forms={n: form for n, form in self.forms.items() if n not in names},
             ports=tuple((n, port) for n, port in self.ports if n not in names),
             left_out={**self.left_out, **(why or {})},
             placeholders=self.placeholders | needed if why else self.placeholders,

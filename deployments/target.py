@@ -198,6 +198,21 @@ def former_configuration(
     return Configuration(variables={**variables, **(edge or {})}, secrets=now.secrets)
 
 
+def lost_values(target: Target, fingerprints: str) -> list[str]:
+    """What a former release's containers had and this configuration gives no more, by name.
+
+    fingerprints: the host's `NAME fingerprint` lines of the secrets that the release had. One with
+    a default would go unnoticed otherwise.
+    """
+    given = {
+        **target.configuration.variables,
+        **{name: value.get_secret_value() for name, value in target.configuration.secrets.items()},
+    }
+    had = {line.split()[0] for line in fingerprints.splitlines() if line.strip()}
+    gone = (had & target.stack.references.keys()) - given.keys()
+    return sorted({*target.stack.missing(given), *gone})
+
+
 def former_images(env_text: str, stack: Stack) -> dict[str, str]:
     """Service to the image reference that a former release's variables hold."""
     values = parse_env(env_text)

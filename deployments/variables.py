@@ -15,6 +15,8 @@ from deployments.stack import Stack
 _PLACEHOLDER = re.compile(
     r"^(<.*>|change[-_ ]?me.*|your[-_ ].*|xxx+|todo|placeholder)$", re.IGNORECASE
 )
+_ESCAPED = re.compile(r'(?P<quote>")(?P<value>(?:\\.|[^"\\])*)"(?:\s+#.*)?')
+_QUOTED = re.compile(r"""(?P<quote>['"])(?P<value>.*?)(?P=quote)(?:\s+#.*)?""")
 _URL_SAFE = re.compile(r"^[A-Za-z0-9._~-]+$")
 
 
@@ -34,15 +36,15 @@ def configuration(
     Raises WrongUse that names every variable that is missing, empty, still the
     template's placeholder, or not fit for the URL that it stands in.
     """
-    needed = {
-        name: default
-        for name, default in stack.references.items()
-        if name not in stack.image_variables
-    }
     names = set(environment.secrets.names)
-    problems = [_problem(n, d, environment, secrets, stack) for n, d in sorted(needed.items())]
-    unused = (names | set(environment.variables)) - set(needed)
-    problems += [_problem(n, None, environment, secrets, stack) for n in sorted(unused)]
+    given = {**environment.variables, **{n: v for n, v in secrets.items() if n in names}}
+    missing = set(stack.missing(given)) - names
+    problems = [
+        f"variable {name} is missing"
+        if name in missing
+        else _problem(name, environment, secrets, stack)
+        for name in sorted(names | set(environment.variables) | missing)
+    ]
     problems += _in_clear(environment, stack)
     problems += stack.wrong_ports(environment.variables)
     said = [p for p in problems if p]
@@ -69,16 +71,13 @@ def _in_clear(environment: Environment, stack: Stack) -> list[str]:
     ]
 
 
-def _problem(
-    name: str, default: str | None, environment: Environment, secrets: dict[str, str], stack: Stack
-) -> str:
+def _problem(name: str, environment: Environment, secrets: dict[str, str], stack: Stack) -> str:
+    """What is wrong with the value of a variable or secret that the environment names."""
     is_secret = name in environment.secrets.names
     value = secrets.get(name) if is_secret else environment.variables.get(name)
     kind = "secret" if is_secret else "variable"
     if value is None:
-        if is_secret:
-            return f"secret {name} is missing"
-        return "" if default is not None else f"variable {name} is missing"
+        return f"secret {name} is missing"
     if not value.strip():
         return f"{kind} {name} is empty"
     if _PLACEHOLDER.match(value.strip()):
@@ -111,21 +110,34 @@ def _quote(value: str) -> str:
 
 
 def parse_env(text: str) -> dict[str, str]:
-    """Read back what `render_env` wrote."""
+    """Read back what `render_env` wrote, or what a person wrote for Compose."""
     values: dict[str, str] = {}
     for line in text.split("\n"):
-        name, sep, raw = line.partition("=")
+        name, sep, raw = line.strip().partition("=")
         if not sep or name.startswith("#"):
             continue
-        if raw.startswith('"'):
-            values[name] = re.sub(r"\\(.)", r"\1", raw[1:-1])
-        else:
-            values[name] = raw.strip("'")
+        value, quote = _unquoted(raw.strip())
+        values[name.removeprefix("export ").strip()] = (
+            re.sub(r"\\(.)", r"\1", value) if quote == '"' else value
+        )
     return values
 
 
+def _unquoted(raw: str) -> tuple[str, str]:
+    """A value without its quotes and the comment after it, and which quotes they were.
+
+    As Compose reads it: without quotes, a comment begins at a `#` after a space.
+    """
+    if match := _ESCAPED.fullmatch(raw) or _QUOTED.fullmatch(raw):
+        return match["value"], match["quote"]
+    return raw.partition(" #")[0].rstrip(), ""
+
+
 def parse_secrets(text: str, where: str) -> dict[str, str]:
-    """Read a person's secrets file: `NAME=value` lines, `#` comments, optional quotes."""
+    """Read a person's secrets file: `NAME=value` lines, `#` comments, optional quotes.
+
+    A value is no template: `$` and backslashes stay as they are.
+    """
     values: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
@@ -134,10 +146,7 @@ def parse_secrets(text: str, where: str) -> dict[str, str]:
         name, sep, raw = stripped.partition("=")
         if not sep or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()):
             raise WrongUse(f"line {number} is not NAME=value", where=where, state="untouched")
-        value = raw.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        values[name.strip()] = value
+        values[name.strip()], _ = _unquoted(raw.strip())
     return values
 
 

@@ -88,10 +88,10 @@ class Planning:
         names = names_of(seen.current) if seen.current else ()
         if self._done(f"rollback {to} {choice}") or (choice != "restore" and to in names):
             assert seen.current is not None
-            target = self.targets.former(seen.current, pin=False)
+            target = self.targets.complete(seen.current, pin=False)
             return self._plan(target, seen, "rollback", seen.current, data=KEEP)
         line = seen.ledger.target(to, seen.current, seen.releases)
-        target = self.targets.former(line.release, pin=False)
+        target = self.targets.complete(line.release, pin=False)
         self._has_tls(target, line.release, seen)
         data = self.judge.back(target, line, seen, choice)
         return self._plan(target, seen, "rollback", line.release, data=data)
@@ -128,7 +128,7 @@ class Planning:
     def restore(self, wanted: str, seen: Observation) -> Planned:
         """A backup in the database's place, under the release that runs."""
         current = self._current(seen, "restore")
-        target = self.targets.former(current, pin=True)
+        target = self.targets.complete(current, pin=True)
         if self._done(f"restore {wanted}"):
             return self._plan(target, seen, "restore", current, data=KEEP)
         backup = to_restore(seen.backups, wanted)
@@ -152,7 +152,7 @@ class Planning:
 
     def go_on(self, release: str, seen: Observation) -> Planned:
         """The rest of the way to the release of an unfinished run; its database is there."""
-        target = self.targets.former(release, pin=True)
+        target = self.targets.complete(release, pin=True)
         return self._made(target, seen, verb_of(release, seen), release, data=KEEP)
 
     def heal(self, seen: Observation) -> Planned:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -34,7 +36,7 @@ def check_stack(file: Path, stack: Stack) -> None:
     stack: of that file, without what an environment leaves out.
     """
     where = str(file)
-    config = _config_of(_text_of(file), where)
+    config, _ = _config_of(_text_of(file), where)
     check(stack, config, where)
     _check_beside(file, stack, config)
 
@@ -77,18 +79,21 @@ def _there(path: Path, read_only: bool) -> bool:
 
 def stack_of(text: str, where: str) -> Stack:
     """Read a Compose file's text, for instance a former release's."""
-    return parse_stack(text, _config_of(text, where), where)
+    config, named = _config_of(text, where)
+    return parse_stack(text, config, where, named)
 
 
 @lru_cache(maxsize=16)
-def _config_of(text: str, where: str) -> dict[str, Any]:
+def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
+    """Its form with variables as they stand, and the variables that Compose finds in it."""
     with tempfile.TemporaryDirectory(prefix="homeguru-compose-") as folder:
         copy = Path(folder) / "compose.yml"
         copy.write_text(text)
-        done = run(
-            "docker", "compose", "-p", PROJECT, "-f", str(copy), "--profile", "*", "config",
-            "--no-interpolate", "--format", "json",
-        )  # fmt: skip
+        compose = ("docker", "compose", "-p", PROJECT, "-f", str(copy), "--profile", "*", "config")
+        with ThreadPoolExecutor(1) as beside:
+            asked = beside.submit(run, *compose, "--variables")
+            done = run(*compose, "--no-interpolate", "--format", "json")
+            named = asked.result()
     if done.code != 0:
         said = done.stderr.strip().replace(folder, ".")[-500:]
         raise WrongUse(
@@ -96,7 +101,21 @@ def _config_of(text: str, where: str) -> dict[str, Any]:
             todo="one file alone reaches the server: `docker compose config` writes one of what "
             "it includes or extends" if "no such file" in said else "",
         )  # fmt: skip
+    if named.code != 0:
+        raise WrongUse(
+            f"Compose does not list its variables: {named.stderr.strip()[-300:]}", where=where,
+            state="untouched", todo="upgrade the Compose plugin of this machine to 2.26 or newer",
+        )  # fmt: skip
     # Names that Compose makes of the project's are the environment's.
     config = done.stdout.replace(f"{PROJECT}_", "${COMPOSE_PROJECT_NAME}_")
     config = config.replace(f"{folder}/", HERE)
-    return cast("dict[str, Any]", json.loads(config))
+    return cast("dict[str, Any]", json.loads(config)), _names(named.stdout)
+
+
+def _names(table: str) -> frozenset[str]:
+    """The first column of `config --variables`, whose first line is a heading.
+
+    An escaped dollar sign is listed too, as a variable without a name.
+    """
+    rows = table.splitlines()[1:]
+    return frozenset(match[0] for row in rows if (match := re.match(r"[A-Za-z_]\w*", row)))

@@ -15,7 +15,7 @@ from deployments.manifest import (
     parse_manifest,
 )
 from deployments.stack import Stack
-from deployments.target import Target, former_configuration, former_images
+from deployments.target import Target, former_configuration, former_images, lost_values
 from deployments.variables import Configuration, parse_env
 from infra.assembly import Assembly
 from infra.host import Host
@@ -44,16 +44,40 @@ class Targets:
 
         pin: bring its database and edge images back too, as an undo must.
         """
+        return self._former(release, pin)[0]
+
+    def complete(self, release: str, *, pin: bool) -> Target:
+        """The same, to be given the secrets of now; raises Refused when one of its own is gone.
+
+        Compose would fill it with nothing. An undo needs none: the host has the secrets of before.
+        """
+        target, fingerprints = self._former(release, pin)
+        lost = [] if target.adopted else lost_values(target, fingerprints)
+        if not lost:
+            return target
+        located = self.assembly.located
+        raise Refused(
+            f"release {release} needs {', '.join(lost)}, and environment "
+            f"{located.environment.name} has no value for it any more",
+            where=self.host.environment.ssh, state="unchanged",
+            todo=f"name it under `names` of [secrets] in {located.file} and give its value, "
+            "or choose another release: homeguru history shows them",
+        )  # fmt: skip
+
+    def _former(self, release: str, pin: bool) -> tuple[Target, str]:
+        """The target, and the fingerprints of the secrets that it had."""
         folder = f"releases/{release}"
         names = [f"{folder}/{n}" for n in ("manifest.json", "compose.yml", "variables.env")]
-        found = self.host.files(names)
-        if len(found) < len(names):
+        fingerprints = f"{folder}/secrets.fingerprints"
+        found = self.host.files([*names, fingerprints])
+        if not found.keys() >= set(names):
             raise Refused(
                 f"the host keeps no record of release {release}", where=self.host.environment.ssh,
                 state="unchanged", todo="deploy a published release instead",
             )  # fmt: skip
         check_record(parse_manifest(found[names[0]], names[0]), release, self.host.environment.ssh)
-        return self.recorded(*(found[name] for name in names), pin=pin)
+        target = self.recorded(*(found[name] for name in names), pin=pin)
+        return target, found.get(fingerprints, "")
 
     def recorded(self, manifest: str, compose: str, env: str, *, pin: bool) -> Target:
         """The wanted state of a release, from the three texts that the host keeps of it."""

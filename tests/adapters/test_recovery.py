@@ -152,7 +152,7 @@ def test_a_killed_backup_is_ended_and_nothing_else_is_done() -> None:
 def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, asked, done) -> None:
     """Found by a reader: `previous` would be looked up anew, and go one release further back."""
     host = SimpleNamespace(asked="")
-    targets = SimpleNamespace(former=lambda release, pin: release)
+    targets = SimpleNamespace(complete=lambda release, pin: release)
     found = planning.Planning(host, targets, None, {brought})
     monkeypatch.setattr(planning.Planning, "_plan", lambda *a, data: (a[4], data))
     ledger = SimpleNamespace(target=lambda *_: SimpleNamespace(release="1-m1"))
@@ -169,7 +169,7 @@ def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, as
 @pytest.mark.parametrize(("wanted", "done"), [("newest", True), ("20300101T000000Z", False)])
 def test_a_restore_that_was_brought_to_its_end_is_done(monkeypatch, wanted, done) -> None:
     judge = SimpleNamespace(must_know=lambda *_: None, restore=lambda *_: "judged")
-    targets = SimpleNamespace(former=lambda release, pin: release)
+    targets = SimpleNamespace(complete=lambda release, pin: release)
     found = planning.Planning(SimpleNamespace(asked=""), targets, judge, {"restore newest"})
     monkeypatch.setattr(planning.Planning, "_plan", lambda *a, data: data)
     monkeypatch.setattr(planning, "to_restore", lambda *_: "backup")

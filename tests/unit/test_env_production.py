@@ -13,7 +13,7 @@ import pytest
 from deployments.environment import Environment
 from deployments.errors import WrongUse
 from deployments.references import references
-from deployments.stack import Stack
+from deployments.stack import PROJECT_NAME, Stack
 from deployments.variables import configuration, parse_secrets
 from infra.environments import load
 
@@ -60,7 +60,7 @@ def test_names_are_those_of_the_compose_file(
     described: dict[str, Described], of_the_deploy: set[str], compose_config: dict[str, Any],
     stack: Stack,
 ) -> None:  # fmt: skip
-    named = set(references(json.dumps(compose_config)))
+    named = set(references(json.dumps(compose_config))) - {PROJECT_NAME}
     assert described.keys() - of_the_deploy == named == set(stack.references)
     assert of_the_deploy <= described.keys()
 

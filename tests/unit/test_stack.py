@@ -8,7 +8,7 @@ import pytest
 
 from deployments.compose_file import parse_stack
 from deployments.errors import WrongUse
-from deployments.references import interpolate, references
+from deployments.references import in_urls, interpolate, references, unfilled
 
 
 def _parse(services=None, **deploy):
@@ -141,8 +141,19 @@ def test_an_empty_list_that_compose_writes_as_null_is_empty():
         ("${A?}", {"A": None}),
         ("${A:+on}", {"A": ""}),
         ("$A/$B_2", {"A": None, "B_2": None}),
+        ("${A:-${B}}", {"A": "${B}", "B": ""}),
+        ("${A:-x${B:-${C:-y}}}", {"A": "x${B:-${C:-y}}", "B": "${C:-y}", "C": "y"}),
+        ("${A:-${B:-${C:-${D}}}}/$F",
+         {"A": "${B:-${C:-${D}}}", "B": "${C:-${D}}", "C": "${D}", "D": "", "F": None}),
+        ("${A:+${B:+${C}}}", {"A": "", "B": "", "C": ""}),
+        ("${A:-${B}} ${B}", {"A": "${B}", "B": None}),
+        ("${A:?set A or ${B}}", {"A": None}),
+        ('${A:-{"k": "${B:-x}"}}', {"A": '{"k": "${B:-x}"}', "B": "x"}),
+        ("${A:-$${B}}", {"A": "$${B}"}),
+        ("${A:-x", {}),
+        ("${A b}", {}),
     ],
-)
+)  # fmt: skip
 def test_references(text, found):
     assert references(text) == found
 
@@ -160,10 +171,49 @@ def test_references(text, found):
         ("${B}", ""),
         ("$$A $${A}", "$A ${A}"),
         ("http://${B:-h}:${A}/", "http://h:1/"),
+        ("${B:-${C:-${D:-${A}}}}!", "1!"),
+        ("${B:-<${C:-[${D:-x${EMPTY:-y}z}]}>}", "<[xyz]>"),
+        ("${A:+${B:-${C:-deep}}}", "deep"),
+        ("${A:-${B:?never read}}", "1"),
+        ("${A:-x", "${A:-x"),
     ],
 )
 def test_interpolation_as_compose_does_it(text, filled):
     assert interpolate(text, {"A": "1", "EMPTY": ""}) == filled
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("$A ${A} ${B:-x} ${B-x} ${B:+x}", ""),
+        ("$B ${C}", "B C"),
+        ("${B:-${C}}", "C"),
+        ("${A:-${C}}", ""),
+        ("${B:-${C:-${D:-${E}}}}", "E"),
+        ("${A:+${C}} ${B:+${D}}", "C"),
+        ("${EMPTY} ${EMPTY?} ${EMPTY-$B}", ""),
+        ("${EMPTY:-$B} ${EMPTY:?}", "B EMPTY"),
+        # Compose asks for it, whoever reads the default.
+        ("${A:-${B:?}}", "B"),
+        ("$$B $${B}", ""),
+    ],
+)
+def test_what_would_be_filled_with_nothing(text, names):
+    assert unfilled(text, {"A": "1", "EMPTY": ""}) == set(names.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("https://${A}/", "A"),
+        ("${A}", ""),
+        ("${A:-postgres://${B:-app}:${C:-${D:-x}}@db}", "B C D"),
+        ("${A:-${E:-redis://${B}}}", "B"),
+        ("x ${A}://${B}", ""),
+    ],
+)
+def test_variables_that_are_a_part_of_a_url(text, names):
+    assert in_urls(text) == set(names.split())
 
 
 @pytest.mark.parametrize(

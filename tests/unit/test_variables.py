@@ -49,6 +49,41 @@ def test_a_variable_with_a_default_may_be_left_out(make_environment):
     assert found.variables == {}
 
 
+NESTED = "${DATABASE_URL:-postgres://${DB_USER:-app}:${DB_PASSWORD:-${PGPASSWORD:-${LAST}}}@db/app}"
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DB_PASSWORD", "PGPASSWORD", "LAST"])
+def test_a_secret_reaches_compose_from_whatever_depth_of_a_default(make_environment, name):
+    stack = _stack({"URL": NESTED})
+    environment = make_environment(secrets={"names": [name]})
+    found = configuration(environment, stack, {name: "s3cret"}, "prod.toml")
+    assert name in found.secrets
+    assert name in stack.references
+    assert name in stack.uses["api"]
+
+
+def test_a_default_of_a_default_without_a_value_is_missing(make_environment):
+    assert _wanting(make_environment, _stack({"URL": NESTED})) == "variable LAST is missing"
+
+
+def test_a_replacement_that_is_read_needs_its_variable(make_environment):
+    stack = _stack({"A": "${A:+${B}}"})
+    assert _wanting(make_environment, stack, {"A": "x1"}) == "variable B is missing"
+    configuration(make_environment(secrets={}), stack, {}, "prod.toml")
+
+
+def test_a_part_of_a_url_in_a_default_must_be_safe_there(make_environment):
+    said = _wanting(make_environment, _stack({"URL": NESTED}), {"PGPASSWORD": "p@ss"})
+    assert said == "secret PGPASSWORD stands inside a URL: use letters, digits and . _ ~ - only"
+
+
+def test_what_compose_names_beyond_our_grammar_is_a_variable_of_every_service():
+    config = {"services": {"api": {"image": "${API_IMAGE}"}}, "x-deploy": {"v": 1}}
+    stack = parse_stack("", config, "compose.yml", {"API_IMAGE", "ODD"})
+    assert stack.references == {"API_IMAGE": None, "ODD": ""}
+    assert stack.uses["api"] == {"API_IMAGE", "ODD"}
+
+
 def test_the_deploys_own_image_variables_are_not_asked_for(make_environment):
     configuration(make_environment(secrets={}), _stack({}), {}, "prod.toml")
 
@@ -157,6 +192,31 @@ def test_a_persons_secrets_file():
     text = "# comment\n\n A = 1 \nB='two words'\nC=\"x\"\nD=a=b\nE='\nF=\n"
     expected = {"A": "1", "B": "two words", "C": "x", "D": "a=b", "E": "'", "F": ""}
     assert parse_secrets(text, "secrets.env") == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        ("value # comment", "value"),
+        ("value#no-comment", "value#no-comment"),
+        ("#x", "#x"),
+        ('"quoted" # comment', "quoted"),
+        ("'single' # it's a comment", "single"),
+        ('"x # y"', "x # y"),
+        ('"a" # say "b"', "a"),
+        ("it's # c", "it's"),
+        ('"a"b" # c', 'a"b'),
+        ("pa$word", "pa$word"),
+    ],
+)
+def test_a_comment_after_a_value_is_none_of_it(raw, value):
+    """As Compose reads it, but that a dollar sign is one: a password is no template."""
+    assert parse_secrets(f"A={raw}\n", "secrets.env") == {"A": value}
+
+
+def test_an_env_file_that_a_person_wrote_is_read_as_compose_does():
+    text = "A=x # why\nexport B=\"y\" # z\n C = 'it' # d\nD=a#b\n# E=1\nF=\n"
+    assert parse_env(text) == {"A": "x", "B": "y", "C": "it", "D": "a#b", "F": ""}
 
 
 @pytest.mark.parametrize("line", ["export A=1", "just words", "1A=x", "=x"])
