@@ -119,14 +119,14 @@ class Publisher:
     def _say_what_is_not_built(self) -> None:
         for service, why in sorted(self._stack.left_out.items()):
             self._say(f"{service}: left out, {why}")
-        for service in self._stack.ordered:
-            if service.image_of == service.name:
+        for other in self._stack.ordered:
+            if other.image_of == other.name:
                 continue
-            own = self._folder / f"Dockerfile.{service.name}"
+            own = self._folder / f"Dockerfile.{other.name}"
             unused = f"; {own.name} is not built" if own.is_file() else ""
             self._say(
-                f"{service.name}: runs the image of {service.image_of}, for both are "
-                f"${{{service.image_variable}}}{unused}"
+                f"{other.name}: runs the image of {other.image_of}, for both are "
+                f"${{{other.image_variable}}}{unused}"
             )
 
     def _check_build_names(self) -> None:
