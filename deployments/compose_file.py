@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from deployments.errors import WrongUse
 from deployments.references import in_urls, references
-from deployments.stack import PROJECT_NAME, Service, Stack
+from deployments.stack import PROJECT_NAME, Process, Service, Stack
 from deployments.xdeploy import Deploy
 
 
@@ -55,6 +55,7 @@ def parse_stack(
         in_urls=_in_urls(raw),
         volumes={name: _volumes(body, config.get("volumes") or {}) for name, body in raw.items()},
         forms=forms,
+        processes={name: _process(body) for name, body in raw.items()},
     )
 
 
@@ -204,6 +205,13 @@ def _volumes(body: dict[str, Any], names: dict[str, Any]) -> tuple[tuple[str, st
         for v in body.get("volumes") or []
         if isinstance(v, dict) and v.get("type") == "volume" and v.get("source")
     )
+
+
+def _process(body: dict[str, Any]) -> Process:
+    call = {k: body[k] for k in ("entrypoint", "user", "working_dir") if body.get(k) is not None}
+    environment = {name: str(value) for name, value in body["environment"].items()}
+    mounts = [v["target"] for v in body.get("volumes") or [] if isinstance(v, dict)]
+    return Process(call, environment, tuple(mounts))
 
 
 def _seconds(text: str) -> int:

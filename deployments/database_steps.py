@@ -45,7 +45,11 @@ class DatabaseSteps:
         trial: the migration's SQL on the host, tried where the backup is restored to verify it.
         """
         size, verify = self.seen.database_bytes, self.target.environment.backup.verify
-        script = backup.back_up(self.on, self._described(reason), verify, patience(size), trial)
+        wanted = self.target.stack.deploy.database
+        assert wanted is not None
+        owner = (self.target.value(wanted.owner.role), wanted.owner.password)
+        described = self._described(reason)
+        script = backup.back_up(self.on, described, verify, patience(size), trial, owner)
         words = {n: f"before the {n}" for n in ("migration", "restore")}
         said = {**words, "adoption": "before the first deploy"}.get(reason, reason)
         said += ", which is tried on it" if trial else ""

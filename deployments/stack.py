@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from deployments.policy import Services
 from deployments.ports import numbers
@@ -45,6 +46,17 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Process:
+    """How a service's image is started, and with what; values may hold ${references}."""
+
+    call: dict[str, Any] = field(default_factory=dict)
+    """`entrypoint`, `user`, `working_dir`, where the file names them."""
+    environment: dict[str, str] = field(default_factory=dict)
+    mounts: tuple[str, ...] = ()
+    """Where something is mounted in it."""
+
+
+@dataclass(frozen=True)
 class Stack:
     """All services, what each refers to, and `x-deploy`."""
 
@@ -67,6 +79,7 @@ class Stack:
     """Variables without a default that only services use which are left out."""
     forms: dict[str, str] = field(default_factory=dict)
     """Service to its form, as text with ${references}; under "" what belongs to no service."""
+    processes: dict[str, Process] = field(default_factory=dict)
 
     @property
     def ordered(self) -> list[Service]:

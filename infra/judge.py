@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from deployments import backups, migration
+from deployments import backups, migration, sql_container
 from deployments.backups import Backup, Contents
 from deployments.changes import migration_due
 from deployments.commands import database, images, postgres
@@ -26,6 +26,12 @@ from deployments.target import Target
 from infra import squawk
 from infra.host import Host
 from infra.registry import Registry
+
+_UNREAD = {
+    "124": f"its image did not print it within {database.LIMIT} s, without a network",
+    "toomuch": f"it is longer than {database.MOST // 1_000_000} MB",
+}
+"""What there is to say of an answer that is none, by its code."""
 
 
 @dataclass(frozen=True)
@@ -168,24 +174,30 @@ class Judge:
         migrate = target.stack.deploy.migrate
         assert migrate is not None
         self.host.tunnel(self.registry)
-        files = {**target.candidate_files(seen), **target.login_file()}
         incoming = self.host.incoming
-        service = target.stack.services[migrate.service]
+        files = {
+            sql_container.FILE: sql_container.compose_file(
+                target.stack.processes[migrate.service], image
+            ),
+            sql_container.ENV_FILE: sql_container.env_file(
+                target.env(seen), target.configuration.secrets
+            ),
+            **target.login_file(),
+        }
         parts = (
             images.pull([image], "judged", target.login(incoming)),
-            database.render(
-                incoming=incoming, service=service.name, variable=service.image_variable,
-                image=image, command=words,
-            ),
-        )  # fmt: skip
+            database.print_sql(incoming, words),
+        )
         answer = sections(self._read(parts, timeout=900, files=files))
         return self._weighed(answer, target, seen, revision)
 
     def _weighed(
         self, answer: dict[str, str], target: Target, seen: Observation, revision: str
     ) -> Migration:
-        said = self.host.mask(answer.get("said", ""))
-        if answer.get("code", "").strip() != "0":
+        said, code = self.host.mask(answer.get("said", "")), answer.get("code", "").strip()
+        if unread := _UNREAD.get(code):
+            return migration.unjudged(unread)
+        if code != "0":
             refused = migration.refusal(said, revision, seen.ledger, target.manifest.name)
             if refused:
                 raise refused

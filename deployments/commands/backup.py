@@ -7,7 +7,7 @@ refuses, or writes what this one cannot read. `HOMEGURU_RUN` is the run at work.
 from __future__ import annotations
 
 from deployments.commands.exchange import RESTORE
-from deployments.commands.postgres import On
+from deployments.commands.postgres import HIDDEN, On
 from deployments.commands.quote import Script, call, join
 
 _BACKUP = r"""
@@ -83,15 +83,20 @@ prune_backups() {
 """
 
 
-def back_up(on: On, described: str, verify: str, timeout: int, trial: str = "") -> Script:
+def back_up(
+    on: On, described: str, verify: str, timeout: int, trial: str = "", owner: tuple[str, str] = ("", ""),
+) -> Script:  # fmt: skip
     """Dump, read back, describe. Its result is the backup's id and size.
 
     described: one JSON line with `@ID@`, `@AT@`, `@RUN@`, `@SERVER@`, `@BYTES@`, `@SHA256@`
     and `@CONTENTS@` in it, which the host fills in. verify: `restore` also restores it, into
-    a database that is dropped again. trial: a file of SQL on the host that is tried there.
+    a database that is dropped again. trial: a file of SQL on the host that is tried there,
+    as owner: (role, secret's name).
     """
     drilled = RESTORE if verify == "restore" else ""
-    parts = (*on.functions(), drilled, _BACKUP, call("back_up", described, verify, trial))
+    named = [call("declare", f"owner={owner[0]}", f"owner_secret={owner[1]}")] if trial else []
+    line = call("back_up", described, verify, trial)
+    parts = (*on.functions(), HIDDEN if trial else "", drilled, *named, _BACKUP, line)
     return Script(join(*parts), timeout=timeout)
 
 

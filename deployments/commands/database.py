@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from deployments.commands.postgres import HIDDEN
 from deployments.commands.quote import Script, call, join
+from deployments.sql_container import ENV_FILE, FILE, SERVICE
 
 # Passwords go from the 0600 file through the environment: `-e NAME` without a value.
 _ROLES = r"""
-secret() {
-  sed -n -e "s/^$1='\\(.*\\)'$/\\1/p" \
-    -e "/^$1=\"/{ s/^$1=\"\\(.*\\)\"$/\\1/; s/\\\\\\(.\\)/\\1/g; p; }" secrets.env
-}
 roles() {
   local id
   id=$(ids "$1" | head -n 1)
@@ -40,29 +38,39 @@ migrate() {
 
 
 _RENDER = r"""
-render() {
-  local incoming=$1 service=$2 variable=$3 image=$4 code=0
-  shift 4
-  export "$variable=$image"
-  docker compose -p "$project" --project-directory . -f "$incoming/compose.yml" \
-    --env-file "$incoming/.env" --env-file "$incoming/secrets.env" --profile '*' \
-    run --rm -T --no-deps "$service" "$@" </dev/null 2> "$incoming/said" | emit sql || code=$?
-  # Its words may quote the database's address, which holds a password.
-  sed -e 's#://[^@/]*@#://***@#g' "$incoming/said" | tail -c 2000 | emit said
+print_sql() {
+  local incoming=$1 limit=$2 most=$3 service=$4 file=$5 env_file=$6 one_off code=0
+  shift 6
+  one_off=$project-$service-${incoming##*[-/]}
+  # What it began ends with this script, however that one ends.
+  trap "docker rm -f $(printf %q "$one_off") >/dev/null 2>&1 || true; rm -f $(printf '%q ' "$incoming"/{"$file","$env_file",sql,said})" EXIT
+  {
+    COMPOSE_IGNORE_ORPHANS=1 timeout -k 5 "$limit" docker compose -p "$project" --project-directory . \
+      -f "$incoming/$file" --env-file "$incoming/$env_file" \
+      run --rm -T --name "$one_off" "$service" "$@" </dev/null 2>&1 >&3 3>&- | tail -c 2000 > "$incoming/said"
+  } 3>&1 | head -c "$((most + 1))" > "$incoming/sql" || code=$?
+  [ "$(stat -c %s "$incoming/sql")" -le "$most" ] || code=toomuch
+  emit sql < "$incoming/sql"
+  emit said < "$incoming/said"
   say "$code" | emit code
 }
 """
 
+LIMIT = 90
+"""Seconds within which an image has printed the SQL of its migrations."""
+MOST = 8_000_000
+"""Bytes of SQL that are read."""
 
-def render(
-    *, incoming: str, service: str, variable: str, image: str, command: tuple[str, ...],
-) -> Script:  # fmt: skip
+
+def print_sql(incoming: str, command: tuple[str, ...]) -> Script:
     """Ask an image for the SQL of its migrations, which is printed and not run.
 
-    Answers in sections: `sql`, `said` (what it complained of) and `code`.
+    `sql_container.FILE` and its `ENV_FILE` lie in `incoming`. Answers in sections: `sql`, `said`
+    (what it complained of) and `code`: its exit code, 124 when it did not end within LIMIT
+    seconds, `toomuch` for more than MOST bytes.
     """
-    line = call("render", incoming, service, variable, image, *command)
-    return Script(join(_RENDER, line), timeout=120)
+    line = call("print_sql", incoming, LIMIT, MOST, SERVICE, FILE, ENV_FILE, *command)
+    return Script(join(_RENDER, line), timeout=LIMIT + 30)
 
 
 def prepare_roles(
@@ -75,7 +83,7 @@ def prepare_roles(
     """Bring both roles and their grants about. owner, application: (role, secret's name)."""
     sql = roles_sql(database=database, owner=owner[0], application=application[0])
     line = call("roles", service, superuser, database, owner[1], application[1], sql)
-    return Script(join(_ROLES, line))
+    return Script(join(HIDDEN, _ROLES, line))
 
 
 def migrate(
@@ -125,7 +133,7 @@ BEGIN
   FOR item IN
     SELECT c.oid::regclass AS name, c.relkind AS kind FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
-      AND c.relowner <> {_literal(owner)}::regrole
+      AND c.relowner <> (SELECT oid FROM pg_roles WHERE rolname = {_literal(owner)})
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i', 'e')
                       AND c.relkind = 'S' OR d.objid = c.oid AND d.deptype = 'e')
     ORDER BY c.relkind = 'S'

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 from deployments.commands.quote import call, join
 
+HIDDEN = r"""
+secret() {
+  sed -n -e "s/^$1='\\(.*\\)'$/\\1/p" \
+    -e "/^$1=\"/{ s/^$1=\"\\(.*\\)\"$/\\1/; s/\\\\\\(.\\)/\\1/g; p; }" secrets.env
+}
+"""
+"""`secret NAME` prints its value: for the environment of a process, never for its arguments."""
+
 _DATABASE = r"""
 # `postgres` is set where one script asks it often: each look is a call of the engine.
 container() { if [ -n "${postgres:-}" ]; then say "$postgres"; else ids "$service" | head -n 1; fi; }
