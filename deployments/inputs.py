@@ -1,48 +1,41 @@
-"""What a build reads: the files that a `.dockerignore` lets in, and their hash."""
+"""What decides an image's content: the files that its build reads, and their hash."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+_MOST = 1000
+"""Paths that are named one by one; Git compares each file with each of them."""
 
 
-def allowed(paths: Iterable[str], dockerignore: str) -> list[str]:
-    """Paths, relative with `/`, that a `.dockerignore` lets into the build.
+def cover(every: Collection[str], wanted: Collection[str]) -> list[str]:
+    """The fewest folders and files that name the wanted ones and no other of `every`.
 
-    The last line that matches a path, or a folder above it, decides.
+    Where that are too many, folders at the top that hold others besides.
     """
-    rules = [
-        (not line.startswith("!"), line.lstrip("!").strip("/"))
-        for line in (raw.strip() for raw in dockerignore.splitlines())
-        if line and not line.startswith("#")
-    ]
-    return sorted(path for path in paths if not _ignored(path, rules))
+    of_all, of_wanted = Counter(_above(every)), Counter(_above(wanted))
+    whole = {folder for folder, count in of_wanted.items() if of_all[folder] == count}
+    found = {_first(path, whole) for path in wanted}
+    if len(found) > _MOST:
+        found = {path.partition("/")[0] for path in wanted}
+    return sorted(found) if len(found) <= _MOST else ["."]
 
 
-def _ignored(path: str, rules: list[tuple[bool, str]]) -> bool:
-    ignored = False
-    for leaves_out, pattern in rules:
-        if _matches(path, pattern):
-            ignored = leaves_out
-    return ignored
+def _above(paths: Iterable[str]) -> Iterator[str]:
+    """The folders above each path."""
+    for path in paths:
+        folder = path
+        while folder := folder.rpartition("/")[0]:
+            yield folder
 
 
-def _matches(path: str, pattern: str) -> bool:
-    """Whether a pattern names the path or one of the folders above it."""
-    names, patterns = path.split("/"), pattern.split("/")
-    return any(_fits(names[: n + 1], patterns) for n in range(len(names)))
-
-
-def _fits(names: list[str], patterns: list[str]) -> bool:
-    """Part by part: `*` never crosses a `/` and `**` is any number of parts, as in Docker's own."""
-    if not patterns:
-        return not names
-    first, rest = patterns[0], patterns[1:]
-    if first == "**":
-        return any(_fits(names[n:], rest) for n in range(len(names) + 1))
-    return bool(names) and fnmatchcase(names[0], first) and _fits(names[1:], rest)
+def _first(path: str, whole: Collection[str]) -> str:
+    """The outermost of some folders that holds the path, else the path itself."""
+    ends = (match.start() for match in re.finditer("/", path))
+    return next((path[:end] for end in ends if path[:end] in whole), path)
 
 
 def required(dockerfile: str) -> list[str]:

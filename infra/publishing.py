@@ -12,16 +12,17 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from deployments import image_name
+from deployments.dockerignore import Dockerignore
 from deployments.errors import WrongUse
 from deployments.image_name import REPOSITORY, ImageName
-from deployments.inputs import allowed, arguments, base_images, input_hash, required
+from deployments.inputs import arguments, base_images, input_hash, required
 from deployments.manifest import Manifest, ServiceImage
 from deployments.stack import Stack
 from infra import bake
 from infra.environments import Located
 from infra.local import run
 from infra.registry import Registry
-from infra.source import Source
+from infra.source import Source, Tree
 
 Say = Callable[[str], None]
 _PYTHONS = ("3.11", "3.12", "3.13", "3.10")
@@ -54,8 +55,14 @@ class Publisher:
         self._login = login
         self._say = say
 
-    def dockerignores(self) -> list[str]:
-        """The `.dockerignore` of every image: together they say what a build reads."""
+    def chosen(self, tree: Tree) -> list[str]:
+        """The files of a source that the builds read, of all images together."""
+        ignores = self.dockerignores()
+        paths = tree.paths(lambda folder: any(i.may_hold(folder) for i in ignores))
+        return [path for path in paths if any(i.lets_in(path) for i in ignores)]
+
+    def dockerignores(self) -> list[Dockerignore]:
+        """The `.dockerignore` of every image."""
         own = self._compose.parent
         if self._folder != own and any(own.glob("Dockerfile.*")):
             raise WrongUse(
@@ -83,14 +90,14 @@ class Publisher:
             )  # fmt: skip
         return file.read_text()
 
-    def _dockerignore(self, service: str) -> str:
+    def _dockerignore(self, service: str) -> Dockerignore:
         file = self._folder / f"Dockerfile.{service}.dockerignore"
         if not file.is_file():
             raise WrongUse(
                 f"no {file.name} beside Dockerfile.{service}", where=str(self._folder),
                 state="untouched", todo="it says which files the image is made of: `*`, then `!path` lines",
             )  # fmt: skip
-        return file.read_text()
+        return Dockerignore(file.read_text())
 
     def publish(self, source: Source) -> Manifest:
         """Build what changed, push it, tag everything, store the manifest."""
@@ -155,8 +162,10 @@ class Publisher:
         declared = arguments(dockerfile)
         chosen = {n: v for n, v in self._environment.build.items() if n in declared}
         settings = {**chosen, **{n: _identity(image) for n, image in bases.items()}}
-        paths = allowed(source.files, ignore)
-        inputs = input_hash({p: source.files[p] for p in paths}, [dockerfile, ignore], settings)
+        paths = ignore.select(source.files)
+        inputs = input_hash(
+            {p: source.files[p] for p in paths}, [dockerfile, ignore.text], settings
+        )
         repository = self._environment.repository_of(service)
         digest = self._registry.digest(repository, f"in-{inputs}")
         return Wanted(

@@ -9,9 +9,7 @@ import pytest
 
 from deployments.errors import WrongUse
 from infra import clone
-from infra.source import staged
-
-IGNORES = ["*\n!src/**\n"]
+from infra.source import opened, staged
 
 
 def git(folder: Path, *words: str) -> str:
@@ -60,7 +58,7 @@ def test_a_branch_a_tag_or_the_head_is_staged(remote: Path, ref: str, content: s
     url = f"file://{remote}"
     with (
         clone.local(url, ref) as (folder, commit),
-        staged(folder, commit, IGNORES, allow_dirty=False, say=print, origin=url) as found,
+        staged(opened(folder, commit, allow_dirty=False, say=print), ["src/a.py"], url) as found,
     ):
         assert (found.root / "src" / "a.py").read_text() == f"{content}\n"
         assert found.origin == url

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
+from deployments.dockerignore import Dockerignore
 from deployments.errors import Refused, WrongUse
-from infra.source import staged
+from infra import source
+from infra.local import run
+from infra.source import opened, staged
 
-IGNORES = ["*\n!src\n!pyproject.toml\n**/.env*\n", "*\n!web\n**/.env*\n"]
+IGNORES = [
+    Dockerignore("*\n!src\n!pyproject.toml\n**/.env*\n"), Dockerignore("*\n!web\n**/.env*\n"),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -52,8 +58,12 @@ def repository(git):
     return git
 
 
+@contextmanager
 def _stage(folder, ref="HEAD", *, allow_dirty=False, say=lambda _: None):
-    return staged(folder, ref, IGNORES, allow_dirty=allow_dirty, say=say)
+    tree = opened(folder, ref, allow_dirty=allow_dirty, say=say)
+    paths = tree.paths(lambda folder: any(i.may_hold(folder) for i in IGNORES))
+    with staged(tree, [p for p in paths if any(i.lets_in(p) for i in IGNORES)]) as source:
+        yield source
 
 
 def _paths(source):
@@ -223,3 +233,96 @@ def test_a_link_that_leaves_the_tree_is_refused(repository):
         pass
     assert "holds a file that leaves the tree" in caught.value.what
     assert "passwd" in caught.value.what
+
+
+def _everything(_folder):
+    return True
+
+
+def test_git_is_asked_for_the_files_that_are_needed_and_no_others(repository, monkeypatch):
+    """What the builds do not read may be most of a repository."""
+    _write(repository.folder, **{f"data__d{n % 9}__f{n}": "x" for n in range(300)})
+    repository("add", ".")
+    repository("commit", "-qm", "data")
+    called = []
+    monkeypatch.setattr(source, "run", lambda *argv: called.append(argv) or run(*argv))
+    with _stage(repository.folder) as found:
+        assert found.last_commit(["src/main.py"]) == repository("rev-parse", "HEAD~2")
+    (archive,) = (argv for argv in called if "archive" in argv)
+    assert archive[archive.index("--") + 1 :] == ("pyproject.toml", "src", "web")
+    assert not [word for argv in called for word in argv if "data" in word]
+
+
+def test_a_folder_that_no_image_reads_is_not_walked(tmp_path, monkeypatch):
+    _write(tmp_path, src__main_DOT_py="1", data__deep__x="2", node_modules__y="3")
+    walked = []
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda top: (walked.append(f[0]) or f for f in walk(top)))
+    with _stage(tmp_path) as found:
+        assert list(found.files) == ["src/main.py"]
+    assert [place for place in walked if "data" in place or "node_modules" in place] == []
+
+
+def test_a_name_with_brackets_is_no_pattern(repository):
+    """Next.js has folders of this form."""
+    _write(repository.folder, **{"web__[id]__page": "1"})
+    repository("add", ".")
+    repository("commit", "-qm", "page")
+    page = repository("rev-parse", "HEAD")
+    _write(repository.folder, web__i__page="2")
+    repository("add", ".")
+    repository("commit", "-qm", "other")
+    with _stage(repository.folder) as found:
+        assert "web/[id]/page" in found.files
+        assert found.last_commit(["web/[id]/page"]) == page
+
+
+def test_a_file_that_is_gone_is_a_change_of_its_folder(repository):
+    _write(repository.folder, web__b="1")
+    repository("add", ".")
+    repository("commit", "-qm", "more")
+    repository("rm", "-q", "web/b")
+    repository("commit", "-qm", "less")
+    with _stage(repository.folder) as found:
+        assert found.last_commit(["web/a"]) == repository("rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("how", ["committed", "dirty", "plain"])
+def test_a_file_is_read_where_it_lies(repository, tmp_path, how):
+    folder = repository.folder
+    if how == "plain":
+        folder = tmp_path / "plain"
+    _write(folder, web__a="5", pyproject_DOT_toml="2")
+    if how == "dirty":
+        _write(folder, web__a="6")
+    tree = opened(folder, "HEAD", allow_dirty=True, say=print)
+    assert tree.read("web/a") == ("6" if how == "dirty" else "5")
+    assert tree.read("web/none") is None
+    assert tree.read("web") is None
+    assert {"pyproject.toml", "web/a"} <= set(tree.paths(_everything))
+
+
+@pytest.mark.parametrize("how", ["committed", "dirty", "plain"])
+def test_a_name_that_is_not_utf_8_is_refused(repository, tmp_path, how):
+    folder = repository.folder if how != "plain" else tmp_path / "plain"
+    (folder / "src").mkdir(parents=True, exist_ok=True)
+    with open(os.fsencode(folder) + b"/src/caf\xe9.py", "w"):  # noqa: PTH123
+        pass
+    if how == "committed":
+        repository("add", ".")
+        repository("commit", "-qm", "name")
+    with (
+        pytest.raises(WrongUse, match="the name of a file is not UTF-8"),
+        _stage(folder, allow_dirty=True),
+    ):
+        pass
+
+
+def test_links_and_pipes_in_an_uncommitted_tree(repository):
+    (repository.folder / "src/to").symlink_to("main.py")
+    (repository.folder / "src/folder").symlink_to("../web")
+    os.mkfifo(repository.folder / "src/pipe")
+    (repository.folder / "web/a").unlink()
+    with _stage(repository.folder, allow_dirty=True) as found:
+        assert _paths(found) == ["pyproject.toml", "src/main.py", "src/to"]
+        assert (found.root / "src/to").read_text() == "1"

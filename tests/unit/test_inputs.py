@@ -6,69 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deployments.inputs import allowed, arguments, base_images, input_hash, required
+from deployments.inputs import arguments, base_images, cover, input_hash, required
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
-IGNORE = "# comment\n*\n!src\n!pyproject.toml\n\n**/.env*\n**/__pycache__\n**/*.pyc\n"
-
-
-@pytest.mark.parametrize(
-    ("path", "let_in"),
-    [
-        ("pyproject.toml", True),
-        ("src/main.py", True),
-        ("src/bot/deep/x.py", True),
-        ("README.md", False),
-        ("other/pyproject.toml", False),
-        ("srcs/x.py", False),
-        (".env", False),
-        ("src/.env", False),
-        ("src/.env.production", False),
-        ("src/a/b/.env", False),
-        ("src/environment.py", True),
-        ("src/__pycache__/x.txt", False),
-        ("src/a/x.pyc", False),
-    ],
-)
-def test_what_a_dockerignore_lets_in(path, let_in):
-    assert allowed([path], IGNORE) == ([path] if let_in else [])
-
-
-@pytest.mark.parametrize(
-    ("rules", "let_in"),
-    [
-        ("", ["a/x.py", "a/y.txt", "b/x.py"]),
-        ("*", []),
-        ("*\n!a/**", ["a/x.py", "a/y.txt"]),
-        ("*\n!a/\n", ["a/x.py", "a/y.txt"]),
-        ("*\n!/a", ["a/x.py", "a/y.txt"]),
-        ("*\n!a\na/*.txt", ["a/x.py"]),
-        ("a\n!a/x.py", ["a/x.py", "b/x.py"]),
-        ("*.py", ["a/x.py", "a/y.txt", "b/x.py"]),
-        ("*/x.py", ["a/y.txt"]),
-        ("**/x.py", ["a/y.txt"]),
-        ("!a\n*", []),
-    ],
-)
-def test_the_last_rule_that_matches_decides(rules, let_in):
-    assert allowed(["b/x.py", "a/y.txt", "a/x.py"], rules) == let_in
-
-
-@pytest.mark.parametrize(
-    ("rule", "let_in"),
-    [
-        ("src/**/*.py", ["src/a.py", "src/x/b.py", "src/x/y/c.py"]), ("**/y/*.py", ["src/x/y/c.py"]),
-        ("src/**/y", ["src/x/y/c.py"]), ("src/*.py", ["src/a.py"]), ("**/x/**", ["src/x/b.py", "src/x/y/c.py"]),
-    ],
-)  # fmt: skip
-def test_two_stars_are_any_number_of_folders(rule, let_in):
-    assert allowed(["src/a.py", "src/x/b.py", "src/x/y/c.py", "a.md"], f"*\n!{rule}") == let_in
-
-
-@pytest.mark.parametrize("image", ["bot", "api", "frontend"])
-@pytest.mark.parametrize("path", [".env", "src/.env", "frontend/app/.env.local", "secrets.env"])
-def test_our_own_dockerignores_never_let_secrets_in(image, path):
-    assert allowed([path], (DOCKER / f"Dockerfile.{image}.dockerignore").read_text()) == []
 
 
 @pytest.mark.parametrize(
@@ -82,13 +22,6 @@ def test_our_own_dockerignores_never_let_secrets_in(image, path):
 )  # fmt: skip
 def test_what_our_own_dockerfiles_cannot_do_without(image, sources):
     assert required((DOCKER / f"Dockerfile.{image}").read_text()) == sources
-
-
-@pytest.mark.parametrize("image", ["api", "bot", "frontend"])
-def test_our_own_dockerignores_let_in_what_the_dockerfiles_copy(image):
-    ignore = (DOCKER / f"Dockerfile.{image}.dockerignore").read_text()
-    for path in required((DOCKER / f"Dockerfile.{image}").read_text()):
-        assert allowed([path], ignore) == [path]
 
 
 @pytest.mark.parametrize(
@@ -152,3 +85,27 @@ def test_the_order_in_which_inputs_are_given_does_not_count():
 )
 def test_every_input_counts(files, dockerfiles, settings):
     assert input_hash(files, dockerfiles, settings) != input_hash(FILES, ["FROM x"], {"A": "1"})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ([], []),
+        (["src/a.py"], ["src/a.py"]),
+        (["src/a.py", "src/b/c.py", "src/b/d.py"], ["src"]),
+        (["src/b/c.py", "src/b/d.py", "web/x"], ["src/b", "web"]),
+        (["top.md", "src/a.py", "src/b/c.py"], ["src/a.py", "src/b/c.py", "top.md"]),
+        (["gone"], ["gone"]),
+    ],
+)
+def test_the_fewest_names_of_some_files(wanted, names):
+    every = ["src/a.py", "src/b/c.py", "src/b/d.py", "web/x", "top.md"]
+    assert cover(every, wanted) == names
+
+
+def test_thousands_of_single_files_are_named_by_their_folder():
+    """A command line has an end, and Git compares each file with each name."""
+    every = [f"data/{n}.json" for n in range(5000)]
+    assert cover(every, every[1:]) == ["data"]
+    flat = [f"{n}.json" for n in range(5000)]
+    assert cover(flat, flat[1:]) == ["."]
