@@ -24,6 +24,11 @@ variable "NEXT_PUBLIC_API_URL" {
   default = ""
 }
 
+# Debian packages that the application calls, apart by spaces: "ffmpeg libpq5".
+variable "SYSTEM_PACKAGES" {
+  default = ""
+}
+
 # Repositories for the build cache, one tag an image; empty means none.
 # An engine without the containerd image store cannot export it.
 variable "CACHE_FROM" {
@@ -65,7 +70,8 @@ target "_image" {
 target "_python" {
   inherits = ["_image"]
   args = {
-    PYTHON_IMAGE = PYTHON_IMAGE
+    PYTHON_IMAGE    = PYTHON_IMAGE
+    SYSTEM_PACKAGES = SYSTEM_PACKAGES
   }
 }
 

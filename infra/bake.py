@@ -47,15 +47,15 @@ def bake(
             command += [
                 w for k, v in values.items() for w in ("--set", f"{image.target}.{kind}.{k}={v}")
             ]
-    bases: dict[str, str] = {}
-    for image in images:
-        bases |= {n: v for n, v in image.arguments.items() if n.endswith("_IMAGE")}
+    # A stage that several images share is a target of its own, which `--set` above does not reach.
+    variables = re.findall(r'^variable "(\w+)"', (folder / "docker-bake.hcl").read_text(), re.M)
+    shared = {n: v for i in images for n, v in i.arguments.items() if n in variables}
     environment = {
+        **shared,
         "CONTEXT": str(context),
         "DOCKERFILES": str(folder),
         # Newer bake asks on the terminal before it reads outside its working directory.
         "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
-        **bases,
     }
     with _logged_in(login) as extra:
         done = stream(

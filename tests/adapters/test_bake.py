@@ -161,6 +161,14 @@ def test_the_command(docker, tmp_path):
     assert "DOCKER_CONFIG" not in docker["env"]
 
 
+def test_a_build_argument_reaches_the_stage_that_images_share(docker, tmp_path):
+    arguments = {"SYSTEM_PACKAGES": "ffmpeg libpq5", "PATH": "/nowhere"}
+    image = bake.Image("bot", "localhost:5000/acme/bot:in-1", arguments, {})
+    bake.bake(docker_dir(), [image], tmp_path, lambda _: None)
+    assert docker["env"]["SYSTEM_PACKAGES"] == "ffmpeg libpq5"
+    assert "PATH" not in docker["env"]
+
+
 def test_a_newer_bake_does_not_ask_on_the_terminal(docker, tmp_path):
     bake.bake(docker_dir(), [IMAGE], tmp_path, lambda _: None)
     assert docker["env"]["BUILDX_BAKE_ENTITLEMENTS_FS"] == "0"

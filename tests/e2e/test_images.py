@@ -106,10 +106,16 @@ def build(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """All three images, from a source with secrets and Dockerfiles of its own lying about."""
     source = tmp_path_factory.mktemp("source") / "homeguru"
     shutil.copytree(ROOT / "tests" / "homeguru", source, ignore=NOT_COPIED)
-    for trap in (".env", "src/.env", "src/api/.env.local", "migrations/.env", "frontend/app/.env"):
+    for trap in (
+        ".env", "src/.env", "src/api/.env.local", "migrations/.env", "frontend/app/.env",
+        "data/.env", "production.env",
+    ):  # fmt: skip
         (source / trap).write_text(SECRET)
-    for name in ("Dockerfile", "Dockerfile.api", ".dockerignore"):
+    for name in ("Dockerfile", "Dockerfile.api", ".dockerignore", "docker-compose.yml", "bot.log"):
         (source / name).write_text("FROM nowhere\n")
+    # As a strict umask leaves them.
+    (source / "data" / "phrases.json").chmod(0o600)
+    (source / "src" / "api").chmod(0o700)
     built = bake(source, "--set=api.labels.org.opencontainers.image.revision=abc123")
     yield built
     forget(built)
@@ -117,19 +123,68 @@ def build(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_env_file_gets_in(build: Build, name: str) -> None:
-    assert build.shell(name, "find / -xdev -name '.env*' 2>/dev/null || true") == ""
+    assert build.shell(name, "find / -xdev -name '*.env*' -path '/app/*' -o -xdev -name '.env*' 2>/dev/null || true") == ""
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_build_tool_gets_in(build: Build, name: str) -> None:
-    tools = "uv pnpm npm gcc cc make git"
+    tools = "uvx gcc cc make git"
     assert build.shell(name, f"for tool in {tools}; do command -v $tool; done; true") == ""
+    # Those that a command may name by habit are a few lines that start what is there.
+    for habit in ("uv", "pnpm", "npm", "yarn"):
+        size = build.shell(name, f"stat -L -c %s $(command -v {habit}) /dev/null | head -n 1")
+        assert int(size) < 1000
+
+
+CODE = {
+    "bot": ["src", "src/bot", "src/bot/main.py", ".venv", ".venv/bin/python", "data/phrases.json"],
+    "api": ["src", "src/api/main.py", "migrations", "migrations/env.py", "alembic.ini", ".venv"],
+    "frontend": ["server.js", "node_modules", ".next/static", ".next/server/webpack-runtime.js"],
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_runs_as_a_user_who_owns_a_home_and_no_code(build: Build, name: str) -> None:
-    seen = build.shell(name, 'id -u; touch ~/x && echo home; touch /app/x || echo "read only"')
-    assert seen.splitlines() == ["10001", "home", "read only"]
+def test_runs_as_a_user_who_adds_files_and_changes_no_code(build: Build, name: str) -> None:
+    assert build.shell(name, "id -u; mkdir -p ~/.cache && touch ~/x ~/.cache/x x && rm x && echo ok").split() == [
+        "10001", "ok",
+    ]  # fmt: skip
+    tries = "; ".join(
+        f"if mv {path} gone || rm -rf {path} || touch {path}/x || echo >> {path}; then echo {path}; fi"
+        for path in CODE[name]
+    )
+    # `rm -rf` ends well only where it removed everything.
+    assert build.shell(name, f"cd /app; {{ {tries}; }} 2>/dev/null") == ""
+
+
+def test_the_bot_writes_beside_its_code_and_reads_what_lies_there(build: Build) -> None:
+    script = (
+        "python -c 'import logging; logging.FileHandler(\"bot.log\"); import src.phrases' && "
+        "python -m src.bot.model && touch uploads/x data/x && ls -A . ~/.cache uploads"
+    )
+    seen = build.shell("bot", script)
+    assert {"bot.log", "homeguru", "x"} <= set(seen.split())
+
+
+@pytest.mark.parametrize("habit", ["uv run --no-sync python", "uv run -m this && uv run -- python"])
+def test_uv_run_is_a_habit_that_works(build: Build, habit: str) -> None:
+    assert build.shell("api", f"{habit} -c 'import fastapi; print(1)'").splitlines()[-1] == "1"
+    seen = build.shell("api", "uv sync || echo refused; uv run alembic history | wc -l")
+    assert seen.split() == ["refused", "2"]
+
+
+def test_system_packages_are_installed_where_they_are_asked_for(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert build.shell("bot", "command -v xxd || echo none") == "none"
+    monkeypatch.setenv("SYSTEM_PACKAGES", "xxd")
+    asked = bake(build.source, "bot", "api")
+    try:
+        assert asked.shell("bot", "command -v xxd") == asked.shell("api", "command -v xxd") != ""
+        shared = asked.layers("bot")[: PACKAGES + 1]
+        assert asked.layers("api")[: len(shared)] == shared
+        assert build.layers("bot")[: PACKAGES + 1] == shared, "the packages' layer is another one"
+    finally:
+        forget(asked)
 
 
 @pytest.mark.parametrize("name", ["bot", "api"])
@@ -142,8 +197,8 @@ def test_development_packages_stay_out(build: Build, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "present"),
     [
-        ("bot", [".venv", "src"]),
-        ("api", [".venv", "alembic.ini", "migrations", "src"]),
+        ("bot", [".venv", "data", "pyproject.toml", "src", "uploads", "uv.lock"]),
+        ("api", [".venv", "alembic.ini", "data", "migrations", "pyproject.toml", "src", "uploads", "uv.lock"]),
         ("frontend", [".next", "node_modules", "package.json", "server.js"]),
     ],
 )
@@ -226,7 +281,8 @@ def test_the_bot_says_in_one_line_that_its_token_is_missing(build: Build) -> Non
 
 
 def test_the_page_is_served_and_names_its_api(build: Build) -> None:
-    container = docker("run", "--detach", "--network=none", build.image("frontend"))
+    run = ("run", "--detach", "--network=none", build.image("frontend"))
+    container = docker(*run, "pnpm", "start")
     try:
         deadline = time.monotonic() + 30
         while docker("inspect", "--format={{.State.Health.Status}}", container) != "healthy":

@@ -1,14 +1,19 @@
 """What takes longer than one answer: slow ones, streams, a socket, photos."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
+from src.phrases import PHRASES
 
 router = APIRouter()
 CHUNK = b"x" * 65_536
+UPLOADS = Path("uploads")  # in the working directory, beside the code
+UPLOADS.mkdir(exist_ok=True)
 
 
 @router.get("/slow")
@@ -44,12 +49,18 @@ async def echo(socket: WebSocket) -> None:
 
 
 @router.post("/photos")
-async def upload(request: Request) -> dict[str, int]:
-    """How many bytes came."""
+async def upload(request: Request) -> dict[str, int | str]:
+    """How many bytes came; the last photo is kept."""
     size = 0
-    async for part in request.stream():
-        size += len(part)
-    return {"size": size}
+    with tempfile.NamedTemporaryFile(dir=UPLOADS, delete=False) as file:
+        photo = Path(file.name)
+        try:
+            async for part in request.stream():
+                size += file.write(part)
+            photo.replace(UPLOADS / "last.jpg")
+        finally:
+            photo.unlink(missing_ok=True)
+    return {"size": size, "said": PHRASES["photo"]}
 
 
 @router.get("/photos")

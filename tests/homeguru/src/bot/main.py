@@ -12,8 +12,10 @@ from aiogram.types import Message as TelegramMessage
 from aiogram.utils.token import TokenValidationError
 from sqlalchemy.dialects.postgresql import insert
 
+from src.bot import model
 from src.config import Settings
 from src.db import Database, Message, User
+from src.phrases import PHRASES
 from src.version import VERSION
 
 POLLING_TIMEOUT = 10  # seconds
@@ -41,8 +43,10 @@ async def serve(settings: Settings) -> None:
     bot = Bot(settings.telegram_bot_token, session=session)
     database = Database(settings.database_url)
     try:
+        # As a library does it: the event loop runs long before anybody is answered.
+        await asyncio.to_thread(model.load, settings.llm_model)
         await bot.delete_webhook()
-        log.info("polling, version %s", VERSION)
+        log.info("%s, version %s", PHRASES["started"], VERSION)
         await dispatcher.start_polling(bot, polling_timeout=POLLING_TIMEOUT, database=database)
     finally:
         await bot.session.close()
@@ -51,7 +55,11 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(message)s")
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(levelname)s %(message)s",
+        handlers=[logging.StreamHandler(sys.stdout), logging.FileHandler("bot.log")],
+    )
     try:
         asyncio.run(serve(Settings.from_environment()))
     except TokenValidationError:
