@@ -123,7 +123,13 @@ def build(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_env_file_gets_in(build: Build, name: str) -> None:
-    assert build.shell(name, "find / -xdev -name '*.env*' -path '/app/*' -o -xdev -name '.env*' 2>/dev/null || true") == ""
+    assert (
+        build.shell(
+            name,
+            "find / -xdev -name '*.env*' -path '/app/*' -o -xdev -name '.env*' 2>/dev/null || true",
+        )
+        == ""
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -198,7 +204,19 @@ def test_development_packages_stay_out(build: Build, name: str) -> None:
     ("name", "present"),
     [
         ("bot", [".venv", "data", "pyproject.toml", "src", "uploads", "uv.lock"]),
-        ("api", [".venv", "alembic.ini", "data", "migrations", "pyproject.toml", "src", "uploads", "uv.lock"]),
+        (
+            "api",
+            [
+                ".venv",
+                "alembic.ini",
+                "data",
+                "migrations",
+                "pyproject.toml",
+                "src",
+                "uploads",
+                "uv.lock",
+            ],
+        ),
         ("frontend", [".next", "node_modules", "package.json", "server.js"]),
     ],
 )

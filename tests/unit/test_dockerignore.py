@@ -135,9 +135,29 @@ def test_a_folder_that_holds_nothing_for_a_build_is_not_walked(rules, folder, ma
     assert Dockerignore(rules).may_hold(folder) is may
 
 
+@pytest.mark.parametrize(
+    ("path", "images"),
+    [
+        ("data/phrases.json", "api bot"), ("locales/ru/LC_MESSAGES/bot.mo", "api bot"),
+        ("prompts/system.md", "api bot"), ("config.yaml", "api bot"), ("settings.py", "api bot"),
+        ("uploads/.gitkeep", "api bot"), ("src/bot/greeting.txt", "api bot"),
+        ("pyproject.toml", "api bot"), ("migrations/versions/0001.py", "api"), ("alembic.ini", "api"),
+        ("frontend/app/app/page.tsx", "frontend"), ("frontend/app/public/a.png", "frontend"),
+        ("README.md", ""), ("docs/setup.md", ""), ("tests/test_bot.py", ""), (".git/HEAD", ""),
+        (".github/workflows/ci.yml", ""), ("docker-compose.prod.yml", ""), ("compose.yaml", ""),
+        ("docker/Dockerfile.bot", ""), ("Dockerfile", ""), ("node_modules/x/index.js", ""),
+        ("bot.log", ""), ("logs/bot.log", ""), ("src/__pycache__/a.pyc", ""), (".venv/bin/python", ""),
+        ("keys/id_rsa", ""), ("secrets/token", ""),
+    ],
+)  # fmt: skip
+def test_what_of_an_ordinary_repository_reaches_which_image(path, images):
+    seen = [image for image in ("api", "bot", "frontend") if _own(image).lets_in(path)]
+    assert seen == images.split()
+
+
 def test_thousands_of_files_are_judged_in_no_time():
     """13,000 committed files beside the code cost four seconds before the first sentence."""
-    paths = [f"data/d{n % 120}/e{n % 7}/f{n}.json" for n in range(13_000)]
+    paths = [f"docs/d{n % 120}/e{n % 7}/f{n}.json" for n in range(13_000)]
     began = time.process_time()
     for image in ("bot", "api", "frontend"):
         assert _own(image).select(paths) == []

@@ -12,29 +12,6 @@ DOCKER = Path(__file__).resolve().parents[2] / "docker"
 
 
 @pytest.mark.parametrize(
-    ("path", "images"),
-    [
-        ("data/phrases.json", "api bot"), ("locales/ru/LC_MESSAGES/bot.mo", "api bot"),
-        ("prompts/system.md", "api bot"), ("config.yaml", "api bot"), ("settings.py", "api bot"),
-        ("uploads/.gitkeep", "api bot"), ("src/bot/greeting.txt", "api bot"),
-        ("pyproject.toml", "api bot"), ("migrations/versions/0001.py", "api"), ("alembic.ini", "api"),
-        ("frontend/app/app/page.tsx", "frontend"), ("frontend/app/public/a.png", "frontend"),
-        ("README.md", ""), ("docs/setup.md", ""), ("tests/test_bot.py", ""), (".git/HEAD", ""),
-        (".github/workflows/ci.yml", ""), ("docker-compose.prod.yml", ""), ("compose.yaml", ""),
-        ("docker/Dockerfile.bot", ""), ("Dockerfile", ""), ("node_modules/x/index.js", ""),
-        ("bot.log", ""), ("logs/bot.log", ""), ("src/__pycache__/a.pyc", ""), (".venv/bin/python", ""),
-        ("keys/id_rsa", ""), ("secrets/token", ""),
-    ],
-)  # fmt: skip
-def test_what_of_an_ordinary_repository_reaches_which_image(path, images):
-    seen = [
-        image for image in ("api", "bot", "frontend")
-        if allowed([path], (DOCKER / f"Dockerfile.{image}.dockerignore").read_text())
-    ]  # fmt: skip
-    assert seen == images.split()
-
-
-@pytest.mark.parametrize(
     ("image", "sources"),
     [
         ("api", ["pyproject.toml", "uv.lock", "alembic.ini", "migrations", "src"]),
