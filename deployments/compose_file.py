@@ -6,6 +6,7 @@ Source of the shape: `docker compose config --no-interpolate --format json`, Com
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Collection
 from dataclasses import replace
@@ -68,10 +69,11 @@ def _service(
     image = re.fullmatch(rf"\$\{{([A-Z][A-Z0-9_]*){default}\}}", body.get("image", ""))
     if image is None:
         raise WrongUse(
-            f"service {name}: `image` must be one variable, "
-            f"${{{name.upper().replace('-', '_')}_IMAGE}}, which the deploy fills with a digest",
-            where=where,
-        )
+            f"service {name}: `image` must be one variable, {_image_variable(name)}, which the deploy "
+            "fills with a digest", where=where,
+            todo=f"write `image: {_image_variable(name)}` beside `build`, and name the Dockerfile of "
+            "`build` under [dockerfiles] of the environment" if "build" in body else "",
+        )  # fmt: skip
     if "container_name" in body:
         raise WrongUse(
             f"service {name}: `container_name` forbids a second container, "
@@ -91,11 +93,32 @@ def _service(
         one_off=deploy.migrate is not None and name == deploy.migrate.service,
         stop_grace=_seconds(str(body.get("stop_grace_period", "10s"))),
         image_of=name,
+        build=_build(body),
         profiles=tuple(body.get("profiles") or ()),
         after=tuple(body.get("depends_on") or ()),
         runs_once=name in waited_for,
         alone=_alone(body),
     )
+
+
+def _image_variable(service: str) -> str:
+    return f"${{{re.sub('[^A-Z0-9]', '_', service.upper())}_IMAGE}}"
+
+
+def _build(body: dict[str, Any]) -> tuple[str, str, str] | None:
+    """Compose's `build`, with paths relative to the outermost folder that it names.
+
+    The Compose file may lie in a folder of its own, and then builds `..`.
+    """
+    build = body.get("build")
+    if not isinstance(build, dict):
+        return None
+    context = str(build.get("context") or ".")
+    if re.match(r"[a-z]+://|/", context):
+        context = "."
+    file = posixpath.normpath(posixpath.join(context, str(build.get("dockerfile") or "Dockerfile")))
+    inside = [re.sub(r"^(\.\./)+", "", f"{path}/").rstrip("/") or "." for path in (file, context)]
+    return inside[0], posixpath.normpath(inside[1]), str(build.get("target") or "")
 
 
 def _waited_for(raw: dict[str, dict[str, Any]]) -> frozenset[str]:

@@ -25,6 +25,7 @@ from deployments.policy import (
     Need,
     Notices,
     OffHostCopy,
+    OwnDockerfile,
     Retention,
     Services,
     Verify,
@@ -107,6 +108,8 @@ class Environment(Strict):
     secrets: Secrets = Secrets()
     images: dict[str, Image] = Field(default_factory=dict)
     """Images that are not built here, by service, as the host pulls them."""
+    dockerfiles: dict[str, OwnDockerfile] = Field(default_factory=dict)
+    """The application's own Dockerfiles, by service; other services are built by ours."""
     urls: dict[str, Url] = Field(default_factory=dict)
     services: Services = Services()
     verify: Verify = Verify()

@@ -50,6 +50,18 @@ RepositoryTemplate = Annotated[
 ]
 
 
+def _check_inside(path: str) -> str:
+    """A path in the application's source: it neither begins at the root nor leaves the source."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("a path in the source: relative to its root, without `..`")
+    return path.strip("/").removeprefix("./") or "."
+
+
+InSource = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_.@/ +-]+$"), AfterValidator(_check_inside)
+]
+
+
 def _check_host_key(line: str) -> str:
     if not re.fullmatch(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/=]+", line):
         raise ValueError('a host key reads "ssh-ed25519 AAAA...": type and base64, no host name')

@@ -38,27 +38,6 @@ def _first(path: str, whole: Collection[str]) -> str:
     return next((path[:end] for end in ends if path[:end] in whole), path)
 
 
-def required(dockerfile: str) -> list[str]:
-    """Paths that a Dockerfile copies from its context and cannot do without.
-
-    Globs are optional: `COPY .python-versio[n] ./` is how a file may be absent.
-    """
-    found: list[str] = []
-    text = re.sub(r"\\\n", " ", dockerfile)
-    for line in re.findall(r"^COPY\s+(.*)$", text, re.M | re.I):
-        words = line.split()
-        if any(w.startswith("--from") for w in words):
-            continue
-        sources = [w for w in words if not w.startswith("--")][:-1]
-        found += [s.rstrip("/") for s in sources if not re.search(r"[*?\[]|^<<", s) and s != "."]
-    return list(dict.fromkeys(found))
-
-
-def arguments(dockerfile: str) -> set[str]:
-    """Names of the build arguments that a Dockerfile declares."""
-    return set(re.findall(r"^ARG\s+([A-Za-z_][A-Za-z0-9_]*)", dockerfile, re.M))
-
-
 def input_hash(
     files: Mapping[str, tuple[str, bool]], dockerfiles: Iterable[str],
     settings: Mapping[str, str],
@@ -76,10 +55,3 @@ def input_hash(
     for name, value in sorted(settings.items()):
         digest.update(f"{name}={value}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def base_images(dockerfile: str) -> dict[str, str]:
-    """Build argument to its default, for every `FROM ${ARGUMENT}`."""
-    used = set(re.findall(r"^FROM\s+\$\{(\w+)\}", dockerfile, re.M))
-    defaults = dict(re.findall(r"^ARG\s+(\w+)=(\S+)", dockerfile, re.M))
-    return {name: defaults.get(name, "") for name in sorted(used)}

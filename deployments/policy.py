@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from deployments.fields import HostKey, Strict, Url, VariableName, check_address
+from deployments.fields import HostKey, InSource, Strict, Url, VariableName, check_address
 
 
 class Services(Strict):
@@ -16,6 +16,21 @@ class Services(Strict):
     """Services that it does not have: neither built nor deployed, verified or watched."""
     profiles: tuple[str, ...] = ()
     """Profiles of the Compose file whose services it has, as `COMPOSE_PROFILES` names them."""
+
+
+class OwnDockerfile(Strict):
+    """A Dockerfile of the application's own; paths are relative to the root of its source."""
+
+    file: InSource
+    context: InSource = "."
+    """Folder that the build gets, less what its `.dockerignore` leaves out."""
+    target: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
+    """Stage to build; empty means the last one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_path_alone(cls, data: Any) -> Any:
+        return {"file": data} if isinstance(data, str) else data
 
 
 class Verify(Strict):

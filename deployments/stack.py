@@ -36,6 +36,8 @@ class Service:
     stop_grace: int
     image_of: str = ""
     """The service whose image it runs: itself, or the first one with the same image variable."""
+    build: tuple[str, str, str] | None = None
+    """Dockerfile, context and stage of Compose's `build`, from the root of what it builds."""
     profiles: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     """Services that it `depends_on`."""

@@ -8,12 +8,13 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.errors import HomeguruError, Refused
 from deployments.image_name import HUB
+from deployments.policy import OwnDockerfile
 from infra.local import run, stream
 
 #: Under this name alone Docker's own client keeps the credentials of Docker Hub.
@@ -23,12 +24,22 @@ _HEADING = re.compile(r"^#\d+ (\[.+\].*)$")
 
 @dataclass(frozen=True)
 class Image:
-    """One image to build: bake target, tag to push, build arguments, labels."""
+    """One image to build: whose it is, tag to push, build arguments, labels.
 
-    target: str
+    own: the application's own Dockerfile, in the context; without one the bake file has a target of
+    the service's name.
+    """
+
+    service: str
     tag: str
     arguments: dict[str, str]
     labels: dict[str, str]
+    own: OwnDockerfile | None = None
+
+    @property
+    def target(self) -> str:
+        """Bake takes no dot in the name of a target."""
+        return self.service.replace(".", "_") if self.own else self.service
 
 
 def bake(
@@ -37,32 +48,68 @@ def bake(
 ) -> None:  # fmt: skip
     """Build and push. Raises HomeguruError with the failing lines of the build only.
 
-    folder: the bake file's and the Dockerfiles'. login: (registry, user, token), given to the engine in a throw-away configuration.
+    folder: the bake file's and the Dockerfiles'; images of the application's own Dockerfiles have a
+    bake file of their own, and are not built together with others. login: (registry, user, token),
+    given to the engine in a throw-away configuration.
     """
-    command = ["docker", "buildx", "bake", "-f", str(folder / "docker-bake.hcl")]
-    command += ["--progress", "plain", "--push"]
-    for image in images:
-        command += ["--set", f"{image.target}.tags={image.tag}"]
-        for kind, values in (("args", image.arguments), ("labels", image.labels)):
-            command += [
-                w for k, v in values.items() for w in ("--set", f"{image.target}.{kind}.{k}={v}")
-            ]
-    # A stage that several images share is a target of its own, which `--set` above does not reach.
-    variables = re.findall(r'^variable "(\w+)"', (folder / "docker-bake.hcl").read_text(), re.M)
-    shared = {n: v for i in images for n, v in i.arguments.items() if n in variables}
-    environment = {
-        **shared,
-        "CONTEXT": str(context),
-        "DOCKERFILES": str(folder),
-        # Newer bake asks on the terminal before it reads outside its working directory.
-        "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
-    }
-    with _logged_in(login) as extra:
-        done = stream(
-            *command, *[i.target for i in images], log=_headings(say), env={**environment, **extra}
-        )
+    with _bake_file(folder, images, context) as file:
+        command = ["docker", "buildx", "bake", "-f", str(file)]
+        command += ["--progress", "plain", "--push"]
+        for image in images:
+            command += ["--set", f"{image.target}.tags={image.tag}"]
+            for kind, values in (("args", image.arguments), ("labels", image.labels)):
+                command += [
+                    w
+                    for k, v in values.items()
+                    for w in ("--set", f"{image.target}.{kind}.{k}={v}")
+                ]
+        # A stage that several images share is a target of its own, which `--set` above does not reach.
+        variables = re.findall(r'^variable "(\w+)"', file.read_text(), re.M)
+        shared = {n: v for i in images for n, v in i.arguments.items() if n in variables}
+        environment = {
+            **shared,
+            "CONTEXT": str(context),
+            "DOCKERFILES": str(folder),
+            # Newer bake asks on the terminal before it reads outside its working directory.
+            "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
+        }
+        targets = [i.target for i in images]
+        with _logged_in(login) as extra:
+            done = stream(*command, *targets, log=_headings(say), env={**environment, **extra})
     if done.code != 0:
-        raise _failure(done.stdout, [i.target for i in images])
+        raise _failure(done.stdout, {i.target: i.service for i in images})
+
+
+@contextlib.contextmanager
+def _bake_file(folder: Path, images: list[Image], context: Path) -> Iterator[Path]:
+    """The one beside the Dockerfiles, or one that is written of the application's own."""
+    own = {i.target: _target(i.target, i.own, context) for i in images if i.own}
+    if not own:
+        yield folder / "docker-bake.hcl"
+        return
+    with tempfile.TemporaryDirectory(prefix="homeguru-bake-") as place:
+        file = Path(place) / "docker-bake.json"
+        file.write_text(json.dumps({"target": own}))
+        yield file
+
+
+def _target(name: str, own: OwnDockerfile, context: Path) -> dict[str, object]:
+    """The same settings as those of docker/docker-bake.hcl, by the same variables."""
+    cache_from, cache_to, provenance = (
+        os.environ.get(n, "") for n in ("CACHE_FROM", "CACHE_TO", "PROVENANCE")
+    )
+    found: dict[str, object] = {
+        "context": str(context / own.context),
+        "dockerfile": str(context / own.file),
+        "attest": [f"type=provenance,{f'mode={provenance}' if provenance else 'disabled=true'}"],
+    }
+    if own.target:
+        found["target"] = own.target
+    if cache_from:
+        found["cache-from"] = [f"type=registry,ref={cache_from}:{name}"]
+    if cache_to:
+        found["cache-to"] = [f"type=registry,ref={cache_to}:{name},mode=max,ignore-error=true"]
+    return found
 
 
 def _headings(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -77,12 +124,15 @@ def _headings(say: Callable[[str], None]) -> Callable[[str], None]:
     return log
 
 
-def _failure(output: str, targets: list[str]) -> HomeguruError:
-    """The failing step's lines: what BuildKit prints between its rules, at the end."""
+def _failure(output: str, targets: Mapping[str, str]) -> HomeguruError:
+    """The failing step's lines: what BuildKit prints between its rules, at the end.
+
+    targets: of the bake file, with the service of each.
+    """
     refusal = _refusal(output)
     if refusal:
         return Refused(
-            f"the registry refuses the push of {', '.join(targets)}: {refusal}",
+            f"the registry refuses the push of {', '.join(targets.values())}: {refusal}",
             state="untouched",
             todo="the token needs write:packages; see the environment's `login`",
         )
@@ -91,7 +141,7 @@ def _failure(output: str, targets: list[str]) -> HomeguruError:
     shown = "\n".join(line for line in lines if line.strip() and line != "------")[-3000:]
     # Of several that were built at once, a step's heading names its own.
     named = re.findall(r"^ *> \[([\w-]+) ", shown, re.MULTILINE)
-    failed = [t for t in targets if t in named] or targets
+    failed = [s for t, s in targets.items() if t in named] or targets.values()
     return HomeguruError(
         f"the build of {', '.join(failed)} failed:\n{shown}",
         state="untouched",

@@ -7,104 +7,82 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from deployments import image_name
-from deployments.dockerignore import Dockerignore
+from deployments.dockerfile import arguments, base_images, images
 from deployments.errors import WrongUse
-from deployments.image_name import REPOSITORY, ImageName
-from deployments.inputs import arguments, base_images, input_hash, required
+from deployments.image_name import ImageName
+from deployments.inputs import input_hash
+from deployments.layout import MIGRATIONS
 from deployments.manifest import Manifest, ServiceImage
+from deployments.recipe import Recipe
 from deployments.stack import Stack
 from infra import bake
 from infra.environments import Located
 from infra.local import run
+from infra.recipes import Recipes
 from infra.registry import Registry
-from infra.source import Source, Tree
+from infra.source import Source, Tree, staged
 
 Say = Callable[[str], None]
 _PYTHONS = ("3.11", "3.12", "3.13", "3.10")
+_ENV_FILE = re.compile(r"(^|/)\.env(\.(?!example$|sample$|template$|dist$)[^/]*)?$")
 
 
 @dataclass(frozen=True)
 class Wanted:
     """One service's image: where it goes, what decides it, and whether it is there."""
 
-    service: str
+    recipe: Recipe
     repository: str
     inputs: str
     digest: str | None
     arguments: dict[str, str]
     revision: str
 
+    @property
+    def service(self) -> str:
+        return self.recipe.service
+
 
 class Publisher:
-    """Publishes one staged source for one environment."""
+    """Publishes a source for one environment."""
 
     def __init__(
         self, located: Located, stack: Stack, registry: Registry,
         login: tuple[str, str] | None, say: Say,
     ) -> None:  # fmt: skip
         self._environment = located.environment
-        self._folder = located.build_folder
-        self._compose = located.compose_file
+        self._build_folder = located.build_folder
+        self._recipes = Recipes(located, stack)
         self._stack = stack
         self._registry = registry
         self._login = login
         self._say = say
 
-    def chosen(self, tree: Tree) -> list[str]:
-        """The files of a source that the builds read, of all images together."""
-        ignores = self.dockerignores()
-        paths = tree.paths(lambda folder: any(i.may_hold(folder) for i in ignores))
-        return [path for path in paths if any(i.lets_in(path) for i in ignores)]
+    def check(self) -> None:
+        """Raise WrongUse for what can be told without the source."""
+        self._recipes.check()
 
-    def dockerignores(self) -> list[Dockerignore]:
-        """The `.dockerignore` of every image."""
-        own = self._compose.parent
-        if self._folder != own and any(own.glob("Dockerfile.*")):
-            raise WrongUse(
-                "there are Dockerfiles beside the Compose file, and no docker-bake.hcl that builds "
-                "by them", where=str(own), state="untouched",
-                todo="write one, a target for each service; docker/docker-bake.hcl shows the form",
-            )  # fmt: skip
-        for service in self._stack.built():
-            repository = self._environment.repository_of(service)
-            if not re.fullmatch(REPOSITORY, repository):
-                raise WrongUse(
-                    f"service {service} has no repository: {repository!r} is no name that a "
-                    "registry takes", where=str(self._compose), state="untouched",
-                    todo="write the service's name in lower case",
-                )  # fmt: skip
-        return [self._dockerignore(service) for service in self._stack.built()]
+    def publish(self, tree: Tree, origin: str = "") -> Manifest:
+        """Build what changed, push it, tag everything, store the manifest.
 
-    def _dockerfile(self, service: str) -> str:
-        file = self._folder / f"Dockerfile.{service}"
-        if not file.is_file():
-            raise WrongUse(
-                f"no Dockerfile for service {service}: {file}", state="untouched",
-                todo="write it beside the Compose file, or name the service's image under "
-                "x-deploy.infrastructure when it is built elsewhere",
-            )  # fmt: skip
-        return file.read_text()
-
-    def _dockerignore(self, service: str) -> Dockerignore:
-        file = self._folder / f"Dockerfile.{service}.dockerignore"
-        if not file.is_file():
-            raise WrongUse(
-                f"no {file.name} beside Dockerfile.{service}", where=str(self._folder),
-                state="untouched", todo="it says which files the image is made of: `*`, then `!path` lines",
-            )  # fmt: skip
-        return Dockerignore(file.read_text())
-
-    def publish(self, source: Source) -> Manifest:
-        """Build what changed, push it, tag everything, store the manifest."""
-        self._registry.ping()
-        self._check_build_names()
+        origin: where a clone came from, for the manifest.
+        """
+        recipes = self._recipes.read(tree)
+        self._check_build_names(recipes)
         self._say_what_is_not_built()
-        wanted = [self._wanted(service, source) for service in self._stack.built()]
+        paths = self._recipes.paths(recipes, tree)
+        self._say_what_may_be_secret(recipes, paths)
+        self._registry.ping()
+        with staged(tree, paths, origin) as source:
+            python = _python_image(tree)
+            return self._published(recipes, source, python)
+
+    def _published(self, recipes: list[Recipe], source: Source, python: str) -> Manifest:
+        wanted = [self._wanted(recipe, source, python) for recipe in recipes]
         missing = [w for w in wanted if w.digest is None]
         for image in wanted:
             state = "builds" if image.digest is None else "unchanged"
@@ -129,58 +107,66 @@ class Publisher:
         for other in self._stack.ordered:
             if other.image_of == other.name:
                 continue
-            own = self._folder / f"Dockerfile.{other.name}"
+            own = self._build_folder / f"Dockerfile.{other.name}"
             unused = f"; {own.name} is not built" if own.is_file() else ""
             self._say(
                 f"{other.name}: runs the image of {other.image_of}, for both are "
                 f"${{{other.image_variable}}}{unused}"
             )
 
-    def _check_build_names(self) -> None:
-        declared: set[str] = set()
-        for service in self._stack.built():
-            declared |= arguments(self._dockerfile(service))
-        unknown = sorted(set(self._environment.build) - declared)
-        if unknown:
+    def _say_what_may_be_secret(self, recipes: list[Recipe], paths: list[str]) -> None:
+        """Our own Dockerfiles leave out every `.env`; others need not."""
+        for recipe in recipes:
+            names = [p for p in paths if recipe.own and _ENV_FILE.search(p) and recipe.lets_in(p)]
+            if names:
+                self._say(
+                    f"{recipe.service}: {', '.join(names[:3])} may become part of its image; "
+                    "a line of its .dockerignore leaves it out"
+                )
+
+    def _check_build_names(self, recipes: list[Recipe]) -> None:
+        build = self._environment.build
+        declared = {name for recipe in recipes for name in arguments(recipe.dockerfile)}
+        if unknown := sorted(set(build) - declared):
             raise WrongUse(
                 f"[build] names {', '.join(unknown)}, which no Dockerfile declares as ARG",
                 state="untouched", todo="a value that reaches no image would be silently lost",
             )  # fmt: skip
-
-    def _wanted(self, service: str, source: Source) -> Wanted:
-        dockerfile, ignore = self._dockerfile(service), self._dockerignore(service)
-        missing = [p for p in required(dockerfile) if not (source.root / p).exists()]
-        if missing:
+        migrate = self._stack.deploy.migrate
+        if migrate and build.get(MIGRATIONS) == "":
             raise WrongUse(
-                f"the image of {service} needs {', '.join(missing)}, which the source lacks",
-                where=source.origin, state="untouched",
-                todo="is this the application's root, and are these files committed?",
+                f"{MIGRATIONS} under [build] is empty, and {migrate.service} migrates in the image of "
+                f"{migrate.image_of}", state="untouched",
+                todo=f'add "{migrate.service}" to leave_out under [services], or name the folder',
             )  # fmt: skip
-        bases = {
-            n: self._base(n, default, source) for n, default in base_images(dockerfile).items()
-        }
-        declared = arguments(dockerfile)
-        chosen = {n: v for n, v in self._environment.build.items() if n in declared}
-        settings = {**chosen, **{n: _identity(image) for n, image in bases.items()}}
-        paths = ignore.select(source.files)
-        inputs = input_hash(
-            {p: source.files[p] for p in paths}, [dockerfile, ignore.text], settings
-        )
-        repository = self._environment.repository_of(service)
-        digest = self._registry.digest(repository, f"in-{inputs}")
-        return Wanted(
-            service, repository, inputs, digest, {**chosen, **bases}, source.last_commit(paths)
-        )
 
-    def _base(self, name: str, default: str, source: Source) -> str:
-        if name == "PYTHON_IMAGE" and (source.root / "pyproject.toml").is_file():
-            return f"python:{_python_version(source.root)}-slim"
-        return default
+    def _wanted(self, recipe: Recipe, source: Source, python: str) -> Wanted:
+        text = recipe.dockerfile
+        declared = arguments(text)
+        chosen = {n: v for n, v in self._environment.build.items() if n in declared}
+        if recipe.own:
+            bases: dict[str, str] = {}
+            others = {f"image {i}": _identity(i) for i in images(text, chosen)}
+            place = recipe.own.context, recipe.own.target
+            settings = {**chosen, **others, "context": place[0], "target": place[1]}
+        else:
+            bases = base_images(text)
+            if python and "PYTHON_IMAGE" in bases:
+                bases["PYTHON_IMAGE"] = python
+            settings = {**chosen, **{n: _identity(image) for n, image in bases.items()}}
+        paths = recipe.select(source.files)
+        inputs = input_hash(
+            {p: source.files[p] for p in paths}, [text, recipe.ignore.text], settings
+        )
+        repository = self._environment.repository_of(recipe.service)
+        digest = self._registry.digest(repository, f"in-{inputs}")
+        revision = source.last_commit(sorted({*paths, *recipe.reads}))
+        return Wanted(recipe, repository, inputs, digest, {**chosen, **bases}, revision)
 
     def _build(self, missing: list[Wanted], source: Source) -> None:
         images = [
             bake.Image(
-                target=w.service,
+                service=w.service,
                 tag=f"{self._registry.host}/{w.repository}:in-{w.inputs}",
                 arguments=w.arguments,
                 labels={
@@ -188,11 +174,14 @@ class Publisher:
                     "org.homeguru.inputs": w.inputs,
                     **_linked(source.origin),
                 },
+                own=w.recipe.own,
             )
             for w in missing
         ]
         login = (self._registry.host, *self._login) if self._login else None
-        bake.bake(self._folder, images, source.root, self._say, login)
+        for own in (False, True):
+            if some := [image for image in images if bool(image.own) is own]:
+                bake.bake(self._build_folder, some, source.root, self._say, login)
 
     def _image(self, wanted: Wanted, source: Source) -> ServiceImage:
         digest = wanted.digest or self._registry.digest(wanted.repository, f"in-{wanted.inputs}")
@@ -233,16 +222,21 @@ def _linked(origin: str) -> dict[str, str]:
     return {"org.opencontainers.image.source": page} if page else {}
 
 
-def _python_version(root: Path) -> str:
-    """`.python-version` when it names one, else the first that `requires-python` allows."""
-    chosen = root / ".python-version"
-    if chosen.is_file():
-        parts = chosen.read_text().strip().split(".")
-        if len(parts) >= 2 and all(p.isdigit() for p in parts[:2]):
-            return ".".join(parts[:2])
+def _python_image(tree: Tree) -> str:
+    """The base image of an application's Python; empty where it does not say which."""
+    project = tree.read("pyproject.toml")
+    chosen = tree.read(".python-version") or ""
+    return "" if project is None else f"python:{_python_version(chosen, project)}-slim"
+
+
+def _python_version(chosen: str, pyproject: str) -> str:
+    """What `.python-version` says when it names one, else the first that `requires-python` allows."""
+    parts = chosen.strip().split(".")
+    if len(parts) >= 2 and all(p.isdigit() for p in parts[:2]):
+        return ".".join(parts[:2])
     try:
-        project = tomllib.loads((root / "pyproject.toml").read_text()).get("project", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        project = tomllib.loads(pyproject).get("project", {})
+    except tomllib.TOMLDecodeError as error:
         raise WrongUse(
             f"not valid TOML: {error}", where="pyproject.toml of the source", state="untouched"
         ) from None

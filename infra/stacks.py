@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -108,8 +109,18 @@ def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
         )  # fmt: skip
     # Names that Compose makes of the project's are the environment's.
     config = done.stdout.replace(f"{PROJECT}_", "${COMPOSE_PROJECT_NAME}_")
-    config = config.replace(f"{folder}/", HERE)
-    return cast("dict[str, Any]", json.loads(config)), _names(named.stdout)
+    found = cast("dict[str, Any]", json.loads(_beside_the_file(config, folder)))
+    return found, _names(named.stdout)
+
+
+def _beside_the_file(config: str, folder: str) -> str:
+    """Paths below the folder of the copy as paths below the file's own; what is built as it was written."""
+
+    def relative(match: re.Match[str]) -> str:
+        return f"{match[1]}{json.dumps(os.path.relpath(match[2], folder))}"
+
+    built = re.sub(r'("context": )"(/[^"]*)"', relative, config)
+    return built.replace(f"{folder}/", HERE)
 
 
 def _names(table: str) -> frozenset[str]:

@@ -13,7 +13,7 @@ from infra.orchestration.telling import Teller
 from infra.orchestration.vault import Blocks
 from infra.orchestration.who import current_actor
 from infra.publishing import Publisher
-from infra.source import opened, staged
+from infra.source import opened
 
 
 def publish_source(
@@ -39,9 +39,7 @@ def publish_source(
 def _published(assembly: Assembly, source: str, ref: str, *, allow_dirty: bool) -> Manifest:
     with assembly.registry() as registry:
         publisher = Publisher(assembly.located, assembly.stack, registry, assembly.login(), log)
-        publisher.dockerignores()
+        publisher.check()
         with clone.local(source, ref, assembly.source_token()) as (folder, at):
             tree = opened(folder, at, allow_dirty=allow_dirty, say=log)
-            origin = source if clone.is_url(source) else ""
-            with staged(tree, publisher.chosen(tree), origin) as copied:
-                return publisher.publish(copied)
+            return publisher.publish(tree, source if clone.is_url(source) else "")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.environment import parse_environment
+from infra import publishing
 from infra.environments import Located
 
 
@@ -27,3 +28,29 @@ def located(tmp_path: Path) -> Callable[..., Located]:
         return Located(environment, tmp_path / "prod.toml")
 
     return make
+
+
+class Builds(list):
+    """Images that were built, and what the last build could read."""
+
+    staged: list[str]
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """Images that were built; each is in the store afterwards."""
+    seen = Builds()
+    monkeypatch.setattr(publishing, "_identity", lambda image: f"identity-of-{image}")
+
+    def use(store):
+        def bake(folder, images, context, say, login):
+            seen.extend(images)
+            seen.staged = [str(p.relative_to(context)) for p in context.rglob("*") if p.is_file()]
+            for image in images:
+                repository, _, tag = image.tag.removeprefix("localhost:5000/").partition(":")
+                store.known[repository, tag] = f"sha256:{len(seen):064x}"
+
+        monkeypatch.setattr(publishing.bake, "bake", bake)
+        return seen
+
+    return use

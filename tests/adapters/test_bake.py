@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from deployments.errors import HomeguruError, Refused
+from deployments.policy import OwnDockerfile
 from infra import bake
 from infra.local import Ended
 from infra.paths import docker_dir
@@ -33,7 +35,7 @@ ERROR: failed to solve: process "/bin/sh -c uv sync" did not complete successful
 
 
 def _failure(text, targets=("api",)):
-    return bake._failure(text, list(targets))
+    return bake._failure(text, {target: target for target in targets})
 
 
 def test_only_the_failing_lines_are_shown():
@@ -130,6 +132,9 @@ def docker(monkeypatch):
 
     def stream(*argv, log, env):
         seen.update(argv=argv, env=env)
+        file = Path(argv[argv.index("-f") + 1])
+        if file.suffix == ".json":
+            seen["bake"] = json.loads(file.read_text())
         if "DOCKER_CONFIG" in env:
             with open(f"{env['DOCKER_CONFIG']}/config.json") as file:  # noqa: PTH123
                 seen["config"] = json.load(file)
@@ -179,7 +184,7 @@ def test_credentials_lie_in_a_throw_away_configuration(docker, tmp_path):
     assert docker["config"]["auths"] == {"ghcr.io": {"auth": "cm9ib3Q6aHVudGVyMg=="}}
     assert "hunter2" not in " ".join(docker["argv"])
     assert docker["env"]["DOCKER_HOST"] == "unix:///run/x.sock"
-    folder = tmp_path.__class__(docker["env"]["DOCKER_CONFIG"])
+    folder = Path(docker["env"]["DOCKER_CONFIG"])
     assert not folder.exists()
 
 
@@ -192,3 +197,48 @@ def test_a_failed_build_raises(docker, tmp_path):
     docker["answer"] = Ended(1, FAILED, "")
     with pytest.raises(HomeguruError, match="the build of api failed:"):
         bake.bake(docker_dir(), [IMAGE], tmp_path, lambda _: None)
+
+
+OWN = bake.Image(
+    "my.app", "localhost:5000/acme/my.app:in-1", {"V": "1", "PYTHON_IMAGE": "x"}, {"a": "b"},
+    OwnDockerfile(file="web/Dockerfile", context="web", target="prod"),
+)  # fmt: skip
+
+
+def test_a_dockerfile_of_the_applications_own_has_a_bake_file_of_its_own(docker, tmp_path):
+    bake.bake(docker_dir(), [OWN], tmp_path, lambda _: None)
+    assert docker["bake"] == {
+        "target": {
+            "my_app": {
+                "context": f"{tmp_path}/web", "dockerfile": f"{tmp_path}/web/Dockerfile",
+                "target": "prod", "attest": ["type=provenance,disabled=true"],
+            }
+        }
+    }  # fmt: skip
+    argv = docker["argv"]
+    assert argv[-1] == "my_app"
+    settings = [argv[n + 1] for n, word in enumerate(argv) if word == "--set"]
+    assert settings == [
+        "my_app.tags=localhost:5000/acme/my.app:in-1", "my_app.args.V=1",
+        "my_app.args.PYTHON_IMAGE=x", "my_app.labels.a=b",
+    ]  # fmt: skip
+    assert not Path(argv[argv.index("-f") + 1]).exists()
+
+
+def test_it_is_cached_and_attested_as_the_others_are(docker, tmp_path, monkeypatch):
+    monkeypatch.setenv("CACHE_FROM", "ghcr.io/a/cache")
+    monkeypatch.setenv("CACHE_TO", "ghcr.io/a/cache")
+    monkeypatch.setenv("PROVENANCE", "max")
+    bake.bake(docker_dir(), [OWN], tmp_path, lambda _: None)
+    (target,) = docker["bake"]["target"].values()
+    assert target["cache-from"] == ["type=registry,ref=ghcr.io/a/cache:my_app"]
+    assert target["cache-to"] == [
+        "type=registry,ref=ghcr.io/a/cache:my_app,mode=max,ignore-error=true"
+    ]
+    assert target["attest"] == ["type=provenance,mode=max"]
+
+
+def test_a_failed_build_of_it_names_the_service(docker, tmp_path):
+    docker["answer"] = Ended(1, FAILED.replace("> [builder", "> [my_app builder"), "")
+    with pytest.raises(HomeguruError, match=r"the build of my\.app failed:"):
+        bake.bake(docker_dir(), [OWN], tmp_path, lambda _: None)

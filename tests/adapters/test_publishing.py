@@ -11,7 +11,8 @@ from deployments.errors import Refused, WrongUse
 from deployments.manifest import Manifest
 from infra import publishing
 from infra.manifests import find_manifest
-from infra.source import Source
+from infra.source import opened
+from tests.adapters.publishing import Store
 
 SERVICES = ("api", "bot", "frontend")
 
@@ -24,71 +25,15 @@ def stack():
 
 @pytest.fixture
 def source(tmp_path):
-    """An application's root with everything that the Dockerfiles copy."""
+    """An application with everything that the Dockerfiles copy, in a plain directory."""
     root = tmp_path / "app"
     for path in (
-        "pyproject.toml", "uv.lock", "alembic.ini", "migrations/env.py", "src/main.py",
-        "frontend/app/package.json", "frontend/app/pnpm-lock.yaml",
+        "pyproject.toml", "uv.lock", "alembic.ini", "migrations/env.py", "src/api/main.py",
+        "src/bot/main.py", "frontend/app/package.json", "frontend/app/pnpm-lock.yaml",
     ):  # fmt: skip
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text('[project]\nrequires-python = ">=3.11"\n')
-    files = {str(p.relative_to(root)): (p.name, False) for p in root.rglob("*") if p.is_file()}
-    return Source(
-        root, str(root), "sha-0123456789ab", "main", "0" * 40, "A", "2030-01-01T00:00:00Z", files,
-        lambda paths: f"commit-of-{len(paths)}",
-    )  # fmt: skip
-
-
-class Store:
-    """A registry that knows some digests and remembers tags and releases."""
-
-    host = "localhost:5000"
-
-    def __init__(self):
-        self.known = {}
-        self.tagged = []
-        self.releases = {}
-
-    def ping(self):
-        return None
-
-    def digest(self, repository, reference):
-        return self.known.get((repository, reference))
-
-    def tag(self, repository, digest, tags):
-        self.tagged.append((repository, tuple(tags)))
-
-    def push_release(self, repository, text, tags):
-        self.releases.update(dict.fromkeys(tags, text))
-
-    def pull_release(self, repository, reference):
-        return self.releases.get(reference)
-
-    def tags(self, repository):
-        return list(self.releases)
-
-
-@pytest.fixture
-def built(monkeypatch):
-    """Images that were built; each is in the store afterwards."""
-    seen = []
-    monkeypatch.setattr(publishing, "_identity", lambda image: f"identity-of-{image}")
-
-    def bake(folder, images, context, say, login):
-        seen.extend(images)
-        for image in images:
-            repository, _, tag = image.tag.removeprefix("localhost:5000/").partition(":")
-            bake.store.known[repository, tag] = f"sha256:{len(seen):064x}"
-
-    bake.store = None
-    monkeypatch.setattr(publishing.bake, "bake", bake)
-    seen_bake = bake
-
-    def use(store):
-        seen_bake.store = store
-        return seen
-
-    return use
+    return opened(root, "HEAD", allow_dirty=False, say=print)
 
 
 def _publisher(located, stack, store, say=lambda _: None, **changes):
@@ -99,13 +44,13 @@ def test_a_first_publish_builds_everything(located, stack, source, built):
     store = Store()
     images = built(store)
     manifest = _publisher(located, stack, store).publish(source)
-    assert [i.target for i in images] == list(SERVICES)
-    assert manifest.name == "prod-sha-0123456789ab"
+    assert [i.service for i in images] == list(SERVICES)
+    assert manifest.name == f"prod-src-{manifest.commit[:12]}"
     assert manifest.services["api"].repository == "acme/homeguru-api"
     assert manifest.services["api"].built
-    assert set(store.releases) == {"prod-sha-0123456789ab", "prod-newest"}
-    assert ("acme/homeguru-api", ("sha-0123456789ab", "latest")) in store.tagged
-    assert images[0].labels["org.opencontainers.image.revision"] == "commit-of-5"
+    assert set(store.releases) == {manifest.name, "prod-newest"}
+    assert ("acme/homeguru-api", (manifest.name.removeprefix("prod-"), "latest")) in store.tagged
+    assert images[0].labels["org.opencontainers.image.revision"] == manifest.commit
 
 
 def test_a_second_publish_builds_nothing(located, stack, source, built):
@@ -124,9 +69,9 @@ def test_only_images_whose_inputs_changed_are_built(located, stack, source, buil
     images = built(store)
     _publisher(located, stack, store).publish(source)
     images.clear()
-    source.files["frontend/app/package.json"] = ("changed", False)
+    (source.folder / "frontend/app/package.json").write_text("changed")
     _publisher(located, stack, store).publish(source)
-    assert [i.target for i in images] == ["frontend"]
+    assert [i.service for i in images] == ["frontend"]
 
 
 def test_a_build_variable_changes_the_image_that_declares_it(located, stack, source, built):
@@ -136,7 +81,7 @@ def test_a_build_variable_changes_the_image_that_declares_it(located, stack, sou
     images.clear()
     build = {"NEXT_PUBLIC_API_URL": "https://api.example.org"}
     manifest = _publisher(located, stack, store, build=build).publish(source)
-    assert [(i.target, i.arguments["NEXT_PUBLIC_API_URL"]) for i in images] == [
+    assert [(i.service, i.arguments["NEXT_PUBLIC_API_URL"]) for i in images] == [
         ("frontend", "https://api.example.org")
     ]
     assert manifest.build_env == build
@@ -144,17 +89,17 @@ def test_a_build_variable_changes_the_image_that_declares_it(located, stack, sou
 
 @pytest.mark.parametrize(
     ("path", "service"),
-    [("alembic.ini", "api"), ("uv.lock", "api"), ("frontend/app/package.json", "frontend")],
+    [("alembic.ini", "api"), ("src/bot/main.py", "bot"), ("frontend/app/package.json", "frontend")],
 )
 def test_a_file_that_a_dockerfile_needs_and_the_source_lacks(
     located, stack, source, built, path, service
 ):
     built(Store())
-    (source.root / path).unlink()
+    (source.folder / path).unlink()
     with pytest.raises(WrongUse) as caught:
         _publisher(located, stack, Store()).publish(source)
     assert caught.value.what == f"the image of {service} needs {path}, which the source lacks"
-    assert caught.value.where == str(source.root)
+    assert caught.value.where == str(source.folder)
 
 
 def test_a_build_variable_that_no_dockerfile_declares(located, stack, source, built):
@@ -182,23 +127,20 @@ def test_a_build_variable_that_no_dockerfile_declares(located, stack, source, bu
         (None, "whatever", "3.11"),
     ],
 )
-def test_the_python_that_an_application_asks_for(tmp_path, chosen, requires, version):
-    if chosen:
-        (tmp_path / ".python-version").write_text(chosen)
-    (tmp_path / "pyproject.toml").write_text(f'[project]\nrequires-python = "{requires}"\n')
-    assert publishing._python_version(tmp_path) == version
+def test_the_python_that_an_application_asks_for(chosen, requires, version):
+    text = f'[project]\nrequires-python = "{requires}"\n'
+    assert publishing._python_version(chosen or "", text) == version
 
 
-def test_a_project_file_that_is_no_toml(tmp_path):
-    (tmp_path / "pyproject.toml").write_text("[project")
+def test_a_project_file_that_is_no_toml():
     with pytest.raises(WrongUse, match="not valid TOML: "):
-        publishing._python_version(tmp_path)
+        publishing._python_version("", "[project")
 
 
 def test_the_python_becomes_the_base_of_the_image(located, stack, source, built):
     store = Store()
     images = built(store)
-    (source.root / ".python-version").write_text("3.13")
+    (source.folder / ".python-version").write_text("3.13")
     _publisher(located, stack, store).publish(source)
     assert images[0].arguments["PYTHON_IMAGE"] == "python:3.13-slim"
 
@@ -278,14 +220,6 @@ def test_a_published_manifest_with_an_adopted_block_is_no_manifest(located):
         find_manifest(located(), store, "newest")
 
 
-def test_a_service_whose_name_is_no_repository_is_refused_by_our_sentence(located, source, built):
-    services = {"Web": {"image": "${WEB_IMAGE}"}}
-    stack = parse_stack("", {"services": services, "x-deploy": {"v": 1}}, "compose.yml")
-    publisher = _publisher(located, stack, Store())
-    with pytest.raises(WrongUse, match="service Web has no repository: 'acme/homeguru-Web'"):
-        publisher.dockerignores()
-
-
 @pytest.fixture
 def with_database():
     services = {"db": {"image": "${DB_IMAGE}"}}
@@ -330,13 +264,13 @@ def test_an_image_names_the_repository_that_its_package_belongs_to(
     """GHCR links a package to a repository by this label alone."""
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     monkeypatch.setenv("GITHUB_REPOSITORY", "acme/homeguru")
-    assert publishing._linked(source.origin) == {
+    assert publishing._linked(str(source.folder)) == {
         "org.opencontainers.image.source": "https://github.com/acme/homeguru"
     }
     cloned = publishing._linked("https://github.com/acme/other.git")
     assert cloned == {"org.opencontainers.image.source": "https://github.com/acme/other"}
     monkeypatch.delenv("GITHUB_REPOSITORY")
-    assert publishing._linked(source.origin) == {}
+    assert publishing._linked(str(source.folder)) == {}
     monkeypatch.setenv("GITHUB_REPOSITORY", "acme/homeguru")
     store = Store()
     images = built(store)
@@ -351,5 +285,5 @@ def test_dockerfiles_of_ones_own_need_a_bake_file_beside_them(located, stack, tm
     (tmp_path / "Dockerfile.api").touch()
     publisher = _publisher(located, stack, Store(), compose=str(tmp_path / "compose.yml"))
     with pytest.raises(WrongUse, match=r"no docker-bake\.hcl that builds") as wrong:
-        publisher.dockerignores()
+        publisher.check()
     assert wrong.value.where == str(tmp_path)

@@ -241,6 +241,28 @@ def test_both_dockerfiles_say_the_same_of_the_shared_stage() -> None:
     assert len(texts) == 1
 
 
+@pytest.mark.parametrize("folder", ["alembic", "db/versions", ""])
+def test_migrations_lie_where_the_environment_says(
+    build: Build, tmp_path: Path, folder: str
+) -> None:
+    source = variant(build, tmp_path)
+    if folder:
+        (source / folder).parent.mkdir(exist_ok=True)
+        (source / "migrations").rename(source / folder)
+    else:
+        shutil.rmtree(source / "migrations")
+        (source / "alembic.ini").unlink()
+    built = bake(source, f"--set=api.args.MIGRATIONS={folder}", "api")
+    try:
+        listed = built.shell(
+            "api", "find . -name env.py -not -path './.venv/*' -o -name alembic.ini"
+        )
+        found = [f"./{folder}/env.py", "./alembic.ini"] if folder else []
+        assert sorted(listed.split()) == sorted(found)
+    finally:
+        forget(built)
+
+
 def test_packages_installed_anew_are_installed_once_and_make_the_same_layer(
     build: Build, tmp_path: Path
 ) -> None:

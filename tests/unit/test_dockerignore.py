@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from deployments.dockerfile import required
 from deployments.dockerignore import Dockerignore
 from deployments.errors import WrongUse
-from deployments.inputs import required
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 IGNORE = "# comment\n*\n!src\n!pyproject.toml\n\n**/.env*\n**/__pycache__\n**/*.pyc\n"

@@ -53,8 +53,8 @@ def production() -> Environment:
 def of_the_deploy(production: Environment) -> set[str]:
     """Variables that the deployer reads and no container sees."""
     assert production.login is not None
-    optional = "SYSTEM_PACKAGES"  # a build argument that nobody has to name
-    return {production.login.user, production.login.token, *production.build, optional}
+    optional = {"SYSTEM_PACKAGES", "MIGRATIONS"}  # build arguments that nobody has to name
+    return {production.login.user, production.login.token, *production.build, *optional}
 
 
 def test_names_are_those_of_the_compose_file(

@@ -115,7 +115,8 @@ def test_what_another_application_consists_of_is_what_the_tests_deploy() -> None
     assert [b.info for b in shown] == ["yaml", "yaml", "hcl", "hcl"]
     for block in shown:
         assert block.text in parts[block.info].read_text()
-    [environment] = [b.text for b in found if b.info == "toml"]
+    own, environment = [b.text for b in found if b.info == "toml"]
+    assert own in (ROOT / "tests" / "e2e" / "test_own_dockerfile.py").read_text()
     whole = environment.replace(
         "AAAA...", "AAAAC3NzaC1lZDI1NTE5AAAAIIzdxZBo8WVU7RuE+7rPHP2/1hNj+8x6IfJbySa2enpN"
     )

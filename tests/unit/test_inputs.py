@@ -2,57 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from deployments.inputs import arguments, base_images, cover, input_hash, required
-
-DOCKER = Path(__file__).resolve().parents[2] / "docker"
-
-
-@pytest.mark.parametrize(
-    ("image", "sources"),
-    [
-        ("api", ["pyproject.toml", "uv.lock", "alembic.ini", "migrations", "src"]),
-        ("bot", ["pyproject.toml", "uv.lock", "src"]),
-        ("frontend",
-         ["frontend/app/package.json", "frontend/app/pnpm-lock.yaml", "frontend/app"]),
-    ],
-)  # fmt: skip
-def test_what_our_own_dockerfiles_cannot_do_without(image, sources):
-    assert required((DOCKER / f"Dockerfile.{image}").read_text()) == sources
-
-
-@pytest.mark.parametrize(
-    ("line", "sources"),
-    [
-        ("COPY a b/ ./", ["a", "b"]),
-        ("copy a ./", ["a"]),
-        ("COPY --chown=1:1 --chmod=755 a ./", ["a"]),
-        ("COPY --from=build /x /y", []),
-        ("COPY --chown=1 --from=build /x /y", []),
-        ("COPY .python-versio[n] ./", []),
-        ("COPY *.txt ./", []),
-        ("COPY . .", []),
-        ("COPY a \\\n  b \\\n  ./", ["a", "b"]),
-        ("COPY a ./\nCOPY a b ./", ["a", "b"]),
-        ("COPY <<EOF /etc/x", []),
-        ("RUN cp a b", []),
-    ],
-)
-def test_sources_of_a_copy(line, sources):
-    assert required(f"FROM x\n{line}\n") == sources
-
-
-def test_declared_arguments():
-    assert arguments("ARG A\nARG B=1\n# ARG C\nRUN echo ARG D\n") == {"A", "B"}
-
-
-def test_base_images():
-    text = "ARG A=python:3.11\nARG B\nFROM ${A} AS x\nFROM ${B}\nFROM alpine\nFROM x\n"
-    assert base_images(text) == {"A": "python:3.11", "B": ""}
-
+from deployments.inputs import cover, input_hash
 
 FILES = {"a.py": ("11", False), "b.py": ("22", True)}
 
