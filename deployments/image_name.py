@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 HUB = "docker.io"
-REPOSITORY = r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+REPOSITORY = rf"^{_PART}(/{_PART})*$"
 """A repository without its host: no part is `..`, and nothing in it ends a path or a word."""
 REFERENCE = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?$"
 """An image as people name it; a digest of another form would pin nothing."""

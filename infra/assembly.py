@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from deployments.errors import WrongUse
+from deployments.image_name import REPOSITORY
 from deployments.stack import Stack
 from deployments.variables import Configuration, configuration
 from infra import environments, secrets
@@ -80,7 +82,8 @@ def _know_each_other(located: Located, stack: Stack) -> None:
     environment = located.environment
     verify = environment.verify
     named = {
-        "[images]": set(environment.images), "[verify] leave_out": set(verify.leave_out),
+        "[images]": set(environment.images), "[dockerfiles]": set(environment.dockerfiles),
+        "[verify] leave_out": set(verify.leave_out),
         "[verify] skip": set(verify.skip), "[services] leave_out": set(environment.services.leave_out),
     }  # fmt: skip
     there = {where: set(stack.services) for where in named}
@@ -96,6 +99,28 @@ def _know_each_other(located: Located, stack: Stack) -> None:
             )  # fmt: skip
 
 
+def _have_repositories(located: Located, stack: Stack) -> None:
+    """Raise WrongUse for services of which no image could be stored: a registry has its own grammar."""
+    wrong = [
+        s
+        for s in stack.built()
+        if not re.fullmatch(REPOSITORY, located.environment.repository_of(s))
+    ]
+    if wrong:
+        better = [re.sub(r"[^a-z0-9]+", "-", s.lower()).strip("-") for s in wrong]
+        renamed = ", ".join(
+            f"{old} to {new}" for old, new in zip(wrong, better, strict=True) if new
+        )
+        raise WrongUse(
+            f"service {', '.join(wrong)}: no registry takes an image "
+            f"{located.environment.repository_of(wrong[0])}, for a repository's name has lower-case "
+            "letters, digits and single . _ - between them",
+            where=str(located.compose_file), state="untouched",
+            todo=f"rename {renamed} wherever the Compose file, x-deploy and the environment name it, and "
+            "its Dockerfile and target of the bake file",
+        )  # fmt: skip
+
+
 def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Assembly:
     """Read one environment and all that it names."""
     located = environments.load(name)
@@ -103,4 +128,5 @@ def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Asse
     _know_each_other(located, stack)
     stack = stack.called_for(located.environment.variables).chosen(located.environment.services)
     check_stack(located.compose_file, stack)
+    _have_repositories(located, stack)
     return Assembly(located, stack, secrets.resolve(located, extra))

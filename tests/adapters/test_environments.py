@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -158,6 +159,7 @@ def test_files_beside_the_compose_file_do_not_reach_the_server(tmp_path, more, s
     ("more", "said"),
     [
         ("[images]\npostgress = 'postgres:16'", "[images] names postgress: no such service"),
+        ("[dockerfiles]\nwebb = 'Dockerfile'", "[dockerfiles] names webb: no such service"),
         ("[verify]\nleave_out = ['bott']", "[verify] leave_out names bott"),
         ("[verify.skip]\nbotx = ['exec']", "[verify] skip names botx"),
         ("[services]\nleave_out = ['bto']", "[services] leave_out names bto: no such service"),
@@ -210,3 +212,20 @@ def test_an_empty_table_is_none(tmp_path):
     file.write_text("services: {}\nx-deploy:\n")
     with pytest.raises(WrongUse, match=r"x-deploy\.v: Field required"):
         read_stack(file)
+
+
+@pytest.mark.parametrize(
+    ("service", "better"),
+    [("My_App", "my-app"), ("web__x_", "web-x"), ("a..b", "a-b"), (".a", "a")],
+)
+def test_a_service_that_no_registry_has_a_name_for(folders, service, better):
+    """Bake would refuse it after minutes, in its own words; no image of it can be planned either."""
+    services = {service: {"image": "${X_IMAGE}"}}
+    text = json.dumps({"services": services, "x-deploy": {"v": 1}})
+    (folders[0] / "compose.yml").write_text(text)
+    (folders[0] / "prod.toml").write_text(f"compose = 'compose.yml'\n{TOML % 'x'}")
+    with pytest.raises(WrongUse) as wrong:
+        assemble("prod")
+    assert wrong.value.what.startswith(f"service {service}: no registry takes an image ")
+    assert f"-{service}, for a repository's name" in wrong.value.what
+    assert wrong.value.todo.startswith(f"rename {service} to {better} wherever")
