@@ -24,6 +24,8 @@ class Container:
     digests: tuple[str, ...]
     compose_file: str = ""
     """The Compose file that it was made from, by its label."""
+    directory: str = ""
+    """The directory that it was started from, by its label."""
     exit_code: int = 0
     """Of the last time that it ended."""
 
@@ -73,4 +75,5 @@ def _container(row: dict[str, object], digests: dict[str, tuple[str, ...]]) -> C
         digests=digests.get(str(row["image"]), ()),
         exit_code=int(str(row.get("exit", 0))),
         compose_file=str(labels.get("com.docker.compose.project.config_files", "")),
+        directory=str(labels.get("com.docker.compose.project.working_dir", "")),
     )

@@ -18,6 +18,19 @@ from deployments.revisions import parse_revisions
 
 
 @dataclass(frozen=True)
+class Project:
+    """A Compose project that has containers, and a directory that some were started from.
+
+    here: whether that is this environment's. environment: the name that is recorded there.
+    """
+
+    name: str
+    directory: str
+    here: bool = False
+    environment: str = ""
+
+
+@dataclass(frozen=True)
 class Observation:
     """One look at a host. Sizes in MiB."""
 
@@ -55,6 +68,10 @@ class Observation:
     """Releases that the host keeps a record of, by their number."""
     environment: str = ""
     """Name of the environment whose directory this is; empty before its first release."""
+    project: str = ""
+    """The Compose project that this directory's releases were deployed as; empty: not recorded."""
+    projects: tuple[Project, ...] = ()
+    """All Compose projects of the host."""
     epoch: int = 0
     """The host's clock, seconds since 1970; 0 when it was not asked."""
     journals: int = 0
@@ -140,6 +157,8 @@ def read_observation(output: str) -> Observation:
         releases=_releases(found.get("releases", "")),
         journals=int(facts.get("journals") or 0),
         environment=found.get("environment", "").strip(),
+        project=found.get("project", "").strip(),
+        projects=_projects(found.get("projects", "")),
         epoch=int(facts.get("epoch") or 0),
     )
 
@@ -187,6 +206,15 @@ def _database(text: str) -> _Database:
 def _releases(text: str) -> tuple[str, ...]:
     names = [name for name in text.split() if re.match(r"\d+-", name)]
     return tuple(sorted(names, key=lambda name: int(name.partition("-")[0])))
+
+
+def _projects(text: str) -> tuple[Project, ...]:
+    """Read lines of four fields: project, directory, whether that is this one, environment."""
+    rows = [line.split("\t") for line in text.splitlines()]
+    return tuple(
+        Project(name, directory, here == "here", environment)
+        for name, directory, here, environment in (row for row in rows if len(row) == 4)
+    )
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import re
 from deployments.environment import Environment
 from deployments.errors import Refused
 from deployments.observation import Observation
+from deployments.ownership import ownership
 from deployments.plan import Plan
 from deployments.stack import Stack
 
@@ -35,7 +36,7 @@ def preflight(
         *_directory(environment, seen),
         *([] if back else _room(environment, seen)),
         *_ports(environment, stack, seen),
-        *_owner(environment, seen),
+        *ownership(environment, stack, seen),
         *_clock(seen, now),
     ]
     if problems:
@@ -112,18 +113,6 @@ def _ledger(seen: Observation) -> list[tuple[str, str]]:
     except Refused as error:
         return [(error.what, error.todo)]
     return []
-
-
-def _owner(environment: Environment, seen: Observation) -> list[tuple[str, str]]:
-    """Two environments in one directory would undo each other's releases."""
-    if seen.environment in ("", environment.name):
-        return []
-    said = f"directory {environment.directory} is environment {seen.environment}'s"
-    todo = (
-        "give this one a directory and a project of its own; if it was only renamed, remove "
-        f"{environment.directory}/.environment"
-    )
-    return [(said, todo)]
 
 
 def _clock(seen: Observation, now: float) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from deployments.errors import Refused, WrongUse
 from deployments.ledger import Ledger
 from deployments.manifest import parse_manifest
 from deployments.observation import Observation
+from deployments.ownership import check_owner
 from deployments.plan import Plan
 from deployments.preflight import check_engine
 from deployments.variables import Configuration
@@ -64,6 +65,7 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
     with opened(assembly, "status", log) as host:
         seen = host.observe(assembly.stack)
     check_engine(assembly.located.environment, seen)
+    check_owner(assembly.located.environment, assembly.stack, seen)
     commit = parse_manifest(seen.manifest, "current").commit if seen.manifest else None
     found = {
         "environment": assembly.located.environment.name,

@@ -13,6 +13,7 @@ from deployments import drift, verification, watch
 from deployments.commands.probe import probe
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.observation import Kept, Observation
+from deployments.ownership import check_owner
 from deployments.preflight import check_engine
 from deployments.target import Target
 from deployments.verification import Finding, failures
@@ -95,6 +96,10 @@ class Watcher:
             check_engine(self._environment, seen)
         except Refused as error:
             return Look((Finding("server", "engine", False, error.what),))
+        try:
+            check_owner(self._environment, self._targets.assembly.stack, seen)
+        except Refused as error:
+            return Look((Finding("server", "project", False, error.what),))
         self._must_be_deployed(seen)
         target = self._recorded(seen, kept)
         drifted = drift.find_drift(target, seen, kept)

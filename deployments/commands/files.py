@@ -57,7 +57,10 @@ record() {
   { [ ! -f releases.jsonl ] || cat releases.jsonl; say "$line"; } > releases.jsonl.new
   sync releases.jsonl.new 2>/dev/null || sync
   mv -f releases.jsonl.new releases.jsonl
-  [ -z "$environment" ] || say "$environment" > .environment
+  if [ -n "$environment" ]; then
+    put_out .environment say "$environment"
+    put_out .project say "$project"
+  fi
   if [ -n "$current" ]; then
     put_out current say "$current"
   fi

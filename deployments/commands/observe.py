@@ -43,6 +43,21 @@ images() {
     xargs -r docker inspect -f '{{.Image}}' 2>/dev/null | sort -u |
     xargs -r docker image inspect -f '{"id":{{json .Id}},"digests":{{json .RepoDigests}}}' 2>/dev/null || true
 }
+# Each Compose project with the directories that it was started from, and the environment that one
+# of them is.
+projects() {
+  local name directory here whose
+  docker ps -a --format '{{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null |
+    sort -u | while read -r name directory; do
+      here= whose=
+      [ -n "$name" ] || continue
+      if [ "$directory" -ef . ]; then here=here
+      elif [ -r "$directory/.environment" ]; then
+        whose=$(head -n 1 "$directory/.environment" | tr -cd 'a-z0-9-' | cut -c1-40)
+      fi
+      printf '%s\t%s\t%s\t%s\n' "$name" "$directory" "$here" "$whose"
+    done || true
+}
 published() { docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || true; }
 # A line of its size and of what runs set aside, then its revisions, one a line. In this order: what
 # the application writes into its table is read as nothing else. A fresh one has no such table.
@@ -75,12 +90,14 @@ observe() {
   containers | emit containers
   images | emit images
   published | emit published
+  projects | emit projects
   if [ -n "$1" ]; then database "$@" | emit database; backups | emit backups; fi
   emit_file env .env
   emit_file compose compose.yml
   emit_file edge edge/haproxy.cfg
   emit_file current current
   emit_file environment .environment
+  emit_file project .project
   if [ -f current ]; then emit_file manifest "releases/$(cat current)/manifest.json"; fi
   emit_file ledger releases.jsonl
   { ls releases 2>/dev/null || true; } | emit releases

@@ -6,6 +6,7 @@ brings its data up to date.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -140,3 +141,66 @@ def test_the_audit_finds_what_was_done_behind_it(second: World) -> None:
     assert "admin drift: runs" in said
     ok(second, "rollback", "2")
     assert audited(second) == ""
+
+
+def refused(second: World, *words: str) -> str:
+    ended = second.homeguru(*words, "--env", "second", SESSION_KEY="not-told-to-anybody")
+    assert ended.code == 3, ended.stdout + ended.stderr
+    return ended.stderr
+
+
+def change(second: World, before: str, after: str) -> None:
+    file = second.environments / "second.toml"
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after))
+
+
+def test_another_environment_does_not_take_its_project(second: World) -> None:
+    text = (second.environments / "second.toml").read_text()
+    second.on_server("mkdir -p /tmp/third")
+    (second.environments / "third.toml").write_text(
+        text.replace("/opt/systech/sunko", "/tmp/third")
+    )
+    before = second.on_server("docker ps -q | sort")
+    for words in (("adopt",), ("plan", "newest"), ("deploy", "newest")):
+        ended = second.homeguru(*words, "--env", "third", SESSION_KEY="x")
+        if words == ("adopt",):
+            assert ended.code == 3, ended.stdout + ended.stderr
+            assert "Compose project second is environment second's" in ended.stderr
+        assert ended.code != 0
+        assert "deployed by hand" not in ended.stderr
+    assert second.on_server("docker ps -q | sort") == before
+
+
+def test_its_project_is_renamed_and_its_data_stays(second: World) -> None:
+    count, release = says(second, "/count")["count"], ok(second, "status")["release"]
+    manifest = release.partition("-")[2]
+    change(second, 'project = "second"', 'project = "renamed"')
+    told = refused(second, "deploy", manifest)
+    assert "is deployed as Compose project second, and its file names project renamed" in told
+    assert "give volume data of the Compose file `name: second_data`" in told
+    assert says(second, "/count")["count"] == count + 1
+    compose = second.repository / "deploy" / "compose.yml"
+    compose.write_text(
+        compose.read_text().replace("\n  data:\n", "\n  data: { name: second_data }\n")
+    )
+    (command,) = re.findall(r"docker ps -aq .* docker rm -f", refused(second, "deploy", manifest))
+    second.on_server(command)
+    ok(second, "deploy", manifest)
+    assert says(second, "/count")["count"] == count + 2
+    assert second.on_server("cat .project").strip() == "renamed"
+    assert ok(second, "deploy", manifest)["changed"] is False
+
+
+def test_a_rollback_to_a_release_whose_secret_is_gone_is_refused(second: World) -> None:
+    """It ran with nothing in its place, and said that all was well."""
+    running = ok(second, "status")["release"]
+    change(second, 'names = ["SESSION_KEY"]', "names = []")
+    compose = second.repository / "deploy" / "compose.yml"
+    compose.write_text(compose.read_text().replace(', SESSION_KEY: "${SESSION_KEY}"', ""))
+    ok(second, "deploy", running.partition("-")[2])
+    before = second.on_server("docker ps -q | sort; wc -l < releases.jsonl")
+    told = refused(second, "rollback", running.partition("-")[0])
+    assert "needs SESSION_KEY, and environment second has no value for it any more" in told
+    assert second.on_server("docker ps -q | sort; wc -l < releases.jsonl") == before

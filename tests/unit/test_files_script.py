@@ -101,6 +101,12 @@ def test_the_first_line_of_a_ledger(world, shell):
     assert shell.read(f"releases/{RELEASE}/report.md") == "# done\n"
 
 
+def test_a_release_that_becomes_current_says_whose_directory_and_project_it_is(world, shell):
+    line = _next(world, Ledger(()))
+    assert _record(shell, Ledger(()), line, environment="prod").returncode == 0
+    assert (shell.read(".environment"), shell.read(".project")) == ("prod\n", "homeguru\n")
+
+
 def test_the_chain_that_the_host_checks_is_the_one_that_we_make(world, shell):
     ledger = Ledger(())
     for _ in range(3):

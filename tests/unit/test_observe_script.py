@@ -13,7 +13,7 @@ import pytest
 from deployments import journal
 from deployments.commands import observe
 from deployments.commands.prelude import prelude
-from deployments.observation import read_candidate, read_observation, sections
+from deployments.observation import Project, read_candidate, read_observation, sections
 
 LABELS = {
     "com.docker.compose.service": "api", "com.docker.compose.oneoff": "False",
@@ -220,3 +220,31 @@ def test_the_newest_backup_is_the_newest_that_was_ended_whenever_its_file_came(s
     then = datetime.now(UTC) - timedelta(hours=30)
     shell.write(f"backups/{then:%Y%m%dT%H%M%SZ}.json", "{}")
     assert abs(int(_age(shell)) - 30 * 3600) < 10
+
+
+def test_projects_are_told_apart_by_the_directories_that_they_were_started_from(
+    world, shell, tmp_path
+):
+    theirs, plain, link = tmp_path / "theirs", tmp_path / "by hand", tmp_path / "link"
+    theirs.mkdir()
+    plain.mkdir()
+    link.symlink_to(shell.directory)
+    (theirs / ".environment").write_text("staging\n")
+    rows = [
+        f"homeguru {theirs}", f"homeguru {theirs}", f"homeguru {link}", f"homeguru {plain}",
+        f"other {theirs}", f"sunko {shell.directory}", "homeguru /gone", " ",
+    ]  # fmt: skip
+    listed = "\n".join(rows)
+    shell.program("docker", f"""case "$1 $2" in "ps -a") printf '%s\\n' '{listed}' ;; esac""")
+    shell.write(".project", "homeguru\n")
+    seen = _observe(world, shell)
+    assert seen.project == "homeguru"
+    assert set(seen.projects) == {
+        Project("homeguru", str(theirs), environment="staging"),
+        Project("homeguru", str(link), here=True),
+        Project("homeguru", str(plain)),
+        Project("homeguru", "/gone"),
+        Project("other", str(theirs), environment="staging"),
+        Project("sunko", str(shell.directory), here=True),
+    }
+    assert len(seen.projects) == 6
