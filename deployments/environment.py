@@ -31,6 +31,7 @@ from deployments.policy import (
     Verify,
     Watch,
 )
+from deployments.sources import Source, over_ssh
 
 
 class Host(Strict):
@@ -97,8 +98,14 @@ class Environment(Strict):
     pull_registry: Registry
     repository: RepositoryTemplate
     login: RegistryLogin | None = None
+    sources: tuple[Source, ...] = ()
+    """Git URLs, and folders of a worker, that may be published; empty: only a terminal may."""
     source_token: VariableName | Literal[""] = ""
-    """Name of the secret that reads the application's Git URL; empty for a public one."""
+    """Name of the secret that reads the `https://` ones; empty for public ones."""
+    source_key_file: str = ""
+    """Private key for those over SSH, relative to the TOML."""
+    source_host_keys: tuple[HostKey, ...] = ()
+    """Keys of the Git servers that are reached by SSH."""
     lock_wait: Annotated[int, Field(ge=0, le=3600)] = 0
     """Seconds that a second run waits for the first; 0 refuses at once."""
     host: Host
@@ -155,6 +162,17 @@ class Environment(Strict):
             raise ValueError(
                 "keep_previous needs bake_minutes: there is no window to keep it through"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _sources_can_be_fetched(self) -> Self:
+        if self.source_token and not any(s.startswith("https://") for s in self.sources):
+            raise ValueError(
+                "source_token needs an https:// address in sources: it is sent there and nowhere else"
+            )
+        ssh = [s for s in self.sources if over_ssh(s)]
+        if ssh and not (self.source_key_file and self.source_host_keys):
+            raise ValueError(f"{ssh[0]} needs source_key_file and source_host_keys")
         return self
 
     @property

@@ -32,6 +32,12 @@ class Located:
         return self.beside(self.environment.host.key_file)
 
     @property
+    def source_key_file(self) -> Path | None:
+        """The private key for sources over SSH; None where none is named."""
+        named = self.environment.source_key_file
+        return self.beside(named) if named else None
+
+    @property
     def compose_file(self) -> Path:
         if self.environment.compose:
             return self.beside(self.environment.compose)

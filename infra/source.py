@@ -95,7 +95,8 @@ def _is_git(source: Path) -> bool:
 
 
 def _of_git(source: Path, ref: str, *, allow_dirty: bool, say: Callable[[str], None]) -> Tree:
-    commit = _git(source, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    words = ("rev-parse", "--verify", "--quiet", "--end-of-options")
+    commit = _git(source, *words, f"{ref}^{{commit}}")
     if commit.code != 0:
         raise WrongUse(
             f"no commit {ref!r}", where=str(source), state="untouched",

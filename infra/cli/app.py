@@ -10,6 +10,7 @@ import typer
 
 from deployments.datachange import Choice
 from deployments.errors import Refused, WrongUse
+from deployments.sources import is_url
 from infra import inspection, signals
 from infra.assembly import assemble
 from infra.cli import show
@@ -20,7 +21,6 @@ from infra.cli.control_plane import control_plane
 from infra.cli.run import Approve, Env, Here, Json, run
 from infra.cli.setup import setup
 from infra.cli.terminal import TerminalProgress
-from infra.clone import is_url
 from infra.demo import Demo
 from infra.paths import CHECKOUT, state_dir
 

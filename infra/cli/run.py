@@ -13,10 +13,11 @@ from deployments.asked import Asked
 from deployments.errors import StepFailed, WrongUse
 from deployments.ledger import Approval
 from deployments.plan import Plan
+from deployments.sources import is_url
 from infra import actor, environments, progress, signals
 from infra.cli import show
 from infra.cli.terminal import TerminalProgress
-from infra.clone import is_url, refuse_credentials
+from infra.clone import refuse_credentials
 from infra.manifests import name_of
 
 Env = Annotated[str, typer.Option("--env", "-e", help="Environment, such as production.")]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from prefect import runtime
 
 from deployments.manifest import Manifest
+from deployments.sources import allowed, is_url
+from infra import actor as people
 from infra import clone
 from infra.assembly import Assembly, assemble
 from infra.orchestration.artifacts import leave_images, leave_result, outcome
@@ -25,8 +27,13 @@ def publish_source(
         teller, actor = Teller(assembly), current_actor(by)
         log(f"asked for by {actor.who}, from {actor.origin}")
         with teller.failure_of("publish", lambda: actor):
+            chosen = allowed(
+                source, assembly.located.environment.sources, environment=environment,
+                # Whoever sits at this machine has said so; a worker runs for nobody here.
+                pressed=people.claimed() is None,
+            )  # fmt: skip
             manifest = as_task(
-                "build and push", lambda: _published(assembly, source, ref, allow_dirty=allow_dirty)
+                "build and push", lambda: _published(assembly, chosen, ref, allow_dirty=allow_dirty)
             )
     leave_images(environment, manifest)
     leave_result(environment, manifest.model_dump())
@@ -40,6 +47,15 @@ def _published(assembly: Assembly, source: str, ref: str, *, allow_dirty: bool) 
     with assembly.registry() as registry:
         publisher = Publisher(assembly.located, assembly.stack, registry, assembly.login(), log)
         publisher.check()
-        with clone.local(source, ref, assembly.source_token()) as (folder, at):
+        with clone.local(source, ref, _access(assembly, source)) as (folder, at):
             tree = opened(folder, at, allow_dirty=allow_dirty, say=log)
-            return publisher.publish(tree, source if clone.is_url(source) else "")
+            return publisher.publish(tree, source if is_url(source) else "")
+
+
+def _access(assembly: Assembly, source: str) -> clone.Access:
+    """What the environment gives for a URL that it names; a URL of a person's own gets nothing."""
+    environment = assembly.located.environment
+    if source not in environment.sources:
+        return clone.Access()
+    token = assembly.source_token() if source.startswith("https://") else ""
+    return clone.Access(token, assembly.located.source_key_file, environment.source_host_keys)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from deployments.errors import WrongUse
+from deployments.sources import is_url
 from infra import clone
+from infra.clone import Access
+from infra.local import Ended, run
 from infra.source import opened, staged
 
 
@@ -47,7 +53,7 @@ def remote(tmp_path: Path) -> Path:
     ],
 )
 def test_what_is_a_url(source: str, url: bool) -> None:
-    assert clone.is_url(source) is url
+    assert is_url(source) is url
 
 
 @pytest.mark.parametrize(
@@ -89,7 +95,7 @@ def test_an_unknown_ref_is_told(remote: Path) -> None:
 def test_an_address_that_is_none_is_told_without_the_token(tmp_path: Path) -> None:
     with (
         pytest.raises(WrongUse, match="git clone: ") as error,
-        clone.local(f"file://{tmp_path}/none", "HEAD", "t0ken"),
+        clone.local(f"file://{tmp_path}/none", "HEAD", Access("t0ken")),
     ):
         pass
     assert "t0ken" not in str(error.value)
@@ -102,17 +108,123 @@ def test_credentials_in_the_address_are_refused(url: str) -> None:
         pass
 
 
-def test_the_token_travels_in_the_environment(remote: Path, monkeypatch) -> None:
-    seen: list[tuple[tuple[str, ...], dict]] = []
-    real = clone.run
+@pytest.fixture
+def asked(monkeypatch) -> list[tuple[tuple[str, ...], dict[str, str]]]:
+    """What is run, with its variables; no clone takes place."""
+    seen: list[tuple[tuple[str, ...], dict[str, str]]] = []
 
-    def spy(*argv: str, **more):
+    def spy(*argv: str, **more) -> Ended:
         seen.append((argv, dict(more.get("env") or {})))
-        return real(*argv, **more)
+        return Ended(1, "", "no")
 
     monkeypatch.setattr(clone, "run", spy)
-    with clone.local(f"file://{remote}", "HEAD", "t0ken"):
+    return seen
+
+
+def cloned(url: str, access: Access | None = None) -> None:
+    with pytest.raises(WrongUse), clone.local(url, "HEAD", access):
         pass
-    assert all("t0ken" not in " ".join(argv) for argv, _ in seen)
-    assert seen[0][1]["GIT_CONFIG_KEY_0"] == "http.extraHeader"
-    assert seen[0][1]["GIT_CONFIG_VALUE_0"].startswith("Authorization: Basic ")
+
+
+def settings(env: dict[str, str]) -> dict[str, str]:
+    count = int(env["GIT_CONFIG_COUNT"])
+    return {env[f"GIT_CONFIG_KEY_{n}"]: env[f"GIT_CONFIG_VALUE_{n}"] for n in range(count)}
+
+
+def test_the_token_is_a_header_for_its_address_alone(asked) -> None:
+    cloned("https://git.example.org/o/r.git", Access("t0ken"))
+    [(argv, env)] = asked
+    assert "t0ken" not in " ".join(argv)
+    assert argv[-3] == "--"
+    found = settings(env)
+    assert found["http.https://git.example.org/o/r.git.extraHeader"].startswith("Authorization: ")
+    assert "http.extraHeader" not in found
+    assert (found["http.followRedirects"], found["credential.helper"]) == ("false", "")
+
+
+@pytest.mark.parametrize("url", ["http://h/o/r", "git://h/o/r", "file:///o/r"])
+def test_no_token_leaves_in_clear(asked, url: str) -> None:
+    cloned(url, Access("t0ken"))
+    [(_, env)] = asked
+    assert not [k for k in settings(env) if "xtraHeader" in k]
+    assert env["GIT_ALLOW_PROTOCOL"] == "https:ssh:file"
+
+
+def test_a_token_does_not_follow_a_redirect(tmp_path: Path) -> None:
+    """A real git against two real servers: the second is never asked."""
+    asked: list[tuple[str, str]] = []
+
+    class Redirecting(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.server.server_address[1], self.headers.get("Authorization", "")))
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{other.server_address[1]}{self.path}")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    first, other = (ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) for _ in range(2))
+    for server in (first, other):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{first.server_address[1]}/o/r.git"
+    env = {**clone._settings(url, Access()), "GIT_ALLOW_PROTOCOL": "http"}
+    done = run("git", "clone", "--", url, str(tmp_path / "x"), env=env)
+    for server in (first, other):
+        server.shutdown()
+        server.server_close()
+    assert done.code != 0
+    assert {port for port, _ in asked} == {first.server_address[1]}
+
+
+def test_ssh_uses_pinned_keys_one_key_of_its_own_and_no_agent(asked, tmp_path: Path) -> None:
+    key = tmp_path / "a key"
+    key.touch(mode=0o600)
+    seen: list[str] = []
+    real = clone.run
+
+    def spy(*argv: str, **more) -> Ended:
+        words = shlex.split(more["env"]["GIT_SSH_COMMAND"])
+        options = dict(w.split("=", 1) for w in words if "=" in w)
+        seen.append(Path(options["UserKnownHostsFile"]).read_text())
+        return real(*argv, **more)
+
+    clone.run = spy
+    try:
+        cloned(
+            "ssh://git@git.example.org:2222/o/r.git", Access("t0ken", key, ("ssh-ed25519 AAAA",))
+        )
+    finally:
+        clone.run = real
+    [(_, env)] = asked
+    words = shlex.split(env["GIT_SSH_COMMAND"])
+    assert words[:5] == ["ssh", "-F", "/dev/null", "-i", str(key)]
+    for option in (
+        "StrictHostKeyChecking=yes", "IdentityAgent=none", "IdentitiesOnly=yes", "BatchMode=yes",
+        "GlobalKnownHostsFile=/dev/null",
+    ):  # fmt: skip
+        assert option in words
+    assert env["SSH_AUTH_SOCK"] == ""
+    assert seen == ["[git.example.org]:2222 ssh-ed25519 AAAA\n"]
+    assert "t0ken" not in str(env)
+
+
+@pytest.mark.parametrize("access", [None, Access("t0ken"), Access(key_file=Path("id"))])
+def test_ssh_without_pinned_keys_is_not_tried(asked, access) -> None:
+    cloned("git@git.example.org:o/r.git", access)
+    assert asked == []
+
+
+@pytest.mark.parametrize("ref", ["--all", "-x", "--git-dir"])
+def test_a_ref_is_never_an_option(remote: Path, ref: str) -> None:
+    with (
+        pytest.raises(WrongUse, match="no branch, tag or commit"),
+        clone.local(f"file://{remote}", ref),
+    ):
+        pass
+
+
+def test_the_image_of_the_workers_has_an_ssh_client() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docker" / "Dockerfile.flows").read_text()
+    [line] = [x for x in text.splitlines() if "apt-get install" in x]
+    assert {"git", "openssh-client"} <= set(line.split())
