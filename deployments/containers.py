@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Container:
     restarts: int
     started: str
     config_hash: str
+    """Of the configuration that it was made from: as noted on the host, else Compose's label."""
     digests: tuple[str, ...]
     compose_file: str = ""
     """The Compose file that it was made from, by its label."""
@@ -50,11 +51,16 @@ class Container:
         return self.state == "exited" and self.exit_code == 0
 
 
-def read_containers(containers: str, images: str) -> tuple[Container, ...]:
-    """Read two lists of JSON lines: the containers, and their images with their digests."""
+def read_containers(containers: str, images: str, made: str = "") -> tuple[Container, ...]:
+    """Read two lists of JSON lines: the containers, and their images with their digests.
+
+    made: lines `<container's id> <hash of what it was made from>`, which wins over the label.
+    """
     rows = [json.loads(line) for line in images.splitlines()]
     digests = {row["id"]: tuple(row["digests"] or ()) for row in rows}
-    return tuple(_container(json.loads(line), digests) for line in containers.splitlines())
+    found = (_container(json.loads(line), digests) for line in containers.splitlines())
+    noted = dict(pair for line in made.splitlines() if len(pair := line.split()) == 2)
+    return tuple(replace(c, config_hash=noted.get(c.id, c.config_hash)) for c in found)
 
 
 def _container(row: dict[str, object], digests: dict[str, tuple[str, ...]]) -> Container:

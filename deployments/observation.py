@@ -140,7 +140,9 @@ def read_observation(output: str) -> Observation:
         compose=facts.get("compose", "").removeprefix("v"),
         listening=frozenset(int(p, 16) for p in found.get("listening", "").split()),
         published=_published(found.get("published", "")),
-        containers=read_containers(found.get("containers", ""), found.get("images", "")),
+        containers=read_containers(
+            found.get("containers", ""), found.get("images", ""), found.get("made", "")
+        ),
         revision=data.revision,
         env=found.get("env", ""),
         compose_file=found.get("compose", ""),

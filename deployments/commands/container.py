@@ -1,4 +1,4 @@
-"""A container: waiting until it is healthy, its last words, and its name in `.env`."""
+"""A container: waiting until it is healthy, its last words, what it was made from, its name in `.env`."""
 
 CONTAINER = r"""
 # What the health check printed last, in one line.
@@ -26,9 +26,22 @@ wait_healthy() {
     sleep 0.25
   done
 }
-is_wanted() {
-  [ -n "$1" ] && [ "$(docker inspect -f '{{.Config.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "$1" 2>/dev/null)" = "$image $hash" ]
+# Which configuration a container was made from, as `config --hash` counted it then: Compose's own
+# label differs from that where a service depends on another one. Lines of containers that are gone go.
+note_made() {
+  local there
+  there=$(docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project")
+  { [ ! -f .containers ] || grep -F "${there:-none}" .containers | grep -v "^$1 " || true; say "$1 $2"; } > .containers.new
+  mv -f .containers.new .containers
 }
+# Image and configuration of a container; one that nobody noted has Compose's label.
+made_from() {
+  local ref label noted
+  read -r ref label < <(docker inspect -f '{{.Config.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "$1" 2>/dev/null) || return 0
+  noted=$(awk -v id="$1" '$1==id{print $2}' .containers 2>/dev/null) || noted=
+  say "$ref ${noted:-$label}"
+}
+is_wanted() { [ -n "$1" ] && [ "$(made_from "$1")" = "$image $hash" ]; }
 # A log driver that keeps nothing to read is no reason to stop here.
 last_lines() { docker logs --tail 20 "$1" 2>&1 | sed "s/^/  $2 | /" >&2 || true; }
 set_env() {

@@ -98,6 +98,7 @@ observe() {
   emit_file current current
   emit_file environment .environment
   emit_file project .project
+  emit_file made .containers
   if [ -f current ]; then emit_file manifest "releases/$(cat current)/manifest.json"; fi
   emit_file ledger releases.jsonl
   { ls releases 2>/dev/null || true; } | emit releases

@@ -61,6 +61,7 @@ replace() {
   rm -f .create
   new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
   [ -n "$new" ] || fail "Compose created no container for $service"
+  note_made "$new" "$hash"
   if [ "$order" = stop-first ] && [ -n "$old" ]; then
     say "stopping $(name_of "$old")"
     docker stop -t "$grace" "$old" >/dev/null
@@ -159,6 +160,7 @@ complete() {
   rm -f .create
   new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
   [ -n "$new" ] || fail "Compose created no container for $service"
+  note_made "$new" "$hash"
   docker start "$new" >/dev/null || true
   wait_end "$new" "$healthy" || {
     say "$service $problem; its last lines:" >&2
@@ -183,6 +185,7 @@ up() {
   compose up -d --no-deps "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   id=$(ids "$service" | head -n 1)
+  note_made "$id" "$hash"
   wait_healthy "$id" "$healthy" || { say "$service $problem; its last lines:" >&2; last_lines "$id" "$service"; exit 20; }
   set_env "$variable" "$image"
 }

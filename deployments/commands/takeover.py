@@ -19,7 +19,7 @@ _WANTED = r"""
 wanted() {
   local id
   for id in $(ids "$1"); do
-    if [ "$(docker inspect -f '{{.Config.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "$id")" = "$2 $3" ]; then say "$id"; return; fi
+    if [ "$(made_from "$id")" = "$2 $3" ]; then say "$id"; return; fi
   done
 }
 """
@@ -33,8 +33,9 @@ beside() {
     before=$(ids "$service")
     compose up --no-start --no-deps --no-recreate --scale "$service=$(($(wc -w <<< "$before") + 1))" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
     rm -f .create
-    new=$(wanted "$service" "$image" "$hash")
+    new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
     [ -n "$new" ] || fail "Compose created no container for $service"
+    note_made "$new" "$hash"
   fi
   docker start "$new" >/dev/null || true
   wait_healthy "$new" "$healthy" || {
@@ -68,6 +69,7 @@ up_bridged() {
     docker network connect $(for each in $(printf '%s\n' "$service" "$name" ${aliases[$network]} | sort -u); do printf -- '--alias %s ' "$each"; done) "$network" "$id"
   done
   docker start "$id" >/dev/null
+  note_made "$id" "$hash"
   wait_healthy "$id" "$healthy" || { say "$service $problem; its last lines:" >&2; last_lines "$id" "$service"; exit 20; }
   set_env "$variable" "$image"
 }
@@ -110,9 +112,9 @@ back_to_old() {
   exit 20
 }
 hand_over() {
-  local edge_service=$1 edge_variable=$2 edge_image=$3 service port image hash new id deadline
+  local edge_service=$1 edge_variable=$2 edge_image=$3 edge_hash=$4 service port image hash new id deadline
   local old="$holders" all=() watched=() at=()
-  shift 3
+  shift 4
   # Five words a route: service, port inside, image, hash, published port with its path or -.
   while [ $# -gt 0 ]; do
     service=$1 port=$2 image=$3 hash=$4
@@ -130,6 +132,7 @@ hand_over() {
   compose up --no-start --no-deps "$edge_service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   edge=$(ids "$edge_service" | head -n 1)
+  note_made "$edge" "$edge_hash"
   : > .handing-over
   for id in "${watched[@]}"; do
     at[${id%%/*}]=$(address_of "${id%%/*}")
@@ -194,7 +197,7 @@ def hand_over(edge: Replacement, moved: list[Moved], holders: list[str]) -> Scri
         call("declare", f"holders={' '.join(holders)}"), "all_stops=()",
     ]  # fmt: skip
     words = [word for m in moved for word in m.words()]
-    line = call("hand_over", edge.service, edge.variable, edge.image, *words)
+    line = call("hand_over", edge.service, edge.variable, edge.image, edge.config_hash, *words)
     named = [call("set_env", m.what.variable, m.what.image) for m in moved]
     named.append(call("set_env", edge.variable, edge.image))
     text = join(CONTAINER, SLOTS, _WANTED, _HAND_OVER, *settings, line, *named)

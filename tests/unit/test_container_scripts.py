@@ -206,6 +206,19 @@ def test_unhealthy_is_no_end_before_the_time_is_over(shell):
     assert shell.run(text).stdout == "well\n"
 
 
+def test_what_a_container_was_made_from_is_noted_and_goes_with_it(shell):
+    """Compose's own label differs where a service depends on another: no plan would ever be empty."""
+    shell.write(".containers", "gone h0\nold1 h1\n")
+    shell.program(
+        "docker",
+        'case "$1" in ps) printf "old1\\nnew1\\n" ;; *) echo "r/bot@sha256:2 label" ;; esac',
+    )
+    calls = "note_made new1 h2; note_made new1 h3; made_from new1; made_from unknown"
+    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    assert shell.run(text).stdout == "r/bot@sha256:2 h3\nr/bot@sha256:2 label\n"
+    assert shell.read(".containers") == "old1 h1\nnew1 h3\n"
+
+
 def test_a_container_that_is_gone(shell):
     shell.program("docker", "exit 1")
     text = _functions(replacing.up(_what()), 'wait_healthy c1 1 || printf "%s" "$problem"')

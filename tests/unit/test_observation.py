@@ -192,3 +192,10 @@ def test_a_candidate():
     assert found.hashes == {"api": "11", "bot": "22"}
     assert found.secrets_now == {"A": "1"}
     assert found.secrets_then == {"A": "2", "B": "3"}
+
+
+def test_what_a_container_was_made_from_is_what_the_host_noted():
+    found = read_observation(_answer(containers=_row(), made="c0 other\nc1 noted\ncut-off\n"))
+    assert [c.config_hash for c in found.containers] == ["noted"]
+    unknown = read_observation(_answer(containers=_row(), made="c0 other\n"))
+    assert [c.config_hash for c in unknown.containers] == ["h"]
