@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 from deployments import image_name
+from deployments.adopted import RELEASE
 from deployments.containers import Container
+from deployments.differences import Difference, Side, difference
 from deployments.observation import Candidate, Observation
 from deployments.stack import Service
 from deployments.target import Target
@@ -21,6 +24,23 @@ class Change:
     reason: str
     new_image: bool
     first: bool
+    before: str = ""
+    """Reference of the image that runs now."""
+    difference: Difference = field(default_factory=Difference)
+    """What differs besides the image."""
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """What differs besides the reason."""
+        return tuple(words for words in self.difference.words if words not in self.reason)
+
+    def to_dict(self) -> dict[str, object]:
+        """Everything that differs, for programs."""
+        return {
+            "service": self.service.name, "reason": self.reason,
+            "image": {"before": self.before, "after": self.image, "new": self.new_image},
+            **self.difference.to_dict(),
+        }  # fmt: skip
 
 
 def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Change]:
@@ -28,12 +48,16 @@ def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Cha
     images = target.images(seen)
     found = []
     for service in target.stack.ordered:
-        reason = _reason(service, images[service.name], target, seen, candidate)
+        running = seen.of(service.name)
+        differs = _difference(service, target, seen, candidate) if running else Difference()
+        reason = _reason(service, images[service.name], seen, candidate, differs)
         if reason:
-            running = seen.of(service.name)
             wanted = digest_of(images[service.name])
             new = not any(c.runs(wanted) for c in running)
-            found.append(Change(service, images[service.name], reason, new, not running))
+            before = running[0].ref if running else ""
+            found.append(
+                Change(service, images[service.name], reason, new, not running, before, differs)
+            )
     return _with_those_waited_for(target, images, found)
 
 
@@ -53,7 +77,7 @@ def _with_those_waited_for(
 
 
 def _reason(
-    service: Service, image: str, target: Target, seen: Observation, candidate: Candidate
+    service: Service, image: str, seen: Observation, candidate: Candidate, differs: Difference
 ) -> str:
     running = seen.of(service.name)
     if not running:
@@ -69,7 +93,7 @@ def _reason(
         return f"its container is {_state(container)}"
     if container.config_hash == candidate.hashes.get(service.name):
         return ""
-    said = _configuration_reason(service, target, seen, candidate)
+    said = "; ".join(differs.words) or "its definition in the Compose file changed"
     if moved := _moved(container, image):
         return f"the same image from {moved[1]}, before from {moved[0]}; {said}"
     return said
@@ -90,18 +114,34 @@ def _moved(container: Container, image: str) -> tuple[str, str] | None:
     return places if known and places[0] != places[1] else None
 
 
-def _configuration_reason(
+def _difference(
     service: Service, target: Target, seen: Observation, candidate: Candidate
-) -> str:
-    uses = target.stack.uses[service.name] - target.stack.image_variables
+) -> Difference:
+    """What differs besides the image. Without the file of before, by values alone.
+
+    Nothing is known of what ran before the first release of ours.
+    """
+    if seen.current in (None, RELEASE):
+        return Difference()
+    old = candidate.before or target.stack
+    project = target.environment.project
+    then = {**target.env(seen), **candidate.secrets_then}
+    before = Side(old, {**parse_env(seen.env), **candidate.secrets_now}, project)
+    secrets = candidate.secrets_now.keys() | candidate.secrets_then.keys()
+    return difference(service.name, before, Side(target.stack, then, project), set(secrets))
+
+
+def unused_changes(
+    target: Target, seen: Observation, candidate: Candidate, found: list[Change]
+) -> list[str]:
+    """Variables and secrets that differ and are named by no change, such as the migration's."""
+    if seen.current in (None, RELEASE):
+        return []
     variables = changed_names(parse_env(seen.env), target.env(seen))
     secrets = changed_names(candidate.secrets_now, candidate.secrets_then)
-    said = []
-    if mine := sorted(uses & set(variables)):
-        said.append(f"variables changed: {', '.join(mine)}")
-    if mine := sorted(uses & set(secrets)):
-        said.append(f"secrets changed: {', '.join(mine)}")
-    return "; ".join(said) or "its definition in the Compose file changed"
+    told = " ".join(words for c in found for words in c.difference.words)
+    known = {*re.findall(r"\w+", told), *target.stack.image_variables}
+    return [name for name in sorted({*variables, *secrets}) if name not in known]
 
 
 def migration_due(target: Target, seen: Observation) -> bool:

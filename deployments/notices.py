@@ -125,7 +125,7 @@ class Writer:
         """A plan that a person must approve."""
         lines = [
             f"{plan.previous or '-'} -> {plan.release}",
-            *[f"{what}: {why}" for what, why in plan.lines()],
+            *[f"{what}: {why}" if what else f"  {why}" for what, why in plan.lines()],
             self._say("by", who=asked.who), self._say("answer", minutes=minutes), asked.page,
         ]  # fmt: skip
         return self._notice("warning", self._say("waits"), lines)

@@ -15,6 +15,7 @@ from deployments.containers import Container, read_containers
 from deployments.edge import read_former, read_slots
 from deployments.ledger import Ledger
 from deployments.revisions import parse_revisions
+from deployments.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,13 @@ class Observation:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What Compose says of the files to come."""
+    """What Compose says of the files to come, and what is compared with them."""
 
     hashes: dict[str, str]
     secrets_now: dict[str, str] = field(default_factory=dict)
     secrets_then: dict[str, str] = field(default_factory=dict)
+    before: Stack | None = None
+    """The Compose file that the host has now; None where there is none, or it is not one of ours."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,10 @@ def read_observation(output: str) -> Observation:
 def read_candidate(output: str) -> Candidate:
     """Read the answer to `commands.observe.weigh_candidate`."""
     found = sections(output)
-    return Candidate(*(_pairs(found.get(n, "")) for n in ("hashes", "secrets_now", "secrets_then")))
+    hashes, now, then = (
+        _pairs(found.get(name, "")) for name in ("hashes", "secrets_now", "secrets_then")
+    )
+    return Candidate(hashes, now, then)
 
 
 def read_kept(output: str) -> Kept:

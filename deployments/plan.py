@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import textwrap
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +35,8 @@ class Step:
     about: str = ""
     bake: int = 0
     results: tuple[Kind, ...] = ()
+    details: tuple[str, ...] = ()
+    """What else differs for its service, a phrase each."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class Plan:
     """Service and the digest that ran when the plan was made."""
     asks: tuple[str, ...] = ()
     """What somebody must approve by name and reason, whatever the environment says."""
+    changes: tuple[Change, ...] = ()
+    """What differs, by service."""
+    content: str = ""
+    """Hash of the Compose file, the variables and the fingerprints of the secrets that it installs."""
     incoming: str = ""
     """Where this run's files lie; another run of the same plan has another place."""
 
@@ -68,7 +75,9 @@ class Plan:
         if self.incoming:
             scripts = [text.replace(self.incoming, "@INCOMING@") for text in scripts]
         said = [(s.name, s.reason, text) for s, text in zip(self.steps, scripts, strict=True)]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
+        differs = [change.to_dict() for change in self.changes]
+        all_of_it = json.dumps([said, differs, self.notes, self.content if self.steps else ""])
+        return hashlib.sha256(all_of_it.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, object]:
         """Stable keys for `plan --json` and for the copy on the host."""
@@ -81,6 +90,7 @@ class Plan:
             "changed": self.changed,
             "fingerprint": self.fingerprint,
             "steps": [{"step": s.name, "reason": s.reason} for s in self.steps],
+            "changes": [change.to_dict() for change in self.changes],
             "unchanged": [{"service": n, "digest": d} for n, d in self.unchanged],
             "notes": list(self.notes),
             "asks": list(self.asks),
@@ -88,10 +98,24 @@ class Plan:
 
     def lines(self) -> list[tuple[str, str]]:
         """Two columns for people: what, and why."""
-        rows = [(s.name, f"{s.reason}, {s.about}" if s.about else s.reason) for s in self.steps]
+        rows = []
+        for step in self.steps:
+            said = f"{step.reason}, {step.about}" if step.about else step.reason
+            wrapped = [line for text in (said, *step.details) for line in _wrapped(text)]
+            rows += [(step.name if n == 0 else "", line) for n, line in enumerate(wrapped)]
         rows += [(name, f"unchanged, {short(digest)}") for name, digest in self.unchanged]
         rows += [("note", note) for note in self.notes]
         return rows + [("needs approval", why) for why in self.asks]
+
+
+WIDTH = 74
+"""Columns of what is said of a step: with its name, a table of less than 100."""
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines that fit a terminal; a digest or an address stays whole."""
+    lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return lines or [text]
 
 
 def notes_for(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from deployments.adopted import NAME, RELEASE, START_AGAIN
-from deployments.changes import Change, changes, digest_of, secrets_changed
+from deployments.changes import Change, changes, digest_of, secrets_changed, unused_changes
 from deployments.commands import adopt as adopting
 from deployments.commands import files as filing
 from deployments.database_plan import TRIAL, DatabasePlan
@@ -58,13 +59,29 @@ class Planner:
             notes=(
                 *notes_for(found, self._make.pauses(), self._state(), self._bounds()),
                 *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
+                *(self._changed_besides(found) if steps else []),
                 *self._in_clear(),
             ),
             asks=self._data.change.asks if steps else (),
             images=tuple(wanted.items()),
             before=tuple((n, c.digest) for n in wanted for c in self.seen.of(n)[:1]),
+            changes=tuple(found) if steps else (),
+            content=self._content(),
             incoming=self.request.incoming,
         )
+
+    def _content(self) -> str:
+        """What the files to install hold, besides what the steps say of it."""
+        files = [
+            self.target.stack.text, render_env(self.target.env(self.seen)),
+            canonical(self.candidate.secrets_then),
+        ]  # fmt: skip
+        return hashlib.sha256("\0".join(files).encode()).hexdigest()
+
+    def _changed_besides(self, found: list[Change]) -> list[str]:
+        names = unused_changes(self.target, self.seen, self.candidate, found)
+        said = f"changed too, and no service is replaced for it: {', '.join(names)}"
+        return [said] if names else []
 
     def _alone(self) -> list[Step] | None:
         """A verb about the database alone; a migration needs its image. None for any other."""

@@ -54,7 +54,7 @@ class Steps:
             return self._complete(change)
         verb = "start" if change.first else "recreate"
         script = replacing.up(self.replacement(change))
-        return Step(f"{verb} {change.service.name}", change.reason, script)
+        return Step(f"{verb} {change.service.name}", change.reason, script, details=change.details)
 
     def reload(self, edge: Edge) -> Step:
         """The edge's new configuration, with its requests in flight kept."""
@@ -74,14 +74,19 @@ class Steps:
         else:
             script = replacing.replace_plain(what)
         if change.first:
-            return Step(f"start {name}", change.reason, script)
+            return Step(f"start {name}", change.reason, script, details=change.details)
         how = "start first" if what.start_first else "stop first"
-        return Step(f"replace {name}", f"{change.reason} ({how})", script)
+        return Step(f"replace {name}", f"{change.reason} ({how})", script, details=change.details)
 
     def _complete(self, change: Change) -> Step:
         """A container that runs to its end before those that wait for it start."""
         script = replacing.complete(self.replacement(change))
-        return Step(f"complete {change.service.name}", f"{change.reason} (runs once)", script)
+        return Step(
+            f"complete {change.service.name}",
+            f"{change.reason} (runs once)",
+            script,
+            details=change.details,
+        )
 
     def let_go(self, found: list[Change]) -> list[Step]:
         """Containers of the release before, once the window is over; earlier runs' ones too."""

@@ -51,7 +51,7 @@ class TakeOver:
         said = f"{ports} to {edge.service}: measured, how long they do not answer"
         beside = [
             Step(f"prepare {c.service.name}", f"{c.reason} (beside the old one)",
-                 takeover.beside(self.make.replacement(c)))
+                 takeover.beside(self.make.replacement(c)), details=c.details)
             for c in moved
         ]  # fmt: skip
         return [*beside, Step(HAND_OVER, said, script)]
@@ -84,7 +84,9 @@ class TakeOver:
         """The database's container, made anew on the volume that is there."""
         script = takeover.up_bridged(self.make.replacement(change))
         name = change.service.name
-        return Step(f"recreate {name}", f"{change.reason}; its volume stays", script)
+        return Step(
+            f"recreate {name}", f"{change.reason}; its volume stays", script, details=change.details
+        )
 
     def _moved(self, change: Change) -> Moved:
         edge = self.target.stack.deploy.edge

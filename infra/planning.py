@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployments import deadman
@@ -12,7 +12,7 @@ from deployments.adoption import Adopting, by_hand, plan_of_adoption
 from deployments.backups import Reason, chosen, to_restore
 from deployments.commands.observe import Weighing
 from deployments.datachange import KEEP, Choice, DataChange
-from deployments.errors import Refused
+from deployments.errors import Refused, WrongUse
 from deployments.ledger import names_of
 from deployments.manifest import Manifest
 from deployments.observation import Candidate, Observation
@@ -21,11 +21,13 @@ from deployments.planner import Planner, undo_of_adoption, undo_of_first
 from deployments.preflight import check_room
 from deployments.request import Request
 from deployments.resume import verb_of
+from deployments.stack import Stack
 from deployments.survey import read_survey
 from deployments.target import Target
 from infra.executor import Planned
 from infra.host import Host
 from infra.judge import Judge
+from infra.stacks import stack_of
 from infra.targets import Targets
 
 BACK = "/back"
@@ -224,4 +226,15 @@ class Planning:
         if target.adopted:
             known = target.adopted.services.items()
             return Candidate({name: service.config_hash for name, service in known})
-        return self.host.weigh(target.candidate_files(seen), mode, below)
+        candidate = self.host.weigh(target.candidate_files(seen), mode, below)
+        return replace(candidate, before=_stack_before(target.stack, seen))
+
+
+def _stack_before(stack: Stack, seen: Observation) -> Stack | None:
+    """The Compose file that the host has now, where a deploy of ours put it there."""
+    if seen.compose_file == stack.text:
+        return stack
+    try:
+        return stack_of(seen.compose_file, "compose.yml") if seen.compose_file else None
+    except WrongUse:
+        return None

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deployments.changes import changes, digest_of, short
+from deployments.compose_file import parse_stack
 
 
 def _reasons(world, target=None, seen=None, candidate=None):
@@ -133,3 +134,82 @@ def test_the_same_image_from_another_place_is_shown(world, make_environment):
     assert found["api"].startswith(
         "the same image from ghcr.io/other/api, before from ghcr.io/acme/homeguru-api; "
     )
+
+
+def test_a_variable_and_a_secret_are_shown_beside_a_new_image(world, digest):
+    """Who approves an image approves them too."""
+    target = world.target({"LLM_MODEL": "x"}, bot="bot-2")
+    candidate = world.candidate({"bot": "1"}, TELEGRAM_BOT_TOKEN="other")
+    [found] = changes(target, world.settled(), candidate)
+    assert found.reason == f"image {short(digest('bot-1'))} -> {short(digest('bot-2'))}"
+    assert found.details == ("variables changed: LLM_MODEL", "secrets changed: TELEGRAM_BOT_TOKEN")
+    assert found.to_dict()["secrets"]["changed"] == ["TELEGRAM_BOT_TOKEN"]
+    assert found.to_dict()["image"]["before"].endswith(digest("bot-1"))
+
+
+def test_a_variable_that_is_dropped_is_shown_too(world):
+    seen = world.settled(env=world.settled().env + "LLM_MODEL='x'\n")
+    [found] = changes(world.target(bot="bot-2"), seen, world.candidate({"bot": "1"}))
+    assert found.details == ("variables changed: LLM_MODEL",)
+
+
+def test_details_are_shown_beside_a_container_that_does_not_serve(world):
+    seen = world.settled(containers=world.changed("bot", state="exited", health=""))
+    [found] = changes(world.target({"LLM_MODEL": "x"}), seen, world.candidate({"bot": "1"}))
+    assert (found.reason, found.details) == (
+        "its container is exited", ("variables changed: LLM_MODEL",),
+    )  # fmt: skip
+
+
+def test_nothing_is_said_of_the_variables_that_a_start_by_hand_had(world):
+    seen = world.settled(current="0-adopted", env="SOME='thing'\n")
+    [found] = changes(world.target(bot="bot-2"), seen, world.candidate({"bot": "1"}))
+    assert found.details == ()
+
+
+BOT = {"image": "${BOT_IMAGE}"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({"environment": {"A": "1"}}, {"environment": {"A": "2"}}, "variables changed: A"),
+        ({"environment": {"A": "1"}}, {"environment": {"B": "1"}},
+         "variables added: B; variables removed: A"),
+        ({"environment": {"M": "${LLM_MODEL:-a}"}}, {"environment": {"M": "${LLM_MODEL:-b}"}},
+         "variables changed: M"),
+        ({"environment": {"T": "${TELEGRAM_BOT_TOKEN}"}}, {},
+         "variables removed: T; secrets removed: TELEGRAM_BOT_TOKEN"),
+        ({}, {"environment": {"TELEGRAM_BOT_TOKEN": "${TELEGRAM_BOT_TOKEN}"}},
+         "secrets added: TELEGRAM_BOT_TOKEN"),
+        ({"command": ["a"]}, {"command": ["b"], "user": "x"}, "definition changed: command, user"),
+        ({"command": ["${X:-}"]}, {"command": ["${Y:-}"]},
+         "variables added: Y; variables removed: X; definition changed: command"),
+        ({"ports": ["${P:-1}:80"]}, {"ports": [{"published": "2", "target": 80, "protocol": "tcp"}]},
+         "ports added: 2:80; ports removed: 1:80"),
+        ({"ports": ["127.0.0.1:1:80"]}, {"ports": [
+            {"published": "1", "target": 80, "protocol": "tcp", "host_ip": "127.0.0.1"}]}, ""),
+        ({"volumes": [{"type": "volume", "source": "data", "target": "/d"}]},
+         {"volumes": [{"type": "bind", "source": "./d", "target": "/d", "read_only": True}]},
+         "volumes added: ./d:/d:ro; volumes removed: homeguru_data:/d"),
+    ],
+)  # fmt: skip
+def test_what_another_compose_file_changes_is_named(world, before, after, said):
+    volumes = {"data": {"name": "${COMPOSE_PROJECT_NAME}_data"}}
+
+    def stack(body):
+        config = {"services": {"bot": {**BOT, **body}}, "x-deploy": {"v": 1}, "volumes": volumes}
+        return parse_stack(repr(body), config, "compose.yml")
+
+    seen = world.settled()
+    candidate = replace(world.candidate({"bot": "other"}), before=stack(before))
+    world.stack = stack(after)
+    [found] = changes(world.target(bot="bot-2"), seen, candidate)
+    assert "; ".join(found.details) == said
+
+
+def test_a_changed_port_of_a_variable_is_shown(world):
+    candidate = replace(world.candidate({"edge": "other"}), before=world.stack)
+    assert _reasons(world, world.target({"API_PORT": "9000"}), candidate=candidate) == {
+        "edge": "ports added: 9000:8003; ports removed: 8003:8003"
+    }

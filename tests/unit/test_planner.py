@@ -326,7 +326,7 @@ def test_the_plan_as_data(world):
     plan = world.plan(world.target(bot="bot-2"), world.settled())
     data = plan.to_dict()
     assert sorted(data) == [
-        "asks", "changed", "fingerprint", "manifest", "notes", "previous", "release", "steps",
+        "asks", "changed", "changes", "fingerprint", "manifest", "notes", "previous", "release", "steps",
         "unchanged", "v", "verb",
     ]  # fmt: skip
     assert (data["v"], len(data["fingerprint"])) == (1, 12)
@@ -346,3 +346,33 @@ def test_the_plan_in_two_columns(world, digest):
         ),
         ("note", "connections to the old api still open after 30 s are cut"),
     ]
+
+
+def test_a_plan_tells_all_that_it_changes_in_less_than_a_hundred_columns(world):
+    names = {f"VARIABLE_NUMBER_{n:02}": "x" for n in range(20)}
+    target = world.target({"LLM_MODEL": "x", "COLLECTOR_MODE": "demo", **names}, bot="bot-2")
+    candidate = world.candidate({"bot": "1"}, TELEGRAM_BOT_TOKEN="other")
+    plan = world.plan(target, world.settled(), candidate)
+    rows = plan.lines()
+    at = [name for name, _ in rows].index("replace bot")
+    assert rows[at + 1] == ("", "variables changed: COLLECTOR_MODE, LLM_MODEL")
+    assert rows[at + 2] == ("", "secrets changed: TELEGRAM_BOT_TOKEN")
+    width = max(len(name) for name, _ in rows)
+    steps = rows[: at + 3]
+    assert max(width + 2 + len(said) for _, said in steps) <= 100
+    (change,) = plan.to_dict()["changes"]
+    assert change["variables"]["changed"] == ["COLLECTOR_MODE", "LLM_MODEL"]
+    (note,) = [said for said in plan.notes if "no service is replaced for it" in said]
+    assert note.endswith(", ".join(sorted(names)))
+
+
+def test_a_fingerprint_covers_what_the_plan_installs(world):
+    """Another value under the same name is another plan, and so is another secret."""
+
+    def fingerprint(value, secret="other"):
+        candidate = world.candidate({"bot": "1"}, TELEGRAM_BOT_TOKEN=secret)
+        target = world.target({"LLM_MODEL": value}, bot="bot-2")
+        return world.plan(target, world.settled(), candidate).fingerprint
+
+    assert fingerprint("x") == fingerprint("x")
+    assert len({fingerprint("x"), fingerprint("y"), fingerprint("x", "third")}) == 3
