@@ -9,7 +9,7 @@ from typing import Any
 from deployments import drift
 from deployments.backups import Backup
 from deployments.commands.probe import tail_logs
-from deployments.errors import Refused, WrongUse
+from deployments.errors import Interrupted, Refused, WrongUse, in_state
 from deployments.ledger import Ledger
 from deployments.manifest import parse_manifest
 from deployments.observation import Observation
@@ -17,6 +17,7 @@ from deployments.ownership import check_owner
 from deployments.plan import Plan
 from deployments.preflight import check_engine
 from deployments.variables import Configuration
+from infra import signals
 from infra.actor import at_terminal
 from infra.assembly import Assembly
 from infra.host import Host
@@ -32,9 +33,12 @@ from infra.targets import Targets
 def opened(assembly: Assembly, verb: str, log: Callable[[str], None]) -> Iterator[Host]:
     """A host, connected and closed again."""
     host = Host(assembly.located, at_terminal("none"), verb, log, mask=Mask(assembly.hidden()))
-    host.open()
+    signals.begin_work()
     try:
+        host.open()
         yield host
+    except Interrupted as stopped:
+        raise in_state(stopped, "untouched") from None
     finally:
         host.close()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from deployments.adopted import RELEASE
 from deployments.commands.replace import start_stopped
-from deployments.errors import HomeguruError, Locked, StepFailed, in_state, sentence
+from deployments.errors import HomeguruError, Interrupted, Locked, StepFailed, in_state, sentence
 from deployments.journal import ASIDE, EXCHANGES
 from deployments.ledger import Revision
 from deployments.observation import Observation
@@ -163,8 +163,8 @@ class Operation:
             return failure
         if planned.plan.verb in ASIDE:
             return self._left_alone(planned, failure)
-        self.host.log(f"undoing: back to {previous or 'nothing'}")
         with shielded():
+            self.host.log(f"undoing: back to {previous or 'nothing'}")
             try:
                 self._back(planned)
                 plan, ledger = planned.plan, planned.seen.ledger
@@ -228,7 +228,11 @@ class Operation:
         """
         ended = []
         for unfinished in seen.unfinished:
-            if report := self._recovery.settle(unfinished, seen, manifest):
+            try:
+                report = self._recovery.settle(unfinished, seen, manifest)
+            except Interrupted as stopped:
+                raise in_state(stopped, "between two releases; its journal says so") from None
+            if report:
                 ended.append(report)
                 self.planning.brought.add(unfinished.asked)
             self.recorder = self._executor.recorder = Recorder(self.host)

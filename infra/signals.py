@@ -4,35 +4,89 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 from deployments.errors import Interrupted
 
-_shields = 0
+PATIENCE = 10.0
+"""Seconds for which a run that was asked to stop is not interrupted once more."""
 
 
-def install() -> None:
-    """Turn SIGINT and SIGTERM into Interrupted, in the main thread of a process of ours."""
+@dataclass
+class _Request:
+    """What this process was asked for. `by`: the first signal's name, empty before it.
+
+    begun: whether work began that may have reached a server.
+    leave: ends the process before that.
+    """
+
+    by: str = ""
+    at: float = 0.0
+    shields: int = 0
+    begun: bool = False
+    leave: Callable[[Interrupted], None] | None = None
+
+
+_request = _Request()
+
+
+def install(leave: Callable[[Interrupted], None] | None = None) -> None:
+    """Turn SIGINT and SIGTERM into Interrupted, in the main thread of a process of ours.
+
+    leave: ends the process where no work has begun: an exception would reach libraries that
+    are just being imported, and they print it.
+    """
+    _request.leave = leave
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
+
+
+def begin_work() -> None:
+    """From here on a server may have been reached: an interrupt no longer says that none was."""
+    _request.begun = True
 
 
 @contextmanager
 def shielded() -> Iterator[None]:
     """While inside, a signal is answered by one line and nothing is stopped."""
-    global _shields
-    _shields += 1
+    _request.shields += 1
     try:
         yield
     finally:
-        _shields -= 1
+        _request.shields -= 1
+        # What follows an undo is its report, which a second press must not cut off.
+        _request.at = time.monotonic()
+
+
+def stop_if_asked() -> None:
+    """Raise Interrupted once more, where code in between took the first one for its own failure."""
+    if not _request.shields and (stopped := interrupted()):
+        raise stopped
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
     name = signal.Signals(number).name
-    if _shields:
+    if _request.shields:
         sys.stderr.write(f"{name}: undoing; kill -9 leaves the rest to the next run\n")
         return
-    raise Interrupted(f"stopped by {name}", todo="run the same command again when it is wanted")
+    if _request.by and time.monotonic() - _request.at < PATIENCE:
+        sys.stderr.write(f"{name}: stopping already\n")
+        return
+    _request.by, _request.at = name, time.monotonic()
+    if _request.leave and not _request.begun and (stopped := interrupted()):
+        _request.leave(stopped)
+    stop_if_asked()
+
+
+def interrupted() -> Interrupted | None:
+    """What a person who pressed the key is told; None where nobody did."""
+    if not _request.by:
+        return None
+    return Interrupted(
+        f"stopped by {_request.by}", state="" if _request.begun else "not contacted",
+        todo="run the same command again when it is wanted",
+    )  # fmt: skip

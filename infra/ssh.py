@@ -21,7 +21,7 @@ from fabric import Config, Connection
 
 from deployments.commands.quote import Script
 from deployments.environment import Environment, Host
-from deployments.errors import Refused, StepFailed, Unreachable, WrongUse
+from deployments.errors import Interrupted, Refused, StepFailed, Unreachable, WrongUse
 from infra.output import Lines, Log, Output
 from infra.ssh_errors import connect_error
 from infra.ssh_key import check_key, check_key_file
@@ -58,6 +58,8 @@ class Remote:
         check_key_file(self._key_file, self._where)
         try:
             self._connection.open()
+        except Interrupted:
+            raise
         except Exception as error:
             check_key(error, self._key_file, self._where)
             raise connect_error(
@@ -163,6 +165,8 @@ def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.
     try:
         try:
             connection.open()
+        except Interrupted:
+            raise
         except Exception as error:
             check_key(error, key_file, where)
             raise connect_error(error, host.user, "its host_keys", where, CONNECT_TIMEOUT) from None

@@ -14,7 +14,7 @@ from infra.actions import summary
 from infra.actions.runner import Runner
 from infra.actions.server import remove_key, server_of_secrets
 from infra.actions.trust import trust
-from infra.api.button import Press, Say, cancel
+from infra.api.button import Cancelled, Press, Say, cancel
 from infra.api.client import PrefectApi
 from infra.assembly import assemble
 from infra.cli.run import run
@@ -114,7 +114,9 @@ def _there(
         press.follow()
         pressed.result = press.outcome()
         pressed.rows = summary.rows(press.artifacts().get("services"))
-    except KeyboardInterrupt:
+    except Cancelled:
+        raise
+    except Interrupted:
         raise Interrupted(
             "the job was cancelled", state="as the run leaves it",
             todo="the job's next step cancels the run, which undoes what it began",

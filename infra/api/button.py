@@ -164,7 +164,7 @@ def press(
     pressed.create(parameters, tags, key)
     try:
         pressed.follow()
-    except KeyboardInterrupt:
+    except Interrupted:
         raise Interrupted(
             "the run is no longer followed here, and goes on there", where=pressed.page,
             state="as the run leaves it", todo="look at it on that page, or cancel it there",

@@ -43,9 +43,12 @@ Infra = Annotated[
 
 @app.callback(invoke_without_command=True)
 def homeguru(
+    context: typer.Context,
     shown: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Publish, deploy, migrate, verify and roll back a Compose application."""
+    if context.invoked_subcommand in ("demo", "control-plane", "setup", "actions"):
+        signals.begin_work()
     if shown:
         show.console.print(f"homeguru {version('homeguru-deploy')}")
         raise typer.Exit
@@ -199,7 +202,6 @@ def demo_up(
     source: Annotated[Path, typer.Option("--source", help="The application.")] = DEMO_SOURCE,
 ) -> None:
     """Bring up server, registry and Prefect, and release the application; converges."""
-    signals.install()
     found = _demo().up(source.resolve())
     show.demo(found)
 

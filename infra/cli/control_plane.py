@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from deployments.errors import HomeguruError
-from infra import age, signals
+from infra import age
 from infra.cli import control_upkeep, show
 from infra.control.accounts import MACHINES, Accounts
 from infra.control.demo import ControlDemo
@@ -145,7 +145,6 @@ def demo_up(
     source: Annotated[Path, Text("--source", help="The application.")] = DEMO_SOURCE,
 ) -> None:
     """Control plane, server and a release through both; converges."""
-    signals.install()
     here = _demo()
     found = here.up(source.resolve())
     show.console.print()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable
 
-from deployments.errors import HomeguruError, as_dict
+from deployments.errors import HomeguruError, Interrupted, as_dict
+from infra import signals
 
 
 def run(start: Callable[[], None]) -> int:
@@ -14,12 +17,32 @@ def run(start: Callable[[], None]) -> int:
 
     Wrong options end in typer's own message and code 2.
     """
+    signals.install(_leave)
     try:
         start()
     except HomeguruError as error:
-        _tell(error)
-        return int(error.exit_code)
+        return _ended(error)
+    except Exception:
+        # A library that was interrupted may have made an error of its own of it.
+        if not (stopped := signals.interrupted()):
+            raise
+        return _ended(stopped)
     return 0
+
+
+def _ended(error: HomeguruError) -> int:
+    # The outcome is known: a further press must not take its exit code away.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _tell(error)
+    return int(error.exit_code)
+
+
+def _leave(stopped: Interrupted) -> None:
+    """End at once: nothing was begun, so nothing has to be undone or closed."""
+    _tell(stopped)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(stopped.exit_code))
 
 
 def _tell(error: HomeguruError) -> None:

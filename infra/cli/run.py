@@ -85,7 +85,6 @@ def _here(verb: str, parameters: dict[str, Any], quiet: bool, approve: str, aske
     if _server():
         _ask_for_its_version()
     actor.claim(asked)
-    signals.install()
     progress.watch(TerminalProgress(show.errors if quiet else show.console))
     if approve or sys.stdin.isatty():
         approval.ask_here(lambda plan: _answer(plan, approve, asked.who, quiet=quiet))
@@ -126,6 +125,7 @@ def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Asked) -> 
     from infra.api.button import press
     from infra.api.client import PrefectApi
 
+    signals.begin_work()
     api = PrefectApi.from_environment()
     assert api is not None
     console = show.errors if quiet else show.console

@@ -14,10 +14,11 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from deployments import report as reporting
-from deployments.errors import HomeguruError, as_dict
+from deployments.errors import HomeguruError, Interrupted, as_dict
 from deployments.manifest import Manifest
 from deployments.plan import Plan
 from deployments.report import Report
+from infra import signals
 from infra.orchestration.tasks import log
 
 
@@ -52,9 +53,13 @@ def leave_result(environment: str, result: dict[str, Any]) -> None:
 @contextmanager
 def outcome(environment: str) -> Iterator[None]:
     """Leave the error of a run that fails; who waits for it elsewhere tells it in full."""
+    signals.begin_work()
     try:
         yield
     except HomeguruError as error:
+        if isinstance(error, Interrupted) and not error.state:
+            # Before anything was changed: an undo says by itself what it left.
+            error.state = "unchanged"
         leave_result(environment, as_dict(error))
         raise
 

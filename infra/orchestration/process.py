@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from deployments.errors import Interrupted, in_state
+from infra import signals
+from infra.orchestration import embedded
 from infra.paths import state_dir
 
 ENTRYPOINTS = {
@@ -66,8 +69,18 @@ def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
     """Run a flow in this process; returns its result or raises what it failed with."""
     module, _, name = ENTRYPOINTS[verb].rpartition(".")
     flow = getattr(importlib.import_module(module), name)
-    with port_of_its_own():
-        state = flow(**parameters, return_state=True)
+    signals.stop_if_asked()
+    try:
+        with embedded_server():
+            state = flow(**parameters, return_state=True)
+    except Exception as error:
+        # Also what Prefect made of an interrupt that reached its own code.
+        stopped = error if isinstance(error, Interrupted) else signals.interrupted()
+        if stopped is None:
+            raise
+        raise in_state(
+            stopped, stopped.state or "as the run left it: homeguru status shows it"
+        ) from None
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
@@ -75,9 +88,10 @@ def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
 
 
 @contextmanager
-def port_of_its_own() -> Iterator[None]:
-    """Where no server is named: a port for the embedded one that no other process takes.
+def embedded_server() -> Iterator[None]:
+    """Where no server is named: Prefect's embedded one gets a port and a session of its own.
 
+    The port is one that no other process takes.
     Prefect looks for a free one among a thousand, seconds before it listens there. A second
     process that found the same one in between asks this one's server, and loses it when it ends.
     """
@@ -90,7 +104,9 @@ def port_of_its_own() -> Iterator[None]:
         # Bound, and not listening: our server may listen there, others find that it is taken.
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         kept.bind(("127.0.0.1", 0))
-        SubprocessASGIServer().port = kept.getsockname()[1]
+        server = SubprocessASGIServer()
+        server.port = port = kept.getsockname()[1]
+        server._run_uvicorn_command = lambda: embedded.start(port)  # type: ignore[method-assign]
         if sys.platform != "linux":
             # Elsewhere our own server could not listen there either.
             kept.close()

@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from deployments.errors import HomeguruError, Unreachable
+from infra import signals
 from infra.progress import watcher
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ def as_task(name: str, work: Callable[[], T], *, retries: int = 0) -> T:
     Effects are never served from a cache. A retry happens only when nothing answered,
     and only where the caller says that repeating is safe.
     """
+    signals.begin_work()
     watcher().begin(name)
     begin = time.monotonic()
 
@@ -45,8 +47,11 @@ def as_task(name: str, work: Callable[[], T], *, retries: int = 0) -> T:
         retries=retries, retry_delay_seconds=2, retry_condition_fn=_nothing_answered,
     )  # fmt: skip
     def run() -> T:
+        signals.stop_if_asked()
         with _logging():
-            return work()
+            done = work()
+        signals.stop_if_asked()
+        return done
 
     problem = "interrupted"
     try:

@@ -95,7 +95,7 @@ def test_a_file_of_this_machine_is_sent_by_its_name(press, tmp_path) -> None:
 
 def test_ctrl_c_says_that_the_run_goes_on_there(press, monkeypatch) -> None:
     def interrupted(_):
-        raise KeyboardInterrupt
+        raise Interrupted("stopped by SIGINT")
 
     monkeypatch.setattr("infra.api.button.time.sleep", interrupted)
     with pytest.raises(Interrupted, match="goes on there") as caught:

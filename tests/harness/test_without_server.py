@@ -35,10 +35,10 @@ def test_an_empty_name_names_no_server(tmp_path: Path) -> None:
 
 
 TAKEN = """
-from infra.orchestration.process import configure, port_of_its_own
+from infra.orchestration.process import configure, embedded_server
 configure()
 from prefect.server.api.server import SubprocessASGIServer as Server
-with port_of_its_own():
+with embedded_server():
     port = Server().port
     print(Server.is_port_available(port))
     Server().start()

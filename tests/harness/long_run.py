@@ -1,0 +1,79 @@
+"""A deploy at a terminal without a server: real flow, real undo, and a host that is slow.
+
+`python -m tests.harness.long_run PHASE`: stands at a question (`ask`) or in a step (`step`).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from infra.cli.outcome import run
+from infra.orchestration import process
+
+STEP, UNDO = "IN THE STEP", "IN THE UNDO"
+
+
+def start() -> None:
+    process.configure()
+    from infra import progress
+    from infra.cli import show
+    from infra.cli.terminal import TerminalProgress
+
+    progress.watch(TerminalProgress(show.console))
+    process.ENTRYPOINTS["deploy"] = "tests.harness.long_run.deploy"
+    process.run_flow("deploy", {"phase": sys.argv[1]})
+
+
+def deploy(phase: str, return_state: bool) -> Any:
+    from prefect import flow
+
+    return flow(name="deploy")(_deploy)(phase, return_state=return_state)
+
+
+def _deploy(phase: str) -> None:
+    from deployments.ledger import Revision
+    from deployments.plan import Plan
+    from infra.cli.run import _answer
+    from infra.operation import Operation
+    from infra.orchestration.artifacts import outcome
+    from infra.orchestration.tasks import as_task, log
+    from infra.recorder import Recorder
+
+    def work(_: object, event: str) -> None:
+        undoing = event == "undo"
+        recorder.begun = True
+        as_task("replace web", lambda: _stand(UNDO if undoing else STEP, 3 if undoing else 300))
+
+    recorder = Recorder(SimpleNamespace(), revision=Revision(before="1", after="1"))  # type: ignore[arg-type]
+    recorder.record = lambda *_, **__: None  # type: ignore[method-assign,assignment,return-value]
+    host = SimpleNamespace(
+        log=log, connected=True, stop_work=lambda: None, actor=SimpleNamespace(run="r"),
+        observe=lambda _: SimpleNamespace(revision="1"),
+    )  # fmt: skip
+    operation = object.__new__(Operation)
+    operation.__dict__ |= {
+        "recorder": recorder, "stack": None, "host": host,
+        "environment": SimpleNamespace(ssh="h", name="prod"),
+        "_executor": SimpleNamespace(
+            send=lambda _: None, run=work, perform=lambda step, do: as_task(step.name, do)
+        ),
+        "_recovery": SimpleNamespace(way_back=lambda *_: None),
+    }  # fmt: skip
+    plan = SimpleNamespace(release="2-x", verb="deploy", changed=True)
+    seen = SimpleNamespace(current="1-x", ledger=None)
+    with outcome("prod"):
+        if phase == "ask":
+            _answer(Plan("deploy", "2-x", "x", "1-x", ()), "", "ada", quiet=False)
+        operation.carry_out(SimpleNamespace(plan=plan, seen=seen))  # type: ignore[arg-type]
+
+
+def _stand(where: str, seconds: float) -> None:
+    print(f"\n{where}", flush=True)
+    time.sleep(seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(run(start))
