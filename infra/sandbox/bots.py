@@ -24,6 +24,7 @@ class Bot:
     next_id: int = 1
     poll: int = 0
     waiting: bool = False
+    webhook: str = ""
     polls: list[list[float]] = field(default_factory=list)
     """Begin and end of each, seconds since the epoch."""
 
@@ -56,6 +57,14 @@ class Telegram:
             bot.next_id += 1
             self.changed.notify_all()
         return update
+
+    def hook(self, token: str, url: str, *, drop: bool) -> None:
+        """Set a token's webhook, or none."""
+        with self.changed:
+            bot = self.bots.setdefault(token, Bot())
+            bot.webhook = url
+            bot.updates = [] if drop else bot.updates
+            self.changed.notify_all()
 
     def poll(
         self, token: str, params: dict[str, Any], gone: Callable[[], bool]

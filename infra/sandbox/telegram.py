@@ -1,7 +1,7 @@
 """A stand-in of the Telegram Bot API for bots that poll; `python -m infra.sandbox.telegram --port 8081`.
 
 `/bot<token>/<method>` answers like api.telegram.org: long polling with offsets, and 409
-for the older of two overlapping polls of one token. `/_calls`, `/_updates`, `/_conflicts`,
+for the older of two overlapping polls of one token, or for a poll while a webhook is set. `/_calls`, `/_updates`, `/_conflicts`,
 `/_polls` are for tests. Standard library and `bots.py` only: both run in a bare Python image.
 Tokens are secrets: they are kept in memory as keys, never recorded or logged.
 """
@@ -25,6 +25,10 @@ from infra.sandbox.bots import Bot, Telegram, message
 CONFLICT = (
     "Conflict: terminated by other getUpdates request; "
     "make sure that only one bot instance is running"
+)
+WEBHOOK = (
+    "Conflict: can't use getUpdates method while webhook is active; "
+    "use deleteWebhook to delete the webhook first"
 )
 TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{3,}")
 
@@ -107,6 +111,9 @@ class Handler(BaseHTTPRequestHandler):
         if not TOKEN.fullmatch(token):
             return self._send(401, _error(401, "Unauthorized"))
         self.server.telegram.record(method, self.client_address[0], _masked(params, token))
+        bot = self.server.telegram.bots.get(token, Bot())
+        if method.lower() == "getupdates" and bot.webhook:
+            return self._send(409, _error(409, WEBHOOK))
         if method.lower() == "getupdates":
             updates = self.server.telegram.poll(token, params, lambda: hung_up(self.connection))
             if updates is None:
@@ -121,8 +128,15 @@ class Handler(BaseHTTPRequestHandler):
             name = f"test_{number}_bot"
             return {"id": number, "is_bot": True, "first_name": "Test bot", "username": name}
         if method == "getwebhookinfo":
-            pending = len(telegram.bots.get(token, Bot()).updates)
-            return {"url": "", "has_custom_certificate": False, "pending_update_count": pending}
+            bot = telegram.bots.get(token, Bot())
+            info = {"url": bot.webhook, "has_custom_certificate": False}
+            return {**info, "pending_update_count": len(bot.updates)}
+        if method in ("setwebhook", "deletewebhook"):
+            drop = str(params.get("drop_pending_updates", "")).lower() in ("true", "1")
+            telegram.hook(
+                token, "" if method == "deletewebhook" else str(params.get("url", "")), drop=drop
+            )
+            return True
         if method != "sendmessage":
             return True
         number = next(telegram.numbers)

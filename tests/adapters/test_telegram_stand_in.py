@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.sandbox.telegram import CONFLICT, Server
+from infra.sandbox.telegram import CONFLICT, WEBHOOK, Server
 
 TOKEN = "123456:stand-in-token"
 
@@ -92,6 +92,18 @@ def test_the_older_of_two_polls_gets_the_conflict(http: httpx.Client) -> None:
     assert answer.json() == {"ok": False, "error_code": 409, "description": CONFLICT}
     assert newer.result().status_code == 200
     assert http.get("/_conflicts").json() == {"count": 1}
+
+
+def test_a_webhook_is_told_and_conflicts_with_polling(http: httpx.Client) -> None:
+    queue(http, "one")
+    assert call(http, "setWebhook", url="https://bot.example.org/x").json()["result"] is True
+    info = call(http, "getWebhookInfo").json()["result"]
+    assert (info["url"], info["pending_update_count"]) == ("https://bot.example.org/x", 1)
+    answer = call(http, "getUpdates")
+    assert answer.status_code == 409
+    assert answer.json() == {"ok": False, "error_code": 409, "description": WEBHOOK}
+    call(http, "deleteWebhook", drop_pending_updates=True)
+    assert call(http, "getUpdates").json() == {"ok": True, "result": []}
 
 
 def test_polls_of_two_bots_do_not_disturb_each_other(http: httpx.Client) -> None:
