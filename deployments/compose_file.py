@@ -178,7 +178,13 @@ def _with_variables(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_names(deploy: Deploy, services: dict[str, Service], where: str) -> None:
-    named = {*deploy.order, *deploy.infrastructure, *deploy.optional, *deploy.probes}
+    named = {
+        *deploy.order,
+        *deploy.infrastructure,
+        *deploy.optional,
+        *deploy.probes,
+        *deploy.prepare,
+    }
     if deploy.edge:
         named |= {deploy.edge.service, *deploy.edge.routes}
     if deploy.database:

@@ -12,6 +12,7 @@ from deployments.fields import (
     Domain,
     HostKey,
     Image,
+    KeptFolder,
     Name,
     Project,
     Registry,
@@ -80,6 +81,12 @@ class Edge(Strict):
         return {name: value for name, value in values.items() if value} if self.domain else {}
 
 
+DEFAULT = "default"
+"""In `healthy_within`, stands for the services that it does not name."""
+
+HEALTHY_WITHIN = 180
+"""Seconds, where nobody says others."""
+
 SCHEDULED_WAIT = 3600
 """Seconds that a scheduled backup or drill waits for a run that works on the environment."""
 
@@ -121,10 +128,14 @@ class Environment(Strict):
     services: Services = Services()
     verify: Verify = Verify()
     need: Need = Need()
-    healthy_within: Annotated[int, Field(ge=1, le=3600)] = 180
-    """Seconds that a new container has to become healthy."""
+    healthy_within: dict[str, Annotated[int, Field(ge=1, le=3600)]] = Field(
+        default_factory=lambda: {DEFAULT: HEALTHY_WITHIN}
+    )
+    """Seconds that a new container has until it does its work, by service; `default` is any other."""
     bake_minutes: Annotated[int, Field(ge=0, le=240)] = 0
     """Minutes under watch after a release serves: what fails meanwhile undoes it."""
+    keep: dict[str, tuple[KeptFolder, ...]] = Field(default_factory=dict)
+    """Service to the folders inside its container that outlast a release, a volume each."""
     keep_previous: bool = False
     """Whether the release before stays up through that window, and takes over when this one dies."""
     confirm_timeout: Annotated[int, Field(ge=0, le=3600)] = 0
@@ -138,6 +149,14 @@ class Environment(Strict):
     off_host: OffHostCopy = OffHostCopy()
     retention: Retention = Retention()
     notices: Notices = Notices()
+
+    @field_validator("healthy_within", mode="before")
+    @classmethod
+    def _one_for_all(cls, value: Any) -> Any:
+        """`healthy_within = 180` is the same for each service."""
+        if isinstance(value, dict):
+            return {DEFAULT: HEALTHY_WITHIN, **value}
+        return {DEFAULT: value}
 
     @field_validator("variables", "build", mode="before")
     @classmethod
@@ -174,6 +193,15 @@ class Environment(Strict):
         if ssh and not (self.source_key_file and self.source_host_keys):
             raise ValueError(f"{ssh[0]} needs source_key_file and source_host_keys")
         return self
+
+    def healthy_within_of(self, service: str) -> int:
+        """Seconds that a new container of a service has until it does its work."""
+        return self.healthy_within.get(service, self.healthy_within[DEFAULT])
+
+    @property
+    def longest_start(self) -> int:
+        """Seconds until every service does its work, where all are started at once."""
+        return max(self.healthy_within.values())
 
     @property
     def secret_names(self) -> list[str]:

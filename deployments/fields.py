@@ -15,11 +15,22 @@ Project = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$"
 Directory = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 Registry = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?$")]
 Image = Annotated[str, StringConstraints(pattern=REFERENCE)]
+KeptFolder = Annotated[
+    str,
+    StringConstraints(pattern=r"^(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"),
+    AfterValidator(lambda path: _check_kept(path)),
+]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 Domain = Annotated[
     str,
     StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$"),
 ]
+
+
+def _check_kept(path: str) -> str:
+    if path in ("/app", "/home"):
+        raise ValueError(f"a volume at {path} would hide the files of the next release")
+    return path
 
 
 def check_address(url: str) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from deployments import journal
 from deployments.backups import Backup, read_backups
@@ -84,6 +85,14 @@ class Observation:
         serving = {name for slots in read_slots(self.edge).values() for name in slots}
         former = set(read_former(self.edge).values()) - serving
         return [c for c in self.containers if not c.one_off and c.name not in former]
+
+    def age(self, container: Container) -> float | None:
+        """Seconds since a container was started; None when that is not known."""
+        try:
+            started = datetime.fromisoformat(container.started[:19]).replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return self.epoch - started.timestamp() if self.epoch else None
 
     def of(self, service: str) -> list[Container]:
         """Long-running containers of one service."""

@@ -58,6 +58,7 @@ class Planner:
             unchanged=tuple((n, digest_of(r)) for n, r in wanted.items() if n not in touched),
             notes=(
                 *notes_for(found, self._make.pauses(), self._state(), self._bounds()),
+                *self._make.absences([c for c in found if c.service.name not in self._state()]),
                 *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
                 *(self._changed_besides(found) if steps else []),
                 *self._in_clear(),
@@ -128,7 +129,9 @@ class Planner:
         )
         # An undo is content with healthy containers: what may be amiss outside was so before.
         last = [] if undo else [self._make.verify(), *self._make.bake(), *over]
-        return [first, *([self._make.pull(new)] if new else []), *work, *last]
+        prepared = [] if self.request.verb in ("undo", "heal") else self._make.prepare(found)
+        pulled = [self._make.pull(new)] if new else []
+        return [first, *pulled, *prepared, *work, *last]
 
     def _adopted_again(self, found: list[Change]) -> list[Step]:
         """Release 0: its database where it is asked for, its files, its containers by Compose."""
@@ -138,7 +141,7 @@ class Planner:
         if self.request.verb == "heal" and not found and not orphans:
             return []
         names = ", ".join(adoption.services)
-        start = adopting.start_again(adoption, self.target.environment.healthy_within)
+        start = adopting.start_again(adoption, self.target.environment.longest_start)
         again = [*self._data.exchange(False), *(self._data.schema() if adoption.ours else [])]
         last = [] if self.request.verb == "undo" else [self._make.verify()]
         return [

@@ -38,7 +38,7 @@ class Verify(Strict):
 
     leave_out: tuple[str, ...] = ()
     """Services that are not verified; they are deployed all the same."""
-    skip: dict[str, tuple[Literal["outside", "connected", "exec"], ...]] = Field(
+    skip: dict[str, tuple[Literal["outside", "connected", "exec", "ready", "log"], ...]] = Field(
         default_factory=dict
     )
     """Probes that are not asked of a service."""

@@ -223,6 +223,7 @@ def _deploy_without(deploy: Deploy, names: Collection[str]) -> Deploy:
     there = {
         "infrastructure": {n: i for n, i in deploy.infrastructure.items() if n not in names},
         "probes": {n: p for n, p in deploy.probes.items() if n not in names},
+        "prepare": {n: p for n, p in deploy.prepare.items() if n not in names},
         "edge": edge, "database": database, "migrate": migrate,
     }  # fmt: skip
     return deploy.model_copy(update=there)

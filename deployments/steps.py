@@ -10,6 +10,7 @@ from deployments.commands import replace as replacing
 from deployments.commands.edge import reload_edge
 from deployments.commands.quote import Script
 from deployments.edge import read_former
+from deployments.keep import kept_folders
 from deployments.observation import Candidate, Observation
 from deployments.plan import Step
 from deployments.stack import Service
@@ -77,6 +78,20 @@ class Steps:
             return Step(f"start {name}", change.reason, script, details=change.details)
         how = "start first" if what.start_first else "stop first"
         return Step(f"replace {name}", f"{change.reason} ({how})", script, details=change.details)
+
+    def prepare(self, found: list[Change]) -> list[Step]:
+        """What new images do while the old containers run, so that less is left for their start."""
+        wanted = self.target.stack.deploy.prepare
+        steps = []
+        for change in found:
+            part = wanted.get(change.service.name)
+            command = tuple(self.target.value(word) for word in part.command) if part else ()
+            if part is None or change.first or not all(command):
+                continue
+            script = replacing.prepare(self.replacement(change), command, part.timeout)
+            reason = f"its new image, while the old container runs: {part.timeout} s at most"
+            steps.append(Step(f"prepare {change.service.name}", reason, script, True))
+        return steps
 
     def _complete(self, change: Change) -> Step:
         """A container that runs to its end before those that wait for it start."""
@@ -165,10 +180,41 @@ class Steps:
             image=image,
             config_hash=self.candidate.hashes.get(service.name, ""),
             start_first=service.start_first and service.name not in self.pauses(),
-            healthy_within=self.target.environment.healthy_within,
+            healthy_within=self.target.environment.healthy_within_of(service.name),
             grace=service.stop_grace,
             keep=service.name in self.kept(),
+            ready=self._ready(service.name),
+            kept=kept_folders(self.target.stack, service.name),
         )
+
+    def _ready(self, service: str) -> tuple[str, ...]:
+        probe = self.target.stack.deploy.probes.get(service)
+        verify = self.target.environment.verify
+        if probe is None or service in verify.leave_out or "ready" in verify.skip.get(service, ()):
+            return ()
+        return tuple(self.target.value(word) for word in probe.ready)
+
+    def absences(self, found: list[Change]) -> list[str]:
+        """Services that do nothing from the stop of one container until the next is ready."""
+        apart = {s.name for s in self.target.stack.ordered if not s.start_first} | set(
+            self.pauses()
+        )
+        again = [
+            c.service for c in found
+            if not c.first and not c.service.runs_once and c.service.name in apart
+        ]  # fmt: skip
+        return [
+            f"{s.name} does nothing while its container is replaced: {self._away(s)}" for s in again
+        ]
+
+    def _away(self, service: Service) -> str:
+        """How long a replacement may take, and how long the last one took."""
+        most = self.target.environment.healthy_within_of(service.name) + service.stop_grace
+        steps = [s for line in reversed(self.seen.ledger.lines) for s in line.steps]
+        names = (f"replace {service.name}", f"start {service.name}")
+        took = [s.seconds for s in steps if s.step in names and s.outcome == "ok"]
+        last = f"{took[0]:.0f} s the last time, " if took else ""
+        return f"{last}{most} s at most"
 
 
 def _count(changing: int) -> str:

@@ -11,6 +11,7 @@ from deployments.changes import digest_of, short
 from deployments.observation import Observation
 from deployments.policy import Watch
 from deployments.target import Target
+from deployments.xdeploy import Log
 
 Question = tuple[str, str, tuple[str, ...]]
 """Name of the answer, service, command inside its container (empty: restart count)."""
@@ -73,6 +74,14 @@ def questions(target: Target, *, settled: bool = True) -> list[Question]:
     return found
 
 
+def logs(target: Target) -> list[tuple[str, Log]]:
+    """Services whose log is looked through, and for what."""
+    return [
+        (service, probe.log) for service, probe in _asked(target)
+        if probe.log and _wants(target, service, "log")
+    ]  # fmt: skip
+
+
 def _asked(target: Target):  # type: ignore[no-untyped-def]
     left_out = target.environment.verify.leave_out
     probes = target.stack.deploy.probes.items()
@@ -125,6 +134,10 @@ def judge_answers(
             hosts = answers.get(f"hosts:{service}", "")
             findings.append(_connected(service, url, hosts, text))
         del command
+    for service, log in logs(target):
+        code, _, text = answers.get(f"log:{service}", "1 no answer").partition(" ")
+        said = text.strip() or f"none of {', '.join(log.must_not)} in {log.seconds} s"
+        findings.append(Finding(service, "log", code == "0", said[:200]))
     return findings
 
 
@@ -188,6 +201,51 @@ def _room(what: str, free: int, wanted: int) -> Finding:
     ok = free >= wanted
     said = f"{free} MiB free" + ("" if ok else f", {wanted} are wanted")
     return Finding("server", what, ok, said)
+
+
+_AT_START = frozenset({"connected", "own probe", "log", "container"})
+"""Checks that a service fails as long as it is still starting."""
+
+PATIENCE = 20.0
+"""Seconds in which any check that fails at first may still succeed."""
+
+
+def seconds_left(
+    target: Target, seen: Observation, findings: list[Finding], elapsed: float
+) -> float:
+    """For how long what fails may still become well: as long as the one with the least time.
+
+    A service that is starting has the time that a start has, from its container's start. elapsed:
+    seconds since the first look.
+    """
+    left = []
+    for finding in findings:
+        if finding.ok:
+            continue
+        starting = _left_of_start(target, seen, finding.service)
+        usual = PATIENCE - elapsed
+        left.append(max(usual, starting) if finding.check in _AT_START else usual)
+    return min(left, default=0.0)
+
+
+def _left_of_start(target: Target, seen: Observation, service: str) -> float:
+    """Seconds that its newest container still has to start in; negative when they are over."""
+    ages = [age for c in seen.of(service) if (age := seen.age(c)) is not None]
+    return target.environment.healthy_within_of(service) - min(ages) if ages else 0.0
+
+
+QUIET = 5.0
+"""Seconds that a log must stay without what it must not hold, once all else is well."""
+
+
+def must_stay_quiet(target: Target, fresh: frozenset[str]) -> bool:
+    """Whether a container that is new has a log that tells: it has said little so far."""
+    return any(service in fresh for service, _ in logs(target))
+
+
+def silent(findings: list[Finding]) -> list[str]:
+    """Services whose own words may say why they are not well."""
+    return list(dict.fromkeys(f.service for f in findings if not f.ok and f.check != "digest"))
 
 
 def failures(findings: list[Finding]) -> list[str]:

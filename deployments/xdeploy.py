@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Strict(BaseModel):
@@ -80,14 +80,38 @@ class Outside(_Strict):
     """The only status that passes; without it every one below 400 does, a redirect too."""
 
 
+class Prepare(_Strict):
+    """What a new image does in a container of its own before the old one stops: download, warm up.
+
+    Not done where a ${reference} leaves one of the command's words empty.
+    """
+
+    command: tuple[str, ...]
+    timeout: int = 900
+
+
+class Log(_Strict):
+    """What a service must not have written lately: to its output, or to files in its container."""
+
+    must_not: tuple[str, ...]
+    """Extended regular expressions, each about one line."""
+    files: tuple[str, ...] = ()
+    """Paths, from the container's working directory; one that is not there says nothing."""
+    seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """How far back is looked."""
+
+
 class Probe(_Strict):
     """What is asked of one service after a deploy, besides its container's health."""
 
+    ready: tuple[str, ...] = ()
+    """Command that exits 0 inside a new container as soon as it does its work; it is waited for."""
     outside: Outside | None = None
     connected: str = ""
     """Address to which the container must hold an established TCP connection."""
     exec: tuple[str, ...] = ()
     """Command that must exit 0 inside the container."""
+    log: Log | None = None
 
 
 class Deploy(_Strict):
@@ -101,4 +125,6 @@ class Deploy(_Strict):
     edge: Edge | None = None
     database: Database | None = None
     migrate: Migration | None = None
+    prepare: dict[str, Prepare] = {}
+    """Service to what its new image does before its old container stops."""
     probes: dict[str, Probe] = {}

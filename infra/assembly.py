@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from deployments.environment import DEFAULT
 from deployments.errors import WrongUse
 from deployments.image_name import REPOSITORY
 from deployments.stack import Stack
@@ -12,7 +13,7 @@ from deployments.variables import Configuration, configuration
 from infra import environments, secrets
 from infra.environments import Located
 from infra.registry import Registry
-from infra.stacks import check_stack, read_stack
+from infra.stacks import check_stack, read_stack, with_kept
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def _know_each_other(located: Located, stack: Stack) -> None:
         "[images]": set(environment.images), "[dockerfiles]": set(environment.dockerfiles),
         "[verify] leave_out": set(verify.leave_out),
         "[verify] skip": set(verify.skip), "[services] leave_out": set(environment.services.leave_out),
+        "keep": set(environment.keep),
+        "healthy_within": environment.healthy_within.keys() - {DEFAULT},
     }  # fmt: skip
     there = {where: set(stack.services) for where in named}
     named["[services] profiles"] = set(environment.services.profiles)
@@ -126,6 +129,7 @@ def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Asse
     located = environments.load(name)
     stack = read_stack(located.compose_file)
     _know_each_other(located, stack)
+    stack = with_kept(stack, located.environment.keep, str(located.file))
     stack = stack.called_for(located.environment.variables).chosen(located.environment.services)
     check_stack(located.compose_file, stack)
     _have_repositories(located, stack)

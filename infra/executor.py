@@ -151,7 +151,9 @@ class Executor:
 
     def _verify(self, planned: Planned) -> None:
         wanted = dict(planned.plan.images)
-        self.recorder.findings = probes.verify(self.host, planned.target, wanted)
+        fresh = frozenset(wanted) - {name for name, _ in planned.plan.unchanged}
+        self.recorder.findings = probes.verify(self.host, planned.target, wanted, fresh)
         failed = failures(self.recorder.findings)
         if failed:
-            raise StepFailed("verification failed: " + "; ".join(failed))
+            last = probes.last_words(self.host, self.recorder.findings)
+            raise StepFailed("verification failed: " + "; ".join(failed) + last)

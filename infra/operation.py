@@ -86,7 +86,7 @@ class Operation:
             return seen
         (container,) = found
         self.host.log(f"{container.service} is stopped: starting it")
-        script = start_stopped(container.id, self.environment.healthy_within)
+        script = start_stopped(container.id, self.environment.healthy_within_of(container.service))
         after = self.recorder.closing(str(seen.current), "ok")
         self.host.work(f"start {container.service}", script, "begin", after=after)
         return self.observe()

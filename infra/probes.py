@@ -9,42 +9,73 @@ import time
 import httpx
 
 from deployments import verification
+from deployments.commands import probe as asking
 from deployments.commands.probe import probe
 from deployments.observation import Observation
 from deployments.target import Target
 from deployments.verification import Finding
 from infra.host import Host
 
-PATIENCE = 20.0
-"""Seconds in which a probe that fails at first may still succeed: a bot's first poll."""
-
 PAUSE = 0.5
 """Seconds between two looks of one verification."""
 
 
-def verify(host: Host, target: Target, images: dict[str, str]) -> list[Finding]:
-    """Ask everything that `x-deploy` and the environment say, until it is well or time is up."""
-    deadline = time.monotonic() + PATIENCE
+def verify(
+    host: Host, target: Target, images: dict[str, str], fresh: frozenset[str] = frozenset()
+) -> list[Finding]:
+    """Ask everything that `x-deploy` and the environment say, until it is well or time is up.
+
+    fresh: services whose containers are new.
+    """
+    begin = time.monotonic()
+    quiet = verification.QUIET if verification.must_stay_quiet(target, fresh) else 0.0
+    quiet_since: float | None = begin
+    told: list[str] = []
     while True:
-        findings = _ask(host, target, images)
-        if not verification.failures(findings) or time.monotonic() > deadline:
+        seen = host.observe(target.stack)
+        findings = [
+            *verification.judge_containers(target, seen, images), *ask_more(host, target, seen)
+        ]  # fmt: skip
+        now = time.monotonic()
+        failed = verification.failures(findings)
+        if not failed:
+            quiet_since = now if quiet_since is None else quiet_since
+            # What is wrong may show in a log only some seconds after the first look at it.
+            if now - quiet_since >= quiet:
+                return findings
+            time.sleep(quiet - (now - quiet_since))
+            continue
+        quiet_since = None
+        if verification.seconds_left(target, seen, findings, now - begin) <= 0:
             return findings
+        if now - begin > verification.PATIENCE and failed != told:
+            host.log(f"not yet: {'; '.join(failed)}")
+            told = failed
         time.sleep(PAUSE)
-
-
-def _ask(host: Host, target: Target, images: dict[str, str]) -> list[Finding]:
-    seen = host.observe(target.stack)
-    return [*verification.judge_containers(target, seen, images), *ask_more(host, target, seen)]
 
 
 def ask_more(host: Host, target: Target, seen: Observation) -> list[Finding]:
     """The probes beyond what an observation already shows."""
     findings = outside(target)
-    asked = verification.questions(target)
-    if asked:
-        answers = host.answers(probe(host.environment, asked))
+    asked, logs = verification.questions(target), verification.logs(target)
+    if asked or logs:
+        answers = host.answers(probe(host.environment, asked, logs))
         findings += verification.judge_answers(target, seen, answers)
     return findings
+
+
+def last_words(host: Host, findings: list[Finding]) -> str:
+    """The last lines of services that are not well, each under its name; empty when all are."""
+    services = verification.silent(findings)
+    if not services:
+        return ""
+    answers = host.answers(asking.last_words(host.environment, services))
+    lines = [
+        f"  {service} | {line}"
+        for service in services
+        for line in answers.get(f"last:{service}", "").splitlines()
+    ]
+    return "; last lines:\n" + "\n".join(lines) if lines else ""
 
 
 def outside(target: Target, transport: httpx.BaseTransport | None = None) -> list[Finding]:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, cast
 from deployments.compose_checks import check
 from deployments.compose_file import parse_stack
 from deployments.errors import WrongUse
+from deployments.keep import document, problems
 from deployments.stack import Stack
 from infra.local import run
 
@@ -29,6 +31,17 @@ def read_stack(file: Path) -> Stack:
     if not file.is_file():
         raise WrongUse(f"no Compose file {file}", state="untouched")
     return stack_of(_text_of(file), str(file))
+
+
+def with_kept(stack: Stack, keep: Mapping[str, tuple[str, ...]], where: str) -> Stack:
+    """The stack with the volumes that an environment asks for beside the Compose file's own."""
+    if said := problems(keep, stack):
+        raise WrongUse(
+            f"`keep`: {'; '.join(said)}", where=where, state="untouched",
+            todo="correct `keep` in the environment's file",
+        )  # fmt: skip
+    more = document(keep)
+    return stack_of(f"{stack.text.rstrip()}\n{more}", where) if more else stack
 
 
 def check_stack(file: Path, stack: Stack) -> None:

@@ -25,7 +25,7 @@ from infra.targets import Targets
 AGAIN = (2.0, 4.0)
 """Seconds before the second and the third look at what may only be passing."""
 
-PASSING = frozenset({"outside", "container", "own probe", "connected", "ssh", "drift"})
+PASSING = frozenset({"outside", "container", "own probe", "connected", "log", "ssh", "drift"})
 """Checks that a restart, or a network for a moment, fails."""
 
 
@@ -141,16 +141,17 @@ class Watcher:
 
     def _answers(self, target: Target, seen: Observation) -> list[Finding]:
         asked = verification.questions(target, settled=False)
-        if not asked:
+        logs = verification.logs(target)
+        if not asked and not logs:
             return []
-        answers = self._host.answers(probe(self._environment, asked))
+        answers = self._host.answers(probe(self._environment, asked, logs))
         return verification.judge_answers(target, seen, answers, settled=False)
 
 
 def _causes(found: list[Finding]) -> list[Finding]:
     """Without what only follows: a container that does not run answers nothing."""
     down = {f.service for f in found if not f.ok and f.check == "container"}
-    asked = ("own probe", "connected")
+    asked = ("own probe", "connected", "log")
     return [f for f in found if f.ok or f.service not in down or f.check not in asked]
 
 

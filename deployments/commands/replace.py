@@ -8,13 +8,59 @@ old one started again. An earlier replacement that died half way is tidied up fi
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from deployments.commands.container import CONTAINER
 from deployments.commands.quote import Script, call, join
 from deployments.commands.slots import SLOTS
 
+_OWN = r"""
+# A new volume at a folder that the image has not is root's: it becomes the process's.
+own_kept() {
+  local user
+  [ -n "$kept" ] || return 0
+  user=$(docker image inspect -f '{{.Config.User}}' "$image")
+  [ -n "$user" ] || return 0
+  compose run --rm -T --no-deps --user 0:0 --entrypoint chown "$service" "$user" $kept </dev/null >/dev/null 2>.create || { cat .create >&2; exit 20; }
+  rm -f .create
+}
+"""
+
+_PREPARE = r"""
+prepare() {
+  local limit=$1 one_off="$project-prepare-$service" code=0 said
+  shift
+  export "$variable=$image"
+  docker rm -f "$one_off" >/dev/null 2>&1 || true
+  own_kept
+  timeout "$limit" docker compose -p "$project" --project-directory . -f compose.yml \
+    --env-file .env --env-file secrets.env --profile '*' \
+    run --rm -T --no-deps --name "$one_off" "$service" "$@" </dev/null 2>&1 | tee .prepare || code=$?
+  docker rm -f "$one_off" >/dev/null 2>&1 || true
+  if [ $code != 0 ]; then
+    said="exit code $code"
+    [ $code != 124 ] || said="not within $limit s"
+    say "$service: its new image is not prepared, $said; the old container runs on; last lines:" >&2
+    tail -n 20 .prepare | sed "s/^/  $service | /" >&2
+  fi
+  rm -f .prepare
+  [ $code = 0 ] || exit 20
+}
+"""
+
 _REPLACE = r"""
+# Healthy means that it runs; ready, that it does its work.
+wait_ready() {
+  local id=$1 deadline=$2 said state restarts
+  [ ${#ready[@]} -gt 0 ] || return 0
+  until said=$(timeout 20 docker exec "$id" "${ready[@]}" 2>&1 </dev/null); do
+    read -r state restarts _ < <(docker inspect -f '{{.State.Status}} {{.RestartCount}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
+    [ "$state $restarts" = "running 0" ] || { problem="crashes before it is ready: exit code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1; }
+    [ $SECONDS -lt "$deadline" ] || { problem="is not ready within $healthy s: $(tail -n 1 <<< "$said" | cut -c1-200)"; return 1; }
+    sleep 1
+  done
+}
 tidy() {
   local id
   for id in $(ids "$service"); do
@@ -43,7 +89,7 @@ give_up() {
   exit 20
 }
 replace() {
-  local new before copies
+  local new before copies began
   former= former_name=
   if [ -n "$routed" ]; then find_former; find_serving; [ -n "$old" ] || find_by_hand; else find_plain; fi
   tidy
@@ -55,6 +101,7 @@ replace() {
   fi
   if is_wanted "$former" && serves_well "$former" && return_to_former; then return; fi
   export "$variable=$image"
+  own_kept
   before=$(ids "$service")
   copies=$(($(wc -w <<< "$before") + 1))
   compose up --no-start --no-deps --no-recreate --scale "$service=$copies" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
@@ -66,9 +113,11 @@ replace() {
     say "stopping $(name_of "$old")"
     docker stop -t "$grace" "$old" >/dev/null
   fi
+  began=$SECONDS
   docker start "$new" >/dev/null || { problem="does not start"; give_up "$new"; }
   say "started $(name_of "$new")"
   wait_healthy "$new" "$healthy" || give_up "$new"
+  wait_ready "$new" $((began + healthy)) || give_up "$new"
   if [ -n "$routed" ]; then
     local free=s1
     [ "$slot" != s1 ] || free=s2
@@ -205,6 +254,10 @@ class Replacement:
     grace: int
     keep: bool = False
     """Whether the container that served stays, and takes over when the new one is gone."""
+    ready: tuple[str, ...] = ()
+    """Command that exits 0 inside the new container as soon as it does its work."""
+    kept: tuple[str, ...] = ()
+    """Folders that outlast a release, where the image's user must be able to write."""
 
     def settings(self) -> list[str]:
         """Shell variables that the functions above read."""
@@ -218,8 +271,13 @@ class Replacement:
             "grace": str(self.grace),
             "problem": "",
             "keep": "yes" if self.keep and self.start_first else "",
+            "kept": " ".join(self.kept),
         }
-        return [call("declare", f"{name}={value}") for name, value in values.items()]
+        words = " ".join(shlex.quote(word) for word in self.ready)
+        return [
+            *[call("declare", f"{name}={value}") for name, value in values.items()],
+            f"ready=({words})",
+        ]
 
 
 def replace_routed(what: Replacement, *, edge: str, port: int, drain: int) -> Script:
@@ -227,9 +285,15 @@ def replace_routed(what: Replacement, *, edge: str, port: int, drain: int) -> Sc
     route = {"be": f"be_{what.service}", "port": str(port), "drain": str(drain), "routed": "yes"}
     assign = [call("declare", f"{name}={value}") for name, value in route.items()]
     find_edge = f"edge=$({call('ids', edge)} | head -n 1)"
-    parts = (CONTAINER, SLOTS, _REPLACE, _FORMER, *what.settings(), *assign, find_edge)
+    parts = (CONTAINER, SLOTS, _OWN, _REPLACE, _FORMER, *what.settings(), *assign, find_edge)
     text = join(*parts, "replace")
     return Script(text, timeout=what.healthy_within * 2 + drain + what.grace * 2 + 120)
+
+
+def prepare(what: Replacement, command: tuple[str, ...], seconds: int) -> Script:
+    """Run a command in a container of the new image while the old one runs."""
+    line = call("prepare", seconds, *command)
+    return Script(join(_OWN, _PREPARE, *what.settings(), line), timeout=seconds + 60)
 
 
 def let_go(what: Replacement, *, edge: str, port: int) -> Script:
@@ -244,7 +308,7 @@ def let_go(what: Replacement, *, edge: str, port: int) -> Script:
 
 def replace_plain(what: Replacement) -> Script:
     """Replace a service that nobody reaches through the edge."""
-    text = join(CONTAINER, _REPLACE, *what.settings(), call("declare", "routed="), "replace")
+    text = join(CONTAINER, _OWN, _REPLACE, *what.settings(), call("declare", "routed="), "replace")
     return Script(text, timeout=what.healthy_within * 2 + what.grace * 2 + 120)
 
 

@@ -8,10 +8,12 @@ import os
 import pytest
 
 from deployments.errors import WrongUse
+from deployments.keep import kept_folders
 from infra import environments
 from infra.assembly import assemble
+from infra.paths import docker_dir
 from infra.secrets import SecretsFile
-from infra.stacks import check_stack, read_stack
+from infra.stacks import check_stack, read_stack, with_kept
 
 TOML = """
 v = 1
@@ -229,3 +231,16 @@ def test_a_service_that_no_registry_has_a_name_for(folders, service, better):
     assert wrong.value.what.startswith(f"service {service}: no registry takes an image ")
     assert f"-{service}, for a repository's name" in wrong.value.what
     assert wrong.value.todo.startswith(f"rename {service} to {better} wherever")
+
+
+def test_folders_that_outlast_a_release_are_volumes_of_the_stack():
+    """Compose itself reads the second document: no library for YAML is needed here."""
+    stack = read_stack(docker_dir() / "docker-compose.prod.yml")
+    assert with_kept(stack, {}, "x") is stack
+    kept = with_kept(stack, {"bot": ("/home/app/.cache",)}, "prod.toml")
+    name = "${COMPOSE_PROJECT_NAME}_keep-bot-home-app-.cache"
+    assert kept.volumes["bot"] == ((name, "/home/app/.cache"),)
+    assert kept_folders(kept, "bot") == ("/home/app/.cache",)
+    assert (kept.deploy, kept.services, kept.volumes["api"]) == (stack.deploy, stack.services, ())
+    with pytest.raises(WrongUse, match="has a volume at /var/lib/postgresql/data of postgres"):
+        with_kept(stack, {"postgres": ("/var/lib/postgresql/data",)}, "prod.toml")

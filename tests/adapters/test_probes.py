@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import httpx
 import pytest
 
@@ -9,6 +11,8 @@ from deployments.compose_file import parse_stack
 from deployments.manifest import Manifest
 from deployments.target import Target
 from deployments.variables import Configuration
+from deployments.verification import Finding
+from infra import probes
 from infra.probes import outside
 
 
@@ -71,3 +75,89 @@ def test_no_answer_is_a_failure(target, error):
 def test_proxies_of_the_deployer_are_not_used(target, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     assert _ask(target, lambda request: httpx.Response(200)).ok
+
+
+class _Host:
+    """Answers looks in turn; the last answer stays. Its clock is the test's own."""
+
+    def __init__(self, clock, looks):
+        self.clock, self.looks, self.logged = clock, looks, []
+        self.environment = None
+        self.log = self.logged.append
+
+    def observe(self, stack):
+        self.clock.now += 0.5
+        return f"look at {self.clock.now}"
+
+    def next(self):
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+
+class _Clock:
+    now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def verify(monkeypatch):
+    """One verification: findings of each look, for how long a failing one is waited for."""
+    clock = _Clock()
+
+    def run(*looks, left=20.0, log=False):
+        host = _Host(clock, list(looks))
+        monkeypatch.setattr(probes, "time", clock)
+        monkeypatch.setattr(probes.verification, "judge_containers", lambda *_: [])
+        monkeypatch.setattr(probes, "ask_more", lambda *_: host.next())
+        monkeypatch.setattr(probes.verification, "seconds_left", lambda *a: left - a[3])
+        monkeypatch.setattr(probes.verification, "must_stay_quiet", lambda *_: log)
+        begin = clock.now
+        found = probes.verify(host, SimpleNamespace(stack=None), {})
+        return [f.ok for f in found], clock.now - begin, host
+
+    return run
+
+
+GOOD = [Finding("bot", "connected", True, "x")]
+BAD = [Finding("bot", "connected", False, "no connection")]
+
+
+def test_what_is_well_is_looked_at_once(verify):
+    assert verify(GOOD)[:2] == ([True], 0.5)
+
+
+def test_a_slow_start_is_waited_for_and_said(verify):
+    ok, seconds, host = verify(*[BAD] * 300, GOOD, left=900.0)
+    assert (ok, seconds > 290) == ([True], True)
+    assert host.logged == ["not yet: bot connected: no connection"]
+
+
+def test_a_start_without_end_is_given_up(verify):
+    ok, seconds, _ = verify(BAD, left=60.0)
+    assert (ok, 60 <= seconds < 62) == ([False], True)
+
+
+def test_a_log_must_stay_quiet_for_some_seconds(verify):
+    """A second poller is refused only after a moment."""
+    refused = [Finding("bot", "log", False, "TelegramConflictError")]
+    ok, seconds, _ = verify(GOOD, refused, left=20.0, log=True)
+    assert (ok, seconds > 20) == ([False], True)
+    assert verify(GOOD, refused, log=False)[0] == [True]
+    ok, seconds, _ = verify(BAD, GOOD, log=True)
+    assert (ok, 5 <= seconds < 8) == ([True], True)
+
+
+def test_the_last_words_of_what_is_not_well(monkeypatch):
+    class Host:
+        environment = None
+
+        def answers(self, script):
+            return {"last:bot": "loading\n*** failed\n"}
+
+    monkeypatch.setattr(probes.asking, "last_words", lambda *_: None)
+    assert probes.last_words(Host(), BAD) == "; last lines:\n  bot | loading\n  bot | *** failed"
+    assert probes.last_words(Host(), GOOD) == ""

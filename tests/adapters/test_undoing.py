@@ -89,7 +89,7 @@ def operation(*states: str, current: str | None = "1-m1"):
     found = object.__new__(Operation)
     found.__dict__ |= {
         "stack": SimpleNamespace(deploy=SimpleNamespace(database=SimpleNamespace(service="postgres"))),
-        "environment": SimpleNamespace(healthy_within=60), "observe": lambda: "again",
+        "environment": SimpleNamespace(healthy_within_of=lambda _: 60), "observe": lambda: "again",
         "recorder": SimpleNamespace(closing=lambda *_: "", report=lambda plan, how: (plan, how)),
         "host": SimpleNamespace(log=lambda _: None, work=lambda name, *_, **__: ran.append(name)),
     }  # fmt: skip

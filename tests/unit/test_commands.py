@@ -21,6 +21,7 @@ from deployments.commands import replace as replacing
 from deployments.commands.edge import reload_edge
 from deployments.commands.quote import Script
 from deployments.compose_file import parse_stack
+from deployments.xdeploy import Log
 
 HOSTILE = "x'; rm -rf / #$(id)`id`\"${HOME}"
 
@@ -56,12 +57,14 @@ def _scripts(environment, stack, word):
             command=(word, word), timeout=9,
         ),
         "routed": replacing.replace_routed(what, edge=word, port=1, drain=30),
-        "plain": replacing.replace_plain(what),
+        "plain": replacing.replace_plain(replace(what, ready=(word, word), kept=("/a", "/b"))),
+        "prepare": replacing.prepare(replace(what, kept=("/a",)), (word, word), 9),
+        "last words": probe.last_words(environment, [word]),
         "let go": replacing.let_go(what, edge=word, port=1),
         "up": replacing.up(what),
         "reload": reload_edge(word),
         "remove one": replacing.remove(word),
-        "probe": probe.probe(environment, [(word, word, (word,)), (word, word, ())]),
+        "probe": probe.probe(environment, [(word, word, (word,)), (word, word, ())], [(word, Log(must_not=(word,), files=(word,)))]),
         "logs": probe.tail_logs(environment, word, 20, follow=True),
     }  # fmt: skip
 
@@ -78,7 +81,7 @@ def _hostile_stack(compose_config):
 NAMES = sorted(
     ["observe", "weigh", "read", "session", "guarded", "stop work", "install", "restore", "remove",
      "record", "close", "pull", "roles", "migrate", "routed", "plain", "up", "reload", "probe",
-     "logs", "remove one", "let go"]
+     "logs", "remove one", "let go", "prepare", "last words"]
 )  # fmt: skip
 
 
@@ -111,7 +114,9 @@ def test_every_script_parses(world, compose_config, name, word):
         ("migrate", ["migrate"]),
         ("reload", ["reload"]),
         ("remove one", ["ids"]),
-        ("probe", ["ask", "settled"]),
+        ("probe", ["ask", "settled", "logged"]),
+        ("last words", ["last_words"]),
+        ("prepare", ["prepare"]),
         ("logs", ["compose"]),
     ],
 )
@@ -180,10 +185,13 @@ def test_settings_of_a_replacement():
     assert _what(start_first=False).settings() == [
         "declare service=api", "declare variable=API_IMAGE", "declare image=reg/api@sha256:1",
         "declare hash=abc", "declare order=stop-first", "declare healthy=180", "declare grace=30",
-        "declare problem=", "declare keep=",
+        "declare problem=", "declare keep=", "declare kept=", "ready=()",
     ]  # fmt: skip
-    assert _what(keep=True).settings()[-1] == "declare keep=yes"
-    assert _what(keep=True, start_first=False).settings()[-1] == "declare keep="
+    assert "declare keep=yes" in _what(keep=True).settings()
+    assert "declare keep=" in _what(keep=True, start_first=False).settings()
+    assert _what(kept=("/a", "/b"), ready=("x", "y z")).settings()[-2:] == [
+        "declare 'kept=/a /b'", "ready=(x 'y z')",
+    ]  # fmt: skip
     text = replacing.replace_routed(_what(), edge="edge", port=8000, drain=30).text
     assert text.splitlines()[-6:] == [
         "declare be=be_api", "declare port=8000", "declare drain=30", "declare routed=yes",

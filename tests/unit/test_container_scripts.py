@@ -15,6 +15,7 @@ from deployments.edge import IDLE, read_former, read_slots, render
 from deployments.observation import sections
 from deployments.results import Channel
 from deployments.variables import parse_env, render_env
+from deployments.xdeploy import Log
 
 REFERENCE = "localhost:5000/acme/api@sha256:1"
 LOG = 'echo "$*" >> docker.log\n'
@@ -241,10 +242,10 @@ PLAIN = (
     + """
 case "$1 $2" in
   "ps -aq") [ ! -f old1 ] || echo old1; [ ! -f new1 ] || echo new1 ;;
-  "compose -p") touch new1 ;;
+  "compose -p") [[ "$*" != *--no-start* ]] || touch new1 ;;
   "inspect -f") case "$3" in
     *RestartCount*) cat "$4" ;;
-    *Running*) [ "$4" = old1 ] && echo true || echo false ;;
+    *Running*) [ -f "$4" ] && echo true || echo false ;;
     *ExitCode*) echo 3 ;;
     *config-hash*) echo "r/bot@sha256:1 h1" ;;
     *Name*) echo "/homeguru-bot-$4" ;;
@@ -262,6 +263,76 @@ def _replace(shell, health):
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     shell.program("docker", PLAIN.replace("$HEALTH", health))
     return _run(shell, replacing.replace_plain(_what()))
+
+
+def _run_replacing(shell, program, **changes):
+    shell.write("old1", "running 0 healthy")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.program("docker", PLAIN.replace("$HEALTH", "running 0 healthy") + program)
+    return _run(shell, replacing.replace_plain(_what(**changes)))
+
+
+def test_a_new_container_is_waited_for_until_it_is_ready(shell):
+    program = 'if [ "$1" = exec ]; then echo x >> tries; [ "$(wc -l < tries)" = 3 ]; fi'
+    done = _run_replacing(shell, program, ready=("is-ready", "a b"), healthy_within=20)
+    assert done.returncode == 0, done.stderr
+    assert [x for x in _log(shell) if x.startswith("exec")] == ["exec new1 is-ready a b"] * 3
+    assert _log(shell)[-1] == "rm old1"
+
+
+def test_one_that_never_is_ready_gives_way_to_the_old_one_again(shell):
+    program = 'if [ "$1" = exec ]; then echo "no connection to x:443 yet"; exit 1; fi'
+    done = _run_replacing(shell, program, ready=("is-ready",))
+    assert done.returncode == 20
+    assert "is not ready within 1 s: no connection to x:443 yet; its last lines:" in done.stderr
+    assert "  bot | Traceback: no token" in done.stderr
+    assert _log(shell)[-1] == "start old1"
+
+
+def test_a_folder_that_is_kept_becomes_the_process_s(shell):
+    program = 'if [ "$1 $2" = "image inspect" ]; then echo 10001:10001; fi'
+    done = _run_replacing(shell, program, kept=("/home/app/.cache", "/app/uploads"))
+    assert done.returncode == 0, done.stderr
+    own, made = [x for x in _log(shell) if " run " in x or " --no-start " in x]
+    assert own.endswith(
+        "run --rm -T --no-deps --user 0:0 --entrypoint chown bot 10001:10001 /home/app/.cache /app/uploads"
+    )
+    assert " up --no-start " in made
+
+
+def test_what_runs_as_root_may_write_there_anyway(shell):
+    assert _run_replacing(shell, "", kept=("/data",)).returncode == 0
+    assert not [x for x in _log(shell) if " run " in x]
+
+
+def _prepare(shell, program):
+    shell.program("docker", LOG + program)
+    return _run(shell, replacing.prepare(_what(), ("sh", "-c", "fetch it"), 1))
+
+
+def test_preparing_runs_the_new_image_and_touches_no_container(shell):
+    done = _prepare(shell, '[ "$1" != compose ] || { echo "fetching"; echo "$BOT_IMAGE" > image; }')
+    assert (done.returncode, done.stdout) == (0, "fetching\n")
+    assert shell.read("image") == "r/bot@sha256:2\n"
+    (run,) = [x for x in _log(shell) if x.startswith("compose")]
+    assert run.endswith("run --rm -T --no-deps --name homeguru-prepare-bot bot sh -c fetch it")
+    assert not [x for x in _log(shell) if x.split()[0] in ("stop", "start")]
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("[ $1 != compose ] || { echo no model; exit 7; }", "exit code 7"),
+        ("[ $1 != compose ] || { echo no model; exec sleep 5; }", "not within 1 s"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_prepared_ends_the_deploy_there(shell, program, said):
+    done = _prepare(shell, program)
+    last = "the old container runs on; last lines:\n  bot | no model\n"
+    assert done.stderr == f"bot: its new image is not prepared, {said}; {last}"
+    assert done.returncode == 20
+    assert _log(shell)[-1] == "rm -f homeguru-prepare-bot"
+    assert not (shell.directory / ".prepare").exists()
 
 
 def test_stop_first_stops_the_old_one_before_the_new_one_starts(shell):
@@ -471,6 +542,51 @@ def test_an_answer_from_inside(shell):
 
 def test_a_service_without_a_container(shell):
     assert _ask(shell, "exec:bot", "bot", ("true",)) == {"exec:bot": "1 no container\n"}
+
+
+def _logged(shell, program, **more):
+    shell.program("docker", f'[ "$1" != ps ] || echo c1\n{program}')
+    log = Log(must_not=("Telegram[A-Z]\\w+Error", "terminated by"), seconds=30, **more)
+    done = _run(shell, probe.probe(shell.environment, [], [("bot", log)]))
+    assert done.returncode == 0, done.stderr
+    return sections(done.stdout)["log:bot"]
+
+
+def test_the_last_line_of_a_log_that_must_not_be_there(shell):
+    lines = (
+        "INFO polling\nERROR TelegramConflictError: one\nERROR TelegramConflictError: two\nINFO x\n"
+    )
+    program = f'if [ "$1 $2 $3" = "logs --since 30s" ]; then printf "{lines}" >&2; fi'
+    assert _logged(shell, program) == "1 ERROR TelegramConflictError: two\n"
+
+
+def test_a_quiet_log_is_well(shell):
+    assert _logged(shell, 'if [ "$1" = logs ]; then echo INFO Conflicting plans; fi') == "0 \n"
+
+
+def test_an_engine_that_keeps_no_log_says_nothing(shell):
+    program = 'if [ "$1" = logs ]; then echo "configured logging driver does not support reading" >&2; exit 1; fi'
+    assert _logged(shell, program) == "0 \n"
+
+
+@pytest.mark.parametrize(
+    ("age", "seen"), [("now", "1 ERROR terminated by x\n"), ("1 hour ago", "0 \n")]
+)
+def test_a_log_file_in_the_container_counts_while_it_is_written_to(shell, age, seen):
+    """Its lines have no times that every program writes alike."""
+    program = f"""
+if [ "$1" = exec ]; then
+  shift 2
+  echo "ERROR terminated by x" > bot.log; touch -d "{age}" bot.log
+  "$@"
+fi"""
+    assert _logged(shell, program, files=("bot.log", "none.log")) == seen
+
+
+def test_the_last_lines_of_services(shell):
+    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != logs ] || echo "loading $3"')
+    done = _run(shell, probe.last_words(shell.environment, ["bot"]))
+    assert sections(done.stdout) == {"last:bot": "loading 20\n"}
 
 
 def test_what_must_have_been_up_for_a_while_is_asked_last(shell):

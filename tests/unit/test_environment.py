@@ -148,3 +148,24 @@ def test_a_form_that_may_be_left_empty_is_one_mistake_of_its_own_key(toml, chang
     assert told.startswith(f"`{key}`: ")
     assert told.count("; ") == 0
     assert "input should be ''" not in told
+
+
+@pytest.mark.parametrize(
+    ("given", "bot", "api", "longest"),
+    [
+        ({}, 180, 180, 180), ({"healthy_within": 60}, 60, 60, 60),
+        ({"healthy_within": {"bot": 900}}, 900, 180, 900),
+        ({"healthy_within": {"default": 60, "bot": 900}}, 900, 60, 900),
+    ],
+)  # fmt: skip
+def test_how_long_a_start_may_take(make_environment, given, bot, api, longest):
+    environment = make_environment(**given)
+    assert environment.healthy_within_of("bot") == bot
+    assert environment.healthy_within_of("api") == api
+    assert environment.longest_start == longest
+
+
+@pytest.mark.parametrize("given", [0, 3601, "long", {"bot": 0}, {"default": "x"}])
+def test_a_start_that_may_take_no_time(make_environment, given):
+    with pytest.raises(WrongUse, match="healthy_within"):
+        make_environment(healthy_within=given)

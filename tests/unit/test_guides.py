@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "doc" / "guides"
 GUIDES = sorted(file for file in FOLDER.glob("*.md") if not file.name.endswith(".ru.md"))
 _PROVEN = re.compile(r"^<!-- blocks run by (tests/\S+\.py) -->$", re.MULTILINE)
-_MACHINE = re.compile(r"(?<![\w.])/(?:work|tmp|root|home/(?!systech\b)\w+)\b")
+_MACHINE = re.compile(r"(?<![\w.])/(?:work|tmp|root|home/(?!systech\b|app\b)\w+)\b")
 
 
 @pytest.fixture(params=GUIDES, ids=lambda file: file.stem)

@@ -9,6 +9,7 @@ import pytest
 
 from deployments.compose_file import parse_stack
 from deployments.edge import IDLE, read_slots, render
+from deployments.ledger import StepRecord
 from deployments.planner import undo_of_first
 from deployments.policy import Services
 from deployments.request import Request
@@ -208,9 +209,60 @@ def test_too_little_memory_for_two_copies_means_stop_first(world, free, how):
     assert reasons(plan)["replace api"].endswith(f" ({how})")
     note = "api is replaced stop-first and pauses: there is no free memory for two containers"
     cut = "connections to the old api still open after 30 s are cut"
-    assert plan.notes == ((note, cut) if how == "stop first" else (cut,))
+    away = "api does nothing while its container is replaced: 210 s at most"
+    assert plan.notes == ((note, cut, away) if how == "stop first" else (cut,))
     script = next(s.script.text for s in plan.steps if s.name == "replace api")
     assert f"declare order={how.replace(' ', '-')}" in script
+
+
+def test_how_long_nobody_does_a_stop_first_services_work(world, make_environment):
+    """As long as it took the last time, and as long as its own start may take."""
+    world.environment = make_environment(healthy_within={"bot": 900})
+    took = [
+        ("replace bot", "ok", 9.0),
+        ("undo: replace bot", "ok", 5.0),
+        ("replace bot", "failed", 7.0),
+    ]
+    steps = tuple(StepRecord(step=s, outcome=o, seconds=n) for s, o, n in took)
+    seen = replace(world.settled(), ledger=world.ledger(world.line(1, steps=steps)))
+    plan = world.plan(world.target(bot="bot-2"), seen)
+    assert plan.notes == (
+        "bot does nothing while its container is replaced: 9 s the last time, 930 s at most",
+    )
+    script = next(s.script for s in plan.steps if s.name == "replace bot")
+    assert "declare healthy=900" in script.text
+    assert script.timeout > 1800
+
+
+def test_a_new_image_is_prepared_while_the_old_container_runs(world):
+    target = world.target({"BOT_PREPARE": "python -m src.bot.model"}, bot="bot-2", api="api-2")
+    steps = names(world.plan(target, world.settled()))
+    assert steps[:3] == ["upload", "pull", "prepare bot"]
+    step = next(s for s in world.plan(target, world.settled()).steps if s.name == "prepare bot")
+    assert step.reason == "its new image, while the old container runs: 900 s at most"
+    assert step.script.text.endswith("prepare 900 sh -c 'python -m src.bot.model'\n")
+    assert step.script.timeout > 900
+
+
+def test_nothing_is_prepared_where_nobody_waits_for_it(world):
+    asked = {"BOT_PREPARE": "true"}
+    some = {
+        "not asked for": world.plan(world.target(bot="bot-2"), world.settled()),
+        "unchanged": world.plan(world.target(asked, api="api-2"), world.settled()),
+        "first": world.plan(world.target(asked), world.bare),
+        "undo": world.plan(world.target(asked, bot="bot-2"), world.settled(), verb="undo"),
+    }
+    assert {why for why, plan in some.items() if "prepare bot" in names(plan)} == set()
+
+
+def test_a_new_bot_is_waited_for_until_it_polls(world, make_environment):
+    def script():
+        plan = world.plan(world.target(bot="bot-2"), world.settled())
+        return next(s.script.text for s in plan.steps if s.name == "replace bot")
+
+    assert "\nready=(python -c " in script()
+    world.environment = make_environment(verify={"skip": {"bot": ["ready"]}})
+    assert "\nready=()\n" in script()
 
 
 def test_a_first_start_needs_no_note(world):
@@ -339,12 +391,13 @@ def test_the_plan_in_two_columns(world, digest):
     lines = plan.lines()
     assert lines[0] == ("upload", "Compose file, variables, secrets; 1 service changes")
     assert ("bot", f"unchanged, {digest('bot-1')[7:19]}") in lines
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         (
             "note",
             "api is replaced stop-first and pauses: there is no free memory for two containers",
         ),
         ("note", "connections to the old api still open after 30 s are cut"),
+        ("note", "api does nothing while its container is replaced: 210 s at most"),
     ]
 
 

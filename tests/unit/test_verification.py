@@ -12,8 +12,11 @@ from deployments.verification import (
     failures,
     judge_answers,
     judge_containers,
+    logs,
     questions,
     requests,
+    seconds_left,
+    silent,
 )
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
@@ -124,13 +127,14 @@ ANSWERS = {
     "exec:bot": "0 \n",
     "hosts:bot": "0 149.154.167.220 STREAM api.telegram.org\n149.154.167.220 DGRAM\n",
     "tcp:bot": f"0 {TCP}",
+    "log:bot": "0 \n",
 }
 
 
 def _answered(world, **answers):
     said = {**ANSWERS, **{k.replace("_", ":"): v for k, v in answers.items()}}
     found = judge_answers(world.target(), world.settled(), said)
-    assert {f.check for f in found} == {"restarts", "own probe", "connected"}
+    assert {f.check for f in found} == {"restarts", "own probe", "connected", "log"}
     return found
 
 
@@ -151,6 +155,8 @@ def test_good_answers_pass(world):
          "bot own probe: a webhook is set: https://x"),
         ({"exec_bot": "124 "}, "bot own probe: exit code 124"),
         ({"tcp_bot": f"0 {HEAD}"}, "bot connected: no open connection to api.telegram.org:443"),
+        ({"log_bot": "1 ERROR TelegramConflictError: terminated by other getUpdates request\n"},
+         "bot log: ERROR TelegramConflictError: terminated by other getUpdates request"),
         ({"hosts_bot": "2 "}, "bot connected: no open connection to api.telegram.org:443"),
         ({"hosts_bot": "0 10.10.10.10 STREAM x\n"},
          "bot connected: no open connection to api.telegram.org:443"),
@@ -162,7 +168,7 @@ def test_bad_answers_fail(world, answer, said):
 
 def test_no_answer_is_a_failure_of_every_check(world):
     found = judge_answers(world.target(), world.settled(), {})
-    assert len(failures(found)) == len(found) == 5
+    assert len(failures(found)) == len(found) == 6
 
 
 def test_a_connection_over_six(world):
@@ -174,6 +180,61 @@ def test_a_connection_to_another_port_is_not_the_one(world):
     target = world.target({"TELEGRAM_API_URL": "http://telegram:8081"})
     found = judge_answers(target, world.settled(), ANSWERS)
     assert failures(found) == ["bot connected: no open connection to telegram:8081"]
+
+
+def test_an_environment_may_not_look_into_the_log(world, make_environment):
+    assert [service for service, _ in logs(world.target())] == ["bot"]
+    world.environment = make_environment(verify={"skip": {"bot": ["log"]}})
+    assert logs(world.target()) == []
+    found = judge_answers(world.target(), world.settled(), ANSWERS)
+    assert "log" not in {f.check for f in found}
+
+
+STARTED = "2030-01-01T00:00:00.123456789Z"
+EPOCH = 1893456000
+"""That moment in seconds."""
+
+
+@pytest.mark.parametrize(
+    ("check", "age", "elapsed", "left"),
+    [
+        ("connected", 10, 0.0, 890.0), ("own probe", 300, 100.0, 600.0), ("log", 300, 100.0, 600.0),
+        ("container", 899, 100.0, 1.0), ("connected", 5000, 5.0, 15.0), ("connected", 5000, 30.0, -10.0),
+        # A page that answers wrongly does so at once, and people see it.
+        ("outside", 10, 5.0, 15.0), ("digest", 10, 25.0, -5.0), ("restarts", 10, 5.0, 15.0),
+    ],
+)  # fmt: skip
+def test_how_long_a_service_that_starts_is_waited_for(
+    world, make_environment, check, age, elapsed, left
+):
+    world.environment = make_environment(healthy_within={"bot": 900})
+    seen = world.settled(containers=world.changed("bot", started=STARTED), epoch=EPOCH + age)
+    found = [Finding("bot", check, False, "x"), Finding("api", "outside", True, "x")]
+    assert seconds_left(world.target(), seen, found, elapsed) == left
+
+
+def test_what_cannot_become_well_ends_the_waiting(world, make_environment):
+    world.environment = make_environment(healthy_within={"bot": 900})
+    seen = world.settled(containers=world.changed("bot", started=STARTED), epoch=EPOCH)
+    found = [Finding("bot", "connected", False, "x"), Finding("api", "outside", False, "x")]
+    assert seconds_left(world.target(), seen, found, 19.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("started", "epoch"), [("", EPOCH), ("0001-01-01T00:00:00Z", 0), (STARTED, 0)]
+)
+def test_a_start_of_unknown_time_has_the_usual_one(world, started, epoch):
+    seen = world.settled(containers=world.changed("bot", started=started), epoch=epoch)
+    found = [Finding("bot", "connected", False, "x")]
+    assert seconds_left(world.target(), seen, found, 5.0) == 15.0
+
+
+def test_whose_last_words_tell(world):
+    found = [
+        Finding("api", "container", True, ""), Finding("bot", "connected", False, ""),
+        Finding("bot", "log", False, ""), Finding("frontend", "digest", False, ""),
+    ]  # fmt: skip
+    assert silent(found) == ["bot"]
 
 
 def test_a_long_answer_is_cut(world):
