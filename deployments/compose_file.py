@@ -46,11 +46,13 @@ def parse_stack(
     rest = [config.get(key) or {} for key in ("volumes", "networks", "x-deploy")]
     forms = {"": json.dumps(rest), **{name: json.dumps(body) for name, body in raw.items()}}
     odd = set(named) - references(json.dumps(config)).keys() - {PROJECT_NAME}
+    found = {**dict.fromkeys(odd, ""), **_asked_for(forms, deploy)}
     return Stack(
         text=text,
         services=services,
         deploy=deploy,
-        references={**dict.fromkeys(odd, ""), **_asked_for(forms, deploy)},
+        references=found,
+        named=frozenset(found),
         uses={name: frozenset(references(forms[name])) | odd for name in raw},
         ports=tuple((n, p) for n, body in raw.items() for p in _published(body)),
         in_urls=_in_urls(raw),

@@ -79,6 +79,8 @@ class Stack:
     """Services of the file that are not here, and why, where an environment says so."""
     placeholders: frozenset[str] = frozenset()
     """Variables without a default that only services use which are left out."""
+    named: frozenset[str] = frozenset()
+    """All variables of the file, those of services that are left out too."""
     forms: dict[str, str] = field(default_factory=dict)
     """Service to its form, as text with ${references}; under "" what belongs to no service."""
     processes: dict[str, Process] = field(default_factory=dict)

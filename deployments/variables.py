@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from deployments.environment import Environment
+from deployments.environment import EDGE_VARIABLES, Environment
 from deployments.errors import WrongUse
 from deployments.stack import Stack
 
@@ -29,36 +30,91 @@ class Configuration:
 
 
 def configuration(
-    environment: Environment, stack: Stack, secrets: dict[str, str], where: str
+    environment: Environment, stack: Stack, secrets: dict[str, str], where: str, file: str = ""
 ) -> Configuration:
     """Join the environment's variables with the secrets and check that none is wanting.
 
-    Raises WrongUse that names every variable that is missing, empty, still the
-    template's placeholder, or not fit for the URL that it stands in.
+    file: the environment's secrets file. Raises WrongUse that names every variable that is missing,
+    empty, still the template's placeholder, not fit for the URL that it stands in, or used nowhere.
     """
     names = set(environment.secrets.names)
     given = {**environment.variables, **{n: v for n, v in secrets.items() if n in names}}
     missing = set(stack.missing(given)) - names
-    problems = [
-        f"variable {name} is missing"
-        if name in missing
-        else _problem(name, environment, secrets, stack)
-        for name in sorted(names | set(environment.variables) | missing)
-    ]
-    problems += _in_clear(environment, stack)
-    problems += stack.wrong_ports(environment.variables)
-    said = [p for p in problems if p]
-    if said:
-        raise WrongUse(
-            "; ".join(said),
-            where=where,
-            state="untouched",
-            todo="docker/env.production says what each variable means and how to make one",
-        )
+    without = sorted(names - secrets.keys())
+    told = {
+        **{name: f"variable {name} is missing" for name in missing - stack.passwords},
+        **{name: f"secret {name} is missing" for name in without},
+        **{name: _problem(name, environment, secrets, stack) for name in given},
+    }
+    told = {name: told[name] for name in sorted(told) if told[name]}
+    others = [*_in_clear(environment, stack), *stack.wrong_ports(environment.variables)]
+    unused = [found for found in _unused(environment, stack) if found[0] not in told]
+    if problems := [*told.values(), *others, *(what for _, what, _ in unused)]:
+        wrong = others or told.keys() - missing - set(without)
+        todo = [
+            *(["give each missing variable a value under [variables]"] if missing else []),
+            *([how_to_give(environment, without, file)] if without else []),
+            *(["correct what is named"] if wrong else []),
+            *(todo for _, _, todo in unused),
+            *([] if environment.compose else [_DESCRIBED]),
+        ]
+        raise WrongUse("; ".join(problems), where=where, state="untouched", todo="; ".join(todo))
     return Configuration(
         variables=dict(sorted(environment.variables.items())),
         secrets={name: SecretStr(secrets[name]) for name in sorted(names)},
     )
+
+
+_DESCRIBED = "docker/env.production says what each variable means and how to make one"
+
+
+def how_to_give(environment: Environment, names: list[str], file: str) -> str:
+    """How secrets get their values. file: the environment's secrets file, if it has one."""
+    known = environment.secret_names
+    unnamed = [name for name in names if name not in known]
+    first = f"add {', '.join(unnamed)} to `names` of [secrets], and " if unnamed else ""
+    places = [
+        "a variable of this process",
+        *([f"a line NAME=value in {file}"] if file else []),
+        f"Prefect's Secret block {block_name(environment.name, names[0])}",
+    ]
+    return f"{first}give {', '.join(names)} a value, in one of: {', '.join(places)}"
+
+
+def block_name(environment: str, name: str) -> str:
+    """Block names hold lower-case letters, digits and dashes only."""
+    return re.sub(r"[^a-z0-9]+", "-", f"homeguru-{environment}-{name}".lower())
+
+
+def _unused(environment: Environment, stack: Stack) -> list[tuple[str, str, str]]:
+    """Names that mean nothing to the Compose file: misspelt, as a rule. Each with what to do."""
+    login, off_host = environment.login, environment.off_host
+    own = {
+        *((login.user, login.token) if login else ()), environment.notices.urls,
+        environment.source_token, off_host.access_key, off_host.secret_key,
+    }  # fmt: skip
+    known = stack.named | own | {*environment.unused, *EDGE_VARIABLES}
+    found = []
+    for kind, names in (("variable", environment.variables), ("secret", environment.secrets.names)):
+        for name in sorted(set(names) - known):
+            near = difflib.get_close_matches(name, sorted(stack.named - stack.image_variables), n=1)
+            meant = f", and {near[0]} is" if near else ""
+            found.append(
+                (
+                    name,
+                    f"{kind} {name} is used nowhere in the Compose file{meant}",
+                    f'correct its name, take it away, or allow it: unused = ["{name}"]',
+                )
+            )
+        found += [
+            (
+                name,
+                f"{kind} {name} is filled by the deploy itself",
+                "take it away: [images] pins an image that is not built here",
+            )
+            for name in sorted(set(names) & stack.image_variables)
+        ]
+    return found
 
 
 def _in_clear(environment: Environment, stack: Stack) -> list[str]:
@@ -76,9 +132,7 @@ def _problem(name: str, environment: Environment, secrets: dict[str, str], stack
     is_secret = name in environment.secrets.names
     value = secrets.get(name) if is_secret else environment.variables.get(name)
     kind = "secret" if is_secret else "variable"
-    if value is None:
-        return f"secret {name} is missing"
-    if not value.strip():
+    if value is None or not value.strip():
         return f"{kind} {name} is empty"
     if _PLACEHOLDER.match(value.strip()):
         return f"{kind} {name} still holds the template's placeholder"

@@ -9,7 +9,7 @@ from deployments.environment import DEFAULT
 from deployments.errors import WrongUse
 from deployments.image_name import REPOSITORY
 from deployments.stack import Stack
-from deployments.variables import Configuration, configuration
+from deployments.variables import Configuration, configuration, how_to_give
 from infra import environments, secrets
 from infra.environments import Located
 from infra.registry import Registry
@@ -27,7 +27,13 @@ class Assembly:
     def configuration(self) -> Configuration:
         """Variables and secrets, complete; raises WrongUse naming each that is wanting."""
         environment = self.located.environment
-        return configuration(environment, self.stack, self.found_secrets, self._where)
+        return configuration(environment, self.stack, self.found_secrets, self._where, self._file)
+
+    @property
+    def _file(self) -> str:
+        """The environment's secrets file; empty when it names none."""
+        file = self.located.environment.secrets.file
+        return str(self.located.beside(file)) if file else ""
 
     @property
     def _where(self) -> str:
@@ -49,7 +55,7 @@ class Assembly:
                 f"secret {missing.args[0]} for registry {self.located.environment.push_registry} "
                 "is missing",
                 where=self._where, state="untouched",
-                todo="name it in [secrets] and give its value",
+                todo=how_to_give(self.located.environment, [missing.args[0]], self._file),
             ) from None  # fmt: skip
 
     def hidden(self) -> list[str]:
@@ -65,7 +71,7 @@ class Assembly:
             raise WrongUse(
                 f"secret {name} for the application's Git URL is missing",
                 where=str(self.located.file), state="untouched",
-                todo="give its value as a variable, in the secrets file, or as a Secret block",
+                todo=how_to_give(self.located.environment, [name], self._file),
             )  # fmt: skip
         return self.found_secrets.get(name, "")
 

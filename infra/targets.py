@@ -60,8 +60,9 @@ class Targets:
             f"release {release} needs {', '.join(lost)}, and environment "
             f"{located.environment.name} has no value for it any more",
             where=self.host.environment.ssh, state="unchanged",
-            todo=f"name it under `names` of [secrets] in {located.file} and give its value, "
-            "or choose another release: homeguru history shows them",
+            todo=f"in {located.file}, add it to `names` of [secrets] and to `unused`, since the "
+            "Compose file of now may use it nowhere, and give its value; or choose another release: "
+            f"homeguru history --env {located.environment.name} shows them",
         )  # fmt: skip
 
     def _former(self, release: str, pin: bool) -> tuple[Target, str]:

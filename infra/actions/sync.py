@@ -6,13 +6,13 @@ import os
 from typing import Any
 
 from deployments.errors import HomeguruError, Refused, WrongUse
+from deployments.variables import block_name
 from infra import environments
 from infra.actions import summary
 from infra.actions.runner import Runner
 from infra.actions.trust import trust
 from infra.api.button import Say
 from infra.api.client import PrefectApi
-from infra.orchestration.vault import block_name
 
 _TYPE = "/block_types/slug/secret"
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import certifi
 
+from deployments.variables import block_name
 from infra.api.button import press
 from infra.api.client import PrefectApi
 from infra.control.plane import ControlPlane
 from infra.control.settings import PROJECT, State
 from infra.engine import ensure_engine, stop_engine
 from infra.longrun import Say, run_long
-from infra.orchestration.vault import block_name
 from infra.sandbox.client import DockerFailed, docker
 from infra.sandbox.environment import write_environment
 from infra.sandbox.images import ALL, CADDY, DOCKER, ensure_images

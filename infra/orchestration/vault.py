@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from deployments.variables import block_name
 
 
 class Blocks:
@@ -27,8 +27,3 @@ class Blocks:
             return None
         value = block.get()  # type: ignore[union-attr]
         return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
-
-
-def block_name(environment: str, name: str) -> str:
-    """Block names hold lower-case letters, digits and dashes only."""
-    return re.sub(r"[^a-z0-9]+", "-", f"homeguru-{environment}-{name}".lower())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from deployments.variables import block_name
 from infra.api.client import PrefectApi
 from infra.environments import Located
-from infra.orchestration.vault import block_name
 from infra.secrets import SecretsFile
 from infra.setup.changes import Change, every
 

@@ -10,6 +10,7 @@ from deployments.errors import WrongUse
 from deployments.variables import (
     changed_names,
     configuration,
+    how_to_give,
     parse_env,
     parse_secrets,
     render_env,
@@ -47,6 +48,63 @@ def test_a_variable_with_a_default_may_be_left_out(make_environment):
     environment = make_environment(secrets={})
     found = configuration(environment, _stack({"A": "${A:-x}"}), {}, "prod.toml")
     assert found.variables == {}
+
+
+def test_a_variable_that_no_service_uses_is_refused_with_the_nearest_name(make_environment):
+    environment = make_environment(secrets={}, variables={"LLM_MODELL": "x"})
+    with pytest.raises(WrongUse) as caught:
+        configuration(environment, _stack({"A": "${LLM_MODEL:-y}"}), {}, "prod.toml")
+    assert caught.value.what == (
+        "variable LLM_MODELL is used nowhere in the Compose file, and LLM_MODEL is"
+    )
+    assert 'allow it: unused = ["LLM_MODELL"]' in caught.value.todo
+
+
+def test_a_secret_that_no_service_uses_is_refused_too(make_environment):
+    stack = _stack({"A": "${API_KEY:-}"})
+    said = _wanting(make_environment, stack, {"API_KEYS": "x1"})
+    assert said == "secret API_KEYS is used nowhere in the Compose file, and API_KEY is"
+    assert _wanting(make_environment, stack, {"ZZZ": "x1"}) == (
+        "secret ZZZ is used nowhere in the Compose file"
+    )
+
+
+def test_an_image_is_not_chosen_by_a_variable_that_the_deploy_fills(make_environment):
+    said = _wanting(make_environment, _stack({}), variables={"API_IMAGE": "x"})
+    assert said == "variable API_IMAGE is filled by the deploy itself"
+
+
+def test_names_that_are_used_elsewhere_or_allowed_pass(make_environment):
+    """The registry's login, a service that is left out, what a former release needs."""
+    login = {"user": "REGISTRY_USER", "token": "REGISTRY_TOKEN"}
+    names = ["REGISTRY_USER", "REGISTRY_TOKEN", "OLD", "BOT_TOKEN"]
+    environment = make_environment(
+        secrets={"names": names}, login=login, unused=["OLD", "NOTE"], variables={"NOTE": "x"}
+    )
+    bot = {"image": "${BOT_IMAGE}", "environment": {"T": "${BOT_TOKEN}"}}
+    config = {"services": {"api": {"image": "${API_IMAGE}"}, "bot": bot}, "x-deploy": {"v": 1}}
+    stack = parse_stack("", config, "compose.yml").without({"bot"})
+    found = configuration(environment, stack, dict.fromkeys(names, "x1"), "prod.toml")
+    assert found.secrets.keys() == set(names)
+
+
+def test_the_next_step_fits_what_is_wrong(make_environment):
+    environment = make_environment(secrets={"names": ["KEY"]}, compose="own.yml")
+    with pytest.raises(WrongUse) as caught:
+        configuration(environment, _stack({"A": "${KEY} ${B}"}), {}, "prod.toml", "/etc/s.env")
+    assert caught.value.what == "variable B is missing; secret KEY is missing"
+    assert caught.value.todo == (
+        "give each missing variable a value under [variables]; give KEY a value, in one of: "
+        "a variable of this process, a line NAME=value in /etc/s.env, "
+        "Prefect's Secret block homeguru-prod-key"
+    )
+
+
+def test_a_secret_that_is_not_named_yet_is_named_first(make_environment):
+    environment = make_environment(secrets={"names": ["A"]})
+    assert how_to_give(environment, ["TOKEN"], "").startswith(
+        "add TOKEN to `names` of [secrets], and give TOKEN a value"
+    )
 
 
 NESTED = "${DATABASE_URL:-postgres://${DB_USER:-app}:${DB_PASSWORD:-${PGPASSWORD:-${LAST}}}@db/app}"
