@@ -19,6 +19,9 @@ from deployments.references import in_urls, references
 from deployments.stack import PROJECT_NAME, Process, Service, Stack
 from deployments.xdeploy import Deploy
 
+HERE = "/homeguru-beside-the-file/"
+"""Stands for the Compose file's own folder, below which Compose puts relative paths."""
+
 
 def parse_stack(
     text: str, config: dict[str, Any], where: str, named: Collection[str] = ()
@@ -59,6 +62,7 @@ def parse_stack(
         volumes={name: _volumes(body, config.get("volumes") or {}) for name, body in raw.items()},
         forms=forms,
         processes={name: _process(body) for name, body in raw.items()},
+        places={name: _places(body, config.get("volumes") or {}) for name, body in raw.items()},
     )
 
 
@@ -236,6 +240,17 @@ def _volumes(body: dict[str, Any], names: dict[str, Any]) -> tuple[tuple[str, st
         for v in body.get("volumes") or []
         if isinstance(v, dict) and v.get("type") == "volume" and v.get("source")
     )
+
+
+def _places(body: dict[str, Any], names: dict[str, Any]) -> tuple[str, ...]:
+    """Named volumes, and folders of the host that are mounted where PostgreSQL keeps its data."""
+    inside = ("/var/lib/postgresql", *filter(None, [body["environment"].get("PGDATA")]))
+    bound = [
+        str(v["source"]).replace(HERE, "./")
+        for v in body.get("volumes") or []
+        if isinstance(v, dict) and v.get("type") == "bind" and str(v["target"]).startswith(inside)
+    ]
+    return (*(name for name, _ in _volumes(body, names)), *bound)
 
 
 def _process(body: dict[str, Any]) -> Process:

@@ -104,10 +104,23 @@ class DatabasePlan:
             return [step] if change.changes else []
         return []
 
+    def notes(self) -> list[str]:
+        """What a person must know of data that is there without a container."""
+        seen = self.seen
+        if not seen.places or not self.change.changes:
+            return []
+        where = ", ".join(seen.places)
+        if seen.unread:
+            return [
+                f"a volume with data is there: {where}. A deploy first starts PostgreSQL on it to look; "
+                "what its migration does is judged then, and what it would lose waits for a yes"
+            ]
+        return [f"a volume with data is there: {where}"] if seen.holds_data else []
+
     @property
     def _unseen(self) -> bool:
         """Whether the database has no revision that says what it is, and was not backed up."""
-        return self.seen.revision is None and not self.backed_up
+        return not self.seen.holds_data and not self.backed_up
 
     @property
     def _make(self) -> DatabaseSteps:
@@ -131,7 +144,7 @@ class DatabasePlan:
     def _backup(self, fresh: bool) -> list[Step]:
         """A backup before the database changes; a fresh one has nothing to lose."""
         wanted = self.change.exclusive or self.target.environment.backup.before_migration
-        if fresh or not wanted or self.seen.revision is None or self.backed_up:
+        if fresh or not wanted or not self.seen.holds_data or self.backed_up:
             return []
         if self.change.kind == "restore":
             return [self._make.back_up("restore")]

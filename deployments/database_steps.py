@@ -134,7 +134,7 @@ class DatabaseSteps:
         deploy = self.target.stack.deploy
         assert deploy.migrate is not None
         image = self.target.images(self.seen)[deploy.migrate.image_of]
-        before = since or "an empty database"
+        before = since or self._unversioned
         to = f" to {migration.to}" if migration and migration.to else ""
         script = self._one_off(image, deploy.migrate.command)
         if unseen:
@@ -142,6 +142,13 @@ class DatabaseSteps:
         results: tuple[Kind, ...] = ("backup", "revision") if unseen else ("revision",)
         reason = f"from {before}{to}, by {deploy.migrate.image_of}'s image"
         return Step("migrate", reason, script, results=results)
+
+    @property
+    def _unversioned(self) -> str:
+        """What a database without a revision is."""
+        if self.seen.unread:
+            return f"what {self.seen.unread} holds"
+        return "a database without a revision" if self.seen.tables else "an empty database"
 
     def _unless_empty(self, script: Script) -> Script:
         """What is taken for empty is backed up where it is not: a volume of before, say."""

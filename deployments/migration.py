@@ -134,6 +134,12 @@ def unjudged(why: str) -> Migration:
     return Migration(None, "", (Finding("unjudged", "", said),))
 
 
+def of_unknown(tables: int) -> Migration:
+    """A migration of a database that has tables and no revision: from where does it start?"""
+    said = f"cannot be judged: the database has no revision, and {tables} tables that it may change"
+    return Migration(None, "", (Finding("unjudged", "", said),))
+
+
 def statements(sql: str) -> list[str]:
     """Statements but for the transaction's frame and alembic's own table."""
     bare = re.sub(r"^\s*--.*$|/\*[\s\S]*?\*/", "", sql, flags=re.M)

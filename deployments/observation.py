@@ -7,7 +7,7 @@ import binascii
 import contextlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from deployments import journal
@@ -78,6 +78,10 @@ class Observation:
     """The host's clock, seconds since 1970; 0 when it was not asked."""
     journals: int = 0
     """How many journals of runs there are."""
+    tables: int = 0
+    """Of the database; an extension's do not count."""
+    places: tuple[str, ...] = ()
+    """Volumes and paths in which the database's data may be, where it has no container."""
 
     @property
     def long_running(self) -> list[Container]:
@@ -93,6 +97,16 @@ class Observation:
         except ValueError:
             return None
         return self.epoch - started.timestamp() if self.epoch else None
+
+    @property
+    def unread(self) -> str:
+        """Where data may be that nobody was asked about; empty where there is none."""
+        return "" if self.database_bytes else ", ".join(self.places)
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether the database, as far as anybody was asked, is one to lose."""
+        return bool(self.tables or self.revision)
 
     def of(self, service: str) -> list[Container]:
         """Long-running containers of one service."""
@@ -156,6 +170,8 @@ def read_observation(output: str) -> Observation:
             found.get("containers", ""), found.get("images", ""), found.get("made", "")
         ),
         revision=data.revision,
+        tables=data.tables,
+        places=data.places,
         env=found.get("env", ""),
         compose_file=found.get("compose", ""),
         edge=found.get("edge", ""),
@@ -205,19 +221,31 @@ class _Database:
     aside: tuple[str, ...] = ()
     undone: tuple[str, ...] = ()
     revision: str | None = None
+    tables: int = 0
+    places: tuple[str, ...] = ()
+
+
+def with_database(seen: Observation, text: str) -> Observation:
+    """The same, with what its database said when it was started to be asked."""
+    data = _database(text)
+    return replace(
+        seen, database_bytes=data.bytes, aside=data.aside, undone=data.undone,
+        revision=data.revision, tables=data.tables,
+    )  # fmt: skip
 
 
 def _database(text: str) -> _Database:
     """The first line is PostgreSQL's own; only what follows does the application write."""
     first, _, rows = text.partition("\n")
-    if not first:
-        return _Database()
+    if not first.startswith("{"):
+        return _Database(places=tuple(text.splitlines()))
     own = json.loads(first)
     aside = (name for name in own["aside"] if re.fullmatch(r"\w+", name, re.A))
     undone = (name for name in own["undone"] if name.isprintable())
     return _Database(
-        int(own["bytes"]), tuple(aside), tuple(undone), parse_revisions(rows.split("\n"))
-    )
+        int(own["bytes"]), tuple(aside), tuple(undone), parse_revisions(rows.split("\n")),
+        int(own["tables"]),
+    )  # fmt: skip
 
 
 def _releases(text: str) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ class Planner:
                 *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
                 *(self._changed_besides(found) if steps else []),
                 *self._in_clear(),
+                *self._data.notes(),
             ),
             asks=self._data.change.asks if steps else (),
             images=tuple(wanted.items()),
@@ -185,7 +186,7 @@ class Planner:
         using = [self._make.up(c) for c in state if c.service.name in users - {edge}]
         if not data:
             return steps
-        fresh = any(c.first for c in own)
+        fresh = any(c.first for c in own) and not self.seen.holds_data
         first = [over.back_up()] if over.due and not fresh else []
         plan = self._data
         changed = [*plan.exchange(fresh), *plan.roles(bool(own)), *plan.schema()]
@@ -252,7 +253,7 @@ def undo_of_adoption() -> Plan:
     return Plan("undo", RELEASE, NAME, None, (step,))
 
 
-def undo_of_first(release: str) -> Plan:
-    """Undo of a first deploy: nothing ran before, so nothing runs after."""
+def undo_of_first(release: str, first: tuple[Step, ...] = ()) -> Plan:
+    """Undo of a first deploy: nothing ran before, so nothing runs after. first: its database's."""
     step = Step("remove containers", "no release ran before this one", filing.remove_all())
-    return Plan("undo", release, "", None, (step,))
+    return Plan("undo", release, "", None, (*first, step))

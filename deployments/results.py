@@ -16,9 +16,9 @@ from deployments.backups import ID, Made
 from deployments.errors import StepFailed
 from deployments.revisions import parse_revisions
 
-Kind = Literal["revision", "backup", "kept"]
+Kind = Literal["revision", "backup", "kept", "database"]
 """`revision`: of the database, now. `backup`: that was made. `kept`: the name under which a database
-is kept that another one replaced."""
+is kept that another one replaced. `database`: what an observation says of one."""
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,9 @@ class Stack:
     forms: dict[str, str] = field(default_factory=dict)
     """Service to its form, as text with ${references}; under "" what belongs to no service."""
     processes: dict[str, Process] = field(default_factory=dict)
+    places: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Service to where PostgreSQL's data would be on the host: volumes' names and paths, which may
+    hold ${references}."""
 
     @property
     def ordered(self) -> list[Service]:

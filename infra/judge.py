@@ -26,6 +26,7 @@ from deployments.target import Target
 from infra import squawk
 from infra.host import Host
 from infra.registry import Registry
+from infra.volume import DataVolume
 
 _UNREAD = {
     "124": f"its image did not print it within {database.LIMIT} s, without a network",
@@ -42,6 +43,11 @@ class Judge:
     registry: Registry
     _known: dict[tuple[str, ...], Migration] = field(default_factory=dict)
 
+    @property
+    def data(self) -> DataVolume:
+        """What looks into a database without a container."""
+        return DataVolume(self.host, self.registry)
+
     def forward(self, target: Target, seen: Observation, *, always: bool = False) -> DataChange:
         """What the target's migrations do. always: its image may be the one that runs."""
         migrate = target.stack.deploy.migrate
@@ -49,7 +55,9 @@ class Judge:
             return KEEP
         if not always and not seen.database_bytes and target.runs(seen):
             return KEEP  # Its schema is there; the plan starts the database again.
-        self._must_answer(seen)
+        self._must_answer(target, seen)
+        if seen.revision is None and seen.tables:
+            return DataChange("migrate", migration.of_unknown(seen.tables))
         if seen.revision is None or not migrate.sql:
             return DataChange("migrate")
         image = target.images(seen)[migrate.image_of]
@@ -92,15 +100,25 @@ class Judge:
                 todo=f"deploy the release that it was made under, {chosen.release}, then restore it",
             ) from None  # fmt: skip
 
-    def _must_answer(self, seen: Observation) -> None:
+    def _must_answer(self, target: Target, seen: Observation) -> None:
         """A database that does not answer is not an empty one."""
-        if seen.current is not None and seen.database_bytes == 0:
+        database = target.stack.deploy.database
+        left = [c.name for c in seen.of(database.service)] if database else []
+        if seen.database_bytes or (seen.current is None and not left):
+            return
+        said = "the database does not answer, so what a migration would do to it is not known"
+        if seen.current is None:
+            # Left by a first deploy that could not be undone; without it, its data is looked into.
             raise Refused(
-                "the database does not answer, so what a migration would do to it is not known",
-                where=self._where, state=f"runs {seen.current}, unchanged",
-                todo=f"homeguru logs postgres --env {self.host.environment.name}; "
-                "a deploy of the current release starts it again",
+                said, where=self._where, state="runs no release, unchanged",
+                todo=f"on the server: docker rm -f {' '.join(left)}; it keeps the data, and the same "
+                "command again looks into that first",
             )  # fmt: skip
+        raise Refused(
+            said, where=self._where, state=f"runs {seen.current}, unchanged",
+            todo=f"homeguru logs {database.service if database else 'postgres'} --env "
+            f"{self.host.environment.name}; a deploy of the current release starts it again",
+        )  # fmt: skip
 
     def _restored(self, target: Target, line: Line, seen: Observation) -> DataChange:
         found = backups.of_release(seen.backups, line.release, line.revision.after)

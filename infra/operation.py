@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from deployments.adopted import RELEASE
+from deployments.adoption import by_hand
 from deployments.commands.replace import start_stopped
 from deployments.errors import HomeguruError, Interrupted, Locked, StepFailed, in_state, sentence
 from deployments.journal import ASIDE, EXCHANGES
@@ -82,7 +83,8 @@ class Operation:
         """
         part = self.stack.deploy.database
         found = seen.of(part.service) if part else []
-        if seen.current in (None, RELEASE) or [c.state for c in found] != ["exited"]:
+        foreign = seen.current == RELEASE or by_hand(seen, self.environment.directory)
+        if foreign or [c.state for c in found] != ["exited"]:
             return seen
         (container,) = found
         self.host.log(f"{container.service} is stopped: starting it")
@@ -97,6 +99,10 @@ class Operation:
         """Run the plan. When a step fails, undo what ran and raise with both facts."""
         if not planned.plan.changed:
             return self._confirm(planned)
+        if self.recorder.revision.before is None:
+            # Where its data was looked into to plan, the observation did not know it yet.
+            found = planned.seen.revision
+            self.recorder.revision = Revision(before=found, after=found)
         self._executor.send(planned)
         try:
             self._executor.run(planned, "begin")

@@ -11,6 +11,7 @@ from deployments.adopted import RELEASE
 from deployments.adoption import Adopting, by_hand, plan_of_adoption
 from deployments.backups import Reason, chosen, to_restore
 from deployments.commands.observe import Weighing
+from deployments.database_steps import DatabaseSteps
 from deployments.datachange import KEEP, Choice, DataChange
 from deployments.errors import Refused, WrongUse
 from deployments.ledger import names_of
@@ -47,6 +48,7 @@ class Planning:
     def deploy(self, target: Target, seen: Observation) -> Planned:
         """The way to a published release."""
         self._must_be_ours(seen)
+        seen = self.judge.data.looked_into(target, seen)
         release = f"{seen.ledger.next_seq}-{target.manifest.name}"
         return self._plan(target, seen, "deploy", release, data=self.judge.forward(target, seen))
 
@@ -149,8 +151,10 @@ class Planning:
             return self._plan(target, seen, "undo", release, data=KEEP, **more)
         request = Request("undo", release, self.host.incoming)
         nothing = Planner(request, self.targets.nothing(), seen, Candidate({}))
-        way = undo_of_adoption() if release == RELEASE else undo_of_first(release)
-        return Planned(way, nothing)
+        # Data that was there before the first release is as it was before, too.
+        data = DatabaseSteps(nothing.target, seen).bring_back(run) if exchanged else None
+        first = undo_of_first(release, (data,) if data else ())
+        return Planned(undo_of_adoption() if release == RELEASE else first, nothing)
 
     def go_on(self, release: str, seen: Observation) -> Planned:
         """The rest of the way to the release of an unfinished run; its database is there."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from deployments.compose_checks import check
-from deployments.compose_file import parse_stack
+from deployments.compose_file import HERE, parse_stack
 from deployments.errors import WrongUse
 from deployments.keep import document, problems
 from deployments.stack import Stack
@@ -21,9 +21,6 @@ from infra.local import run
 
 PROJECT = "homeguru-any-project"
 """Stands for an environment's project while Compose reads a file without one."""
-
-HERE = "/homeguru-beside-the-file/"
-"""Stands for the Compose file's own folder, below which Compose puts relative paths."""
 
 
 def read_stack(file: Path) -> Stack:

@@ -8,12 +8,32 @@ from deployments.commands.prelude import prelude
 from deployments.commands.quote import Script, call, join
 from deployments.environment import Environment
 from deployments.references import interpolate
-from deployments.stack import Stack
+from deployments.stack import PROJECT_NAME, Stack
 
 Weighing = Literal["keep", "discard", "former", "present"]
 
 _EMIT = r"""
 emit_file() { if [ -f "$2" ]; then emit "$1" < "$2"; fi; }
+"""
+
+ASK_DATABASE = r"""
+# A line of its size and of what runs set aside, then its revisions, one a line. In this order: what
+# the application writes into its table is read as nothing else. A fresh one has no such table.
+# An extension's tables are not counted.
+ask_database() {
+  docker exec "$1" psql -U "$2" -d "$3" -XAtq -v ON_ERROR_STOP=1 \
+    -c "SELECT jsonb_build_object('bytes', pg_database_size(current_database()),
+        'tables', (SELECT count(*) FROM pg_stat_user_tables t WHERE NOT EXISTS (
+          SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = t.relid
+            AND d.deptype = 'e')),
+        'aside', coalesce(jsonb_agg(substr(datname, length(current_database()) + 2))
+          FILTER (WHERE starts_with(datname, current_database() || '_aside_')
+            OR datname IN (current_database() || '_restoring', current_database() || '_drill')), '[]'),
+        'undone', coalesce(jsonb_agg(datname)
+          FILTER (WHERE starts_with(datname, current_database() || '_undone_')), '[]'))
+        FROM pg_database" \
+    -c "$4" 2>/dev/null || true
+}
 """
 
 _OBSERVE = r"""
@@ -59,21 +79,23 @@ projects() {
     done || true
 }
 published() { docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || true; }
-# A line of its size and of what runs set aside, then its revisions, one a line. In this order: what
-# the application writes into its table is read as nothing else. A fresh one has no such table.
+# Of a database without a container: where its data would be and something is, a place a line.
 database() {
   local service=$1 user=$2 database=$3 query=$4 id
+  shift 4
   id=$(ids "$service" | head -n 1) || return 0
-  [ -n "$id" ] && is_running "$id" || return 0
-  docker exec "$id" psql -U "$user" -d "$database" -XAtq -v ON_ERROR_STOP=1 \
-    -c "SELECT jsonb_build_object('bytes', pg_database_size(current_database()),
-        'aside', coalesce(jsonb_agg(substr(datname, length(current_database()) + 2))
-          FILTER (WHERE starts_with(datname, current_database() || '_aside_')
-            OR datname IN (current_database() || '_restoring', current_database() || '_drill')), '[]'),
-        'undone', coalesce(jsonb_agg(datname)
-          FILTER (WHERE starts_with(datname, current_database() || '_undone_')), '[]'))
-        FROM pg_database" \
-    -c "$query" 2>/dev/null || true
+  if [ -z "$id" ]; then places "$@"; return; fi
+  ! is_running "$id" || ask_database "$id" "$user" "$database" "$query"
+}
+# A volume's name or a path. What may not be read may hold anything.
+places() {
+  local each
+  for each in "$@"; do
+    case $each in
+      */*) [ ! -e "$each" ] || { [ -r "$each" ] && [ -z "$(ls -A "$each")" ]; } || say "$each" ;;
+      *) ! docker volume inspect "$each" >/dev/null 2>&1 || say "$each" ;;
+    esac
+  done
 }
 # One that was fetched may have come without the end of its line.
 backups() { awk 1 backups/*.json 2>/dev/null || true; }
@@ -181,14 +203,16 @@ newest_backup() {
 
 def observe(environment: Environment, stack: Stack) -> Script:
     """Read the host: facts, containers, images, files, ledger, database revision."""
-    return Script(join(prelude(environment), _EMIT, _OBSERVE, _observed(environment, stack)))
+    return Script(
+        join(prelude(environment), _EMIT, ASK_DATABASE, _OBSERVE, _observed(environment, stack))
+    )
 
 
 def look(environment: Environment, stack: Stack) -> Script:
     """Read the host as `observe` does, its record of the current release, its newest backup."""
     backup = "newest_backup" if environment.watch.backup_hours else ""
     observed = _observed(environment, stack)
-    parts = (_EMIT, _OBSERVE, _CANDIDATE, _LOOK, observed, "released", backup)
+    parts = (_EMIT, ASK_DATABASE, _OBSERVE, _CANDIDATE, _LOOK, observed, "released", backup)
     return Script(join(prelude(environment), *parts))
 
 
@@ -196,9 +220,10 @@ def _observed(environment: Environment, stack: Stack) -> str:
     database = stack.deploy.database
     query: tuple[str, ...] = ("",)
     if database:
-        values = environment.variables
+        values = {PROJECT_NAME: environment.project, **environment.variables}
         superuser, name = (interpolate(t, values) for t in (database.superuser, database.name))
-        query = (database.service, superuser, name, database.revision)
+        places = [interpolate(text, values) for text in stack.places.get(database.service, ())]
+        query = (database.service, superuser, name, database.revision, *places)
     return call("observe", *query)
 
 

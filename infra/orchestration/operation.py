@@ -82,7 +82,7 @@ class FlowOperation:
             self.seen = as_task("observe", self._operation.observe)
             if self.seen.unfinished:
                 self._settle_first()
-            self._approve(make().plan)
+            self._approve(self._shown(make))
         self.lock_and_observe()
         planned = make()
         if planned.plan.asks and not self._approved:
@@ -92,6 +92,14 @@ class FlowOperation:
         if self._approved or self.environment.approval:
             approval.must_be_the_same(self.environment, planned.plan, self._approved)
         return planned
+
+    def _shown(self, make: Callable[[], Planned]) -> Plan:
+        """The plan that a person sees, made under the lock only where it must start PostgreSQL."""
+        if self.seen.current is None and self.seen.unread:
+            self.lock_and_observe()
+        plan = make().plan
+        self._let_go()
+        return plan
 
     def _settle_first(self) -> None:
         """End what never ended: it changes the plan, before somebody looks at one and not after."""

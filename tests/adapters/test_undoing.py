@@ -85,11 +85,15 @@ def operation(*states: str, current: str | None = "1-m1"):
     containers = [
         SimpleNamespace(id=f"c{n}", service="postgres", state=s) for n, s in enumerate(states)
     ]
-    seen = SimpleNamespace(current=current, revision="0001", of=lambda _: containers)
+    seen = SimpleNamespace(
+        current=current, revision="0001", of=lambda _: containers, long_running=containers,
+        ledger=SimpleNamespace(lines=[]),
+    )  # fmt: skip
     found = object.__new__(Operation)
     found.__dict__ |= {
         "stack": SimpleNamespace(deploy=SimpleNamespace(database=SimpleNamespace(service="postgres"))),
-        "environment": SimpleNamespace(healthy_within_of=lambda _: 60), "observe": lambda: "again",
+        "environment": SimpleNamespace(healthy_within_of=lambda _: 60, directory="/srv"),
+        "observe": lambda: "again",
         "recorder": SimpleNamespace(closing=lambda *_: "", report=lambda plan, how: (plan, how)),
         "host": SimpleNamespace(log=lambda _: None, work=lambda name, *_, **__: ran.append(name)),
     }  # fmt: skip

@@ -356,15 +356,49 @@ def test_a_migration_that_fails_on_the_rows_is_found_on_a_restored_copy(world) -
     assert databases(world) == known
 
 
-def test_a_volume_of_before_is_backed_up_before_it_is_migrated(world) -> None:
+def take_containers_and_records(world) -> None:
     """Compose's `down`, or a ledger that was lost: no container is there to say what it holds."""
-    before = rows(world)
     world.on_server(
-        "docker ps -aq --filter label=com.docker.compose.project=homeguru | xargs docker rm -f "
+        "docker ps -aq --filter label=com.docker.compose.project=homeguru | xargs -r docker rm -f "
         "&& rm -rf releases.jsonl releases current journal"
     )
+
+
+def containers(world) -> str:
+    return str(
+        world.on_server("docker ps -aq --filter label=com.docker.compose.project=homeguru")
+    ).strip()
+
+
+def test_data_without_containers_is_looked_into_and_loses_nothing_unasked(world, v1: str) -> None:
+    """It was taken for an empty database, and the column was dropped."""
+    take_containers_and_records(world)
+    world.add_migration("forgets", "ALTER TABLE messages DROP COLUMN text")
+    broken = 'raise SystemExit("broken on purpose")\nsettings = Settings'
+    with world.broken({"src/api/main.py": ("settings = Settings", broken)}, "forgets"):
+        name = world.publish()
+    plan = world.ok("plan", name, "--env", "sandbox")
+    assert any("a volume with data is there: homeguru_postgres-data" in n for n in plan["notes"])
+    assert containers(world) == ""
+    ended = world.homeguru("deploy", name, "--env", "sandbox", "--json", **NOBODY)
+    assert ended.code == 3, ended.stdout + ended.stderr
+    assert "destructive: ALTER TABLE messages DROP COLUMN text" in ended.stderr
+    assert containers(world) == ""
+    ended = world.homeguru(
+        "deploy", name, "--env", "sandbox", "--json", "--approve", "to see it fail"
+    )
+    assert ended.code == 1, ended.stdout + ended.stderr
+    assert "broken on purpose" in ended.json["error"]
+    assert "what was written meanwhile is in the database homeguru_undone_" in ended.json["server"]
+    assert containers(world) == ""
+
+
+def test_data_at_the_releases_own_revision_is_taken_as_it_is(world, v1: str) -> None:
+    take_containers_and_records(world)
     ended = deploy(world)
     assert ended.code == 0, ended.stderr
-    assert "the database is not empty, as it was to be: backing it up first" in ended.stderr
-    assert rows(world) == before
-    assert world.ledger()[-1]["backup"] == world.ok("backups", "--env", "sandbox")[-1]["id"]
+    assert "migrate" not in steps(ended)
+    revision = world.ledger()[-1]["revision"]
+    assert revision["before"] == revision["after"] == ended.json["database_revision"]
+    # What the undone release dropped came back with the database of before.
+    assert sql(world, "SELECT count(text) >= 20 FROM messages") == "t"

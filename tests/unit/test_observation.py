@@ -24,9 +24,11 @@ DIGEST = "sha256:" + "a" * 64
 UNDONE = "my app_undone_1a2b3c4d5e6f"
 
 
-def _database(size, aside=(), undone=()):
+def _database(size, aside=(), undone=(), tables=0):
     """PostgreSQL's own line, before the rows of the application's table."""
-    return json.dumps({"bytes": size, "aside": [*aside], "undone": [*undone]}) + "\n"
+    return (
+        json.dumps({"bytes": size, "tables": tables, "aside": [*aside], "undone": [*undone]}) + "\n"
+    )
 
 
 def _row(**changes):

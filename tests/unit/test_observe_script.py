@@ -38,7 +38,7 @@ case "$1 $2" in
     *Running*) echo true ;;
     esac ;;
   "image inspect") echo '{IMAGE}' ;;
-  "exec c1") printf '%s\n' '{{"bytes":7,"aside":[],"undone":[]}}' 0002 ;;
+  "exec c1") printf '%s\n' '{{"bytes":7,"tables":3,"aside":[],"undone":[]}}' 0002 ;;
 esac
 """
 
