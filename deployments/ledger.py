@@ -7,11 +7,12 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from deployments.asked import Origin
 from deployments.errors import Refused
 from deployments.manifest import nearest
+from deployments.revisions import heads_of
 
 FIRST = "0" * 64
 Outcome = Literal["ok", "undone", "failed"]
@@ -34,6 +35,12 @@ class Revision(BaseModel):
 
     before: str | None = None
     after: str | None = None
+
+    @field_validator("before", "after")
+    @classmethod
+    def _in_order(cls, value: str | None) -> str | None:
+        """Heads in order: a line of before may have them as the table had."""
+        return ",".join(sorted(heads_of(value))) or None
 
 
 class Approval(BaseModel):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from deployments.errors import Refused
 from deployments.ledger import Ledger
+from deployments.revisions import heads_of, leads_to
 
 DESTRUCTIVE = {
     "adding-not-nullable-field", "adding-required-field", "ban-drop-column", "ban-drop-database",
@@ -98,8 +99,11 @@ class Migration:
         return any(f.kind != "blocking" for f in self.findings)
 
 
-def judge(sql: str, lints: list[Lint]) -> Migration:
-    """Weigh the SQL with what squawk says of it. Source: `alembic upgrade A:head --sql`."""
+def judge(sql: str, lints: list[Lint], since: str | None = None) -> Migration:
+    """Weigh the SQL with what squawk says of it. Source: `alembic upgrade A:head --sql`.
+
+    since: the revision that it starts from.
+    """
     found: dict[int, Finding] = {}
     for lint in lints:
         if kind := _kind(lint.rule):
@@ -107,7 +111,7 @@ def judge(sql: str, lints: list[Lint]) -> Migration:
             found[lint.line] = min(found.get(lint.line, said), said, key=_gravest_first)
     known = {f.statement for f in found.values() if f.kind == "destructive"}
     own = [f for f in map(_weighed, statements(sql)) if f and f.statement not in known]
-    return Migration(sql, _leads_to(sql), (*(found[n] for n in sorted(found)), *own))
+    return Migration(sql, leads_to(since, sql), (*(found[n] for n in sorted(found)), *own))
 
 
 def _kind(rule: str) -> str:
@@ -149,19 +153,15 @@ def statements(sql: str) -> list[str]:
 
 def refusal(said: str, revision: str, ledger: Ledger, release: str) -> Refused | None:
     """The reason why alembic will not go from this revision at all; None when it is another."""
-    if "," in revision:
-        return Refused(
-            f"the database has several revisions at once: {revision}", state="unchanged",
-            todo="bring it to one by hand first: alembic upgrade to a merge of them",
-        )  # fmt: skip
     if "Multiple head revisions" in said:
         return Refused(
             f"release {release} has several heads of its migrations", state="unchanged",
-            todo="alembic merge heads, commit, publish again",
+            todo="alembic merge heads, commit, publish again; or migrate to all of them: "
+            "`heads` for `head` in the `command` and `sql` of x-deploy.migrate",
         )  # fmt: skip
     if "Can't locate revision" not in said:
         return None
-    by = [line.release for line in ledger.lines if line.revision.after == revision]
+    by = [line.release for line in ledger.lines if revision in heads_of(line.revision.after)]
     if by:
         return Refused(
             f"the database is ahead of release {release}: {revision} came with {by[0]}",
@@ -185,11 +185,6 @@ def _at(sql: str, line: int) -> str:
     begin = sql.rfind(";", 0, here) + 1
     bare = re.sub(r"^\s*--.*$", "", sql[begin:], flags=re.M)
     return short(" ".join(bare.partition(";")[0].split()))
-
-
-def _leads_to(sql: str) -> str:
-    found = re.findall(r"SET version_num='([^']+)'|alembic_version .*VALUES \('([^']+)'\)", sql)
-    return next(filter(None, found[-1]), "") if found else ""
 
 
 def _sentence(message: str) -> str:

@@ -31,3 +31,51 @@ def parse_revisions(rows: Iterable[str]) -> str | None:
 def heads_of(revision: str | None) -> tuple[str, ...]:
     """`a,b` -> a and b."""
     return tuple(revision.split(",")) if revision else ()
+
+
+_SECTION = re.compile(r"^-- Running \w+ .* -> .*$", re.M)
+"""Alembic's line before the statements of one revision."""
+_STEP = re.compile(
+    r"alembic_version\b[^;]*VALUES \('(?P<new>[^']+)'\)"
+    r"|SET version_num='(?P<to>[^']+)'[^;]*version_num = '(?P<before>[^']+)'"
+    r"|DELETE FROM [^;]*\balembic_version\b[^;]*version_num = '(?P<gone>[^']+)'"
+)
+"""What a migration does to alembic's own table."""
+
+
+def leads_to(since: str | None, sql: str) -> str:
+    """The revision that a migration leads to from another one; empty where it changes none."""
+    heads, found = set(heads_of(since)), False
+    for step in _STEP.finditer(sql):
+        found = True
+        heads -= {step["before"], step["gone"]}
+        heads |= {name for name in (step["new"], step["to"]) if name}
+    return ",".join(sorted(heads)) if found else ""
+
+
+def pending_of_all(printed: list[str]) -> str | None:
+    """The SQL that is pending from several heads at once, of what is printed from each alone.
+
+    Alembic prints from one revision only, and so what lies on the other branches too, whether it
+    was run or not. A revision that is in each text is below none of the heads: it is pending. None
+    where a text with statements has no section for each revision.
+    """
+    texts = [_sections(sql) for sql in printed]
+    if any(found is None for found in texts):
+        return None
+    first, *others = (found for found in texts if found is not None)
+    begin = printed[0][: match.start()] if (match := _SECTION.search(printed[0])) else ""
+    kept = [text for name, text in first.items() if all(name in other for other in others)]
+    sql = begin + "".join(kept)
+    frame = re.findall(r"^(BEGIN|COMMIT);", sql, re.M)
+    return f"{sql}COMMIT;\n" if frame and frame[-1] == "BEGIN" else sql
+
+
+def _sections(sql: str) -> dict[str, str] | None:
+    """The part of each revision, by its line; None where something is of none."""
+    begins = [match.start() for match in _SECTION.finditer(sql)]
+    head = sql[: begins[0]] if begins else sql
+    if re.sub(r"^(BEGIN|COMMIT);$|^\s*--.*$|\s", "", head, flags=re.M):
+        return None
+    parts = [sql[a:b] for a, b in zip(begins, [*begins[1:], len(sql)], strict=True)]
+    return {part.partition("\n")[0].strip(): part for part in parts}

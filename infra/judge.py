@@ -21,6 +21,7 @@ from deployments.errors import Refused, StepFailed
 from deployments.ledger import Line
 from deployments.migration import Migration
 from deployments.observation import Observation, sections
+from deployments.revisions import heads_of, pending_of_all
 from deployments.rollback import check_rollback
 from deployments.target import Target
 from infra import squawk
@@ -148,6 +149,15 @@ class Judge:
                 where=self._where, state=f"runs {seen.current}, unchanged",
                 todo="choose --database keep or restore",
             )  # fmt: skip
+        if len(heads_of(to)) > 1:
+            raise Refused(
+                f"a downgrade goes to one revision, and that release is at several: {to}",
+                where=self._where, state=f"runs {seen.current}, unchanged",
+                todo="choose --database restore; or keep, where it can work on what came since",
+            )  # fmt: skip
+        if len(heads_of(seen.revision)) > 1:
+            why = f"the database is at several revisions, {seen.revision}"
+            return DataChange("downgrade", migration.unjudged(why), to)
         if not migrate.downgrade_sql or seen.revision is None:
             return DataChange("downgrade", migration.unjudged("no `downgrade_sql`"), to)
         image = seen.of(migrate.image_of)[0].ref
@@ -180,15 +190,33 @@ class Judge:
         self, target: Target, seen: Observation, image: str, command: tuple[str, ...],
         revision: str, to: str,
     ) -> Migration:  # fmt: skip
-        words = tuple(w.replace("{from}", revision).replace("{to}", to) for w in command)
-        key = (image, *words)
+        key = (image, *command, revision, to)
         if key not in self._known:
-            self._known[key] = self._asked(target, seen, image, words, revision)
+            self._known[key] = self._judged(target, seen, image, command, revision, to)
         return self._known[key]
 
-    def _asked(
+    def _judged(
+        self, target: Target, seen: Observation, image: str, command: tuple[str, ...],
+        revision: str, to: str,
+    ) -> Migration:  # fmt: skip
+        """From each head of its own, where there are several: what prints SQL takes one."""
+        each = heads_of(revision) if any("{from}" in word for word in command) else (revision,)
+        printed: list[str] = []
+        for head in each:
+            words = tuple(w.replace("{from}", head).replace("{to}", to) for w in command)
+            found = self._printed(target, seen, image, words, head)
+            if isinstance(found, Migration):
+                return found
+            printed.append(found)
+        sql = printed[0] if len(printed) == 1 else pending_of_all(printed)
+        if sql is None:
+            return migration.unjudged(f"the database is at several revisions, {revision}")
+        return migration.judge(sql, squawk.lint(sql), revision)
+
+    def _printed(
         self, target: Target, seen: Observation, image: str, words: tuple[str, ...], revision: str
-    ) -> Migration:
+    ) -> str | Migration:
+        """The SQL, or that it could not be had."""
         migrate = target.stack.deploy.migrate
         assert migrate is not None
         self.host.tunnel(self.registry)
@@ -211,7 +239,7 @@ class Judge:
 
     def _weighed(
         self, answer: dict[str, str], target: Target, seen: Observation, revision: str
-    ) -> Migration:
+    ) -> str | Migration:
         said, code = self.host.mask(answer.get("said", "")), answer.get("code", "").strip()
         if unread := _UNREAD.get(code):
             return migration.unjudged(unread)
@@ -221,8 +249,7 @@ class Judge:
                 raise refused
             lines = [x for x in said.strip().splitlines() if x]
             return migration.unjudged(lines[-1][:200] if lines else "no reason was given")
-        sql = answer.get("sql", "")
-        return migration.judge(sql, squawk.lint(sql))
+        return answer.get("sql", "")
 
     def _losses(
         self, chosen: Backup, target: Target, seen: Observation
