@@ -29,12 +29,16 @@ class Table(BaseModel):
 
 
 class Contents(BaseModel):
-    """The tables of a database at one moment. `reset`: since when the statistics count."""
+    """The tables of a database at one moment. `reset`: since when the statistics count.
+
+    extensions: to their owners, which a dump does not hold.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     reset: str = ""
     tables: dict[str, Table] = {}
+    extensions: dict[str, str] = {}
 
 
 class Backup(BaseModel):

@@ -85,14 +85,18 @@ class DatabaseSteps:
     def restore_backup(self, chosen: Backup) -> Step:
         """A backup in the database's place; the one before is set aside."""
         script = exchange.restore(
-            self.on, chosen.id, chosen.sha256, chosen.revision or "", patience(chosen.bytes * 5)
+            self.on, chosen.id, chosen.sha256, chosen.revision or "", patience(chosen.bytes * 5),
+            chosen.contents.extensions,
         )  # fmt: skip
         reason = f"backup {chosen.id}, revision {chosen.revision}"
         return Step("restore database", reason, script, results=("revision",))
 
     def drill(self, chosen: Backup) -> Step:
         """A backup restored beside the database, and dropped again: does it restore?"""
-        script = exchange.drill(self.on, chosen.id, chosen.sha256, patience(chosen.bytes * 5))
+        script = exchange.drill(
+            self.on, chosen.id, chosen.sha256, patience(chosen.bytes * 5),
+            chosen.contents.extensions,
+        )  # fmt: skip
         return Step("drill", f"backup {chosen.id}, restored beside the database", script)
 
     def bring_back(self, run: str) -> Step:

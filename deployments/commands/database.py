@@ -106,8 +106,8 @@ def migrate(
 def roles_sql(*, database: str, owner: str, application: str) -> str:
     """SQL that brings both roles, their grants and time-outs about, any number of times.
 
-    Tables that another role made (an adopted volume) become the owner's, so that it can
-    migrate them. psql fills the passwords in from its environment.
+    Tables, types and functions that another role made (an adopted volume) become the owner's, so
+    that it can migrate them. psql fills the passwords in from its environment.
     """
     own, app, base = _identifier(owner), _identifier(application), _identifier(database)
     return f"""\
@@ -141,6 +141,28 @@ BEGIN
     EXECUTE format('ALTER %s %s OWNER TO %I', CASE item.kind WHEN 'v' THEN 'VIEW'
       WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
       item.name, {_literal(owner)});
+  END LOOP;
+  -- Enumerations, domains and the like; those of tables and arrays go with what they belong to.
+  FOR item IN
+    SELECT t.oid::regtype AS name FROM pg_type t
+    WHERE t.typnamespace = 'public'::regnamespace AND t.typtype IN ('e', 'd', 'r', 'c')
+      AND (t.typrelid = 0 OR (SELECT relkind FROM pg_class WHERE oid = t.typrelid) = 'c')
+      AND t.typowner <> (SELECT oid FROM pg_roles WHERE rolname = {_literal(owner)})
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass
+                      AND d.objid = t.oid AND d.deptype = 'e')
+  LOOP
+    EXECUTE format('ALTER TYPE %s OWNER TO %I', item.name, {_literal(owner)});
+  END LOOP;
+  FOR item IN
+    SELECT p.oid::regprocedure AS name FROM pg_proc p
+    WHERE p.pronamespace = 'public'::regnamespace
+      AND p.proowner <> (SELECT oid FROM pg_roles WHERE rolname = {_literal(owner)})
+      -- With its owner's rights, it would do something else as the owner's.
+      AND NOT p.prosecdef
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass
+                      AND d.objid = p.oid AND d.deptype = 'e')
+  LOOP
+    EXECUTE format('ALTER ROUTINE %s OWNER TO %I', item.name, {_literal(owner)});
   END LOOP;
 END $$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {app};

@@ -7,6 +7,9 @@ transaction; the other one is set aside under the run's name until the run is re
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 from deployments.commands.postgres import On
 from deployments.commands.quote import Script, call, join
 
@@ -33,7 +36,7 @@ SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L L
 FROM pg_database d WHERE datname = :'db' \gexec
 SQL
 }
-# What belongs to the name: neither a dump nor a template has owner, limit, settings, privileges.
+# What belongs to the name: neither a dump nor a template has owner, limit, settings, privileges, comment.
 # Settings go from row to row, for a list such as search_path cannot be said again from its text.
 dress() {
   sql_in postgres -v new="$1" --single-transaction >/dev/null <<'SQL'
@@ -46,10 +49,35 @@ FROM pg_database n, pg_database o JOIN pg_db_role_setting s ON s.setdatabase = o
 WHERE n.datname = :'new' AND o.datname = :'db';
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'new')
 FROM pg_database WHERE datname = :'db' AND datacl IS NOT NULL \gexec
+SELECT format('COMMENT ON DATABASE %I IS %L', :'new', shobj_description(oid, 'pg_database'))
+FROM pg_database WHERE datname = :'db' \gexec
 SELECT format('GRANT %s ON DATABASE %I TO %s%s', a.privilege_type, :'new',
     CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
     CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
 FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = :'db' \gexec
+SQL
+}
+# A dump does not say whose an extension is, and no command gives it to somebody else: whoever restores
+# has it, and the next migration could not alter it. owners: name to role, as the backup knows them;
+# without them, as in the database that is there.
+own_extensions() {
+  local owners=$2
+  [ -n "$owners" ] || owners=$(sql_in "$name" <<< "SELECT coalesce(jsonb_object_agg(extname, pg_get_userbyid(extowner)), '{}') FROM pg_extension")
+  sql_in "$1" -v owners="$owners" >/dev/null <<'SQL'
+WITH given AS (
+  UPDATE pg_extension e SET extowner = r.oid
+  FROM json_each_text(:'owners') o JOIN pg_roles r ON r.rolname = o.value
+  WHERE e.extname = o.key AND e.extowner <> r.oid RETURNING e.oid AS extension, r.oid AS owner
+), before AS (
+  DELETE FROM pg_shdepend d USING given g
+  WHERE d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND d.classid = 'pg_extension'::regclass AND d.objid = g.extension AND d.deptype = 'o'
+)
+INSERT INTO pg_shdepend (dbid, classid, objid, objsubid, refclassid, refobjid, deptype)
+SELECT (SELECT oid FROM pg_database WHERE datname = current_database()), 'pg_extension'::regclass,
+  extension, 0, 'pg_authid'::regclass, owner, 'o'
+-- The first role of all is a part of the server, and is written down nowhere.
+FROM given WHERE owner <> 10;
 SQL
 }
 load() {
@@ -57,6 +85,7 @@ load() {
   create_like "$3"
   docker exec -i "$(container)" pg_restore -U "$superuser" -d "$3" --exit-on-error < "backups/$1.dump" ||
     { drop "$3"; fail "PostgreSQL cannot restore backup $1"; }
+  own_extensions "$3" "${4:-}"
   dress "$3"
 }
 # In one transaction: at any moment exactly one database has the name.
@@ -95,12 +124,12 @@ answers() {
   done
 }
 restore() {
-  local id=$1 sum=$2 aside postgres
+  local id=$1 sum=$2 owners=${4:-} aside postgres
   aside=$(of_run aside "$HOMEGURU_RUN")
   postgres=$(container)
   # What an unfinished run set aside was settled before: this is of a recorded one, tried again.
   drop "$aside"
-  load "$id" "$sum" "${name}_restoring"
+  load "$id" "$sum" "${name}_restoring" "$owners"
   (exchange "${name}_restoring" "$aside") || { drop "${name}_restoring"; exit 20; }
   say "backup $id is the database now; the one before is set aside"
   result revision "$3"
@@ -149,9 +178,9 @@ SQL
   )
   while IFS= read -r each; do [ -z "$each" ] || drop "$each"; done <<< "$found"
 }
-drill() { beside "$1" "$2"; tried; }
+drill() { beside "$@"; tried; }
 beside() {
-  load "$1" "$2" "${name}_drill"
+  load "$1" "$2" "${name}_drill" "${3:-}"
   say "restored beside the database: $(sql_in "${name}_drill" <<< 'SELECT count(*) FROM pg_stat_user_tables') tables"
 }
 # As the owner that will run it, and no superuser: an image wrote that text.
@@ -182,17 +211,28 @@ tried() {
 """
 
 
-def restore(on: On, name: str, sha256: str, revision: str, timeout: int) -> Script:
+def restore(
+    on: On, name: str, sha256: str, revision: str, timeout: int,
+    extensions: Mapping[str, str] | None = None,
+) -> Script:  # fmt: skip
     """Put a backup in the database's place; the one before is set aside for this run.
 
-    revision: the backup's, empty for none; its result, for the ledger.
+    revision: the backup's, empty for none; its result, for the ledger. extensions: to their
+    owners, where the backup knows them.
     """
-    return _restoring(on, call("restore", name, sha256, revision), timeout)
+    line = call("restore", name, sha256, revision, _owners(extensions))
+    return _restoring(on, line, timeout)
 
 
-def drill(on: On, name: str, sha256: str, timeout: int) -> Script:
+def drill(
+    on: On, name: str, sha256: str, timeout: int, extensions: Mapping[str, str] | None = None
+) -> Script:
     """Restore a backup into a database of its own, which is dropped again."""
-    return _restoring(on, call("drill", name, sha256), timeout)
+    return _restoring(on, call("drill", name, sha256, _owners(extensions)), timeout)
+
+
+def _owners(extensions: Mapping[str, str] | None) -> str:
+    return json.dumps(dict(extensions), sort_keys=True) if extensions else ""
 
 
 def copy_aside(on: On, timeout: int) -> Script:

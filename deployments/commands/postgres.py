@@ -40,6 +40,7 @@ SELECT json_build_object(
   'reset', (SELECT concat_ws(' ', datid, extract(epoch FROM stats_reset),
     (SELECT extract(epoch FROM stats_reset) FROM pg_stat_bgwriter))
     FROM pg_stat_database WHERE datname = current_database()),
+  'extensions', (SELECT json_object_agg(extname, pg_get_userbyid(extowner)) FROM pg_extension),
   'tables', coalesce(json_object_agg(c.t, json_build_object('rows', c.n,
     'inserted', s.n_tup_ins, 'updated', s.n_tup_upd, 'deleted', s.n_tup_del)), '{}'))
 FROM pg_stat_user_tables s JOIN (:counts) c ON c.t = s.schemaname || '.' || s.relname;

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deployments import retention
-from deployments.backups import Backup, Loss, Made
+from deployments.backups import Backup, Contents, Loss, Made
 from deployments.compose_file import parse_stack
 from deployments.database_steps import DatabaseSteps
 from deployments.datachange import KEEP, DataChange
@@ -407,8 +407,14 @@ def test_a_restore_tells_the_ledger_the_backups_revision(world):
     )  # fmt: skip
     script = steps.restore_backup(backup).script
     assert script is not None
-    assert script.text.endswith(f"restore 20300101T000000Z {'0' * 64} 0001\n")
+    assert script.text.endswith(f"restore 20300101T000000Z {'0' * 64} 0001 ''\n")
     assert 'result revision "$3"' in script.text
+    known = backup.model_copy(
+        update={"contents": Contents(extensions={"citext": "homeguru_owner"})}
+    )
+    for step in (steps.restore_backup(known), steps.drill(known)):
+        assert step.script is not None
+        assert step.script.text.endswith(""" '{"citext": "homeguru_owner"}'\n""")
 
 
 def test_a_bake_window_comes_after_the_verification(world, make_environment):
