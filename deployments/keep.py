@@ -21,8 +21,10 @@ def document(keep: Mapping[str, tuple[str, ...]]) -> str:
         service: {"volumes": [_mount(service, path) for path in paths]}
         for service, paths in wanted.items()
     }
-    names: dict[str, dict[str, str]] = {
-        _volume(service, path): {} for service, paths in wanted.items() for path in paths
+    names = {
+        _volume(service, path): {"name": _name(service, path)}
+        for service, paths in wanted.items()
+        for path in paths
     }
     return "---\n" + json.dumps({"services": services, "volumes": names}, indent=2) + "\n"
 
@@ -46,7 +48,7 @@ def problems(keep: Mapping[str, tuple[str, ...]], stack: Stack) -> list[str]:
 def kept_folders(stack: Stack, service: str) -> tuple[str, ...]:
     """Folders of a service that a release's own Compose file says are kept."""
     mounted = stack.volumes.get(service, ())
-    return tuple(path for name, path in mounted if name.endswith(_volume(service, path)))
+    return tuple(path for name, path in mounted if name == _name(service, path))
 
 
 def _mount(service: str, path: str) -> dict[str, str]:
@@ -56,3 +58,9 @@ def _mount(service: str, path: str) -> dict[str, str]:
 def _volume(service: str, path: str) -> str:
     """A name that tells a person whose it is: `keep-bot-home-app-.cache`."""
     return f"keep-{service}-{re.sub(r'[^A-Za-z0-9._-]+', '-', path.strip('/'))}"
+
+
+def _name(service: str, path: str) -> str:
+    """On the server, of the project; a variable names one that was there before."""
+    variable = re.sub(r"[^A-Z0-9]+", "_", f"KEEP_{service}{path}".upper())
+    return f"${{{variable}:-${{COMPOSE_PROJECT_NAME}}_{_volume(service, path)}}}"

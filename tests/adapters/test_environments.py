@@ -238,9 +238,11 @@ def test_folders_that_outlast_a_release_are_volumes_of_the_stack():
     stack = read_stack(docker_dir() / "docker-compose.prod.yml")
     assert with_kept(stack, {}, "x") is stack
     kept = with_kept(stack, {"bot": ("/home/app/.cache",)}, "prod.toml")
-    name = "${COMPOSE_PROJECT_NAME}_keep-bot-home-app-.cache"
+    name = "${KEEP_BOT_HOME_APP_CACHE:-${COMPOSE_PROJECT_NAME}_keep-bot-home-app-.cache}"
     assert kept.volumes["bot"] == ((name, "/home/app/.cache"),)
     assert kept_folders(kept, "bot") == ("/home/app/.cache",)
+    # As with any other volume, the advice for a renamed project says which variable keeps it.
+    assert kept.references["KEEP_BOT_HOME_APP_CACHE"] is not None
     assert (kept.deploy, kept.services, kept.volumes["api"]) == (stack.deploy, stack.services, ())
     with pytest.raises(WrongUse, match="has a volume at /var/lib/postgresql/data of postgres"):
         with_kept(stack, {"postgres": ("/var/lib/postgresql/data",)}, "prod.toml")

@@ -11,6 +11,7 @@ from deployments.environment import parse_environment
 from deployments.errors import WrongUse
 from deployments.keep import document, kept_folders, problems
 
+NAME = "${KEEP_BOT_HOME_APP_CACHE:-${COMPOSE_PROJECT_NAME}_keep-bot-home-app-.cache}"
 KEEP = {"bot": ("/home/app/.cache",), "api": ("/app/uploads", "/data")}
 
 
@@ -29,7 +30,11 @@ def test_a_second_document_mounts_a_volume_for_each_folder():
                 {"type": "volume", "source": "keep-api-data", "target": "/data"},
             ]},
         },
-        "volumes": {"keep-bot-home-app-.cache": {}, "keep-api-app-uploads": {}, "keep-api-data": {}},
+        "volumes": {
+            "keep-bot-home-app-.cache": {"name": NAME},
+            "keep-api-app-uploads": {"name": "${KEEP_API_APP_UPLOADS:-${COMPOSE_PROJECT_NAME}_keep-api-app-uploads}"},
+            "keep-api-data": {"name": "${KEEP_API_DATA:-${COMPOSE_PROJECT_NAME}_keep-api-data}"},
+        },
     }  # fmt: skip
 
 
@@ -46,7 +51,7 @@ def test_what_would_hide_data_is_refused(stack):
 def test_a_release_s_own_file_says_what_is_kept(stack):
     mounted = {
         "bot": (
-            ("${COMPOSE_PROJECT_NAME}_keep-bot-home-app-.cache", "/home/app/.cache"),
+            (NAME, "/home/app/.cache"),
             ("own", "/own"),
         )
     }

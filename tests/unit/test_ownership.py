@@ -103,6 +103,19 @@ def test_a_project_that_was_renamed_is_told_with_both_names_and_the_way(world, m
     )
 
 
+def test_a_folder_that_outlasts_releases_outlasts_a_renamed_project(world, make_environment):
+    """Its volume is not in a file of people's, so a variable must be able to name it."""
+    name = "${KEEP_BOT_CACHE:-${COMPOSE_PROJECT_NAME}_keep-bot-cache}"
+    world.stack = replace(world.stack, volumes={"bot": ((name, "/cache"),)})
+    told = _refused(world, _deployed(world), make_environment(project="sunko"))
+    assert '1. write KEEP_BOT_CACHE = "homeguru_keep-bot-cache" under [variables]' in told.todo
+    variables = {"KEEP_BOT_CACHE": "homeguru_keep-bot-cache"}
+    seen = _deployed(world, projects=())
+    assert (
+        ownership(make_environment(project="sunko", variables=variables), world.stack, seen) == []
+    )
+
+
 @pytest.mark.parametrize(
     ("variables", "projects", "said"),
     [
