@@ -10,7 +10,7 @@ from infra.orchestration.operation import EnvironmentName, Planned, operation
 @flow(name="deploy", flow_run_name="deploy {release} to {environment}", retries=0)
 def deploy(
     environment: EnvironmentName, release: str = "newest", update_infrastructure: bool = False,
-    by: str = "",
+    by: str = "", configuration: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Deploy a published release: pull by digest, migrate, replace, verify, record.
 
@@ -23,8 +23,9 @@ def deploy(
         release: Name of a release manifest, a file, or newest.
         update_infrastructure: Let the database and the edge follow the release's digests.
         by: Who asks, and from where; the CLI and Actions fill it in.
+        configuration: What the environment is for whoever asks; the CLI fills it in.
     """
-    with operation("deploy", str(environment), by) as on:
+    with operation("deploy", str(environment), by, configuration) as on:
         manifest = on.find_release(release)
 
         def plan() -> Planned:

@@ -11,7 +11,7 @@ from infra.orchestration.operation import EnvironmentName, operation
 @flow(name="rollback", flow_run_name="rollback {environment} to {to}", retries=0)
 def rollback(
     environment: EnvironmentName, to: str = "previous", database: Choice = Choice.keep,
-    by: str = "",
+    by: str = "", configuration: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Bring back an earlier release's images, Compose file and configuration.
 
@@ -24,6 +24,7 @@ def rollback(
         to: previous, a release's id such as 12-production-sha-..., or a manifest's name.
         database: keep it as it is, downgrade its schema, or restore the backup made before.
         by: Who asks, and from where; the CLI and Actions fill it in.
+        configuration: What the environment is for whoever asks; the CLI fills it in.
     """
-    with operation("rollback", str(environment), by) as on:
+    with operation("rollback", str(environment), by, configuration) as on:
         return on.carry_out(on.agreed(lambda: on.plan_rollback(to, database)))

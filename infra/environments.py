@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployments import environment_digest
 from deployments.environment import Environment, parse_environment
 from deployments.errors import WrongUse
 from deployments.manifest import nearest
@@ -42,6 +43,22 @@ class Located:
         if self.environment.compose:
             return self.beside(self.environment.compose)
         return docker_dir() / "docker-compose.prod.yml"
+
+    @property
+    def configuration(self) -> str:
+        """What the files of this machine say, for comparison on another one."""
+        return environment_digest.encoded(self._digests)
+
+    def must_be_as_asked(self, configuration: str) -> None:
+        """Raise Refused where another machine's files say otherwise than this one's."""
+        asked = environment_digest.decoded(configuration)
+        environment_digest.must_be_as_asked(
+            asked, self._digests, self.environment.name, str(self.file)
+        )
+
+    @property
+    def _digests(self) -> dict[str, str]:
+        return environment_digest.digests(self.environment, self.compose_file.read_text())
 
     @property
     def build_folder(self) -> Path:

@@ -137,8 +137,10 @@ def plan(
     env: Env, release: Release = "newest", update_infrastructure: Infra = False, json: Json = False
 ) -> None:
     """Show what deploy would do now; change nothing."""
+    assembly = assemble(env)
+    show.read_from(assembly.located.file)
     found = inspection.plan_of(
-        assemble(env), release, show.errors.print, update_infrastructure=update_infrastructure
+        assembly, release, show.errors.print, update_infrastructure=update_infrastructure
     )
     show.as_json(found.to_dict()) if json else show.plan(found)
 
@@ -159,7 +161,9 @@ def adopt(
 ) -> None:
     """Record what was deployed by hand as release 0; touches no container."""
     if dry_run:
-        planned = inspection.adoption_of(assemble(env), show.errors.print)
+        assembly = assemble(env)
+        show.read_from(assembly.located.file)
+        planned = inspection.adoption_of(assembly, show.errors.print)
         show.as_json(planned.to_dict()) if json else show.plan(planned)
         return
     found = run("adopt", env, quiet=json, here=here)

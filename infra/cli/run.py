@@ -38,6 +38,9 @@ Approve = Annotated[
     ),
 ]
 
+COMPARED = ("deploy", "migrate", "rollback", "restore", "adopt")
+"""Verbs that do what a plan of this machine's files says: the worker's must be the same."""
+
 
 def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **more: Any) -> Any:
     """Run a verb; its run stays in Prefect's history. Returns its summary.
@@ -45,7 +48,7 @@ def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **mo
     With a server configured the run is created there and followed here. What is published
     from a folder of this machine is published here.
     """
-    environments.load(env)
+    located = environments.load(env)
     asked = actor.from_terminal()
     parameters = {"environment": env, **more, "by": str(asked)}
     source = str(more.get("source", ""))
@@ -63,6 +66,8 @@ def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **mo
         return _here(verb, parameters, quiet, approve, asked)
     if "release" in parameters:
         parameters["release"] = name_of(parameters["release"])
+    if verb in COMPARED:
+        parameters["configuration"] = located.configuration
     return _there(verb, parameters, quiet, asked)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -27,6 +29,13 @@ def pairs(rows: list[tuple[str, str]], to: Console = console) -> None:
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         to.print(f"{escape(name):<{width}}  {escape(value)}")
+
+
+def read_from(file: Path) -> None:
+    """Whose file a plan is made from: beside the document, so that stdout is the plan alone."""
+    there = "; a run on the Prefect server is refused where its worker's says otherwise"
+    also = there if os.environ.get("PREFECT_API_URL") else ""
+    errors.print(f"from {file} on this machine{also}", markup=False)
 
 
 def plan(found: Plan, *, quiet: bool = False) -> None:

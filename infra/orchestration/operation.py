@@ -240,10 +240,17 @@ class FlowOperation:
 
 
 @contextmanager
-def operation(verb: str, environment: str, by: str) -> Iterator[FlowOperation]:
-    """One verb on one environment; the lock and the connection end with it."""
+def operation(
+    verb: str, environment: str, by: str, configuration: str = ""
+) -> Iterator[FlowOperation]:
+    """One verb on one environment; the lock and the connection end with it.
+
+    configuration: what the environment is where this was asked for, see environment_digest.
+    """
     with outcome(environment), ExitStack() as held:
         assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
+        if configuration:
+            assembly.located.must_be_as_asked(configuration)
         host = Host(assembly.located, current_actor(by), verb, log)
         registry = held.enter_context(assembly.registry())
         held.callback(host.close)

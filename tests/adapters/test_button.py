@@ -21,6 +21,7 @@ SCHEMA = {
         "release": {"type": "string"},
         "update_infrastructure": {"type": "boolean"},
         "by": {"type": "string"},
+        "configuration": {"type": "string"},
     },
     "required": ["environment"],
     "definitions": {"EnvironmentName": {"type": "string", "enum": ["production", "stage"]}},

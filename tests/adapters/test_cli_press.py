@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from deployments.errors import Interrupted, StepFailed, WrongUse
+from deployments.errors import Interrupted, Refused, StepFailed, WrongUse
 from deployments.manifest import Manifest
 from deployments.plan import Plan
 from infra.api.client import PrefectApi
 from infra.cli import run as cli
 from infra.cli import show
+from infra.environments import load
 from tests.adapters.test_button import DONE, RUNNING, SCHEMA, Server
 
 REPOSITORY = "https://github.com/systech/homeguru.git"
@@ -116,3 +118,22 @@ def test_a_plan_that_waits_leaves_stdout_to_the_document(capsys) -> None:
 def test_a_run_whose_summary_was_lost_has_ended_well_all_the_same(tell, capsys) -> None:
     tell({"outcome": "ok"})
     assert "the run's page tells more" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["deploy", "rollback"])
+def test_a_run_carries_what_its_environment_is_here(press, verb: str) -> None:
+    """The worker reads a file of its own: after an edit here it would find nothing to do."""
+    server = Server([RUNNING, DONE], {"outcome": "ok"})
+    press(server, verb)
+    sent = server.created[-1]["parameters"]["configuration"]
+    located = load("production")
+    located.must_be_as_asked(sent)
+    edited = located.environment.model_copy(update={"variables": {"LLM_MODEL": "x"}})
+    with pytest.raises(Refused, match=r"variables\.LLM_MODEL"):
+        replace(located, environment=edited).must_be_as_asked(sent)
+
+
+def test_a_look_needs_no_such_comparison(press) -> None:
+    server = Server([RUNNING, DONE], {"outcome": "ok"})
+    press(server, "verify")
+    assert "configuration" not in server.created[-1]["parameters"]

@@ -97,7 +97,13 @@ def test_a_plan_is_read_approved_and_carried_out(world, person: Person, asking: 
     assert "or leave it as it was" in started["described"]
     assert set(started["offered"]) == {"sandbox", "production"}
     fields = {f["name"]: f for f in started["fields"]}
-    assert list(fields) == ["environment", "release", "update_infrastructure", "by"]
+    assert list(fields) == [
+        "environment",
+        "release",
+        "update_infrastructure",
+        "by",
+        "configuration",
+    ]
     assert all(f["text"] for f in fields.values())
     assert len({f["text"] for f in fields.values()}) == len(fields)
     assert fields["release"]["value"] == "newest"

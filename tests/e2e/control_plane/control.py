@@ -54,11 +54,13 @@ class Control:
         """A changed variable, so that the next deploy replaces containers."""
         self._changes += 1
         value = f"openai/control-{self._changes}-{time.time():.0f}"
-        file = self.demo.state / "there" / "sandbox.toml"
-        lines = [x for x in file.read_text().splitlines() if not x.startswith("LLM_MODEL =")]
-        at = lines.index("[variables]") + 1
-        text = [*lines[:at], f'LLM_MODEL = "{value}"', *lines[at:]]
-        file.write_text("\n".join(text) + "\n")
+        # Here too: a run is refused where the worker's file says otherwise than this machine's.
+        for folder in ("here", "there"):
+            file = self.demo.state / folder / "sandbox.toml"
+            lines = [x for x in file.read_text().splitlines() if not x.startswith("LLM_MODEL =")]
+            at = lines.index("[variables]") + 1
+            text = [*lines[:at], f'LLM_MODEL = "{value}"', *lines[at:]]
+            file.write_text("\n".join(text) + "\n")
         self.demo.plane.refresh()
 
     @contextmanager

@@ -1,0 +1,72 @@
+"""Whether two machines mean the same by an environment's name.
+
+`plan` reads the files of the machine that it runs on, a run on a Prefect server those of its
+worker. A run carries a digest of each setting that it was asked for with; values themselves
+do not travel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from deployments.environment import Environment
+from deployments.errors import Refused, WrongUse
+from deployments.ledger import canonical
+
+#: How one machine reaches things, or where it keeps them: may differ from machine to machine.
+#: Which server is meant tell its pinned host keys.
+_OF_ONE_MACHINE = (
+    "compose", "push_registry", "source_key_file", "host.address", "host.port", "host.key_file",
+    "host.tunnel_registry", "secrets.file", "urls",
+)  # fmt: skip
+_DIGITS = 8
+
+
+def digests(environment: Environment, compose: str) -> dict[str, str]:
+    """Digest of each setting, by its key in the file, and of the Compose file's text."""
+    said = {"compose file": _digest(compose)}
+    for key, value in environment.model_dump(mode="json").items():
+        if key in _OF_ONE_MACHINE:
+            continue
+        nested = value if isinstance(value, dict) else None
+        settings = {f"{key}.{k}": v for k, v in nested.items()} if nested else {key: value}
+        said |= {k: _digest(v) for k, v in settings.items() if k not in _OF_ONE_MACHINE}
+    return said
+
+
+def encoded(found: dict[str, str]) -> str:
+    """For a run's parameter."""
+    return canonical(found)
+
+
+def must_be_as_asked(asked: dict[str, str], found: dict[str, str], name: str, where: str) -> None:
+    """Raise Refused naming each setting that differs from what the run was asked for with."""
+    differ = sorted(k for k in asked.keys() | found.keys() if asked.get(k) != found.get(k))
+    if differ:
+        raise Refused(
+            f"environment {name} is another one where the run was asked for than on this worker: "
+            f"{', '.join(differ)} differ",
+            where=where, state="untouched",
+            todo="bring both machines to the same files (the worker's are in its "
+            "HOMEGURU_ENVIRONMENTS), look at `homeguru plan`, and run it again",
+        )  # fmt: skip
+
+
+def decoded(text: str) -> dict[str, str]:
+    """The parameter again; raises WrongUse for what is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise WrongUse(
+            "parameter configuration is none that the command line made", state="untouched",
+            todo="leave it empty: then nothing is compared",
+        )  # fmt: skip
+    return {str(k): str(v) for k, v in found.items()}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:_DIGITS]

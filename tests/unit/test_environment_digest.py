@@ -1,0 +1,62 @@
+"""A run that was asked for with one environment does not work on another of the same name."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployments import environment_digest as digest
+from deployments.environment import Environment
+from deployments.errors import Refused, WrongUse
+from infra.environments import load
+
+
+@pytest.fixture
+def environment() -> Environment:
+    return load("production").environment
+
+
+def changed(environment: Environment, **more: object) -> Environment:
+    return environment.model_copy(update=more)
+
+
+def differing(asked: dict[str, str], found: dict[str, str]) -> str:
+    with pytest.raises(Refused) as refused:
+        digest.must_be_as_asked(asked, found, "production", "/w/production.toml")
+    assert refused.value.state == "untouched"
+    return refused.value.what.partition("worker: ")[2]
+
+
+def test_the_same_is_the_same_after_its_way_through_a_parameter(environment) -> None:
+    asked = digest.digests(environment, "services: {}")
+    there = digest.decoded(digest.encoded(asked))
+    digest.must_be_as_asked(there, digest.digests(environment, "services: {}"), "production", "")
+
+
+def test_each_setting_that_differs_is_named(environment) -> None:
+    asked = digest.digests(environment, "services: {}")
+    variables = {**environment.variables, "LLM_MODEL": "another", "NEW": "1"}
+    other = digest.digests(changed(environment, variables=variables, bake_minutes=7), "services:")
+    said = differing(asked, other)
+    assert said == "bake_minutes, compose file, variables.LLM_MODEL, variables.NEW differ"
+
+
+def test_how_a_machine_reaches_the_server_may_differ(environment) -> None:
+    asked = digest.digests(environment, "")
+    host = environment.host.model_copy(update={"key_file": "~/other", "address": "server.lan"})
+    secrets = environment.secrets.model_copy(update={"file": "../elsewhere.env"})
+    other = changed(environment, host=host, secrets=secrets, push_registry="registry.lan:5000")
+    digest.must_be_as_asked(asked, digest.digests(other, ""), "production", "")
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+    moved = changed(environment, host=host.model_copy(update={"host_keys": (key,)}))
+    assert differing(asked, digest.digests(moved, "")) == "host.host_keys differ"
+
+
+def test_no_value_travels(environment) -> None:
+    other = changed(environment, variables={"LLM_MODEL": "openai/gpt-private"})
+    assert "gpt-private" not in digest.encoded(digest.digests(other, ""))
+
+
+@pytest.mark.parametrize("text", ["x", "[1]", "3"])
+def test_what_no_command_made_is_refused(text: str) -> None:
+    with pytest.raises(WrongUse, match="none that the command line made"):
+        digest.decoded(text)
