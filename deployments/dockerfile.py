@@ -76,8 +76,15 @@ def arguments(dockerfile: str) -> set[str]:
 
 def base_images(dockerfile: str) -> dict[str, str]:
     """Build argument to its default, for every `FROM ${ARGUMENT}`."""
-    used = set(re.findall(r"^FROM\s+\$\{(\w+)\}", dockerfile, re.M))
-    defaults = dict(re.findall(r"^ARG\s+(\w+)=(\S+)", dockerfile, re.M))
+    used: set[str] = set()
+    defaults: dict[str, str] = {}
+    for instruction in _instructions(dockerfile):
+        words = [word for word in instruction.rest.split() if not word.startswith("--")]
+        if instruction.word == "FROM" and (match := re.fullmatch(r"\$\{?(\w+)\}?", words[0])):
+            used.add(match[1])
+        elif instruction.word == "ARG":
+            pairs = _pairs(instruction.rest)
+            defaults |= {name: text.strip("\"'") for name, text in pairs if text is not None}
     return {name: defaults.get(name, "") for name in sorted(used)}
 
 

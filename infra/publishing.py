@@ -6,7 +6,8 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -24,7 +25,8 @@ from infra.environments import Located
 from infra.local import run
 from infra.recipes import Recipes
 from infra.registry import Registry
-from infra.source import Source, Tree, staged
+from infra.source import staged
+from infra.trees import Source, Tree
 
 Say = Callable[[str], None]
 _PYTHONS = ("3.11", "3.12", "3.13", "3.10")
@@ -77,18 +79,19 @@ class Publisher:
         paths = self._recipes.paths(recipes, tree)
         self._say_what_may_be_secret(recipes, paths)
         self._registry.ping()
-        with staged(tree, paths, origin) as source:
-            python = _python_image(tree)
-            return self._published(recipes, source, python)
+        source = tree.look(paths)
+        return self._published(recipes, replace(source, origin=origin or source.origin), tree)
 
-    def _published(self, recipes: list[Recipe], source: Source, python: str) -> Manifest:
+    def _published(self, recipes: list[Recipe], source: Source, tree: Tree) -> Manifest:
+        python = _python_image(tree)
         wanted = [self._wanted(recipe, source, python) for recipe in recipes]
         missing = [w for w in wanted if w.digest is None]
         for image in wanted:
             state = "builds" if image.digest is None else "unchanged"
             self._say(f"{image.service}: {state}, inputs {image.inputs}")
         if missing:
-            self._build(missing, source)
+            with staged(tree, source) as root:
+                self._build(missing, source, root)
         built = {w.service: self._image(w, source) for w in wanted}
         services = {**built, **self._infrastructure()}
         manifest = Manifest(
@@ -163,7 +166,7 @@ class Publisher:
         revision = source.last_commit(sorted({*paths, *recipe.reads}))
         return Wanted(recipe, repository, inputs, digest, {**chosen, **bases}, revision)
 
-    def _build(self, missing: list[Wanted], source: Source) -> None:
+    def _build(self, missing: list[Wanted], source: Source, root: Path) -> None:
         images = [
             bake.Image(
                 service=w.service,
@@ -181,7 +184,7 @@ class Publisher:
         login = (self._registry.host, *self._login) if self._login else None
         for own in (False, True):
             if some := [image for image in images if bool(image.own) is own]:
-                bake.bake(self._build_folder, some, source.root, self._say, login)
+                bake.bake(self._build_folder, some, root, self._say, login)
 
     def _image(self, wanted: Wanted, source: Source) -> ServiceImage:
         digest = wanted.digest or self._registry.digest(wanted.repository, f"in-{wanted.inputs}")

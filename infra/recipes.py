@@ -11,7 +11,7 @@ from deployments.policy import OwnDockerfile
 from deployments.recipe import Recipe
 from deployments.stack import Stack
 from infra.environments import Located
-from infra.source import Tree
+from infra.trees import Tree
 
 
 class Recipes:

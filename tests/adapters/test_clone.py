@@ -62,12 +62,11 @@ def test_what_is_a_url(source: str, url: bool) -> None:
 )
 def test_a_branch_a_tag_or_the_head_is_staged(remote: Path, ref: str, content: str) -> None:
     url = f"file://{remote}"
-    with (
-        clone.local(url, ref) as (folder, commit),
-        staged(opened(folder, commit, allow_dirty=False, say=print), ["src/a.py"], url) as found,
-    ):
-        assert (found.root / "src" / "a.py").read_text() == f"{content}\n"
-        assert found.origin == url
+    with clone.local(url, ref) as (folder, commit):
+        tree = opened(folder, commit, allow_dirty=False, say=print)
+        found = tree.look(["src/a.py"])
+        with staged(tree, found) as root:
+            assert (root / "src" / "a.py").read_text() == f"{content}\n"
         assert found.label == f"sha-{found.commit[:12]}"
     assert not folder.exists()
 

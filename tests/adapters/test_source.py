@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from deployments.dockerignore import Dockerignore
 from deployments.errors import Refused, WrongUse
-from infra import source
+from infra import trees
 from infra.local import run
 from infra.source import opened, staged
 
@@ -62,8 +63,9 @@ def repository(git):
 def _stage(folder, ref="HEAD", *, allow_dirty=False, say=lambda _: None):
     tree = opened(folder, ref, allow_dirty=allow_dirty, say=say)
     paths = tree.paths(lambda folder: any(i.may_hold(folder) for i in IGNORES))
-    with staged(tree, [p for p in paths if any(i.lets_in(p) for i in IGNORES)]) as source:
-        yield source
+    found = tree.look([p for p in paths if any(i.lets_in(p) for i in IGNORES)])
+    with staged(tree, found) as root:
+        yield SimpleNamespace(root=root, **vars(found))
 
 
 def _paths(source):
@@ -245,11 +247,11 @@ def test_git_is_asked_for_the_files_that_are_needed_and_no_others(repository, mo
     repository("add", ".")
     repository("commit", "-qm", "data")
     called = []
-    monkeypatch.setattr(source, "run", lambda *argv: called.append(argv) or run(*argv))
+    monkeypatch.setattr(trees, "run", lambda *argv: called.append(argv) or run(*argv))
     with _stage(repository.folder) as found:
         assert found.last_commit(["src/main.py"]) == repository("rev-parse", "HEAD~2")
-    (archive,) = (argv for argv in called if "archive" in argv)
-    assert archive[archive.index("--") + 1 :] == ("pyproject.toml", "src", "web")
+    archives = [argv[argv.index("--") + 1 :] for argv in called if "archive" in argv]
+    assert set(archives) == {("pyproject.toml", "src", "web")}
     assert not [word for argv in called for word in argv if "data" in word]
 
 
@@ -326,3 +328,68 @@ def test_links_and_pipes_in_an_uncommitted_tree(repository):
     with _stage(repository.folder, allow_dirty=True) as found:
         assert _paths(found) == ["pyproject.toml", "src/main.py", "src/to"]
         assert (found.root / "src/to").read_text() == "1"
+
+
+@pytest.mark.parametrize("how", ["committed", "dirty", "plain"])
+def test_links_are_followed_as_the_system_does(repository, tmp_path, how):
+    folder = repository.folder if how != "plain" else tmp_path / "plain"
+    _write(folder, src__main_DOT_py="1", src__deep__x="2", web__a="5", pyproject_DOT_toml="2")
+    (folder / "src/deep").chmod(0o755)
+    (folder / "src/deep/x").chmod(0o755)
+    for path, target in {
+        "src/one": "main.py", "src/two": "./one", "src/up": "../web/a", "src/folder": "deep/",
+        "src/through": "folder/x", "src/deep/back": "../folder/../main.py",
+    }.items():  # fmt: skip
+        (folder / path).symlink_to(target)
+    if how == "committed":
+        repository("add", ".")
+        repository("commit", "-qm", "links")
+    with _stage(folder, allow_dirty=True) as found:
+        files = found.files
+        assert files["src/one"] == files["src/two"] == files["src/main.py"]
+        assert files["src/up"] == files["web/a"]
+        assert files["src/through"] == files["src/deep/x"] and files["src/deep/x"][1]
+        assert files["src/deep/back"] == files["src/main.py"]
+        assert "src/folder" not in files
+        assert (found.root / "src/through").read_text() == "2"
+
+
+def test_links_in_a_circle(repository):
+    (repository.folder / "src/a").symlink_to("b")
+    (repository.folder / "src/b").symlink_to("a")
+    said = r"src/[ab] links to a file that"
+    with pytest.raises(WrongUse, match=said), _stage(repository.folder, allow_dirty=True):
+        pass
+    repository("add", ".")
+    repository("commit", "-qm", "circle")
+    with pytest.raises(WrongUse, match=said), _stage(repository.folder):
+        pass
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../etc/passwd", "../web/../../x"])
+def test_links_that_leave_the_tree(repository, target):
+    (repository.folder / "src/out").symlink_to(target)
+    repository("add", ".")
+    repository("commit", "-qm", "out")
+    with pytest.raises(WrongUse) as caught, _stage(repository.folder):
+        pass
+    assert caught.value.what.endswith(f"leaves the tree: src/out links to {target}")
+
+
+def test_a_file_that_changes_while_it_is_published(tmp_path):
+    _write(tmp_path, src__main_DOT_py="1")
+    tree = opened(tmp_path, "HEAD", allow_dirty=False, say=print)
+    found = tree.look(["src/main.py"])
+    _write(tmp_path, src__main_DOT_py="2")
+    with pytest.raises(Refused, match="was changed while it was published"), staged(tree, found):
+        pass
+
+
+def test_every_user_of_an_image_can_read_what_is_copied(tmp_path):
+    _write(tmp_path, src__main_DOT_py="1", src__run="2")
+    (tmp_path / "src/main.py").chmod(0o600)
+    (tmp_path / "src/run").chmod(0o700)
+    (tmp_path / "src").chmod(0o700)
+    with _stage(tmp_path) as found:
+        modes = {p: (found.root / p).stat().st_mode & 0o777 for p in ("src", *found.files)}
+        assert modes == {"src": 0o755, "src/main.py": 0o644, "src/run": 0o755}

@@ -55,6 +55,13 @@ def test_base_images():
 
 
 @pytest.mark.parametrize(
+    "line", ["FROM ${A}", "from $A as x", "FROM --platform=$BUILDPLATFORM ${A} AS x", "  FROM ${A}"]
+)
+def test_ways_to_name_a_base_image(line):
+    assert base_images(f'ARG A="python:3.11"\n{line}\n') == {"A": "python:3.11"}
+
+
+@pytest.mark.parametrize(
     ("text", "sources"),
     [
         ("COPY /src/app /app", ["src/app"]),
