@@ -13,8 +13,8 @@ from infra.control.settings import State
 
 MACHINES = {
     "trigger": "presses buttons: creates runs, reads them and their logs, cancels",
-    "reporter": "reports a flow that runs somewhere else; reads no blocks",
-    "secrets": "writes Secret blocks named homeguru-..., reads no value",
+    "reporter": "reports flows that run somewhere else, changes only these; reads no blocks",
+    "secrets": "writes Secret blocks named homeguru-<environment>-..., reads no value",
 }
 SHORTEST = 12
 _FILE = "accounts"

@@ -15,7 +15,7 @@ from infra.control.plane import ControlPlane
 
 LOOK = Path(__file__).with_name("look.py")
 """Handed over, for an older image has it not, or another one."""
-SERVICES = ("postgres", "server", "worker-docker", "worker", "gateway")
+SERVICES = ("postgres", "server", "worker-docker", "worker", "guard", "gateway")
 _SHAPE = (
     '{"id":"{{.ID}}","state":"{{.State.Status}}","image":"{{.Config.Image}}",'
     '"health":"{{if .State.Health}}{{.State.Health.Status}}{{end}}","restarts":{{.RestartCount}}}'

@@ -30,11 +30,7 @@ MAY = [
     ("trigger", "POST", f"{RUN}/set_state", CANCEL),
     ("reporter", "POST", "/api/flows/", {"name": "publish"}),
     ("reporter", "POST", "/api/logs/", []),
-    ("reporter", "POST", f"{RUN}/set_state", {"state": {"type": "COMPLETED"}}),
-    ("reporter", "PATCH", RUN, {"name": "publish HEAD"}),
     ("secrets", "GET", f"{NAMED}/homeguru-sandbox-nothing", None),
-    ("secrets", "POST", "/api/block_documents/", OURS),
-    ("secrets", "PATCH", f"/api/block_documents/{ID}", {"data": {"value": "v"}}),
     ("demo", "GET", "/api/work_pools/homeguru", None),
     ("", "GET", "/api/health", None),
 ]
@@ -51,6 +47,8 @@ MAY_NOT = [
     ("secrets", "GET", f"/api/block_documents/{ID}", None),
     ("secrets", "POST", "/api/block_documents/filter", {"include_secrets": True}),
     ("secrets", "POST", "/api/block_documents/", {**OURS, "name": "somebody-else"}),
+    ("secrets", "POST", "/api/block_documents/", {**OURS, "block_type_id": ID}),
+    ("secrets", "PATCH", f"/api/block_documents/{ID}", {"data": {"value": "v"}}),
     ("secrets", "DELETE", f"/api/block_documents/{ID}", None),
     # A run's end, its place and its environment are not for who presses the button.
     ("trigger", "POST", f"{RUN}/set_state", {"state": {"type": "COMPLETED"}}),
@@ -59,6 +57,14 @@ MAY_NOT = [
     ("trigger", "POST", f"{RUN}/input", {}),
     ("trigger", "POST", f"/api/deployments/{ID}/create_flow_run", {"job_variables": {"env": {}}}),
     ("trigger", "POST", f"/api/deployments/{ID}/create_flow_run", {"state": {"type": "RUNNING"}}),
+    (
+        "trigger",
+        "POST",
+        f"/api/deployments/{ID}/create_flow_run",
+        {"enforce_parameter_schema": False},
+    ),
+    ("trigger", "POST", f"/api/deployments/{ID}/create_flow_run", {"context": {}}),
+    ("trigger", "POST", f"/api/deployments/{ID}/create_flow_run", {"tags": ["heal"]}),
     ("trigger", "PATCH", f"/api/deployments/{ID}", {"job_variables": {}}),
     ("trigger", "PATCH", "/api/work_pools/homeguru-docker", {"base_job_template": {}}),
     ("trigger", "POST", "/api/flow_runs/", {}),
@@ -66,6 +72,9 @@ MAY_NOT = [
     ("reporter", "POST", f"/api/deployments/{ID}/create_flow_run", {"parameters": {}}),
     ("reporter", "POST", "/api/flow_runs/", {"flow_id": ID, "deployment_id": ID}),
     ("reporter", "POST", "/api/flow_runs/", {"flow_id": ID, "work_pool_name": "homeguru"}),
+    ("reporter", "POST", f"{RUN}/set_state", {"state": {"type": "COMPLETED"}}),
+    ("reporter", "PATCH", RUN, {"name": "publish HEAD"}),
+    ("reporter", "POST", "/api/v2/concurrency_limits/decrement", {"names": ["env-x"], "slots": 1}),
     ("reporter", "PATCH", RUN, {"job_variables": {"command": "sh"}}),
     ("reporter", "PATCH", RUN, {"parameters": {"environment": "production"}}),
     ("reporter", "POST", f"{RUN}/set_state", {"state": {"type": "SCHEDULED"}}),
@@ -125,6 +134,54 @@ def test_what_an_account_may(ask: Ask) -> None:
 def test_what_it_may_not(ask: Ask) -> None:
     let_in = [(*case, found) for case in MAY_NOT if (found := ask(*case))[0] != 403]
     assert let_in == []
+
+
+def _id(found: tuple[int, Any]) -> str:
+    assert found[0] in (200, 201), found
+    return str(json.loads(found[1])["id"])
+
+
+def test_a_reporter_changes_the_runs_that_it_made_and_no_others(ask: Ask, control) -> None:
+    flow = _id(ask("reporter", "POST", "/api/flows/", {"name": "publish"}))
+    own = _id(ask("reporter", "POST", "/api/flow_runs/", {"flow_id": flow, "state": None}))
+    with control.api("demo") as api:
+        other = api.post("/flow_runs/", {"flow_id": flow, "tags": ["by:demo"]})["id"]
+    done, log = {"state": {"type": "COMPLETED"}}, {"level": 20, "message": "x", "name": "x"}
+    stamp = {"timestamp": "2030-01-01T00:00:00Z"}
+    changes = [
+        ("POST", "/api/flow_runs/{}/set_state", done), ("PATCH", "/api/flow_runs/{}", {"name": "x"}),
+        ("POST", "/api/logs/", [{**log, **stamp, "flow_run_id": "{}"}]),
+        ("POST", "/api/artifacts/", {"key": "result", "type": "markdown", "data": "x", "flow_run_id": "{}"}),
+    ]  # fmt: skip
+    for run, allowed in ((own, True), (other, False)):
+        for method, path, body in changes:
+            sent = json.loads(json.dumps(body).replace("{}", run))
+            status, text = ask("reporter", method, path.replace("{}", run), sent)
+            assert (status != 403) is allowed, (method, path, status, text)
+            assert not allowed or status < 300, (method, path, status, text)
+    with control.api("demo") as api:
+        assert api.get(f"/flow_runs/{other}")["state"]["type"] == "PENDING"
+        assert api.get(f"/flow_runs/{own}")["state"]["type"] == "COMPLETED"
+
+
+def test_who_writes_secrets_writes_ours_and_no_others(ask: Ask, control) -> None:
+    with control.api("demo") as api:
+        kinds = {k: api.get(f"/block_types/slug/{k}")["id"] for k in ("secret", "slack-webhook")}
+        schemas = {
+            k: api.post("/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [i]}}})[0]["id"]
+            for k, i in kinds.items()
+        }  # fmt: skip
+        kind = {"block_type_id": kinds["secret"], "block_schema_id": schemas["secret"]}
+        foreign = api.post(
+            "/block_documents/", {"name": "else", "data": {"value": "kept"}, **kind}
+        )["id"]
+    ours = _id(ask("secrets", "POST", "/api/block_documents/", {**OURS, **kind}))
+    value = {"data": {"value": "other"}}
+    assert ask("secrets", "PATCH", f"/api/block_documents/{ours}", value)[0] in (200, 204)
+    assert ask("secrets", "PATCH", f"/api/block_documents/{foreign}", value)[0] == 403
+    with control.api("demo") as api:
+        kept = api.get(f"/block_documents/{foreign}", include_secrets="true")
+        assert kept["data"]["value"] == "kept"
 
 
 def test_nobody_sees_anything_but_the_health(ask: Ask) -> None:

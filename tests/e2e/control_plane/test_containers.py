@@ -12,7 +12,7 @@ from infra.secrets import SecretsFile
 from tests.e2e.control_plane.control import inspect, run_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.control_plane]
-SERVICES = ("postgres", "server", "worker-docker", "worker", "gateway")
+SERVICES = ("postgres", "server", "worker-docker", "worker", "guard", "gateway")
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def test_up_and_again(host: World, up, where: str) -> None:
     assert "nothing to do" in again.stdout
     say(f"again: {time.monotonic() - begin:.0f} s, nothing to do")
     services = host.on_server("docker ps --format '{{.Label \"com.docker.compose.service\"}}'")
-    wanted = {"postgres", "server", "worker-docker", "worker", "gateway"}
+    wanted = {"postgres", "server", "worker-docker", "worker", "guard", "gateway"}
     assert set(services.split()) == wanted
 
 
