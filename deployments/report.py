@@ -9,6 +9,7 @@ from deployments.changes import digest_of
 from deployments.errors import StepFailed
 from deployments.ledger import Approval, Outcome, Revision, StepRecord
 from deployments.plan import Plan
+from deployments.text import Markdown, cell, code, escaped, fenced
 from deployments.verification import Finding, failures
 
 
@@ -57,21 +58,21 @@ def service_rows(
 
 def plan_markdown(plan: Plan) -> str:
     """The plan as a person approves it."""
-    head = f"# Plan: {plan.verb} {plan.manifest}\n\nFingerprint `{plan.fingerprint}`, "
-    head += f"from `{plan.previous or 'nothing'}` to `{plan.release}`.\n"
+    head = f"# Plan: {plan.verb} {escaped(plan.manifest)}\n\nFingerprint {code(plan.fingerprint)}, "
+    head += f"from {code(plan.previous or 'nothing')} to {code(plan.release)}.\n"
     if not plan.changed:
         head += "\nNothing to do: the environment already runs this release.\n"
-    rows = [f"| {_cell(what)} | {_cell(why)} |" for what, why in plan.lines()]
+    rows = [f"| {cell(what)} | {cell(why)} |" for what, why in plan.lines()]
     return "\n".join([head, "| step | why |", "|---|---|", *rows, ""])
 
 
 def report_markdown(report: Report) -> str:
     """The whole run: outcome first, then what, who and when, the plan as it went, the way back."""
-    parts = [f"# {report.title}\n"]
+    parts = [f"# {escaped(report.title)}\n"]
     if report.problem:
-        parts.append(f"```\n{report.problem}\n```\n")
+        parts.append(fenced(report.problem) + "\n")
     services = [
-        (r["service"], f"`{r['digest']}`", f"`{r['before']}`")
+        (r["service"], code(r["digest"]), code(r["before"]))
         for r in service_rows(report.plan.images, dict(report.plan.before))
     ]
     checks = [(f.service, f.check, "ok" if f.ok else "FAILED", f.detail) for f in report.findings]
@@ -82,7 +83,7 @@ def report_markdown(report: Report) -> str:
         "## Checks\n", _table(("service", "check", "result", "detail"), checks),
     ]  # fmt: skip
     if way := _way_back(report):
-        parts += ["## Way back\n", f"```sh\n{way}\n```\n"]
+        parts += ["## Way back\n", fenced(way, "sh") + "\n"]
     return "\n".join(parts)
 
 
@@ -90,7 +91,7 @@ def _about(report: Report) -> list[tuple[str, ...]]:
     """What, who and when."""
     plan, revision = report.plan, report.revision
     rows: list[tuple[str, ...]] = [
-        ("release", f"`{plan.release}`, after `{plan.previous or 'nothing'}`"),
+        ("release", _both(code(plan.release), ", after ", code(plan.previous or "nothing"))),
         (
             "when",
             f"{report.at}, {report.seconds:.1f} s" if report.at else f"{report.seconds:.1f} s",
@@ -100,12 +101,21 @@ def _about(report: Report) -> list[tuple[str, ...]]:
     if report.approval:
         rows.append(("approved", f"by {report.approval.who}: {report.approval.reason}"))
     rows.append(
-        ("database revision", f"`{revision.before or 'none'}` to `{revision.after or 'none'}`")
+        (
+            "database revision",
+            _both(code(revision.before or "none"), " to ", code(revision.after or "none")),
+        )
     )
     if report.backup:
-        rows.append(("backup", f"`{report.backup}`"))
-    rows.append(("run", f"`{report.run}`" + (f", {report.link}" if report.link else "")))
+        rows.append(("backup", code(report.backup)))
+    link = escaped(report.link)
+    rows.append(("run", _both(code(report.run), ", ", link) if link else code(report.run)))
     return [*rows, *sorted(report.urls.items())]
+
+
+def _both(*parts: str) -> Markdown:
+    """Parts that are Markdown already, as one cell."""
+    return Markdown("".join(parts))
 
 
 def _steps(report: Report) -> list[tuple[str, ...]]:
@@ -133,7 +143,7 @@ def _way_back(report: Report) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *(tuple(map(_cell, row)) for row in rows)]
+    lines = [head, ("---",) * len(head), *(tuple(map(cell, row)) for row in rows)]
     return "".join(f"|{'|'.join(f' {c} ' if c != '---' else c for c in line)}|\n" for line in lines)
 
 
@@ -152,10 +162,6 @@ def summary(report: Report) -> dict[str, object]:
         "images": dict(report.plan.images),
         "urls": report.urls,
     }
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def must_be_well(report: Report, where: str) -> None:

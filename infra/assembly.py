@@ -12,6 +12,7 @@ from deployments.stack import Stack
 from deployments.variables import Configuration, configuration, how_to_give
 from infra import environments, secrets
 from infra.environments import Located
+from infra.output import hide
 from infra.registry import Registry
 from infra.stacks import check_stack, read_stack, with_kept
 
@@ -139,4 +140,6 @@ def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Asse
     stack = stack.called_for(located.environment.variables).chosen(located.environment.services)
     check_stack(located.compose_file, stack)
     _have_repositories(located, stack)
-    return Assembly(located, stack, secrets.resolve(located, extra))
+    assembly = Assembly(located, stack, secrets.resolve(located, extra))
+    hide(assembly.hidden())
+    return assembly

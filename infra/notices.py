@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from deployments.notices import Notice
+from deployments.text import chat
+from infra.output import clean
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -28,6 +30,7 @@ class Sent:
 def send(urls: str, notice: Notice, *, telegram_api: str = "") -> Sent:
     """Send to each of `urls`, apart by white space, and to each chat that one of them names."""
     words = urls.split()
+    notice = replace(notice, title=clean(chat(notice.title)), body=clean(chat(notice.body)))
     if not words:
         return Sent(0, ("the secret of [notices] urls is empty",))
     said = [each for word in words for each in _said(word, notice, telegram_api)]

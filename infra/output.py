@@ -5,9 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from deployments.errors import HomeguruError
+from deployments.redaction import Redactor
 from deployments.results import Channel, Result
+from deployments.text import plain
 
 Log = Callable[[str], None]
+_process = Redactor()
+"""What this process knows and nothing may show: one redactor for terminal, log and artifact."""
+
+
+def hide(values: Iterable[str]) -> None:
+    """Let no sink of this process show these values."""
+    known = [form for value in values for form in (value, plain(value))]
+    # Several addresses with their tokens may be one value.
+    _process.learn([*known, *(w for value in known for w in value.split() if len(w) >= 16)])
+
+
+def clean(text: str) -> str:
+    """The text as every sink shows it: without secrets, and without what a terminal would obey."""
+    return _process(plain(text))
+
+
+def cleaned(error: HomeguruError) -> HomeguruError:
+    """The same error, its text fit to be shown: it may quote what a program printed."""
+    parts = (clean(part) for part in (error.what, error.where, error.state, error.todo))
+    error.what, error.where, error.state, error.todo = parts
+    error.args = (error.what,)
+    return error
 
 
 @dataclass(frozen=True)
@@ -28,17 +53,14 @@ class Output:
 class Mask:
     """Takes the values of secrets out of what a host says: a program that dies may print its settings.
 
-    What is shorter than six characters is no secret, and would blot out words.
+    Besides its own values it hides all that this process does.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        # The longest first: one may be a part of another.
-        self._values = sorted({v for v in values if len(v) >= 6}, key=len, reverse=True)
+        self._own = Redactor(values)
 
     def __call__(self, text: str) -> str:
-        for value in self._values:
-            text = text.replace(value, "***")
-        return text
+        return clean(self._own(plain(text)))
 
     def log(self, log: Log) -> Log:
         """The same log, masked."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.errors import WrongUse
+from infra.output import clean
 
 _RELEASE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
@@ -84,11 +85,11 @@ class Runner:
 
     def summary(self, markdown: str) -> None:
         """Add to the page that people see of this job."""
-        self._append("GITHUB_STEP_SUMMARY", markdown.rstrip() + "\n")
+        self._append("GITHUB_STEP_SUMMARY", clean(markdown).rstrip() + "\n")
 
     def annotate(self, level: str, text: str) -> None:
         """An `error`, `warning` or `notice` on the run's page."""
-        escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        escaped = clean(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
         sys.stdout.write(f"::{level}::{escaped}\n")
         sys.stdout.flush()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from deployments.errors import HomeguruError
 from deployments.plan import Plan
 from deployments.report import service_rows
+from deployments.text import Markdown, cell, code, escaped, fenced
 
 
 def rows(source: object) -> list[dict[str, str]]:
@@ -33,15 +35,15 @@ def done(
     if verb == "verify":
         said = "all checks passed"
     facts = [
-        ("release", f"`{result.get('release')}`"),
-        ("database revision", f"`{result.get('database_revision')}`"),
+        ("release", code(str(result.get("release")))),
+        ("database revision", code(str(result.get("database_revision")))),
         ("seconds", f"{result.get('seconds', 0):.1f}, with the button {seconds:.1f}"),
         *_run(page),
         *[(name, url) for name, url in sorted(result.get("urls", {}).items())],
     ]
-    parts = [f"## {verb} of {environment}: {said}", "", *_facts(facts)]
+    parts = [f"## {escaped(verb)} of {escaped(environment)}: {said}", "", *_facts(facts)]
     if services:
-        cells = [[r["service"], f"`{r['digest'][:19]}`", _before(r["before"])] for r in services]
+        cells = [[r["service"], code(r["digest"][:19]), _before(r["before"])] for r in services]
         parts += ["", *_table(["service", "digest", "before"], cells)]
     steps = result.get("steps") or []
     if steps:
@@ -55,7 +57,13 @@ def failed(verb: str, environment: str, error: HomeguruError, page: str) -> str:
     facts = [("server", error.state), ("next", error.todo), *_run(page)]
     where = [("where", error.where)] if error.where else []
     head = f"## {verb} of {environment or 'no environment'}: {_word(error)}"
-    shown = [head, "", *_fence(error.what), "", *_facts([*where, *(f for f in facts if f[1])])]
+    shown = [
+        head,
+        "",
+        fenced(error.what, "text"),
+        "",
+        *_facts([*where, *(f for f in facts if f[1])]),
+    ]
     return "\n".join(shown)
 
 
@@ -63,8 +71,8 @@ def planned(environment: str, plan: Plan) -> str:
     """What a deploy would do."""
     said = f"{len(plan.steps)} steps" if plan.changed else "nothing to do"
     facts = [
-        ("from", f"`{plan.previous or 'nothing'}`"), ("to", f"`{plan.release}`"),
-        ("fingerprint", f"`{plan.fingerprint}`"),
+        ("from", code(plan.previous or "nothing")), ("to", code(plan.release)),
+        ("fingerprint", code(plan.fingerprint)),
     ]  # fmt: skip
     steps = [[what, why] for what, why in plan.lines()]
     head = [f"## plan for {environment}: {said}, nothing was changed", "", *_facts(facts)]
@@ -73,15 +81,15 @@ def planned(environment: str, plan: Plan) -> str:
 
 def published(name: str, commit: str, images: list[dict[str, str]], seconds: float) -> str:
     """The images of a build."""
-    cells = [[i["image"], f"`{i['tags']}`", f"`{i['digest']}`", i["size"]] for i in images]
-    facts = [("commit", f"`{commit[:12]}`"), ("seconds", f"{seconds:.1f}")]
-    head = [f"## published `{name}`", "", *_facts(facts)]
+    cells = [[i["image"], code(i["tags"]), code(i["digest"]), i["size"]] for i in images]
+    facts = [("commit", code(commit[:12])), ("seconds", f"{seconds:.1f}")]
+    head = [f"## published {code(name)}", "", *_facts(facts)]
     return "\n".join([*head, "", *_table(["image", "tags", "digest", "size"], cells)])
 
 
 def synced(environment: str, found: list[tuple[str, str, str]]) -> str:
     """Names of secrets, and what became of their blocks."""
-    cells = [[name, f"`{block}`", what] for name, block, what in found]
+    cells = [[name, code(block), what] for name, block, what in found]
     head = f"## secrets of {environment}"
     return "\n".join([head, "", *_table(["secret", "block", ""], cells)])
 
@@ -91,28 +99,17 @@ def _word(error: HomeguruError) -> str:
 
 
 def _run(page: str) -> list[tuple[str, str]]:
-    return [("run", f"[log and steps in Prefect]({page})")] if page else []
+    return [("run", Markdown(f"[log and steps in Prefect]({page})"))] if page else []
 
 
 def _before(digest: str) -> str:
-    return digest if digest in ("same", "none", "?") else f"`{digest[:19]}`"
+    return digest if digest in ("same", "none", "?") else code(digest[:19])
 
 
-def _facts(facts: list[tuple[str, str]]) -> list[str]:
-    return [f"- {name}: {_cell(value)}" for name, value in facts]
+def _facts(facts: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"- {name}: {cell(value)}" for name, value in facts]
 
 
 def _table(header: list[str], cells: list[list[str]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *[[_cell(c) for c in row] for row in cells]]
+    lines = [header, ["---"] * len(header), *[[cell(c) for c in row] for row in cells]]
     return ["| " + " | ".join(line) + " |" for line in lines]
-
-
-def _fence(text: str) -> list[str]:
-    """A block that no line of the text can end."""
-    longest = max((len(w) for w in text.split() if set(w) == {"`"}), default=0)
-    mark = "`" * max(3, longest + 1)
-    return [f"{mark}text", text, mark]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from infra.api.client import PrefectApi
+from infra.output import clean
 
 _OURS = {"prefect.flow_runs", "prefect.task_runs"}
 _END = "Finished in state"
@@ -31,7 +32,7 @@ class LogTail:
     def lines(self) -> Iterator[str]:
         """What was logged since the last call, Prefect's own chatter left out."""
         for line in self._new():
-            text = str(line["message"]).strip()
+            text = clean(str(line["message"])).strip()
             if line["name"] == "prefect.flow_runs" and text.startswith(_END):
                 self.complete = True
             if line["name"] in _OURS and text and not text.startswith(_NOISE):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from deployments.errors import HomeguruError, Interrupted, as_dict
 from infra import signals
+from infra.output import cleaned
 
 
 def run(start: Callable[[], None]) -> int:
@@ -46,6 +47,7 @@ def _leave(stopped: Interrupted) -> None:
 
 
 def _tell(error: HomeguruError) -> None:
+    error = cleaned(error)
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps(as_dict(error), ensure_ascii=False) + "\n")
     sys.stderr.write(f"Error: {error}\n")

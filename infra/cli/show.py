@@ -14,6 +14,7 @@ from deployments.audit import Entry
 from deployments.backups import Backup
 from deployments.changes import short
 from deployments.plan import Plan
+from infra.output import clean
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -26,6 +27,7 @@ def as_json(data: Any) -> None:
 
 def pairs(rows: list[tuple[str, str]], to: Console = console) -> None:
     """Two aligned columns."""
+    rows = [(clean(name), clean(value)) for name, value in rows]
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         to.print(f"{escape(name):<{width}}  {escape(value)}")
@@ -49,6 +51,7 @@ def plan(found: Plan, *, quiet: bool = False) -> None:
 
 def table(header: list[str], rows: list[list[str]]) -> None:
     """An aligned table without lines."""
+    rows = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
     for number, row in enumerate([header, *rows]):
         text = "  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()

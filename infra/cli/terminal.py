@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+from infra.output import clean
+
 _TELL_EVERY = 15.0
 
 
@@ -39,6 +41,7 @@ class TerminalProgress:
 
     def line(self, text: str) -> None:
         """A line of output: beside the step at work on a terminal, in a log by itself."""
+        text = clean(text)
         if not self._step:
             self._console.print(f"  {escape(text)}", highlight=False)
         elif not self._console.is_terminal:

@@ -23,6 +23,7 @@ from deployments.errors import Refused
 from deployments.ledger import Approval
 from deployments.plan import Plan
 from infra.orchestration.who import gateway_log
+from infra.output import clean
 
 PATIENT = {PREFECT_CLIENT_MAX_RETRIES: 10, PREFECT_CLIENT_RETRY_EXTRA_CODES: {500, 504}}
 """A wait of hours outlives a restart of the server, or of its database, which it answers with 500."""
@@ -75,7 +76,7 @@ def approved(environment: Environment, plan: Plan) -> Approval:
 def _in_the_ui(environment: Environment, plan: Plan) -> Approval | None:
     seconds = environment.approval_minutes * 60
     # Who answers in the dialog sees there what is answered, not only in the artifact.
-    form = Decision.with_initial_data(description=report.plan_markdown(plan))
+    form = Decision.with_initial_data(description=clean(report.plan_markdown(plan)))
     try:
         with temporary_settings(PATIENT):
             given = pause_flow_run(form, timeout=seconds, poll_interval=2, key="approval")

@@ -20,6 +20,7 @@ from deployments.plan import Plan
 from deployments.report import Report
 from infra import signals
 from infra.orchestration.tasks import log
+from infra.output import clean, cleaned
 
 
 def leave_plan(environment: str, plan: Plan) -> None:
@@ -60,17 +61,18 @@ def outcome(environment: str) -> Iterator[None]:
         if isinstance(error, Interrupted) and not error.state:
             # Before anything was changed: an undo says by itself what it left.
             error.state = "unchanged"
-        leave_result(environment, as_dict(error))
+        leave_result(environment, as_dict(cleaned(error)))
         raise
 
 
 def _markdown(kind: str, environment: str, text: str) -> None:
     said = f"{kind} for {environment}"
-    _stored(kind, lambda: create_markdown_artifact(text, _key(kind, environment), said))
+    _stored(kind, lambda: create_markdown_artifact(clean(text), _key(kind, environment), said))
 
 
 def _table(kind: str, environment: str, rows: list[dict[str, str]], said: str) -> None:
-    _stored(kind, lambda: create_table_artifact(rows, _key(kind, environment), said))
+    shown = [{name: clean(value) for name, value in row.items()} for row in rows]
+    _stored(kind, lambda: create_table_artifact(shown, _key(kind, environment), clean(said)))
 
 
 def _stored(kind: str, create: Callable[[], object]) -> None:

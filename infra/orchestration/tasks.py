@@ -14,16 +14,22 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from deployments.errors import HomeguruError, Unreachable
 from infra import signals
+from infra.output import clean, cleaned
 from infra.progress import watcher
 
 T = TypeVar("T")
 
 
 class _Sentences(logging.Filter):
-    """A person's mistake is told in its sentence, without a traceback."""
+    """A person's mistake is told in its sentence, without a traceback; nothing shows a secret."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], HomeguruError):
+            record.exc_info = None
+        record.msg, record.args = clean(record.getMessage()), None
+        if record.exc_info:
+            # What a formatter finds here it takes, and looks at the exception no more.
+            record.exc_text = clean(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None
         return True
 
@@ -49,7 +55,11 @@ def as_task(name: str, work: Callable[[], T], *, retries: int = 0) -> T:
     def run() -> T:
         signals.stop_if_asked()
         with _logging():
-            done = work()
+            try:
+                done = work()
+            except HomeguruError as error:
+                # Prefect keeps its text as the state's message.
+                raise cleaned(error) from None
         signals.stop_if_asked()
         return done
 
@@ -59,7 +69,7 @@ def as_task(name: str, work: Callable[[], T], *, retries: int = 0) -> T:
         problem = ""
         return result
     except Exception as error:
-        problem = str(error)
+        problem = clean(str(error))
         raise
     finally:
         seconds = time.monotonic() - begin
@@ -87,6 +97,7 @@ def _logging() -> Iterator[None]:
 
 def log(text: str) -> None:
     """A line for the run's log, and for whoever watches."""
+    text = clean(text)
     watcher().line(text)
     logger = _loggers[-1] if _loggers else get_run_logger()
     logger.info("%s", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from deployments.ledger import Approval, Revision, StepRecord
 from deployments.plan import Plan, Step
 from deployments.report import Report, plan_markdown, report_markdown, service_rows
+from deployments.text import plain
 from deployments.verification import Finding
 
 PLAN = Plan(
@@ -108,3 +110,15 @@ def test_rows_of_the_service_table():
     assert service_rows(PLAN.images, {}) == [{**row, "before": "none"}]
     assert service_rows(PLAN.images, {"api": "sha256:0"}) == [{**row, "before": "sha256:0"}]
     assert service_rows(PLAN.images, {"api": "sha256:1"}) == [{**row, "before": "same"}]
+
+
+def test_a_report_draws_nothing_that_a_program_printed():
+    """A link, a picture, a table's end or a block's end in what failed is shown as text."""
+    bad = "```\n# Approved | ![x](https://evil.example/t.gif) <script> \x1b[2J"
+    report = _report(problem=bad, findings=(Finding("api", "exec", False, bad),))
+    text = report_markdown(report)
+    assert "\x1b" not in text
+    [block] = re.findall(r"^````\n(.*?)\n````$", text, re.M | re.S)
+    assert block == plain(bad)
+    [row] = [line for line in text.splitlines() if line.startswith("| api | exec")]
+    assert r"\`\`\` # Approved \| !\[x\](https://evil.example/t.gif) \<script>" in row

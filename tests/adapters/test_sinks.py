@@ -1,0 +1,185 @@
+"""Every place where people read shows no secret, and obeys nothing that a program printed."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from contextlib import suppress
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from deployments.compose_file import parse_stack
+from deployments.errors import StepFailed
+from deployments.notices import Notice
+from deployments.redaction import Redactor
+from infra import assembly, notices, output
+from infra.actions import summary
+from infra.actions.runner import Runner
+from infra.api.logs import LogTail
+from infra.cli import outcome, show
+from infra.cli.terminal import TerminalProgress
+from infra.orchestration import artifacts, tasks
+from infra.output import Mask, Output, clean, cleaned, hide
+
+SECRET = "hunter2/hunter2=="
+ENCODED = base64.b64encode(f"robot:{SECRET}".encode()).decode()
+SAID = f"\x1b[2J\x1b]0;t\x07@backup {SECRET} {ENCODED} hunter2%2Fhunter2%3D%3D"
+TOKEN = "tgram://123:abcdefghijklmnop/1"
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch):
+    """A process that knows one secret, and two addresses in another."""
+    monkeypatch.setattr(output, "_process", Redactor())
+    hide([SECRET, f"{TOKEN} slack://a/b"])
+
+
+def harmless(text: str) -> bool:
+    return not any(x in text for x in ("\x1b", "\x07", "hunter2", ENCODED[10:-4]))
+
+
+def error() -> StepFailed:
+    return StepFailed(SAID, where=SAID, state=SAID, todo=SAID)
+
+
+def test_what_a_host_says_whatever_a_line_begins_with():
+    found = Mask().output(Output(1, f"{SAID}\n@revision {SECRET}\n", SAID))
+    assert harmless(found.stdout)
+    assert harmless(found.stderr)
+    assert found.stdout.endswith("@revision ***\n")
+
+
+def test_one_of_several_addresses_is_hidden_too():
+    assert clean(f"no answer from {TOKEN}") == "no answer from ***"
+
+
+def test_a_secret_that_colours_interrupt_is_hidden():
+    assert clean("hunter2\x1b[0m/hunter2==") == "***"
+
+
+def test_an_error_and_its_kind():
+    found = cleaned(error())
+    assert isinstance(found, StepFailed)
+    assert harmless(str(found))
+    assert harmless(repr(found))
+
+
+def test_what_an_environment_resolves_is_hidden_in_the_whole_process(located, monkeypatch):
+    monkeypatch.setattr(assembly.environments, "load", lambda _: located())
+    empty = parse_stack("", {"services": {}, "x-deploy": {"v": 1}}, "compose.yml")
+    monkeypatch.setattr(assembly, "read_stack", lambda _: empty)
+    monkeypatch.setattr(assembly, "check_stack", lambda *_: None)
+    monkeypatch.setattr(assembly.secrets, "resolve", lambda *_: {"A": "another-secret"})
+    assembly.assemble("prod")
+    assert clean("another-secret") == "***"
+
+
+def test_the_command_line(capsys, monkeypatch):
+    def fail() -> None:
+        raise error()
+
+    monkeypatch.setattr("sys.argv", ["homeguru", "--json"])
+    assert outcome.run(fail) == 1
+    shown = capsys.readouterr()
+    assert harmless(shown.err)
+    assert harmless(shown.out)
+    assert "u001b" not in shown.out
+
+
+def test_the_terminal():
+    out = io.StringIO()
+    progress = TerminalProgress(Console(file=out, force_terminal=False))
+    progress.line(SAID)
+    progress.begin("x")
+    progress.line(f"::stop-commands::{SAID}")
+    progress.end("x", 1, "")
+    assert harmless(out.getvalue())
+    assert "@backup" in out.getvalue()
+    assert not any(line.strip().startswith("::") for line in out.getvalue().splitlines())
+
+
+def test_tables_of_the_command_line(capsys, monkeypatch):
+    monkeypatch.setattr(show, "console", Console(file=(out := io.StringIO())))
+    show.pairs([("commit", SAID)], show.console)
+    show.table(["who"], [[SAID]])
+    assert harmless(out.getvalue())
+
+
+def test_a_log_that_somebody_else_wrote():
+    line = {
+        "name": "prefect.flow_runs",
+        "message": SAID,
+        "id": "1",
+        "timestamp": "2030-01-01T00:00:00Z",
+    }
+    api = SimpleNamespace(post=lambda *_: [line])
+    assert all(harmless(x) for x in LogTail(api, "run").lines())  # type: ignore[arg-type]
+
+
+def test_the_log_of_a_run():
+    try:
+        raise ValueError(SAID)
+    except ValueError as problem:
+        info = (ValueError, problem, problem.__traceback__)
+    record = logging.LogRecord("prefect.flow_runs", 20, "x", 1, "said %s", (SAID,), info)
+    assert tasks._Sentences().filter(record)
+    assert harmless(logging.Formatter().format(record))
+    assert "Traceback" in logging.Formatter().format(record)
+
+
+def test_a_line_of_a_task_and_how_it_failed(monkeypatch):
+    logged: list[str] = []
+    logger = SimpleNamespace(info=lambda text, *args: logged.append(text % args))
+    monkeypatch.setattr(tasks, "get_run_logger", lambda: logger)
+    monkeypatch.setattr(tasks, "task", lambda **_: lambda work: work)
+
+    def work() -> None:
+        tasks.log(SAID)
+        raise error()
+
+    with pytest.raises(StepFailed) as caught:
+        tasks.as_task("step", work)
+    assert harmless(str(caught.value))
+    assert logged
+    assert all(map(harmless, logged))
+
+
+def test_artifacts(monkeypatch):
+    left: list[str] = []
+    monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda *a: left.append(str(a)))
+    monkeypatch.setattr(artifacts, "create_table_artifact", lambda *a: left.append(str(a)))
+    artifacts._markdown("report", "prod", SAID)
+    artifacts._table("services", "prod", [{"service": SAID}], SAID)
+    artifacts.leave_result("prod", {"x": SAID})
+    with suppress(StepFailed), artifacts.outcome("prod"):
+        raise error()
+    assert len(left) == 4
+    assert all(map(harmless, left))
+
+
+def test_notices(monkeypatch):
+    sent: list[Notice] = []
+    monkeypatch.setattr(notices, "_notify", lambda _, notice: sent.append(notice) or True)
+    notices.send("json://localhost", Notice("failure", SAID, f"<!channel> {SAID}"))
+    [notice] = sent
+    assert harmless(notice.title)
+    assert harmless(notice.body)
+    assert "<!channel>" not in notice.body
+
+
+def test_the_page_of_a_job(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "summary"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(file))
+    runner = Runner(tmp_path, tmp_path)
+    bad = StepFailed(f"```\n# {SAID}", where="a|b", todo="![x](https://evil.example) <img src=x>")
+    runner.summary(summary.failed("deploy", "prod", bad, ""))
+    runner.annotate("error", f"{SAID}\n::add-mask::x")
+    shown = file.read_text()
+    assert harmless(shown)
+    assert "````text" in shown
+    assert r"\[x\]" in shown
+    assert r"\<img" in shown
+    assert harmless(capsys.readouterr().out)
