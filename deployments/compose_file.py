@@ -76,9 +76,7 @@ def _service(
     if image is None:
         raise WrongUse(
             f"service {name}: `image` must be one variable, {_image_variable(name)}, which the deploy "
-            "fills with a digest", where=where,
-            todo=f"write `image: {_image_variable(name)}` beside `build`, and name the Dockerfile of "
-            "`build` under [dockerfiles] of the environment" if "build" in body else "",
+            "fills with a digest", where=where, state="untouched", todo=_image_advice(name, body),
         )  # fmt: skip
     if "container_name" in body:
         raise WrongUse(
@@ -109,6 +107,20 @@ def _service(
 
 def _image_variable(service: str) -> str:
     return f"${{{re.sub('[^A-Z0-9]', '_', service.upper())}_IMAGE}}"
+
+
+def _image_advice(name: str, body: dict[str, Any]) -> str:
+    """What to write for the image that a service names."""
+    variable = _image_variable(name)
+    if "build" in body:
+        return (
+            f"write `image: {variable}` beside `build`, and name the Dockerfile of `build` under "
+            "[dockerfiles] of the environment"
+        )
+    image = str(body.get("image", ""))
+    if not image or "$" in image:
+        return f"write `image: {variable}`"
+    return f"write `image: {variable}`, and under x-deploy.infrastructure `{name}: {image}`"
 
 
 def _build(body: dict[str, Any]) -> tuple[str, str, str] | None:

@@ -73,7 +73,7 @@ def _check_beside(file: Path, stack: Stack, config: dict[str, Any]) -> None:
             and name != edge
             and _there(file.parent / str(bind["source"])[len(HERE) :], bind.get("read_only", False))
         ]
-        if not (body.get("env_file") or beside):
+        if not (_env_files(file, body) or beside):
             continue
         what = f"`.{beside[0][len(HERE) - 1 :]}`, a file beside" if beside else "`env_file`, with"
         raise WrongUse(
@@ -82,6 +82,17 @@ def _check_beside(file: Path, stack: Stack, config: dict[str, Any]) -> None:
             todo="copy the file into its image" if beside
             else "name the variables under `environment`, their values in [variables] and [secrets]",
         )  # fmt: skip
+
+
+def _env_files(file: Path, body: dict[str, Any]) -> bool:
+    """Whether values of a file would be missing: of one that need not be there, where it is."""
+    entries = body.get("env_file") or []
+    return any(
+        not isinstance(entry, dict)
+        or entry.get("required", True)
+        or (file.parent / str(entry["path"]).removeprefix(HERE)).is_file()
+        for entry in entries
+    )
 
 
 def _there(path: Path, read_only: bool) -> bool:

@@ -162,6 +162,10 @@ def test_two_services_of_one_image_variable_run_one_image(case) -> None:
     assert len({image for _, _, image in shared.containers().values()}) == 1
 
 
+def test_whatever_form_a_service_has_nothing_is_left_to_do_after_a_release(case) -> None:
+    story(case("many-forms", '[variables]\nA = "1"\nPLAIN = "y"\n'))
+
+
 def test_a_service_that_others_wait_for_runs_once_a_release(case) -> None:
     init = case("init-container")
     story(init)
