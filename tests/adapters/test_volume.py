@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from deployments import journal
 from deployments.errors import Refused
+from deployments.ledger import Revision
 from deployments.observation import read_observation
 from deployments.results import Result
+from infra.operation import Operation
+from infra.orchestration import operation as flows
 from infra.output import Output
+from infra.planning import Planning
 from infra.volume import DataVolume
 
 SEEN = read_observation("database " + "aG9tZWd1cnVfcGctZGF0YQo=\n")
@@ -73,3 +78,66 @@ def test_data_that_cannot_be_read_is_not_taken_for_none(located, output, said) -
     with pytest.raises(Refused, match=said) as caught:
         look(SEEN)
     assert caught.value.state == "nothing runs; its data is as it was"
+
+
+@pytest.mark.parametrize(
+    ("seen", "order"),
+    [
+        (SEEN, ["observe", "lock", "plan", "let go", "approve", "lock", "plan"]),
+        (replace(SEEN, places=()), ["observe", "plan", "let go", "approve", "lock", "plan"]),
+    ],
+)
+def test_where_every_plan_is_approved_that_one_is_whose_data_was_looked_into(
+    monkeypatch, seen, order
+) -> None:
+    """Made without the lock, it would be another plan than the one that is to run."""
+    done: list[str] = []
+
+    def note(what: str):
+        return lambda *_: done.append(what)
+
+    def make():
+        done.append("plan")
+        return SimpleNamespace(plan=SimpleNamespace(asks=()))
+
+    on = object.__new__(flows.FlowOperation)
+    on.environment = SimpleNamespace(approval=True)
+    on._approved, on._operation = (
+        "",
+        SimpleNamespace(observe=lambda: done.append("observe") or seen),
+    )
+    monkeypatch.setattr(flows, "as_task", lambda _, work: work())
+    monkeypatch.setattr(flows.approval, "must_be_the_same", lambda *_: None)
+    for name, what in (
+        ("lock_and_observe", "lock"),
+        ("_let_go", "let go"),
+        ("_approve", "approve"),
+    ):
+        monkeypatch.setattr(on, name, note(what))
+    on.agreed(make)
+    assert done == order
+
+
+@pytest.mark.parametrize("exchanged", [True, False])
+def test_the_undo_of_a_first_deploy_brings_the_database_of_before_back(located, exchanged) -> None:
+    named = SimpleNamespace(service="pg", superuser="postgres", name="app")
+    target = SimpleNamespace(
+        value=lambda text: text, stack=SimpleNamespace(deploy=SimpleNamespace(database=named))
+    )
+    host = SimpleNamespace(incoming=".incoming/t", environment=located().environment)
+    planning = Planning(host, SimpleNamespace(nothing=lambda: target), None)
+    plan = planning.undo("1-m1", SEEN, "run-1", exchanged).plan
+    first = ["bring database back"] if exchanged else []
+    assert [step.name for step in plan.steps] == [*first, "remove containers"]
+
+
+def test_the_ledger_knows_the_revision_that_was_looked_up() -> None:
+    recorder = SimpleNamespace(revision=Revision())
+    found = object.__new__(Operation)
+    found.__dict__ |= {
+        "recorder": recorder, "_record": lambda _: "report",
+        "_executor": SimpleNamespace(send=lambda _: None, run=lambda *_: None),
+    }  # fmt: skip
+    plan = SimpleNamespace(changed=True)
+    found.carry_out(SimpleNamespace(plan=plan, seen=replace(SEEN, revision="0002")))
+    assert recorder.revision == Revision(before="0002", after="0002")
