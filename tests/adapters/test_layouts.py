@@ -298,3 +298,21 @@ def test_an_image_and_a_build_of_the_compose_file():
         "service my.App: `image` must be one variable, ${MY_APP_IMAGE}"
     )
     assert caught.value.todo.startswith("write `image: ${MY_APP_IMAGE}` beside `build`, and name")
+
+
+@pytest.mark.parametrize("line", ["${APP_DIR}/", "/web/", "./${APP_DIR}", "/$APP_DIR/app.py"])
+def test_a_bake_file_of_ones_own_and_a_copy_of_any_form(publish, tmp_path, line):
+    """The Dockerfile lies beside the Compose file; what it copies lies in the source."""
+    deploy = tmp_path / "deploy"
+    deploy.mkdir()
+    text = f"FROM python:3.11-slim\nARG APP_DIR=web\nCOPY {line} ./\n"
+    (deploy / "Dockerfile.web").write_text(text)
+    (deploy / "Dockerfile.web.dockerignore").write_text("*\n!web\n")
+    (deploy / "docker-bake.hcl").write_text('target "web" {}\n')
+    place = {"compose": str(deploy / "compose.yml")}
+    assert _web(publish, {"web/app.py": "", "other": ""}, **place).keys() == {"web"}
+    assert publish.builds.staged == ["web/app.py"]
+    (tmp_path / "app/web/app.py").unlink()
+    (tmp_path / "app/web").rmdir()
+    error = _refused_web(publish, {"other": "1"}, **place)
+    assert error.what.startswith("the image of web needs web")
