@@ -99,7 +99,8 @@ def join(lines: list[Line], runs: list[Run] | None) -> list[Entry]:
 def _of_line(line: Line, run: Run | None, since: str) -> Entry:
     """since: when the oldest run was that Prefect still has; it lets old ones go."""
     if run is None:
-        gone = _comparable(line.at) < since
+        # A run in a process of its own, without a server, is in no server's history.
+        gone = _comparable(line.at) < since or line.server == ""
         return Entry("ledger", line, None, "" if gone else "Prefect does not know this run")
     # A look that heals fails all the same when something else is amiss; and what died may have
     # been brought to its end by the run that came next.

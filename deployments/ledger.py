@@ -57,7 +57,8 @@ class Line(BaseModel):
     """One line of `releases.jsonl`.
 
     who, link: as claimed by whoever asked. account: the gateway's account that created the
-    run, where the gateway's log proves it.
+    run, where the gateway's log proves it. problem: why it was undone or failed. server: the
+    Prefect server that has the run; empty: none but the run's own process; None: not recorded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,10 +82,27 @@ class Line(BaseModel):
     seconds: float
     steps: tuple[StepRecord, ...]
     prev: str
+    problem: str = ""
+    server: str | None = None
+
+    def became(self, current: str | None) -> bool:
+        """Whether this run brought the release that is current; a migration alone brings none."""
+        return self.outcome == "ok" and self.verb != "migrate" and self.release == current
 
     def to_json(self) -> str:
         """Sorted keys, no spaces, UTF-8: the bytes that the next line's hash covers."""
         return canonical(self.model_dump())
+
+
+PROBLEM = 300
+"""Characters of a failure that the ledger keeps; the release's report has all of it."""
+
+
+def shortened(problem: str) -> str:
+    """What went wrong, on one line; the state and the advice beside it were for that moment."""
+    what = problem.partition("\nServer: ")[0].partition("\nNext: ")[0]
+    said = " ".join(what.split())
+    return said if len(said) <= PROBLEM else said[: PROBLEM - 1] + "…"
 
 
 @dataclass(frozen=True)

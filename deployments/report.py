@@ -147,6 +147,18 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "".join(f"|{'|'.join(f' {c} ' if c != '---' else c for c in line)}|\n" for line in lines)
 
 
+def check_lines(report: Report) -> list[str]:
+    """The checks of a look, aligned, for a terminal and a run's log."""
+    rows = [(f.service, f.check, "ok" if f.ok else "FAILED", f.detail) for f in report.findings]
+    widths = [max((len(row[n]) for row in rows), default=0) for n in range(3)]
+    return [
+        "  ".join(
+            [*(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=False)), row[3]]
+        ).rstrip()
+        for row in rows
+    ]
+
+
 def summary(report: Report) -> dict[str, object]:
     """A flow's result: small, stable keys, no secret."""
     return {
@@ -161,6 +173,10 @@ def summary(report: Report) -> dict[str, object]:
         "unchanged": [name for name, _ in report.plan.unchanged],
         "images": dict(report.plan.images),
         "urls": report.urls,
+        "checks": [
+            {"service": f.service, "check": f.check, "ok": f.ok, "detail": f.detail}
+            for f in report.findings
+        ],
     }
 
 

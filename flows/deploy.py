@@ -20,7 +20,7 @@ def deploy(
 
     Args:
         environment: Where to deploy.
-        release: Name of a release manifest, a file, or newest.
+        release: Name of a release manifest, a file, newest, or current.
         update_infrastructure: Let the database and the edge follow the release's digests.
         by: Who asks, and from where; the CLI and Actions fill it in.
         configuration: What the environment is for whoever asks; the CLI fills it in.

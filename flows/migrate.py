@@ -17,7 +17,7 @@ def migrate(
 
     Args:
         environment: Whose database.
-        release: Name of a release manifest, a file, or newest.
+        release: Name of a release manifest, a file, newest, or current.
         by: Who asks, and from where; the CLI and Actions fill it in.
         configuration: What the environment is for whoever asks; the CLI fills it in.
     """

@@ -85,6 +85,26 @@ def names() -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def only() -> str:
+    """The environment where there is one choice; raises WrongUse where somebody must choose.
+
+    A folder of one's own counts before the packaged one.
+    """
+    for folder in folders():
+        found = sorted(file.stem for file in folder.glob("*.toml"))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise WrongUse(
+                f"there are {len(found)} environments", where=str(folder), state="untouched",
+                todo=f"choose one: --env {', --env '.join(found)}",
+            )  # fmt: skip
+    raise WrongUse(
+        "there is no environment", where=", ".join(str(f) for f in folders()), state="untouched",
+        todo="write one, or run `make demo`",
+    )  # fmt: skip
+
+
 def load(name: str) -> Located:
     """Read one environment; raises WrongUse for an unknown or wrong one."""
     for folder in folders():

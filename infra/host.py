@@ -54,6 +54,8 @@ class Actor:
     link: str = ""
     account: str = ""
     approval: Approval | None = None
+    server: str | None = None
+    """The Prefect server that has the run; empty: none but this process."""
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 from deployments import drift
 from deployments.backups import Backup
-from deployments.commands.probe import tail_logs
+from deployments.commands.probe import Tail, tail_logs
 from deployments.errors import Interrupted, Refused, WrongUse, in_state
 from deployments.ledger import Ledger
 from deployments.manifest import parse_manifest
@@ -22,7 +22,6 @@ from infra.actor import at_terminal
 from infra.assembly import Assembly
 from infra.host import Host
 from infra.lock import describe_owner
-from infra.manifests import find_manifest
 from infra.offhost import OffHost, off_host
 from infra.operation import Operation
 from infra.output import Mask
@@ -51,7 +50,7 @@ def plan_of(
     configuration = assembly.configuration()
     with assembly.registry() as registry, opened(assembly, "plan", log) as host:
         operation = Operation(assembly, configuration, host, registry, lambda _, work: work())
-        manifest = find_manifest(assembly.located, registry, release)
+        manifest = operation.find(release)
         target = operation.targets.published(manifest, update_infrastructure=update_infrastructure)
         return operation.planning.deploy(target, operation.observe()).plan
 
@@ -165,14 +164,13 @@ def audited_of(
     return seen.ledger, seen.current, wrong
 
 
-def logs_of(
-    assembly: Assembly, service: str, lines: int, *, follow: bool, log: Callable[[str], None]
-) -> int:
-    """Print a service's last lines; returns the remote exit code."""
-    if service not in assembly.stack.services:
+def logs_of(assembly: Assembly, wanted: Tail, log: Callable[[str], None]) -> int:
+    """Print the last lines of services; returns the remote exit code."""
+    unknown = [name for name in wanted.services if name not in assembly.stack.services]
+    if unknown:
         raise WrongUse(
-            f"no service {service!r}", where=str(assembly.located.compose_file),
+            f"no service {unknown[0]!r}", where=str(assembly.located.compose_file),
             todo=f"choose one of: {', '.join(s.name for s in assembly.stack.ordered)}",
         )  # fmt: skip
     with opened(assembly, "logs", log) as host:
-        return host.follow(tail_logs(host.environment, service, lines, follow=follow))
+        return host.follow(tail_logs(host.environment, wanted))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deployments.adopted import RELEASE
 from deployments.errors import Refused, WrongUse
 from deployments.manifest import Manifest, nearest, of_environment, parse_manifest
+from deployments.observation import Observation
 from infra.environments import Located
 from infra.registry import Registry
 
@@ -29,6 +31,18 @@ def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest
         todo=f"choose one of: {', '.join(nearest(wanted, known))}" if known
         else f"publish one: homeguru publish --env {environment.name}",
     )  # fmt: skip
+
+
+def current_manifest(located: Located, seen: Observation) -> Manifest:
+    """The release that runs, as its host keeps it."""
+    name = located.environment.name
+    if seen.current in (None, RELEASE) or not seen.manifest:
+        what = "was deployed by hand" if seen.current == RELEASE else "no release of ours runs"
+        raise Refused(
+            f"there is no current release to deploy again: {what}", where=located.environment.ssh,
+            state="unchanged", todo=f"homeguru deploy newest --env {name}",
+        )  # fmt: skip
+    return parse_manifest(seen.manifest, "current")
 
 
 def _named(manifest: Manifest, wanted: str, where: str) -> Manifest:

@@ -11,6 +11,7 @@ from deployments.commands.replace import start_stopped
 from deployments.errors import HomeguruError, Interrupted, Locked, StepFailed, in_state, sentence
 from deployments.journal import ASIDE, EXCHANGES
 from deployments.ledger import Revision
+from deployments.manifest import Manifest
 from deployments.observation import Observation
 from deployments.plan import Plan, Step
 from deployments.preflight import preflight
@@ -23,6 +24,7 @@ from infra.executor import Executor, Perform, Planned
 from infra.host import Host
 from infra.housekeeping import Housekeeping
 from infra.judge import Judge
+from infra.manifests import current_manifest, find_manifest
 from infra.offhost import off_host
 from infra.output import Mask
 from infra.planning import Planning
@@ -32,6 +34,9 @@ from infra.registry import Registry
 from infra.signals import shielded
 from infra.targets import Targets
 from infra.watching import Look
+
+CURRENT = "current"
+"""The name of the release that runs, for whoever changed a variable."""
 
 
 class Operation:
@@ -76,6 +81,13 @@ class Operation:
         preflight(self.environment, self.stack, seen, time.time(), self.host.verb)
         return seen
 
+    def find(self, wanted: str) -> Manifest:
+        """A release by file or name, the newest, or the one that runs."""
+        located = self.targets.assembly.located
+        if wanted == CURRENT:
+            return current_manifest(located, self.observe())
+        return find_manifest(located, self.registry, wanted)
+
     def with_database(self, seen: Observation) -> Observation:
         """Start a database that somebody stopped: without it nothing can be judged.
 
@@ -109,6 +121,10 @@ class Operation:
         except BaseException as failure:
             raise self._undo(planned, failure) from None
         return self._record(planned)
+
+    def report_of_failure(self, planned: Planned, failure: HomeguruError) -> Report:
+        """How a run that failed went: as it was recorded, or as far as it came."""
+        return self.recorder.recorded or self.recorder.report(planned.plan, "failed", str(failure))
 
     def _confirm(self, planned: Planned) -> Report:
         """Nothing to change; still ask the application whether it is well."""

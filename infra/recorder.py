@@ -11,7 +11,7 @@ from deployments.backups import Made
 from deployments.commands import files
 from deployments.commands.quote import Script, join
 from deployments.errors import StepFailed
-from deployments.ledger import Ledger, Line, Outcome, Revision, StepRecord
+from deployments.ledger import Ledger, Line, Outcome, Revision, StepRecord, shortened
 from deployments.plan import Plan
 from deployments.report import Report, report_markdown
 from deployments.verification import Finding
@@ -35,6 +35,8 @@ class Recorder:
     """The backup that this run made."""
     beside: str = ""
     """Name under which a database is kept that an undo replaced."""
+    recorded: Report | None = None
+    """How the run ended, once that was written down."""
     begun: bool = False
     """Whether a step was sent to the host: something may have changed."""
     opened: bool = False
@@ -82,7 +84,9 @@ class Recorder:
     def seconds(self) -> float:
         return round(time.monotonic() - self._started, 2)
 
-    def line(self, plan: Plan, outcome: Outcome, ledger: Ledger, run: str = "") -> str:
+    def line(
+        self, plan: Plan, outcome: Outcome, ledger: Ledger, run: str = "", problem: str = ""
+    ) -> str:
         """The run's ledger line."""
         actor = self.host.actor
         return Line(
@@ -91,7 +95,8 @@ class Recorder:
             outcome=outcome, revision=self.revision, backup=self.backup, who=actor.who,
             origin=actor.origin, link=actor.link, account=actor.account, approval=actor.approval,
             run=run or actor.run, seconds=self.seconds,
-            steps=tuple(self.steps), prev=ledger.tip,
+            steps=tuple(self.steps), prev=ledger.tip, problem=shortened(problem),
+            server=actor.server,
         ).to_json()  # fmt: skip
 
     def record(
@@ -109,9 +114,10 @@ class Recorder:
         """
         report = self.report(plan, outcome, problem)
         settled = outcome != "failed"
-        line = self.line(plan, outcome, ledger)
+        line = self.line(plan, outcome, ledger, problem=problem)
         script = self._recording(line, plan, ledger, outcome == "ok" and current, settled)
         self._write(script, self.closing(plan.release, outcome) if settled else "", report)
+        self.recorded = report
         return report
 
     def _write(self, script: Script, after: str, report: Report | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from deployments.commands.prelude import prelude
 from deployments.commands.quote import Script, call, join
@@ -86,10 +87,21 @@ def last_words(environment: Environment, services: list[str]) -> Script:
     return Script(join(prelude(environment), _PROBE, *asked))
 
 
-def tail_logs(environment: Environment, service: str, lines: int, *, follow: bool) -> Script:
-    """The last lines of a service's containers."""
-    flags = f"--no-color --tail {int(lines)}" + (" --follow" if follow else "")
-    text = join(
-        prelude(environment), f"compose --ansi never logs {flags} {call('', service).strip()}"
-    )
-    return Script(text, timeout=86_400 if follow else 60)
+@dataclass(frozen=True)
+class Tail:
+    """Which lines of which services. since: a duration or a time, as Compose reads it."""
+
+    services: tuple[str, ...]
+    lines: int
+    since: str = ""
+    follow: bool = False
+
+
+def tail_logs(environment: Environment, wanted: Tail) -> Script:
+    """The last lines of services' containers, with their times."""
+    flags = f"--no-color --timestamps --tail {int(wanted.lines)}"
+    flags += f" --since {call('', wanted.since).strip()}" if wanted.since else ""
+    flags += " --follow" if wanted.follow else ""
+    services = call("", *wanted.services).strip()
+    text = join(prelude(environment), f"compose --ansi never logs {flags} {services}")
+    return Script(text, timeout=86_400 if wanted.follow else 60)

@@ -42,7 +42,7 @@ class Press:
 
     def create(self, parameters: dict[str, Any], tags: list[str], key: str) -> None:
         """Create the run; the same key means the same run again."""
-        self.api.version()
+        self.api.first_contact()
         self.deployment = find_deployment(self.api, self.verb)
         check_parameters(self.verb, self.deployment, parameters, self.api.url)
         body = {"parameters": parameters, "tags": tags, "idempotency_key": key or None}

@@ -15,6 +15,8 @@ from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
 MINIMUM_SERVER = (3, 4)
 PATIENCE = 60.0
 """Seconds for which a server that does not answer is asked again."""
+FIRST_CONTACT = 10.0
+"""The same for the first request: a wrong address is said while its person still looks."""
 FOLLOWING = 150.0
 """The same once a run is under way, which goes on meanwhile, and for a server that is there
 and takes its time: Prefect's SQLite now and then holds it for a whole minute."""
@@ -92,6 +94,19 @@ class PrefectApi:
             return self.get(path)
         except Absent:
             return None
+
+    def first_contact(self) -> None:
+        """Raise what is wrong with the address, the account or the version, within seconds."""
+        patience, self.patience = self.patience, FIRST_CONTACT
+        try:
+            self.version()
+        except Unreachable as error:
+            raise Unreachable(
+                error.what, where=error.where, state="not contacted",
+                todo=f"is PREFECT_API_URL right? {error.todo}",
+            ) from None  # fmt: skip
+        finally:
+            self.patience = patience
 
     def version(self) -> str:
         """The server's version; raises Refused when it is too old."""

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from deployments.commands.probe import Tail
 from deployments.datachange import Choice
-from deployments.errors import Refused, WrongUse
+from deployments.errors import Interrupted, Refused, WrongUse
 from deployments.sources import is_url
 from infra import inspection, signals
 from infra.assembly import assemble
@@ -31,7 +32,7 @@ app = typer.Typer(
 
 DEMO_SOURCE = CHECKOUT / "tests" / "homeguru"
 
-Release = Annotated[str, typer.Argument(help="Manifest's name, a file, or newest.")]
+Release = Annotated[str, typer.Argument(help="Manifest's name, a file, newest, or current.")]
 Source = Annotated[str, typer.Option("--source", help="The application: a folder, or a Git URL.")]
 Ref = Annotated[str, typer.Option("--ref", help="Branch, tag or commit.")]
 Dirty = Annotated[bool, typer.Option("--allow-dirty", help="Publish uncommitted changes too.")]
@@ -181,15 +182,23 @@ app.add_typer(audit, name="audit")
 
 @app.command()
 def logs(
-    service: Annotated[str, typer.Argument(help="Service of the Compose file.")],
+    services: Annotated[list[str], typer.Argument(help="Services of the Compose file.")],
     env: Env,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 100,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of each.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
+    since: Annotated[
+        str, typer.Option(help="From then on: 10m, 2h, or 2030-01-31T12:00:00Z.")
+    ] = "",
 ) -> None:
-    """Show a service's last lines."""
-    code = inspection.logs_of(
-        assemble(env), service, lines, follow=follow, log=lambda text: show.console.out(text)
-    )
+    """Show the last lines of services, with their times."""
+    wanted = Tail(tuple(services), lines, since, follow=follow)
+    try:
+        code = inspection.logs_of(assemble(env), wanted, lambda text: show.console.out(text))
+    except Interrupted:
+        if not follow:
+            raise
+        # That is how one stops to follow.
+        return
     if code != 0:
         raise Refused(f"Compose ended with code {code}", todo="is anything deployed there?")
 

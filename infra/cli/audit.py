@@ -16,9 +16,8 @@ from infra.api.client import PrefectApi
 from infra.assembly import assemble
 from infra.audit import runs_of
 from infra.cli import show
+from infra.cli.run import Env, Json
 
-Env = Annotated[str, typer.Option("--env", "-e", help="Environment, such as production.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Output = Annotated[Path | None, typer.Option("--output", help="A file instead of stdout.")]
 
 audit = typer.Typer(no_args_is_help=True, help="The audit log, joined and checked.")
@@ -82,6 +81,7 @@ def _joined(
     if api is None:
         return join(ledger.lines, None), current, broken
     try:
+        api.first_contact()
         runs = runs_of(api, env, [line.run for line in ledger.lines])
     except HomeguruError as error:
         show.errors.print(f"note  Prefect's history was not read: {error.what}", markup=False)

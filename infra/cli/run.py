@@ -20,7 +20,13 @@ from infra.cli.terminal import TerminalProgress
 from infra.clone import refuse_credentials
 from infra.manifests import name_of
 
-Env = Annotated[str, typer.Option("--env", "-e", help="Environment, such as production.")]
+Env = Annotated[
+    str,
+    typer.Option(
+        "--env", "-e", default_factory=environments.only, show_default="the only one",
+        help="Environment, such as production.",
+    ),
+]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Here = Annotated[
     bool,
@@ -105,9 +111,8 @@ def _ask_for_its_version() -> None:
 
     api = PrefectApi.from_environment()
     assert api is not None
-    api.patience = 10
     try:
-        api.version()
+        api.first_contact()
     finally:
         api.close()
 

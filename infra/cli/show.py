@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from rich.markup import escape
 from deployments.audit import Entry
 from deployments.backups import Backup
 from deployments.changes import short
+from deployments.ledger import Line
 from deployments.plan import Plan
+from deployments.text import plain
 from infra.output import clean
 
 console = Console(highlight=False, soft_wrap=True)
@@ -58,28 +61,44 @@ def table(header: list[str], rows: list[list[str]]) -> None:
         console.print(f"[bold]{escape(text)}[/bold]" if number == 0 else escape(text))
 
 
+WIDTH = 80
+
+
 def history(entries: list[Entry], current: str | None) -> None:
-    """Every run, newest last; the current release is marked."""
-    header = ["", "at", "verb", "release", "outcome", "took", "revision", "from", "who", "note"]
-    table(header, [_line_row(e, current) if e.line else _run_row(e) for e in entries])
+    """Every run, newest last; the line that brought the current release is marked."""
+    ours = [n for n, e in enumerate(entries) if e.line and e.line.became(current)]
+    for number, entry in enumerate(entries):
+        mark = "*" if ours and number == ours[-1] else " "
+        first, *more = _line_rows(entry.line) if entry.line else _run_rows(entry)
+        who = f"{entry.line.origin if entry.line else 'prefect'}, {entry.who}"
+        console.print(f"{mark} {first}", markup=False)
+        for text in [who, *more, entry.note]:
+            for line in textwrap.wrap(plain(text), WIDTH - 4):
+                console.print(f"    {line}", markup=False)
 
 
-def _line_row(entry: Entry, current: str | None) -> list[str]:
-    line = entry.line
-    assert line is not None
-    who = entry.who + (f", approved by {line.approval.who}" if line.approval else "")
-    return [
-        "*" if line.release == current and line.outcome == "ok" else " ",
-        line.at, line.verb, line.release, line.outcome, f"{line.seconds:.0f} s",
-        line.revision.after or "-", line.origin, who, entry.note,
-    ]  # fmt: skip
+def _line_rows(line: Line) -> list[str]:
+    """When, what and how it ended; then why."""
+    rows = [
+        f"{_minute(line.at)}  {line.verb:<8}  {line.release:<32}  {line.outcome}  {line.seconds:.0f} s"
+    ]
+    if line.revision.after:
+        rows.append(f"revision {line.revision.after}")
+    if line.approval:
+        rows.append(f"approved by {line.approval.who}: {line.approval.reason}")
+    if line.problem:
+        rows.append(f"{line.outcome}: {line.problem}")
+    return rows
 
 
-def _run_row(entry: Entry) -> list[str]:
+def _run_rows(entry: Entry) -> list[str]:
     run = entry.run
     assert run is not None
-    state = run.state.lower()
-    return ["?", entry.at[:19], run.verb, "-", state, "-", "-", "prefect", entry.who, entry.note]
+    return [f"{_minute(entry.at)}  {run.verb:<8}  {'-':<32}  {run.state.lower()}"]
+
+
+def _minute(at: str) -> str:
+    return at[:16].replace("T", " ")
 
 
 def status(found: dict[str, Any], notes: list[str]) -> None:

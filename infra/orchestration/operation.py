@@ -12,7 +12,7 @@ from deployments import report as reporting
 from deployments.backups import Reason
 from deployments.datachange import Choice
 from deployments.environment import Environment
-from deployments.errors import Locked, Refused
+from deployments.errors import HomeguruError, Locked, Refused
 from deployments.manifest import Manifest
 from deployments.notices import Asked
 from deployments.plan import Plan, Step
@@ -22,7 +22,6 @@ from infra import environments
 from infra.assembly import Assembly, assemble
 from infra.executor import Planned
 from infra.host import Actor, Host
-from infra.manifests import find_manifest
 from infra.operation import Operation
 from infra.orchestration import approval
 from infra.orchestration.artifacts import leave_plan, leave_report, leave_result, outcome
@@ -65,7 +64,7 @@ class FlowOperation:
         """The manifest by name, file, or the newest."""
         found = as_task(
             "find release",
-            lambda: find_manifest(self._assembly.located, self._operation.registry, wanted),
+            lambda: self._operation.find(wanted),
             retries=2,
         )
         self._operation.targets.published(found)
@@ -196,7 +195,11 @@ class FlowOperation:
         return self._ended(self._carried_out(planned))
 
     def _carried_out(self, planned: Planned) -> Report:
-        report = self._operation.carry_out(planned)
+        try:
+            report = self._operation.carry_out(planned)
+        except HomeguruError as failure:
+            leave_report(self._operation.report_of_failure(planned, failure))
+            raise
         leave_report(report)
         if planned.plan.changed and planned.plan.verb not in ("backup", "drill"):
             self._tell_done(report)
@@ -226,6 +229,8 @@ class FlowOperation:
         """Leave what a look found; raises StepFailed when a check did not pass."""
         report = self._operation.report_of(look)
         leave_report(report)
+        for line in reporting.check_lines(report):
+            log(line)
         reporting.must_be_well(report, self.environment.ssh)
         return self._ended(report)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 from prefect import runtime
 from prefect.context import FlowRunContext
+from prefect.settings import PREFECT_API_URL
 
 from deployments import proof
 from deployments.asked import parse_asked
@@ -19,6 +21,11 @@ TAIL = 5000
 
 
 def current_actor(by: str) -> Actor:
+    """Who asked, and which Prefect server has the run."""
+    return replace(_actor(by), server=PREFECT_API_URL.value() or "")
+
+
+def _actor(by: str) -> Actor:
     """The flow's `by`, or this process's person, or the schedule, or a form in the UI."""
     run = str(runtime.flow_run.id)
     claimed = parse_asked(by) or actor.claimed()

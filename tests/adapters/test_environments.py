@@ -246,3 +246,15 @@ def test_folders_that_outlast_a_release_are_volumes_of_the_stack():
     assert (kept.deploy, kept.services, kept.volumes["api"]) == (stack.deploy, stack.services, ())
     with pytest.raises(WrongUse, match="has a volume at /var/lib/postgresql/data of postgres"):
         with_kept(stack, {"postgres": ("/var/lib/postgresql/data",)}, "prod.toml")
+
+
+def test_where_there_is_one_it_need_not_be_named(folders):
+    _write(folders[2], "packaged")
+    assert environments.only() == "packaged"
+    _write(folders[1], "mine")
+    assert environments.only() == "mine"
+    _write(folders[0], "stage")
+    _write(folders[0], "prod")
+    with pytest.raises(WrongUse, match="there are 2 environments") as error:
+        environments.only()
+    assert error.value.todo == "choose one: --env prod, --env stage"

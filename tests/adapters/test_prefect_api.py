@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
+from infra.api import client
 from infra.api.client import Absent, PrefectApi
 
 URL = "https://prefect.example.org/api"
@@ -170,3 +171,16 @@ def test_certificates_that_are_not_there_are_told(monkeypatch, tmp_path) -> None
     with pytest.raises(WrongUse, match="the certificates cannot be read") as wrong:
         PrefectApi(URL)
     assert wrong.value.where.endswith("none.pem")
+
+
+def test_a_wrong_address_is_said_within_seconds(monkeypatch) -> None:
+    """A person looks at it; a run that is followed is another matter."""
+    monkeypatch.setattr(client, "FIRST_CONTACT", 0)
+    api = api_of(httpx.ConnectError("Name or service not known"), ok("3.8.8"))
+    with pytest.raises(Unreachable, match="Name or service not known") as error:
+        api.first_contact()
+    assert error.value.state == "not contacted"
+    assert "PREFECT_API_URL" in error.value.todo
+    assert len(api.seen) == 1
+    assert api.patience == 60
+    api.first_contact()

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.commands.quote import Script
-from deployments.errors import Locked, StepFailed, Unreachable
+from deployments.errors import Locked, Refused, StepFailed, Unreachable
 from deployments.ledger import Revision
+from deployments.manifest import Manifest
 from infra import executor
 from infra.executor import Executor
+from infra.manifests import current_manifest
 from infra.operation import Operation
 from infra.output import Output
 from infra.recorder import Recorder
@@ -200,3 +202,32 @@ def test_a_host_that_stays_away_ends_the_window(monkeypatch) -> None:
 def test_what_crashed_while_nobody_could_look_is_found(monkeypatch) -> None:
     with pytest.raises(StepFailed, match="crashed while it was watched: api"):
         watched(monkeypatch, ONE, GONE, TWO)
+
+
+def test_the_report_of_a_failure_is_the_one_that_was_recorded() -> None:
+    found, _, _ = operation()
+    found.recorder.recorded = "as undone"
+    assert found.report_of_failure(SimpleNamespace(plan="plan"), FAILED) == "as undone"
+    found.recorder.recorded = None
+    found.recorder.report = lambda *said: said
+    told = found.report_of_failure(SimpleNamespace(plan="plan"), FAILED)
+    assert told == ("plan", "failed", str(FAILED))
+
+
+@pytest.mark.parametrize(
+    ("current", "what"), [(None, "no release of ours runs"), ("0-adopted", "deployed by hand")]
+)
+def test_there_may_be_no_release_to_deploy_again(current, what) -> None:
+    located = SimpleNamespace(environment=SimpleNamespace(name="sandbox", ssh="h"))
+    with pytest.raises(Refused, match=what):
+        current_manifest(located, SimpleNamespace(current=current, manifest="{}"))
+
+
+def test_the_release_that_runs_is_deployed_again_by_its_own_name() -> None:
+    manifest = Manifest.nothing()
+    found, seen, _ = operation()
+    located = SimpleNamespace(environment=SimpleNamespace(name="sandbox", ssh="h"))
+    found.targets = SimpleNamespace(assembly=SimpleNamespace(located=located))
+    seen.manifest = manifest.to_json()
+    found.observe = lambda: seen
+    assert found.find("current") == manifest

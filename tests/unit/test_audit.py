@@ -116,3 +116,12 @@ def test_the_export_holds_both_sides(world) -> None:
 def test_a_run_alone_shows_its_claim() -> None:
     assert Entry("prefect", None, run("r", by="cli:anna@laptop")).who == "anna@laptop (claimed)"
     assert Entry("prefect", None, run("r")).who == "unknown"
+
+
+def test_a_run_without_a_server_is_not_missing_from_one(world) -> None:
+    """It has its history in a process of its own, which nobody can ask later."""
+    known, alone = line(world), line(world, 2, at="2030-01-01T00:00:09Z", server="")
+    entries = join([known, alone], [run(known.run)])
+    assert [(e.known, e.note) for e in entries] == [("both", ""), ("ledger", "")]
+    lost = alone.model_copy(update={"server": "http://prefect.test/api"})
+    assert join([known, lost], [run(known.run)])[1].note == "Prefect does not know this run"

@@ -65,7 +65,7 @@ def _scripts(environment, stack, word):
         "reload": reload_edge(word),
         "remove one": replacing.remove(word),
         "probe": probe.probe(environment, [(word, word, (word,)), (word, word, ())], [(word, Log(must_not=(word,), files=(word,)))]),
-        "logs": probe.tail_logs(environment, word, 20, follow=True),
+        "logs": probe.tail_logs(environment, probe.Tail((word,), 20, word, follow=True)),
     }  # fmt: skip
 
 
@@ -233,9 +233,16 @@ def test_the_guard_outlives_its_body(world):
 
 @pytest.mark.parametrize("follow", [False, True])
 def test_the_logs_of_one_service(world, follow):
-    last = _tail(probe.tail_logs(world.environment, "api", 20, follow=follow))
-    flags = "--no-color --tail 20" + (" --follow" if follow else "")
+    last = _tail(probe.tail_logs(world.environment, probe.Tail(("api",), 20, follow=follow)))
+    flags = "--no-color --timestamps --tail 20" + (" --follow" if follow else "")
     assert last == f"compose --ansi never logs {flags} api"
+
+
+def test_the_logs_of_several_services_since_a_time(world):
+    wanted = probe.Tail(("api", "bot"), 20, "10m; id")
+    assert _tail(probe.tail_logs(world.environment, wanted)) == (
+        "compose --ansi never logs --no-color --timestamps --tail 20 --since '10m; id' api bot"
+    )
 
 
 def test_sql_of_the_roles_quotes_its_names():

@@ -9,7 +9,14 @@ import pytest
 
 from deployments.ledger import Approval, Revision, StepRecord
 from deployments.plan import Plan, Step
-from deployments.report import Report, plan_markdown, report_markdown, service_rows
+from deployments.report import (
+    Report,
+    check_lines,
+    plan_markdown,
+    report_markdown,
+    service_rows,
+    summary,
+)
 from deployments.text import plain
 from deployments.verification import Finding
 
@@ -122,3 +129,13 @@ def test_a_report_draws_nothing_that_a_program_printed():
     assert block == plain(bad)
     [row] = [line for line in text.splitlines() if line.startswith("| api | exec")]
     assert r"\`\`\` # Approved \| !\[x\](https://evil.example/t.gif) \<script>" in row
+
+
+def test_the_checks_of_a_look_are_a_table_and_data() -> None:
+    findings = (Finding("api", "outside", False, "502"), Finding("postgres", "ready", True, ""))
+    report = _report(findings=findings)
+    assert check_lines(report) == ["api       outside  FAILED  502", "postgres  ready    ok"]
+    assert summary(report)["checks"] == [
+        {"service": "api", "check": "outside", "ok": False, "detail": "502"},
+        {"service": "postgres", "check": "ready", "ok": True, "detail": ""},
+    ]
