@@ -14,6 +14,9 @@ from deployments.errors import WrongUse
 from deployments.manifest import nearest
 from infra.paths import docker_dir, packaged_environments
 
+LONGEST = 100
+"""Characters of a name that is looked for: the system refuses to look for very long ones."""
+
 _overrides: dict[str, dict[str, Any]] = {}
 
 
@@ -109,12 +112,12 @@ def load(name: str) -> Located:
     """Read one environment; raises WrongUse for an unknown or wrong one."""
     for folder in folders():
         file = folder / f"{name}.toml"
-        if file.is_file():
+        if len(name) <= LONGEST and file.is_file():
             return Located(parse_environment(name, _overridden(name, _read(file)), str(file)), file)
     known = names()
     meant = nearest(name, known)
     raise WrongUse(
-        f"no environment {name!r}",
+        f"no environment {name[:LONGEST]!r}",
         where=", ".join(str(f) for f in folders()),
         state="not contacted",
         todo=f"choose one of: {', '.join(meant)}" if known else "write one, or run `make demo`",

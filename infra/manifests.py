@@ -64,7 +64,12 @@ def name_of(wanted: str) -> str:
 def _in_file(wanted: str) -> str | None:
     """Text of a manifest's file; None where no file is meant."""
     file = Path(wanted)
-    if file.is_file():
+    try:
+        there = file.is_file()
+    except (OSError, ValueError):
+        # Too long for a name, or none at all.
+        return None
+    if there:
         return file.read_text()
     if wanted.endswith(".json"):
         raise WrongUse(f"no manifest file {wanted}", state="untouched")

@@ -6,6 +6,13 @@ last_check() {
   docker inspect -f '{{with .State.Health}}{{range .Log}}{{println .ExitCode .Output}}{{end}}{{end}}' "$1" 2>/dev/null |
     grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-200
 }
+# A program that ends well is no crash, and a service all the same that does not go on.
+restarted() {
+  local times="restarted $2 times" how="crashes at start: exit code $1"
+  [ "$2" -ne 1 ] || times="restarted once"
+  [ "$1" -ne 0 ] || how="ends by itself, with exit code 0, and a service goes on"
+  problem="$how, $times"
+}
 # `unhealthy` is no end: the check may begin sooner than the program can answer, and what counts is
 # the time that the environment gives.
 wait_healthy() {
@@ -17,7 +24,7 @@ wait_healthy() {
       running/none) [ $((SECONDS - began)) -lt 3 ] || return 0 ;;
       exited/*|dead/*) problem="exited with code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1 ;;
     esac
-    [ "$restarts" -eq 0 ] || { problem="crashes at start: exit code $(docker inspect -f '{{.State.ExitCode}}' "$id"), restarted $restarts times"; return 1; }
+    [ "$restarts" -eq 0 ] || { restarted "$(docker inspect -f '{{.State.ExitCode}}' "$id")" "$restarts"; return 1; }
     [ $SECONDS -lt $deadline ] || {
       problem="did not become healthy within $2 s"
       [ "$health" != unhealthy ] || problem="$problem; its health check says: $(last_check "$id")"

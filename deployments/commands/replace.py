@@ -65,7 +65,7 @@ tidy() {
   local id
   for id in $(ids "$service"); do
     [ "$id" != "$old" ] && [ "$id" != "${former:-}" ] || continue
-    say "removing $(name_of "$id"), left by an earlier run"
+    say "removing $(name_of "$id"): it does not serve"
     docker rm -f "$id" >/dev/null
   done
 }

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from deployments.asked import Asked
-from deployments.errors import StepFailed, WrongUse
+from deployments.errors import Refused, StepFailed, WrongUse
 from deployments.ledger import Approval
 from deployments.plan import Plan
 from deployments.sources import is_url
@@ -126,9 +126,13 @@ def _answer(plan: Plan, reason: str, who: str, *, quiet: bool) -> Approval | Non
     return Approval(who=who, reason=reason) if reason.strip() else None
 
 
-def _nobody(plan: Plan, *, quiet: bool) -> Approval | None:
+def _nobody(plan: Plan, *, quiet: bool) -> NoReturn:
     show.plan(plan, quiet=quiet)
-    return None
+    raise Refused(
+        f"plan {plan.fingerprint} needs approval, and there is no terminal to ask at",
+        state=f"runs {plan.previous}, unchanged" if plan.previous else "untouched",
+        todo="run the same command with --approve REASON when the plan is right",
+    )  # fmt: skip
 
 
 def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Asked) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -27,7 +28,7 @@ from infra.orchestration import approval
 from infra.orchestration.artifacts import leave_plan, leave_report, leave_result, outcome
 from infra.orchestration.slot import slot
 from infra.orchestration.tasks import as_task, log
-from infra.orchestration.telling import Teller
+from infra.orchestration.telling import Teller, page_of_run
 from infra.orchestration.vault import Blocks
 from infra.orchestration.who import current_actor
 from infra.watching import Look, Watcher
@@ -114,9 +115,14 @@ class FlowOperation:
         if not plan.changed:
             return
         self._let_go()
-        log(f"waiting for approval of plan {plan.fingerprint}")
         minutes = self.environment.approval_minutes
-        if not approval.asks_here():
+        if approval.asks_here():
+            log(f"plan {plan.fingerprint} needs approval, here or by --approve REASON")
+        else:
+            until = datetime.now(UTC) + timedelta(minutes=minutes)
+            log(
+                f"plan {plan.fingerprint} waits for approval until {until:%H:%M} UTC: {page_of_run()}"
+            )
             self.teller.tell(lambda write: write.waits(plan, minutes, self.asked))
         try:
             given = approval.approved(self.environment, plan)

@@ -6,6 +6,7 @@ Prefect is imported late: the verbs that only look at a host do without it.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import socket
 import sys
@@ -60,7 +61,10 @@ def configure() -> None:
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
         # The terminal shows our own progress; the whole log is in Prefect's history.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
     }
+    # Else Prefect writes to the terminal about log lines that did not reach its server.
+    logging.raiseExceptions = False
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
 

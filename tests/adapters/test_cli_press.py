@@ -107,10 +107,13 @@ def test_ctrl_c_says_that_the_run_goes_on_there(press, monkeypatch) -> None:
 
 def test_a_plan_that_waits_leaves_stdout_to_the_document(capsys) -> None:
     plan = Plan("deploy", "1-x", "x", None, ())
-    assert cli._nobody(plan, quiet=True) is None
+    with pytest.raises(Refused, match="no terminal to ask at") as refused:
+        cli._nobody(plan, quiet=True)
+    assert "--approve REASON" in refused.value.todo
     found = capsys.readouterr()
     assert (found.out, "Fingerprint" in found.err) == ("", True)
-    cli._nobody(plan, quiet=False)
+    with pytest.raises(Refused):
+        cli._nobody(plan, quiet=False)
     assert "Fingerprint" in capsys.readouterr().out
 
 

@@ -11,6 +11,7 @@ from deployments.errors import WrongUse
 from deployments.keep import kept_folders
 from infra import environments
 from infra.assembly import assemble
+from infra.manifests import name_of
 from infra.paths import docker_dir
 from infra.secrets import SecretsFile
 from infra.stacks import check_stack, read_stack, with_kept
@@ -258,3 +259,9 @@ def test_where_there_is_one_it_need_not_be_named(folders):
     with pytest.raises(WrongUse, match="there are 2 environments") as error:
         environments.only()
     assert error.value.todo == "choose one: --env prod, --env stage"
+
+
+def test_a_name_of_five_thousand_characters_is_a_sentence(folders):
+    with pytest.raises(WrongUse, match="no environment"):
+        environments.load("x" * 5000)
+    assert name_of("x" * 5000) == "x" * 5000

@@ -185,7 +185,7 @@ def test_the_container_that_is_kept_is_written_and_read_back(shell, stack, name)
         ),
         ("exited 0 none", 1, "exited with code 137"),
         ("restarting 2 none", 1, "crashes at start: exit code 137, restarted 2 times"),
-        ("running 1 healthy", 1, "crashes at start: exit code 137, restarted 1 times"),
+        ("running 1 healthy", 1, "crashes at start: exit code 137, restarted once"),
         ("running 0 starting", 1, "did not become healthy within 1 s"),
     ],
 )
@@ -196,6 +196,16 @@ def test_waiting_for_a_container(shell, answer, code, problem):
     calls = 'code=0; wait_healthy c1 1 || code=$?; printf "%s %s" "$code" "$problem"'
     text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
     assert shell.run(text).stdout == f"{code} {problem}"
+
+
+def test_a_program_that_ends_well_does_not_crash(shell):
+    program = 'case "$3" in *ExitCode*) echo 0 ;; *) echo restarting 3 none ;; esac'
+    shell.program("docker", program)
+    calls = 'wait_healthy c1 1 || printf "%s" "$problem"'
+    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    assert shell.run(text).stdout == (
+        "ends by itself, with exit code 0, and a service goes on, restarted 3 times"
+    )
 
 
 def test_unhealthy_is_no_end_before_the_time_is_over(shell):
