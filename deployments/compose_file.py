@@ -212,7 +212,9 @@ def _check_names(deploy: Deploy, services: dict[str, Service], where: str) -> No
     unknown = sorted(named - services.keys())
     if unknown:
         raise WrongUse(
-            f"x-deploy names services that do not exist: {', '.join(unknown)}", where=where
+            f"x-deploy names services that do not exist: {', '.join(unknown)}",
+            where=where,
+            todo=f"it has {', '.join(sorted(services))}",
         )
 
 

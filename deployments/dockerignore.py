@@ -108,7 +108,9 @@ def _regex(pattern: str) -> re.Pattern[str]:
         return re.compile(found, re.DOTALL)
     except re.error as error:
         raise WrongUse(
-            f"{pattern!r} in a .dockerignore is no pattern: {error}", state="untouched"
+            f"{pattern!r} in a .dockerignore is no pattern: {error}",
+            state="untouched",
+            todo="correct that line; Docker refuses it too",
         ) from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from deployments.errors import WrongUse
 from deployments.fields import (
@@ -20,6 +20,8 @@ from deployments.fields import (
     Strict,
     Url,
     VariableName,
+    form,
+    said_of,
 )  # fmt: skip
 from deployments.policy import (
     BackupPolicy,
@@ -38,9 +40,11 @@ from deployments.sources import Source, over_ssh
 class Host(Strict):
     """How the server is reached. `host_keys` are pinned: an unknown key means stop."""
 
-    address: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:-]+$")]
+    address: Annotated[
+        str, form(r"^[A-Za-z0-9.:-]+$", "a host's name or IP address, without user and port")
+    ]
     port: Annotated[int, Field(ge=1, le=65535)] = 22
-    user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]*$")]
+    user: Annotated[str, form(r"^[a-z_][a-z0-9_-]*$", "a user's name is of a-z, 0-9, _ and -")]
     key_file: str
     host_keys: tuple[HostKey, ...]
     tunnel_registry: bool = False
@@ -69,7 +73,10 @@ class Edge(Strict):
 
     domain: Domain | Literal[""] = ""
     """The page's name, and the API's below it, `api.<domain>`; empty means no TLS."""
-    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")] | Literal[""] = ""
+    email: (
+        Annotated[str, form(r"^[^@\s]+@[^@\s]+$", "an address reads name@example.org")]
+        | Literal[""]
+    ) = ""
     """Whom the certificate authority writes to."""
     acme: Url | Literal[""] = ""
     """Directory of another certificate authority than Let's Encrypt."""
@@ -252,7 +259,10 @@ def parse_environment(name: str, data: dict[str, Any], path: str) -> Environment
     try:
         return Environment.model_validate({**data, "name": name})
     except ValidationError as error:
-        found = [(_key(e["loc"]), e["type"], e["msg"]) for e in error.errors()]
+        found = [
+            (_key(e["loc"]), e["type"], said_of(e["type"], e["msg"], e.get("ctx", {})))
+            for e in error.errors()
+        ]
         # Of a key that may be empty or of a form, the form is what was meant.
         forms = {key for key, kind, _ in found if kind != "literal_error"}
         mistakes = [
@@ -281,5 +291,4 @@ def _mistake(key: str, kind: str, message: str) -> str:
         return f"unknown key `{key}`"
     if kind == "missing":
         return f"missing key `{key}`"
-    said = message.removeprefix("Value error, ")
-    return f"`{key}`: {said[0].lower()}{said[1:]}" if key else said
+    return f"`{key}`: {message[0].lower()}{message[1:]}" if key else message

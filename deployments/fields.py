@@ -3,27 +3,62 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from deployments.image_name import REFERENCE, REPOSITORY
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-Project = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
-Directory = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
-Registry = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?$")]
-Image = Annotated[str, StringConstraints(pattern=REFERENCE)]
+FORMS: dict[str, str] = {}
+"""Pattern to what a person writes: nobody who mistypes a key has to read a regular expression."""
+
+
+def form(pattern: str, words: str, longest: int | None = None) -> StringConstraints:
+    """A constraint with the sentence for those who did not meet it."""
+    FORMS[pattern] = words
+    return StringConstraints(pattern=pattern, max_length=longest)
+
+
+def said_of(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    """What pydantic found wrong with one value, as people read it."""
+    if kind == "string_pattern_mismatch":
+        return FORMS.get(str(context.get("pattern")), "not of the form that is wanted here")
+    return message.removeprefix("Value error, ")
+
+
+Name = Annotated[
+    str, form(r"^[a-z][a-z0-9-]{0,39}$", "a name is 1 to 40 of a-z, 0-9 and -, from a letter on")
+]
+Project = Annotated[
+    str, form(r"^[a-z0-9][a-z0-9_-]{0,39}$", "a project is 1 to 40 of a-z, 0-9, _ and -")
+]
+Directory = Annotated[
+    str, form(r"^/[A-Za-z0-9._/-]+$", "a path from / on, of letters, digits and . _ -")
+]
+Registry = Annotated[
+    str,
+    form(
+        r"^[A-Za-z0-9.-]+(:\d{1,5})?$",
+        "a registry reads ghcr.io or localhost:5000: no https://, no path",
+    ),
+]
+Image = Annotated[str, form(REFERENCE, "an image reads host/name:tag or host/name@sha256:...")]
 KeptFolder = Annotated[
     str,
-    StringConstraints(pattern=r"^(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"),
+    form(r"^(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$", "a path from / on, without .. and spaces"),
     AfterValidator(lambda path: _check_kept(path)),
 ]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+VariableName = Annotated[
+    str, form(r"^[A-Z][A-Z0-9_]*$", "a variable's name is of A-Z, 0-9 and _, from a letter on")
+]
 Domain = Annotated[
     str,
-    StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$"),
+    form(
+        r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$",
+        "a domain reads example.org, in lower case",
+    ),
 ]
 
 
@@ -43,7 +78,9 @@ def check_address(url: str) -> str:
 
 
 Url = Annotated[
-    str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$"), AfterValidator(check_address)
+    str,
+    form(r"^https?://[^\s/]+(/\S*)?$", "an address reads https://host/path"),
+    AfterValidator(check_address),
 ]
 
 
@@ -56,7 +93,10 @@ def _check_repository(template: str) -> str:
 
 RepositoryTemplate = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9/._-]*\{service\}[a-z0-9._-]*$"),
+    form(
+        r"^[a-z0-9/._-]*\{service\}[a-z0-9._-]*$",
+        "a repository reads owner/name-{service}, in lower case and with {service}",
+    ),
     AfterValidator(_check_repository),
 ]
 
@@ -69,7 +109,9 @@ def _check_inside(path: str) -> str:
 
 
 InSource = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9_.@/ +-]+$"), AfterValidator(_check_inside)
+    str,
+    form(r"^[A-Za-z0-9_.@/ +-]+$", "a path in the source, of letters, digits and . _ @ + -"),
+    AfterValidator(_check_inside),
 ]
 
 

@@ -185,7 +185,9 @@ class Ledger:
             )
         if current and wanted in names_of(current):
             raise Refused(
-                f"release {wanted} is the one that runs", state=f"runs {current}, unchanged"
+                f"release {wanted} is the one that runs",
+                state=f"runs {current}, unchanged",
+                todo="nothing to do; homeguru history shows the others",
             )
         # Not the line's manifest: that of a migration is the one that it came with.
         matches = [g for g in good if wanted in names_of(g.release)]

@@ -8,16 +8,21 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from deployments.adopted import NAME, Adoption
 from deployments.environment import Environment
 from deployments.errors import Refused, WrongUse
+from deployments.fields import form, said_of
 from deployments.image_name import REPOSITORY
 
-Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-Repository = Annotated[str, StringConstraints(pattern=REPOSITORY, max_length=255)]
-ServiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Digest = Annotated[str, form(r"^sha256:[0-9a-f]{64}$", "a digest is sha256: and 64 of 0-9, a-f")]
+Repository = Annotated[
+    str, form(REPOSITORY, "a repository is of lower-case words, apart by / . _ -", 255)
+]
+ServiceName = Annotated[
+    str, form(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "a service is of letters, digits and . _ -")
+]
 _LABEL = "(sha|src)-[0-9a-f]{12}"
 
 
@@ -29,7 +34,7 @@ class ServiceImage(BaseModel):
     repository: Repository
     digest: Digest
     built: bool
-    inputs: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]*$")] = ""
+    inputs: Annotated[str, form(r"^[0-9a-f]*$", "a hash is of 0-9 and a-f")] = ""
     """Hash of everything that the build read; empty for images built elsewhere."""
 
 
@@ -40,11 +45,16 @@ class Manifest(BaseModel):
 
     v: Literal[1] = 1
     name: Annotated[
-        str, StringConstraints(pattern=rf"^([a-z][a-z0-9-]*-{_LABEL}|{NAME})$", max_length=80)
+        str,
+        form(
+            rf"^([a-z][a-z0-9-]*-{_LABEL}|{NAME})$",
+            "a release's name reads production-sha-0123456789ab",
+            80,
+        ),
     ]
     source: str
     ref: str
-    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]*$")]
+    commit: Annotated[str, form(r"^[0-9a-f]*$", "a hash is of 0-9 and a-f")]
     author: str
     created: str
     """UTC, ISO 8601."""
@@ -89,8 +99,9 @@ def parse_manifest(text: str, where: str) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        said = said_of(first["type"], first["msg"], first.get("ctx", {}))
         raise WrongUse(
-            f"not a release manifest: {key}: {first['msg']}",
+            f"not a release manifest: {key}: {said}",
             where=where,
             todo="use a file written by `homeguru publish --output FILE`, or a manifest's name",
         ) from None

@@ -70,6 +70,8 @@ class Observation:
     """Releases that the host keeps a record of, by their number."""
     environment: str = ""
     """Name of the environment whose directory this is; empty before its first release."""
+    holders: dict[str, str] = field(default_factory=dict)
+    """Container that publishes a port to its Compose project; of no project: not there."""
     project: str = ""
     """The Compose project that this directory's releases were deployed as; empty: not recorded."""
     projects: tuple[Project, ...] = ()
@@ -166,6 +168,7 @@ def read_observation(output: str) -> Observation:
         compose=facts.get("compose", "").removeprefix("v"),
         listening=frozenset(int(p, 16) for p in found.get("listening", "").split()),
         published=_published(found.get("published", "")),
+        holders=_holders(found.get("published", "")),
         containers=read_containers(
             found.get("containers", ""), found.get("images", ""), found.get("made", "")
         ),
@@ -274,6 +277,11 @@ def _published(text: str) -> dict[int, str]:
         for first, last in re.findall(r":(\d+)(?:-(\d+))?->", ports):
             found.update(dict.fromkeys(range(int(first), int(last or first) + 1), name))
     return found
+
+
+def _holders(text: str) -> dict[str, str]:
+    rows = [line.rpartition("|") for line in text.splitlines() if "|" in line]
+    return {line.partition(" ")[0]: project for line, _, project in rows if project}
 
 
 def _unfinished(found: dict[str, str]) -> tuple[journal.Unfinished, ...]:

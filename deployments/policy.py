@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from deployments.fields import HostKey, InSource, Strict, Url, VariableName, check_address
+from deployments.fields import HostKey, InSource, Strict, Url, VariableName, check_address, form
 
 
 class Services(Strict):
@@ -24,7 +24,9 @@ class OwnDockerfile(Strict):
     file: InSource
     context: InSource = "."
     """Folder that the build gets, less what its `.dockerignore` leaves out."""
-    target: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
+    target: Annotated[
+        str, form(r"^[A-Za-z0-9_.-]*$", "a stage's name is of letters, digits and . _ -")
+    ] = ""
     """Stage to build; empty means the last one."""
 
     @model_validator(mode="before")
@@ -73,9 +75,11 @@ class OffHostCopy(Strict):
 
     to: Annotated[
         str,
-        StringConstraints(
-            pattern=r"^$|^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\S*)?$"
-            r"|^sftp://[a-z_][a-z0-9_-]*@[A-Za-z0-9.-]+(:[1-9]\d*)?/\S*$"
+        form(
+            r"^$|^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\S*)?$"
+            r"|^sftp://[a-z_][a-z0-9_-]*@[A-Za-z0-9.-]+(:[1-9]\d*)?/\S*$",
+            "a place reads s3://bucket/prefix or sftp://user@host:port/folder; "
+            "a bucket's name has at least 3 characters",
         ),
         AfterValidator(check_address),
     ] = ""

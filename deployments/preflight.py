@@ -9,6 +9,8 @@ from deployments.errors import Refused
 from deployments.observation import Observation
 from deployments.ownership import ownership
 from deployments.plan import Plan
+from deployments.ports import numbers
+from deployments.references import interpolate, references
 from deployments.stack import Stack
 
 MINIMUM_ENGINE = (25, 0)
@@ -44,7 +46,7 @@ def preflight(
             "; ".join(problem for problem, _ in problems),
             where=environment.ssh,
             state=_state(seen),
-            todo="; ".join(todo for _, todo in problems),
+            todo="; ".join(dict.fromkeys(todo for _, todo in problems)),
         )
 
 
@@ -144,7 +146,38 @@ def _ports(environment: Environment, stack: Stack, seen: Observation) -> list[tu
         holder = seen.published.get(port, "")
         mine = any(c.state == "running" for c in seen.of(service)) and holder in ("", *ours)
         if port in seen.listening and not mine and holder not in ours:
-            who = f"container {holder}" if holder else "another program"
-            said = f"port {port}, which {service} publishes, is taken by {who}"
-            found.append((said, f"stop it, or find it: ss -ltnp 'sport = :{port}'"))
+            who, todo = _holder(environment, stack, seen, port)
+            found.append((f"port {port}, which {service} publishes, is taken by {who}", todo))
     return found
+
+
+def _holder(
+    environment: Environment, stack: Stack, seen: Observation, port: int
+) -> tuple[str, str]:
+    """Who has a port, and what to do: what serves people is never to be stopped for it."""
+    holder = seen.published.get(port, "")
+    other = f"publish another one{_by_variable(environment, stack, port)}"
+    if not holder:
+        who = f"ss -ltnp 'sport = :{port}'"
+        return "another program", f"{other}; as root, {who} says whose port {port} is"
+    project = seen.holders.get(holder, "")
+    if not project:
+        return f"container {holder}", other
+    serves = next((p.environment for p in seen.projects if p.name == project and p.environment), "")
+    if serves:
+        return f"container {holder} of environment {serves}", f"{other}; {serves} goes on serving"
+    if seen.current is not None:
+        return f"container {holder} of Compose project {project}", other
+    return (
+        f"container {holder} of Compose project {project}",
+        f'to take over what runs, with its data: write project = "{project}", then homeguru adopt '
+        f"--env {environment.name}; to leave it alone, publish other ports, under [variables]",
+    )
+
+
+def _by_variable(environment: Environment, stack: Stack, port: int) -> str:
+    """How the port is chosen, where a variable does that."""
+    for _, raw in stack.ports:
+        if port in (numbers(interpolate(raw, environment.variables)) or ()):
+            return "".join(f": {name} under [variables]" for name in list(references(raw))[:1])
+    return ""

@@ -79,7 +79,11 @@ def allowed(source: str, named: tuple[str, ...], *, pressed: bool, environment: 
         try:
             check_source(source)
         except ValueError as error:
-            raise Refused(f"no code is taken from {source!r}: {error}", state="untouched") from None
+            raise Refused(
+                f"no code is taken from {source!r}: {error}",
+                state="untouched",
+                todo="write https://host/path.git, user@host:path.git or a folder",
+            ) from None
         if over_ssh(source):
             raise Refused(
                 f"nothing says which key {ssh_host(source)} has, and an unknown host is never "

@@ -199,7 +199,12 @@ def parse_secrets(text: str, where: str) -> dict[str, str]:
             continue
         name, sep, raw = stripped.partition("=")
         if not sep or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()):
-            raise WrongUse(f"line {number} is not NAME=value", where=where, state="untouched")
+            raise WrongUse(
+                f"line {number} is not NAME=value",
+                where=where,
+                state="untouched",
+                todo="one NAME=value a line, comments begin with #; a value of several lines has no place here",
+            )
         values[name.strip()], _ = _unquoted(raw.strip())
     return values
 

@@ -31,7 +31,11 @@ def identity(file: Path) -> Key:
         (key,) = [x for x in lines if x and not x.startswith("#")]
         return pyrage.x25519.Identity.from_str(key)
     except OSError as error:
-        raise WrongUse(f"--identity: {error.strerror}", where=str(file)) from None
+        raise WrongUse(
+            f"--identity: {error.strerror}",
+            where=str(file),
+            todo="name the file that age-keygen -o wrote",
+        ) from None
     except (ValueError, pyrage.IdentityError):
         raise WrongUse(
             "not an age identity", where=str(file), todo="one line: AGE-SECRET-KEY-1..."

@@ -140,4 +140,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WrongUse(f"not valid TOML: {error}", where=str(file), state="untouched") from None
+        raise WrongUse(
+            f"not valid TOML: {error}",
+            where=str(file),
+            state="untouched",
+            todo="correct that line; deployments/environments/production.toml shows the form",
+        ) from None

@@ -141,7 +141,10 @@ class Executor:
             self.host.log(f"cannot look for a moment: {away.what}")
             return False
         if crashed := [s for s in now if now[s] != before.get(s)]:
-            raise StepFailed(f"crashed while it was watched: {', '.join(crashed)}")
+            raise StepFailed(
+                f"crashed while it was watched: {', '.join(crashed)}",
+                todo=f"homeguru logs SERVICE --env {self.host.environment.name} shows why",
+            )
         return True
 
     def _restarts(self, planned: Planned) -> dict[str, tuple[str, int]]:
@@ -156,4 +159,7 @@ class Executor:
         failed = failures(self.recorder.findings)
         if failed:
             last = probes.last_words(self.host, self.recorder.findings)
-            raise StepFailed("verification failed: " + "; ".join(failed) + last)
+            raise StepFailed(
+                "verification failed: " + "; ".join(failed) + last,
+                todo=f"homeguru logs SERVICE --env {self.host.environment.name} shows why",
+            )

@@ -126,7 +126,11 @@ class Host:
         Raises Locked when another run had it meanwhile.
         """
         if self._lock is None:
-            raise Unreachable("the SSH connection broke", where=self.environment.ssh)
+            raise Unreachable(
+                "the SSH connection broke",
+                where=self.environment.ssh,
+                todo="run the same command again; a deploy first ends or undoes what was begun",
+            )
         self._lock.release()
         self._remote.close()
         self._remote = Remote(self.environment, self.located.key_file)
@@ -190,7 +194,7 @@ class Host:
             raise StepFailed(
                 self.mask(output.tail) or said, where=self.environment.ssh,
                 state="untouched",
-            )  # fmt: skip
+             todo="correct what it says on the server, then run the same command again")  # fmt: skip
         return output.stdout
 
     def answers(self, script: Script) -> dict[str, str]:
@@ -234,6 +238,7 @@ class Host:
             raise Locked(
                 f"another run took environment {self.environment.name} meanwhile",
                 state="as that run leaves it",
+                todo=f"homeguru status --env {self.environment.name} shows what runs; then run this again if it is still wanted",
             )
         return output
 
@@ -248,6 +253,9 @@ class Host:
         registry.ping()
         _, _, port = self.environment.pull_registry.partition(":")
         if not port:
-            raise HomeguruError("a tunnelled pull_registry needs a port, such as localhost:5000")
+            raise HomeguruError(
+                "a tunnelled pull_registry needs a port, such as localhost:5000",
+                todo='pull_registry = "localhost:5000"',
+            )
         open_tunnel(self._remote.transport, int(port), self.environment.push_registry)
         self._tunnelled = True

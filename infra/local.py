@@ -33,7 +33,10 @@ def run(
     except FileNotFoundError:
         raise WrongUse(f"{argv[0]} is not installed on this machine", todo=_hint(argv[0])) from None
     except subprocess.TimeoutExpired:
-        raise HomeguruError(f"{argv[0]} {argv[1]} did not end within {timeout} s") from None
+        raise HomeguruError(
+            f"{argv[0]} {argv[1]} did not end within {timeout} s",
+            todo="run the same command again; if it hangs again, try it by hand",
+        ) from None
     return Ended(done.returncode, done.stdout, done.stderr)
 
 

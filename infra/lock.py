@@ -79,6 +79,7 @@ class SessionLock:
             f"cannot take the lock: {text or f'exit code {code}'}",
             where=self._remote.environment.ssh,
             state="untouched",
+            todo="correct what it says on the server, then run the same command again",
         )
 
     def _beat(self, channel: paramiko.Channel) -> None:

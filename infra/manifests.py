@@ -72,5 +72,9 @@ def _in_file(wanted: str) -> str | None:
     if there:
         return file.read_text()
     if wanted.endswith(".json"):
-        raise WrongUse(f"no manifest file {wanted}", state="untouched")
+        raise WrongUse(
+            f"no manifest file {wanted}",
+            state="untouched",
+            todo="name a file that homeguru publish --output wrote, or a manifest that was published",
+        )
     return None

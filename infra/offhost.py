@@ -133,4 +133,9 @@ def _decrypted(file: Path, identity: Any | None, where: str) -> Path:
 def _same(file: Path, backup: Backup, otherwise: str) -> None:
     with file.open("rb") as data:
         if hashlib.file_digest(data, "sha256").hexdigest() != backup.sha256:
-            raise StepFailed(otherwise, where=backup.id, state="unchanged")
+            raise StepFailed(
+                otherwise,
+                where=backup.id,
+                state="unchanged",
+                todo="is the store reachable and has it room? then homeguru backup",
+            )

@@ -191,4 +191,6 @@ def _free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise HomeguruError("no free port on this machine")
+    raise HomeguruError(
+        "no free port on this machine", todo="end what holds them, then run the same command again"
+    )

@@ -212,7 +212,7 @@ class Publisher:
     def _digest_of(self, name: ImageName) -> str | None:
         if name.host == self._environment.pull_registry:
             return self._registry.digest(name.repository, name.tag)
-        with Registry(name.host) as other:
+        with Registry(name.host, named="[images] of the environment, or x-deploy") as other:
             return other.digest(name.repository, name.tag)
 
 
@@ -241,7 +241,10 @@ def _python_version(chosen: str, pyproject: str) -> str:
         project = tomllib.loads(pyproject).get("project", {})
     except tomllib.TOMLDecodeError as error:
         raise WrongUse(
-            f"not valid TOML: {error}", where="pyproject.toml of the source", state="untouched"
+            f"not valid TOML: {error}",
+            where="pyproject.toml of the source",
+            state="untouched",
+            todo="correct that file in the source, commit, publish again",
         ) from None
     try:
         allowed_versions = SpecifierSet(str(project.get("requires-python", "")))
@@ -263,5 +266,5 @@ def _identity(image: str) -> str:
     name = image_name.read(image)
     if name.digest:
         return name.digest
-    with Registry(name.host) as registry:
+    with Registry(name.host, named="the base image of [build]") as registry:
         return registry.digest(name.repository, name.tag) or image

@@ -125,7 +125,11 @@ class Recorder:
         files = {"report.md": report_markdown(report)} if report else None
         output = self.host.work("record", script, "begin", after=after, files=files)
         if output.code != 0:
-            raise StepFailed(f"record failed:\n{output.tail}", where=self.host.environment.ssh)
+            raise StepFailed(
+                f"record failed:\n{output.tail}",
+                where=self.host.environment.ssh,
+                todo="run the same command again; a deploy first ends or undoes what was begun",
+            )
 
     def tidy(self, script: Script, release: str) -> None:
         """Let things go after the run's end was recorded; its journal ends as it did."""
@@ -133,7 +137,11 @@ class Recorder:
         if output.code != 0:
             # What was not let go does not leave the run open.
             self.close_own(release)
-            raise StepFailed(f"tidy failed:\n{output.tail}", where=self.host.environment.ssh)
+            raise StepFailed(
+                f"tidy failed:\n{output.tail}",
+                where=self.host.environment.ssh,
+                todo="the release serves; the next run tidies up again",
+            )
 
     def after_undo(self, previous: str | None) -> str:
         """What the server runs after an undo, and what became of its database."""

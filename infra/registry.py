@@ -41,7 +41,10 @@ class Registry:
         host: str,
         login: tuple[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
+        named: str = "push_registry",
     ) -> None:
+        """named: the key of the environment, or what else, that says this host."""
+        self._named = named
         self.host = host
         self._login = login
         self._tokens: dict[str, str] = {}
@@ -184,7 +187,10 @@ class Registry:
         headers = {"Content-Type": kind} if kind else {"Accept": ACCEPT}
         if not (_TAG.fullmatch(reference) or _DIGEST.fullmatch(reference)):
             raise WrongUse(
-                f"{reference!r} is neither a tag nor a digest", where=repository, state="untouched"
+                f"{reference!r} is neither a tag nor a digest",
+                where=repository,
+                state="untouched",
+                todo="name a release as homeguru history or publish shows it",
             )
         path = f"{_path(repository)}/manifests/{reference}"
         return self._send(method, path, scope=scope, content=content, headers=headers)
@@ -220,13 +226,13 @@ class Registry:
             raise Unreachable(
                 f"registry {self.host} does not answer: {said}",
                 state="untouched",
-                todo="is it running, and its name right in push_registry?",
+                todo=f"is it running, can this machine reach it, and is its name right in {self._named}?",
             ) from None
 
     def _no_registry(self, said: str) -> Unreachable:
         return Unreachable(
             f"registry {self.host} answers {said}", state="untouched",
-            todo="is its name right in push_registry, and is it a registry?",
+            todo=f"is its name right in {self._named}, and is it a registry?",
         )  # fmt: skip
 
     def _json(self, answer: httpx.Response, what: str) -> dict[str, Any]:
@@ -289,6 +295,7 @@ class Registry:
             f"registry {self.host} answered {answer.status_code} to {verb} {what}: "
             f"{answer.text[:200]}",
             state="untouched",
+            todo="is it a registry, and does it allow this? publish again",
         )
 
 

@@ -21,11 +21,18 @@ def opened(source: Path, ref: str, *, allow_dirty: bool, say: Callable[[str], No
     Raises WrongUse for a folder or ref that is not there, Refused for a dirty tree.
     """
     if not source.is_dir():
-        raise WrongUse(f"source {source} is not a directory", state="untouched")
+        raise WrongUse(
+            f"source {source} is not a directory",
+            state="untouched",
+            todo="--source names a folder or a Git URL",
+        )
     if _is_git(source):
         return _of_git(source, ref, allow_dirty=allow_dirty, say=say)
     if ref not in ("", "HEAD"):
-        raise WrongUse(f"{source} is no Git work tree, so there is no ref {ref!r}")
+        raise WrongUse(
+            f"{source} is no Git work tree, so there is no ref {ref!r}",
+            todo="leave --ref out, or name a Git repository",
+        )
     return Directory(source)
 
 

@@ -25,5 +25,8 @@ def lint(sql: str, major: str = "16") -> list[Lint]:
     try:
         found = json.loads(done.stdout)
     except ValueError:
-        raise HomeguruError(f"squawk cannot judge the migration: {done.stderr[-300:]}") from None
+        raise HomeguruError(
+            f"squawk cannot judge the migration: {done.stderr[-300:]}",
+            todo="run the same command again; if it fails again, report it as a defect",
+        ) from None
     return [Lint(f["rule_name"], f["line"] + 1, f["message"]) for f in found]

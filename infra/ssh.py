@@ -86,7 +86,11 @@ class Remote:
         """The open transport; raises Unreachable when the connection is gone."""
         transport = self._connection.transport
         if transport is None or not transport.is_active():
-            raise Unreachable("the SSH connection is gone", where=self._where)
+            raise Unreachable(
+                "the SSH connection is gone",
+                where=self._where,
+                todo="run the same command again; a deploy first ends or undoes what was begun",
+            )
         return cast("paramiko.Transport", transport)
 
     def run(self, script: Script, log: Log | None = None, stdin: bytes = b"") -> Output:
@@ -110,9 +114,17 @@ class Remote:
                 _feed(promise.runner.channel, stdin)
             result = self._join(promise, time.monotonic() + limit + 30)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise Unreachable(f"the SSH connection broke: {error}", where=self._where) from None
+            raise Unreachable(
+                f"the SSH connection broke: {error}",
+                where=self._where,
+                todo="run the same command again; a deploy first ends or undoes what was begun",
+            ) from None
         if result.exited == -1:
-            raise Unreachable("the SSH connection broke in the middle", where=self._where)
+            raise Unreachable(
+                "the SSH connection broke in the middle",
+                where=self._where,
+                todo="run the same command again; a deploy first ends or undoes what was begun",
+            )
         return Output(result.exited, result.stdout, result.stderr)
 
     def _join(self, promise: Any, deadline: float) -> Any:
@@ -121,7 +133,11 @@ class Remote:
         try:
             while not channel.exit_status_ready() and self.transport.is_active():
                 if time.monotonic() > deadline:
-                    raise StepFailed("the command did not end in time", where=self._where)
+                    raise StepFailed(
+                        "the command did not end in time",
+                        where=self._where,
+                        todo="run the same command again; a deploy first ends or undoes what was begun",
+                    )
                 time.sleep(0.01)
         except BaseException:
             channel.close()
@@ -147,9 +163,17 @@ class Remote:
         try:
             yield
         except FileNotFoundError:
-            raise StepFailed(f"there is no {path}", where=self._where) from None
+            raise StepFailed(
+                f"there is no {path}",
+                where=self._where,
+                todo="homeguru backups shows what the server has",
+            ) from None
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise Unreachable(f"cannot copy {path}: {error}", where=self._where) from None
+            raise Unreachable(
+                f"cannot copy {path}: {error}",
+                where=self._where,
+                todo="has this machine room for it? then run the same command again",
+            ) from None
 
 
 @contextmanager
@@ -175,7 +199,11 @@ def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.
             sftp = connection.sftp()
             sftp.get_channel().settimeout(SFTP_SILENCE)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise Unreachable(f"the server offers no SFTP: {error}", where=where) from None
+            raise Unreachable(
+                f"the server offers no SFTP: {error}",
+                where=where,
+                todo="as root: Subsystem sftp internal-sftp in /etc/ssh/sshd_config, then systemctl reload ssh",
+            ) from None
         yield sftp
     finally:
         connection.close()

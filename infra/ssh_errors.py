@@ -35,14 +35,24 @@ def connect_error(error: Exception, user: str, pinned: str, where: str, patience
             state=state,
             todo=f"read the key on the server's console and add it to {pinned}",
         )
-    if isinstance(error, TimeoutError):
-        said = f"no answer within {patience} s"
-    elif "banner" in str(error) or "No existing session" in str(error):
-        said = f"no SSH answer within {patience} s"
-    elif isinstance(error, socket.gaierror):
-        said = "the address does not resolve"
-    else:
-        said = f"cannot connect: {error}"
-    return Unreachable(
-        said, where=where, state="not reached", todo="is sshd running, is the port open?"
-    )
+    said, todo = _unreachable(error, patience)
+    return Unreachable(said, where=where, state="not reached", todo=todo)
+
+
+_FIREWALL = "is the server up, and does its firewall let this machine through?"
+_SSHD = "is sshd running there, and is `port` of [host] right?"
+
+
+def _unreachable(error: Exception, patience: int) -> tuple[str, str]:
+    """Why no SSH came about, and what to look at."""
+    # One for each address that the name has; the last one tried stands for them.
+    tried = getattr(error, "errors", None) or {}
+    cause = list(tried.values())[-1] if tried else error
+    if isinstance(error, socket.gaierror):
+        return "the address does not resolve", "is `address` of [host] right? getent hosts ADDRESS"
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {patience} s", _FIREWALL
+    if "banner" in str(error) or "No existing session" in str(error):
+        return f"no SSH answer within {patience} s", _SSHD
+    said = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return f"cannot connect: {said}", _SSHD if isinstance(cause, ConnectionError) else _FIREWALL

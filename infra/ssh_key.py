@@ -10,9 +10,18 @@ from deployments.errors import WrongUse
 
 
 def check_key_file(path: Path, where: str) -> None:
-    """Raise WrongUse when the key is not there, or others can read it."""
+    """Raise WrongUse when the key is not there, is a public one, or others can read it."""
     if not path.is_file():
-        raise WrongUse(f"SSH key file {path} does not exist", where=where, state="not contacted")
+        raise WrongUse(
+            f"SSH key file {path} does not exist", where=where, state="not contacted",
+            todo=f"correct `key_file`, or make one: ssh-keygen -t ed25519 -N '' -f {path}",
+        )  # fmt: skip
+    if _is_public(path):
+        private = path.with_suffix("") if path.suffix == ".pub" else "the file beside it"
+        raise WrongUse(
+            f"{path} is the public half of a key", where=where, state="not contacted",
+            todo=f"`key_file` names the private one: {private}",
+        )  # fmt: skip
     if path.stat().st_mode & 0o077:
         raise WrongUse(
             f"SSH key file {path} can be read by others",
@@ -39,3 +48,8 @@ def check_key(error: Exception, path: Path, where: str) -> None:
             f"{path} is no private SSH key", where=where, state="not contacted",
             todo="key_file names the private half, which begins with -----BEGIN",
         ) from None  # fmt: skip
+
+
+def _is_public(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16).startswith((b"ssh-", b"ecdsa-", b"sk-"))

@@ -26,7 +26,11 @@ PROJECT = "homeguru-any-project"
 def read_stack(file: Path) -> Stack:
     """Read a Compose file; raises WrongUse with Compose's own complaint."""
     if not file.is_file():
-        raise WrongUse(f"no Compose file {file}", state="untouched")
+        raise WrongUse(
+            f"no Compose file {file}",
+            state="untouched",
+            todo="correct `compose` of the environment: it is relative to the TOML",
+        )
     return stack_of(_text_of(file), str(file))
 
 
@@ -56,7 +60,9 @@ def _text_of(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise WrongUse(f"not UTF-8: {error}", where=str(file), state="untouched") from None
+        raise WrongUse(
+            f"not UTF-8: {error}", where=str(file), state="untouched", todo="save it as UTF-8"
+        ) from None
 
 
 def _check_beside(file: Path, stack: Stack, config: dict[str, Any]) -> None:

@@ -130,6 +130,14 @@ class SftpStore:
                     todo="make the folder there; the store makes none",
                 ) from None  # fmt: skip
             except (paramiko.SSHException, EOFError, TimeoutError) as error:
-                raise Unreachable(f"the store broke off: {error}", where=self.where) from None
+                raise Unreachable(
+                    f"the store broke off: {error}",
+                    where=self.where,
+                    todo="run the same command again",
+                ) from None
             except OSError as error:
-                raise StepFailed(f"the store refuses: {error}", where=self.where) from None
+                raise StepFailed(
+                    f"the store refuses: {error}",
+                    where=self.where,
+                    todo="may that user write there? check [off_host] `to` and its permissions",
+                ) from None

@@ -143,7 +143,11 @@ class Commit:
             words = ("--format=tar", "-o", file.name, self._sha, "--", *few)
             done = git(self.folder, "archive", *words)
             if done.code != 0:
-                raise WrongUse(f"git archive: {done.stderr.strip()}", where=str(self.folder))
+                raise WrongUse(
+                    f"git archive: {done.stderr.strip()}",
+                    where=str(self.folder),
+                    todo="git fsck there shows what is amiss; then publish again",
+                )
             with tarfile.open(file.name) as archive:
                 yield archive
 
@@ -250,7 +254,11 @@ def _hashed(folder: Path, paths: list[str]) -> tuple[Files, float]:
             about = os.stat(file)  # noqa: PTH116
             content = Path(file).read_bytes() if stat.S_ISREG(about.st_mode) else None
         except PermissionError as error:
-            raise WrongUse(f"{path} cannot be read: {error.strerror}", state="untouched") from None
+            raise WrongUse(
+                f"{path} cannot be read: {error.strerror}",
+                state="untouched",
+                todo="let this user read it, or keep it out of the build with .dockerignore",
+            ) from None
         except OSError:
             raise _dangling(path) from None
         if content is not None:

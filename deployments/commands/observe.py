@@ -78,7 +78,7 @@ projects() {
       printf '%s\t%s\t%s\t%s\n' "$name" "$directory" "$here" "$whose"
     done || true
 }
-published() { docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || true; }
+published() { docker ps --format '{{.Names}} {{.Ports}} |{{.Label "com.docker.compose.project"}}' 2>/dev/null || true; }
 # Of a database without a container: where its data would be and something is, a place a line.
 database() {
   local service=$1 user=$2 database=$3 query=$4 id

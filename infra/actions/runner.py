@@ -75,7 +75,11 @@ class Runner:
         """A check box."""
         found = os.environ.get(variable, "false")
         if found not in ("true", "false"):
-            raise WrongUse(f"{variable} is true or false, not {found!r}", state="untouched")
+            raise WrongUse(
+                f"{variable} is true or false, not {found!r}",
+                state="untouched",
+                todo=f"set {variable} to true or false",
+            )
         return found == "true"
 
     def output(self, name: str, value: str) -> None:

@@ -73,7 +73,11 @@ def _nothing_missing(host: dict[str, Any], key_file: Path, pinned: bool) -> None
 
 def _port(text: str) -> int:
     if not (text.isdigit() and 0 < int(text) < 65536):
-        raise WrongUse(f"SSH_PORT is not a port: {text!r}", state="not contacted")
+        raise WrongUse(
+            f"SSH_PORT is not a port: {text!r}",
+            state="not contacted",
+            todo="set SSH_PORT on GitHub to a number, or remove it for 22",
+        )
     return int(text)
 
 

@@ -218,10 +218,18 @@ def check_parameters(
     if found:
         at = ".".join(str(p) for p in found[0].absolute_path)
         raise WrongUse(
-            f"parameter {at}: {found[0].message}" if at else found[0].message,
+            f"parameter {at}: {_complaint(found[0])}" if at else found[0].message,
             where=where, state="untouched",
             todo="a new environment reaches the server's form by homeguru setup",
         )  # fmt: skip
+
+
+def _complaint(error: jsonschema.ValidationError) -> str:
+    """What is wrong with a value, without the regular expression that it does not match."""
+    if error.validator != "pattern":
+        return str(error.message)
+    told = error.schema.get("description") if isinstance(error.schema, dict) else ""
+    return f"{error.instance!r} is not of its form{f': {told}' if told else ''}"
 
 
 def result_of(markdown: str) -> dict[str, Any]:

@@ -62,7 +62,11 @@ def publish(
 ) -> None:  # fmt: skip
     """Build what changed, push it by digest, store the release manifest."""
     if output and not output.parent.is_dir():
-        raise WrongUse(f"no folder {output.parent} for --output", state="untouched")
+        raise WrongUse(
+            f"no folder {output.parent} for --output",
+            state="untouched",
+            todo=f"mkdir -p {output.parent}",
+        )
     found = run("publish", env, quiet=json, here=here, **_source(source, ref, allow_dirty))
     if output:
         from deployments.manifest import Manifest

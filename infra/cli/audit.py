@@ -37,7 +37,11 @@ def history(env: Env, json: Json = False) -> None:
 def export(env: Env, output: Output = None) -> None:
     """Write one JSON line for each run: who, from where, releases, steps, outcome."""
     if output and not output.parent.is_dir():
-        raise WrongUse(f"no folder {output.parent} for --output", state="untouched")
+        raise WrongUse(
+            f"no folder {output.parent} for --output",
+            state="untouched",
+            todo=f"mkdir -p {output.parent}",
+        )
     entries, _, _ = _entries(env)
     text = "".join(jsonlib.dumps(e.to_dict(), ensure_ascii=False) + "\n" for e in entries)
     if output is None:

@@ -44,7 +44,11 @@ class Accounts:
                 todo="a-z, 0-9, dot, dash, underscore; at most 40; it begins with a letter",
             )  # fmt: skip
         if password and not SHORTEST <= len(password.encode()) <= 72:
-            raise WrongUse(f"a password has {SHORTEST} to 72 bytes", state="untouched")
+            raise WrongUse(
+                f"a password has {SHORTEST} to 72 bytes",
+                state="untouched",
+                todo="choose another one",
+            )
         password = password or secrets.token_urlsafe(24)
         known = self._load()
         known[name] = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_COST)).decode()

@@ -135,7 +135,12 @@ def digest(file: Path) -> str:
 
 def _same(file: Path) -> None:
     if not file.is_file():
-        raise WrongUse("no such backup", where=str(file), state="unchanged")
+        raise WrongUse(
+            "no such backup",
+            where=str(file),
+            state="unchanged",
+            todo="name a file that homeguru control-plane backup wrote",
+        )
     said = described(file).get("sha256")
     if said and said != digest(file):
         raise HomeguruError(

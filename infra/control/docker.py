@@ -49,7 +49,10 @@ class Docker:
                 env=self.env, check=False,
             )  # fmt: skip
         except FileNotFoundError:
-            raise WrongUse("docker is not installed on this machine") from None
+            raise WrongUse(
+                "docker is not installed on this machine",
+                todo="install Docker's command line: https://docs.docker.com/engine/install/",
+            ) from None
         except subprocess.TimeoutExpired:
             raise DockerRefused(f"{shown}: no end after {timeout:.0f} s") from None
         if done.returncode:
@@ -58,7 +61,7 @@ class Docker:
                 raise Unreachable(
                     f"the Docker engine does not answer: {complaint}",
                     where=self.settings.host or "this machine", state="unchanged",
-                )  # fmt: skip
+                 todo="does it run, and may this user use it? docker info")  # fmt: skip
             raise DockerRefused(f"{shown}: {complaint}")
         return done.stdout
 
@@ -163,7 +166,10 @@ def _remote(state: State, settings: Settings) -> dict[str, str]:
 def _wrapper(known_hosts: Path, key: str) -> str:
     program = shutil.which("ssh")
     if program is None:
-        raise WrongUse("ssh is not installed on this machine")
+        raise WrongUse(
+            "ssh is not installed on this machine",
+            todo="install it: apt-get install openssh-client",
+        )
     options: Sequence[str] = (
         "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
         "-o", f"UserKnownHostsFile={known_hosts}", "-o", "GlobalKnownHostsFile=/dev/null",

@@ -54,18 +54,34 @@ class Settings:
     def check(self) -> Settings:
         """Raise WrongUse for what cannot work; returns itself."""
         if not (_is_bare(self.address) or re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", self.address)):
-            raise WrongUse(f"not a domain or an IP address: {self.address!r}", state="untouched")
+            raise WrongUse(
+                f"not a domain or an IP address: {self.address!r}",
+                state="untouched",
+                todo="--address prefect.example.org, or an IP address",
+            )
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", self.project):
-            raise WrongUse(f"not a project name (a-z, 0-9, -): {self.project!r}", state="untouched")
+            raise WrongUse(
+                f"not a project name (a-z, 0-9, -): {self.project!r}",
+                state="untouched",
+                todo="--project homeguru-control",
+            )
         if self.tls == "acme" and (self.http, self.https) != (80, 443):
             raise WrongUse(
                 f"a certificate for {self.address} needs the ports 80 and 443",
                 state="untouched", todo="leave --http and --https out, or give an IP address",
             )  # fmt: skip
         if not all(0 < port < 65536 for port in (self.http, self.https)):
-            raise WrongUse(f"no ports: {self.http} and {self.https}", state="untouched")
+            raise WrongUse(
+                f"no ports: {self.http} and {self.https}",
+                state="untouched",
+                todo="two numbers from 1 to 65535",
+            )
         if self.ssh_key and not Path(self.ssh_key).is_file():
-            raise WrongUse(f"--ssh-key: no file {self.ssh_key}", state="untouched")
+            raise WrongUse(
+                f"--ssh-key: no file {self.ssh_key}",
+                state="untouched",
+                todo="name the private key's file",
+            )
         if self.host_key and not re.fullmatch(r"\S+ [A-Za-z0-9+/=]{20,}( .*)?", self.host_key):
             raise WrongUse(
                 f"--host-key is no public key: {self.host_key[:40]!r}", state="untouched",
@@ -73,7 +89,11 @@ class Settings:
             )  # fmt: skip
         for name in ("environments", "keys"):
             if (folder := getattr(self, name)) and not Path(folder).is_dir():
-                raise WrongUse(f"--{name}: no folder {folder}", state="untouched")
+                raise WrongUse(
+                    f"--{name}: no folder {folder}",
+                    state="untouched",
+                    todo=f"name a folder that is there, or: mkdir -p {folder}",
+                )
         return self
 
 

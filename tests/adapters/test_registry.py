@@ -524,3 +524,15 @@ def test_a_password_is_not_sent_in_clear_to_a_token_service():
     with pytest.raises(Refused, match=r"asks for its password at http://auth\.test/t, in clear"):
         registry.tags("a/b")
     assert asked == ["https://r.test/v2/a/b/tags/list"]
+
+
+def test_another_registry_than_ours_is_not_blamed_on_push_registry():
+    def fail(request):
+        raise httpx.ConnectError("refused")
+
+    hub = Registry("docker.io", transport=httpx.MockTransport(fail), named="[images]")
+    with pytest.raises(Unreachable) as caught:
+        hub.ping()
+    assert caught.value.what == "registry docker.io does not answer: ConnectError"
+    assert "name right in [images]?" in caught.value.todo
+    assert "push_registry" not in caught.value.todo

@@ -9,12 +9,14 @@ from types import SimpleNamespace
 
 import paramiko
 import pytest
+from paramiko.ssh_exception import NoValidConnectionsError
 
 from deployments.commands.quote import Script
 from deployments.environment import parse_environment
 from deployments.errors import Unreachable, WrongUse
 from infra import ssh
-from infra.ssh_key import check_key
+from infra.ssh_errors import connect_error
+from infra.ssh_key import check_key, check_key_file
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIzdxZBo8WVU7RuE+7rPHP2/1hNj+8x6IfJbySa2enpN"
 
@@ -72,8 +74,8 @@ def test_a_port_where_nothing_listens(remote):
         port = probe.getsockname()[1]
         with pytest.raises(Unreachable) as caught:
             remote(port).open()
-    assert caught.value.what.startswith("cannot connect: ")
-    assert caught.value.todo == "is sshd running, is the port open?"
+    assert caught.value.what == "cannot connect: Connection refused"
+    assert caught.value.todo == "is sshd running there, and is `port` of [host] right?"
 
 
 @pytest.mark.parametrize(
@@ -118,3 +120,36 @@ def test_a_piece_of_one_stream_does_not_end_in_the_other_ones_line(remote, monke
     said: list[str] = []
     made.run(Script("true"), said.append)
     assert said == ["warning: slow", "@nonce revision =MQ=="]
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "todo"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "the address does not resolve",
+         "is `address` of [host] right?"),
+        (OSError(113, "No route to host"), "cannot connect: No route to host", "is the server up"),
+        (TimeoutError(), "no answer within 15 s", "firewall"),
+        (NoValidConnectionsError({("::1", 22): ConnectionRefusedError(111, "Connection refused")}),
+         "cannot connect: Connection refused", "is sshd running there"),
+        (NoValidConnectionsError({("10.0.0.1", 22): TimeoutError(110, "timed out")}),
+         "no answer within 15 s", "firewall"),
+        (paramiko.SSHException("Error reading SSH protocol banner"), "no SSH answer within 15 s",
+         "`port` of [host]"),
+    ],
+)  # fmt: skip
+def test_each_cause_of_no_connection_has_its_next_step(error, said, todo):
+    told = connect_error(error, "u", "prod.toml", "u@h:22", 15)
+    assert told.what == said
+    assert todo in told.todo
+    assert "Errno" not in str(told)
+
+
+def test_a_public_key_is_not_made_private(tmp_path):
+    """Its mode is of no interest: the file beside it is meant."""
+    key = tmp_path / "id.pub"
+    key.write_text("ssh-ed25519 AAAA me@here\n")
+    key.chmod(0o644)
+    with pytest.raises(WrongUse) as caught:
+        check_key_file(key, "prod.toml")
+    assert caught.value.what == f"{key} is the public half of a key"
+    assert caught.value.todo == f"`key_file` names the private one: {tmp_path / 'id'}"

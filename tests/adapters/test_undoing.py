@@ -168,7 +168,10 @@ def watched(monkeypatch, *looks: object, away: float = 60):
     left, said, reconnected = list(looks), [], []
     monkeypatch.setattr(executor, "PACE", 0.001)
     monkeypatch.setattr(executor, "AWAY", away)
-    host = SimpleNamespace(log=said.append, connected=True, reconnect=lambda: reconnected.append(1))
+    host = SimpleNamespace(
+        log=said.append, connected=True, reconnect=lambda: reconnected.append(1),
+        environment=SimpleNamespace(name="sandbox"),
+    )  # fmt: skip
     found = Executor(host, None, None, None)
 
     def look(_: object) -> dict:

@@ -29,28 +29,40 @@ def test_the_smallest_file_has_defaults(make_environment):
         ({"v": 2}, "`v`: input should be 1"),
         ({"lock_wait": "long"}, "`lock_wait`: input should be a valid integer"),
         ({"lock_wait": 3601}, "`lock_wait`: input should be less than or equal to 3600"),
-        ({"project": "Home Guru"}, "`project`: string should match pattern"),
-        ({"directory": "srv/homeguru"}, "`directory`: string should match pattern"),
-        ({"directory": "/srv/home guru"}, "`directory`: string should match pattern"),
-        ({"directory": "/srv/x\n"}, "`directory`: string should match pattern"),
-        ({"push_registry": "https://ghcr.io"}, "`push_registry`: string should match pattern"),
-        ({"repository": "acme/homeguru"}, "`repository`: string should match pattern"),
+        ({"project": "Home Guru"}, "`project`: a project is 1 to 40 of a-z, 0-9, _ and -"),
+        ({"directory": "srv/homeguru"}, "`directory`: a path from / on"),
+        ({"directory": "/srv/home guru"}, "`directory`: a path from / on"),
+        ({"directory": "/srv/x\n"}, "`directory`: a path from / on"),
+        (
+            {"push_registry": "https://ghcr.io"},
+            "`push_registry`: a registry reads ghcr.io or localhost:5000",
+        ),
+        ({"repository": "acme/homeguru"}, "`repository`: a repository reads owner/name-{service}"),
         ({"repository": "../../other/{service}"}, "`repository`: no repository comes of"),
         ({"repository": "acme//{service}"}, "`repository`: no repository comes of"),
         ({"repository": "/{service}"}, "`repository`: no repository comes of"),
-        ({"images": {"postgres": "postgres@sha256:0"}}, "`images.postgres`: string should match"),
-        ({"images": {"postgres": "x y"}}, "`images.postgres`: string should match pattern"),
-        ({"urls": {"api": "example.org"}}, "`urls.api`: string should match pattern"),
+        (
+            {"images": {"postgres": "postgres@sha256:0"}},
+            "`images.postgres`: an image reads host/name:tag or host/name@sha256:...",
+        ),
+        ({"images": {"postgres": "x y"}}, "`images.postgres`: an image reads host/name:tag"),
+        ({"urls": {"api": "example.org"}}, "`urls.api`: an address reads https://host/path"),
         (
             {"urls": {"api": "http://h:80o3"}},
             "`urls.api`: not an address: Port could not",
         ),
         ({"urls": {"api": "http://[fe80::1"}}, "`urls.api`: not an address: Invalid"),
-        ({"off_host": {"to": "sftp://Backup@h/x"}}, "`off_host.to`: string should match pattern"),
-        ({"off_host": {"to": "s3://b/x"}}, "`off_host.to`: string should match pattern"),
+        (
+            {"off_host": {"to": "sftp://Backup@h/x"}},
+            "`off_host.to`: a place reads s3://bucket/prefix",
+        ),
+        ({"off_host": {"to": "s3://b/x"}}, "`off_host.to`: a place reads s3://bucket/prefix"),
         ({"off_host": {"to": "sftp://b@h:99999/x"}}, "`off_host.to`: not an address"),
         ({"variables": {"DEBUG": True}}, "`variables.DEBUG`: input should be a valid string"),
-        ({"variables": {"debug": "x"}}, "`variables.debug.[key]`: string should match pattern"),
+        (
+            {"variables": {"debug": "x"}},
+            "`variables.debug.[key]`: a variable's name is of A-Z, 0-9 and _",
+        ),
         ({"variables": "PORT=1"}, "`variables`: input should be a valid dictionary"),
         ({"secrets": {"names": "A"}}, "`secrets.names`: input should be a valid tuple"),
         ({"verify": {"skip": {"api": ["inside"]}}}, "`verify.skip.api.0`: input should be"),
@@ -169,3 +181,18 @@ def test_how_long_a_start_may_take(make_environment, given, bot, api, longest):
 def test_a_start_that_may_take_no_time(make_environment, given):
     with pytest.raises(WrongUse, match="healthy_within"):
         make_environment(healthy_within=given)
+
+
+def test_nobody_reads_a_regular_expression(toml):
+    """Every form of a key has words."""
+    wrong = toml(
+        project="A B", directory="x", pull_registry="https://x", edge={"domain": "_", "email": "x"},
+        secrets={"names": ["lower"]}, variables={"lower": "x"}, host={
+            "address": "a b", "user": "A B", "key_file": "k", "host_keys": [],
+        },
+    )  # fmt: skip
+    with pytest.raises(WrongUse) as caught:
+        parse_environment("Prod", wrong, "prod.toml")
+    said = caught.value.what
+    assert "pattern" not in said and "^" not in said and "not of the form" not in said
+    assert said.count(";") >= 8

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +51,40 @@ def test_an_error_survives_pickle():
     after = pickle.loads(pickle.dumps(before))
     assert type(after) is Locked
     assert str(after) == str(before)
+
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = (
+    "HomeguruError", "WrongUse", "Refused", "Locked", "StepFailed", "Unreachable", "Interrupted",
+)  # fmt: skip
+
+
+def _errors() -> list[tuple[str, ast.Call]]:
+    files = [f for name in ("deployments", "infra", "flows") for f in (ROOT / name).rglob("*.py")]
+    return [
+        (f"{file.relative_to(ROOT)}:{node.lineno}", node)
+        for file in sorted(files)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in KINDS
+        and node.args
+    ]
+
+
+def test_every_error_says_what_to_do_next():
+    found = _errors()
+    assert len(found) > 150
+    without = [at for at, call in found if "todo" not in {k.arg for k in call.keywords}]
+    assert without == []
+
+
+def test_no_next_step_stops_what_serves():
+    """What has a port may be the application that is to be taken over."""
+    steps = [
+        ast.unparse(keyword.value)
+        for _, call in _errors()
+        for keyword in call.keywords
+        if keyword.arg == "todo"
+    ]
+    assert [step for step in steps if "stop it" in step or "docker stop" in step] == []

@@ -9,6 +9,7 @@ import pytest
 from deployments.errors import Refused
 from deployments.journal import Unfinished
 from deployments.ledger import Ledger
+from deployments.observation import Project
 from deployments.plan import Plan, Step
 from deployments.preflight import check_engine, check_room, preflight
 
@@ -51,10 +52,11 @@ def test_a_prepared_host_passes(world):
          "255 MiB of memory are free, 256 are needed", "free some, or lower need.memory_mb"),
         ({"listening": frozenset({8003})},
          "port 8003, which edge publishes, is taken by another program",
-         "stop it, or find it: ss -ltnp 'sport = :8003'"),
+         "publish another one: API_PORT under [variables]; "
+         "as root, ss -ltnp 'sport = :8003' says whose port 8003 is"),
         ({"listening": frozenset({3003}), "published": {3003: "grafana"}},
          "port 3003, which edge publishes, is taken by container grafana",
-         "stop it, or find it: ss -ltnp 'sport = :3003'"),
+         "publish another one: FRONTEND_PORT under [variables]"),
     ],
 )  # fmt: skip
 def test_each_reason_to_refuse(world, seen, what, todo):
@@ -186,3 +188,28 @@ def test_a_backup_that_is_restored_to_verify_it_is_two_copies(world, make_enviro
     environment = make_environment(backup={"verify": "restore"})
     with pytest.raises(Refused, match="about 1600 MiB"):
         check_room(environment, _plan("back up database"), seen)
+
+
+TAKEN = {"listening": frozenset({8003}), "published": {8003: "sunko-api-1"}}
+
+
+def test_what_was_deployed_by_hand_is_adopted_and_never_stopped(world):
+    """Stopped, its data would lie in a volume that nobody mounts any more."""
+    seen = replace(world.bare, **TAKEN, holders={"sunko-api-1": "sunko"})
+    told = _refused(world, seen)
+    assert told.what.endswith("is taken by container sunko-api-1 of Compose project sunko")
+    assert told.todo == (
+        'to take over what runs, with its data: write project = "sunko", then homeguru adopt '
+        "--env prod; to leave it alone, publish other ports, under [variables]"
+    )
+    settled = replace(seen, current="1-prod-sha-0123456789ab")
+    assert _refused(world, settled).todo == "publish another one: API_PORT under [variables]"
+
+
+def test_a_port_of_another_environment_is_left_to_it(world):
+    projects = (Project("sunko", "/srv/staging", environment="staging"),)
+    seen = replace(world.bare, **TAKEN, holders={"sunko-api-1": "sunko"}, projects=projects)
+    told = _refused(world, seen)
+    assert told.what.endswith("is taken by container sunko-api-1 of environment staging")
+    assert told.todo.endswith("; staging goes on serving")
+    assert "adopt" not in told.todo
