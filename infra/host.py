@@ -131,7 +131,7 @@ class Host:
                 where=self.environment.ssh,
                 todo="run the same command again; a deploy first ends or undoes what was begun",
             )
-        self._lock.release()
+        self._lock.let_go()
         self._remote.close()
         self._remote = Remote(self.environment, self.located.key_file)
         self._remote.open()
@@ -146,7 +146,7 @@ class Host:
             _ = self._remote.transport
         except Unreachable:
             return False
-        return self._lock is None or not self._lock.lost.is_set()
+        return self._lock is None or not self._lock.lost
 
     def observe(self, stack: Stack) -> Observation:
         """Read the host."""

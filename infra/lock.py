@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
 import threading
 import time
 
 import paramiko
 
-from deployments.commands.lock import BUSY, FENCED, HELD, hold_session
+from deployments.commands.lock import ANSWERED, BUSY, FENCED, HELD, hold_session
 from deployments.environment import Environment
 from deployments.errors import Locked, StepFailed, Unreachable
 from deployments.journal import AT
 from deployments.ledger import canonical
 from infra.output import Log
+from infra.shell import Shell
 from infra.ssh import Remote
 
 _BEAT = 2.0
+
+
+class _Heartbeat:
+    """Tells the host every few seconds that this run is there. Each hold of the lock has its own."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.lost = threading.Event()
+        self._shell = shell
+        self._stop = threading.Event()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._stop.set()
+
+    def _beat(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._shell.send(b"\n")
+            except (OSError, EOFError, paramiko.SSHException):
+                self.lost.set()
+                return
+            self._stop.wait(_BEAT)
 
 
 class SessionLock:
@@ -29,9 +52,13 @@ class SessionLock:
         self._owner = canonical({**owner, "at": AT})
         self._one_off = one_off
         self._log = log
-        self._channel: paramiko.Channel | None = None
-        self._stop = threading.Event()
-        self.lost = threading.Event()
+        self._shell: Shell | None = None
+        self._heartbeat: _Heartbeat | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the host cannot be told any more that this run is there."""
+        return self._heartbeat is not None and self._heartbeat.lost.is_set()
 
     def acquire(self, wait: int, again: str = "") -> None:
         """Take the lock within `wait` seconds; raises Locked with who has it and since when.
@@ -54,70 +81,74 @@ class SessionLock:
     def _attempt(self, again: str) -> str | None:
         """Try once; None when held, else the owner's line."""
         script = hold_session(self._remote.environment, self._owner, self._one_off, again)
-        channel = self._remote.transport.open_session()
-        channel.exec_command(f"exec bash -c {shlex.quote(script.text)}")
-        self._channel = channel
-        self._stop.clear()
-        threading.Thread(target=self._beat, args=(channel,), daemon=True).start()
-        said = ""
-        for line in _lines(channel):
-            if line == HELD:
+        shell = self._remote.start(script, limit=None)
+        try:
+            shell.give(None)
+            said = self._answer(shell)
+            if said == HELD:
+                # Not before: a heartbeat says that the lock is held, to the host and to this run.
+                self._shell, self._heartbeat = shell, _Heartbeat(shell)
                 return None
-            if line.startswith("waiting for"):
-                self._log(line)
-            else:
-                said = line
-        code = channel.recv_exit_status()
-        self._stop.set()
-        if code == BUSY:
+        except BaseException:
+            shell.close()
+            raise
+        shell.close()
+        if shell.code == BUSY:
             return said
-        if code == FENCED:
+        if shell.code == FENCED:
             raise _fenced(self._remote.environment)
-        error = channel.makefile_stderr("r").read()
-        text = (error.decode() if isinstance(error, bytes) else error).strip()
+        if shell.code == -1:
+            raise Unreachable(
+                "the SSH connection broke while the lock was taken",
+                where=self._remote.environment.ssh, state="untouched",
+            )  # fmt: skip
         raise StepFailed(
-            f"cannot take the lock: {text or f'exit code {code}'}",
+            f"cannot take the lock: {shell.stderr.strip() or f'exit code {shell.code}'}",
             where=self._remote.environment.ssh,
             state="untouched",
             todo="correct what it says on the server, then run the same command again",
         )
 
-    def _beat(self, channel: paramiko.Channel) -> None:
-        while not self._stop.is_set():
-            try:
-                channel.sendall(b"\n")
-            except (OSError, EOFError, paramiko.SSHException):
-                self.lost.set()
-                return
-            self._stop.wait(_BEAT)
+    def _answer(self, shell: Shell) -> str:
+        """HELD, or the last line that the host says."""
+        said = ""
+        for line, error in shell.lines(time.monotonic() + ANSWERED):
+            if error or not line.strip():
+                continue
+            if line.startswith("waiting for"):
+                self._log(line)
+                continue
+            said = line.strip()
+            if said == HELD:
+                break
+        return said
 
     def release(self) -> None:
-        """Free the lock; safe to call twice and after the connection broke."""
-        self._stop.set()
-        if self._channel is not None:
+        """Free the lock and let the host remove this run's files; safe to call twice."""
+        if self._shell is not None and not self.lost:
             # Else the host keeps this run's files for a while: it might come back.
             with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-                self._channel.sendall(b"bye\n")
-            self._channel.close()
-            self._channel = None
+                self._shell.send(b"bye\n")
+        self.let_go()
+
+    def let_go(self) -> None:
+        """End this hold, not the run: the host keeps the run's files, and it takes the lock again."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+            self._heartbeat = None
+        if self._shell is not None:
+            self._shell.close()
+            self._shell = None
 
     def check(self) -> None:
         """Raise Unreachable when the lock cannot be held any more."""
-        if self.lost.is_set():
+        if self.lost:
             raise Unreachable(
                 "the lock was lost: the host heard nothing from here",
                 where=self._remote.environment.ssh,
                 state="unknown",
                 todo="run the same command again: it finishes or undoes what was begun",
             )
-
-
-def _lines(channel: paramiko.Channel):  # type: ignore[no-untyped-def]
-    rest = b""
-    while data := channel.recv(4096):
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            yield line.decode(errors="replace").strip()
 
 
 def _fenced(environment: Environment) -> Locked:

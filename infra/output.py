@@ -80,20 +80,3 @@ def with_results(channel: Channel, output: Output) -> Output:
     """The same output, its results taken out of what was printed."""
     talk, results = channel.split(output.stdout)
     return replace(output, stdout=talk, results=results)
-
-
-class Lines:
-    """A stream that hands complete lines to a log as they come."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._rest = ""
-
-    def write(self, text: str) -> None:
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            if line.strip():
-                self._log(line.rstrip())
-
-    def flush(self) -> None:
-        """Lines are whole when they end; nothing to do earlier."""

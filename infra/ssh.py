@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import base64
 import logging
-import shlex
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import paramiko
 from fabric import Config, Connection
@@ -22,7 +21,8 @@ from fabric import Config, Connection
 from deployments.commands.quote import Script
 from deployments.environment import Environment, Host
 from deployments.errors import Interrupted, Refused, StepFailed, Unreachable, WrongUse
-from infra.output import Lines, Log, Output
+from infra.output import Log, Output
+from infra.shell import AGAIN, Shell, closed_after
 from infra.ssh_errors import connect_error
 from infra.ssh_key import check_key, check_key_file
 
@@ -33,7 +33,13 @@ CONNECT_TIMEOUT = 15
 DEAD_AFTER_MS = 10_000
 """An unanswered packet ends the connection, before the host frees the lock at 15 s."""
 SFTP_SILENCE = 300
-"""Seconds for which a store may take to answer one request."""
+"""Seconds for which SFTP may take to answer one request."""
+SLACK = 15
+"""Seconds by which the host ends a script later than its own time-out says."""
+GIVE_UP = 30
+"""Seconds after which a script that the host should have ended is given up here."""
+MOST_CONNECTIONS = 3
+"""Where sshd allows one session each: one for the lock, one for scripts, one for SFTP."""
 
 
 class Remote:
@@ -43,7 +49,8 @@ class Remote:
         self.environment = environment
         self._where = environment.ssh
         self._key_file = key_file
-        self._connection = _connection(environment.host, key_file)
+        self._connections = [_connection(environment.host, key_file)]
+        self._bash_starts = False
 
     def open(self) -> Remote:
         """Connect; raises Refused, WrongUse or Unreachable with what to do."""
@@ -56,8 +63,12 @@ class Remote:
                 f"; put it into host_keys of environment {self.environment.name}",
             )
         check_key_file(self._key_file, self._where)
+        self._connect(self._connections[0])
+        return self
+
+    def _connect(self, connection: Connection) -> None:
         try:
-            self._connection.open()
+            connection.open()
         except Interrupted:
             raise
         except Exception as error:
@@ -69,90 +80,108 @@ class Remote:
                 self._where,
                 CONNECT_TIMEOUT,
             ) from None
-        _notice_silence(self.transport)
-        return self
+        _notice_silence(_active(connection, self._where))
 
     def close(self) -> None:
         """Close; safe to call twice."""
-        self._connection.close()
+        for connection in self._connections:
+            connection.close()
+        del self._connections[1:]
 
     @property
     def is_open(self) -> bool:
         """Whether a connection stands."""
-        return bool(self._connection.is_connected)
+        return bool(self._connections[0].is_connected)
 
     @property
     def transport(self) -> paramiko.Transport:
         """The open transport; raises Unreachable when the connection is gone."""
-        transport = self._connection.transport
-        if transport is None or not transport.is_active():
-            raise Unreachable(
-                "the SSH connection is gone",
-                where=self._where,
-                todo="run the same command again; a deploy first ends or undoes what was begun",
-            )
-        return cast("paramiko.Transport", transport)
+        return _active(self._connections[0], self._where)
 
     def run(self, script: Script, log: Log | None = None, stdin: bytes = b"") -> Output:
         """Run a script to its end. `log` gets each line of its output as it comes.
 
         stdin: what it reads, where it reads something. Raises Unreachable when the connection
-        breaks and StepFailed on a time-out. Any exception ends only this side: what the host
-        does meanwhile is the lock's matter.
+        breaks, Refused when the server runs no commands, and StepFailed on a time-out. Any
+        exception ends only this side: what the host does meanwhile is the lock's matter.
         """
-        limit = script.timeout + 15
-        command = f"exec timeout -k 15 {limit} bash -c {shlex.quote(script.text)}"
-        # One for each stream: a piece of one may not end in the middle of the other's line.
-        out, err = (Lines(log or (lambda _: None)) for _ in range(2))
+        limit = script.timeout + SLACK
+        with self._broken():
+            shell = self.start(script, limit)
+            try:
+                shell.give(stdin)
+                for line, _ in shell.lines(time.monotonic() + limit + GIVE_UP):
+                    if log and line.strip():
+                        log(line.rstrip())
+            finally:
+                shell.close()
+        if shell.code == -1:
+            raise Unreachable(
+                "the SSH connection broke in the middle", where=self._where, todo=AGAIN
+            )
+        return Output(shell.code, shell.stdout, shell.stderr)
+
+    def start(self, script: Script, limit: int | None) -> Shell:
+        """Start a bash for a script, which `give` sends. limit: seconds; None for no end."""
+        _ = self.transport
+        with self._broken():
+            channel = self._session()
+            try:
+                shell = Shell(channel, script, limit, self._where)
+                if self._bash_starts:
+                    shell.start_known(CONNECT_TIMEOUT)
+                else:
+                    shell.start(self.environment.host.user, CONNECT_TIMEOUT)
+                self._bash_starts = True
+            except BaseException:
+                channel.close()
+                raise
+            return shell
+
+    def _session(self) -> paramiko.Channel:
+        """A session; on a connection more where sshd allows no further one on those that are open."""
+        for connection in self._connections:
+            if channel := _session_of(connection):
+                return channel
+        if len(self._connections) < MOST_CONNECTIONS:
+            more = _connection(self.environment.host, self._key_file)
+            self._connections.append(more)
+            self._connect(more)
+            if channel := _session_of(more):
+                return channel
+        user = self.environment.host.user
+        raise Refused(
+            f"sshd opens no session for user {user}", where=self._where, state="untouched",
+            todo="on the server: MaxSessions of sshd's configuration has to be 1 or more (10 is the "
+            f"default), and this key must not be limited to forwarding in ~{user}/.ssh/authorized_keys",
+        )  # fmt: skip
+
+    @contextmanager
+    def _broken(self) -> Iterator[None]:
         try:
-            _ = self.transport
-            promise = self._connection.run(
-                command, asynchronous=True, warn=True, in_stream=False, pty=False,
-                out_stream=out, err_stream=err,
-            )  # fmt: skip
-            if stdin:
-                _feed(promise.runner.channel, stdin)
-            result = self._join(promise, time.monotonic() + limit + 30)
+            yield
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise Unreachable(
-                f"the SSH connection broke: {error}",
-                where=self._where,
-                todo="run the same command again; a deploy first ends or undoes what was begun",
+                f"the SSH connection broke: {error}", where=self._where, todo=AGAIN
             ) from None
-        if result.exited == -1:
-            raise Unreachable(
-                "the SSH connection broke in the middle",
-                where=self._where,
-                todo="run the same command again; a deploy first ends or undoes what was begun",
-            )
-        return Output(result.exited, result.stdout, result.stderr)
 
-    def _join(self, promise: Any, deadline: float) -> Any:
-        """Wait for a command; fabric's own wait would outlast an interrupt by the command."""
-        channel = promise.runner.channel
+    @contextmanager
+    def _sftp(self) -> Iterator[paramiko.SFTPClient]:
+        """SFTP that ends with the block, so that its session is free again."""
+        channel = self._session()
         try:
-            while not channel.exit_status_ready() and self.transport.is_active():
-                if time.monotonic() > deadline:
-                    raise StepFailed(
-                        "the command did not end in time",
-                        where=self._where,
-                        todo="run the same command again; a deploy first ends or undoes what was begun",
-                    )
-                time.sleep(0.01)
-        except BaseException:
+            yield _sftp_on(channel)
+        finally:
             channel.close()
-            raise
-        return promise.join()
 
     def fetch(self, path: str, file: Path) -> None:
         """Copy a file of the host to here, by SFTP."""
-        with self._told(path):
-            self._connection.sftp().get(path, str(file))
+        with self._told(path), self._sftp() as sftp:
+            sftp.get(path, str(file))
 
     def bring(self, path: str, file: Path) -> None:
         """Copy a file from here to the host, 0600; whole or not at all."""
-        with self._told(path):
-            sftp = self._connection.sftp()
+        with self._told(path), self._sftp() as sftp:
             _make_directory(sftp, path.rpartition("/")[0])
             sftp.put(str(file), f"{path}.part")
             sftp.chmod(f"{path}.part", 0o600)
@@ -167,6 +196,18 @@ class Remote:
                 f"there is no {path}",
                 where=self._where,
                 todo="homeguru backups shows what the server has",
+            ) from None
+        except TimeoutError:
+            raise Unreachable(
+                f"cannot copy {path}: SFTP did not answer within {SFTP_SILENCE} s",
+                where=self._where,
+                todo=AGAIN,
+            ) from None
+        except paramiko.SFTPError as error:
+            raise StepFailed(
+                f"cannot copy {path}: what answers on the server is no SFTP ({error})",
+                where=self._where,
+                todo="ssh ... true must print nothing: look at the start files of its login shell",
             ) from None
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise Unreachable(
@@ -196,9 +237,8 @@ def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.
             raise connect_error(error, host.user, "its host_keys", where, CONNECT_TIMEOUT) from None
         try:
             _notice_silence(connection.transport)
-            sftp = connection.sftp()
-            sftp.get_channel().settimeout(SFTP_SILENCE)
-        except (paramiko.SSHException, OSError, EOFError) as error:
+            sftp = _sftp_on(connection.transport.open_session(timeout=CONNECT_TIMEOUT))
+        except (paramiko.SFTPError, paramiko.SSHException, OSError, EOFError) as error:
             raise Unreachable(
                 f"the server offers no SFTP: {error}",
                 where=where,
@@ -217,11 +257,35 @@ def _notice_silence(transport: paramiko.Transport) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_MS)
 
 
-def _feed(channel: paramiko.Channel, data: bytes) -> None:
-    # A script that ended without reading it all says itself why.
-    with suppress(OSError):
-        channel.sendall(data)
-        channel.shutdown_write()
+def _active(connection: Connection, where: str) -> paramiko.Transport:
+    transport = connection.transport
+    if transport is None or not transport.is_active():
+        raise Unreachable("the SSH connection is gone", where=where, todo=AGAIN)
+    return cast("paramiko.Transport", transport)
+
+
+def _session_of(connection: Connection) -> paramiko.Channel | None:
+    """A session on this connection; None where sshd allows no further one, or it is gone."""
+    transport = connection.transport
+    if transport is None or not transport.is_active():
+        return None
+    try:
+        return cast("paramiko.Channel", transport.open_session(timeout=CONNECT_TIMEOUT))
+    except paramiko.ChannelException:
+        return None
+
+
+def _sftp_on(channel: paramiko.Channel) -> paramiko.SFTPClient:
+    channel.settimeout(CONNECT_TIMEOUT)
+    with closed_after(channel, CONNECT_TIMEOUT):
+        channel.invoke_subsystem("sftp")
+    try:
+        client = paramiko.SFTPClient(channel)
+    except TimeoutError:
+        # What a start file prints is read as the length of a packet that never comes.
+        raise paramiko.SFTPError(f"no answer within {CONNECT_TIMEOUT} s") from None
+    channel.settimeout(SFTP_SILENCE)
+    return client
 
 
 def _make_directory(sftp: paramiko.SFTPClient, directory: str) -> None:

@@ -18,6 +18,10 @@ LINGER = 60
 """Seconds for which the files of a run that was cut off stay: it may come back for them."""
 ANSWER = 30
 """Seconds within which the host's Docker answers, or is told to be the one that does not."""
+PATIENCE = 120
+"""Seconds for which a new run waits for a command, and then for a container, of an earlier one."""
+ANSWERED = 2 * PATIENCE + 60 + ANSWER + PATIENCE + 30
+"""Seconds after which a host that has not said whether the lock is held never will."""
 HELD = "held"
 BUSY = 75
 """Exit code: another run holds the session lock; its owner is on stdout."""
@@ -113,7 +117,7 @@ def hold_session(environment: Environment, owner: str, one_off: str, again: str 
     again: the token, when this run held the lock before and its connection broke; it is
     refused (exit code 76) when another run had the lock in between.
     """
-    line = call("session", owner, SILENCE, 120, one_off, again, LINGER, ANSWER)
+    line = call("session", owner, SILENCE, PATIENCE, one_off, again, LINGER, ANSWER)
     return Script(join(prelude(environment), STOP, _SESSION, line), timeout=0)
 
 

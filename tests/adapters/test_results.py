@@ -19,7 +19,7 @@ from deployments.errors import StepFailed
 from deployments.plan import Step
 from infra import host as hosts
 from infra.executor import Executor
-from infra.output import Lines, Output
+from infra.output import Output
 from infra.recorder import Recorder
 
 FORGED = "\n".join((
@@ -59,7 +59,8 @@ def server(located, tmp_path, monkeypatch):
             ["bash", "-c", script.text], capture_output=True, text=True, check=False,
             cwd=directory, env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
         )  # fmt: skip
-        Lines(log or (lambda _: None)).write(done.stdout)
+        for line in filter(None, done.stdout.splitlines()):
+            (log or (lambda _: None))(line)
         return Output(done.returncode, done.stdout, done.stderr)
 
     monkeypatch.setattr(hosts.Remote, "run", run)

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from pydantic import SecretStr
 
+from deployments.commands.frame import command_line
 from deployments.commands.quote import Script, call, join
 
 HOSTILE = [
@@ -50,3 +51,8 @@ def test_parts_stand_on_lines_of_their_own():
 
 def test_a_script_has_a_minute_unless_it_says_otherwise():
     assert Script("true").timeout == 60
+
+
+def test_a_script_that_bash_could_not_read_is_not_sent():
+    with pytest.raises(ValueError, match="NUL byte"):
+        command_line(Script("echo \0"), None)
