@@ -6,6 +6,7 @@ Source: OCI distribution specification 1.1; token flow of Docker Registry v2.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import re
 from types import TracebackType
@@ -48,7 +49,7 @@ class Registry:
         self.host = host
         self._login = login
         self._tokens: dict[str, str] = {}
-        scheme = "http" if re.match(r"(localhost|127\.|\[::1\])", host) else "https"
+        scheme = "http" if _is_this_machine(host) else "https"
         self._client = httpx.Client(
             base_url=f"{scheme}://{_DOCKER_HUB.get(host, host)}",
             timeout=httpx.Timeout(30, connect=10),
@@ -316,3 +317,14 @@ def _path(repository: str) -> str:
 
 def _sha256(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether `host` or `host:port` is the loopback interface, the only one spoken to in clear."""
+    name = httpx.URL(f"//{host}").host
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

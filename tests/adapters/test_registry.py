@@ -87,6 +87,11 @@ def _registry(server, host="localhost:5000", login=None) -> Registry:
     [
         ("localhost:5000", "http://localhost:5000/v2/"),
         ("127.0.0.1:5000", "http://127.0.0.1:5000/v2/"),
+        ("[::1]:5000", "http://[::1]:5000/v2/"),
+        ("localhost.example.org", "https://localhost.example.org/v2/"),
+        ("localhost5000", "https://localhost5000/v2/"),
+        ("127.example.org:5000", "https://127.example.org:5000/v2/"),
+        ("127.0.0.1.example.org", "https://127.0.0.1.example.org/v2/"),
         ("ghcr.io", "https://ghcr.io/v2/"),
         ("docker.io", "https://registry-1.docker.io/v2/"),
     ],
