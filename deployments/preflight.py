@@ -57,6 +57,10 @@ def _state(seen: Observation) -> str:
     return f"runs {seen.current}, unchanged" if seen.current else "untouched"
 
 
+_STOPPED = ("Cannot connect", "failed to connect to the docker API", "error during connect")
+"""What Docker's clients say, by age, where no engine answers."""
+
+
 def check_engine(environment: Environment, seen: Observation) -> None:
     """Raise Refused when the host's engine cannot even be asked."""
     for problem, todo in _engine(seen, environment.host.user):
@@ -66,8 +70,8 @@ def check_engine(environment: Environment, seen: Observation) -> None:
 def _engine(seen: Observation, user: str) -> list[tuple[str, str]]:
     if "permission denied" in seen.engine.lower():
         return [(f"{user} may not use Docker", f"as root: usermod -aG docker {user}")]
-    if "Cannot connect" in seen.engine:
-        return [("the Docker engine does not run", "as root: systemctl enable --now docker")]
+    if any(sign in seen.engine for sign in _STOPPED):
+        return [("the Docker engine does not run", _start_engine(seen.engine, user))]
     if not re.match(r"\d+\.", seen.engine):
         return [("there is no Docker engine", "install Docker Engine 25 or newer with Compose")]
     found = []
@@ -78,6 +82,15 @@ def _engine(seen: Observation, user: str) -> list[tuple[str, str]]:
     elif _version(seen.compose) < MINIMUM_COMPOSE:
         found.append((f"Compose {seen.compose} is older than 2.26", "upgrade the Compose plugin"))
     return found
+
+
+def _start_engine(said: str, user: str) -> str:
+    """What starts the engine that the client names as the one which does not answer."""
+    if "unix:///run/user/" in said:
+        return f"as {user}: systemctl --user start docker"
+    if "unix:///var/run/docker.sock" in said or "unix:///run/docker.sock" in said:
+        return "as root: systemctl enable --now docker"
+    return f"start it; docker context ls, as {user}, shows where it is looked for"
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -41,7 +41,7 @@ facts() {
   say "writable=$(test -w . && echo yes || echo no)"
   say "disk_kb=$(df -Pk . | awk 'NR==2{print $4}')"
   say "memory_kb=$(awk '/^MemAvailable:/{print $2}' /proc/meminfo)"
-  say "engine=$(docker version -f '{{.Server.Version}}' 2>&1 | head -n 1)"
+  say "engine=$(docker version -f '{{.Server.Version}}' 2>&1 | grep -m 1 .)"
   say "locked=$([ ! -f lock/session ] || flock -n lock/session true && echo no || echo yes)"
   say "epoch=$(date +%s)"
   say "journals=$(ls journal 2>/dev/null | wc -l)"

@@ -248,3 +248,10 @@ def test_projects_are_told_apart_by_the_directories_that_they_were_started_from(
         Project("sunko", str(shell.directory), here=True),
     }
     assert len(seen.projects) == 6
+
+
+def test_an_engine_that_is_stopped_is_read_past_the_empty_line_of_its_client(world, shell):
+    """The client prints its template, empty, before the error: no engine at all, it seemed."""
+    said = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
+    shell.program("docker", f"echo; echo '{said}' >&2; exit 1")
+    assert _observe(world, shell).engine == said

@@ -34,6 +34,15 @@ def test_a_prepared_host_passes(world):
          "deploy may not use Docker", "as root: usermod -aG docker deploy"),
         ({"engine": "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."},
          "the Docker engine does not run", "as root: systemctl enable --now docker"),
+        ({"engine": "failed to connect to the docker API at unix:///var/run/docker.sock; check if the "
+                    "path is correct and if the daemon is running"},
+         "the Docker engine does not run", "as root: systemctl enable --now docker"),
+        ({"engine": "Cannot connect to the Docker daemon at unix:///run/user/1000/docker.sock."},
+         "the Docker engine does not run", "as deploy: systemctl --user start docker"),
+        ({"engine": "error during connect: Get \"http://192.0.2.1:2375/v1.45/version\": dial tcp: "
+                    "connection refused"},
+         "the Docker engine does not run",
+         "start it; docker context ls, as deploy, shows where it is looked for"),
         ({"engine": "bash: line 3: docker: command not found"},
          "there is no Docker engine", "install Docker Engine 25 or newer with Compose"),
         ({"engine": ""},
