@@ -26,6 +26,7 @@ class Step:
     bake: seconds of watching, of the step that only watches.
     about: a figure that changes from look to look, so not a part of what is approved.
     results: kinds of results that its script may give; any other one of it is not believed.
+    pulls: references of the images that its script pulls where they are missing.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Step:
     about: str = ""
     bake: int = 0
     results: tuple[Kind, ...] = ()
+    pulls: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
     """What else differs for its service, a phrase each."""
 

@@ -47,7 +47,8 @@ class Steps:
         login = self.target.login(self.incoming)
         unique = list(dict.fromkeys(references.values()))
         script = images.pull(unique, f"release-{self.target.manifest.name}", login)
-        return Step("pull", f"by digest: {', '.join(references)}", script, True)
+        reason = f"by digest: {', '.join(references)}"
+        return Step("pull", reason, script, True, pulls=tuple(unique))
 
     def up(self, change: Change) -> Step:
         """A service with state or ports of its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,13 @@ PACE = 10.0
 AWAY = 60.0
 """Seconds after a bake window within which a host that was out of reach must be back."""
 
-_TRANSIENT = ("connection refused", "i/o timeout", "TLS handshake timeout", "EOF", "503 Service")
+_TRANSIENT = re.compile(
+    r"connection refused|i/o timeout|TLS handshake timeout|\b503 Service Unavailable"
+    # The whole of an error, as Go prints it; other programs say EOF of input that is wrong for good.
+    r"|(^|: )(unexpected )?EOF$",
+    re.MULTILINE,
+)
+"""What Docker says of a registry or a network that may answer next time."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +94,18 @@ class Executor:
         if step.script is None:
             self._bake(planned, step.bake) if step.bake else self._verify(planned)
             return
-        if step.name == "pull":
-            self.host.tunnel(self.registry)
-        before = self.recorder.opening(planned.plan.release)
-        self.recorder.begun = True
-        output = self.host.work(step.name, step.script, event, before)
-        self.recorder.opened = True
+        with self.host.tunnel(self.registry, step.pulls):
+            before = self.recorder.opening(planned.plan.release)
+            self.recorder.begun = True
+            output = self.host.work(step.name, step.script, event, before)
+            self.recorder.opened = True
         self._note(step, output.results, planned)
         if output.code != 0:
             raise self._failed(step, output.tail)
 
     def _failed(self, step: Step, said: str) -> StepFailed:
         kind = StepFailed
-        if step.repeatable and any(sign in said for sign in _TRANSIENT):
+        if step.repeatable and _TRANSIENT.search(said):
             kind = Unreachable
         return kind(f"{step.name} failed:\n{said}", where=self.host.environment.ssh)
 

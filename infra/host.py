@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +13,12 @@ from deployments.asked import Origin
 from deployments.backups import Backup
 from deployments.commands import adopt as adopting
 from deployments.commands import files as filing
+from deployments.commands import images
 from deployments.commands import lock as locking
 from deployments.commands import observe as observing
 from deployments.commands.quote import Script
 from deployments.environment import patience
-from deployments.errors import HomeguruError, Locked, StepFailed, Unreachable
+from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
 from deployments.journal import line
 from deployments.ledger import Approval
 from deployments.observation import (
@@ -35,8 +39,10 @@ from infra.output import Log, Mask, Output, with_results, without_results
 from infra.registry import Registry
 from infra.ssh import Remote
 from infra.tarball import tarball
-from infra.tunnel import open_tunnel
+from infra.tunnel import PortRefused, close_tunnel, open_tunnel
 
+TUNNEL_WAIT = 300
+"""Seconds for which a run waits until the server's end of the tunnel is free."""
 TIMED_OUT = 124
 """What `timeout` says of a command that it had to end."""
 
@@ -74,7 +80,6 @@ class Host:
     mask: Mask = field(default_factory=Mask)
     asked: str = ""
     _lock: SessionLock | None = None
-    _tunnelled: bool = False
 
     def __post_init__(self) -> None:
         self.environment = self.located.environment
@@ -91,7 +96,6 @@ class Host:
             self._lock.release()
             self._lock = None
         self._remote.close()
-        self._tunnelled = False
 
     @property
     def locked(self) -> bool:
@@ -135,7 +139,6 @@ class Host:
         self._remote.close()
         self._remote = Remote(self.environment, self.located.key_file)
         self._remote.open()
-        self._tunnelled = False
         self._lock = self._new_lock("")
         self._lock.acquire(30, again=self.token)
 
@@ -246,16 +249,59 @@ class Host:
         """End the command of this run that an interrupt left at work."""
         self._remote.run(locking.stop_work(self.environment, self.token))
 
-    def tunnel(self, registry: Registry) -> None:
-        """Give the host the deployer's registry, when the environment says so."""
-        if not self.environment.host.tunnel_registry or self._tunnelled:
+    @contextmanager
+    def tunnel(self, registry: Registry, references: Sequence[str]) -> Iterator[None]:
+        """Give the host the deployer's registry, where it lacks one of these images.
+
+        The port is the host's, and part of every image's name: one run has it at a time, for as
+        long as it pulls.
+        """
+        if not self.environment.host.tunnel_registry or not self._lacks(references):
+            yield
             return
         registry.ping()
-        _, _, port = self.environment.pull_registry.partition(":")
-        if not port:
+        _, _, text = self.environment.pull_registry.partition(":")
+        if not text:
             raise HomeguruError(
                 "a tunnelled pull_registry needs a port, such as localhost:5000",
                 todo='pull_registry = "localhost:5000"',
             )
-        open_tunnel(self._remote.transport, int(port), self.environment.push_registry)
-        self._tunnelled = True
+        port = int(text)
+        self._open_tunnel(port)
+        try:
+            yield
+        finally:
+            with suppress(Unreachable):
+                close_tunnel(self._remote.transport, port)
+
+    def _lacks(self, references: Sequence[str]) -> bool:
+        """Whether the host has to pull one of these images."""
+        return bool(references) and bool(self.read(images.missing(list(references))).strip())
+
+    def _open_tunnel(self, port: int) -> None:
+        """Open it, once another run of this server has ended its own."""
+        target, deadline = self.environment.push_registry, time.monotonic() + TUNNEL_WAIT
+        waiting = False
+        while True:
+            try:
+                return open_tunnel(self._remote.transport, port, target)
+            except PortRefused:
+                if not self.read(images.listens(port)).strip():
+                    raise Refused(
+                        f"sshd refuses the tunnel to the registry, and port {port} is free",
+                        where=self.environment.ssh,
+                        todo="on the server, in sshd's configuration: AllowTcpForwarding yes",
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise Refused(
+                        f"port {port} on the server, for the tunnel to the registry, is in use for "
+                        f"longer than {TUNNEL_WAIT} s",
+                        where=self.environment.ssh,
+                        todo="another deploy pulls through it: run this again after it; or see what "
+                        f"has it: ss -ltnp 'sport = :{port}'",
+                    ) from None
+            if not waiting:
+                self.log(f"port {port} on the server is in use, as by another deploy that pulls: "
+                         f"waiting up to {TUNNEL_WAIT} s")  # fmt: skip
+                waiting = True
+            time.sleep(1)

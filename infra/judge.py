@@ -219,7 +219,6 @@ class Judge:
         """The SQL, or that it could not be had."""
         migrate = target.stack.deploy.migrate
         assert migrate is not None
-        self.host.tunnel(self.registry)
         incoming = self.host.incoming
         files = {
             sql_container.FILE: sql_container.compose_file(
@@ -234,7 +233,8 @@ class Judge:
             images.pull([image], "judged", target.login(incoming)),
             database.print_sql(incoming, words),
         )
-        answer = sections(self._read(parts, timeout=900, files=files))
+        with self.host.tunnel(self.registry, [image]):
+            answer = sections(self._read(parts, timeout=900, files=files))
         return self._weighed(answer, target, seen, revision)
 
     def _weighed(

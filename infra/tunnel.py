@@ -13,15 +13,17 @@ import threading
 
 import paramiko
 
-from deployments.errors import Refused
-
 _CHUNK = 65_536
+
+
+class PortRefused(Exception):
+    """The port on the host is in use, or sshd forbids forwarding: SSH does not tell which."""
 
 
 def open_tunnel(transport: paramiko.Transport, remote_port: int, target: str) -> None:
     """Let the host's `127.0.0.1:<remote_port>` reach `target` (`host:port`) from here.
 
-    Raises Refused when the host's port is taken. Ends with the transport.
+    Raises PortRefused. Ends with `close_tunnel`, or with the transport.
     """
     host, _, port = target.partition(":")
 
@@ -31,11 +33,15 @@ def open_tunnel(transport: paramiko.Transport, remote_port: int, target: str) ->
     try:
         transport.request_port_forward("127.0.0.1", remote_port, handler=serve)
     except paramiko.SSHException:
-        raise Refused(
-            f"port {remote_port} on the host is taken, or sshd forbids forwarding",
-            state="untouched",
-            todo="free the port, or allow it: AllowTcpForwarding yes",
-        ) from None
+        if not transport.is_active():
+            raise
+        raise PortRefused from None
+
+
+def close_tunnel(transport: paramiko.Transport, remote_port: int) -> None:
+    """Free the host's port for another run; nothing to do where the connection is gone."""
+    with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        transport.cancel_port_forward("127.0.0.1", remote_port)
 
 
 def _bridge(channel: paramiko.Channel, host: str, port: int) -> None:

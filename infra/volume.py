@@ -53,12 +53,12 @@ class DataVolume:
         )  # fmt: skip
         parts = (images.pull([image], "looked-at", target.login(incoming)), look)
         script = Script(join(*(part.text for part in parts)), sum(part.timeout for part in parts))
-        self.host.tunnel(self.registry)
-        output = self.host.work(
-            "look into data", script, "begin",
-            after=journal.line(journal.run_step("none"), "end", self.host.token, "ok"),
-            files={**target.candidate_files(seen), **target.login_file()},
-        )  # fmt: skip
+        with self.host.tunnel(self.registry, [image]):
+            output = self.host.work(
+                "look into data", script, "begin",
+                after=journal.line(journal.run_step("none"), "end", self.host.token, "ok"),
+                files={**target.candidate_files(seen), **target.login_file()},
+            )  # fmt: skip
         if output.code != 0:
             raise self._refused(
                 f"PostgreSQL cannot be asked what is in {seen.unread}:\n{output.tail}",

@@ -22,8 +22,15 @@ whole_releases() {
 }
 login() {
   [ -f "$1/registry.password" ] || fail "the registry's password is not in $1 any more"
+  local context mine=${DOCKER_CONFIG:-$HOME/.docker}
+  context=$(docker context show 2>/dev/null) || context=default
   export DOCKER_CONFIG="$PWD/$1/docker"
   mkdir -p "$DOCKER_CONFIG"
+  # Our own configuration has to name the same engine: a rootless one is a context of this user.
+  if [ "${context:-default}" != default ]; then
+    ln -sfn "$mine/contexts" "$DOCKER_CONFIG/contexts"
+    export DOCKER_CONTEXT=$context
+  fi
   docker login --username "$3" --password-stdin "$2" < "$1/registry.password" >/dev/null 2>"$1/login" ||
     { cat "$1/login" >&2; fail "registry $2 refused the login of $3"; }
 }
@@ -47,6 +54,27 @@ pull() {
 }
 """
 
+_MISSING = r"""
+missing() {
+  local ref
+  for ref in "$@"; do docker image inspect "$ref" >/dev/null 2>&1 || printf '%s\n' "$ref"; done
+}
+"""
+
+
+def missing(references: list[str]) -> Script:
+    """Print those of the references whose image is not on the host."""
+    return Script(join(_MISSING, call("missing", *references)))
+
+
+def listens(port: int) -> Script:
+    """Print a line when something listens on this port."""
+    # A host without IPv6 has no tcp6.
+    return Script(
+        "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |"
+        f""" awk '$4 == "0A" && $2 ~ /:{port:04X}$/ {{ print "yes"; exit }}'\n"""
+    )
+
 
 def pull(references: list[str], tag: str, login: tuple[str, str, str] | None = None) -> Script:
     """Pull references (`host/repository@sha256:...`) side by side and tag them.
@@ -56,8 +84,12 @@ def pull(references: list[str], tag: str, login: tuple[str, str, str] | None = N
     return Script(
         join(
             REFERENCES,
+            _MISSING,
             _PULL,
-            call("login", *login) if login else "",
+            # What is there already needs no registry, and so no login that it might refuse.
+            f'[ -z "$({call("missing", *references)})" ] || {call("login", *login)}'
+            if login
+            else "",
             call("pull", tag, *references),
         ),
         timeout=1800,

@@ -22,6 +22,7 @@ import paramiko
 class Sshd:
     """shell: argv of the login shell, before `-c`. variables: its environment.
 
+    path: of programs that come before this machine's. forwarded: ports in use by tunnels.
     subsystem: argv of the SFTP server; empty accepts the request and answers nothing.
     """
 
@@ -30,6 +31,8 @@ class Sshd:
     max_sessions: int = 10
     variables: dict[str, str] = field(default_factory=dict)
     subsystem: list[str] = field(default_factory=list)
+    path: str = ""
+    forwarded: set[int] = field(default_factory=set)
     connections: int = 0
     commands: list[str] = field(default_factory=list)
     transports: list[paramiko.Transport] = field(default_factory=list)
@@ -61,6 +64,15 @@ class _Server(paramiko.ServerInterface):
         if (channel := self.transport.accept(10)) is not None:
             self._open.append(channel)
 
+    def check_port_forward_request(self, address: str, port: int) -> int | bool:
+        if port in self._sshd.forwarded:
+            return False
+        self._sshd.forwarded.add(port)
+        return port
+
+    def cancel_port_forward_request(self, address: str, port: int) -> None:
+        self._sshd.forwarded.discard(port)
+
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self._sshd.commands.append(command.decode())
         words = [*self._sshd.shell, "-c", command.decode()]
@@ -76,7 +88,7 @@ class _Server(paramiko.ServerInterface):
         process = subprocess.Popen(
             words, cwd=self._sshd.home, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, start_new_session=True,
-            env={"PATH": os.environ["PATH"], "HOME": str(self._sshd.home), **self._sshd.variables},
+            env={"PATH": f"{self._sshd.path}:{os.environ['PATH']}".lstrip(":"), "HOME": str(self._sshd.home), **self._sshd.variables},
         )  # fmt: skip
         assert process.stdin and process.stdout and process.stderr
         threading.Thread(target=_feed, args=(channel, process.stdin), daemon=True).start()

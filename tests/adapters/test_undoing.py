@@ -10,6 +10,7 @@ from deployments.commands.quote import Script
 from deployments.errors import Locked, Refused, StepFailed, Unreachable
 from deployments.ledger import Revision
 from deployments.manifest import Manifest
+from deployments.plan import Step
 from infra import executor
 from infra.executor import Executor
 from infra.manifests import current_manifest
@@ -234,3 +235,22 @@ def test_the_release_that_runs_is_deployed_again_by_its_own_name() -> None:
     seen.manifest = manifest.to_json()
     found.observe = lambda: seen
     assert found.find("current") == manifest
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ('cannot pull a: Error: Get "https://r/v2/": EOF', Unreachable),
+        ("cannot pull a: unexpected EOF\nreleases whose images are here: 1", Unreachable),
+        ("received unexpected HTTP status: 503 Service Unavailable", Unreachable),
+        ("dial tcp 192.0.2.1:443: i/o timeout", Unreachable),
+        ("EOFError: EOF when reading a line", StepFailed),
+        ("SyntaxError: unexpected EOF while parsing", StepFailed),
+        ("here-document delimited by end-of-file (wanted `EOF')", StepFailed),
+        ("no service named 503 Services", StepFailed),
+    ],
+)
+def test_only_what_docker_says_of_a_network_is_tried_again(said: str, kind: type) -> None:
+    found = Executor(SimpleNamespace(environment=SimpleNamespace(ssh="h")), None, None, None)
+    assert type(found._failed(Step("pull", "", Script("true"), True), said)) is kind
+    assert type(found._failed(Step("pull", "", Script("true")), said)) is StepFailed

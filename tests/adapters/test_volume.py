@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -42,7 +43,7 @@ def looking(located, output: Output, *, locked: bool = True):
         login=lambda _: None, login_file=dict, candidate_files=lambda _: {"compose.yml": "x"},
     )  # fmt: skip
     host = SimpleNamespace(
-        locked=locked, log=lambda _: None, incoming=".incoming/t", tunnel=lambda _: None, token="t",
+        locked=locked, log=lambda _: None, incoming=".incoming/t", tunnel=lambda *_: nullcontext(), token="t",
         work=work, environment=environment,
     )  # fmt: skip
     return (lambda seen: DataVolume(host, None).looked_into(target, seen)), sent

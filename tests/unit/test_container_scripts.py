@@ -10,6 +10,7 @@ from deployments.commands import database, images, probe
 from deployments.commands import replace as replacing
 from deployments.commands.edge import reload_edge
 from deployments.commands.prelude import prelude
+from deployments.commands.quote import Script
 from deployments.commands.slots import SLOTS
 from deployments.edge import IDLE, read_former, read_slots, render
 from deployments.observation import sections
@@ -87,12 +88,48 @@ LOGIN = (".incoming/t1", "ghcr.io", "robot")
 def test_a_login_is_thrown_away_with_the_runs_files(shell):
     shell.write(".incoming/t1/registry.password", "hunter2")
     shell.program(
-        "docker", f'{LOG}[ "$1" != login ] || {{ cat > password; echo $DOCKER_CONFIG > config; }}'
+        "docker",
+        f'{LOG}[ "$1" != login ] || {{ cat > password; echo $DOCKER_CONFIG > config; }}\n'
+        '[ "$1 $2" != "image inspect" ]',
     )
     assert _run(shell, images.pull([REFERENCE], "t", LOGIN)).returncode == 0
-    assert _log(shell)[0] == "login --username robot --password-stdin ghcr.io"
+    assert _log(shell)[2] == "login --username robot --password-stdin ghcr.io"
     assert shell.read("password") == "hunter2"
     assert shell.read("config").strip() == str(shell.directory / ".incoming/t1/docker")
+
+
+def test_a_login_leaves_the_engine_that_a_context_names(shell):
+    """A rootless engine is a context of the user: a configuration of our own did not know it."""
+    shell.write(".incoming/t1/registry.password", "hunter2")
+    shell.write("home/contexts/meta/1/meta.json", "{}")
+    shell.program(
+        "docker",
+        'if [ "$1 $2" = "context show" ]; then echo rootless; exit; fi\n'
+        'echo "$1 $DOCKER_CONTEXT $(cat $DOCKER_CONFIG/contexts/meta/1/meta.json)" >> docker.log\n'
+        '[ "$1 $2" != "image inspect" ]',
+    )
+    script = (
+        f"export DOCKER_CONFIG={shell.directory}/home\n" + images.pull([REFERENCE], "t", LOGIN).text
+    )
+    assert _run(shell, Script(script)).returncode == 0
+    # The first look, for what is missing, is before the login.
+    assert set(_log(shell)[1:]) == {
+        f"{word} rootless {{}}" for word in ("login", "image", "pull", "tag")
+    }
+
+
+def test_what_is_there_already_needs_no_login(shell):
+    """An undo failed over a registry that it did not need."""
+    shell.program("docker", f'{LOG}[ "$1" != login ]')
+    done = _run(shell, images.pull([REFERENCE], "t", LOGIN))
+    assert (done.returncode, done.stdout) == (0, f"already here: {REFERENCE}\n")
+    assert not any("login" in line for line in _log(shell))
+
+
+def test_images_that_are_not_on_the_host_are_named(shell):
+    shell.program("docker", '[ "$3" = here@sha256:1 ]')
+    done = _run(shell, images.missing(["here@sha256:1", "gone@sha256:2", "gone@sha256:3"]))
+    assert done.stdout == "gone@sha256:2\ngone@sha256:3\n"
 
 
 def test_a_refused_login_says_so(shell):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -119,7 +120,11 @@ def asked(world, monkeypatch):
     monkeypatch.setattr(judging.database, "print_sql", print_sql)
     monkeypatch.setattr(judging.squawk, "lint", lambda _: [])
     host = SimpleNamespace(
-        environment=world.environment, incoming="i", tunnel=lambda _: None, mask=Mask(), log=None
+        environment=world.environment,
+        incoming="i",
+        tunnel=lambda *_: nullcontext(),
+        mask=Mask(),
+        log=None,
     )
     judge = Judge(host, None)
 
