@@ -19,6 +19,8 @@ from infra.shell import Shell
 from infra.ssh import Remote
 
 _BEAT = 2.0
+_FAREWELL = 2.0
+"""Seconds for which the host may take to remove this run's files."""
 
 
 class _Heartbeat:
@@ -101,6 +103,7 @@ class SessionLock:
             raise Unreachable(
                 "the SSH connection broke while the lock was taken",
                 where=self._remote.environment.ssh, state="untouched",
+                todo="run the same command again",
             )  # fmt: skip
         raise StepFailed(
             f"cannot take the lock: {shell.stderr.strip() or f'exit code {shell.code}'}",
@@ -129,6 +132,8 @@ class SessionLock:
             # Else the host keeps this run's files for a while: it might come back.
             with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
                 self._shell.send(b"bye\n")
+                # A connection that is closed at once may take the word along.
+                self._shell.wait_end(_FAREWELL)
         self.let_go()
 
     def let_go(self) -> None:

@@ -118,6 +118,10 @@ class Shell:
             return self._channel.exit_status
         raise StepFailed(f"bash did not start: {self._printed()}", where=self._where, todo=AGAIN)
 
+    def wait_end(self, seconds: float) -> None:
+        """Wait until the script has ended, whatever it printed."""
+        self._channel.status_event.wait(seconds)
+
     def close(self) -> None:
         """Close the channel; safe to call twice. What the host does meanwhile goes on."""
         self._channel.close()

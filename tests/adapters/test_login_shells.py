@@ -242,3 +242,12 @@ def test_the_last_line_is_logged_though_it_has_no_end(reached):
     logged: list[str] = []
     remote.run(Script("printf 'one\\ntwo'"), logged.append)
     assert logged == ["one", "two"]
+
+
+def test_a_piece_of_one_stream_does_not_end_in_the_other_ones_line(reached):
+    """What a script tells the deployer is told from what people read by how its line begins."""
+    remote, _ = reached("bash")
+    logged: list[str] = []
+    parts = ("printf '@nonce rev'", "echo 'warning: slow' >&2", "echo 'ision =MQ=='")
+    remote.run(Script("; sleep 0.3; ".join(parts)), logged.append)
+    assert logged == ["warning: slow", "@nonce revision =MQ=="]

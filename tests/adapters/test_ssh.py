@@ -5,13 +5,11 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from types import SimpleNamespace
 
 import paramiko
 import pytest
 from paramiko.ssh_exception import NoValidConnectionsError
 
-from deployments.commands.quote import Script
 from deployments.environment import parse_environment
 from deployments.errors import Unreachable, WrongUse
 from infra import ssh
@@ -101,25 +99,6 @@ def test_a_key_that_cannot_be_used_is_not_the_servers_fault(tmp_path, error, mad
         return
     with pytest.raises(WrongUse, match=said):
         check_key(error, key, "h")
-
-
-def test_a_piece_of_one_stream_does_not_end_in_the_other_ones_line(remote, monkeypatch):
-    """What a script tells the deployer is told from what people read by how its line begins."""
-    made = remote(22)
-
-    def run(_command, *, out_stream, err_stream, **_):
-        out_stream.write("@nonce rev")
-        err_stream.write("warning: slow\n")
-        out_stream.write("ision =MQ==\n")
-        ended = SimpleNamespace(exited=0, stdout="", stderr="")
-        channel = SimpleNamespace(exit_status_ready=lambda: True)
-        return SimpleNamespace(runner=SimpleNamespace(channel=channel), join=lambda: ended)
-
-    monkeypatch.setattr(ssh.Remote, "transport", SimpleNamespace(is_active=lambda: True))
-    made._connection = SimpleNamespace(run=run)
-    said: list[str] = []
-    made.run(Script("true"), said.append)
-    assert said == ["warning: slow", "@nonce revision =MQ=="]
 
 
 @pytest.mark.parametrize(
