@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import World, say, world_of_its_own
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.database]
 EXEC = "docker exec $(docker ps -q --filter label=com.docker.compose.service={service}) {words}"
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
 from infra.sandbox.client import docker
+from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.e2e
 
@@ -36,15 +39,21 @@ def unchanged(world, deployed) -> Iterator[None]:
     assert (world.containers(), len(world.ledger())) == before
 
 
-def variant(world, **changes: str) -> str:
-    """A copy of the sandbox's environment with lines changed; its name."""
+def variant(world, **changes: str) -> World:
+    """The world with lines of the sandbox's environment changed, in a folder of its own.
+
+    It has the same name: a release belongs to the environment that it was published for.
+    """
     text = (world.environments / "sandbox.toml").read_text()
     for key, value in changes.items():
         lines = [f"{key} = {value}" if x.startswith(f"{key} =") else x for x in text.splitlines()]
         assert "\n".join(lines) != text.rstrip(), f"no key {key}"
         text = "\n".join(lines) + "\n"
-    (world.environments / "variant.toml").write_text(text)
-    return "variant"
+    folder = world.environments.parent / "variant"
+    folder.mkdir(exist_ok=True)
+    (folder / "sandbox.toml").write_text(text)
+    shutil.copy2(world.environments / "sandbox.secrets.env", folder)
+    return replace(world, environments=folder)
 
 
 def error_of(world, code: int, *words: str) -> str:
@@ -105,8 +114,8 @@ class TestEnvironment:
         assert sentence in ended.stderr
 
     def test_a_secret_that_is_missing(self, world, deployed, unchanged) -> None:
-        names = variant(world, names='["POSTGRES_PASSWORD", "NOT_THERE"]')
-        said = error_of(world, 2, "deploy", deployed, "--env", names)
+        other = variant(world, names='["POSTGRES_PASSWORD", "NOT_THERE"]')
+        said = error_of(other, 2, "deploy", deployed, "--env", "sandbox")
         assert "secret NOT_THERE is missing" in said
         assert "variable TELEGRAM_BOT_TOKEN is missing" in said
 
@@ -120,29 +129,29 @@ class TestEnvironment:
 
 class TestConnection:
     def test_refused(self, world, unchanged) -> None:
-        said = error_of(world, 1, "status", "--env", variant(world, port=str(free_port())))
+        said = error_of(variant(world, port=str(free_port())), 1, "status", "--env", "sandbox")
         assert "cannot connect" in said
         assert "Server: not reached" in said
 
     def test_time_out(self, world, unchanged) -> None:
         with silent_listener() as port:
-            said = error_of(world, 1, "status", "--env", variant(world, port=str(port)))
+            said = error_of(variant(world, port=str(port)), 1, "status", "--env", "sandbox")
         assert "no SSH answer within 15 s" in said
 
     def test_wrong_user(self, world, unchanged) -> None:
-        said = error_of(world, 3, "status", "--env", variant(world, user='"nobody"'))
+        said = error_of(variant(world, user='"nobody"'), 3, "status", "--env", "sandbox")
         assert "refuses user nobody" in said
 
     def test_wrong_key(self, world, unchanged, tmp_path: Path) -> None:
         key = tmp_path / "other"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-        said = error_of(world, 3, "status", "--env", variant(world, key_file=f'"{key}"'))
+        said = error_of(variant(world, key_file=f'"{key}"'), 3, "status", "--env", "sandbox")
         assert "authorized_keys" in said
 
     def test_unknown_host_key(self, world, deployed, unchanged) -> None:
-        name = variant(world, host_keys="[]")
+        other = variant(world, host_keys="[]")
         for words in (("status",), ("deploy", deployed)):
-            said = error_of(world, 3, *words, "--env", name)
+            said = error_of(other, 3, *words, "--env", "sandbox")
             assert "no host key is pinned" in said
             assert "Server: not contacted" in said
 
@@ -150,29 +159,33 @@ class TestConnection:
         key = tmp_path / "host"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
         other = " ".join(key.with_suffix(".pub").read_text().split()[:2])
-        said = error_of(world, 3, "status", "--env", variant(world, host_keys=f'["{other}"]'))
+        said = error_of(variant(world, host_keys=f'["{other}"]'), 3, "status", "--env", "sandbox")
         assert "the host key changed: it is not the pinned one" in said
 
 
 class TestHost:
     def test_too_little_disk(self, world, deployed, unchanged) -> None:
-        said = error_of(world, 3, "deploy", deployed, "--env", variant(world, disk_mb="999999999"))
+        said = error_of(
+            variant(world, disk_mb="999999999"), 3, "deploy", deployed, "--env", "sandbox"
+        )
         assert "MiB of disk are free, 999999999 are needed" in said
         assert "unchanged" in said
 
     def test_too_little_memory(self, world, deployed, unchanged) -> None:
-        name = variant(world, memory_mb="999999999")
-        assert "MiB of memory are free" in error_of(world, 3, "deploy", deployed, "--env", name)
+        other = variant(world, memory_mb="999999999")
+        assert "MiB of memory are free" in error_of(
+            other, 3, "deploy", deployed, "--env", "sandbox"
+        )
 
     def test_a_port_taken_by_something_else(self, world, deployed, unchanged) -> None:
         world.on_server("mkdir -p /tmp/other")
-        name = variant(world, project='"another"', directory='"/tmp/other"')
-        said = error_of(world, 3, "deploy", deployed, "--env", name)
+        other = variant(world, project='"another"', directory='"/tmp/other"')
+        said = error_of(other, 3, "deploy", deployed, "--env", "sandbox")
         assert "port 8003, which edge publishes, is taken by container homeguru-edge-1" in said
 
     def test_a_directory_that_is_not_there(self, world, deployed, unchanged) -> None:
-        name = variant(world, directory='"/opt/nowhere"')
-        said = error_of(world, 1, "deploy", deployed, "--env", name)
+        other = variant(world, directory='"/opt/nowhere"')
+        said = error_of(other, 1, "deploy", deployed, "--env", "sandbox")
         assert "directory /opt/nowhere does not exist" in said
 
     def test_no_engine(self, world, deployed) -> None:
@@ -198,8 +211,8 @@ class TestRelease:
         assert "not a release manifest" in said
 
     def test_built_for_another_address(self, world, deployed, unchanged) -> None:
-        name = variant(world, NEXT_PUBLIC_API_URL='"http://192.0.2.1:8003"')
-        said = error_of(world, 3, "deploy", deployed, "--env", name)
+        other = variant(world, NEXT_PUBLIC_API_URL='"http://192.0.2.1:8003"')
+        said = error_of(other, 3, "deploy", deployed, "--env", "sandbox")
         assert "was built for another environment" in said
         assert "http://192.0.2.1:8003" in said
 
