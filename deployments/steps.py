@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from deployments.changes import Change
 from deployments.commands import files, images
 from deployments.commands import replace as replacing
+from deployments.commands.completion import complete
 from deployments.commands.edge import reload_edge
 from deployments.commands.quote import Script
 from deployments.edge import read_former
@@ -96,7 +97,7 @@ class Steps:
 
     def _complete(self, change: Change) -> Step:
         """A container that runs to its end before those that wait for it start."""
-        script = replacing.complete(self.replacement(change))
+        script = complete(self.replacement(change))
         return Step(
             f"complete {change.service.name}",
             f"{change.reason} (runs once)",

@@ -48,6 +48,16 @@ made_from() {
   noted=$(awk -v id="$1" '$1==id{print $2}' .containers 2>/dev/null) || noted=
   say "$ref ${noted:-$label}"
 }
+# One more container of the service, beside those that are there and not started: it becomes `new`.
+create_another() {
+  local before
+  before=$(ids "$service")
+  compose up --no-start --no-deps --no-recreate --scale "$service=$(($(wc -w <<< "$before") + 1))" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
+  rm -f .create
+  new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
+  [ -n "$new" ] || fail "Compose created no container for $service"
+  note_made "$new" "$hash"
+}
 is_wanted() { [ -n "$1" ] && [ "$(made_from "$1")" = "$image $hash" ]; }
 # A log driver that keeps nothing to read is no reason to stop here.
 last_lines() { docker logs --tail 20 "$1" 2>&1 | sed "s/^/  $2 | /" >&2 || true; }

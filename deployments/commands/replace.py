@@ -15,7 +15,7 @@ from deployments.commands.container import CONTAINER
 from deployments.commands.quote import Script, call, join
 from deployments.commands.slots import SLOTS
 
-_OWN = r"""
+OWN = r"""
 # A new volume at a folder that the image has not is root's: it becomes the process's.
 own_kept() {
   local user
@@ -89,7 +89,7 @@ give_up() {
   exit 20
 }
 replace() {
-  local new before copies began
+  local new began
   former= former_name=
   if [ -n "$routed" ]; then find_former; find_serving; [ -n "$old" ] || find_by_hand; else find_plain; fi
   tidy
@@ -102,13 +102,7 @@ replace() {
   if is_wanted "$former" && serves_well "$former" && return_to_former; then return; fi
   export "$variable=$image"
   own_kept
-  before=$(ids "$service")
-  copies=$(($(wc -w <<< "$before") + 1))
-  compose up --no-start --no-deps --no-recreate --scale "$service=$copies" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
-  rm -f .create
-  new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
-  [ -n "$new" ] || fail "Compose created no container for $service"
-  note_made "$new" "$hash"
+  create_another
   if [ "$order" = stop-first ] && [ -n "$old" ]; then
     say "stopping $(name_of "$old")"
     docker stop -t "$grace" "$old" >/dev/null
@@ -187,42 +181,6 @@ let_go() {
 }
 """
 
-_COMPLETE = r"""
-wait_end() {
-  local id=$1 deadline=$((SECONDS + $2)) state code
-  while :; do
-    read -r state code < <(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
-    case $state/$code in
-      exited/0) return 0 ;;
-      exited/*|dead/*) problem="ended with exit code $code"; return 1 ;;
-    esac
-    [ $SECONDS -lt $deadline ] || { problem="did not end within $2 s"; return 1; }
-    sleep 0.25
-  done
-}
-# Beside the one of before, which stays as it ended until this one has ended well.
-complete() {
-  local new before
-  export "$variable=$image"
-  before=$(ids "$service")
-  compose up --no-start --no-deps --no-recreate --scale "$service=$(($(wc -w <<< "$before") + 1))" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
-  rm -f .create
-  new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
-  [ -n "$new" ] || fail "Compose created no container for $service"
-  note_made "$new" "$hash"
-  docker start "$new" >/dev/null || true
-  wait_end "$new" "$healthy" || {
-    say "$service $problem; its last lines:" >&2
-    last_lines "$new" "$service"
-    docker rm -f "$new" >/dev/null || true
-    exit 20
-  }
-  say "$(name_of "$new") ended well"
-  xargs -r docker rm -f <<< "$before" >/dev/null
-  set_env "$variable" "$image"
-}
-"""
-
 _UP = r"""
 is_unhealthy() { [ "$(docker inspect -f '{{if .State.Health}}{{.State.Status}} {{.State.Health.Status}}{{end}}' "$1" 2>/dev/null)" = "running unhealthy" ]; }
 up() {
@@ -285,7 +243,7 @@ def replace_routed(what: Replacement, *, edge: str, port: int, drain: int) -> Sc
     route = {"be": f"be_{what.service}", "port": str(port), "drain": str(drain), "routed": "yes"}
     assign = [call("declare", f"{name}={value}") for name, value in route.items()]
     find_edge = f"edge=$({call('ids', edge)} | head -n 1)"
-    parts = (CONTAINER, SLOTS, _OWN, _REPLACE, _FORMER, *what.settings(), *assign, find_edge)
+    parts = (CONTAINER, SLOTS, OWN, _REPLACE, _FORMER, *what.settings(), *assign, find_edge)
     text = join(*parts, "replace")
     return Script(text, timeout=what.healthy_within * 2 + drain + what.grace * 2 + 120)
 
@@ -293,7 +251,7 @@ def replace_routed(what: Replacement, *, edge: str, port: int, drain: int) -> Sc
 def prepare(what: Replacement, command: tuple[str, ...], seconds: int) -> Script:
     """Run a command in a container of the new image while the old one runs."""
     line = call("prepare", seconds, *command)
-    return Script(join(_OWN, _PREPARE, *what.settings(), line), timeout=seconds + 60)
+    return Script(join(OWN, _PREPARE, *what.settings(), line), timeout=seconds + 60)
 
 
 def let_go(what: Replacement, *, edge: str, port: int) -> Script:
@@ -308,7 +266,7 @@ def let_go(what: Replacement, *, edge: str, port: int) -> Script:
 
 def replace_plain(what: Replacement) -> Script:
     """Replace a service that nobody reaches through the edge."""
-    text = join(CONTAINER, _OWN, _REPLACE, *what.settings(), call("declare", "routed="), "replace")
+    text = join(CONTAINER, OWN, _REPLACE, *what.settings(), call("declare", "routed="), "replace")
     return Script(text, timeout=what.healthy_within * 2 + what.grace * 2 + 120)
 
 
@@ -316,12 +274,6 @@ def up(what: Replacement) -> Script:
     """Start or recreate a service with state or ports of its own: database, edge."""
     text = join(CONTAINER, *what.settings(), _UP, "up")
     return Script(text, timeout=what.healthy_within + what.grace + 120)
-
-
-def complete(what: Replacement) -> Script:
-    """Run a service to its end; what waits for that starts later."""
-    text = join(CONTAINER, *what.settings(), _COMPLETE, "complete")
-    return Script(text, timeout=what.healthy_within + 120)
 
 
 def start_stopped(container: str, healthy_within: int) -> Script:

@@ -26,16 +26,11 @@ wanted() {
 
 _BESIDE = r"""
 beside() {
-  local new before
+  local new
   export "$variable=$image"
   new=$(wanted "$service" "$image" "$hash")
   if [ -z "$new" ]; then
-    before=$(ids "$service")
-    compose up --no-start --no-deps --no-recreate --scale "$service=$(($(wc -w <<< "$before") + 1))" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
-    rm -f .create
-    new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
-    [ -n "$new" ] || fail "Compose created no container for $service"
-    note_made "$new" "$hash"
+    create_another
   fi
   docker start "$new" >/dev/null || true
   wait_healthy "$new" "$healthy" || {

@@ -8,6 +8,7 @@ import pytest
 
 from deployments.commands import database, images, probe
 from deployments.commands import replace as replacing
+from deployments.commands.completion import complete
 from deployments.commands.edge import reload_edge
 from deployments.commands.prelude import prelude
 from deployments.commands.quote import Script
@@ -442,7 +443,7 @@ def test_one_that_runs_once_takes_the_place_of_the_one_before_when_it_has_ended_
     shell.write("old1", "exited 0")
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     shell.program("docker", program.replace("$HEALTH", state))
-    done = _run(shell, replacing.complete(_what(healthy_within=1)))
+    done = _run(shell, complete(_what(healthy_within=1)))
     assert (done.returncode, done.stderr) == (code, stderr)
     removed = [line for line in _log(shell) if line.startswith("rm")]
     assert removed == ["rm -f old1" if code == 0 else "rm -f new1"]
