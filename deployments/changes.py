@@ -72,7 +72,7 @@ def _with_those_waited_for(
         if s.runs_once and s.name not in changed
         and (waiting := [n for n in target.stack.waits_for(s.name) if n in changed])
     ]  # fmt: skip
-    place = {s.name: n for n, s in enumerate(target.stack.ordered)}
+    place = target.stack.place
     return sorted([*found, *again], key=lambda c: place[c.service.name])
 
 

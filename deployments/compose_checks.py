@@ -49,7 +49,7 @@ def _check_end(service: Service, body: dict[str, Any], where: str) -> None:
 
 def _check_order(stack: Stack, where: str) -> None:
     """What others wait for must be there before them."""
-    place = {s.name: n for n, s in enumerate(stack.ordered)}
+    place = stack.place
     for service in stack.ordered:
         late = [
             n for n in service.after

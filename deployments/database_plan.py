@@ -64,7 +64,7 @@ class DatabasePlan:
             for s in self.target.stack.database_users
             if s.name not in known
         ]
-        place = {s.name: n for n, s in enumerate(self.target.stack.ordered)}
+        place = self.target.stack.place
         return sorted([*found, *again], key=lambda c: place[c.service.name])
 
     def exchange(self, fresh: bool) -> list[Step]:

@@ -100,6 +100,11 @@ class Stack:
             running, key=lambda s: (rank.get(s.name, -1), self._depth(s.name, ()), s.name)
         )
 
+    @property
+    def place(self) -> dict[str, int]:
+        """Service to its place in the order of replacement."""
+        return {service.name: n for n, service in enumerate(self.ordered)}
+
     def _depth(self, service: str, seen: tuple[str, ...]) -> int:
         """Length of the longest chain of what it depends on; Compose itself refuses circles."""
         if service not in self.services or service in seen:
