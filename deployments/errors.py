@@ -34,6 +34,8 @@ class HomeguruError(Exception):
     where: file, host, service or step; empty when `what` says it.
     state: which state the server is in now; empty when no server is concerned.
     todo:  what to do next.
+
+    summary: what the run found until then, for programs; empty when it got nowhere.
     """
 
     exit_code = ExitCode.FAILED
@@ -44,6 +46,7 @@ class HomeguruError(Exception):
         self.where = where
         self.state = state
         self.todo = todo
+        self.summary: dict[str, Any] = {}
 
     def __str__(self) -> str:
         first = f"{self.where}: {self.what}" if self.where else self.what
@@ -56,13 +59,21 @@ class HomeguruError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Prefect pickles exceptions; keyword arguments need a hand."""
-        return (_rebuild, (type(self), self.what, self.where, self.state, self.todo))
+        parts = (self.what, self.where, self.state, self.todo, self.summary)
+        return (_rebuild, (type(self), *parts))
 
 
 def _rebuild(
-    kind: type[HomeguruError], what: str, where: str, state: str, todo: str
+    kind: type[HomeguruError],
+    what: str,
+    where: str,
+    state: str,
+    todo: str,
+    summary: dict[str, Any],
 ) -> HomeguruError:
-    return kind(what, where=where, state=state, todo=todo)
+    error = kind(what, where=where, state=state, todo=todo)
+    error.summary = summary
+    return error
 
 
 class WrongUse(HomeguruError):
@@ -99,6 +110,10 @@ _KINDS: dict[str, type[HomeguruError]] = {
 }
 
 
+_PARTS = frozenset({"error", "where", "server", "next", "exit_code", "kind"})
+"""Keys of an error in JSON that are its own, and not what the run found."""
+
+
 def sentence(error: BaseException) -> str:
     """What went wrong, without the rest; a defect tells its kind."""
     if isinstance(error, HomeguruError):
@@ -112,12 +127,13 @@ def in_state(failure: BaseException, state: str) -> BaseException:
         return failure
     todo = failure.todo or "correct the cause, then run the same command again"
     kind = StepFailed if isinstance(failure, Unreachable) else type(failure)
-    return kind(failure.what, where=failure.where, state=state, todo=todo)
+    return _rebuild(kind, failure.what, failure.where, state, todo, failure.summary)
 
 
 def as_dict(error: HomeguruError) -> dict[str, Any]:
-    """The four parts of an error, for programs."""
+    """For programs: what the run found, and the four parts of the error that ended it."""
     return {
+        **error.summary,
         "error": error.what,
         "where": error.where,
         "server": error.state,
@@ -131,4 +147,5 @@ def from_dict(data: dict[str, Any]) -> HomeguruError:
     """The error again, as another process left it."""
     kind = _KINDS.get(str(data.get("kind")), HomeguruError)
     where, state, todo = (str(data.get(k, "")) for k in ("where", "server", "next"))
-    return kind(str(data["error"]), where=where, state=state, todo=todo)
+    summary = {name: found for name, found in data.items() if name not in _PARTS}
+    return _rebuild(kind, str(data["error"]), where, state, todo, summary)

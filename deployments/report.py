@@ -181,13 +181,15 @@ def summary(report: Report) -> dict[str, object]:
 
 
 def must_be_well(report: Report, where: str) -> None:
-    """Raise StepFailed when a check of a look did not pass."""
+    """Raise StepFailed, with the whole report, when a check of a look did not pass."""
     failed = failures(list(report.findings))
     if failed:
         name, release = report.environment, report.plan.previous
-        raise StepFailed(
+        error = StepFailed(
             "verification failed: " + "; ".join(failed), where=where,
             state=f"should run {release}; nothing was changed" if release else "not known",
             todo=f"homeguru logs SERVICE --env {name}; "
             f"homeguru deploy --env {name} takes drift back",
         )  # fmt: skip
+        error.summary = summary(report)
+        raise error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from deployments.errors import HomeguruError
 from deployments.redaction import Redactor
@@ -32,7 +33,19 @@ def cleaned(error: HomeguruError) -> HomeguruError:
     parts = (clean(part) for part in (error.what, error.where, error.state, error.todo))
     error.what, error.where, error.state, error.todo = parts
     error.args = (error.what,)
+    error.summary = clean_data(error.summary)
     return error
+
+
+def clean_data(data: Any) -> Any:
+    """The same data for a JSON document, every text in it as sinks show it."""
+    if isinstance(data, str):
+        return clean(data)
+    if isinstance(data, dict):
+        return {name: clean_data(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [clean_data(value) for value in data]
+    return data
 
 
 @dataclass(frozen=True)

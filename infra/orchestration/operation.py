@@ -204,7 +204,9 @@ class FlowOperation:
         try:
             report = self._operation.carry_out(planned)
         except HomeguruError as failure:
-            leave_report(self._operation.report_of_failure(planned, failure))
+            report = self._operation.report_of_failure(planned, failure)
+            failure.summary = reporting.summary(report)
+            leave_report(report)
             raise
         leave_report(report)
         if planned.plan.changed and planned.plan.verb not in ("backup", "drill"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import logging
 from contextlib import suppress
 from types import SimpleNamespace
@@ -13,15 +14,19 @@ from rich.console import Console
 
 from deployments.compose_file import parse_stack
 from deployments.errors import StepFailed
+from deployments.ledger import Revision, StepRecord
 from deployments.notices import Notice
+from deployments.plan import Plan, Step
 from deployments.redaction import Redactor
+from deployments.report import Report, must_be_well
+from deployments.verification import Finding
 from infra import assembly, notices, output
 from infra.actions import summary
 from infra.actions.runner import Runner
 from infra.api.logs import LogTail
 from infra.cli import outcome, show
 from infra.cli.terminal import TerminalProgress
-from infra.orchestration import artifacts, tasks
+from infra.orchestration import artifacts, operation, tasks
 from infra.output import Mask, Output, clean, cleaned, hide
 
 SECRET = "hunter2/hunter2=="
@@ -87,6 +92,45 @@ def test_the_command_line(capsys, monkeypatch):
     assert harmless(shown.err)
     assert harmless(shown.out)
     assert "u001b" not in shown.out
+
+
+def test_what_failed_is_one_document_with_its_checks(capsys, monkeypatch):
+    """stdout is for programs, stderr for people; the exit code says that it failed."""
+    report = Report(
+        "prod", Plan("verify", "1-x", "x", "1-x", ()), "failed", (),
+        (Finding("api", "outside", False, SAID), Finding("bot", "runs", True, "")),
+        Revision(), 1.0, "alice", "run-1", {},
+    )  # fmt: skip
+    monkeypatch.setattr("sys.argv", ["homeguru", "verify", "--json"])
+    assert outcome.run(lambda: must_be_well(report, "host")) == 1
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert [(c["service"], c["check"], c["ok"]) for c in found["checks"]] == [
+        ("api", "outside", False), ("bot", "runs", True),
+    ]  # fmt: skip
+    assert (found["outcome"], found["exit_code"]) == ("failed", 1)
+    assert found["error"].startswith("verification failed: api outside")
+    assert shown.err.startswith("Error: host: verification failed")
+    assert harmless(shown.out)
+    assert "u001b" not in shown.out
+
+
+def test_a_deploy_that_failed_leaves_its_steps_to_programs(monkeypatch):
+    monkeypatch.setattr(operation, "leave_report", lambda report: None)
+    plan = Plan("deploy", "2-y", "y", "1-x", (Step("pull", "by digest"),))
+    went = (StepRecord(step="pull", outcome="failed", seconds=1),)
+    report = Report("prod", plan, "undone", went, (), Revision(), 1.0, "alice", "run-1", {})
+
+    def fail(_: object) -> None:
+        raise error()
+
+    on = object.__new__(operation.FlowOperation)
+    inner = SimpleNamespace(carry_out=fail, report_of_failure=lambda *_: report)
+    monkeypatch.setattr(on, "_operation", inner, raising=False)
+    with pytest.raises(StepFailed) as caught:
+        on.carry_out(SimpleNamespace(plan=plan))  # type: ignore[arg-type]
+    assert caught.value.summary["outcome"] == "undone"
+    assert [s["step"] for s in caught.value.summary["steps"]] == ["pull"]
 
 
 def test_the_terminal():

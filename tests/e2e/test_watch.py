@@ -192,6 +192,9 @@ def test_a_host_that_cannot_be_reached_is_told_and_the_rest_still_asked(world, c
         file.write_text(text)
     assert ended.code == 1
     assert "server ssh:" in ended.json["error"]
+    checks = {(c["service"], c["check"]): c["ok"] for c in ended.json["checks"]}
+    assert checks["server", "ssh"] is False
+    assert checks["api", "outside"] is True
     assert "outside" not in ended.json["error"]
     assert world.homeguru("verify", "--env", "sandbox").code == 0
     down, up = chat.texts()[known:]

@@ -16,6 +16,9 @@ from deployments.errors import (
     StepFailed,
     Unreachable,
     WrongUse,
+    as_dict,
+    from_dict,
+    in_state,
 )
 
 
@@ -51,6 +54,29 @@ def test_an_error_survives_pickle():
     after = pickle.loads(pickle.dumps(before))
     assert type(after) is Locked
     assert str(after) == str(before)
+
+
+FOUND = {"environment": "prod", "checks": [{"service": "api", "ok": False}]}
+
+
+def test_what_a_run_found_stays_with_its_error():
+    before = StepFailed("busy", where="host", todo="wait")
+    before.summary = FOUND
+    assert pickle.loads(pickle.dumps(before)).summary == FOUND
+    later = in_state(before, "unchanged")
+    assert isinstance(later, StepFailed)
+    assert (later.summary, later.state) == (FOUND, "unchanged")
+
+
+def test_a_program_gets_what_was_found_beside_the_error():
+    before = StepFailed("busy", where="host", todo="wait")
+    before.summary = FOUND
+    shown = as_dict(before)
+    assert shown["error"] == "busy"
+    assert shown["checks"] == FOUND["checks"]
+    after = from_dict(shown)
+    assert type(after) is StepFailed
+    assert after.summary == FOUND
 
 
 ROOT = Path(__file__).resolve().parents[2]
