@@ -2,14 +2,15 @@
 
 `plan` reads the files of the machine that it runs on, a run on a Prefect server those of its
 worker. A run carries a digest of each setting that it was asked for with; values themselves
-do not travel.
+do not travel. A form in Prefect sends none: there the run says whose file it read, with one short
+digest, and whoever approves can compare that.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Literal
 
 from deployments.environment import Environment
 from deployments.errors import Refused, WrongUse
@@ -22,6 +23,11 @@ _OF_ONE_MACHINE = (
     "host.tunnel_registry", "secrets.file", "urls",
 )  # fmt: skip
 _DIGITS = 8
+_SHORT = 12
+
+Compared = Literal["compared", "elsewhere", "here"]
+"""Of a run's environment: the same as where it was asked for; asked for elsewhere, without a digest;
+read where it was asked for, so that there is nothing to compare."""
 
 
 def digests(environment: Environment, compose: str) -> dict[str, str]:
@@ -41,6 +47,22 @@ def encoded(found: dict[str, str]) -> str:
     return canonical(found)
 
 
+def short(found: dict[str, str]) -> str:
+    """One digest of all settings, for people: equal where `must_be_as_asked` finds no difference."""
+    return hashlib.sha256(encoded(found).encode()).hexdigest()[:_SHORT]
+
+
+def read_from(name: str, file: str, machine: str, digest: str, compared: Compared) -> str:
+    """Whose file an environment was read from, for whoever reads or approves a plan."""
+    more = {
+        "compared": ", the same as where it was asked for",
+        "elsewhere": f"; whoever asked has sent no digest: `homeguru plan --env {name}` shows that of "
+        "another machine's file",
+        "here": "",
+    }
+    return f"{file} on {machine}, digest {digest}{more[compared]}"
+
+
 def must_be_as_asked(asked: dict[str, str], found: dict[str, str], name: str, where: str) -> None:
     """Raise Refused naming each setting that differs from what the run was asked for with."""
     differ = sorted(k for k in asked.keys() | found.keys() if asked.get(k) != found.get(k))
@@ -49,8 +71,9 @@ def must_be_as_asked(asked: dict[str, str], found: dict[str, str], name: str, wh
             f"environment {name} is another one where the run was asked for than on this worker: "
             f"{', '.join(differ)} differ",
             where=where, state="untouched",
-            todo="bring both machines to the same files (the worker's are in its "
-            "HOMEGURU_ENVIRONMENTS), look at `homeguru plan`, and run it again",
+            todo="bring both machines to the same files: a control plane copies those of its folder at "
+            "`homeguru control-plane up`, any other worker reads those of its HOMEGURU_ENVIRONMENTS. "
+            f"Then look at `homeguru plan --env {name}`, and run it again",
         )  # fmt: skip
 
 

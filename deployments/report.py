@@ -33,6 +33,8 @@ class Report:
     link: str = ""
     approval: Approval | None = None
     backup: str | None = None
+    read: str = ""
+    """Whose file the environment was read from."""
 
     @property
     def title(self) -> str:
@@ -56,10 +58,12 @@ def service_rows(
     return rows
 
 
-def plan_markdown(plan: Plan) -> str:
-    """The plan as a person approves it."""
+def plan_markdown(plan: Plan, read: str = "") -> str:
+    """The plan as a person approves it. read: whose file its environment was read from."""
     head = f"# Plan: {plan.verb} {escaped(plan.manifest)}\n\nFingerprint {code(plan.fingerprint)}, "
     head += f"from {code(plan.previous or 'nothing')} to {code(plan.release)}.\n"
+    if read:
+        head += f"\nMade from {escaped(read)}.\n"
     if not plan.changed:
         head += "\nNothing to do: the environment already runs this release.\n"
     rows = [f"| {cell(what)} | {cell(why)} |" for what, why in plan.lines()]
@@ -98,6 +102,8 @@ def _about(report: Report) -> list[tuple[str, ...]]:
         ),
         ("who", report.who),
     ]
+    if report.read:
+        rows.append(("environment", report.read))
     if report.approval:
         rows.append(("approved", f"by {report.approval.who}: {report.approval.reason}"))
     rows.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 from deployments import environment_digest
 from deployments.environment import Environment, parse_environment
+from deployments.environment_digest import Compared
 from deployments.errors import WrongUse
 from deployments.manifest import nearest
 from infra.paths import docker_dir, packaged_environments
+from infra.stacks import compose_text
 
 LONGEST = 100
 """Characters of a name that is looked for: the system refuses to look for very long ones."""
@@ -26,6 +29,8 @@ class Located:
 
     environment: Environment
     file: Path
+    written: Environment | None = None
+    """As the file has it, where this process reaches the host in another way."""
 
     def beside(self, path: str) -> Path:
         """A path of the file, relative to the file."""
@@ -60,8 +65,21 @@ class Located:
         )
 
     @property
+    def digest(self) -> str:
+        """All of that in twelve digits, for people."""
+        return environment_digest.short(self._digests)
+
+    def read_from(self, compared: Compared) -> str:
+        """Whose file this is, in a sentence. compared: with what whoever asks has."""
+        return environment_digest.read_from(
+            self.environment.name, str(self.file), socket.gethostname(), self.digest, compared
+        )
+
+    @property
     def _digests(self) -> dict[str, str]:
-        return environment_digest.digests(self.environment, self.compose_file.read_text())
+        return environment_digest.digests(
+            self.written or self.environment, compose_text(self.compose_file)
+        )
 
     @property
     def build_folder(self) -> Path:
@@ -113,7 +131,7 @@ def load(name: str) -> Located:
     for folder in folders():
         file = folder / f"{name}.toml"
         if len(name) <= LONGEST and file.is_file():
-            return Located(parse_environment(name, _overridden(name, _read(file)), str(file)), file)
+            return _located(name, file)
     known = names()
     meant = nearest(name, known)
     raise WrongUse(
@@ -124,9 +142,26 @@ def load(name: str) -> Located:
     )
 
 
+def own(name: str) -> Located | None:
+    """The environment where a folder of one's own has it; None where none does.
+
+    The packaged folder holds an example of that name.
+    """
+    mine = folders()[:-1] if len(name) <= LONGEST else []
+    return load(name) if any((folder / f"{name}.toml").is_file() for folder in mine) else None
+
+
 def override(name: str, host: dict[str, Any]) -> None:
     """Let these keys speak for an environment's [host] in this process."""
     _overrides[name] = host
+
+
+def _located(name: str, file: Path) -> Located:
+    data = _read(file)
+    used = parse_environment(name, _overridden(name, data), str(file))
+    return Located(
+        used, file, parse_environment(name, data, str(file)) if name in _overrides else None
+    )
 
 
 def _overridden(name: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class Host:
 
     mask: what it takes out of the log and of what commands say.
     asked: what the run was asked for, where its release alone does not tell; for its journal.
+    read_from: whose file the environment was read from, for people.
     """
 
     located: Located
@@ -79,6 +80,7 @@ class Host:
     token: str = field(default_factory=lambda: secrets.token_hex(8))
     mask: Mask = field(default_factory=Mask)
     asked: str = ""
+    read_from: str = ""
     _lock: SessionLock | None = None
 
     def __post_init__(self) -> None:

@@ -73,6 +73,7 @@ class Recorder:
             findings=tuple(self.findings), revision=self.revision, seconds=self.seconds,
             who=actor.who, run=actor.run, urls=dict(environment.urls), problem=problem,
             at=self._began, link=actor.link, approval=actor.approval, backup=self.backup,
+            read=self.host.read_from,
         )  # fmt: skip
 
     @property

@@ -25,13 +25,7 @@ PROJECT = "homeguru-any-project"
 
 def read_stack(file: Path) -> Stack:
     """Read a Compose file; raises WrongUse with Compose's own complaint."""
-    if not file.is_file():
-        raise WrongUse(
-            f"no Compose file {file}",
-            state="untouched",
-            todo="correct `compose` of the environment: it is relative to the TOML",
-        )
-    return stack_of(_text_of(file), str(file))
+    return stack_of(compose_text(file), str(file))
 
 
 def with_kept(stack: Stack, keep: Mapping[str, tuple[str, ...]], where: str) -> Stack:
@@ -51,12 +45,19 @@ def check_stack(file: Path, stack: Stack) -> None:
     stack: of that file, without what an environment leaves out.
     """
     where = str(file)
-    config, _ = _config_of(_text_of(file), where)
+    config, _ = _config_of(compose_text(file), where)
     check(stack, config, where)
     _check_beside(file, stack, config)
 
 
-def _text_of(file: Path) -> str:
+def compose_text(file: Path) -> str:
+    """A Compose file's text; raises WrongUse where there is none."""
+    if not file.is_file():
+        raise WrongUse(
+            f"no Compose file {file}",
+            state="untouched",
+            todo="correct `compose` of the environment: it is relative to the TOML",
+        )
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -67,12 +67,12 @@ def failed(verb: str, environment: str, error: HomeguruError, page: str) -> str:
     return "\n".join(shown)
 
 
-def planned(environment: str, plan: Plan) -> str:
-    """What a deploy would do."""
+def planned(environment: str, plan: Plan, read: str) -> str:
+    """What a deploy would do. read: whose file of the environment it was made from."""
     said = f"{len(plan.steps)} steps" if plan.changed else "nothing to do"
     facts = [
         ("from", code(plan.previous or "nothing")), ("to", code(plan.release)),
-        ("fingerprint", code(plan.fingerprint)),
+        ("fingerprint", code(plan.fingerprint)), ("made from", read),
     ]  # fmt: skip
     steps = [[what, why] for what, why in plan.lines()]
     head = [f"## plan for {environment}: {said}, nothing was changed", "", *_facts(facts)]

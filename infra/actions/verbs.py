@@ -17,7 +17,8 @@ from infra.actions.trust import trust
 from infra.api.button import Cancelled, Press, Say, cancel
 from infra.api.client import PrefectApi
 from infra.assembly import assemble
-from infra.cli.run import run
+from infra.cli import show
+from infra.cli.run import COMPARED, run
 
 
 @dataclass
@@ -107,6 +108,10 @@ def _there(
 ) -> None:
     asked = actor.from_terminal()
     given = {"environment": pressed.environment, **parameters, "by": str(asked)}
+    # The worker has a copy of the checkout's file: of this commit, if it was given that one.
+    located = environments.own(pressed.environment)
+    if located and pressed.verb in COMPARED:
+        given["configuration"] = located.configuration
     press = Press(api, pressed.verb, say)
     try:
         press.create(given, asked.tags, runner.key)
@@ -147,10 +152,13 @@ def _plan(runner: Runner, release: str, say: Say) -> None:
     name = runner.environment
     try:
         with server_of_secrets(runner, name):
-            found = inspection.plan_of(assemble(name), release, say)
+            assembly = assemble(name)
+            read = show.of_this_machine(assembly.located)
+            say(f"from {read}")
+            found = inspection.plan_of(assembly, release, say)
     except HomeguruError as error:
         runner.summary(summary.failed("plan", name, error, ""))
         raise
     for what, why in found.lines():
         say(f"{what:<18} {why}")
-    runner.summary(summary.planned(name, found))
+    runner.summary(summary.planned(name, found, read))

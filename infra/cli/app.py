@@ -143,7 +143,7 @@ def plan(
 ) -> None:
     """Show what deploy would do now; change nothing."""
     assembly = assemble(env)
-    show.read_from(assembly.located.file)
+    show.read_from(assembly.located)
     found = inspection.plan_of(
         assembly, release, show.errors.print, update_infrastructure=update_infrastructure
     )
@@ -167,7 +167,7 @@ def adopt(
     """Record what was deployed by hand as release 0; touches no container."""
     if dry_run:
         assembly = assemble(env)
-        show.read_from(assembly.located.file)
+        show.read_from(assembly.located)
         planned = inspection.adoption_of(assembly, show.errors.print)
         show.as_json(planned.to_dict()) if json else show.plan(planned)
         return

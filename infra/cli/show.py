@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +16,7 @@ from deployments.changes import short
 from deployments.ledger import Line
 from deployments.plan import Plan
 from deployments.text import plain
+from infra.environments import Located
 from infra.output import clean
 
 console = Console(highlight=False, soft_wrap=True)
@@ -36,11 +36,16 @@ def pairs(rows: list[tuple[str, str]], to: Console = console) -> None:
         to.print(f"{escape(name):<{width}}  {escape(value)}")
 
 
-def read_from(file: Path) -> None:
+def read_from(located: Located) -> None:
     """Whose file a plan is made from: beside the document, so that stdout is the plan alone."""
     there = "; a run on the Prefect server is refused where its worker's says otherwise"
     also = there if os.environ.get("PREFECT_API_URL") else ""
-    errors.print(f"from {file} on this machine{also}", markup=False)
+    errors.print(f"from {of_this_machine(located)}{also}", markup=False)
+
+
+def of_this_machine(located: Located) -> str:
+    """The environment's file here, with the digest that a run says of the file that it read."""
+    return f"{located.file} on this machine, digest {located.digest}"
 
 
 def plan(found: Plan, *, quiet: bool = False) -> None:

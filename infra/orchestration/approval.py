@@ -64,19 +64,22 @@ class Decision(RunInput):
     reason: str = Field(min_length=1, description="Why this plan may run now.")
 
 
-def approved(environment: Environment, plan: Plan) -> Approval:
-    """Wait for a person's yes; raises Refused when none comes in time."""
+def approved(environment: Environment, plan: Plan, read: str = "") -> Approval:
+    """Wait for a person's yes; raises Refused when none comes in time.
+
+    read: whose file the environment was read from.
+    """
     ask = _ask.get()
-    found = ask(plan) if ask else _in_the_ui(environment, plan)
+    found = ask(plan) if ask else _in_the_ui(environment, plan, read)
     if found is None:
         raise _refused(environment, "the plan was not approved")
     return found
 
 
-def _in_the_ui(environment: Environment, plan: Plan) -> Approval | None:
+def _in_the_ui(environment: Environment, plan: Plan, read: str) -> Approval | None:
     seconds = environment.approval_minutes * 60
     # Who answers in the dialog sees there what is answered, not only in the artifact.
-    form = Decision.with_initial_data(description=clean(report.plan_markdown(plan)))
+    form = Decision.with_initial_data(description=clean(report.plan_markdown(plan, read)))
     try:
         with temporary_settings(PATIENT):
             given = pause_flow_run(form, timeout=seconds, poll_interval=2, key="approval")

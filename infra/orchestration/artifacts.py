@@ -23,9 +23,9 @@ from infra.orchestration.tasks import log
 from infra.output import clean, cleaned
 
 
-def leave_plan(environment: str, plan: Plan) -> None:
-    """The plan, as a person approves it."""
-    _markdown("plan", environment, reporting.plan_markdown(plan))
+def leave_plan(environment: str, plan: Plan, read: str) -> None:
+    """The plan, as a person approves it. read: whose file its environment was read from."""
+    _markdown("plan", environment, reporting.plan_markdown(plan, read))
 
 
 def leave_report(report: Report) -> None:

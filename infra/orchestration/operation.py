@@ -30,7 +30,7 @@ from infra.orchestration.slot import slot
 from infra.orchestration.tasks import as_task, log
 from infra.orchestration.telling import Teller, page_of_run
 from infra.orchestration.vault import Blocks
-from infra.orchestration.who import current_actor
+from infra.orchestration.who import compared, current_actor
 from infra.watching import Look, Watcher
 
 EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()})  # type: ignore[misc]
@@ -125,7 +125,7 @@ class FlowOperation:
             )
             self.teller.tell(lambda write: write.waits(plan, minutes, self.asked))
         try:
-            given = approval.approved(self.environment, plan)
+            given = approval.approved(self.environment, plan, self._host.read_from)
         except Refused as refusal:
             said = refusal
             self.teller.tell(lambda write: write.not_approved(said, self.asked))
@@ -193,7 +193,7 @@ class FlowOperation:
         planned = as_task("plan", make)
         for what, why in planned.plan.lines():
             log(f"{what:<18} {why}")
-        leave_plan(self.environment.name, planned.plan)
+        leave_plan(self.environment.name, planned.plan, self._host.read_from)
         return planned
 
     def carry_out(self, planned: Planned) -> dict[str, Any]:
@@ -265,6 +265,8 @@ def operation(
         if configuration:
             assembly.located.must_be_as_asked(configuration)
         host = Host(assembly.located, current_actor(by), verb, log)
+        host.read_from = assembly.located.read_from(compared(host.actor, configuration))
+        log(f"environment {environment} is read from {host.read_from}")
         registry = held.enter_context(assembly.registry())
         held.callback(host.close)
         inner = Operation(assembly, assembly.configuration(), host, registry, _perform)

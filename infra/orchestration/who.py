@@ -13,6 +13,7 @@ from prefect.settings import PREFECT_API_URL
 
 from deployments import proof
 from deployments.asked import parse_asked
+from deployments.environment_digest import Compared
 from infra import actor
 from infra.host import Actor
 
@@ -23,6 +24,13 @@ TAIL = 5000
 def current_actor(by: str) -> Actor:
     """Who asked, and which Prefect server has the run."""
     return replace(_actor(by), server=PREFECT_API_URL.value() or "")
+
+
+def compared(asked: Actor, configuration: str) -> Compared:
+    """What is known of the environment's file where a run was asked for."""
+    if configuration:
+        return "compared"
+    return "here" if actor.claimed() or asked.origin == "schedule" else "elsewhere"
 
 
 def _actor(by: str) -> Actor:

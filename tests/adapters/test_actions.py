@@ -9,11 +9,13 @@ import json
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from deployments.errors import HomeguruError, Refused, WrongUse
+from deployments.plan import Plan
 from infra import environments
 from infra.actions import builder, summary, sync, verbs
 from infra.actions.known_hosts import pinned_keys
@@ -24,6 +26,7 @@ from infra.actions.trust import trust
 from infra.api.client import PrefectApi
 from infra.local import Ended
 from infra.registry import Registry
+from tests.adapters.test_button import DONE, RUNNING, SCHEMA, Server
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDmPdsgWxIwpEBTPKVgBz6mTlrYWmi8IyLzwFaTxXBGb"
 CLEARED = (
@@ -351,3 +354,77 @@ def test_a_size_is_that_of_the_platforms_layers() -> None:
     registry = Registry("localhost:5000", transport=httpx.MockTransport(answer))
     assert size_of(registry, "r", top) == size_of(registry, "r", img) == 5_301_000
     assert (readable(5_301_000), readable(4_200)) == ("5 MB", "4 kB")
+
+
+@pytest.fixture
+def pressed(runner, monkeypatch, tmp_path):
+    """Press a verb on a control plane that accepts it; returns the parameters of its run."""
+    for name in ("to", "database"):
+        monkeypatch.setitem(SCHEMA["properties"], name, {})
+    monkeypatch.setitem(SCHEMA["definitions"]["EnvironmentName"], "enum", ["prod", "other"])
+    server = Server([RUNNING, DONE], {"outcome": "ok"})
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
+    monkeypatch.setattr(PrefectApi, "from_environment", staticmethod(server.api))
+
+    def press(verb, environment="prod"):
+        monkeypatch.setenv("HOMEGURU_ENVIRONMENT", environment)
+        verb(Runner.here(), lambda _: None)
+        return server.created[-1]["parameters"]
+
+    press.server = server
+    return press
+
+
+@pytest.mark.parametrize("verb", [verbs.deploy, verbs.rollback])
+def test_a_press_carries_what_the_environment_is_in_the_checkout(pressed, tmp_path, verb) -> None:
+    """A control plane that was not given the commit's file is refused, instead of deploying its own."""
+    sent = pressed(verb)["configuration"]
+    environments.load("prod").must_be_as_asked(sent)
+    (tmp_path / "prod.toml").write_text(f"bake_minutes = 7\n{TOML}")
+    with pytest.raises(Refused, match="bake_minutes differ"):
+        environments.load("prod").must_be_as_asked(sent)
+
+
+def test_how_the_job_itself_reaches_the_server_is_not_the_workers_matter(
+    pressed, monkeypatch
+) -> None:
+    for name, value in (("HOST", "10.0.0.1"), ("USER", "systech"), ("KNOWN_HOSTS", KEY)):
+        monkeypatch.setenv(f"SSH_{name}", value)
+    environments.load("prod").must_be_as_asked(pressed(verbs.deploy)["configuration"])
+
+
+def test_a_checkout_without_the_environments_file_has_nothing_to_compare(pressed) -> None:
+    """The packaged production.toml is an example, and nobody's environment."""
+    assert "configuration" not in pressed(verbs.deploy, "other")
+    assert environments.own("production") is None
+
+
+def test_a_look_compares_nothing(pressed) -> None:
+    assert "configuration" not in pressed(verbs.verify)
+
+
+def test_a_file_that_is_wrong_is_told_before_there_is_a_run(pressed, tmp_path) -> None:
+    (tmp_path / "prod.toml").write_text(f'projct = "x"\n{TOML}')
+    with pytest.raises(WrongUse, match="unknown key `projct`"):
+        pressed(verbs.deploy)
+    (tmp_path / "prod.toml").write_text(f'compose = "gone.yml"\n{TOML}')
+    with pytest.raises(WrongUse, match="no Compose file"):
+        pressed(verbs.deploy)
+    assert pressed.server.created == []
+
+
+def test_a_dry_run_says_whose_file_it_read(runner, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("SSH_KEY", PEM)
+    monkeypatch.setenv("SSH_KNOWN_HOSTS", KEY)
+    monkeypatch.setenv("HOMEGURU_DRY_RUN", "true")
+    found = Plan("deploy", "2-x", "x", "1-x", ())
+    monkeypatch.setattr(
+        verbs, "assemble", lambda name: SimpleNamespace(located=environments.load(name))
+    )
+    monkeypatch.setattr(verbs.inspection, "plan_of", lambda *_: found)
+    said: list[str] = []
+    digest = environments.load("prod").digest
+    verbs.deploy(runner, said.append)
+    assert said[0] == f"from {tmp_path / 'prod.toml'} on this machine, digest {digest}"
+    page = (tmp_path / "summary").read_text()
+    assert f"- made from: {tmp_path / 'prod.toml'} on this machine, digest {digest}\n" in page

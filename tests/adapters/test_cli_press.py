@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -12,8 +14,8 @@ from deployments.errors import Interrupted, Refused, StepFailed, WrongUse
 from deployments.manifest import Manifest
 from deployments.plan import Plan
 from infra.api.client import PrefectApi
+from infra.cli import app, show
 from infra.cli import run as cli
-from infra.cli import show
 from infra.environments import load
 from tests.adapters.test_button import DONE, RUNNING, SCHEMA, Server
 
@@ -140,3 +142,18 @@ def test_a_look_needs_no_such_comparison(press) -> None:
     server = Server([RUNNING, DONE], {"outcome": "ok"})
     press(server, "verify")
     assert "configuration" not in server.created[-1]["parameters"]
+
+
+@pytest.mark.parametrize("server", ["", "http://prefect.test/api"])
+def test_a_plan_says_whose_file_it_read_and_its_digest(monkeypatch, capsys, server: str) -> None:
+    """The digest that a run on the server says of its worker's file."""
+    monkeypatch.setenv("PREFECT_API_URL", server)
+    located = load("production")
+    plan = Plan("deploy", "1-x", "x", None, ())
+    monkeypatch.setattr(app, "assemble", lambda _: SimpleNamespace(located=located))
+    monkeypatch.setattr(app.inspection, "plan_of", lambda *_, **__: plan)
+    app.plan("production", json=True)
+    found = capsys.readouterr()
+    assert f"from {located.file} on this machine, digest {located.digest}" in found.err
+    assert ("refused where its worker's says otherwise" in found.err) is bool(server)
+    assert json.loads(found.out)["fingerprint"] == plan.fingerprint

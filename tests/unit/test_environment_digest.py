@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from deployments import environment_digest as digest
@@ -49,6 +51,35 @@ def test_how_a_machine_reaches_the_server_may_differ(environment) -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
     moved = changed(environment, host=host.model_copy(update={"host_keys": (key,)}))
     assert differing(asked, digest.digests(moved, "")) == "host.host_keys differ"
+
+
+def test_one_short_digest_for_people_is_the_same_where_a_run_would_be_accepted(environment) -> None:
+    short = digest.short(digest.digests(environment, "services: {}"))
+    assert re.fullmatch(r"[0-9a-f]{12}", short)
+    host = environment.host.model_copy(update={"key_file": "~/other", "address": "server.lan"})
+    assert digest.short(digest.digests(changed(environment, host=host), "services: {}")) == short
+    other = changed(environment, variables={**environment.variables, "LLM_MODEL": "another"})
+    assert digest.short(digest.digests(other, "services: {}")) != short
+    assert digest.short(digest.digests(environment, "services:")) != short
+
+
+READ = "/etc/homeguru/prod.toml on worker-1, digest 0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("compared", f"{READ}, the same as where it was asked for"),
+        ("elsewhere", f"{READ}; whoever asked has sent no digest: `homeguru plan --env prod` shows "
+                      "that of another machine's file"),
+        ("here", READ),
+    ],
+)  # fmt: skip
+def test_whose_file_a_run_read_is_one_sentence(asked, said) -> None:
+    assert (
+        digest.read_from("prod", "/etc/homeguru/prod.toml", "worker-1", "0123456789ab", asked)
+        == said
+    )
 
 
 def test_no_value_travels(environment) -> None:

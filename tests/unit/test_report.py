@@ -105,6 +105,19 @@ def test_the_plan_as_a_person_approves_it():
     )
 
 
+def test_whose_file_it_was_made_from_stands_above_the_plan():
+    """Who approves sees whether that is the file that they know."""
+    text = plan_markdown(PLAN, "/etc/prod.toml on w|1, digest 0123456789ab")
+    assert "\nMade from /etc/prod.toml on w\\|1, digest 0123456789ab.\n" in text
+    assert text.index("Made from") < text.index("| step | why |")
+    assert "Made from" not in plan_markdown(PLAN)
+
+
+def test_a_report_names_it_too():
+    text = report_markdown(_report(read="/etc/prod.toml on w1, digest 0123456789ab"))
+    assert "| environment | /etc/prod.toml on w1, digest 0123456789ab |\n" in text
+
+
 def test_an_empty_plan_says_so():
     plan = Plan("deploy", "1-x", "x", None, ())
     text = plan_markdown(plan)

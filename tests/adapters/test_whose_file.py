@@ -1,0 +1,104 @@
+"""A run says whose file its environment was read from, where a person reads or approves its plan."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+
+from deployments.asked import Asked
+from deployments.errors import Refused
+from deployments.plan import Plan, Step
+from infra import actor
+from infra.host import Actor
+from infra.orchestration import approval
+from infra.orchestration import operation as flows
+from infra.orchestration.who import compared
+
+PLAN = Plan("deploy", "2-x", "x", "1-x", (Step("pull", "by digest"),))
+PRESSED = Actor("anna", "ui", "run-1")
+
+
+@pytest.fixture
+def begun(located, monkeypatch, tmp_path):
+    """The beginning of a verb's run, until it is about to look; and what it logged."""
+    logged: list[str] = []
+    (tmp_path / "compose.yml").write_text("services: {}")
+    assembly = SimpleNamespace(
+        located=located(compose="compose.yml"), configuration=lambda: None, registry=nullcontext
+    )
+    monkeypatch.setattr(flows, "assemble", lambda *_: assembly)
+    monkeypatch.setattr(flows, "as_task", lambda _, work: work())
+    monkeypatch.setattr(flows, "log", logged.append)
+    monkeypatch.setattr(flows, "outcome", lambda _: nullcontext())
+    monkeypatch.setattr(flows, "current_actor", lambda _: PRESSED)
+    monkeypatch.setattr(flows, "Operation", lambda *_: None)
+    monkeypatch.setattr(
+        flows, "Teller", lambda _: SimpleNamespace(failure_of=lambda *_: nullcontext())
+    )
+
+    def run(configuration: str = "") -> flows.FlowOperation:
+        with flows.operation("deploy", "prod", "", configuration) as on:
+            return on
+
+    return run, logged, assembly.located
+
+
+def test_a_form_was_filled_in_by_somebody_who_has_read_no_file(begun) -> None:
+    run, logged, located = begun
+    run()
+    (line,) = logged
+    assert line.startswith(f"environment prod is read from {located.file} on ")
+    assert f", digest {located.digest}; whoever asked has sent no digest" in line
+
+
+def test_what_was_compared_is_said_so(begun) -> None:
+    run, logged, located = begun
+    run(located.configuration)
+    assert logged[0].endswith(f"digest {located.digest}, the same as where it was asked for")
+    other = located.configuration.replace('"lock_wait":"', '"lock_wait":"0')
+    with pytest.raises(Refused, match="lock_wait differ"):
+        run(other)
+
+
+def test_who_approves_and_who_reads_the_plan_later_see_it(begun, monkeypatch) -> None:
+    run, _, located = begun
+    on, shown = run(), []
+    monkeypatch.setattr(flows, "leave_plan", lambda *given: shown.append(given[2]))
+    monkeypatch.setattr(on, "_let_go", lambda: None)
+    monkeypatch.setattr(flows.approval, "asks_here", lambda: True)
+
+    def approved(_, __, read: str):
+        shown.append(read)
+        raise Refused("no", todo="x")
+
+    on.teller.tell = lambda _: None
+    monkeypatch.setattr(flows.approval, "approved", approved)
+    on._planned(lambda: SimpleNamespace(plan=PLAN))
+    with pytest.raises(Refused):
+        on._approve(PLAN)
+    assert len(shown) == 2
+    assert all(f"digest {located.digest}; whoever asked" in said for said in shown)
+
+
+def test_the_form_of_a_run_that_waits_shows_it_above_the_plan(located, monkeypatch) -> None:
+    forms = []
+    monkeypatch.setattr(approval, "pause_flow_run", lambda form, **_: forms.append(form))
+    with pytest.raises(Refused, match="was not approved"):
+        approval.approved(located().environment, PLAN, "/etc/prod.toml on w1, digest 0123456789ab")
+    assert "\nMade from /etc/prod.toml on w1, digest 0123456789ab.\n" in forms[0]._description
+
+
+@pytest.mark.parametrize(
+    ("origin", "sent", "here", "said"),
+    [
+        ("ui", "", False, "elsewhere"), ("cli", "{}", False, "compared"),
+        ("actions", "", False, "elsewhere"), ("cli", "", True, "here"),
+        # Nobody asked, and who set the schedule up did so on this server.
+        ("schedule", "", False, "here"),
+    ],
+)  # fmt: skip
+def test_where_a_run_was_asked_for(monkeypatch, origin, sent, here, said) -> None:
+    monkeypatch.setattr(actor, "claimed", lambda: Asked("anna", "cli") if here else None)
+    assert compared(Actor("anna", origin, "run-1"), sent) == said
