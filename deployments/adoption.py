@@ -69,11 +69,12 @@ class Adopting:
             for name, c in self._running.items()
             if c.name == holder and self.stack.deploy.edge and name in self.stack.deploy.edge.routes
         ]
+        anew = self.survey.made_anew
         changed = [
-            f"{name}: the files say something else now than its container was made from, so a way "
+            f"{name}: Compose would make its container anew from the files as they are now, so a way "
             "back to release 0 gives what the files say"
-            for name, c in self._running.items()
-            if self.survey.hashes.get(name, c.config_hash) != c.config_hash
+            for name, container in self.unlike.items()
+            if anew is None or container in anew
         ]
         if not self.survey.hashes:
             changed = [
@@ -81,6 +82,17 @@ class Adopting:
                 "there will be no way back to release 0"
             ]
         return [*said, *moved, *changed]
+
+    @property
+    def unlike(self) -> dict[str, str]:
+        """Service to its container, where Compose's hash of the files is not the container's.
+
+        That alone does not say that they changed: `commands.adopt.compare` does.
+        """
+        return {
+            name: c.name for name, c in self._running.items()
+            if self.survey.hashes.get(name, c.config_hash) != c.config_hash
+        }  # fmt: skip
 
     @property
     def _data(self) -> FoundData:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 from deployments.observation import sections
@@ -38,6 +39,8 @@ class Survey:
     """Both as the server itself lists them; empty where it did not answer."""
     data_directory: str = ""
     """PGDATA of its container; empty: the image's own."""
+    made_anew: frozenset[str] | None = None
+    """Containers that Compose would make anew from the files as they are; None: it did not say."""
 
     def of(self, service: str) -> Found | None:
         return next((c for c in self.containers if c.service == service), None)
@@ -61,6 +64,14 @@ def read_survey(output: str, compose: str) -> Survey:
         superusers=_listed(facts.get("superusers", "")),
         data_directory=facts.get("PGDATA", ""),
     )
+
+
+def read_comparison(output: str) -> frozenset[str] | None:
+    """Read the answer to `commands.adopt.compare`: the containers that would be made anew."""
+    said = sections(output).get("up")
+    if said is None:
+        return None
+    return frozenset(re.findall(r"Container (\S+) +Recreate$", said, re.MULTILINE))
 
 
 def _listed(text: str) -> tuple[str, ...]:

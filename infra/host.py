@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from deployments.adopted import Adoption
 from deployments.asked import Origin
 from deployments.backups import Backup
 from deployments.commands import adopt as adopting
@@ -165,6 +166,10 @@ class Host:
     def survey(self, database: str) -> str:
         """Read what was deployed by hand. database: its service, or empty."""
         return self.read(adopting.survey(self.environment, database))
+
+    def compare(self, adoption: Adoption) -> str:
+        """Ask which containers Compose would make anew from the files that they were made from."""
+        return self.read(adopting.compare(self.environment, adoption))
 
     def weigh(self, files: dict[str, str], mode: observing.Weighing, below: str = "") -> Candidate:
         """What Compose says of files to come. below: a directory in this run's own."""

@@ -23,7 +23,7 @@ from deployments.preflight import check_room
 from deployments.request import Request
 from deployments.resume import verb_of
 from deployments.stack import Stack
-from deployments.survey import read_survey
+from deployments.survey import read_comparison, read_survey
 from deployments.target import Target
 from infra.executor import Planned
 from infra.host import Host
@@ -172,8 +172,12 @@ class Planning:
         database = stack.deploy.database
         survey = self.host.survey(database.service if database else "")
         compose = hashlib.sha256(stack.text.encode()).hexdigest()
-        weighed = Adopting(environment, stack, seen, read_survey(survey, compose))
+        found = read_survey(survey, compose)
+        weighed = Adopting(environment, stack, seen, found)
         adoption = weighed.adoption()
+        if weighed.unlike:
+            anew = read_comparison(self.host.compare(adoption))
+            weighed = replace(weighed, survey=replace(found, made_anew=anew))
         manifest = Manifest.of_adopted(adoption)
         target = self.targets.recorded(manifest.to_json(), stack.text, "", pin=True)
         plan = plan_of_adoption(adoption, self.host.incoming, weighed.notes())

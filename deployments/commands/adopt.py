@@ -80,6 +80,17 @@ survey() {
 }
 """
 
+_COMPARE = r"""
+# What `up` would do with each container. The hash of `config --hash` does not tell: with an `env_file`
+# or `network_mode: service:...` it is never the one that `up` gives a container.
+compare() {
+  local said
+  as_by_hand "$@"
+  said=$(timeout 45 "${by_hand_compose[@]}" --ansi never --progress plain --profile '*' --dry-run up -d --no-build --pull never </dev/null 2>&1) || return 0
+  say "$said" | emit up
+}
+"""
+
 _KEEP = r"""
 # Small files beside the Compose file: what it and its containers are made from.
 settings() {
@@ -180,6 +191,12 @@ start_again() {
 def survey(environment: Environment, database: str) -> Script:
     """Read what runs under the environment's project. database: its service, or empty."""
     return Script(join(prelude(environment), _SURVEY, call("survey", database)))
+
+
+def compare(environment: Environment, adoption: Adoption) -> Script:
+    """Ask Compose which containers it would make anew from the files as they are; changes nothing."""
+    where = (adoption.directory, ",".join(adoption.files), ",".join(adoption.env_files))
+    return Script(join(prelude(environment), _SURVEY, _COMPARE, call("compare", *where)))
 
 
 def keep(incoming: str, adoption: Adoption) -> Script:

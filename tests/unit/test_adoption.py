@@ -16,7 +16,7 @@ from deployments.drift import find_drift
 from deployments.errors import Refused
 from deployments.manifest import Manifest, parse_manifest
 from deployments.observation import Candidate, Kept
-from deployments.survey import read_survey
+from deployments.survey import read_comparison, read_survey
 from deployments.target import Target
 
 DIRECTORY = "/home/sunko"
@@ -241,9 +241,32 @@ def test_notes_say_what_the_first_deploy_does(adopting, by_hand, world):
     notes = adopting(survey(hashes={"api": "other", "bot": "hash-of-bot"}), seen=seen).notes()
     assert "nginx is not in the Compose file: the first deploy removes it" in notes
     assert "port 8003 moves from api to the edge at the first deploy" in notes
-    assert any(n.startswith("api: the files say something else now") for n in notes)
+    assert any(n.startswith("api: Compose would make its container anew") for n in notes)
     assert not any(n.startswith("bot:") for n in notes)
     assert any("no way back to release 0" in n for n in adopting().notes())
+
+
+def comparison(*lines: str) -> str:
+    said = "".join(f" DRY-RUN MODE -  Container {line}\n" for line in lines)
+    return f"up {base64.b64encode(said.encode()).decode()}\n"
+
+
+def test_a_hash_that_up_would_not_give_is_no_change(adopting):
+    """Compose 2.26 prints another hash for a service with an `env_file` than its `up` gives it."""
+    weighed = adopting(survey(hashes={"api": "other", "bot": "other", "frontend": "other"}))
+    assert set(weighed.unlike) == {"api", "bot", "frontend"}
+    said = comparison(
+        "sunko_api  Running", "sunko_bot  Recreate", "sunko_bot  Recreated", "sunko_x  Created"
+    )
+    anew = read_comparison(said)
+    assert anew == {"sunko_bot"}
+    compared = replace(weighed, survey=replace(weighed.survey, made_anew=anew))
+    assert [n.partition(":")[0] for n in compared.notes() if "anew" in n] == ["bot"]
+
+
+def test_a_compose_that_cannot_compare_leaves_the_hash_to_tell(adopting):
+    assert read_comparison("") is None
+    assert any(n.startswith("api: Compose") for n in adopting(survey(hashes={"api": "x"})).notes())
 
 
 def test_the_plan_touches_no_container(adopting):

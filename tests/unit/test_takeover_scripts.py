@@ -10,6 +10,7 @@ from deployments.adopted import AdoptedService, Adoption
 from deployments.commands import adopt, takeover
 from deployments.commands.prelude import prelude
 from deployments.commands.replace import Replacement
+from deployments.survey import read_comparison
 from deployments.xdeploy import Deploy
 
 FIND = shutil.which("find")
@@ -33,6 +34,26 @@ def test_release_0_gets_services_back_that_were_started_with_a_profile(shell):
     assert done.returncode == 0, done.stderr
     (line,) = [x for x in shell.read("docker.log").splitlines() if " up " in x]
     assert line.endswith("up -d --no-build --pull never --remove-orphans api bot")
+
+
+COMPARED = """
+case "$*" in
+  *"--env-file $PWD/.env"*"--profile * --dry-run up -d"*) echo ' DRY-RUN MODE -  Container a-1  Recreate' >&2 ;;
+  *) exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("program", "anew"), [(COMPARED, {"a-1"}), ("exit 1", None)])
+def test_compose_is_asked_for_what_it_would_make_anew(shell, program, anew):
+    shell.program("docker", program)
+    adoption = Adoption(
+        directory=str(shell.directory), files=(f"{shell.directory}/docker-compose.yml",),
+        env_files=(f"{shell.directory}/.env",), services={}, deploy=Deploy(v=1), ours=False,
+    )  # fmt: skip
+    done = shell.run(adopt.compare(shell.environment, adoption).text)
+    assert done.returncode == 0, done.stderr
+    assert read_comparison(done.stdout) == anew
 
 
 @pytest.mark.parametrize(
