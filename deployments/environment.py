@@ -128,7 +128,8 @@ class Environment(Strict):
     variables: dict[VariableName, str] = Field(default_factory=dict)
     secrets: Secrets = Secrets()
     unused: tuple[VariableName, ...] = ()
-    """Variables and secrets that the Compose file may use nowhere, such as a former release's."""
+    """Variables and secrets that the Compose file may use nowhere, such as a former release's, and
+    names of `build` that no Dockerfile declares."""
     images: dict[str, Image] = Field(default_factory=dict)
     """Images that are not built here, by service, as the host pulls them."""
     dockerfiles: dict[str, OwnDockerfile] = Field(default_factory=dict)

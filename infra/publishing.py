@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from deployments import image_name
+from deployments import build_names, image_name
 from deployments.dockerfile import arguments, base_images, images
 from deployments.errors import WrongUse
 from deployments.image_name import ImageName
@@ -57,6 +57,7 @@ class Publisher:
         login: tuple[str, str] | None, say: Say,
     ) -> None:  # fmt: skip
         self._environment = located.environment
+        self._file = located.file
         self._build_folder = located.build_folder
         self._recipes = Recipes(located, stack)
         self._stack = stack
@@ -74,7 +75,7 @@ class Publisher:
         origin: where a clone came from, for the manifest.
         """
         recipes = self._recipes.read(tree)
-        self._check_build_names(recipes)
+        self._check_build_names(recipes, tree)
         self._say_what_is_not_built()
         paths = self._recipes.paths(recipes, tree)
         self._say_what_may_be_secret(recipes, paths)
@@ -127,14 +128,13 @@ class Publisher:
                     "a line of its .dockerignore leaves it out"
                 )
 
-    def _check_build_names(self, recipes: list[Recipe]) -> None:
+    def _check_build_names(self, recipes: list[Recipe], tree: Tree) -> None:
         build = self._environment.build
-        declared = {name for recipe in recipes for name in arguments(recipe.dockerfile)}
-        if unknown := sorted(set(build) - declared):
-            raise WrongUse(
-                f"[build] names {', '.join(unknown)}, which no Dockerfile declares as ARG",
-                state="untouched", todo="a value that reaches no image would be silently lost",
-            )  # fmt: skip
+        texts = [*(r.dockerfile for r in recipes), *self._recipes.of_left_out(tree)]
+        declared = {name for text in texts for name in arguments(text)}
+        if refusal := build_names.refusal(self._environment, self._stack, declared):
+            refusal.where = str(self._file)
+            raise refusal
         migrate = self._stack.deploy.migrate
         if migrate and build.get(MIGRATIONS) == "":
             raise WrongUse(

@@ -52,6 +52,16 @@ class Recipes:
                 )
         return found
 
+    def of_left_out(self, tree: Tree) -> list[str]:
+        """Dockerfiles, as far as there are any, of services that this environment has not."""
+        found = []
+        for service in self._stack.left_out:
+            own = self._environment.dockerfiles.get(service)
+            file = self._folder / f"Dockerfile.{service}"
+            text = tree.read(own.file) if own else file.read_text() if file.is_file() else None
+            found.append(text or "")
+        return found
+
     @staticmethod
     def paths(recipes: list[Recipe], tree: Tree) -> list[str]:
         """The files of a source that the builds read, of all images together."""

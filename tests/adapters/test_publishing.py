@@ -104,10 +104,50 @@ def test_a_file_that_a_dockerfile_needs_and_the_source_lacks(
 
 
 def test_a_build_variable_that_no_dockerfile_declares(located, stack, source, built):
-    built(Store())
+    """It would reach no image: the nearest name that one declares is told, with the file to correct."""
+    images = built(Store())
+    services = {n: {"image": f"${{{n.upper()}_IMAGE}}", "environment": {"C": "${COLLECTOR_MODE}"}}
+                for n in SERVICES}  # fmt: skip
+    stack = parse_stack("", {"services": services, "x-deploy": {"v": 1}}, "compose.yml")
+    build = {"SYSTEM_PACKGES": "ffmpeg", "ZZZ": "1", "COLLECTOR_MODE": "real"}
     with pytest.raises(WrongUse) as caught:
-        _publisher(located, stack, Store(), build={"NEXT_PUBLIC_X": "1"}).publish(source)
-    assert caught.value.what == ("[build] names NEXT_PUBLIC_X, which no Dockerfile declares as ARG")
+        _publisher(located, stack, Store(), build=build).publish(source)
+    assert caught.value.what.split("; ") == [
+        "[build] names COLLECTOR_MODE, which no Dockerfile declares as ARG: a variable of the Compose file",
+        "[build] names SYSTEM_PACKGES, which no Dockerfile declares as ARG, and SYSTEM_PACKAGES is one",
+        "[build] names ZZZ, which no Dockerfile declares as ARG",
+    ]
+    assert caught.value.where == str(located().file)
+    assert caught.value.todo == (
+        "move COLLECTOR_MODE to [variables]; correct the names of SYSTEM_PACKGES, ZZZ, take them away, "
+        'or allow them: unused = ["SYSTEM_PACKGES", "ZZZ"]'
+    )
+    assert images == []
+
+
+def test_a_build_variable_may_be_allowed_though_nothing_declares_it(located, stack, source, built):
+    """It reaches no image all the same, and so changes none."""
+    store = Store()
+    images = built(store)
+    _publisher(located, stack, store).publish(source)
+    images.clear()
+    allowed = {"build": {"NEXT_PUBLIC_X": "1"}, "unused": ["NEXT_PUBLIC_X"]}
+    _publisher(located, stack, store, **allowed).publish(source)
+    assert images == []
+
+
+def test_what_the_dockerfile_of_a_service_that_is_left_out_declares_is_no_mistake(
+    located, stack, source, built
+):
+    store = Store()
+    images = built(store)
+    environment = located(services={"leave_out": ["frontend"]}).environment
+    without = stack.chosen(environment.services)
+    build = {"NEXT_PUBLIC_API_URL": "https://api.example.org"}
+    _publisher(located, without, store, build=build).publish(source)
+    assert {i.service for i in images} == {"bot", "api"}
+    with pytest.raises(WrongUse, match=r"NEXT_PUBLIC_API_URI, .*and NEXT_PUBLIC_API_URL is one"):
+        _publisher(located, without, store, build={"NEXT_PUBLIC_API_URI": "x"}).publish(source)
 
 
 @pytest.mark.parametrize(
