@@ -21,7 +21,6 @@ def check(stack: Stack, config: dict[str, Any], where: str) -> None:
         if name not in stack.deploy.infrastructure:
             _check_replaced(service, body, where)
     _check_order(stack, where)
-    _check_carried(config, where)
 
 
 def _check_shared(service: Service, body: dict[str, Any], where: str) -> None:
@@ -79,16 +78,3 @@ def _check_replaced(service: Service, body: dict[str, Any], where: str) -> None:
             where=where, state="untouched",
             todo=f"give it one: data:{nameless[0]}, and `data` under volumes; or tmpfs, if it may go",
         )  # fmt: skip
-
-
-def _check_carried(config: dict[str, Any], where: str) -> None:
-    """What would not reach the server, or would change there without anybody noticing."""
-    for kind in ("secrets", "configs"):
-        for name, body in (config.get(kind) or {}).items():
-            if not (body or {}).get("external"):
-                raise WrongUse(
-                    f"{kind}.{name}: only the Compose file and its variables reach the server, and "
-                    "Compose replaces no container when its content changes",
-                    where=where, state="untouched",
-                    todo="give it to the service under `environment`, and name it in [secrets]",
-                )  # fmt: skip

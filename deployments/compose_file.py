@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from deployments.compose_configs import secret_variables, with_contents
 from deployments.errors import WrongUse
 from deployments.references import in_urls, references
 from deployments.stack import PROJECT_NAME, Process, Service, Stack
@@ -39,7 +40,10 @@ def parse_stack(
             f"{'.'.join(map(str, ('x-deploy', *e['loc'])))}: {e['msg']}" for e in error.errors()
         )
         raise WrongUse(said, where=where, todo="see docker/docker-compose.prod.yml") from None
-    raw = {name: _with_variables(body) for name, body in config.get("services", {}).items()}
+    raw = {
+        name: with_contents(_with_variables(body), config)
+        for name, body in config.get("services", {}).items()
+    }
     services = {
         name: _service(name, body, where, deploy, _waited_for(raw))
         for name, body in sorted(raw.items())
@@ -63,6 +67,7 @@ def parse_stack(
         forms=forms,
         processes={name: _process(body) for name, body in raw.items()},
         places={name: _places(body, config.get("volumes") or {}) for name, body in raw.items()},
+        secret_variables={name: secret_variables(body) for name, body in raw.items()},
     )
 
 

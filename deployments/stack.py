@@ -87,6 +87,8 @@ class Stack:
     places: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Service to where PostgreSQL's data would be on the host: volumes' names and paths, which may
     hold ${references}."""
+    secret_variables: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Service to the variables that reach it through Compose's `secrets`, as files."""
 
     @property
     def ordered(self) -> list[Service]:
@@ -129,6 +131,11 @@ class Stack:
         """Names of the secrets that are the database's two passwords."""
         wanted = self.deploy.database
         return frozenset({wanted.owner.password, wanted.application.password} if wanted else ())
+
+    @property
+    def files_of_secrets(self) -> frozenset[str]:
+        """Variables that reach a container through Compose's `secrets`."""
+        return frozenset(n for s in self.services for n in self.secret_variables.get(s, ()))
 
     def missing(self, values: Mapping[str, str]) -> list[str]:
         """Variables that would reach a container or the database as nothing, given these values."""

@@ -18,6 +18,7 @@ _PLACEHOLDER = re.compile(
 )
 _ESCAPED = re.compile(r'(?P<quote>")(?P<value>(?:\\.|[^"\\])*)"(?:\s+#.*)?')
 _QUOTED = re.compile(r"""(?P<quote>['"])(?P<value>.*?)(?P=quote)(?:\s+#.*)?""")
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _URL_SAFE = re.compile(r"^[A-Za-z0-9._~-]+$")
 
 
@@ -38,11 +39,12 @@ def configuration(
     empty, still the template's placeholder, not fit for the URL that it stands in, or used nowhere.
     """
     names = set(environment.secrets.names)
+    secret = stack.passwords | stack.files_of_secrets
     given = {**environment.variables, **{n: v for n, v in secrets.items() if n in names}}
     missing = set(stack.missing(given)) - names
     without = sorted(names - secrets.keys())
     told = {
-        **{name: f"variable {name} is missing" for name in missing - stack.passwords},
+        **{name: f"variable {name} is missing" for name in missing - secret},
         **{name: f"secret {name} is missing" for name in without},
         **{name: _problem(name, environment, secrets, stack) for name in given},
     }
@@ -52,7 +54,7 @@ def configuration(
     if problems := [*told.values(), *others, *(what for _, what, _ in unused)]:
         wrong = others or told.keys() - missing - set(without)
         todo = [
-            *(["give each missing variable a value under [variables]"] if missing else []),
+            *(["give each missing variable a value under [variables]"] if missing - secret else []),
             *([how_to_give(environment, without, file)] if without else []),
             *(["correct what is named"] if wrong else []),
             *(todo for _, _, todo in unused),
@@ -121,9 +123,14 @@ def _in_clear(environment: Environment, stack: Stack) -> list[str]:
     """Passwords that are named as plain variables, which records of releases keep."""
     named, plain = set(environment.secrets.names), set(environment.variables)
     both = [f"{name} is in [variables] and in [secrets]" for name in sorted(named & plain)]
+    kinds = {
+        **dict.fromkeys(stack.files_of_secrets, "the value of a secret of the Compose file"),
+        **dict.fromkeys(stack.passwords, "a password of the database"),
+    }
     return both + [
-        f"{name} is a password of the database: name it in [secrets], not in [variables]"
-        for name in sorted(stack.passwords - named)
+        f"{name} is {kind}: name it in [secrets], not in [variables]"
+        for name, kind in sorted(kinds.items())
+        if name not in named
     ]
 
 
@@ -136,8 +143,14 @@ def _problem(name: str, environment: Environment, secrets: dict[str, str], stack
         return f"{kind} {name} is empty"
     if _PLACEHOLDER.match(value.strip()):
         return f"{kind} {name} still holds the template's placeholder"
-    if set(value) & set("\n\r\0"):
-        return f"{kind} {name} holds a line break"
+    if "\0" in value:
+        return f"{kind} {name} holds a zero byte"
+    lines = value.splitlines()
+    if name in stack.passwords and len(lines) > 1:
+        return f"{kind} {name} holds a line break, and is a password of the database"
+    # Pasted with it, as a rule; no header takes it. A file may end as it likes.
+    if len(lines) == 1 and lines != [value] and name not in stack.files_of_secrets:
+        return f"{kind} {name} ends in a line break"
     if name in stack.in_urls and not _URL_SAFE.match(value):
         return f"{kind} {name} stands inside a URL: use letters, digits and . _ ~ - only"
     return ""
@@ -146,8 +159,9 @@ def _problem(name: str, environment: Environment, secrets: dict[str, str], stack
 def render_env(values: Mapping[str, str | SecretStr]) -> str:
     """An env file that Compose reads back to exactly these values.
 
-    Single quotes keep everything literal but `\\'`; a value that holds a quote or ends in
-    a backslash goes into double quotes with `\\`, `"` and `$` escaped.
+    Single quotes keep everything literal but `\\'`; a value that holds a quote or a line break or
+    ends in a backslash goes into double quotes with `\\`, `"`, `$` and line breaks escaped: one
+    line a value, as the scripts on the host read it.
     """
     return "".join(f"{name}={_quote(_reveal(value))}\n" for name, value in sorted(values.items()))
 
@@ -157,10 +171,10 @@ def _reveal(value: str | SecretStr) -> str:
 
 
 def _quote(value: str) -> str:
-    if "'" not in value and not value.endswith("\\"):
+    if not set(value) & set("'\n\r") and not value.endswith("\\"):
         return f"'{value}'"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
-    return f'"{escaped}"'
+    return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r") + '"'
 
 
 def parse_env(text: str) -> dict[str, str]:
@@ -172,7 +186,9 @@ def parse_env(text: str) -> dict[str, str]:
             continue
         value, quote = _unquoted(raw.strip())
         values[name.removeprefix("export ").strip()] = (
-            re.sub(r"\\(.)", r"\1", value) if quote == '"' else value
+            re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), value)
+            if quote == '"'
+            else value
         )
     return values
 
@@ -203,7 +219,9 @@ def parse_secrets(text: str, where: str) -> dict[str, str]:
                 f"line {number} is not NAME=value",
                 where=where,
                 state="untouched",
-                todo="one NAME=value a line, comments begin with #; a value of several lines has no place here",
+                todo="one NAME=value a line, comments begin with #; a value of several lines, for "
+                "instance a PEM: in a file that `secrets` of the Compose file names, in a variable of "
+                "this process, or in a Prefect block",
             )
         values[name.strip()], _ = _unquoted(raw.strip())
     return values

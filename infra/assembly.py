@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployments.environment import DEFAULT
 from deployments.errors import WrongUse
@@ -11,6 +11,7 @@ from deployments.image_name import REPOSITORY
 from deployments.stack import Stack
 from deployments.variables import Configuration, configuration, how_to_give
 from infra import environments, secrets
+from infra.compose_configs import SecretFiles, with_configs
 from infra.environments import Located
 from infra.output import hide
 from infra.registry import Registry
@@ -137,9 +138,18 @@ def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Asse
     stack = read_stack(located.compose_file)
     _know_each_other(located, stack)
     stack = with_kept(stack, located.environment.keep, str(located.file))
-    stack = stack.called_for(located.environment.variables).chosen(located.environment.services)
-    check_stack(located.compose_file, stack)
-    _have_repositories(located, stack)
-    assembly = Assembly(located, stack, secrets.resolve(located, extra))
+    deployed = _deployed(stack, located)
+    check_stack(located.compose_file, deployed)
+    _have_repositories(located, deployed)
+    sources = [*(extra or []), SecretFiles(stack, located.compose_file)]
+    assembly = Assembly(located, deployed, secrets.resolve(located, sources))
     hide(assembly.hidden())
-    return assembly
+    values = {**located.environment.variables, **assembly.found_secrets}
+    whole = with_configs(stack, located.compose_file, deployed.services, values)
+    return replace(assembly, stack=_deployed(whole, located))
+
+
+def _deployed(stack: Stack, located: Located) -> Stack:
+    """The stack without what an environment does not call for or leaves out."""
+    environment = located.environment
+    return stack.called_for(environment.variables).chosen(environment.services)

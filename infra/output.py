@@ -18,7 +18,8 @@ _process = Redactor()
 
 def hide(values: Iterable[str]) -> None:
     """Let no sink of this process show these values."""
-    known = [form for value in values for form in (value, plain(value))]
+    # What comes from a file may end in a line break that its reader takes away.
+    known = [form for value in values for form in (value, plain(value), value.strip())]
     # Several addresses with their tokens may be one value.
     _process.learn([*known, *(w for value in known for w in value.split() if len(w) >= 16)])
 

@@ -6,8 +6,9 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -45,7 +46,7 @@ def check_stack(file: Path, stack: Stack) -> None:
     stack: of that file, without what an environment leaves out.
     """
     where = str(file)
-    config, _ = _config_of(compose_text(file), where)
+    config = config_of(compose_text(file), where)
     check(stack, config, where)
     _check_beside(file, stack, config)
 
@@ -106,6 +107,11 @@ def _there(path: Path, read_only: bool) -> bool:
     return path.is_file() or (read_only and path.is_dir())
 
 
+def config_of(text: str, where: str) -> dict[str, Any]:
+    """Compose's own form of a Compose file's text, with variables as they stand."""
+    return _config_of(text, where)[0]
+
+
 def stack_of(text: str, where: str) -> Stack:
     """Read a Compose file's text, for instance a former release's."""
     config, named = _config_of(text, where)
@@ -113,16 +119,31 @@ def stack_of(text: str, where: str) -> Stack:
 
 
 @lru_cache(maxsize=16)
+def paths_of(text: str, where: str) -> dict[str, dict[str, str]]:
+    """Under `configs` and `secrets`: name to the path of its file, as the Compose file has it."""
+    config = config_of(text, where)
+    kinds = ("configs", "secrets")
+    if any(
+        (body or {}).get("file") for kind in kinds for body in (config.get(kind) or {}).values()
+    ):
+        with _asking_compose(text) as (compose, _):
+            done = run(*compose, "--no-interpolate", "--no-path-resolution", "--format", "json")
+        config = json.loads(done.stdout)
+    return {
+        kind: {
+            n: str(b["file"]) for n, b in (config.get(kind) or {}).items() if (b or {}).get("file")
+        }
+        for kind in kinds
+    }
+
+
+@lru_cache(maxsize=16)
 def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
     """Its form with variables as they stand, and the variables that Compose finds in it."""
-    with tempfile.TemporaryDirectory(prefix="homeguru-compose-") as folder:
-        copy = Path(folder) / "compose.yml"
-        copy.write_text(text)
-        compose = ("docker", "compose", "-p", PROJECT, "-f", str(copy), "--profile", "*", "config")
-        with ThreadPoolExecutor(1) as beside:
-            asked = beside.submit(run, *compose, "--variables")
-            done = run(*compose, "--no-interpolate", "--format", "json")
-            named = asked.result()
+    with _asking_compose(text) as (compose, folder), ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(run, *compose, "--variables")
+        done = run(*compose, "--no-interpolate", "--format", "json")
+        named = asked.result()
     if done.code != 0:
         said = done.stderr.strip().replace(folder, ".")[-500:]
         raise WrongUse(
@@ -139,6 +160,18 @@ def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
     config = done.stdout.replace(f"{PROJECT}_", "${COMPOSE_PROJECT_NAME}_")
     found = cast("dict[str, Any]", json.loads(_beside_the_file(config, folder)))
     return found, _names(named.stdout)
+
+
+@contextmanager
+def _asking_compose(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """`docker compose config` of a copy of the text, and the copy's folder."""
+    with tempfile.TemporaryDirectory(prefix="homeguru-compose-") as folder:
+        copy = Path(folder) / "compose.yml"
+        copy.write_text(text)
+        yield (
+            ("docker", "compose", "-p", PROJECT, "-f", str(copy), "--profile", "*", "config"),
+            folder,
+        )
 
 
 def _beside_the_file(config: str, folder: str) -> str:

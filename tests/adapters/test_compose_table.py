@@ -9,6 +9,7 @@ import pytest
 
 from deployments.errors import WrongUse
 from deployments.policy import Services
+from infra.compose_configs import with_configs
 from infra.stacks import check_stack, read_stack
 
 DOC = Path(__file__).resolve().parents[2] / "doc" / "compose.md"
@@ -52,10 +53,19 @@ CASES = [
     ("`env_file`", "env_file: [app.conf]"),
     ("`env_file`", "env_file: [{path: app.conf, required: false}]"),
     ("`env_file` with `required: false`, not there", "env_file: [{path: none.env, required: false}]"),
-    ("`configs`, `secrets` from a file or from content",
+    ("`configs` from a file beside the Compose file, or from `content`",
      "services: {web: {image: '${W_IMAGE}', configs: [a]}}\nconfigs: {a: {file: ./app.conf}}"),
-    ("`configs`, `secrets` from a file or from content",
+    ("`configs` from a file beside the Compose file, or from `content`",
+     "services: {web: {image: '${W_IMAGE}', configs: [a]}}\nconfigs: {a: {content: 'x=${X}'}}"),
+    ("`secrets` from a file beside the Compose file, or from `environment`",
      "services: {web: {image: '${W_IMAGE}', secrets: [a]}}\nsecrets: {a: {file: ./app.conf}}"),
+    ("`secrets` from a file beside the Compose file, or from `environment`",
+     "services: {web: {image: '${W_IMAGE}', secrets: [a]}}\nsecrets: {a: {environment: A}}"),
+    ("`configs`, `secrets` from a path that begins with `/`",
+     "services: {web: {image: '${W_IMAGE}', configs: [a]}}\nconfigs: {a: {file: /etc/hosts}}"),
+    ("`configs`, `secrets` of a service that is `read_only`",
+     "services: {web: {image: '${W_IMAGE}', read_only: true, configs: [a]}}\n"
+     "configs: {a: {content: x}}"),
     ("`configs`, `secrets` with `external: true`",
      "services: {web: {image: '${W_IMAGE}', secrets: [a]}}\nsecrets: {a: {external: true}}"),
     ("`extends` of the same file", "extends: {service: other}"),
@@ -92,9 +102,10 @@ def test_each_row_is_as_compose_and_we_read_it(tmp_path, row, text):
     file.write_text(_whole(text))
 
     def read() -> None:
-        check_stack(
-            file, read_stack(file).chosen(Services(profiles=("night",) if "night" in text else ()))
-        )
+        stack = read_stack(file)
+        deployed = stack.chosen(Services(profiles=("night",) if "night" in text else ()))
+        check_stack(file, deployed)
+        with_configs(stack, file, deployed.services, {})
 
     if rows()[row] != "refused":
         read()

@@ -226,3 +226,47 @@ def test_a_rollback_to_a_release_whose_secret_is_gone_is_refused_by_name(case) -
     code, _, stderr = now.says("rollback", "previous")
     assert code in (2, 3) and "OLD" in stderr, stderr
     assert now.containers() == before
+
+
+def test_what_configs_and_secrets_hold_reaches_the_container_and_changes_with_a_release(
+    case,
+) -> None:
+    pem = '-----BEGIN CERTIFICATE-----\nit\'s $HOME \\n "q"\r\n-----END CERTIFICATE-----\n'
+    given = case(
+        "configs-and-secrets", '[variables]\nLEVEL = "debug"\n[secrets]\nnames = ["API_KEY", "CERTIFICATE"]\n',
+        API_KEY="key-of-the-api", CERTIFICATE=pem,
+    )  # fmt: skip
+    greeting = 'greeting = "hello"  # costs $5 and ${MORE}, привет\n'
+    story(given)
+    files = {
+        "/etc/app/greeting.conf": greeting, "/settings": "level = debug\nprice = ${5}\n",
+        "/run/secrets/api-key": "key-of-the-api", "/etc/app/certificate.pem": pem,
+    }  # fmt: skip
+    assert json.loads(given.asked("web", "/files")) == files
+
+    given.ok("deploy", "newest")
+    given.edit("deploy/greeting.conf", "hello", "good day")
+    # The images are the same: what the file holds replaces the one service that is given it.
+    assert replaced(given.release()) == ["replace web"]
+    given.settled()
+    files["/etc/app/greeting.conf"] = greeting.replace("hello", "good day")
+    assert json.loads(given.asked("web", "/files")) == files
+
+    rotated = replace(given, secrets={**given.secrets, "CERTIFICATE": "another\n"})
+    plan = rotated.ok("plan", "current")
+    assert "secrets changed: CERTIFICATE" in json.dumps(plan), plan
+    assert replaced(rotated.ok("deploy", "current")) == ["replace web"]
+    rotated.settled()
+    files["/etc/app/certificate.pem"] = "another\n"
+    assert json.loads(rotated.asked("web", "/files")) == files
+    # A rollback brings a config back, and never a secret.
+    rotated.ok("rollback", "previous")
+    assert json.loads(rotated.asked("web", "/files"))["/etc/app/certificate.pem"] == "another\n"
+    kept = rotated.world.on_server(
+        f"grep -rlE 'another|END CERT' /home/systech/{given.name}/releases || true"
+    )
+    assert kept == ""
+
+
+def replaced(outcome: dict) -> list[str]:
+    return [s["step"] for s in outcome["steps"] if s["step"].startswith("replace")]

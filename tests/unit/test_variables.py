@@ -22,6 +22,7 @@ AWKWARD = [
     "back\\slash", "\\n stays two letters", "it's \\n", "ends in \\", "\\", "\\\\", "\\'", "'\\",
     "it's \\$x", "\\\\'$", "#hash", "a # b", "it's # b", "a=b=", "`id`", "$(id)", "!", "%s %d",
     "\ttab\t", "Привет", "line\u2028separator", "next\x85line", "form\x0cfeed",
+    "two\nlines\n", "-----BEGIN X-----\r\nit's \\n $HOME \"q\"\r\n", "\n",
 ]  # fmt: skip
 
 
@@ -166,8 +167,9 @@ def test_a_secret_that_no_service_uses_is_checked_as_well(make_environment):
         ("your_token", "secret A still holds the template's placeholder"),
         ("xxxx", "secret A still holds the template's placeholder"),
         ("TODO", "secret A still holds the template's placeholder"),
-        ("two\nlines", "secret A holds a line break"),
-        ("two\r", "secret A holds a line break"),
+        ("one\n", "secret A ends in a line break"),
+        ("one\r", "secret A ends in a line break"),
+        ("zero\0byte", "secret A holds a zero byte"),
     ],
 )
 def test_a_secret_that_cannot_be_meant(make_environment, value, said):
@@ -193,9 +195,43 @@ def test_variables_are_checked_like_secrets_and_all_at_once(make_environment):
 
 
 def test_a_variable_that_nothing_refers_to_is_checked_too(make_environment):
-    """It goes into the env file all the same, where a second line would be a second variable."""
-    said = _wanting(make_environment, _stack({}), variables={"NOTE": "x\nAPI_IMAGE=evil"})
-    assert said == "variable NOTE holds a line break"
+    """It goes into the env file all the same."""
+    said = _wanting(make_environment, _stack({}), variables={"NOTE": ""})
+    assert said == "variable NOTE is empty"
+
+
+def test_a_value_of_several_lines_is_one_line_of_the_file():
+    """The scripts on the host read it line by line: a second one would be a second variable."""
+    assert render_env({"NOTE": "x\nAPI_IMAGE=evil"}) == 'NOTE="x\\nAPI_IMAGE=evil"\n'
+
+
+def test_a_value_of_several_lines_is_no_password_of_the_database(make_environment):
+    database = {
+        "service": "api", "name": "d", "superuser": "postgres", "revision": "select 1",
+        "owner": {"role": "o", "password": "A"}, "application": {"role": "p", "password": "B"},
+    }  # fmt: skip
+    config = {
+        "services": {"api": {"image": "${API_IMAGE}"}},
+        "x-deploy": {"v": 1, "database": database},
+    }
+    stack = parse_stack("", config, "compose.yml")
+    said = _wanting(make_environment, stack, {"A": "two\nlines", "B": "one"})
+    assert said == "secret A holds a line break, and is a password of the database"
+
+
+def test_a_secret_of_the_compose_file_is_named_under_secrets_and_may_end_in_a_line_break(
+    make_environment,
+):
+    config = {
+        "services": {"api": {"image": "${API_IMAGE}", "secrets": [{"source": "key"}]}},
+        "secrets": {"key": {"environment": "KEY"}}, "x-deploy": {"v": 1},
+    }  # fmt: skip
+    stack = parse_stack("", config, "compose.yml")
+    assert _wanting(make_environment, stack, variables={"KEY": "x"}) == (
+        "KEY is the value of a secret of the Compose file: name it in [secrets], not in [variables]"
+    )
+    environment = make_environment(secrets={"names": ["KEY"]})
+    assert configuration(environment, stack, {"KEY": "x\n"}, "prod.toml").secrets["KEY"]
 
 
 def test_a_port_that_is_none_is_told_before_a_server_is_asked(make_environment):
