@@ -72,26 +72,6 @@ def test_infrastructure_is_made_anew_by_compose_which_keeps_its_volumes():
 
 
 @pytest.mark.parametrize(
-    "more",
-    [
-        {"secrets": {"bot": {"environment": "TOKEN"}}},
-        {"secrets": {"bot": {"file": "./bot.txt"}}},
-        {"configs": {"bot": {"content": "token=${TOKEN}"}}},
-    ],
-)
-def test_what_would_not_reach_the_server_is_refused(more):
-    (kind,) = more
-    said = _refused(_config(**more))
-    assert said.what.startswith(f"{kind}.bot: only the Compose file and its variables reach")
-    assert "[secrets]" in said.todo
-
-
-def test_what_is_on_the_server_already_is_no_matter_of_ours():
-    config = _config(secrets={"bot": {"external": True}})
-    check(_parse(config), config, "compose.yml")
-
-
-@pytest.mark.parametrize(
     ("written", "found"),
     [
         ("8003:8003", [8003]),
