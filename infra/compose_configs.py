@@ -34,6 +34,13 @@ def with_configs(
     return stack_of(f"{stack.text.rstrip()}\n{more}", str(file)) if more else stack
 
 
+def config_files(file: Path) -> list[Path]:
+    """Files beside a Compose file that its configs name, where they are there."""
+    paths = paths_of(file.read_text(encoding="utf-8"), str(file))["configs"].values()
+    there = {(file.parent / path).resolve() for path in paths if _is_beside(path)}
+    return sorted(path for path in there if path.is_file())
+
+
 class SecretFiles:
     """Secrets by the files that the Compose file names, where they lie on this machine."""
 

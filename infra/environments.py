@@ -151,6 +151,11 @@ def own(name: str) -> Located | None:
     return load(name) if any((folder / f"{name}.toml").is_file() for folder in mine) else None
 
 
+def all_of(folder: Path) -> list[Located]:
+    """Every environment of one folder; raises WrongUse for a wrong one."""
+    return [_located(file.stem, file) for file in sorted(folder.glob("*.toml"))]
+
+
 def override(name: str, host: dict[str, Any]) -> None:
     """Let these keys speak for an environment's [host] in this process."""
     _overrides[name] = host

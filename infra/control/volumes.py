@@ -11,6 +11,9 @@ from base64 import b64encode
 from fnmatch import fnmatch
 from pathlib import Path
 
+from deployments.errors import WrongUse
+from infra import environments
+from infra.compose_configs import config_files
 from infra.control.accounts import Accounts
 from infra.control.docker import DATA, Docker
 from infra.control.settings import Settings, State
@@ -36,7 +39,7 @@ def wanted(state: State, settings: Settings, accounts: Accounts) -> dict[str, di
         "database-secret": {"password": state.secret("postgres-password").encode()},
         "server-secret": {"encryption-key": state.secret("encryption-key").encode()},
         "gateway-config": gateway,
-        "environments": _below(settings.environments, ENVIRONMENT_FILES),
+        "environments": _environments(settings.environments),
         "keys": _below(settings.keys),
     }
     return {
@@ -75,6 +78,26 @@ def push(docker: Docker, image: str, files: dict[str, dict[str, File]]) -> list[
         data=json.dumps(sent).encode(),
     )  # fmt: skip
     return changed.split()
+
+
+def _environments(folder: str) -> dict[str, bytes]:
+    """What a worker needs of the environments, with the files that their Compose files name as configs."""
+    found = _below(folder, ENVIRONMENT_FILES)
+    base = Path(folder).resolve()
+    for located in environments.all_of(base) if folder else []:
+        compose = located.compose_file
+        if not located.environment.compose or not compose.is_file():
+            continue
+        if not compose.is_relative_to(base):
+            raise WrongUse(
+                f"environment {located.environment.name}: its Compose file {compose} lies outside of that "
+                "folder, and a worker would not have it",
+                where=folder, state="untouched", todo="move it into the folder, and correct `compose`",
+            )  # fmt: skip
+        for file in config_files(compose):
+            if file.is_relative_to(base):
+                found[str(file.relative_to(base))] = file.read_bytes()
+    return found
 
 
 def _below(folder: str, kinds: tuple[str, ...] = ("*",)) -> dict[str, bytes]:

@@ -10,6 +10,8 @@ import bcrypt
 import pytest
 
 from deployments.errors import WrongUse
+from infra import environments
+from infra.control import volumes
 from infra.control.accounts import MACHINES, Accounts
 from infra.control.docker import DockerRefused
 from infra.control.image import PARTS, fingerprint, prune
@@ -171,8 +173,10 @@ def test_the_files_and_their_modes(state: State, tmp_path: Path) -> None:
     folder = tmp_path / "environments"
     (folder / "deep" / "edge").mkdir(parents=True)
     own = ("deep/compose.yml", "deep/edge/haproxy.cfg", "deep/Dockerfile.web.dockerignore")
-    for name in ("a.toml", "a.secrets.env", *own):
+    for name in ("a.secrets.env", *own):
         (folder / name).write_text(name)
+    environment = (environments.packaged_environments() / "production.toml").read_text()
+    (folder / "a.toml").write_text(environment)
     accounts = Accounts(state)
     accounts.ensure_machines()
     found = wanted(state, Settings(environments=str(folder)), accounts)
@@ -181,6 +185,29 @@ def test_the_files_and_their_modes(state: State, tmp_path: Path) -> None:
     assert found["database-secret"]["password"][1] == 0o444
     assert set(found["gateway-config"]) == {"Caddyfile", "routes", "accounts"}
     assert found["keys"] == {}
+
+
+def test_what_configs_of_a_compose_file_name_is_brought_and_no_secret(tmp_path: Path) -> None:
+    folder = tmp_path / "environments"
+    (folder / "deep").mkdir(parents=True)
+    environment = (environments.packaged_environments() / "production.toml").read_text()
+    (folder / "a.toml").write_text(f'compose = "deep/compose.yml"\n{environment}')
+    compose = folder / "deep" / "compose.yml"
+    compose.write_text(
+        "services: {web: {image: '${WEB_IMAGE}', configs: [a], secrets: [b]}}\n"
+        "configs: {a: {file: ../web.conf}, c: {file: ./none}}\nsecrets: {b: {file: ./b.pem}}\n"
+    )
+    (folder / "web.conf").write_text("x")
+    (folder / "deep" / "b.pem").write_text("x")
+    found = volumes._environments(str(folder))
+    assert set(found) == {"a.toml", "deep/compose.yml", "web.conf"}
+    compose.rename(tmp_path / "compose.yml")
+    (folder / "a.toml").write_text(f'compose = "../compose.yml"\n{environment}')
+    with pytest.raises(
+        WrongUse, match=r"environment a: its Compose file .* lies outside"
+    ) as refused:
+        volumes._environments(str(folder))
+    assert (refused.value.where, refused.value.state) == (str(folder), "untouched")
 
 
 def test_a_volume_holds_what_was_sent_and_no_more(
