@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,16 @@ def refuse_credentials(source: str) -> None:
         )
 
 
+_TODO = (
+    "check the address; a private one needs `source_token`, a secret's name; where it says redirect, "
+    "name the address that it leads to"
+)
+_SSH_TODO = (
+    "check the address, that the server knows the public half of `source_key_file`, and that "
+    "`source_host_keys` holds its keys as its provider shows them"
+)
+
+
 @contextmanager
 def local(source: str, ref: str, access: Access | None = None) -> Iterator[tuple[Path, str]]:
     """The source as a folder on this machine, and the ref to take in it."""
@@ -54,8 +65,7 @@ def local(source: str, ref: str, access: Access | None = None) -> Iterator[tuple
         if done.code != 0:
             raise WrongUse(
                 f"git clone: {done.stderr.strip()[-300:]}", where=source, state="untouched",
-                todo="check the address; a private one needs `source_token`, a secret's name; where "
-                "it says redirect, name the address that it leads to",
+                todo=_SSH_TODO if over_ssh(source) else _TODO,
             )  # fmt: skip
         yield into, _commit(into, source, ref)
 
@@ -93,6 +103,11 @@ def _ssh(source: str, access: Access | None, folder: Path) -> dict[str, str]:
             state="untouched", todo="deployments/environments/production.toml shows both",
         )  # fmt: skip
     check_key_file(access.key_file, source)
+    if not shutil.which("ssh"):
+        raise WrongUse(
+            "a source over SSH needs Git's own client, and there is no ssh client on this machine",
+            where=source, state="untouched", todo="install it: apt-get install openssh-client",
+        )  # fmt: skip
     known = folder / "known_hosts"
     known.write_text("".join(f"{ssh_host(source)} {key}\n" for key in access.host_keys))
     options = {

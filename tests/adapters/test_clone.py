@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from deployments.errors import WrongUse
@@ -16,6 +20,7 @@ from infra import clone
 from infra.clone import Access
 from infra.local import Ended, run
 from infra.source import opened, staged
+from tests.adapters.loopback_sshd import Sshd, serving
 
 
 def git(folder: Path, *words: str) -> str:
@@ -206,6 +211,47 @@ def test_ssh_uses_pinned_keys_one_key_of_its_own_and_no_agent(asked, tmp_path: P
     assert env["SSH_AUTH_SOCK"] == ""
     assert seen == ["[git.example.org]:2222 ssh-ed25519 AAAA\n"]
     assert "t0ken" not in str(env)
+
+
+@pytest.fixture
+def by_ssh(tmp_path: Path, remote: Path) -> Iterator[tuple[str, Access, Sshd]]:
+    """The repository on a server, as Git's own ssh client finds it: address and what is pinned."""
+    key = tmp_path / "id"
+    paramiko.ECDSAKey.generate().write_private_key_file(str(key))
+    with serving(Sshd(["/bin/sh"], tmp_path)) as sshd:
+        yield f"ssh://git@127.0.0.1:{sshd.port}{remote}", Access("", key, (sshd.host_key,)), sshd
+
+
+def test_a_source_is_fetched_over_ssh_from_the_host_that_is_pinned(by_ssh) -> None:
+    url, access, _ = by_ssh
+    with clone.local(url, "feature/x", access) as (folder, commit):
+        assert git(folder, "show", f"{commit}:src/a.py") == "second"
+
+
+def test_a_source_of_a_host_with_another_key_is_not_asked_for_anything(by_ssh) -> None:
+    url, access, sshd = by_ssh
+    stranger = paramiko.ECDSAKey.generate()
+    other = f"{stranger.get_name()} {stranger.get_base64()}"
+    with (
+        pytest.raises(WrongUse, match="Host key verification failed") as refused,
+        clone.local(url, "main", replace(access, host_keys=(other,))),
+    ):
+        pass
+    assert "source_host_keys" in refused.value.todo
+    assert sshd.commands == []
+
+
+def test_without_an_ssh_client_it_is_what_is_named(by_ssh, monkeypatch, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").symlink_to(str(shutil.which("git")))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    url, access, _ = by_ssh
+    with (
+        pytest.raises(WrongUse, match="no ssh client") as refused,
+        clone.local(url, "main", access),
+    ):
+        pass
+    assert "openssh-client" in refused.value.todo
 
 
 @pytest.mark.parametrize("access", [None, Access("t0ken"), Access(key_file=Path("id"))])
