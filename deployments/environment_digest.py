@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from deployments.environment import Environment
@@ -30,9 +32,15 @@ Compared = Literal["compared", "elsewhere", "here"]
 read where it was asked for, so that there is nothing to compare."""
 
 
-def digests(environment: Environment, compose: str) -> dict[str, str]:
-    """Digest of each setting, by its key in the file, and of the Compose file's text."""
+def digests(
+    environment: Environment, compose: str, configs: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Digest of each setting, by its key in the file, of the Compose file's text and its configs'.
+
+    configs: name of each file that the Compose file's `configs` name, to its text.
+    """
     said = {"compose file": _digest(compose)}
+    said |= {f"config file {name}": _digest(text) for name, text in configs.items()}
     for key, value in environment.model_dump(mode="json").items():
         if key in _OF_ONE_MACHINE:
             continue

@@ -14,6 +14,7 @@ from deployments.environment import Environment, parse_environment
 from deployments.environment_digest import Compared
 from deployments.errors import WrongUse
 from deployments.manifest import nearest
+from infra.compose_configs import config_files
 from infra.paths import docker_dir, packaged_environments
 from infra.stacks import compose_text
 
@@ -77,9 +78,11 @@ class Located:
 
     @property
     def _digests(self) -> dict[str, str]:
-        return environment_digest.digests(
-            self.written or self.environment, compose_text(self.compose_file)
-        )
+        text = compose_text(self.compose_file)
+        # Compose is asked only where there can be some.
+        files = config_files(self.compose_file) if "configs" in text else []
+        configs = {file.name: file.read_text(errors="replace") for file in files}
+        return environment_digest.digests(self.written or self.environment, text, configs)
 
     @property
     def build_folder(self) -> Path:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
 from deployments.compose_configs import LABEL, LIMIT
-from deployments.errors import WrongUse
+from deployments.errors import Refused, WrongUse
+from infra import environments
 from infra.compose_configs import SecretFiles, with_configs
 from infra.local import run
 from infra.stacks import read_stack
@@ -155,3 +157,17 @@ def test_the_file_of_a_secret_gives_its_value_where_only_its_owner_can_read_it(t
     pem.chmod(0o600)
     assert source.get("K") == "one\ntwo\n"
     assert source.get("AWAY") is None and source.get("OTHER") is None
+
+
+def test_two_machines_with_another_file_are_told_apart(tmp_path):
+    file = _file(tmp_path, "configs: [a]", "configs: {a: {file: ./a.conf}}")
+    (file.parent / "a.conf").write_text("one")
+    production = environments.load("production")
+    located = replace(
+        production, environment=production.environment.model_copy(update={"compose": str(file)})
+    )
+    asked = located.configuration
+    located.must_be_as_asked(asked)
+    (file.parent / "a.conf").write_text("two")
+    with pytest.raises(Refused, match=r"config file a\.conf"):
+        located.must_be_as_asked(asked)

@@ -178,3 +178,20 @@ def test_a_bot_that_takes_no_updates_is_not_well(ordinary: World) -> None:
         ordinary.on_server(stop.format(signal="CONT"))
     assert ended.code == 1
     assert "updates wait and nobody takes them" in ended.stdout + ended.stderr
+
+
+def test_a_bot_that_is_left_out_stays_out_until_it_is_wanted_again(ordinary: World) -> None:
+    file = ordinary.environments / "sandbox.toml"
+    before = file.read_text()
+    file.write_text(f'{before}\n[services]\nleave_out = ["bot"]\n')
+    plan = ordinary.ok("plan", "newest", "--env", "sandbox")
+    assert [n for n in plan["notes"] if n.startswith("bot is left out")], plan
+    outcome = ordinary.ok("deploy", "newest", "--env", "sandbox")
+    assert "remove bot" in [s["step"] for s in outcome["steps"]]
+    assert "bot" not in ordinary.containers()
+    assert ordinary.ok("plan", "newest", "--env", "sandbox")["changed"] is False
+    assert ordinary.ok("verify", "--env", "sandbox")["outcome"] == "ok"
+    file.write_text(before)
+    ordinary.ok("deploy", "newest", "--env", "sandbox")
+    assert "bot" in ordinary.containers()
+    assert ordinary.ok("plan", "newest", "--env", "sandbox")["changed"] is False

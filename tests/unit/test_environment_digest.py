@@ -42,6 +42,12 @@ def test_each_setting_that_differs_is_named(environment) -> None:
     assert said == "bake_minutes, compose file, variables.LLM_MODEL, variables.NEW differ"
 
 
+def test_what_a_file_of_the_compose_file_holds_is_compared_and_named(environment) -> None:
+    asked = digest.digests(environment, "", {"app.conf": "1", "same.conf": "x"})
+    other = digest.digests(environment, "", {"app.conf": "2", "same.conf": "x"})
+    assert differing(asked, other) == "config file app.conf differ"
+
+
 def test_how_a_machine_reaches_the_server_may_differ(environment) -> None:
     asked = digest.digests(environment, "")
     host = environment.host.model_copy(update={"key_file": "~/other", "address": "server.lan"})
