@@ -41,14 +41,14 @@ def used(config: dict[str, Any], services: Collection[str], kind: str) -> dict[s
 
 def with_contents(body: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """A service's form with what each of its configs and secrets holds, beside where it is put."""
-    filled = dict(body)
+    form = dict(body)
     for kind in _KINDS:
         if entries := body.get(kind):
             known = config.get(kind) or {}
-            filled[kind] = [{**e, **_content(known.get(e["source"]) or {})} for e in entries]
+            form[kind] = [{**e, **_content(known.get(e["source"]) or {})} for e in entries]
     if LABEL in (body.get("labels") or {}):
-        filled["labels"] = {n: v for n, v in body["labels"].items() if n != LABEL}
-    return filled
+        form["labels"] = {n: v for n, v in body["labels"].items() if n != LABEL}
+    return form
 
 
 def secret_variables(form: dict[str, Any]) -> frozenset[str]:
@@ -67,7 +67,7 @@ def document(
     if not labels:
         return ""
     parts = {
-        "configs": [_entry(n, "content", text.replace("$", "$$")) for n, text in contents.items()],
+        "configs": [_entry(n, "content", _literal(text)) for n, text in contents.items()],
         "secrets": [_entry(n, "environment", name) for n, name in secrets.items()],
         "services": [
             f"{_quoted(n)}: {_quoted({'labels': {LABEL: label}})}" for n, label in labels.items()
@@ -80,26 +80,35 @@ def document(
 
 
 def labels(
-    config: dict[str, Any], services: Collection[str], contents: Mapping[str, str],
-    secrets: Mapping[str, str], values: Mapping[str, str],
-) -> dict[str, str]:  # fmt: skip
+    config: dict[str, Any], services: Collection[str], values: Mapping[str, str]
+) -> dict[str, str]:
     """Service to a hash of its configs and secrets with the values in them; only those with some.
 
-    values: variables and secrets. Whoever can read a container's labels can read its files too.
+    config: with contents in the place of files. values: variables and secrets. Whoever can read a
+    container's labels can read its files too.
     """
-    known = {
-        "configs": {**(config.get("configs") or {}), **{n: {"content": t.replace("$", "$$")} for n, t in contents.items()}},
-        "secrets": {**(config.get("secrets") or {}), **{n: {"environment": v} for n, v in secrets.items()}},
-    }  # fmt: skip
     found = {}
     for service in sorted(services):
-        body = with_contents(config["services"][service], known)
+        body = with_contents(config["services"][service], config)
         files = [body.get(kind) or [] for kind in _KINDS]
         if any(files):
             there = sorted(references(json.dumps(files)))
-            filled = [files, [[name, values.get(name)] for name in there]]
-            found[service] = hashlib.sha256(canonical(filled).encode()).hexdigest()[:16]
+            known = [files, [[name, values.get(name)] for name in there]]
+            found[service] = hashlib.sha256(canonical(known).encode()).hexdigest()[:16]
     return found
+
+
+def filled(
+    config: dict[str, Any], contents: Mapping[str, str], secrets: Mapping[str, str]
+) -> dict[str, Any]:
+    """Compose's form with contents and variables in the place of files."""
+    configs = {name: {"content": _literal(text)} for name, text in contents.items()}
+    variables = {name: {"environment": variable} for name, variable in secrets.items()}
+    return {
+        **config,
+        "configs": {**(config.get("configs") or {}), **configs},
+        "secrets": {**(config.get("secrets") or {}), **variables},
+    }
 
 
 def problems(config: dict[str, Any], services: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -137,6 +146,11 @@ def _content(body: dict[str, Any]) -> dict[str, str]:
     if body.get("environment"):
         return {"content": f"${{{body['environment']}}}"}
     return {key: str(body[key]) for key in ("content", "file") if body.get(key) is not None}
+
+
+def _literal(text: str) -> str:
+    """As a file has it: Compose fills no variables in."""
+    return text.replace("$", "$$")
 
 
 def _entry(name: str, key: str, value: str) -> str:

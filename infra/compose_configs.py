@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from deployments import compose_configs
-from deployments.compose_configs import LIMIT, document, used, variable_of
+from deployments.compose_configs import LIMIT, document, filled, used, variable_of
 from deployments.errors import WrongUse
 from deployments.stack import Stack
 from infra.stacks import config_of, paths_of, stack_of
@@ -29,7 +29,7 @@ def with_configs(
     }  # fmt: skip
     contents = _contents(beside["configs"], file)
     secrets = {name: variable_of(name) for name in beside["secrets"]}
-    labels = compose_configs.labels(config, services, contents, secrets, values)
+    labels = compose_configs.labels(filled(config, contents, secrets), services, values)
     more = document(contents, secrets, labels)
     return stack_of(f"{stack.text.rstrip()}\n{more}", str(file)) if more else stack
 
