@@ -111,14 +111,26 @@ def filled(
     }
 
 
-def problems(config: dict[str, Any], services: Collection[str]) -> Iterator[tuple[str, str]]:
-    """What of them cannot reach a container, and what to do about it."""
+def problems(
+    config: dict[str, Any], services: Collection[str], beside: Mapping[str, Collection[str]]
+) -> Iterator[tuple[str, str]]:
+    """What of them cannot reach a container, and what to do about it.
+
+    beside: names under `configs` and `secrets` whose file lies beside the Compose file; any other
+    file is the server's own, and Compose mounts it.
+    """
     for service in sorted(services):
         body = config["services"][service]
-        if body.get("read_only") and any(_given(body, kind) for kind in _KINDS):
+        copied = [
+            name
+            for kind in _KINDS
+            for name in _given(body, kind)
+            if name in beside[kind] or not used(config, [service], kind)[name].get("file")
+        ]
+        if body.get("read_only") and copied:
             yield (
-                f"service {service} is `read_only`, and Compose copies its configs and secrets into it",
-                "give what they hold under `environment`, or take `read_only` away",
+                f"service {service} is `read_only`, and Compose copies {copied[0]} into it",
+                "give what it holds under `environment`, or take `read_only` away",
             )
     for kind in _KINDS:
         for name, body in used(config, services, kind).items():
@@ -128,8 +140,7 @@ def problems(config: dict[str, Any], services: Collection[str]) -> Iterator[tupl
                     "name its `file`, or for a secret the variable: `environment: NAME`",
                 )
     by_variable: dict[str, str] = {}
-    of_files = [n for n, body in used(config, services, "secrets").items() if body.get("file")]
-    for name in of_files:
+    for name in sorted(beside["secrets"]):
         other = by_variable.setdefault(variable_of(name), name)
         if other != name:
             yield (

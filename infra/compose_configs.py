@@ -22,11 +22,11 @@ def with_configs(
     Raises WrongUse naming all that cannot be read or cannot reach a container.
     """
     config = config_of(stack.text, str(file))
-    _check(compose_configs.problems(config, services), file)
     beside = {
         kind: {n: path for n, path in paths.items() if n in used(config, services, kind) and _is_beside(path)}
         for kind, paths in paths_of(stack.text, str(file)).items()
     }  # fmt: skip
+    _check(compose_configs.problems(config, services, beside), file)
     contents = _contents(beside["configs"], file)
     secrets = {name: variable_of(name) for name in beside["secrets"]}
     labels = compose_configs.labels(filled(config, contents, secrets), services, values)

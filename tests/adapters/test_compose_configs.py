@@ -106,7 +106,7 @@ def test_one_of_a_service_that_is_left_out_need_not_be_there(tmp_path):
 
 def test_a_path_from_the_root_is_the_server_s(tmp_path):
     file = _file(
-        tmp_path, "configs: [a], secrets: [b]",
+        tmp_path, "configs: [a], secrets: [b], read_only: true",
         "configs: {a: {file: /etc/a}}\nsecrets: {b: {file: ~/b}}",
     )  # fmt: skip
     stack = _carried(file)
