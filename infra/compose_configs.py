@@ -9,7 +9,7 @@ from deployments import compose_configs
 from deployments.compose_configs import LIMIT, document, filled, used, variable_of
 from deployments.errors import WrongUse
 from deployments.stack import Stack
-from infra.stacks import config_of, paths_of, stack_of
+from infra.stacks import compose_text, config_of, paths_of, stack_of
 
 
 def with_configs(
@@ -36,7 +36,7 @@ def with_configs(
 
 def config_files(file: Path) -> list[Path]:
     """Files beside a Compose file that its configs name, where they are there."""
-    paths = paths_of(file.read_text(encoding="utf-8"), str(file))["configs"].values()
+    paths = paths_of(compose_text(file), str(file))["configs"].values()
     there = {(file.parent / path).resolve() for path in paths if _is_beside(path)}
     return sorted(path for path in there if path.is_file())
 

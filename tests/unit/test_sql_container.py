@@ -25,7 +25,7 @@ def test_of_the_service_it_has_only_what_its_code_needs_to_start(stack, compose_
     risky = {
         "privileged": True, "cap_add": ["SYS_ADMIN"], "networks": ["default"], "pid": "host",
         "volumes": [{"type": "bind", "source": "/var/run/docker.sock", "target": "/run/docker.sock"}],
-        "env_file": ["secrets.env"], "secrets": ["x"], "devices": ["/dev/sda"], "user": "10001",
+        "env_file": ["secrets.env"], "secrets": [{"source": "x"}], "devices": ["/dev/sda"], "user": "10001",
         "extra_hosts": ["postgres:10.0.0.1"], "entrypoint": ["/entry"], "working_dir": "/srv",
         "security_opt": ["seccomp:unconfined"], "ports": ["80:80"], "depends_on": ["postgres"],
     }  # fmt: skip
