@@ -5,11 +5,15 @@ Each says what the other may have lost. A change that only one of them knows is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from deployments.asked import parse_asked
 from deployments.ledger import Line
+from deployments.text import subject
 
 CHANGING = ("deploy", "migrate", "rollback", "restore", "adopt")
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -38,12 +42,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Entry:
-    """One run of either side. `note` says what does not fit; empty when all does."""
+    """One run of either side. `note` says what does not fit; empty when all does.
+
+    subject: of the release's commit; empty where nobody knows it.
+    """
 
     known: Known
     line: Line | None
     run: Run | None
     note: str = ""
+    subject: str = ""
 
     @property
     def at(self) -> str:
@@ -65,6 +73,7 @@ class Entry:
             "at": self.at,
             "who": self.who,
             "note": self.note,
+            "subject": self.subject,
             "ledger": self.line.model_dump() if self.line else None,
             "prefect": vars(self.run) if self.run else None,
         }
@@ -94,6 +103,32 @@ def join(lines: list[Line], runs: list[Run] | None) -> list[Entry]:
         if run.id not in recorded and (note := _unrecorded(run))
     ]
     return sorted(entries, key=lambda entry: _comparable(entry.at))
+
+
+def plan_files(lines: Sequence[Line]) -> list[str]:
+    """The files on the host that tell subjects of commits: the plans of the releases that it keeps."""
+    releases = dict.fromkeys(line.release for line in lines)
+    return [f"releases/{r}/plan.json" for r in releases if re.fullmatch(r"\d+-[a-z0-9-]+", r)]
+
+
+def read_subjects(files: Mapping[str, str]) -> dict[str, str]:
+    """Manifest to its commit's subject; a plan of before has none."""
+    plans = (_mapping(text) for text in files.values())
+    found = {str(p.get("manifest")): subject(str(p.get("subject") or "")) for p in plans}
+    return {manifest: said for manifest, said in found.items() if said}
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def described_by(entries: Sequence[Entry], subjects: Mapping[str, str]) -> list[Entry]:
+    """The same entries, each with its commit's subject."""
+    return [replace(e, subject=subjects.get(e.line.manifest, "")) if e.line else e for e in entries]
 
 
 def _of_line(line: Line, run: Run | None, since: str) -> Entry:

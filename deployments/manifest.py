@@ -8,13 +8,14 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from deployments.adopted import NAME, Adoption
 from deployments.environment import Environment
 from deployments.errors import Refused, WrongUse
 from deployments.fields import form, said_of
 from deployments.image_name import REPOSITORY
+from deployments.text import subject as subject_of
 
 Digest = Annotated[str, form(r"^sha256:[0-9a-f]{64}$", "a digest is sha256: and 64 of 0-9, a-f")]
 Repository = Annotated[
@@ -63,6 +64,10 @@ class Manifest(BaseModel):
     adopted: Adoption | None = None
     """Of release 0: how it was deployed by hand. It was never published."""
 
+    subject: Annotated[str, Field(exclude=True)] = ""
+    """Of the commit, where that was published from Git: beside the JSON, which older tools read and
+    which has no key for it. The registry has it as an annotation, the host in the release's plan."""
+
     @model_validator(mode="after")
     def _only_release_0_was_adopted(self) -> Self:
         if (self.adopted is None) == (self.name == NAME):
@@ -84,6 +89,10 @@ class Manifest(BaseModel):
             name=NAME, source=adoption.directory, ref="", commit="", author="", created="",
             build_env={}, services={}, adopted=adoption,
         )  # fmt: skip
+
+    def described(self, subject: str) -> Manifest:
+        """The same release with its commit's subject, which anybody may have written."""
+        return self.model_copy(update={"subject": subject_of(subject)})
 
     def to_json(self) -> str:
         """Canonical JSON: the same manifest always has the same bytes."""

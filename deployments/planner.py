@@ -233,7 +233,9 @@ class Planner:
         target, seen = self.target, self.seen
         about = {
             "manifest.json": target.manifest.to_json(),
-            "plan.json": canonical({**plan.to_dict(), "who": who, "run": run}),
+            "plan.json": canonical(
+                {**plan.to_dict(), "who": who, "run": run, "subject": target.manifest.subject}
+            ),
         }
         if target.adopted:
             return about

@@ -38,6 +38,17 @@ def plain(text: str) -> str:
     return _COMMANDS.sub(lambda m: f"{m.group(1)}: " if m.group(1) is not None else "# #", text)
 
 
+SUBJECT = 100
+"""Characters of a commit's subject that are kept."""
+
+
+def subject(text: str) -> str:
+    """The first line of a commit's message, for one line of a table."""
+    lines = (" ".join(line.split()) for line in plain(text).splitlines())
+    first = next(filter(None, lines), "")
+    return first if len(first) <= SUBJECT else first[: SUBJECT - 1].rstrip() + "…"
+
+
 def escaped(text: str) -> Markdown:
     """One line of Markdown that shows the text and does nothing."""
     if isinstance(text, Markdown):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from deployments import drift
+from deployments.audit import plan_files, read_subjects
 from deployments.backups import Backup
 from deployments.commands.probe import Tail, tail_logs
 from deployments.errors import Interrupted, Refused, WrongUse, in_state
@@ -141,11 +142,14 @@ def _store(assembly: Assembly) -> OffHost:
     return store
 
 
-def history_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[Ledger, str | None]:
-    """The ledger and the current release."""
+def history_of(
+    assembly: Assembly, log: Callable[[str], None]
+) -> tuple[Ledger, str | None, dict[str, str]]:
+    """The ledger, the current release, and subjects of commits by manifest."""
     with opened(assembly, "history", log) as host:
         seen = host.observe(assembly.stack)
-    return seen.ledger, seen.current
+        plans = host.files(plan_files(seen.ledger.lines)) if seen.ledger.raw else {}
+    return seen.ledger, seen.current, read_subjects(plans)
 
 
 def audited_of(

@@ -22,7 +22,8 @@ def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest
         tag = f"{environment.name}-newest" if wanted == "newest" else wanted
         found = registry.pull_release(environment.manifests, tag)
         if found is not None:
-            return _named(parse_manifest(found, f"{where}:{tag}"), wanted, f"{where}:{tag}")
+            manifest = parse_manifest(found.text, f"{where}:{tag}").described(found.subject)
+            return _named(manifest, wanted, f"{where}:{tag}")
     # Nothing else is asked for: what a person types would become a part of the address.
     known = [t for t in registry.tags(environment.manifests) if of_environment(t, environment.name)]
     raise WrongUse(

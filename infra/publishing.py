@@ -24,7 +24,7 @@ from infra import bake
 from infra.environments import Located
 from infra.local import run
 from infra.recipes import Recipes
-from infra.registry import Registry
+from infra.registry import Registry, Stored
 from infra.source import staged
 from infra.trees import Source, Tree
 
@@ -101,8 +101,10 @@ class Publisher:
             created=source.created, build_env=dict(sorted(self._environment.build.items())),
             services=dict(sorted(services.items())),
         )  # fmt: skip
+        manifest = manifest.described(source.subject)
         tags = [manifest.name, f"{self._environment.name}-newest"]
-        self._registry.push_release(self._environment.manifests, manifest.to_json(), tags)
+        stored = Stored(manifest.to_json(), manifest.subject)
+        self._registry.push_release(self._environment.manifests, stored, tags)
         return manifest
 
     def _say_what_is_not_built(self) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import json
 import re
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -27,11 +28,21 @@ ACCEPT = ", ".join(
 )
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 RELEASE_TYPE = "application/vnd.homeguru.release.v1+json"
+DESCRIPTION = "org.opencontainers.image.description"
+"""Annotation of the commit's subject: a key of the manifest itself would be refused by older tools."""
 _DOCKER_HUB = {HUB: "registry-1.docker.io"}
 _BUSY = (429, 500, 502, 503, 504)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _REPOSITORY = re.compile(REPOSITORY.removesuffix("$"))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A release manifest's text, and the commit's subject beside it."""
+
+    text: str
+    subject: str = ""
 
 
 class Registry:
@@ -108,10 +119,11 @@ class Registry:
             path = answer.links.get("next", {}).get("url", "")
         return found
 
-    def push_release(self, repository: str, text: str, tags: list[str]) -> str:
+    def push_release(self, repository: str, release: Stored, tags: list[str]) -> str:
         """Store a release manifest as an OCI artifact; returns its digest."""
         config = self._push_blob(repository, b"{}")
-        layer = self._push_blob(repository, text.encode())
+        layer = self._push_blob(repository, release.text.encode())
+        about = {"annotations": {DESCRIPTION: release.subject}} if release.subject else {}
         body = json.dumps(
             {
                 "schemaVersion": 2,
@@ -119,6 +131,7 @@ class Registry:
                 "artifactType": RELEASE_TYPE,
                 "config": {**config, "mediaType": "application/vnd.oci.empty.v1+json"},
                 "layers": [{**layer, "mediaType": RELEASE_TYPE}],
+                **about,
             },
             sort_keys=True,
         ).encode()
@@ -126,8 +139,8 @@ class Registry:
             self._put_manifest(repository, tag, body, MANIFEST_TYPE)
         return _sha256(body)
 
-    def pull_release(self, repository: str, reference: str) -> str | None:
-        """Text of a release manifest; None when there is none of that name."""
+    def pull_release(self, repository: str, reference: str) -> Stored | None:
+        """A release manifest; None when there is none of that name."""
         answer = self._manifest("GET", repository, reference, push=False)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
@@ -143,7 +156,9 @@ class Registry:
         blob = self._send("GET", f"{_path(repository)}/blobs/{digest}", scope=scope)
         self._check(blob, f"{repository}@{digest}", "read")
         self._must_hash(blob, digest, repository)
-        return blob.text
+        notes = artifact.get("annotations")
+        subject = notes.get(DESCRIPTION) if isinstance(notes, dict) else None
+        return Stored(blob.text, str(subject or ""))
 
     @staticmethod
     def _layer(artifact: dict[str, Any]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployments.adopted import Adoption, pins
 from deployments.adoption import stack_of_adopted
+from deployments.audit import read_subjects
 from deployments.errors import Refused
 from deployments.manifest import (
     Manifest,
@@ -69,8 +70,8 @@ class Targets:
         """The target, and the fingerprints of the secrets that it had."""
         folder = f"releases/{release}"
         names = [f"{folder}/{n}" for n in ("manifest.json", "compose.yml", "variables.env")]
-        fingerprints = f"{folder}/secrets.fingerprints"
-        found = self.host.files([*names, fingerprints])
+        fingerprints, plan = f"{folder}/secrets.fingerprints", f"{folder}/plan.json"
+        found = self.host.files([*names, fingerprints, plan])
         if not found.keys() >= set(names):
             raise Refused(
                 f"the host keeps no record of release {release}", where=self.host.environment.ssh,
@@ -78,6 +79,9 @@ class Targets:
             )  # fmt: skip
         check_record(parse_manifest(found[names[0]], names[0]), release, self.host.environment.ssh)
         target = self.recorded(*(found[name] for name in names), pin=pin)
+        if subject := read_subjects({plan: found.get(plan, "")}).get(target.manifest.name):
+            # The way back writes that file anew.
+            target = replace(target, manifest=target.manifest.described(subject))
         return target, found.get(fingerprints, "")
 
     def recorded(self, manifest: str, compose: str, env: str, *, pin: bool) -> Target:

@@ -47,6 +47,7 @@ class Source:
     files: Files
     paths: frozenset[str]
     last_commit: Callable[[list[str]], str]
+    subject: str = ""
 
 
 class Tree(Protocol):
@@ -105,10 +106,10 @@ class Commit:
                     hashed = hashlib.sha256(content.read()).hexdigest()
                     files[member.name] = (hashed, bool(member.mode & stat.S_IXUSR))
         files |= self._through(links, files)
-        author, created = _commit_facts(self.folder, self._sha)
+        author, created, subject = _commit_facts(self.folder, self._sha)
         return Source(
             str(self.folder), f"sha-{self._sha[:12]}", self._ref, self._sha, author, created,
-            dict(sorted(files.items())), frozenset(paths), self._last_commit,
+            dict(sorted(files.items())), frozenset(paths), self._last_commit, subject,
         )  # fmt: skip
 
     def _through(self, links: dict[str, str], files: Files) -> Files:
@@ -215,7 +216,8 @@ class WorkTree(Directory):
         # A file that was deleted is listed all the same.
         there = [path for path in paths if os.path.lexists(self.folder / path)]
         plain = super().look(there)
-        author, _ = _commit_facts(self.folder, self._sha)
+        # What is published is not that commit's content: its subject would mislead.
+        author, _, _ = _commit_facts(self.folder, self._sha)
         ref = "HEAD, with uncommitted changes"
         return replace(plain, ref=ref, commit=self._sha, author=author)
 
@@ -275,10 +277,11 @@ def _dangling(path: str) -> WrongUse:
     )  # fmt: skip
 
 
-def _commit_facts(source: Path, sha: str) -> tuple[str, str]:
-    shown = git(source, "show", "-s", "--format=%an <%ae>%n%ct", sha)
-    author, _, seconds = shown.stdout.strip().rpartition("\n")
-    return author, _utc(int(seconds))
+def _commit_facts(source: Path, sha: str) -> tuple[str, str, str]:
+    """Author, time and subject."""
+    shown = git(source, "show", "-s", "--format=%ct%n%an <%ae>%n%s", sha)
+    seconds, author, subject = (*shown.stdout.split("\n"), "", "")[:3]
+    return author, _utc(int(seconds)), subject
 
 
 def _utc(seconds: float) -> str:

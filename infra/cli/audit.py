@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.audit import Entry, join
+from deployments.audit import Entry, described_by, join
 from deployments.errors import HomeguruError, Refused, WrongUse
 from deployments.ledger import Ledger
 from infra import inspection
@@ -27,7 +27,9 @@ def history(env: Env, json: Json = False) -> None:
     """List every run that changed something, from the host's ledger and Prefect's history."""
     entries, current, _ = _entries(env)
     if json:
-        shown = [e.line.model_dump() | {"note": e.note} for e in entries if e.line]
+        shown = [
+            e.line.model_dump() | {"note": e.note, "subject": e.subject} for e in entries if e.line
+        ]
         show.as_json(shown)
     else:
         show.history(entries, current)
@@ -74,7 +76,9 @@ def _of(entry: Entry) -> str:
 
 def _entries(env: str) -> tuple[list[Entry], str | None, int | None]:
     """Both sides joined, the current release, and where the chain breaks."""
-    return _joined(env, *inspection.history_of(assemble(env), show.errors.print))
+    ledger, current, subjects = inspection.history_of(assemble(env), show.errors.print)
+    entries, current, broken = _joined(env, ledger, current)
+    return described_by(entries, subjects), current, broken
 
 
 def _joined(

@@ -77,7 +77,8 @@ def history(entries: list[Entry], current: str | None) -> None:
         first, *more = _line_rows(entry.line) if entry.line else _run_rows(entry)
         who = f"{entry.line.origin if entry.line else 'prefect'}, {entry.who}"
         console.print(f"{mark} {first}", markup=False)
-        for text in [who, *more, entry.note]:
+        subject = f"commit: {entry.subject}" if entry.subject else ""
+        for text in [subject, who, *more, entry.note]:
             for line in textwrap.wrap(plain(text), WIDTH - 4):
                 console.print(f"    {line}", markup=False)
 

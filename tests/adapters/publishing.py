@@ -22,8 +22,8 @@ class Store:
     def tag(self, repository, digest, tags):
         self.tagged.append((repository, tuple(tags)))
 
-    def push_release(self, repository, text, tags):
-        self.releases.update(dict.fromkeys(tags, text))
+    def push_release(self, repository, release, tags):
+        self.releases.update(dict.fromkeys(tags, release))
 
     def pull_release(self, repository, reference):
         return self.releases.get(reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -86,3 +87,13 @@ def test_one_that_has_all_its_values_is_taken(targets):
 
 def test_an_undo_asks_for_no_secret_of_now(targets):
     assert targets(()).former(RELEASE, pin=True).stack.services
+
+
+def test_a_way_back_keeps_the_subject_that_the_host_has(targets):
+    """It writes the release's plan anew; one of before has no subject."""
+    made = targets(("OLD",))
+    assert made.former(RELEASE, pin=True).manifest.subject == ""
+    files, name = made.host.files, f"releases/{RELEASE}/plan.json"
+    said = json.dumps({"manifest": "prod-sha-0123456789ab", "subject": "Fix the\x1b[2J login"})
+    made.host.files = lambda names: {**files(names), **({name: said} if name in names else {})}
+    assert made.former(RELEASE, pin=True).manifest.subject == "Fix the login"

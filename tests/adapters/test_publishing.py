@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from deployments.errors import Refused, WrongUse
 from deployments.manifest import Manifest
 from infra import publishing
 from infra.manifests import find_manifest
+from infra.registry import Stored
 from infra.source import opened
 from tests.adapters.publishing import Store
 
@@ -51,6 +53,22 @@ def test_a_first_publish_builds_everything(located, stack, source, built):
     assert set(store.releases) == {manifest.name, "prod-newest"}
     assert ("acme/homeguru-api", (manifest.name.removeprefix("prod-"), "latest")) in store.tagged
     assert images[0].labels["org.opencontainers.image.revision"] == manifest.commit
+
+
+def test_a_commit_is_published_with_its_subject(located, stack, source, built):
+    store = Store()
+    built(store)
+
+    class FromGit:
+        folder = source.folder
+        paths, read, copy = source.paths, source.read, source.copy
+
+        def look(self, paths):
+            return replace(source.look(paths), subject="Fix the login")
+
+    manifest = _publisher(located, stack, store).publish(FromGit())
+    assert manifest.subject == "Fix the login"
+    assert store.releases["prod-newest"] == Stored(manifest.to_json(), "Fix the login")
 
 
 def test_a_second_publish_builds_and_copies_nothing(located, stack, source, built, monkeypatch):
@@ -192,7 +210,7 @@ def _manifest(name):
 
 def test_a_manifest_by_name_newest_or_file(located, tmp_path):
     store, manifest = Store(), _manifest("prod-sha-0123456789ab")
-    store.push_release("x", manifest.to_json(), [manifest.name, "prod-newest"])
+    store.push_release("x", Stored(manifest.to_json()), [manifest.name, "prod-newest"])
     assert find_manifest(located(), store, manifest.name) == manifest
     assert find_manifest(located(), store, "newest") == manifest
     file = tmp_path / "release.json"
@@ -200,9 +218,20 @@ def test_a_manifest_by_name_newest_or_file(located, tmp_path):
     assert find_manifest(located(), Store(), str(file)) == manifest
 
 
+def test_a_manifest_comes_with_the_subject_beside_it(located):
+    """Anybody may have written it; the manifest's own text is what older tools read."""
+    store, manifest = Store(), _manifest("prod-sha-0123456789ab")
+    stored = Stored(manifest.to_json(), "\x1b[2JFix the login\n\nSigned-off-by: x")
+    store.push_release("x", stored, ["prod-newest"])
+    found = find_manifest(located(), store, "newest")
+    assert found.subject == "Fix the login"
+    assert found.to_json() == manifest.to_json()
+    assert "subject" not in found.model_dump()
+
+
 def test_an_unknown_manifest_lists_the_nearest(located):
     store = Store()
-    store.push_release("x", "{}", ["prod-sha-0123456789ab", "prod-newest"])
+    store.push_release("x", Stored("{}"), ["prod-sha-0123456789ab", "prod-newest"])
     with pytest.raises(WrongUse) as caught:
         find_manifest(located(), store, "prod-sha-0123456789ff")
     assert caught.value.what == "no release 'prod-sha-0123456789ff' is published for prod"
@@ -231,7 +260,9 @@ def test_a_manifest_file_that_is_not_there(located):
 )  # fmt: skip
 def test_a_name_that_is_none_of_the_environments_is_never_asked_for(located, wanted):
     store, manifest = Store(), _manifest("prod-sha-0123456789ab")
-    store.push_release("x", manifest.to_json(), [manifest.name, "staging-sha-0123456789aa", wanted])
+    store.push_release(
+        "x", Stored(manifest.to_json()), [manifest.name, "staging-sha-0123456789aa", wanted]
+    )
     store.pull_release = None  # a call would fail the test
     with pytest.raises(WrongUse, match="is published for prod") as caught:
         find_manifest(located(), store, wanted)
@@ -240,7 +271,9 @@ def test_a_name_that_is_none_of_the_environments_is_never_asked_for(located, wan
 
 def test_a_tag_that_was_moved_to_another_release_is_refused(located):
     store = Store()
-    store.push_release("x", _manifest("prod-sha-ffffffffffff").to_json(), ["prod-sha-0123456789ab"])
+    store.push_release(
+        "x", Stored(_manifest("prod-sha-ffffffffffff").to_json()), ["prod-sha-0123456789ab"]
+    )
     with pytest.raises(
         Refused, match="gives the manifest of prod-sha-ffffffffffff for prod-sha-0123456789ab"
     ):
@@ -256,7 +289,7 @@ def test_a_published_manifest_with_an_adopted_block_is_no_manifest(located):
     text = json.dumps(
         {**json.loads(_manifest("prod-sha-0123456789ab").to_json()), "adopted": adopted}
     )
-    store.push_release("x", text, ["prod-newest"])
+    store.push_release("x", Stored(text), ["prod-newest"])
     with pytest.raises(WrongUse, match="and no other, has the key `adopted`"):
         find_manifest(located(), store, "newest")
 

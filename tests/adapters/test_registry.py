@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
-from infra.registry import MANIFEST_TYPE, RELEASE_TYPE, Registry
+from infra.registry import DESCRIPTION, MANIFEST_TYPE, RELEASE_TYPE, Registry, Stored
 
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 BODY = b'{ "schemaVersion": 2,\n "oddly": "spaced" }'
@@ -142,9 +142,9 @@ def test_tags_that_are_right_already_are_left_alone(server):
 def test_a_release_is_pushed_and_pulled(server):
     registry = _registry(server)
     text = '{"v":1,"author":"Жанна"}'
-    digest = registry.push_release("acme/release", text, ["prod-sha-1", "prod-newest"])
-    assert registry.pull_release("acme/release", "prod-newest") == text
-    assert registry.pull_release("acme/release", digest) == text
+    digest = registry.push_release("acme/release", Stored(text), ["prod-sha-1", "prod-newest"])
+    assert registry.pull_release("acme/release", "prod-newest") == Stored(text)
+    assert registry.pull_release("acme/release", digest) == Stored(text)
     body, kind = server.manifests["prod-sha-1"]
     artifact = json.loads(body)
     assert kind == artifact["mediaType"] == MANIFEST_TYPE
@@ -156,11 +156,32 @@ def test_a_release_is_pushed_and_pulled(server):
     assert sorted(registry.tags("acme/release")) == ["prod-newest", "prod-sha-1"]
 
 
+def test_the_subject_is_an_annotation(server):
+    registry = _registry(server)
+    registry.push_release("acme/release", Stored("{}", "Fix the login"), ["a"])
+    assert registry.pull_release("acme/release", "a") == Stored("{}", "Fix the login")
+    artifact = json.loads(server.manifests["a"][0])
+    assert artifact["annotations"] == {DESCRIPTION: "Fix the login"}
+    registry.push_release("acme/release", Stored("{}"), ["b"])
+    assert "annotations" not in json.loads(server.manifests["b"][0])
+
+
+@pytest.mark.parametrize(
+    "annotations", [None, [], "x", {}, {"org.opencontainers.image.title": "x"}]
+)
+def test_a_release_with_other_annotations_has_no_subject(server, annotations):
+    registry = _registry(server)
+    registry.push_release("acme/release", Stored("{}"), ["a"])
+    artifact = {**json.loads(server.manifests["a"][0]), "annotations": annotations}
+    server.manifests["a"] = (json.dumps(artifact).encode(), MANIFEST_TYPE)
+    assert registry.pull_release("acme/release", "a") == Stored("{}")
+
+
 def test_the_same_release_has_the_same_digest_and_is_uploaded_once(server):
     registry = _registry(server)
-    once = registry.push_release("acme/release", "{}", ["a"])
+    once = registry.push_release("acme/release", Stored("{}"), ["a"])
     uploads = len([r for r in server.requests if r.method == "POST"])
-    assert registry.push_release("acme/release", "{}", ["b"]) == once
+    assert registry.push_release("acme/release", Stored("{}"), ["b"]) == once
     assert len([r for r in server.requests if r.method == "POST"]) == uploads
 
 
@@ -217,7 +238,7 @@ def test_an_anonymous_token_is_fetched_once_for_a_scope(server):
 def test_a_push_asks_for_a_token_that_may_push(server):
     access = server.refuse = TokenAccess(login="robot:t0ken")
     registry = _registry(server, "registry.example.org", ("robot", "t0ken"))
-    registry.push_release("acme/release", "{}", ["a"])
+    registry.push_release("acme/release", Stored("{}"), ["a"])
     assert set(access.scopes) == {"repository:acme/release:pull,push"}
     assert "a" in server.manifests
 
@@ -277,7 +298,7 @@ def test_a_refusal_says_who_and_what(server, status, login, who):
 def test_a_refused_push_says_push(server):
     server.refuse = lambda r: httpx.Response(403) if r.method in ("POST", "PUT") else None
     with pytest.raises(Refused, match=re.escape("to push to acme/release (403)")):
-        _registry(server).push_release("acme/release", "{}", ["a"])
+        _registry(server).push_release("acme/release", Stored("{}"), ["a"])
     server.manifests[_digest(BODY)] = (BODY, INDEX)
     with pytest.raises(Refused, match=re.escape("to push to acme/api:latest (403)")):
         _registry(server).tag("acme/api", _digest(BODY), ["latest"])
@@ -317,7 +338,7 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(server):
     server.refuse = access
     registry.digest("acme/release", "a")
     server.refuse = store
-    assert registry.pull_release("acme/release", "a") == "{}"
+    assert registry.pull_release("acme/release", "a") == Stored("{}")
     assert "authorization" not in seen
 
 
@@ -429,7 +450,7 @@ def test_a_repository_stays_in_its_registry(server, repository):
     registry = _registry(server)
     asks = [
         lambda: registry.tags(repository), lambda: registry.digest(repository, "a"),
-        lambda: registry.push_release(repository, "{}", ["a"]),
+        lambda: registry.push_release(repository, Stored("{}"), ["a"]),
     ]  # fmt: skip
     for ask in asks:
         with pytest.raises(WrongUse, match="no registry has a repository"):
@@ -439,7 +460,7 @@ def test_a_repository_stays_in_its_registry(server, repository):
 
 def test_bytes_that_are_others_than_their_digest_says_are_refused(server):
     registry = _registry(server)
-    registry.push_release("acme/release", '{"v":1}', ["a"])
+    registry.push_release("acme/release", Stored('{"v":1}'), ["a"])
     blob = _digest(b'{"v":1}')
     server.blobs[blob] = b'{"v":2}'
     with pytest.raises(Refused, match=f"answers other bytes than {blob} names"):
@@ -448,7 +469,7 @@ def test_bytes_that_are_others_than_their_digest_says_are_refused(server):
 
 @pytest.mark.parametrize("reference", ["a", "digest"])
 def test_an_artifact_that_is_another_than_its_digest_says_is_refused(server, reference):
-    named = _registry(server).push_release("acme/release", "{}", ["a"])
+    named = _registry(server).push_release("acme/release", Stored("{}"), ["a"])
     wanted = named if reference == "digest" else "a"
 
     def answer(request):
@@ -511,7 +532,7 @@ def test_a_token_does_not_go_to_where_an_upload_is_sent(server):
 
     access = TokenAccess(login="robot:t0ken")
     registry = Registry("r.test", ("robot", "t0ken"), httpx.MockTransport(answer))
-    registry.push_release("a/b", "{}", ["a"])
+    registry.push_release("a/b", Stored("{}"), ["a"])
     assert seen
     assert set(seen) == {None}
 

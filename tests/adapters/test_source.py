@@ -85,6 +85,14 @@ def test_a_clean_work_tree_is_named_by_its_commit(repository):
     assert not root.exists()
 
 
+def test_the_subject_of_the_commit_and_none_of_what_is_in_no_commit(repository):
+    with _stage(repository.folder) as source:
+        assert source.subject == "second"
+    (repository.folder / "src" / "main.py").write_text("changed")
+    with _stage(repository.folder, allow_dirty=True) as source:
+        assert source.subject == ""
+
+
 def test_the_last_commit_that_touched_some_paths(repository):
     first, second = repository("rev-parse", "HEAD~1"), repository("rev-parse", "HEAD")
     with _stage(repository.folder) as source:

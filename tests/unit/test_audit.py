@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from deployments.audit import Entry, Run, described, join
+from deployments.audit import Entry, Run, described, described_by, join, plan_files, read_subjects
 from deployments.ledger import Line
 
 
@@ -125,3 +127,15 @@ def test_a_run_without_a_server_is_not_missing_from_one(world) -> None:
     assert [(e.known, e.note) for e in entries] == [("both", ""), ("ledger", "")]
     lost = alone.model_copy(update={"server": "http://prefect.test/api"})
     assert join([known, lost], [run(known.run)])[1].note == "Prefect does not know this run"
+
+
+def test_the_host_tells_the_subjects_of_its_releases(world) -> None:
+    lines = [line(world), line(world), line(world, 2), line(world, 3, release="4-../../x")]
+    files = plan_files(lines)
+    assert files == [f"releases/{x.release}/plan.json" for x in (lines[0], lines[2])]
+    said = {"manifest": lines[0].manifest, "subject": "Fix the \x1b[31mlogin\nmore"}
+    found = read_subjects({files[0]: json.dumps(said), files[1]: "torn", "x": "[]", "y": "{}"})
+    assert found == {lines[0].manifest: "Fix the login"}
+    entries = described_by(join(lines[:1], [run("other", result={"changed": True})]), found)
+    assert {e.subject for e in entries if e.line} == {"Fix the login"}
+    assert entries[0].to_dict()["subject"] == entries[0].subject

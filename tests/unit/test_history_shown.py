@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployments.audit import join
+from deployments.audit import described_by, join
 from deployments.errors import StepFailed
 from deployments.ledger import Approval, shortened
 from infra.cli import show
@@ -26,6 +26,17 @@ def test_the_reasons_are_told_and_all_of_it_fits(world, capsys) -> None:
     text = " ".join(" ".join(found).split())
     assert "approved by anna: the shop is closed" in text
     assert "undone: migrate failed: relation does not exist" in text
+
+
+def test_the_subject_of_the_commit_is_told(world, capsys) -> None:
+    first, second = world.line(1), world.line(2)
+    entries = described_by(join([first, second], None), {first.manifest: "Fix the login " * 7})
+    show.history(entries[:1], first.release)
+    found = capsys.readouterr().out.splitlines()
+    assert found[1].startswith("    commit: Fix the login Fix the login")
+    assert max(map(len, found)) <= 80
+    show.history(join([second], None), None)
+    assert "commit:" not in capsys.readouterr().out
 
 
 def test_one_line_is_marked_the_one_that_brought_it_last(world, capsys) -> None:

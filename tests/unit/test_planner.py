@@ -338,6 +338,7 @@ def test_files_that_the_steps_find(world):
     assert sorted(files) == [".env.now", "haproxy.cfg", "manifest.json", "plan.json"]
     assert parse_env(files[".env.now"])["BOT_IMAGE"] == world.settled().of("bot")[0].ref
     plan = json.loads(files["plan.json"])
+    assert plan["subject"] == ""
     assert (plan["who"], plan["run"], plan["changed"]) == ("alice", "run-1", True)
     assert files["haproxy.cfg"] == world.settled().edge
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.text import Markdown, cell, chat, code, escaped, fenced, plain
+from deployments.text import Markdown, cell, chat, code, escaped, fenced, plain, subject
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,16 @@ def test_a_block_cannot_be_left(text):
 )  # fmt: skip
 def test_a_notice_calls_nobody(text, shown):
     assert chat(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Fix the login\n\nBecause it broke", "Fix the login"), ("", ""), ("\n \n", ""),
+        ("\x1b]0;owned\x07Fix\tit \x1b[2J now", "Fix it now"), ("\n  late", "late"),
+        ("a\u202eb", "ab"), ("::stop-commands::x", ": :stop-commands::x"),
+        ("x" * 100, "x" * 100), ("x" * 99 + " yy", "x" * 99 + "…"),
+    ],
+)  # fmt: skip
+def test_a_subject_is_one_line_that_does_nothing(text, line):
+    assert subject(text) == line
