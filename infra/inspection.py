@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from deployments import drift
+from deployments.access_log import EdgeChecks
 from deployments.audit import plan_files, read_subjects
 from deployments.backups import Backup
 from deployments.commands.probe import Tail, tail_logs
@@ -168,13 +170,31 @@ def audited_of(
     return seen.ledger, seen.current, wrong
 
 
-def logs_of(assembly: Assembly, wanted: Tail, log: Callable[[str], None]) -> int:
-    """Print the last lines of services; returns the remote exit code."""
+AMONG = 10_000
+"""Lines of a container among which its last ones are looked for, besides the edge's checks."""
+
+
+def logs_of(
+    assembly: Assembly, wanted: Tail, log: Callable[[str], None], *, checks: bool = False
+) -> int:
+    """Print the last lines of services; returns the remote exit code.
+
+    checks: the edge's health checks too.
+    """
     unknown = [name for name in wanted.services if name not in assembly.stack.services]
     if unknown:
         raise WrongUse(
             f"no service {unknown[0]!r}", where=str(assembly.located.compose_file),
             todo=f"choose one of: {', '.join(s.name for s in assembly.stack.ordered)}",
         )  # fmt: skip
-    with opened(assembly, "logs", log) as host:
-        return host.follow(tail_logs(host.environment, wanted))
+    edge = EdgeChecks({}) if checks else EdgeChecks.of(assembly.stack)
+    if wanted.follow or not edge.paths.keys() & set(wanted.services):
+        shown = lambda line: None if edge.owns(line) else log(line)  # noqa: E731
+        with opened(assembly, "logs", shown) as host:
+            return host.follow(tail_logs(host.environment, wanted))
+    lines: list[str] = []
+    with opened(assembly, "logs", lines.append) as host:
+        code = host.follow(tail_logs(host.environment, replace(wanted, lines=AMONG)))
+    for line in edge.without(lines, wanted.lines):
+        log(line)
+    return code

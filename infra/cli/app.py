@@ -193,11 +193,15 @@ def logs(
     since: Annotated[
         str, typer.Option(help="From then on: 10m, 2h, or 2030-01-31T12:00:00Z.")
     ] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the edge's health checks, one a second.")
+    ] = False,
 ) -> None:
-    """Show the last lines of services, with their times."""
+    """Show the last lines of services with their times, without the edge's health checks."""
     wanted = Tail(tuple(services), lines, since, follow=follow)
     try:
-        code = inspection.logs_of(assemble(env), wanted, lambda text: show.console.out(text))
+        say = lambda text: show.console.out(text)  # noqa: E731
+        code = inspection.logs_of(assemble(env), wanted, say, checks=everything)
     except Interrupted:
         if not follow:
             raise
