@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from deployments import image_name
@@ -139,8 +138,7 @@ def unused_changes(
         return []
     variables = changed_names(parse_env(seen.env), target.env(seen))
     secrets = changed_names(candidate.secrets_now, candidate.secrets_then)
-    told = " ".join(words for c in found for words in c.difference.words)
-    known = {*re.findall(r"\w+", told), *target.stack.image_variables}
+    known = target.stack.image_variables.union(*(c.difference.names for c in found))
     return [name for name in sorted({*variables, *secrets}) if name not in known]
 
 

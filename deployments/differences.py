@@ -25,6 +25,10 @@ class Names:
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
+    @property
+    def all(self) -> frozenset[str]:
+        return frozenset((*self.changed, *self.added, *self.removed))
+
     def words(self, kind: str) -> list[str]:
         """A phrase for each that there is."""
         parts = {"changed": self.changed, "added": self.added, "removed": self.removed}
@@ -65,6 +69,12 @@ class Side:
         names = dict(zip(*self._volumes(service), strict=True)) if key == "volumes" else {}
         return {interpolate(_entry(entry, names), values) for entry in entries}
 
+    def fills(self, service: str, key: str) -> set[str]:
+        """Variables that its ports or volumes are filled from."""
+        texts = [json.dumps(self.form(service).get(key) or [])]
+        texts += self._volumes(service)[1] if key == "volumes" else []
+        return set(references(" ".join(texts)))
+
     def _volumes(self, service: str) -> tuple[list[str], list[str]]:
         """Where its named volumes are mounted, and their names."""
         mounts = self.stack.volumes.get(service, ())
@@ -93,6 +103,13 @@ class Difference:
     definition: tuple[str, ...] = ()
     ports: Names = Names()
     volumes: Names = Names()
+    fills: frozenset[str] = frozenset()
+    """Variables that the ports and volumes that differ are filled from."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Variables and secrets that differ for this service, or that fill what does."""
+        return self.variables.all | self.secrets.all | self.fills
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -116,12 +133,21 @@ def difference(service: str, before: Side, after: Side, secrets: set[str]) -> Di
     old, new = before.form(service), after.form(service)
     variables = _compared(before.variables(service), after.variables(service))
     keys = {k for k in (old.keys() | new.keys()) - APART if old.get(k) != new.get(k)}
+    moved = {
+        key: _moved(before.listed(service, key), after.listed(service, key))
+        for key in ("ports", "volumes")
+    }
+    fills = {
+        name
+        for key, names in moved.items() if names.all
+        for side in (before, after) for name in side.fills(service, key)
+    }  # fmt: skip
     return Difference(
         variables=_only(variables, lambda name: name not in secrets),
         secrets=_only(variables, lambda name: name in secrets),
         definition=tuple(sorted(keys)),
-        ports=_moved(before.listed(service, "ports"), after.listed(service, "ports")),
-        volumes=_moved(before.listed(service, "volumes"), after.listed(service, "volumes")),
+        **moved,
+        fills=frozenset(fills),
     )
 
 

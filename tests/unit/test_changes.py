@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.changes import changes, digest_of, short
+from deployments.changes import changes, digest_of, short, unused_changes
 from deployments.compose_file import parse_stack
 
 
@@ -213,3 +213,36 @@ def test_a_changed_port_of_a_variable_is_shown(world):
     assert _reasons(world, world.target({"API_PORT": "9000"}), candidate=candidate) == {
         "edge": "ports added: 9000:8003; ports removed: 8003:8003"
     }
+
+
+def _unused(world, target, candidate) -> list[str]:
+    seen = world.settled()
+    return unused_changes(target, seen, candidate, changes(target, seen, candidate))
+
+
+def test_a_variable_that_fills_a_port_has_its_service_replaced(world):
+    """The plan's words have the port and not its variable."""
+    candidate = replace(world.candidate({"edge": "other"}), before=world.stack)
+    assert _unused(world, world.target({"API_PORT": "9000"}), candidate) == []
+
+
+def test_a_variable_that_fills_the_name_of_a_volume_has_its_service_replaced(world):
+    seen = world.settled()
+    candidate = replace(world.candidate({"postgres": "other"}), before=world.stack)
+    target = world.target({"POSTGRES_VOLUME": "another"})
+    found = changes(target, seen, candidate)
+    assert "volumes added: another:" in found[0].reason
+    assert unused_changes(target, seen, candidate, found) == []
+
+
+def test_a_variable_that_no_service_uses_is_told_whatever_words_the_plan_has(world):
+    """`changed` and `command` stand in what the plan says of other things."""
+    seen = world.settled()
+    config = {"services": {"bot": {**BOT, "command": ["b"]}}, "x-deploy": {"v": 1}}
+    before = parse_stack("x", {**config, "services": {"bot": BOT}}, "compose.yml")
+    candidate = replace(world.candidate({"bot": "other"}), before=before)
+    world.stack = parse_stack("y", config, "compose.yml")
+    target = world.target({**world.variables, "command": "x", "changed": "y"})
+    found = changes(target, seen, candidate)
+    assert "definition changed: command" in found[0].reason
+    assert {"changed", "command"} <= set(unused_changes(target, seen, candidate, found))
