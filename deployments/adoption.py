@@ -123,7 +123,7 @@ class Adopting:
             todo = (
                 f"its projects are {others}: write the right one as `project`"
                 if others
-                else (f"nothing runs there: homeguru deploy --env {self.environment.name}")
+                else (f"nothing runs there: homeguru deploy newest --env {self.environment.name}")
             )
             return [(f"no container of Compose project {project} runs here", todo)]
         found = []
@@ -131,17 +131,27 @@ class Adopting:
             found.append(
                 (
                     "its containers were started from several directories or Compose files",
-                    "start them from one: docker compose up -d --no-recreate",
+                    f"start them from one: docker compose -p {project} up -d --force-recreate there; first "
+                    "compare their mounts (docker inspect), for relative paths mean other folders there",
                 )
             )
         for name, container in self._running.items():
             if len(self.seen.of(name)) > 1:
                 found.append(
-                    (f"{name} has {len(self.seen.of(name))} containers", f"scale {name} to 1")
+                    (
+                        f"{name} has {len(self.seen.of(name))} containers",
+                        f"docker compose -p {project} up -d --no-recreate --scale {name}=1, in its folder",
+                    )
                 )
             elif not container.serving:
                 state = container.health if container.state == "running" else container.state
-                found.append((f"{name} is {state}", f"start {name} again, or remove its container"))
+                found.append(
+                    (
+                        f"{name} is {state}",
+                        f"docker logs {container.name} says why; docker start {container.name}; one that "
+                        f"nobody needs and that holds no data of its own: docker rm {container.name}",
+                    )
+                )
         return found
 
     def _deploy(self) -> Deploy:

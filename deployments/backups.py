@@ -123,7 +123,7 @@ def losses(then: Contents, now: Contents) -> list[Loss]:
     return found
 
 
-def chosen(backups: tuple[Backup, ...], wanted: str) -> Backup:
+def chosen(backups: tuple[Backup, ...], wanted: str, environment: str) -> Backup:
     """The backup of that id, or the `newest`; raises Refused with the nearest names."""
     if wanted == "newest" and backups:
         return backups[-1]
@@ -133,25 +133,27 @@ def chosen(backups: tuple[Backup, ...], wanted: str) -> Backup:
     ids = [b.id for b in backups]
     raise Refused(
         f"there is no backup {wanted}" if ids else "there is no backup", state="unchanged",
-        todo=f"choose one of: {', '.join(nearest(wanted, ids))}" if ids else "homeguru backup",
+        todo=f"choose one of: {', '.join(nearest(wanted, ids))}" if ids
+        else f"make one: homeguru backup --env {environment}",
     )  # fmt: skip
 
 
-def to_restore(backups: tuple[Backup, ...], wanted: str) -> Backup:
+def to_restore(backups: tuple[Backup, ...], wanted: str, environment: str) -> Backup:
     """The same for a restore, whose `newest` passes over those that restores made.
 
     A restore backs up first what it takes back: asked for again, it must not choose just that.
     """
     if wanted != "newest":
-        return chosen(backups, wanted)
+        return chosen(backups, wanted, environment)
     meant = tuple(b for b in backups if b.reason != "restore")
     if backups and not meant:
         raise Refused(
             "of the backups that are kept, each was made by a restore and holds what that took back",
             state="unchanged",
-            todo=f"say which one: {', '.join(b.id for b in backups[-5:])}; homeguru backups lists them",
+            todo=f"say which one: {', '.join(b.id for b in backups[-5:])}; homeguru backups --env "
+            f"{environment} shows what each holds",
         )
-    return chosen(meant, wanted)
+    return chosen(meant, wanted, environment)
 
 
 def of_release(backups: tuple[Backup, ...], release: str, revision: str | None) -> Backup | None:

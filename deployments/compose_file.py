@@ -39,7 +39,9 @@ def parse_stack(
         said = "; ".join(
             f"{'.'.join(map(str, ('x-deploy', *e['loc'])))}: {e['msg']}" for e in error.errors()
         )
-        raise WrongUse(said, where=where, todo="see docker/docker-compose.prod.yml") from None
+        raise WrongUse(
+            said, where=where, todo="correct that key; docker/docker-compose.prod.yml shows each"
+        ) from None
     raw = {
         name: with_contents(_with_variables(body), config)
         for name, body in config.get("services", {}).items()
@@ -219,7 +221,7 @@ def _check_names(deploy: Deploy, services: dict[str, Service], where: str) -> No
         raise WrongUse(
             f"x-deploy names services that do not exist: {', '.join(unknown)}",
             where=where,
-            todo=f"it has {', '.join(sorted(services))}",
+            todo=f"correct the names; the file has {', '.join(sorted(services))}",
         )
 
 

@@ -181,13 +181,13 @@ class Ledger:
             raise Refused(
                 "there is no earlier release to roll back to",
                 state=f"runs {current}, unchanged" if current else "runs no release of ours",
-                todo="homeguru history shows what was deployed",
+                todo=_others(good) or "publish the commit that you want, and deploy it",
             )
         if current and wanted in names_of(current):
             raise Refused(
                 f"release {wanted} is the one that runs",
                 state=f"runs {current}, unchanged",
-                todo="nothing to do; homeguru history shows the others",
+                todo=f"nothing to do; {_others(good) or 'there is no other one'}",
             )
         # Not the line's manifest: that of a migration is the one that it came with.
         matches = [g for g in good if wanted in names_of(g.release)]
@@ -199,6 +199,11 @@ class Ledger:
             state=f"runs {current}, unchanged",
             todo=f"choose one of: {', '.join(known)}" if known else "deploy a release first",
         )
+
+
+def _others(good: list[Line]) -> str:
+    """The newest releases to choose from; empty where there is none."""
+    return f"choose one of: {', '.join(g.release for g in good[-5:])}" if good else ""
 
 
 def _read(number: int, text: str) -> Line:
@@ -215,8 +220,8 @@ def _read(number: int, text: str) -> Line:
     raise Refused(
         f"line {number} of releases.jsonl {said}", state="unchanged",
         todo="upgrade homeguru to the version that wrote it" if newer
-        else "put the line back from a copy, such as homeguru audit export made; if there is none, "
-        "move the file aside: a deploy then begins a new one",
+        else "put the line back from a copy, such as `homeguru audit export --env NAME` made; if there "
+        "is none, move the file aside: a deploy then begins a new one, and no rollback goes behind it",
     )  # fmt: skip
 
 

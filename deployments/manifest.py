@@ -112,7 +112,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
         raise WrongUse(
             f"not a release manifest: {key}: {said}",
             where=where,
-            todo="use a file written by `homeguru publish --output FILE`, or a manifest's name",
+            todo="use a file written by `homeguru publish --env NAME --output FILE`, or a manifest's name",
         ) from None
 
 

@@ -151,7 +151,9 @@ def statements(sql: str) -> list[str]:
     return [s for s in found if s and not _FRAME.match(s) and not _BOOKKEEPING.search(s)]
 
 
-def refusal(said: str, revision: str, ledger: Ledger, release: str) -> Refused | None:
+def refusal(
+    said: str, revision: str, ledger: Ledger, release: str, environment: str
+) -> Refused | None:
     """The reason why alembic will not go from this revision at all; None when it is another."""
     if "Multiple head revisions" in said:
         return Refused(
@@ -166,7 +168,8 @@ def refusal(said: str, revision: str, ledger: Ledger, release: str) -> Refused |
         return Refused(
             f"the database is ahead of release {release}: {revision} came with {by[0]}",
             state="unchanged",
-            todo="homeguru rollback goes to an earlier release, and says what becomes of the database",
+            todo=f"an earlier release of this server: homeguru rollback RELEASE --env {environment}, which "
+            f"says what becomes of the database; homeguru history --env {environment} shows them",
         )
     return Refused(
         f"release {release} does not know the database's revision {revision}", state="unchanged",

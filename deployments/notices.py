@@ -59,12 +59,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "server": ("server: {text}", "сервер: {text}"),
     "next": ("next: {text}", "дальше: {text}"),
     "back": (
-        "to go back: homeguru rollback --env {name}",
-        "чтобы вернуться: homeguru rollback --env {name}",
+        "to go back: homeguru rollback {previous} --env {name}",
+        "чтобы вернуться: homeguru rollback {previous} --env {name}",
     ),
     "look": (
-        "look: homeguru status --env {name}; take it back: homeguru deploy --env {name}",
-        "посмотреть: homeguru status --env {name}; исправить: homeguru deploy --env {name}",
+        "look: homeguru status --env {name}; take it back: homeguru deploy current --env {name}",
+        "посмотреть: homeguru status --env {name}; исправить: homeguru deploy current --env {name}",
     ),
     "quiet": (
         "no more of it until it has been steady for an hour",
@@ -99,7 +99,9 @@ class Writer:
             self._say("revision", revision=report.revision.after) if report.revision.after else "",
             self._say("changed", names=", ".join(changed)) if changed else "",
             *[f"{name}: {url}" for name, url in sorted(report.urls.items())],
-            self._say("back", name=self.environment) if plan.verb == "deploy" else "",
+            self._say("back", previous=plan.previous, name=self.environment)
+            if plan.verb == "deploy" and plan.previous not in (None, plan.release)
+            else "",
             asked.page,
         ]
         return self._notice("success", f"{self._say(plan.verb)} {plan.release}", lines)

@@ -131,7 +131,7 @@ class _Rename:
         return (
             "then on the server, where nothing serves from here on: "
             f"docker ps -aq --filter {label} | xargs docker rm -f; "
-            "then deploy the current release again"
+            f"then homeguru deploy current --env {self.environment.name}"
         )
 
 

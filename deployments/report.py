@@ -144,8 +144,12 @@ def _way_back(report: Report) -> str:
     if report.outcome != "ok" or not plan.changed or plan.previous in (None, plan.release):
         return ""
     restores = any(s.name in ("migrate", "downgrade", "restore database") for s in plan.steps)
-    also = " # or with --database restore, see homeguru backups" if restores else ""
-    return f"homeguru rollback --env {report.environment} {plan.previous}{also}"
+    also = (
+        f" # or with --database restore, see homeguru backups --env {report.environment}"
+        if restores
+        else ""
+    )
+    return f"homeguru rollback {plan.previous} --env {report.environment}{also}"
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -195,7 +199,7 @@ def must_be_well(report: Report, where: str) -> None:
             "verification failed: " + "; ".join(failed), where=where,
             state=f"should run {release}; nothing was changed" if release else "not known",
             todo=f"homeguru logs SERVICE --env {name}; "
-            f"homeguru deploy --env {name} takes drift back",
+            f"homeguru deploy current --env {name} takes drift back",
         )  # fmt: skip
         error.summary = summary(report)
         raise error

@@ -106,7 +106,7 @@ def _know_each_other(located: Located, stack: Stack) -> None:
             raise WrongUse(
                 f"{where} names {', '.join(unknown)}: no such {kind} in {located.compose_file.name}",
                 where=str(located.file), state="untouched",
-                todo=f"it has {', '.join(sorted(there[where])) or 'none'}",
+                todo=f"correct the names; it has {', '.join(sorted(there[where])) or 'none'}",
             )  # fmt: skip
 
 

@@ -149,7 +149,7 @@ class Executor:
         if crashed := [s for s in now if now[s] != before.get(s)]:
             raise StepFailed(
                 f"crashed while it was watched: {', '.join(crashed)}",
-                todo=f"homeguru logs SERVICE --env {self.host.environment.name} shows why",
+                todo="correct what makes it crash; then publish again and deploy that",
             )
         return True
 
@@ -167,5 +167,5 @@ class Executor:
             last = probes.last_words(self.host, self.recorder.findings)
             raise StepFailed(
                 "verification failed: " + "; ".join(failed) + last,
-                todo=f"homeguru logs SERVICE --env {self.host.environment.name} shows why",
+                todo="correct what the checks and the last lines say; then publish again and deploy that",
             )

@@ -38,7 +38,8 @@ class Housekeeping:
                 raise StepFailed(
                     f"backup {made} is on the server, and was not copied: {failure.what}",
                     where=failure.where, state=f"runs {plan.previous}, unchanged",
-                    todo=failure.todo or "correct the cause, then: homeguru backup",
+                    todo=failure.todo
+                    or f"correct the cause, then: homeguru backup --env {self.host.environment.name}",
                 ) from None  # fmt: skip
             self.host.log(f"backup {made} was not copied: {sentence(failure)}")
 

@@ -139,7 +139,7 @@ def _store(assembly: Assembly) -> OffHost:
     if store is None:
         raise Refused(
             "backups of this environment are copied nowhere", where=str(assembly.located.file),
-            state="unchanged", todo="[off_host] names a place",
+            state="unchanged", todo="name a place for copies under [off_host] of the environment",
         )  # fmt: skip
     return store
 

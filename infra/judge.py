@@ -98,7 +98,8 @@ class Judge:
             raise Refused(
                 f"backup {chosen.id} is at revision {chosen.revision}: {error.what}",
                 where=self._where, state=f"runs {seen.current}, unchanged",
-                todo=f"deploy the release that it was made under, {chosen.release}, then restore it",
+                todo=f"homeguru rollback {chosen.release} --database restore --env "
+                f"{self.host.environment.name} brings that release, with the newest backup made under it",
             ) from None  # fmt: skip
 
     def _must_answer(self, target: Target, seen: Observation) -> None:
@@ -118,7 +119,8 @@ class Judge:
         raise Refused(
             said, where=self._where, state=f"runs {seen.current}, unchanged",
             todo=f"homeguru logs {database.service if database else 'postgres'} --env "
-            f"{self.host.environment.name}; a deploy of the current release starts it again",
+            f"{self.host.environment.name}; homeguru deploy current "
+            f"--env {self.host.environment.name} starts it again",
         )  # fmt: skip
 
     def _restored(self, target: Target, line: Line, seen: Observation) -> DataChange:
@@ -127,7 +129,8 @@ class Judge:
             raise Refused(
                 f"no backup was made while release {line.release} ran", where=self._where,
                 state=f"runs {seen.current}, unchanged",
-                todo="choose --database keep or downgrade; homeguru backups lists what there is",
+                todo="choose --database keep or downgrade; homeguru backups --env "
+                f"{self.host.environment.name} shows what there is",
             )  # fmt: skip
         return self.restore(found, target, seen)
 
@@ -244,7 +247,9 @@ class Judge:
         if unread := _UNREAD.get(code):
             return migration.unjudged(unread)
         if code != "0":
-            refused = migration.refusal(said, revision, seen.ledger, target.manifest.name)
+            refused = migration.refusal(
+                said, revision, seen.ledger, target.manifest.name, self.host.environment.name
+            )
             if refused:
                 raise refused
             lines = [x for x in said.strip().splitlines() if x]

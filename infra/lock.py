@@ -160,7 +160,8 @@ def _fenced(environment: Environment) -> Locked:
     return Locked(
         f"another run took environment {environment.name} while this one was cut off",
         state="as that run leaves it",
-        todo="look at `homeguru status`, then run this again if it is still wanted",
+        todo=f"homeguru status --env {environment.name} shows what runs; then run this again if it is "
+        "still wanted",
     )
 
 

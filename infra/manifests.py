@@ -76,6 +76,6 @@ def _in_file(wanted: str) -> str | None:
         raise WrongUse(
             f"no manifest file {wanted}",
             state="untouched",
-            todo="name a file that homeguru publish --output wrote, or a manifest that was published",
+            todo="name a file that `homeguru publish --env NAME --output FILE` wrote, or a manifest that was published",
         )
     return None

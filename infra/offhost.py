@@ -62,7 +62,7 @@ class OffHost:
         if dump is None or f"{wanted}.json" not in names:
             raise Refused(
                 f"the store has no backup {wanted}", where=self.store.where, state="unchanged",
-                todo="homeguru backups --copies lists what it has",
+                todo="homeguru backups --env NAME --copies shows what it has",
             )  # fmt: skip
         with _room() as folder:
             file, text = folder / "dump", folder / "json"
@@ -137,5 +137,5 @@ def _same(file: Path, backup: Backup, otherwise: str) -> None:
                 otherwise,
                 where=backup.id,
                 state="unchanged",
-                todo="is the store reachable and has it room? then homeguru backup",
+                todo="is the store reachable and has it room? then: homeguru backup --env NAME",
             )

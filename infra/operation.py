@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from deployments.adopted import RELEASE
+from deployments.adopted import NAME, RELEASE
 from deployments.adoption import by_hand
 from deployments.commands.replace import start_stopped
 from deployments.errors import HomeguruError, Interrupted, Locked, StepFailed, in_state, sentence
@@ -37,6 +37,15 @@ from infra.watching import Look
 
 CURRENT = "current"
 """The name of the release that runs, for whoever changed a variable."""
+
+
+def _again(plan: Plan, environment: str) -> str:
+    """The command that asks for the same once more, by name: `newest` may be another one by then."""
+    if plan.verb == "rollback":
+        return f"homeguru rollback {plan.release} --env {environment}"
+    if plan.verb in ("deploy", "heal") and plan.manifest != NAME:
+        return f"homeguru deploy {plan.manifest} --env {environment}"
+    return "run the same command again"
 
 
 class Operation:
@@ -162,7 +171,7 @@ class Operation:
             raise StepFailed(
                 failure.what, where=failure.where,
                 state=f"runs {plan.release}, verified; whether its ledger says so is not known",
-                todo="homeguru status shows it; a deploy ends or undoes what was not recorded, first",
+                todo=f"{_again(plan, self.environment.name)}: it first ends what was not recorded",
             ) from None  # fmt: skip
         self._housekeeping.after(planned)
         return report
@@ -238,8 +247,8 @@ class Operation:
             self.host.log(f"the ledger could not be written: {sentence(third)}")
         return StepFailed(
             told, where=self.environment.ssh, state="between two releases; its journal says so",
-            todo=f"homeguru {planned.plan.verb} --env {self.environment.name}: "
-            "it undoes what is unfinished, then starts anew",
+            todo=f"correct the cause; then {_again(planned.plan, self.environment.name)}: it undoes what is "
+            "unfinished, then starts anew",
         )  # fmt: skip
 
     def recover(self, seen: Observation, manifest: str = "") -> tuple[Observation, list[Report]]:

@@ -72,7 +72,7 @@ class Planning:
             raise Refused(
                 "nothing is deployed, so there is no database to migrate",
                 where=self.host.environment.ssh, state="untouched",
-                todo=f"homeguru deploy --env {name}: it migrates as well",
+                todo=f"homeguru deploy {target.manifest.name} --env {name}: it migrates as well",
             )  # fmt: skip
         data = self.judge.forward(target, seen, always=True)
         if data.exclusive:
@@ -80,7 +80,8 @@ class Planning:
                 "the release that runs may not work on what this migration leaves: "
                 + "; ".join(data.asks), where=self.host.environment.ssh,
                 state=f"runs {seen.current}, unchanged",
-                todo=f"homeguru deploy --env {self.host.environment.name}: it sets the database aside",
+                todo=f"homeguru deploy {target.manifest.name} --env {self.host.environment.name}: it sets the "
+                "database aside",
             )  # fmt: skip
         return self._plan(target, seen, "migrate", seen.current, data=data)
 
@@ -121,7 +122,7 @@ class Planning:
         """A backup restored beside the database, and nothing else."""
         current = self._current(seen, "restore beside")
         target = self.targets.former(current, pin=True)
-        data = DataChange("keep", backup=chosen(seen.backups, wanted))
+        data = DataChange("keep", backup=chosen(seen.backups, wanted, self.host.environment.name))
         return self._plan(target, seen, "drill", current, data=data)
 
     def _done(self, asked: str) -> bool:
@@ -135,7 +136,7 @@ class Planning:
         target = self.targets.complete(current, pin=True)
         if self._done(f"restore {wanted}"):
             return self._plan(target, seen, "restore", current, data=KEEP)
-        backup = to_restore(seen.backups, wanted)
+        backup = to_restore(seen.backups, wanted, self.host.environment.name)
         self.judge.must_know(backup, target, seen)
         data = self.judge.restore(backup, target, seen)
         return self._plan(target, seen, "restore", current, data=data)
@@ -189,7 +190,7 @@ class Planning:
             raise Refused(
                 f"nothing is deployed, so there is no database to {what}",
                 where=self.host.environment.ssh, state="untouched",
-                todo=f"homeguru deploy --env {self.host.environment.name}",
+                todo=f"homeguru deploy newest --env {self.host.environment.name}",
             )  # fmt: skip
         return seen.current
 

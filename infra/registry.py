@@ -206,7 +206,7 @@ class Registry:
                 f"{reference!r} is neither a tag nor a digest",
                 where=repository,
                 state="untouched",
-                todo="name a release as homeguru history or publish shows it",
+                todo="name a release as `homeguru history --env NAME` shows it",
             )
         path = f"{_path(repository)}/manifests/{reference}"
         return self._send(method, path, scope=scope, content=content, headers=headers)

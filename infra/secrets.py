@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +39,7 @@ class SecretsFile:
                 "the secrets file can be read by others",
                 where=str(file),
                 state="untouched",
-                todo=f"chmod 600 {file}",
+                todo=f"chmod 600 {shlex.quote(str(file))}",
             )
         try:
             text = file.read_text(encoding="utf-8")

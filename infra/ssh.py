@@ -195,7 +195,7 @@ class Remote:
             raise StepFailed(
                 f"there is no {path}",
                 where=self._where,
-                todo="homeguru backups shows what the server has",
+                todo=f"homeguru backups --env {self.environment.name} shows what the server has",
             ) from None
         except TimeoutError:
             raise Unreachable(
@@ -223,7 +223,8 @@ def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.
     if not host.host_keys:
         raise Refused(
             "no host key is pinned, and an unknown host is never trusted", where=where,
-            state="not contacted", todo="put the server's key into its host_keys",
+            state="not contacted", todo="read the key on that server's console: cat /etc/ssh/ssh_host_ed25519_key.pub; put it into its "
+            "host_keys",
         )  # fmt: skip
     check_key_file(key_file, where)
     connection = _connection(host, key_file)

@@ -35,7 +35,7 @@ def connect_error(error: Exception, user: str, pinned: str, where: str, patience
             state=state,
             todo=f"read the key on the server's console and add it to {pinned}",
         )
-    said, todo = _unreachable(error, patience)
+    said, todo = _unreachable(error, patience, where)
     return Unreachable(said, where=where, state="not reached", todo=todo)
 
 
@@ -43,13 +43,17 @@ _FIREWALL = "is the server up, and does its firewall let this machine through?"
 _SSHD = "is sshd running there, and is `port` of [host] right?"
 
 
-def _unreachable(error: Exception, patience: int) -> tuple[str, str]:
+def _unreachable(error: Exception, patience: int, where: str) -> tuple[str, str]:
     """Why no SSH came about, and what to look at."""
     # One for each address that the name has; the last one tried stands for them.
     tried = getattr(error, "errors", None) or {}
     cause = list(tried.values())[-1] if tried else error
     if isinstance(error, socket.gaierror):
-        return "the address does not resolve", "is `address` of [host] right? getent hosts ADDRESS"
+        address = where.rpartition("@")[2].rpartition(":")[0]
+        return (
+            "the address does not resolve",
+            f"is `address` of [host] right? getent hosts {address} asks as this machine does",
+        )
     if isinstance(cause, TimeoutError):
         return f"no answer within {patience} s", _FIREWALL
     if "banner" in str(error) or "No existing session" in str(error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import paramiko
@@ -14,7 +15,7 @@ def check_key_file(path: Path, where: str) -> None:
     if not path.is_file():
         raise WrongUse(
             f"SSH key file {path} does not exist", where=where, state="not contacted",
-            todo=f"correct `key_file`, or make one: ssh-keygen -t ed25519 -N '' -f {path}",
+            todo=f"correct `key_file`, or make one: ssh-keygen -t ed25519 -N '' -f {shlex.quote(str(path))}",
         )  # fmt: skip
     if _is_public(path):
         private = path.with_suffix("") if path.suffix == ".pub" else "the file beside it"
@@ -27,7 +28,7 @@ def check_key_file(path: Path, where: str) -> None:
             f"SSH key file {path} can be read by others",
             where=where,
             state="not contacted",
-            todo=f"chmod 600 {path}",
+            todo=f"chmod 600 {shlex.quote(str(path))}",
         )
 
 
@@ -41,7 +42,9 @@ def check_key(error: Exception, path: Path, where: str) -> None:
     except (paramiko.PasswordRequiredException, TypeError):  # the latter is cryptography's
         raise WrongUse(
             f"SSH key {path} needs a passphrase, and nobody is there to type it", where=where,
-            state="not contacted", todo="use a key without one, made for this: ssh-keygen -t ed25519",
+            state="not contacted",
+            todo=f"make one for this alone: ssh-keygen -t ed25519 -N '' -f {shlex.quote(f'{path}_deploy')}; name "
+            "it in `key_file`, and add its .pub to the server's authorized_keys",
         ) from None  # fmt: skip
     except Exception:
         raise WrongUse(

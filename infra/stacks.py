@@ -149,7 +149,8 @@ def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
         raise WrongUse(
             f"Compose cannot read it: {said}", where=where, state="untouched",
             todo="one file alone reaches the server: `docker compose config` writes one of what "
-            "it includes or extends" if "no such file" in said else "",
+            "it includes or extends" if "no such file" in said
+            else "correct that in the file; `docker compose config` beside it says the same",
         )  # fmt: skip
     if named.code != 0:
         raise WrongUse(

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from deployments import drift, verification, watch
+from deployments.adopted import RELEASE
 from deployments.commands.probe import probe
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.observation import Kept, Observation
@@ -127,7 +128,7 @@ class Watcher:
         if seen.current is None:
             raise Refused(
                 "no release is deployed", where=where, state="untouched",
-                todo=f"homeguru deploy --env {name}",
+                todo=f"homeguru deploy newest --env {name}",
             )  # fmt: skip
 
     def _recorded(self, seen: Observation, kept: Kept) -> Target:
@@ -135,7 +136,7 @@ class Watcher:
             raise StepFailed(
                 f"the host keeps no record of release {seen.current}", where=self._environment.ssh,
                 state="as it is; what it should run is not known",
-                todo=f"homeguru deploy --env {self._environment.name}",
+                todo=_deploy_again(seen.current, self._environment.name),
             )  # fmt: skip
         return self._targets.recorded(seen.manifest, kept.compose_file, kept.env, pin=True)
 
@@ -146,6 +147,12 @@ class Watcher:
             return []
         answers = self._host.answers(probe(self._environment, asked, logs))
         return verification.judge_answers(target, seen, answers, settled=False)
+
+
+def _deploy_again(release: str | None, environment: str) -> str:
+    """Without its manifest here `current` cannot be looked up; the registry has it by its name."""
+    name = "newest" if release in (None, RELEASE) else release.partition("-")[2]
+    return f"homeguru deploy {name} --env {environment}"
 
 
 def _causes(found: list[Finding]) -> list[Finding]:

@@ -35,7 +35,7 @@ class Runner:
         if not temp:
             raise WrongUse(
                 "not a runner of GitHub Actions: RUNNER_TEMP is not set", state="untouched",
-                todo="at a terminal use the verb itself, such as `homeguru deploy`",
+                todo="at a terminal use the verb itself, such as `homeguru deploy newest --env NAME`",
             )  # fmt: skip
         return cls(Path(temp), Path(os.environ.get("GITHUB_WORKSPACE", ".")).resolve())
 

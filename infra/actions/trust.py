@@ -21,7 +21,7 @@ def trust(runner: Runner) -> None:
     if not given.startswith("-----BEGIN CERTIFICATE-----"):
         raise WrongUse(
             "PREFECT_CA is not a certificate in PEM", state="not contacted",
-            todo="homeguru control-plane status, on its host, tells where it lies",
+            todo="`homeguru control-plane status`, where it was put up from, tells where it lies",
         )  # fmt: skip
     known = Path(os.environ.get("SSL_CERT_FILE") or certifi.where()).read_text()
     file = runner.temp / CA_FILE

@@ -52,6 +52,11 @@ class Press:
         self.say(f"run {self.run['name']}: {self.page}")
 
     @property
+    def environment(self) -> str:
+        """Whose run it is."""
+        return str(self.run.get("parameters", {}).get("environment", "NAME"))
+
+    @property
     def page(self) -> str:
         """The run's page in the UI."""
         return f"{self.api.ui}/runs/flow-run/{self.run['id']}"
@@ -123,7 +128,8 @@ class Press:
         if state["type"] == "CANCELLED":
             raise Cancelled(
                 "the run was cancelled", where=self.page, state=_unsure(self.verb),
-                todo="homeguru status; a deploy finishes or undoes what it left, first",
+                todo=f"homeguru status --env {self.environment} shows what runs; the next run finishes or "
+                "undoes what this one left, first",
             )  # fmt: skip
         if left and "error" in left:
             raise from_dict(left)
@@ -135,7 +141,7 @@ class Press:
             )  # fmt: skip
         raise HomeguruError(
             str(state.get("message") or "the run failed"), where=self.page, state=_unsure(self.verb),
-            todo="the run's log tells more",
+            todo="the run's log tells more: open that page",
         )  # fmt: skip
 
     def _left(self) -> dict[str, Any]:
@@ -196,7 +202,7 @@ def find_deployment(api: PrefectApi, verb: str) -> dict[str, Any]:
     except Absent:
         raise Refused(
             f"the Prefect server has no deployment {verb}/{verb}", where=api.url, state="untouched",
-            todo="register it: homeguru setup",
+            todo="register it: homeguru control-plane up for a control plane, homeguru setup for any other",
         ) from None  # fmt: skip
     return found
 
@@ -212,7 +218,8 @@ def check_parameters(
         raise WrongUse(
             f"deployment {verb} has no parameter {', '.join(unknown)}; it has {', '.join(known)}",
             where=where, state="untouched",
-            todo="server and command are of different versions: homeguru setup",
+            todo="server and command are of different versions: homeguru control-plane up brings a "
+            "control plane to this one, homeguru setup any other server",
         )  # fmt: skip
     found = sorted(jsonschema.Draft202012Validator(schema).iter_errors(parameters), key=str)
     if found:
@@ -220,7 +227,8 @@ def check_parameters(
         raise WrongUse(
             f"parameter {at}: {_complaint(found[0])}" if at else found[0].message,
             where=where, state="untouched",
-            todo="a new environment reaches the server's form by homeguru setup",
+            todo="correct it; a new environment reaches a control plane by homeguru control-plane up, any "
+            "other server by homeguru setup where its worker is",
         )  # fmt: skip
 
 

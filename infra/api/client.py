@@ -151,7 +151,7 @@ class PrefectApi:
                 raise Unreachable(
                     f"the Prefect API cannot be reached: {problem}", where=self.url,
                     state="as the run left it, if one was created",
-                    todo="is the control plane up? `homeguru control-plane status` on its host",
+                    todo="is the control plane up? `homeguru control-plane status`, where it was put up from",
                 ) from None  # fmt: skip
             self._sleep(pause)
             pause = min(pause * 2, 5)
@@ -184,7 +184,8 @@ class PrefectApi:
         return WrongUse(
             f"the certificate of the Prefect API is not trusted: {error}", where=self.url,
             state="not contacted",
-            todo="name its CA in SSL_CERT_FILE; `homeguru control-plane status` tells where it lies",
+            todo="name its CA in SSL_CERT_FILE; `homeguru control-plane status`, where it was put up from, "
+                "tells where it lies",
         )  # fmt: skip
 
 

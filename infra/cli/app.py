@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,7 +66,7 @@ def publish(
         raise WrongUse(
             f"no folder {output.parent} for --output",
             state="untouched",
-            todo=f"mkdir -p {output.parent}",
+            todo=f"mkdir -p {shlex.quote(str(output.parent))}",
         )
     found = run("publish", env, quiet=json, here=here, **_source(source, ref, allow_dirty))
     if output:

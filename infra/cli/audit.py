@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def export(env: Env, output: Output = None) -> None:
         raise WrongUse(
             f"no folder {output.parent} for --output",
             state="untouched",
-            todo=f"mkdir -p {output.parent}",
+            todo=f"mkdir -p {shlex.quote(str(output.parent))}",
         )
     entries, _, _ = _entries(env)
     text = "".join(jsonlib.dumps(e.to_dict(), ensure_ascii=False) + "\n" for e in entries)

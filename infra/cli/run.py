@@ -81,7 +81,7 @@ def _named(published: dict[str, Any]) -> str:
     if "name" not in published:
         raise StepFailed(
             "the release was published, and its name was not kept", state="unchanged",
-            todo="the publication's page tells it: homeguru deploy NAME",
+            todo="the publication's page tells it: homeguru deploy NAME --env ENVIRONMENT",
         )  # fmt: skip
     return str(published["name"])
 

@@ -59,9 +59,12 @@ class Accounts:
         """Remove a person's account; machines only get new passwords."""
         known = self._load()
         if name in MACHINES:
-            raise WrongUse(f"{name} is a machine account", todo=f"account add {name} renews it")
+            raise WrongUse(
+                f"{name} is a machine account",
+                todo=f"homeguru control-plane account add {name} renews it",
+            )
         if name not in known:
-            raise WrongUse(f"no account {name!r}", todo=f"known: {', '.join(known)}")
+            raise WrongUse(f"no account {name!r}", todo=f"choose one of: {', '.join(known)}")
         del known[name]
         self._save(known)
 

@@ -54,7 +54,7 @@ def make(
     if not to:
         raise Refused(
             "no recipient is known, and a backup is never written in plain", state="untouched",
-            todo="age-keygen -o identity.txt, kept elsewhere; then --recipient age1...",
+            todo="age-keygen -o identity.txt, kept elsewhere; then the same command with --recipient age1...",
         )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     now = datetime.now(UTC)

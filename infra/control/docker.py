@@ -126,7 +126,7 @@ class Compose:
         except CommandFailed as error:
             raise HomeguruError(
                 f"{label} failed: {error}", state="partly up",
-                todo="read the log: docker logs <container>; then run the command again",
+                todo="read the log of what is not well: docker logs CONTAINER; then run the command again",
             ) from None  # fmt: skip
 
     def containers(self) -> dict[str, str]:

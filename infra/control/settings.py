@@ -6,6 +6,7 @@ import ipaddress
 import json
 import re
 import secrets
+import shlex
 from base64 import urlsafe_b64encode
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -63,7 +64,7 @@ class Settings:
             raise WrongUse(
                 f"not a project name (a-z, 0-9, -): {self.project!r}",
                 state="untouched",
-                todo="--project homeguru-control",
+                todo="correct `project` in settings.json of the control plane's state",
             )
         if self.tls == "acme" and (self.http, self.https) != (80, 443):
             raise WrongUse(
@@ -92,7 +93,7 @@ class Settings:
                 raise WrongUse(
                     f"--{name}: no folder {folder}",
                     state="untouched",
-                    todo=f"name a folder that is there, or: mkdir -p {folder}",
+                    todo=f"name a folder that is there, or: mkdir -p {shlex.quote(folder)}",
                 )
         return self
 
@@ -115,7 +116,7 @@ class State:
         except (ValueError, TypeError) as error:
             raise WrongUse(
                 f"settings.json cannot be read: {error}", where=str(self.folder),
-                todo="correct it, or delete it and say the settings to `up` again",
+                todo="correct it, or move it aside and give `homeguru control-plane up` its settings again",
             ) from None  # fmt: skip
 
     def choose(self, **chosen: Any) -> Settings:

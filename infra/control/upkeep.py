@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,9 @@ def upgrade(plane: ControlPlane, image: str = "", *, with_backup: bool = True) -
     """Bring a control plane to another image: backup, stop, migrate, start, register."""
     begin, old = time.monotonic(), plane.image()
     if not old:
-        raise WrongUse("no control plane was put up from here", todo="homeguru control-plane up")
+        raise WrongUse(
+            "no control plane was put up from here", todo="homeguru control-plane up --address NAME"
+        )
     new = ensure_image(plane.docker, image)
     found = Outcome(plane.settings.url)
     if new != old:
@@ -59,7 +62,7 @@ def way_back(old: str, file: str) -> str:
     """What to type when an upgrade failed."""
     if not file:
         return f"homeguru control-plane up --image {old}; there is no backup to restore"
-    return f"homeguru control-plane restore {file} --identity FILE --image {old}"
+    return f"homeguru control-plane restore {shlex.quote(file)} --identity FILE --image {old}"
 
 
 def restore(plane: ControlPlane, file: Path, key: age.Key, image: str = "") -> Outcome:
@@ -105,7 +108,8 @@ def _same_key(plane: ControlPlane, file: Path) -> None:
         raise Refused(
             "the backup's Secret blocks were written with another encryption key",
             where=str(file), state="unchanged",
-            todo=f"put that key into {plane.state.folder / 'encryption-key'} and repeat",
+            todo="the key of now opens the blocks of now: keep a copy of it apart; then put the backup's key "
+            f"into {plane.state.folder / 'encryption-key'} and run the same command again",
         )  # fmt: skip
 
 

@@ -83,7 +83,9 @@ def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
         if stopped is None:
             raise
         raise in_state(
-            stopped, stopped.state or "as the run left it: homeguru status shows it"
+            stopped,
+            stopped.state
+            or f"as the run left it: homeguru status --env {parameters.get('environment')} shows it",
         ) from None
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):

@@ -16,6 +16,7 @@ _SAYS = {
     PROCESS_POOL: "Flows as processes of the machine where the worker runs.",
     DOCKER_POOL: "Each flow run in a container of its own.",
 }
+_OTHER = {"process": "docker", "docker": "process"}
 _TYPES = {PROCESS_POOL: "process", DOCKER_POOL: "docker"}
 
 
@@ -28,7 +29,8 @@ def ensure_pool(api: PrefectApi, name: str, variables: dict[str, Any] | None) ->
     if found["type"] != kind:
         raise Refused(
             f"work pool {name} is of type {found['type']}, not {kind}", where=api.url,
-            state="untouched", todo=f"rename or delete that pool, or keep it and use --pools {kind}",
+            state="untouched", todo=f"keep it and run homeguru setup --pools {_OTHER[kind]}; or, if nothing runs by it any more: "
+            f"prefect work-pool delete {name}",
         )  # fmt: skip
     template = found["base_job_template"] or {}
     different = sorted(k for k, v in (variables or {}).items() if _default(template, k) != v)

@@ -182,7 +182,7 @@ def test_a_profile_that_no_service_has_is_told(folders):
         WrongUse, match=r"\[services\] profiles names tsl: no such profile"
     ) as wrong:
         assemble("prod")
-    assert wrong.value.todo == "it has migrate, tls"
+    assert wrong.value.todo == "correct the names; it has migrate, tls"
 
 
 def test_a_service_that_an_environment_leaves_out_is_not_there(folders):

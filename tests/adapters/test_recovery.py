@@ -170,7 +170,8 @@ def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, as
 def test_a_restore_that_was_brought_to_its_end_is_done(monkeypatch, wanted, done) -> None:
     judge = SimpleNamespace(must_know=lambda *_: None, restore=lambda *_: "judged")
     targets = SimpleNamespace(complete=lambda release, pin: release)
-    found = planning.Planning(SimpleNamespace(asked=""), targets, judge, {"restore newest"})
+    host = SimpleNamespace(asked="", environment=SimpleNamespace(name="prod"))
+    found = planning.Planning(host, targets, judge, {"restore newest"})
     monkeypatch.setattr(planning.Planning, "_plan", lambda *a, data: data)
     monkeypatch.setattr(planning, "to_restore", lambda *_: "backup")
     seen = SimpleNamespace(current="2-m2", revision="0001", backups=())

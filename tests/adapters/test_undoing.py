@@ -22,7 +22,9 @@ TAKEN = Locked("another run took environment sandbox meanwhile", state="as that 
 FAILED = StepFailed("migrate failed:\nno answer", where="systech@host")
 
 
-def undone(failure: Exception, *, steps=(), revision="0002", second: Exception | None = None):
+def undone(
+    failure: Exception, *, steps=(), revision="0002", second: Exception | None = None, verb="deploy"
+):  # fmt: skip
     """The error of a run that was at 0001 when it began, and the undo's plans."""
     plans: list[bool] = []
 
@@ -45,7 +47,7 @@ def undone(failure: Exception, *, steps=(), revision="0002", second: Exception |
         "_executor": SimpleNamespace(run=run, perform=lambda _, work: work()),
         "_recovery": SimpleNamespace(way_back=lambda *a: plans.append(a[3])),
     }  # fmt: skip
-    plan = SimpleNamespace(release="2-m2", verb="deploy")
+    plan = SimpleNamespace(release="2-m2", verb=verb, manifest="m2")
     planned = SimpleNamespace(plan=plan, seen=SimpleNamespace(current="1-m1", ledger=None))
     return found._undo(planned, failure), plans
 
@@ -73,9 +75,19 @@ def test_a_run_that_is_overtaken_while_it_undoes_says_so() -> None:
     assert error is TAKEN
 
 
-def test_an_undo_that_fails_is_told_with_what_to_do() -> None:
-    error, _ = undone(FAILED, second=StepFailed("replace api failed"))
+@pytest.mark.parametrize(
+    ("verb", "again"),
+    [
+        # By name: the newest one, or the one before, is another release by then.
+        ("deploy", "homeguru deploy m2 --env sandbox"), ("heal", "homeguru deploy m2 --env sandbox"),
+        ("rollback", "homeguru rollback 2-m2 --env sandbox"),
+        ("restore", "run the same command again"), ("adopt", "run the same command again"),
+    ],
+)  # fmt: skip
+def test_an_undo_that_fails_is_told_with_what_to_do(verb: str, again: str) -> None:
+    error, _ = undone(FAILED, second=StepFailed("replace api failed"), verb=verb)
     assert error.state == "between two releases; its journal says so"
+    assert error.todo.startswith(f"correct the cause; then {again}: it undoes what is unfinished")
     assert "and the undo failed too: replace api failed" in error.what
 
 

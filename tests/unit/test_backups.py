@@ -152,26 +152,26 @@ def test_losses_are_told_by_table_name():
 
 def test_the_newest_and_one_by_its_id():
     known = backups(1, 2, 3)
-    assert chosen(known, "newest") == known[2]
-    assert chosen(known, day(1)) == known[0]
+    assert chosen(known, "newest", "prod") == known[2]
+    assert chosen(known, day(1), "prod") == known[0]
 
 
 def test_a_restore_never_means_the_backup_that_a_restore_made():
     """Asked for again after a failure it would put back just what it was to take away."""
     known = (*backups(1, 2), backup(3, reason="restore"))
-    assert to_restore(known, "newest") == known[1]
-    assert to_restore(known, day(3)) == known[2]
-    assert chosen(known, "newest") == known[2]
+    assert to_restore(known, "newest", "prod") == known[1]
+    assert to_restore(known, day(3), "prod") == known[2]
+    assert chosen(known, "newest", "prod") == known[2]
     with pytest.raises(Refused, match="each was made by a restore") as refused:
-        to_restore(known[2:], "newest")
+        to_restore(known[2:], "newest", "prod")
     assert day(3) in refused.value.todo
     with pytest.raises(Refused, match="there is no backup"):
-        to_restore((), "newest")
+        to_restore((), "newest", "prod")
 
 
 def test_an_unknown_one_lists_the_nearest():
     with pytest.raises(Refused) as caught:
-        chosen(backups(1, 2), "20300103T000000Z")
+        chosen(backups(1, 2), "20300103T000000Z", "prod")
     assert caught.value.what == "there is no backup 20300103T000000Z"
     assert sorted(caught.value.todo.removeprefix("choose one of: ").split(", ")) == [day(1), day(2)]
     assert caught.value.state == "unchanged"
@@ -179,15 +179,17 @@ def test_an_unknown_one_lists_the_nearest():
 
 def test_a_name_like_none_lists_the_newest():
     with pytest.raises(Refused) as caught:
-        chosen(backups(1, 2, 3, 4, 5, 6), "x")
+        chosen(backups(1, 2, 3, 4, 5, 6), "x", "prod")
     assert caught.value.todo == f"choose one of: {', '.join(day(n) for n in (2, 3, 4, 5, 6))}"
 
 
 @pytest.mark.parametrize("wanted", ["newest", day(1)])
 def test_none_at_all(wanted):
     with pytest.raises(Refused) as caught:
-        chosen((), wanted)
-    assert (caught.value.what, caught.value.todo) == ("there is no backup", "homeguru backup")
+        chosen((), wanted, "prod")
+    assert (caught.value.what, caught.value.todo) == (
+        "there is no backup", "make one: homeguru backup --env prod",
+    )  # fmt: skip
 
 
 def test_the_backup_of_a_release_is_the_newest_best_with_its_revision():

@@ -292,7 +292,7 @@ HEADS = (
 
 
 def test_a_release_with_several_heads():
-    refused = refusal(HEADS, "0002", Ledger(()), RELEASE)
+    refused = refusal(HEADS, "0002", Ledger(()), RELEASE, "prod")
     assert refused is not None
     assert refused.what == f"release {RELEASE} has several heads of its migrations"
     assert "`heads` for `head`" in refused.todo
@@ -301,7 +301,7 @@ def test_a_release_with_several_heads():
 def test_a_database_ahead_of_the_release(world):
     ahead = world.line(2, revision=Revision(before="0002", after="0003"))
     later = world.line(3, revision=Revision(before="0003", after="0003"))
-    refused = refusal(UNKNOWN, "0003", world.ledger(world.line(1), ahead, later), RELEASE)
+    refused = refusal(UNKNOWN, "0003", world.ledger(world.line(1), ahead, later), RELEASE, "prod")
     assert refused is not None
     assert refused.what == (
         f"the database is ahead of release {RELEASE}: 0003 came with {ahead.release}"
@@ -310,18 +310,18 @@ def test_a_database_ahead_of_the_release(world):
 
 
 def test_a_revision_that_nobody_knows(world):
-    refused = refusal(UNKNOWN, "0003", world.ledger(world.line(1)), RELEASE)
+    refused = refusal(UNKNOWN, "0003", world.ledger(world.line(1)), RELEASE, "prod")
     assert refused is not None
     assert refused.what == f"release {RELEASE} does not know the database's revision 0003"
 
 
 def test_every_refusal_leaves_the_server_as_it_was():
     for said, revision in ((UNKNOWN, "0003"), (HEADS, "0002")):
-        refused = refusal(said, revision, Ledger(()), RELEASE)
+        refused = refusal(said, revision, Ledger(()), RELEASE, "prod")
         assert refused is not None
         assert refused.state == "unchanged"
 
 
 @pytest.mark.parametrize("said", ["", "Error: No such option '--sql'", "ModuleNotFoundError: src"])
 def test_another_complaint_is_no_refusal(said):
-    assert refusal(said, "0002", Ledger(()), RELEASE) is None
+    assert refusal(said, "0002", Ledger(()), RELEASE, "prod") is None

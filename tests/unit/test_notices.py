@@ -43,7 +43,7 @@ def test_a_deploy() -> None:
     assert ENGLISH.done(report(), ASKED) == Notice(
         "success", "production: deployed 12-production-sha-0a",
         "by octocat, 41 s\ndatabase revision a2\nreplaced: api\napi: https://api.example.org\n"
-        f"to go back: homeguru rollback --env production\n{PAGE}",
+        f"to go back: homeguru rollback 11-production-sha-09 --env production\n{PAGE}",
     )  # fmt: skip
     told = RUSSIAN.done(report(), ASKED)
     assert told.title == "production: развёрнут релиз 12-production-sha-0a"

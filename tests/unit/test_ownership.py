@@ -99,7 +99,7 @@ def test_a_project_that_was_renamed_is_told_with_both_names_and_the_way(world, m
         '1. write POSTGRES_VOLUME = "homeguru_postgres-data" under [variables], which keeps its data; '
         "2. then on the server, where nothing serves from here on: docker ps -aq --filter "
         "label=com.docker.compose.project=homeguru | xargs docker rm -f; "
-        "then deploy the current release again"
+        "then homeguru deploy current --env prod"
     )
 
 

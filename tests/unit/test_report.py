@@ -65,7 +65,7 @@ def test_the_whole_report():
         "| api | `sha256:1` | `none` |\n\n"
         "## Checks\n\n| service | check | result | detail |\n|---|---|---|---|\n"
         "| api | outside | FAILED | 502 \\| bad gateway |\n\n"
-        "## Way back\n\n```sh\nhomeguru rollback --env prod 1-prod-sha-ffffffffffff\n```\n"
+        "## Way back\n\n```sh\nhomeguru rollback 1-prod-sha-ffffffffffff --env prod\n```\n"
     )
 
 
@@ -85,7 +85,7 @@ def test_an_undo_stands_after_what_was_planned():
 
 def test_after_a_migration_the_way_back_names_the_other_choice():
     plan = replace(PLAN, steps=(Step("migrate", "from 1"),))
-    assert "1-prod-sha-ffffffffffff # or with --database restore" in report_markdown(
+    assert "1-prod-sha-ffffffffffff --env prod # or with --database restore" in report_markdown(
         _report(plan=plan)
     )
 

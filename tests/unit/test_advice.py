@@ -1,0 +1,253 @@
+"""What messages tell people to do: commands, options and files that exist, and nothing unsafe.
+
+Every text of the product is read, not only the `todo` of errors: notices, reports and hints of the
+command line name commands too. `X` stands for what a text fills in.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import httpx
+import paramiko
+import pytest
+import typer
+
+from deployments.errors import Refused, WrongUse
+from deployments.ledger import Revision
+from deployments.notices import Asked, Writer
+from deployments.plan import Plan
+from deployments.report import Report
+from infra.api.client import PrefectApi
+from infra.cli.app import app
+from infra.secrets import SecretsFile
+from infra.setup.pools import ensure_pool
+from infra.ssh_errors import connect_error
+from infra.ssh_key import check_key, check_key_file
+from infra.watching import _deploy_again
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [f for name in ("deployments", "infra", "flows") for f in (ROOT / name).rglob("*.py")]
+OTHERS = {"--pool"}
+"""Options of others' commands, such as `prefect worker start`."""
+
+
+def _text(node: ast.JoinedStr) -> str:
+    return "".join(v.value if isinstance(v, ast.Constant) else "X" for v in node.values)
+
+
+def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Texts as they are written, without docstrings; what they fill in is `X`."""
+    inner = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in node.values
+    }
+    inner |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield node.lineno, _text(node)
+        elif (
+            isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner
+        ):
+            yield node.lineno, node.value
+
+
+def _todos() -> list[tuple[str, ast.expr]]:
+    """The `todo` of every error."""
+    return [
+        (f"{file.relative_to(ROOT)}:{node.lineno}", keyword.value)
+        for file in sorted(FILES)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "todo"
+    ]
+
+
+def _advice() -> list[tuple[str, str]]:
+    """The same with each text that it may be."""
+    return [(at, text) for at, todo in _todos() for _, text in _texts(todo)]
+
+
+#: Not a version's line, nor the program rather than a command of it.
+_HOMEGURU = re.compile(r"(?<![/-])homeguru (?!X$|reads |to the version )")
+_END = r"[;`,:)\n]|\. |\.$"
+
+
+def _mentions() -> list[tuple[str, str]]:
+    """What follows `homeguru` in a text, to the end of the command."""
+    return [
+        (f"{file.relative_to(ROOT)}:{line}", re.split(_END, text[found.end() :])[0].strip())
+        for file in sorted(FILES)
+        for line, text in _texts(ast.parse(file.read_text()))
+        for found in _HOMEGURU.finditer(text)
+    ]
+
+
+MENTIONS = _mentions()
+
+
+@pytest.fixture(scope="module")
+def root() -> click.Command:
+    """The real parser."""
+    return typer.main.get_command(app)
+
+
+def _command(root: click.Command, words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that the words name, and what is left of them."""
+    found = root
+    while inner := getattr(found, "commands", None):
+        assert words and words[0] in inner, f"no command {' '.join(words[:2])}"
+        found, words = inner[words[0]], words[1:]
+    return found, words
+
+
+def test_there_are_texts_to_read() -> None:
+    assert len(MENTIONS) > 60
+    assert len(_advice()) > 250
+
+
+@pytest.mark.parametrize(("at", "said"), MENTIONS, ids=[at for at, _ in MENTIONS])
+def test_every_command_that_a_text_names_can_be_pasted(
+    root: click.Command, at: str, said: str
+) -> None:
+    command, words = _command(root, said.split())
+    options = {name: p for p in command.params for name in p.opts}
+    given = [word for word in words if word.startswith("-")]
+    assert set(given) <= options.keys(), f"{at}: {command.name} has no such option"
+    if "--env" in options:
+        assert "--env" in given, f"{at}: which environment? There may be several"
+    kinds = {p.opts[0]: p for p in command.params if p.required}
+    needed = [name for name, p in kinds.items() if p.param_type_name == "option"]
+    assert set(needed) - {"--env"} <= set(given), f"{at}: {command.name} needs {needed}"
+    before = next((n for n, word in enumerate(words) if word.startswith("-")), len(words))
+    wanted = sum(p.param_type_name == "argument" for p in kinds.values())
+    if command.name in ("deploy", "rollback", "restore"):
+        # `newest` and `previous` are another release tomorrow: which one is meant is said.
+        wanted = 1
+    assert before >= wanted, f"{at}: {command.name} of what?"
+
+
+def test_every_option_of_a_next_step_is_one_of_a_command(root: click.Command) -> None:
+    known = set(OTHERS)
+
+    def collect(command: click.Command) -> None:
+        for each in getattr(command, "commands", {}).values():
+            collect(each)
+        known.update(name for p in command.params for name in (*p.opts, *p.secondary_opts))
+
+    collect(root)
+    unknown = [
+        (at, option)
+        for at, text in _advice()
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)
+        if option not in known
+    ]
+    assert unknown == []
+
+
+def test_no_next_step_is_empty() -> None:
+    """Also not in one of its branches."""
+
+    def branches(node: ast.expr) -> Iterator[ast.expr]:
+        if isinstance(node, ast.IfExp):
+            yield from (*branches(node.body), *branches(node.orelse))
+        elif isinstance(node, ast.BoolOp):
+            yield from branches(node.values[-1])
+        else:
+            yield node
+
+    empty = [
+        at for at, todo in _todos() for node in branches(todo)
+        if isinstance(node, ast.Constant) and not str(node.value).strip()
+    ]  # fmt: skip
+    assert empty == []
+
+
+def test_nothing_to_fill_in_stands_in_angle_brackets() -> None:
+    """A shell takes these for files to read and to overwrite."""
+    assert [(at, text) for at, text in _advice() if re.search(r"<\w+>", text)] == []
+
+
+def test_every_file_that_a_text_names_exists() -> None:
+    named = {
+        (at, path)
+        for at, text in _advice()
+        for path in re.findall(r"(?<![\w/.~-])((?:doc|docker|deployments)/[\w./-]*\w)", text)
+    }
+    assert len(named) > 5
+    assert [(at, path) for at, path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_a_control_plane_is_looked_at_from_where_it_was_put_up() -> None:
+    """Its state lies there; its host, when that is another machine, has none."""
+    texts = [text for file in FILES for _, text in _texts(ast.parse(file.read_text()))]
+    assert [t for t in texts if re.search(r"control-plane status`?,? on its host", t)] == []
+
+
+# -- what is filled in -------------------------------------------------------------------
+
+
+def test_a_path_with_a_blank_can_be_pasted(tmp_path: Path) -> None:
+    file = tmp_path / "my keys" / "id"
+    with pytest.raises(WrongUse) as absent:
+        check_key_file(file, "h")
+    assert shlex.split(absent.value.todo.partition("make one: ")[2])[-2:] == ["-f", str(file)]
+    file.parent.mkdir()
+    file.write_text("-----BEGIN")
+    file.chmod(0o644)
+    with pytest.raises(WrongUse) as open_to_all:
+        check_key_file(file, "h")
+    assert shlex.split(open_to_all.value.todo) == ["chmod", "600", str(file)]
+    with pytest.raises(WrongUse) as secrets:
+        SecretsFile(file)
+    assert shlex.split(secrets.value.todo) == ["chmod", "600", str(file)]
+
+
+def test_a_key_with_a_passphrase_is_not_written_over(tmp_path: Path) -> None:
+    """`ssh-keygen` without a file offers the one that is there."""
+    key = tmp_path / "id"
+    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(key)]
+    subprocess.run(words, check=True)
+    with pytest.raises(WrongUse) as told:
+        check_key(paramiko.AuthenticationException(), key, "h")
+    assert f"-f {key}_deploy;" in told.value.todo
+
+
+def test_an_address_that_does_not_resolve_is_asked_for_by_its_name() -> None:
+    told = connect_error(socket.gaierror(), "u", "host_keys", "u@vps.example:22", 15)
+    assert "getent hosts vps.example " in told.todo
+
+
+def test_a_pool_of_another_type_is_kept() -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"type": "docker", "base_job_template": {}})
+
+    api = PrefectApi("http://p.test/api", transport=httpx.MockTransport(answer))
+    with pytest.raises(Refused) as told:
+        ensure_pool(api, "homeguru", None)
+    assert told.value.todo.startswith("keep it and run homeguru setup --pools docker;")
+
+
+@pytest.mark.parametrize(
+    ("release", "again"),
+    [("12-prod-sha-0a", "prod-sha-0a"), ("0-adopted", "newest"), (None, "newest")],
+)
+def test_a_release_without_a_record_is_deployed_again_by_its_name(release, again) -> None:
+    """`current` would be looked up in just that record, and `newest` may be a newer one."""
+    assert _deploy_again(release, "prod") == f"homeguru deploy {again} --env prod"
+
+
+def test_the_first_release_has_none_to_go_back_to() -> None:
+    plan = Plan("deploy", "1-x", "x", None, ())
+    report = Report("prod", plan, "ok", (), (), Revision(), 1.0, "anna", "r1", {})
+    assert "rollback" not in Writer("prod", "en").done(report, Asked("anna")).body
