@@ -209,7 +209,10 @@ def logs(
         # That is how one stops to follow.
         return
     if code != 0:
-        raise Refused(f"Compose ended with code {code}", todo="is anything deployed there?")
+        raise Refused(
+            f"Compose ended with code {code}",
+            todo=f"is anything deployed there? homeguru status --env {env} shows what runs",
+        )
 
 
 demo = typer.Typer(no_args_is_help=True, help="HomeGuru on a production server on this machine.")

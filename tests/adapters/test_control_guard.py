@@ -10,6 +10,7 @@ import httpx
 import pytest
 import websockets
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from infra.control.guard import ACCOUNT, Guard
 from infra.control.rules import MARK, NotAllowed, Rules
@@ -117,6 +118,8 @@ def test_what_passes_passes_as_it_is(request_, body) -> None:
         (TASK, {"flow_run_id": OTHER}), (TASK, {"flow_run_id": None}), (TASK, {}),
         (TASK, {"flow_run_id": OWN, "id": OTHER}), (TASK, {"flow_run_id": f"{OWN}/../x"}),
         (TASK_STATE_OTHER, RUNNING), (TASK_STATE_GONE, RUNNING),
+        (TASK_STATE, {**RUNNING, "flow_run_id": OTHER}),
+        (("reporter", "PATCH", f"/api/task_runs/{OWN}"), {"flow_run_id": OTHER}),
         (LOGS, [{"flow_run_id": OWN}, {"flow_run_id": OTHER}]), (LOGS, [{"message": "x"}]),
         (LOGS, [{"flow_run_id": OWN, "task_run_id": OTHER}]), (LOGS, {}),
         (ARTIFACT, {"key": "result", "flow_run_id": OTHER}), (ARTIFACT, {"key": "result"}),
@@ -273,3 +276,13 @@ def test_events_of_others_are_dropped_and_the_stream_goes_on() -> None:
 
     asyncio.run(talk())
     assert [json.loads(x)["resource"]["prefect.resource.id"] for x in seen] == [f"{RUN}{OWN}"] * 2
+
+
+@pytest.mark.parametrize("account", ["", "trigger", "secrets", "demo"])
+def test_events_are_taken_from_nobody_else(account: str) -> None:
+    headers = {ACCOUNT: account} if account else {}
+    with TestClient(Guard("http://127.0.0.1:1/api").app()) as app:
+        socket = app.websocket_connect("/api/events/in", subprotocols=["prefect"], headers=headers)
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.__enter__()
+    assert closed.value.code == 1008

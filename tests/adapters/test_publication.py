@@ -83,6 +83,15 @@ def test_a_button_may_take_what_is_named_and_the_token_goes_there(asked):
     assert (source, access.token) == (URL, "t0ken")
 
 
+def test_no_token_travels_to_a_source_over_ssh(asked):
+    """It is for https alone; SSH has a key of its own."""
+    ssh = "git@git.example.org:o/r.git"
+    keys = {"source_key_file": "keys/git", "source_host_keys": [f"ssh-ed25519 {'A' * 68}"]}
+    source, access = asked(ssh, sources=[URL, ssh], source_token="T", **keys)
+    assert (source, access.token) == (ssh, "")
+    assert access.key_file is not None and access.host_keys == tuple(keys["source_host_keys"])
+
+
 def test_a_folder_of_who_sits_there_gets_no_token(asked, at_a_terminal, tmp_path: Path):
     source, access = asked(str(tmp_path), sources=[URL], source_token="T")
     assert (source, access) == (str(tmp_path), Access())

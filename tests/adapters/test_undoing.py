@@ -11,6 +11,7 @@ from deployments.errors import Locked, Refused, StepFailed, Unreachable
 from deployments.ledger import Revision
 from deployments.manifest import Manifest
 from deployments.plan import Step
+from deployments.verification import Finding
 from infra import executor
 from infra.executor import Executor
 from infra.manifests import current_manifest
@@ -174,6 +175,30 @@ def test_a_backup_that_fails_undoes_nothing(verb: str) -> None:
     planned = SimpleNamespace(plan=plan, seen=SimpleNamespace(current="1-m1"))
     error = found._undo(planned, FAILED)
     assert (error.what, error.state, closed) == (FAILED.what, "runs 1-m1, unchanged", ["1-m1"])
+
+
+def test_what_is_not_well_after_a_deploy_says_its_last_lines(monkeypatch) -> None:
+    """And containers that are new are looked at for longer: their logs have said little so far."""
+    asked: list[frozenset[str]] = []
+    bad = [Finding("bot", "log", False, "TelegramConflictError")]
+
+    def verify(_host, _target, _images, fresh):
+        asked.append(fresh)
+        return bad
+
+    monkeypatch.setattr(executor.probes, "verify", verify)
+    monkeypatch.setattr(
+        executor.probes, "last_words", lambda _, f: f"; last lines:\n {f[0].service}"
+    )
+    host = SimpleNamespace(environment=SimpleNamespace(name="sandbox"))
+    recorder = SimpleNamespace(findings=[])
+    plan = SimpleNamespace(images=(("api", "r@1"), ("bot", "r@2")), unchanged=(("api", "1"),))
+    with pytest.raises(StepFailed) as failed:
+        Executor(host, None, recorder, None)._verify(SimpleNamespace(plan=plan, target=None))
+    assert failed.value.what == (
+        "verification failed: bot log: TelegramConflictError; last lines:\n bot"
+    )
+    assert (asked, recorder.findings) == ([frozenset({"bot"})], bad)
 
 
 def watched(monkeypatch, *looks: object, away: float = 60):

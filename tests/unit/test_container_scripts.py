@@ -337,6 +337,18 @@ def test_one_that_never_is_ready_gives_way_to_the_old_one_again(shell):
     assert _log(shell)[-1] == "start old1"
 
 
+def test_one_that_crashes_before_it_is_ready_is_not_waited_for(shell):
+    """Docker has started it again meanwhile: it would run, and never be ready."""
+    program = 'if [ "$1" = exec ]; then echo "running 1 healthy" > new1; exit 1; fi'
+    done = _run_replacing(shell, program, ready=("is-ready",), healthy_within=20)
+    assert done.returncode == 20
+    assert (
+        "the new container crashes before it is ready: exit code 3; its last lines:" in done.stderr
+    )
+    assert len([x for x in _log(shell) if x.startswith("exec")]) == 1
+    assert _log(shell)[-1] == "start old1"
+
+
 def test_a_folder_that_is_kept_becomes_the_process_s(shell):
     program = 'if [ "$1 $2" = "image inspect" ]; then echo 10001:10001; fi'
     done = _run_replacing(shell, program, kept=("/home/app/.cache", "/app/uploads"))

@@ -13,6 +13,7 @@ from deployments.verification import (
     judge_answers,
     judge_containers,
     logs,
+    must_stay_quiet,
     questions,
     requests,
     seconds_left,
@@ -227,6 +228,13 @@ def test_a_start_of_unknown_time_has_the_usual_one(world, started, epoch):
     seen = world.settled(containers=world.changed("bot", started=started), epoch=epoch)
     found = [Finding("bot", "connected", False, "x")]
     assert seconds_left(world.target(), seen, found, 5.0) == 15.0
+
+
+@pytest.mark.parametrize(
+    ("fresh", "quiet"), [({"bot"}, True), ({"api", "bot"}, True), ({"api"}, False), (set(), False)]
+)
+def test_a_new_container_with_a_log_that_tells_must_stay_quiet_for_a_while(world, fresh, quiet):
+    assert must_stay_quiet(world.target(), frozenset(fresh)) is quiet
 
 
 def test_whose_last_words_tell(world):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.errors import Locked, Refused, StepFailed, Unreachable, WrongUse
-from deployments.observation import Candidate, Kept
+from deployments.observation import Candidate, Kept, Project
 from deployments.variables import render_env
 from deployments.verification import Finding
 from deployments.watch import Memory
@@ -74,6 +74,26 @@ def test_a_settled_host_is_well_at_the_first_look(world, looked) -> None:
     assert (failed(look), look.well, look.heals, host.looks) == ([], True, False, 1)
     assert {f.check for f in look.findings} >= {"outside", "container", "digest", "disk", "memory"}
     assert look.restarts == {f"id-of-homeguru-{s.name}-1"[:12]: 0 for s in world.stack.ordered}
+
+
+def test_a_log_is_looked_through_by_every_look(world, looked, monkeypatch) -> None:
+    """Weeks after a deploy a second bot may be started somewhere."""
+    asked = []
+    monkeypatch.setattr(
+        watching, "probe", lambda _, questions, logs: asked.append((questions, logs))
+    )
+    looked(world.settled())
+    ((questions, logs),) = asked
+    assert [service for service, _ in logs] == ["bot"]
+    assert not [name for name, _, _ in questions if name.startswith("restarts:")]
+
+
+def test_a_look_believes_no_containers_of_another_environment(world, looked) -> None:
+    theirs = (Project("homeguru", "/srv/other", environment="staging"),)
+    look, _ = looked(world.settled(projects=theirs))
+    (said,) = [line for line in failed(look) if line.startswith("server")]
+    assert said.startswith("server project: Compose project homeguru is environment staging's")
+    assert not look.heals
 
 
 def test_what_passes_is_not_told(world, looked) -> None:

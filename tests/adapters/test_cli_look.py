@@ -1,0 +1,114 @@
+"""What only looks, at a terminal: which environment, what it refuses, and what Ctrl-C means."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from deployments.commands.probe import Tail
+from deployments.errors import Interrupted, Refused, Unreachable, WrongUse
+from deployments.ledger import Ledger
+from deployments.observation import Observation, Project, read_observation
+from infra import inspection
+from infra.api.client import PrefectApi
+from infra.cli import app as cli
+from infra.cli import audit
+
+
+def stopped(*_: object, **__: object) -> int:
+    raise Interrupted("stopped by SIGINT", todo="x")
+
+
+@pytest.fixture
+def looking(monkeypatch):
+    """A command that looks, with this in the place of the look."""
+
+    def use(name: str, look) -> None:
+        monkeypatch.setattr(cli.inspection, name, look)
+        located = SimpleNamespace(file="prod.toml", digest="0123456789ab")
+        monkeypatch.setattr(cli, "assemble", lambda _: SimpleNamespace(located=located))
+
+    return use
+
+
+def test_who_stops_following_logs_has_seen_what_they_wanted(looking) -> None:
+    looking("logs_of", stopped)
+    assert CliRunner().invoke(cli.app, ["logs", "api", "--env", "prod", "-f"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("look", "words"),
+    [("logs_of", ["logs", "api"]), ("plan_of", ["plan"]), ("status_of", ["status"])],
+)
+def test_what_was_stopped_before_its_end_is_no_answer(looking, look, words) -> None:
+    looking(look, stopped)
+    ended = CliRunner().invoke(cli.app, [*words, "--env", "prod"])
+    assert isinstance(ended.exception, Interrupted)
+    assert ended.exception.exit_code == 1
+
+
+def test_one_environment_need_not_be_named_and_of_several_one_must(
+    looking, monkeypatch, tmp_path
+) -> None:
+    asked: list[str] = []
+    looking("status_of", lambda *_: ({}, []))
+    monkeypatch.setattr(cli, "assemble", lambda name: asked.append(name))
+    monkeypatch.setattr(cli.show, "status", lambda *_: None)
+    monkeypatch.setenv("HOMEGURU_ENVIRONMENTS", str(tmp_path))
+    (tmp_path / "mine.toml").write_text("")
+    assert CliRunner().invoke(cli.app, ["status"]).exit_code == 0
+    assert asked == ["mine"]
+    (tmp_path / "other.toml").write_text("")
+    refused = CliRunner().invoke(cli.app, ["status"]).exception
+    assert isinstance(refused, WrongUse)
+    assert refused.todo == "choose one: --env mine, --env other"
+
+
+def assembly(located, *services: str):
+    known = {name: SimpleNamespace(name=name) for name in services}
+    stack = SimpleNamespace(services=known, ordered=tuple(known.values()))
+    return SimpleNamespace(located=located(), stack=stack)
+
+
+def test_a_service_that_there_is_not_is_told_before_the_server_is_asked(located) -> None:
+    with pytest.raises(WrongUse, match="no service 'apo'") as refused:
+        inspection.logs_of(assembly(located, "api", "bot"), Tail(("api", "apo"), 10), print)
+    assert refused.value.todo == "choose one of: api, bot"
+
+
+def test_status_shows_no_containers_of_another_environment(located, monkeypatch) -> None:
+    facts = read_observation("")
+    seen = Observation(**{
+        **vars(facts), "engine": "27.0.1", "compose": "2.30.0",
+        "projects": (Project("homeguru", "/srv/other", environment="staging"),),
+    })  # fmt: skip
+
+    @contextmanager
+    def opened(*_: object):
+        yield SimpleNamespace(observe=lambda _: seen)
+
+    monkeypatch.setattr(inspection, "opened", opened)
+    with pytest.raises(Refused, match="Compose project homeguru is environment staging's"):
+        inspection.status_of(assembly(located), print)
+
+
+def test_a_server_that_is_away_costs_history_seconds(monkeypatch, capsys) -> None:
+    """The host's ledger is shown all the same, with a word on what is missing."""
+    asked: list[str] = []
+
+    class Away:
+        def first_contact(self) -> None:
+            asked.append("first")
+            raise Unreachable("the Prefect API cannot be reached: x", todo="y")
+
+        def close(self) -> None:
+            asked.append("close")
+
+    monkeypatch.setattr(PrefectApi, "from_environment", staticmethod(Away))
+    monkeypatch.setattr(audit, "runs_of", lambda *_: pytest.fail("asked with all patience"))
+    assert audit._joined("prod", Ledger(()), None) == ([], None, None)
+    assert asked == ["first", "close"]
+    assert "history was not read: the Prefect API cannot be reached" in capsys.readouterr().err

@@ -1,0 +1,115 @@
+"""What a verb's run says and leaves, around the work itself."""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+
+import pytest
+
+from deployments.errors import StepFailed
+from deployments.ledger import Ledger, Revision
+from deployments.plan import Plan
+from deployments.report import Report
+from deployments.verification import Finding
+from infra.cli.run import COMPARED
+from infra.host import Actor
+from infra.orchestration import operation as flows
+from infra.orchestration import who
+from infra.recorder import Recorder
+
+FAILED = StepFailed("migrate failed:\nno table", where="h", todo="look")
+PLAN = Plan("deploy", "2-x", "x", "1-x", ())
+
+
+def report(*findings: Finding, outcome="ok") -> Report:
+    return Report("prod", PLAN, outcome, (), findings, Revision(), 1.0, "anna", "r1", {})
+
+
+@pytest.fixture
+def running(monkeypatch):
+    """A run whose operation is this; what it logged and left."""
+    found = SimpleNamespace(logged=[], left=[])
+    monkeypatch.setattr(flows, "log", found.logged.append)
+    monkeypatch.setattr(flows, "as_task", lambda _, work, **__: work())
+    monkeypatch.setattr(flows, "leave_report", found.left.append)
+    monkeypatch.setattr(flows, "leave_result", lambda *_: None)
+
+    def make(**operation) -> flows.FlowOperation:
+        on = object.__new__(flows.FlowOperation)
+        on.environment = SimpleNamespace(name="prod", ssh="u@h")
+        on._operation = SimpleNamespace(**operation)
+        return on
+
+    found.make = make
+    return found
+
+
+def test_a_look_says_each_of_its_checks(running) -> None:
+    good, bad = Finding("api", "outside", True, "200"), Finding("bot", "log", False, "conflict")
+    on = running.make(report_of=lambda look: look)
+    assert on.looked(report(good))["checks"][0]["detail"] == "200"
+    assert running.logged == ["api  outside  ok  200"]
+    with pytest.raises(StepFailed, match="verification failed: bot log: conflict"):
+        on.looked(report(good, bad))
+    assert running.logged[1:] == ["api  outside  ok      200", "bot  log      FAILED  conflict"]
+    assert len(running.left) == 2
+
+
+def test_a_run_that_failed_leaves_its_report_too(running) -> None:
+    def fail(_: object) -> None:
+        raise FAILED
+
+    told = report(outcome="undone")
+    on = running.make(carry_out=fail, report_of_failure=lambda *_: told)
+    with pytest.raises(StepFailed, match="migrate failed"):
+        on._carried_out(SimpleNamespace(plan=PLAN))
+    assert running.left == [told]
+
+
+def test_a_database_that_somebody_stopped_is_started_before_anything_is_judged(running) -> None:
+    seen = SimpleNamespace(unfinished=())
+    on = running.make(
+        lock=lambda: None, observe=lambda: seen, with_database=lambda found: ("started", found)
+    )
+    on._slot = SimpleNamespace(enter_context=lambda _: None)
+    on._host = SimpleNamespace(patience=0)
+    flows_slot, flows.slot = flows.slot, lambda *_: None
+    try:
+        on.lock_and_observe()
+    finally:
+        flows.slot = flows_slot
+    assert on.seen == ("started", seen)
+
+
+class Stop(Exception):
+    """The run begins: that is all that these tests want to see."""
+
+
+@pytest.mark.parametrize("verb", COMPARED)
+def test_every_flow_that_changes_something_compares_its_environment(monkeypatch, verb: str) -> None:
+    def operation(*given: object) -> None:
+        raise Stop(given[3])
+
+    module = importlib.import_module(f"flows.{verb}")
+    monkeypatch.setattr(module, "operation", operation)
+    with pytest.raises(Stop, match="as asked"):
+        getattr(module, verb).fn("production", configuration="as asked")
+
+
+@pytest.mark.parametrize(("url", "server"), [("http://p.test/api", "http://p.test/api"), ("", "")])
+def test_the_ledger_keeps_which_server_had_the_run_and_why_it_failed(
+    located, monkeypatch, url: str, server: str
+) -> None:
+    """A run without a server is in no server's history: no audit misses it there."""
+    monkeypatch.setattr(who, "PREFECT_API_URL", SimpleNamespace(value=lambda: url or None))
+    monkeypatch.setattr(who, "_actor", lambda _: Actor("anna", "cli", "r1"))
+    host = SimpleNamespace(actor=who.current_actor(""), environment=located().environment)
+    recorder = Recorder(host)
+    host.read_from, host.incoming = "prod.toml on w1", ".incoming/t"
+    host.token, written = "t", []
+    monkeypatch.setattr(recorder, "_write", lambda script, *_: written.append(script.text))
+    told = recorder.record(PLAN, "undone", Ledger(()), str(FAILED))
+    assert f'"server":"{server}"' in written[0].replace("\\", "")
+    assert "h: migrate failed: no table" in written[0]
+    assert told.read == "prod.toml on w1"
