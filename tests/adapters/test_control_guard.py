@@ -281,8 +281,10 @@ def test_events_of_others_are_dropped_and_the_stream_goes_on() -> None:
 @pytest.mark.parametrize("account", ["", "trigger", "secrets", "demo"])
 def test_events_are_taken_from_nobody_else(account: str) -> None:
     headers = {ACCOUNT: account} if account else {}
-    with TestClient(Guard("http://127.0.0.1:1/api").app()) as app:
-        socket = app.websocket_connect("/api/events/in", subprotocols=["prefect"], headers=headers)
-        with pytest.raises(WebSocketDisconnect) as closed:
-            socket.__enter__()
+    with (
+        TestClient(Guard("http://127.0.0.1:1/api").app()) as app,
+        pytest.raises(WebSocketDisconnect) as closed,
+        app.websocket_connect("/api/events/in", subprotocols=["prefect"], headers=headers),
+    ):
+        pass
     assert closed.value.code == 1008
