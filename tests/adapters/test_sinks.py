@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from deployments.compose_file import parse_stack
 from deployments.errors import StepFailed
 from deployments.ledger import Revision, StepRecord
 from deployments.notices import Notice
@@ -28,6 +27,7 @@ from infra.cli import outcome, show
 from infra.cli.terminal import TerminalProgress
 from infra.orchestration import artifacts, operation, tasks
 from infra.output import Mask, Output, clean, cleaned, hide
+from infra.stacks import stack_of
 
 SECRET = "hunter2/hunter2=="
 ENCODED = base64.b64encode(f"robot:{SECRET}".encode()).decode()
@@ -74,8 +74,8 @@ def test_an_error_and_its_kind():
 
 def test_what_an_environment_resolves_is_hidden_in_the_whole_process(located, monkeypatch):
     monkeypatch.setattr(assembly.environments, "load", lambda _: located())
-    empty = parse_stack("", {"services": {}, "x-deploy": {"v": 1}}, "compose.yml")
-    monkeypatch.setattr(assembly, "read_stack", lambda _: empty)
+    some = stack_of("services: {web: {image: '${WEB_IMAGE}'}}\nx-deploy: {v: 1}\n", "compose.yml")
+    monkeypatch.setattr(assembly, "read_stack", lambda _: some)
     monkeypatch.setattr(assembly, "check_stack", lambda *_: None)
     monkeypatch.setattr(assembly.secrets, "resolve", lambda *_: {"A": "another-secret"})
     assembly.assemble("prod")

@@ -98,9 +98,11 @@ def test_the_same_heads_are_the_same_revision_in_whatever_order():
 
 def test_the_release_that_made_one_of_the_heads_is_named(world):
     ledger = world.ledger(world.line(2, revision=Revision(before="a1", after="a2,b2")))
-    refused = refusal("FAILED: Can't locate revision identified by 'b2'", "b2", ledger, "x")
+    refused = refusal("FAILED: Can't locate revision identified by 'b2'", "b2", ledger, "x", "prod")
     assert refused is not None and "b2 came with 2-prod-" in refused.what
-    unknown = refusal("FAILED: Can't locate revision identified by 'b2'", "b2", Ledger(()), "x")
+    unknown = refusal(
+        "FAILED: Can't locate revision identified by 'b2'", "b2", Ledger(()), "x", "prod"
+    )
     assert unknown is not None and "does not know" in unknown.what
 
 
