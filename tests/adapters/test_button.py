@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.errors import HomeguruError, Locked, Refused, WrongUse, as_dict
+from deployments.errors import HomeguruError, Locked, Refused, Unreachable, WrongUse, as_dict
 from infra.api import button
 from infra.api.button import cancel, check_parameters, press
-from infra.api.client import PrefectApi
+from infra.api.client import FIRST_CONTACT, PrefectApi
 
 SCHEMA = {
     "type": "object",
@@ -215,3 +215,21 @@ def test_an_ended_run_is_not_cancelled() -> None:
     server = Server([DONE])
     assert not cancel(server.api(), "42-1", print)
     assert server.set_states == []
+
+
+def test_a_wrong_address_is_said_before_its_person_has_left(monkeypatch) -> None:
+    """The first request is not as patient as those of a run that is followed."""
+    server = Server([DONE])
+    api = server.api()
+    patient: list[float] = []
+
+    def version() -> str:
+        patient.append(api.patience)
+        raise Unreachable("the Prefect API cannot be reached: no such host", todo="look")
+
+    monkeypatch.setattr(api, "version", version)
+    with pytest.raises(Unreachable) as refused:
+        press(api, "deploy", {"environment": "production"}, tags=[], key="k", say=lambda _: None)
+    assert patient == [FIRST_CONTACT]
+    assert refused.value.todo == "is PREFECT_API_URL right? look"
+    assert server.created == []

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.errors import Interrupted, Refused, StepFailed, WrongUse
+from deployments.errors import Interrupted, Refused, StepFailed, Unreachable, WrongUse
 from deployments.manifest import Manifest
 from deployments.plan import Plan
 from infra.api.client import PrefectApi
@@ -157,3 +157,13 @@ def test_a_plan_says_whose_file_it_read_and_its_digest(monkeypatch, capsys, serv
     assert f"from {located.file} on this machine, digest {located.digest}" in found.err
     assert ("refused where its worker's says otherwise" in found.err) is bool(server)
     assert json.loads(found.out)["fingerprint"] == plan.fingerprint
+
+
+def test_a_run_in_this_process_asks_its_server_within_seconds_too(monkeypatch) -> None:
+    def first_contact(_: PrefectApi) -> None:
+        raise Unreachable("the Prefect API cannot be reached: no such host", todo="look")
+
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
+    monkeypatch.setattr(PrefectApi, "first_contact", first_contact)
+    with pytest.raises(Unreachable, match="no such host"):
+        cli.run("verify", "production", quiet=True, here=True)
