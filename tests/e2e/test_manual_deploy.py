@@ -142,12 +142,15 @@ def test_homeguru_refuses_to_start_beside_it(reader: Reader) -> None:
     assert done.returncode == 3, done.stdout + done.stderr
     (said,) = (b.text for b in blocks(GUIDE.read_text()) if b.text.startswith("Error: "))
     address = f"{reader.host.ssh_user}@127.0.0.1:{reader.host.ssh_port}"
-    assert done.stderr.strip() == said.replace("systech@92.255.78.249:22", address).strip()
+    whose, error = done.stderr.strip().split("\n", 1)
+    assert whose.startswith(f"from {environments / 'sandbox.toml'} on this machine")
+    assert error == said.replace("systech@92.255.78.249:22", address).strip()
 
 
 def image(service: str) -> ServiceImage:
     """An image that no registry has: the plan is refused before anybody asks for it."""
-    return ServiceImage(repository=service, digest=f"sha256:{'0' * 64}", built=True, inputs="")
+    repository = f"systech/homeguru-{service}"
+    return ServiceImage(repository=repository, digest=f"sha256:{'0' * 64}", built=True, inputs="")
 
 
 def test_a_new_version(reader: Reader) -> None:
