@@ -19,6 +19,7 @@ _PLACEHOLDER = re.compile(
 _ESCAPED = re.compile(r'(?P<quote>")(?P<value>(?:\\.|[^"\\])*)"(?:\s+#.*)?')
 _QUOTED = re.compile(r"""(?P<quote>['"])(?P<value>.*?)(?P=quote)(?:\s+#.*)?""")
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_NAMED = re.compile(r"\s*[A-Za-z_][A-Za-z0-9_]*\s*=\s*['\"]")
 _URL_SAFE = re.compile(r"^[A-Za-z0-9._~-]+$")
 
 
@@ -206,10 +207,13 @@ def _unquoted(raw: str) -> tuple[str, str]:
 def parse_secrets(text: str, where: str) -> dict[str, str]:
     """Read a person's secrets file: `NAME=value` lines, `#` comments, optional quotes.
 
-    A value is no template: `$` and backslashes stay as they are.
+    A value in quotes may have several lines, as a PEM has. It is no template: `$` and backslashes
+    stay as they are.
     """
     values: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    lines = text.splitlines()
+    numbered = iter(enumerate(lines, start=1))
+    for number, line in numbered:
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
@@ -220,11 +224,31 @@ def parse_secrets(text: str, where: str) -> dict[str, str]:
                 where=where,
                 state="untouched",
                 todo="one NAME=value a line, comments begin with #; a value of several lines, for "
-                "instance a PEM: in a file that `secrets` of the Compose file names, in a variable of "
-                "this process, or in a Prefect block",
+                "instance a PEM, stands in quotes",
             )
+        if further := _further_lines(raw.strip(), lines[number:]):
+            values[name.strip()] = "\n".join([raw.strip()[1:], *further])
+            for _ in further:
+                next(numbered)
+            continue
         values[name.strip()], _ = _unquoted(raw.strip())
     return values
+
+
+def _further_lines(raw: str, following: list[str]) -> list[str]:
+    """The further lines of a value that opens a quote and does not close it on its own line.
+
+    Empty where none closes it before another value in quotes: then the quote is a character.
+    """
+    quote = raw[:1]
+    if quote not in ("'", '"') or _ESCAPED.fullmatch(raw) or _QUOTED.fullmatch(raw):
+        return []
+    for count, line in enumerate(following, start=1):
+        if _NAMED.match(line):
+            return []
+        if end := re.fullmatch(rf"(.*){quote}(\s+#.*|\s*)", line):
+            return [*following[: count - 1], end[1]]
+    return []
 
 
 def changed_names(before: dict[str, str], after: dict[str, str]) -> list[str]:

@@ -16,7 +16,9 @@ from deployments.variables import (
     render_env,
 )
 
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIE+/$x\\n=\nabc==\n-----END PRIVATE KEY-----"
 AWKWARD = [
+    PEM,
     "", "plain", "two words", " kept spaces ", "it's", "''", "'", '"', 'say "x"', "both ' and \"",
     "$HOME", "${HOME}", "${HOME:-x}", "a$", "$$", "it's $HOME", "it's ${HOME}", "it's $$",
     "back\\slash", "\\n stays two letters", "it's \\n", "ends in \\", "\\", "\\\\", "\\'", "'\\",
@@ -286,6 +288,29 @@ def test_a_persons_secrets_file():
     text = "# comment\n\n A = 1 \nB='two words'\nC=\"x\"\nD=a=b\nE='\nF=\n"
     expected = {"A": "1", "B": "two words", "C": "x", "D": "a=b", "E": "'", "F": ""}
     assert parse_secrets(text, "secrets.env") == expected
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("after", ["", "  ", " # the service account's"])
+def test_a_value_of_several_lines_stands_in_quotes(make_environment, quote, after):
+    """And it reaches the service as it is."""
+    text = f"A=1\nKEY={quote}{PEM}{quote}{after}\nB={quote}2{quote}\n"
+    found = parse_secrets(text, "secrets.env")
+    assert found == {"A": "1", "KEY": PEM, "B": "2"}
+    environment = make_environment(secrets={"names": ["KEY"]})
+    given = configuration(environment, _stack({"KEY": "${KEY}"}), {"KEY": found["KEY"]}, "p.toml")
+    assert parse_env(render_env(given.secrets)) == {"KEY": PEM}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("A='open\nB='x'\n", {"A": "'open", "B": "x"}), ("A=\"open\nB=2\n", {"A": '"open', "B": "2"}),
+        ("A='\n\n# no comment\n x '\nB=2\n", {"A": "\n\n# no comment\n x ", "B": "2"}),
+    ],
+)  # fmt: skip
+def test_a_quote_that_no_line_closes_is_a_character(text, values):
+    assert parse_secrets(text, "secrets.env") == values
 
 
 @pytest.mark.parametrize(
