@@ -20,6 +20,7 @@ AWKWARD = [
     "back\\slash", "\\n stays two letters", "it's \\n", "ends in \\", "\\", "\\\\", "\\'", "'\\",
     "it's \\$x", "\\\\'$", "#hash", "a # b", "it's # b", "a=b=", "`id`", "$(id)", "!", "%s %d",
     "\ttab\t", "Привет", "line\u2028separator", "next\x85line", "form\x0cfeed",
+    "-----BEGIN KEY-----\nMIIE+/=\nabc==\n-----END KEY-----", "two\r\nlines\n", "a\\\nb", "it's $HOME\n\\n",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,9 +55,21 @@ def shop(engine, prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield found
 
 
+SECRETS = {n: f"{n.lower()}-1" for n in ("POSTGRES_PASSWORD", "OWNER_PASSWORD", "APP_PASSWORD")}
+
+
 def ok(shop: World, *words: str) -> dict:
-    secrets = {n: f"{n.lower()}-1" for n in ("POSTGRES_PASSWORD", "OWNER_PASSWORD", "APP_PASSWORD")}
-    return shop.ok(*words, "--env", "shop", **secrets)
+    return shop.ok(*words, "--env", "shop", **SECRETS)
+
+
+def two_plans_at_once(shop: World, release: str) -> list[dict]:
+    """A plan takes no lock: two people may look at the same time."""
+    words = ("plan", release, "--env", "shop", "--json")
+    started = [shop.start(*words, **SECRETS) for _ in range(2)]
+    said = [process.communicate(timeout=300) for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    assert shop.on_server("ls -A | grep plan- || true") == ""
+    return [json.loads(stdout) for stdout, _ in said]
 
 
 def publish(shop: World) -> str:
@@ -86,7 +99,9 @@ def test_two_heads_are_deployed_and_merged(shop: World) -> None:
         (versions(shop) / name).write_text(text)
     shop.commit("merged")
     merged = publish(shop)
-    plan = ok(shop, "plan", merged)
+    # Both pull what the server lacks through the tunnel, and have its image print the SQL.
+    plan, another = two_plans_at_once(shop, merged)
+    assert plan == another
     (migrate,) = [s for s in plan["steps"] if s["step"] == "migrate"]
     assert migrate["reason"].startswith("from a2,b2 to c4")
     assert plan["asks"] == []
