@@ -19,6 +19,7 @@ from deployments.manifest import Manifest
 from deployments.plan import Plan
 from deployments.report import Report
 from infra import signals
+from infra.orchestration import presence
 from infra.orchestration.tasks import log
 from infra.output import clean, cleaned
 
@@ -77,7 +78,7 @@ def _table(kind: str, environment: str, rows: list[dict[str, str]], said: str) -
 
 def _stored(kind: str, create: Callable[[], object]) -> None:
     try:
-        create()
+        presence.ask(create, None)
     except Exception as error:
         log(f"the {kind} artifact could not be stored: {type(error).__name__}")
 

@@ -16,6 +16,7 @@ from prefect.variables import Variable
 
 from deployments.watch import Memory
 from infra.memory import FileMemory, read
+from infra.orchestration import presence
 
 T = TypeVar("T")
 
@@ -42,7 +43,10 @@ class Remembered:
     def _kept(self, there: Callable[[], T], here: Callable[[], T]) -> T:
         if self._there:
             try:
-                return there()
+                found = presence.ask(lambda: (there(),), None)
             except PrefectHTTPStatusError:
-                self._there = False
+                found = None
+            if found is not None:
+                return found[0]
+            self._there = False
         return here()

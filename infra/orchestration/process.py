@@ -5,16 +5,20 @@ Prefect is imported late: the verbs that only look at a host do without it.
 
 from __future__ import annotations
 
+import copy
+import functools
 import importlib
 import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from deployments.errors import Interrupted, in_state
+import httpx
+
+from deployments.errors import HomeguruError, Interrupted, in_state
 from infra import signals
 from infra.orchestration import embedded
 from infra.paths import state_dir
@@ -74,13 +78,17 @@ def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
     module, _, name = ENTRYPOINTS[verb].rpartition(".")
     flow = getattr(importlib.import_module(module), name)
     signals.stop_if_asked()
+    ends, watched = _Ends(), copy.copy(flow)
+    watched.fn = ends.of(flow.fn)
     try:
         with embedded_server():
-            state = flow(**parameters, return_state=True)
+            state = watched(**parameters, return_state=True)
     except Exception as error:
         # Also what Prefect made of an interrupt that reached its own code.
         stopped = error if isinstance(error, Interrupted) else signals.interrupted()
         if stopped is None:
+            if isinstance(error, httpx.TransportError):
+                return ends.without_server(error)
             raise
         raise in_state(
             stopped,
@@ -88,9 +96,46 @@ def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
             or f"as the run left it: homeguru status --env {parameters.get('environment')} shows it",
         ) from None
     result = state.result(raise_on_failure=False)
+    if isinstance(result, httpx.TransportError):
+        return ends.without_server(result)
     if isinstance(result, BaseException):
         raise result
     return result
+
+
+class _Ends:
+    """How a flow's function ended: Prefect may lose its server before it can say so."""
+
+    def __init__(self) -> None:
+        self._result: list[Any] = []
+        self._failure: BaseException | None = None
+
+    def of(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function; how it ends is kept."""
+
+        @functools.wraps(work)
+        def kept(*words: Any, **named: Any) -> Any:
+            try:
+                self._result = [work(*words, **named)]
+            except BaseException as error:
+                self._failure = error
+                raise
+            return self._result[0]
+
+        return kept
+
+    def without_server(self, error: httpx.TransportError) -> Any:
+        """The function's own end; raises what it failed with."""
+        if self._result:
+            return self._result[0]
+        if self._failure is not None and not isinstance(self._failure, httpx.TransportError):
+            raise self._failure
+        raise HomeguruError(
+            f"Prefect's server does not answer ({type(error).__name__}), and the run needs it",
+            where=os.environ.get("PREFECT_API_URL", ""),
+            state="as the run left it: homeguru status shows it",
+            todo="start that server again, or unset PREFECT_API_URL; then run the same command again",
+        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from prefect.concurrency.sync import concurrency
 
 from deployments.environment import Environment, limit_name
 from deployments.errors import Locked
+from infra.orchestration import presence
 
 LEASE = 60.0
 """Seconds after which the slot of a killed run is free again."""
@@ -24,7 +25,8 @@ def slot(environment: Environment, wait: int) -> Iterator[None]:
 
     Without waiting configured, the host's lock alone refuses.
     """
-    if environment.lock_wait == 0:
+    if environment.lock_wait == 0 or not presence.there():
+        # Prefect asks for the slot in a thread of its own, with a patience of its own.
         yield
         return
     held = concurrency(
@@ -42,4 +44,5 @@ def slot(environment: Environment, wait: int) -> Iterator[None]:
     try:
         yield
     finally:
-        held.__exit__(None, None, None)
+        # A server that is away frees it when the lease ends.
+        presence.ask(lambda: held.__exit__(None, None, None), otherwise=None)

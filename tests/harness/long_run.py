@@ -27,10 +27,13 @@ def start() -> None:
     process.run_flow("deploy", {"phase": sys.argv[1]})
 
 
-def deploy(phase: str, return_state: bool) -> Any:
+def __getattr__(name: str) -> Any:
+    """The flow, made when it is asked for: Prefect is imported after its settings are there."""
+    if name != "deploy":
+        raise AttributeError(name)
     from prefect import flow
 
-    return flow(name="deploy")(_deploy)(phase, return_state=return_state)
+    return flow(name="deploy")(_deploy)
 
 
 def _deploy(phase: str) -> None:
