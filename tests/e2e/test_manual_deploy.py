@@ -144,6 +144,7 @@ def test_homeguru_refuses_to_start_beside_it(reader: Reader) -> None:
     address = f"{reader.host.ssh_user}@127.0.0.1:{reader.host.ssh_port}"
     whose, error = done.stderr.strip().split("\n", 1)
     assert whose.startswith(f"from {environments / 'sandbox.toml'} on this machine")
+    said = said.replace("--env production", "--env sandbox")
     assert error == said.replace("systech@92.255.78.249:22", address).strip()
 
 
