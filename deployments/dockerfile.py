@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from deployments.references import Reference, interpolate, parse
@@ -59,10 +60,15 @@ def required(dockerfile: str, given: Mapping[str, str] | None = None) -> list[st
 
 
 def started(dockerfile: str) -> list[str]:
-    """Modules of Python in what it copies that its last CMD names, such as `src.api.main`."""
+    """Modules of Python in what it copies that its last CMD names, such as `src.api.main`.
+
+    Those after `-m`, and those with an object of theirs (`src.api.main:app`): any other word with a
+    dot may be a file.
+    """
     commands = [i.rest for i in _instructions(dockerfile) if i.word == "CMD"]
-    words = _array(commands[-1]) if commands else None
-    matches = [re.fullmatch(r"(\w+)((?:\.\w+)+)(?::\w+)?", word) for word in words or ()]
+    words = (_array(commands[-1]) if commands else None) or []
+    named = [w for before, w in pairwise(["", *words]) if before == "-m" or ":" in w]
+    matches = [re.fullmatch(r"(\w+)((?:\.\w+)+)(?::\w+)?", word) for word in named]
     copied = set(required(dockerfile))
     return [f"{match[1]}{match[2]}" for match in matches if match and match[1] in copied]
 

@@ -117,7 +117,7 @@ def test_a_destructive_migration_is_stopped_before_anything_changes(world) -> No
     ended = deploy(world, **NOBODY)
     assert ended.code == 3, ended.stdout + ended.stderr
     assert "destructive: ALTER TABLE messages DROP COLUMN room" in ended.stderr
-    assert "the plan was not approved" in ended.json["error"]
+    assert "needs approval, and there is no terminal to ask at" in ended.json["error"]
     assert "--approve REASON" in ended.json["next"]
     assert (world.containers(), world.ledger()) == (containers, ledger)
     assert world.version() == "d3"

@@ -20,6 +20,8 @@ EXEC = "docker exec $(docker ps -q --filter label=com.docker.compose.service={se
 @pytest.fixture(scope="module")
 def ordinary(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world_of_its_own("ordinary", tmp_path_factory.mktemp("ordinary"), "") as found:
+        # The model of the tests takes half a minute on an idle machine.
+        configure(found, "healthy_within = 90")
         yield found
 
 
@@ -99,7 +101,7 @@ def test_what_is_kept_outlasts_a_release_and_is_prepared_before_the_stop(ordinar
     ordinary.set_variable("BOT_PREPARE", "python -m src.bot.model")
     plan = ordinary.ok("plan", "newest", "--env", "sandbox")
     assert "prepare bot" in [s["step"] for s in plan["steps"]]
-    assert "s the last time, 75 s at most" in json.dumps(plan["notes"])
+    assert "s the last time, 120 s at most" in json.dumps(plan["notes"])
     begin = time.time()
     ordinary.ok("deploy", "newest", "--env", "sandbox")
     gap = longest_gap(ordinary, begin - 15)
@@ -144,7 +146,7 @@ def test_a_start_without_end_is_undone_with_its_last_lines(ordinary: World) -> N
     assert "bot | INFO fetching model local/600" in ended.stderr
     assert "as before" in ended.stderr
     ordinary.set_variable("LLM_MODEL", "local/25")
-    configure(ordinary, "healthy_within = 45")
+    configure(ordinary, "healthy_within = 90")
     ordinary.ok("deploy", "newest", "--env", "sandbox")
 
 

@@ -144,6 +144,19 @@ def test_modules_that_our_own_images_start(image, modules):
     assert started((DOCKER / f"Dockerfile.{image}").read_text()) == modules
 
 
+@pytest.mark.parametrize(
+    ("command", "modules"),
+    [
+        ('["python3", "-u", "worker.py"]', []),
+        ('["node", "worker.js"]', []),
+        ('["python3", "-m", "worker.main"]', ["worker.main"]),
+        ('["gunicorn", "worker.main:app"]', ["worker.main"]),
+    ],
+)
+def test_a_file_that_is_started_is_no_module_of_the_folder_of_its_name(command, modules):
+    assert started(f"FROM x\nCOPY worker/ ./\nCMD {command}\n") == modules
+
+
 def test_a_command_as_a_line_names_none():
     assert started("FROM x\nCMD python -m src.main\n") == []
     assert started("FROM x\n") == []
