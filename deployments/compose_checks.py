@@ -18,6 +18,7 @@ def check(stack: Stack, config: dict[str, Any], where: str) -> None:
         body = config["services"][name]
         _check_shared(service, body, where)
         _check_end(service, body, where)
+        _check_depends(service, stack, config, where)
         if name not in stack.deploy.infrastructure:
             _check_replaced(service, body, where)
     _check_order(stack, where)
@@ -44,6 +45,21 @@ def _check_end(service: Service, body: dict[str, Any], where: str) -> None:
             f"`restart: {body['restart']}` starts it again after that",
             where=where, state="untouched", todo='give it restart: "no"',
         )  # fmt: skip
+
+
+def _check_depends(service: Service, stack: Stack, config: dict[str, Any], where: str) -> None:
+    """What it depends on, under a profile that nothing names: Compose would not know the service."""
+    for name, how in (config["services"][service.name].get("depends_on") or {}).items():
+        profiles = set(config["services"][name].get("profiles") or ())
+        away = name not in stack.services and not profiles & set(service.profiles)
+        if profiles and away and (how or {}).get("required", True):
+            raise WrongUse(
+                f"service {service.name} depends on {name}, which is left out and stands under a profile: "
+                "Compose would not know it",
+                where=where, state="untouched",
+                todo=f"name {sorted(profiles)[0]} under [services] profiles of the environment, write "
+                f"`required: false` there, or leave {service.name} out too",
+            )  # fmt: skip
 
 
 def _check_order(stack: Stack, where: str) -> None:

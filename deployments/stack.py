@@ -17,6 +17,9 @@ PROJECT_NAME = "COMPOSE_PROJECT_NAME"
 LEFT_OUT = "HOMEGURU_LEFT_OUT"
 """Variable of the host's `.env` that names the services which a release was deployed without."""
 
+PROFILES = "COMPOSE_PROFILES"
+"""Variable of the host's `.env` by which Compose knows services that it is not asked for by name."""
+
 PLACEHOLDER = "left-out"
 """Value of what only services that are left out need: Compose reads the whole file all the same."""
 
@@ -114,6 +117,17 @@ class Stack:
         return max(
             (1 + self._depth(n, (*seen, service)) for n in self.services[service].after), default=0
         )
+
+    @property
+    def profiles(self) -> list[str]:
+        """Profiles of what others depend on without sharing one: Compose would not know it."""
+        known = [
+            self.services[name].profiles
+            for s in self.services.values()
+            for name in s.after
+            if name in self.services and not set(self.services[name].profiles) & set(s.profiles)
+        ]
+        return sorted({profile for profiles in known for profile in profiles})
 
     def waits_for(self, service: str) -> list[str]:
         """Services that start only when this one has ended, in the order of replacement."""

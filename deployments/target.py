@@ -16,7 +16,7 @@ from deployments.errors import Refused
 from deployments.manifest import Manifest
 from deployments.observation import Observation
 from deployments.references import interpolate
-from deployments.stack import LEFT_OUT, PLACEHOLDER, Stack
+from deployments.stack import LEFT_OUT, PLACEHOLDER, PROFILES, Stack
 from deployments.variables import Configuration, parse_env, render_env
 
 
@@ -114,6 +114,8 @@ class Target:
         left_out = dict.fromkeys(sorted(self.stack.placeholders), PLACEHOLDER)
         if self.stack.left_out:
             left_out[LEFT_OUT] = " ".join(sorted(self.stack.left_out))
+        if self.stack.profiles:
+            left_out[PROFILES] = ",".join(self.stack.profiles)
         return {**left_out, **self.configuration.variables, **references}
 
     def env_now(self, seen: Observation) -> dict[str, str]:
@@ -189,7 +191,7 @@ def former_configuration(
     which name users come is no release's business.
     """
     kept = {} if edge is None else EDGE_VARIABLES
-    own = {*stack.image_variables, *now.secrets, *kept, LEFT_OUT}
+    own = {*stack.image_variables, *now.secrets, *kept, LEFT_OUT, PROFILES}
     variables = {
         name: value
         for name, value in parse_env(env_text).items()

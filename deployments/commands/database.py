@@ -28,7 +28,7 @@ migrate() {
   shift 3
   export "$variable=$image"
   docker rm -f "$one_off" >/dev/null 2>&1 || true
-  compose --profile '*' run --rm -T --no-deps --name "$one_off" "$service" "$@" </dev/null 2>&1 || code=$?
+  compose run --rm -T --no-deps --name "$one_off" "$service" "$@" </dev/null 2>&1 || code=$?
   docker rm -f "$one_off" >/dev/null 2>&1 || true
   after=$(revision)
   result revision "$after"

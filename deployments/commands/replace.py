@@ -35,7 +35,7 @@ prepare() {
   docker rm -f "$one_off" >/dev/null 2>&1 || true
   own_kept
   timeout "$limit" docker compose -p "$project" --project-directory . -f compose.yml \
-    --env-file .env --env-file secrets.env --profile '*' \
+    --env-file .env --env-file secrets.env \
     run --rm -T --no-deps --name "$one_off" "$service" "$@" </dev/null 2>&1 | tee .prepare || code=$?
   docker rm -f "$one_off" >/dev/null 2>&1 || true
   if [ $code != 0 ]; then

@@ -17,7 +17,7 @@ look_into() {
   trap "stop_looking $(printf %q "$looking")" EXIT
   export "$variable=$image"
   docker compose -p "$project" --project-directory . -f "$incoming/compose.yml" \
-    --env-file "$incoming/.env" --env-file "$incoming/secrets.env" --profile '*' \
+    --env-file "$incoming/.env" --env-file "$incoming/secrets.env" \
     run -d -T --no-deps --name "$looking" "$service" </dev/null >/dev/null 2>"$incoming/said" || { cat "$incoming/said" >&2; exit 20; }
   wait_healthy "$looking" "$healthy" || { say "$service $problem; its last lines:" >&2; last_lines "$looking" "$service"; exit 20; }
   result database "$(ask_database "$looking" "$@")"

@@ -45,6 +45,9 @@ CASES = [
      "services: {web: {image: '${W_IMAGE}', depends_on: {other: {condition: "
      "service_completed_successfully}}}, other: {image: '${O_IMAGE}', restart: always}}"),
     ("`profiles`", "profiles: [night]"),
+    ("`depends_on` a service that its profile leaves out",
+     "services: {web: {image: '${W_IMAGE}', depends_on: [other]}, other: {image: '${O_IMAGE}', "
+     "profiles: [day]}}"),
     ("`volumes` with a name", "volumes: ['data:/data']"),
     ("`volumes` without a name", "volumes: ['/data']"),
     ("a folder beside the file that is written to", "volumes: ['./uploads:/uploads']"),

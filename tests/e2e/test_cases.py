@@ -185,9 +185,12 @@ def test_a_service_under_a_profile_is_there_where_the_environment_says_so(case) 
     assert [n for n in away.settled()["notes"] if n.startswith("worker is left out")]
     file = away.world.environments / f"{away.name}.toml"
     file.write_text(f'{file.read_text()}[services]\nprofiles = ["production"]\n')
+    code, _, stderr = away.says("plan", "newest")
+    assert code == 2 and "worker depends on beside, which is left out" in stderr, stderr
+    file.write_text(file.read_text().replace('"production"', '"production", "night"'))
     story(away)
-    assert set(away.containers()) == {"web", "worker"}
-    file.write_text(file.read_text().replace('"production"', ""))
+    assert set(away.containers()) == {"web", "worker", "beside"}
+    file.write_text(file.read_text().replace('"production", "night"', ""))
     assert "remove worker" in [s["step"] for s in away.ok("deploy", "newest")["steps"]]
     assert list(away.containers()) == ["web"]
 

@@ -79,6 +79,13 @@ def test_v1_is_released_and_seen_from_outside(world) -> None:
     assert written.status_code == 201
 
 
+def test_nothing_is_made_for_services_that_nobody_asked_for(world) -> None:
+    volumes = world.on_server(
+        "docker volume ls -q --filter label=com.docker.compose.project=homeguru"
+    )
+    assert volumes.split() == ["homeguru_postgres-data"]
+
+
 def test_status_equals_what_the_engine_says(world) -> None:
     found = world.ok("status", "--env", "sandbox")
     assert set(found) == {

@@ -115,6 +115,41 @@ def test_a_release_from_before_profiles_were_followed_has_no_such_service():
     assert "worker" in stack.as_recorded(both).services
 
 
+@pytest.mark.parametrize(
+    ("profiles", "known"),
+    [
+        ((["a"], ["b"]), ["b"]),
+        (([], ["b", "c"]), ["b", "c"]),
+        ((["a", "b"], ["b"]), []),
+        ((["a"], []), []),
+    ],
+)
+def test_compose_is_told_the_profile_of_what_a_service_of_another_one_depends_on(profiles, known):
+    web, other = profiles
+    config = {
+        "services": {
+            "web": {"image": "${W_IMAGE}", "profiles": web, "depends_on": {"other": {}}},
+            "other": {"image": "${O_IMAGE}", "profiles": other},
+        },
+        "x-deploy": {"v": 1},
+    }  # fmt: skip
+    stack = parse_stack("", config, "compose.yml")
+    assert stack.profiles == known
+    assert stack.without({"other"}).profiles == []
+
+
+def test_a_profile_that_compose_is_told_is_no_variable_of_the_release(world):
+    target = world.target()
+    other = replace(target.stack.services["api"], profiles=("night",))
+    bot = replace(target.stack.services["bot"], after=("api",))
+    stack = replace(target.stack, services={**target.stack.services, "api": other, "bot": bot})
+    env = replace(target, stack=stack).env(world.bare)
+    assert env["COMPOSE_PROFILES"] == "night"
+    assert "COMPOSE_PROFILES" not in target.env(world.bare)
+    kept = former_configuration(render_env(env), stack, Configuration({}, {})).variables
+    assert "COMPOSE_PROFILES" not in kept
+
+
 def test_what_migrates_and_what_a_variable_calls_for_need_no_profile(stack):
     assert "migrate" in stack.chosen(Services()).services
     assert "tls" in stack.chosen(Services()).services
