@@ -230,6 +230,11 @@ class Stack:
             placeholders=self.placeholders | needed if why else self.placeholders,
         )
 
+    def build_of(self, image_of: str) -> tuple[str, str, str] | None:
+        """Compose's `build` of an image; the service that it is named after may be left out."""
+        runs = (s.build for s in self.services.values() if s.image_of == image_of)
+        return next(filter(None, runs), None)
+
     def built(self) -> list[str]:
         """Services whose images are published from the application's source."""
         own = [s.image_of for s in self.ordered if s.name not in self.deploy.infrastructure]

@@ -103,7 +103,7 @@ class Recipes:
     def _check_dockerfiles(self, services: list[str], tree: Tree) -> None:
         """Of services that are built by files beside the bake file."""
         packaged = self._folder != self._compose.parent
-        told = [s for s in services if packaged and self._stack.services[s].build]
+        told = [s for s in services if packaged and self._stack.build_of(s)]
         if told:
             raise WrongUse(
                 f"the Compose file's `build` of {', '.join(told)} is not followed: the source may "
@@ -136,7 +136,7 @@ class Recipes:
         return ", ".join(f"`{self._line(service, there)}`" for service in services)
 
     def _line(self, service: str, there: list[str]) -> str:
-        if build := self._stack.services[service].build:
+        if build := self._stack.build_of(service):
             return layout.dockerfile_line(service, *build)
         names = [f for f in there if service in f.lower().replace("dockerfile", "").split("/")]
         return layout.dockerfile_line(service, (names or there or ["Dockerfile"])[0])

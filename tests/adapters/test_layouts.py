@@ -263,6 +263,22 @@ def test_the_compose_files_build_is_not_followed_but_shown(publish, tmp_path, bu
     assert publish({}, stack=stack, dockerfiles={"web": "Dockerfile"}).keys() == {"web"}
 
 
+def test_an_image_of_a_service_that_is_left_out_is_named_with_what_its_others_build(
+    publish, tmp_path
+):
+    services = {
+        "aside": {"image": "${WEB_IMAGE}", "profiles": ["night"]},
+        "web": {"image": "${WEB_IMAGE}", "build": "web"},
+    }
+    whole = stack_of(json.dumps({"services": services, "x-deploy": {"v": 1}}), "compose.yml")
+    stack = whole.without({"aside"})
+    assert stack.built() == ["aside"]
+    error = _refused(
+        publish, {"Dockerfile": "FROM x"}, stack=stack, compose=str(tmp_path / "x.yml")
+    )
+    assert '`aside = { file = "web/Dockerfile", context = "web" }`' in error.todo
+
+
 def _refused_web(publish, files, **more):
     return _refused(publish, files, stack=_stack(), **more)
 

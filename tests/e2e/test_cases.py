@@ -255,18 +255,20 @@ def test_what_configs_and_secrets_hold_reaches_the_container_and_changes_with_a_
     files["/etc/app/greeting.conf"] = greeting.replace("hello", "good day")
     assert json.loads(given.asked("web", "/files")) == files
 
-    rotated = replace(given, secrets={**given.secrets, "CERTIFICATE": "another\n"})
+    rotated = replace(given, secrets={**given.secrets, "CERTIFICATE": "a-rotated-one\n"})
     plan = rotated.ok("plan", "current")
     assert "secrets changed: CERTIFICATE" in json.dumps(plan), plan
     assert replaced(rotated.ok("deploy", "current")) == ["replace web"]
     rotated.settled()
-    files["/etc/app/certificate.pem"] = "another\n"
+    files["/etc/app/certificate.pem"] = "a-rotated-one\n"
     assert json.loads(rotated.asked("web", "/files")) == files
     # A rollback brings a config back, and never a secret.
     rotated.ok("rollback", "previous")
-    assert json.loads(rotated.asked("web", "/files"))["/etc/app/certificate.pem"] == "another\n"
+    assert (
+        json.loads(rotated.asked("web", "/files"))["/etc/app/certificate.pem"] == "a-rotated-one\n"
+    )
     kept = rotated.world.on_server(
-        f"grep -rlE 'another|END CERT' /home/systech/{given.name}/releases || true"
+        f"grep -rlE 'a-rotated|END CERT' /home/systech/{given.name}/releases || true"
     )
     assert kept == ""
 
