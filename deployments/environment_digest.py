@@ -71,8 +71,15 @@ def read_from(name: str, file: str, machine: str, digest: str, compared: Compare
     return f"{file} on {machine}, digest {digest}{more[compared]}"
 
 
+def of_a_checkout(found: dict[str, str]) -> dict[str, str]:
+    """The same without `[host]`: the application's repository need not know the server."""
+    return {key: value for key, value in found.items() if not key.startswith("host.")}
+
+
 def must_be_as_asked(asked: dict[str, str], found: dict[str, str], name: str, where: str) -> None:
     """Raise Refused naming each setting that differs from what the run was asked for with."""
+    if asked == of_a_checkout(asked):
+        found = of_a_checkout(found)
     differ = sorted(k for k in asked.keys() | found.keys() if asked.get(k) != found.get(k))
     if differ:
         raise Refused(

@@ -58,6 +58,11 @@ class Located:
         """What the files of this machine say, for comparison on another one."""
         return environment_digest.encoded(self._digests)
 
+    @property
+    def configuration_of_checkout(self) -> str:
+        """The same of an application's repository, which need not know the server."""
+        return environment_digest.encoded(environment_digest.of_a_checkout(self._digests))
+
     def must_be_as_asked(self, configuration: str) -> None:
         """Raise Refused where another machine's files say otherwise than this one's."""
         asked = environment_digest.decoded(configuration)

@@ -111,7 +111,7 @@ def _there(
     # The worker has a copy of the checkout's file: of this commit, if it was given that one.
     located = environments.own(pressed.environment)
     if located and pressed.verb in COMPARED:
-        given["configuration"] = located.configuration
+        given["configuration"] = located.configuration_of_checkout
     press = Press(api, pressed.verb, say)
     try:
         press.create(given, asked.tags, runner.key)

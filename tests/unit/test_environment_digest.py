@@ -42,6 +42,14 @@ def test_each_setting_that_differs_is_named(environment) -> None:
     assert said == "bake_minutes, compose file, variables.LLM_MODEL, variables.NEW differ"
 
 
+def test_a_checkout_need_not_know_the_server(environment) -> None:
+    asked = digest.of_a_checkout(digest.digests(environment, ""))
+    host = environment.host.model_copy(update={"user": "somebody", "host_keys": ()})
+    digest.must_be_as_asked(asked, digest.digests(changed(environment, host=host), ""), "x", "")
+    other = digest.digests(changed(environment, host=host, bake_minutes=7), "")
+    assert differing(asked, other) == "bake_minutes differ"
+
+
 def test_what_a_file_of_the_compose_file_holds_is_compared_and_named(environment) -> None:
     asked = digest.digests(environment, "", {"app.conf": "1", "same.conf": "x"})
     other = digest.digests(environment, "", {"app.conf": "2", "same.conf": "x"})
