@@ -78,7 +78,7 @@ def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
     module, _, name = ENTRYPOINTS[verb].rpartition(".")
     flow = getattr(importlib.import_module(module), name)
     signals.stop_if_asked()
-    ends, watched = _Ends(), copy.copy(flow)
+    ends, watched, environment = _Ends(), copy.copy(flow), parameters.get("environment")
     watched.fn = ends.of(flow.fn)
     try:
         with embedded_server():
@@ -88,16 +88,15 @@ def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
         stopped = error if isinstance(error, Interrupted) else signals.interrupted()
         if stopped is None:
             if isinstance(error, httpx.TransportError):
-                return ends.without_server(error)
+                return ends.without_server(error, environment)
             raise
         raise in_state(
             stopped,
-            stopped.state
-            or f"as the run left it: homeguru status --env {parameters.get('environment')} shows it",
+            stopped.state or f"as the run left it: homeguru status --env {environment} shows it",
         ) from None
     result = state.result(raise_on_failure=False)
     if isinstance(result, httpx.TransportError):
-        return ends.without_server(result)
+        return ends.without_server(result, environment)
     if isinstance(result, BaseException):
         raise result
     return result
@@ -124,7 +123,7 @@ class _Ends:
 
         return kept
 
-    def without_server(self, error: httpx.TransportError) -> Any:
+    def without_server(self, error: httpx.TransportError, environment: object) -> Any:
         """The function's own end; raises what it failed with."""
         if self._result:
             return self._result[0]
@@ -133,7 +132,7 @@ class _Ends:
         raise HomeguruError(
             f"Prefect's server does not answer ({type(error).__name__}), and the run needs it",
             where=os.environ.get("PREFECT_API_URL", ""),
-            state="as the run left it: homeguru status shows it",
+            state=f"as the run left it: homeguru status --env {environment} shows it",
             todo="start that server again, or unset PREFECT_API_URL; then run the same command again",
         )
 

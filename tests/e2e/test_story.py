@@ -143,7 +143,7 @@ def test_a_broken_v3_is_undone_while_v2_serves(world) -> None:
     assert "Traceback (most" not in ended.stderr
     assert world.version() == "v2"
     last = world.ok("history", "--env", "sandbox")[-1]
-    assert last == {**world.ledger()[-1], "note": ""}
+    assert last == {**world.ledger()[-1], "note": "", "subject": "v3, broken"}
     assert (last["outcome"], last["verb"]) == ("undone", "deploy")
     assert world.ok("status", "--env", "sandbox")["release"].endswith(releases["v2"])
     assert world.ok("verify", "--env", "sandbox")["outcome"] == "ok"
