@@ -32,6 +32,8 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 CONNECT_TIMEOUT = 15
 DEAD_AFTER_MS = 10_000
 """An unanswered packet ends the connection, before the host frees the lock at 15 s."""
+SESSION_TIMEOUT = 60
+"""For a session on a connection that stands: nothing was begun yet, and the network may come back."""
 SFTP_SILENCE = 300
 """Seconds for which SFTP may take to answer one request."""
 SLACK = 15
@@ -271,7 +273,7 @@ def _session_of(connection: Connection) -> paramiko.Channel | None:
     if transport is None or not transport.is_active():
         return None
     try:
-        return cast("paramiko.Channel", transport.open_session(timeout=CONNECT_TIMEOUT))
+        return cast("paramiko.Channel", transport.open_session(timeout=SESSION_TIMEOUT))
     except paramiko.ChannelException:
         return None
 

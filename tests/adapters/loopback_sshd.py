@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,11 +25,13 @@ class Sshd:
 
     path: of programs that come before this machine's. forwarded: ports in use by tunnels.
     subsystem: argv of the SFTP server; empty accepts the request and answers nothing.
+    silent: seconds for which it answers no request for a session, as a network that is away.
     """
 
     shell: list[str]
     home: Path
     max_sessions: int = 10
+    silent: float = 0
     variables: dict[str, str] = field(default_factory=dict)
     subsystem: list[str] = field(default_factory=list)
     path: str = ""
@@ -53,6 +56,7 @@ class _Server(paramiko.ServerInterface):
         return "publickey"
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
+        time.sleep(self._sshd.silent)
         self._open = [c for c in self._open if not c.closed]
         if len(self._open) >= self._sshd.max_sessions:
             return paramiko.OPEN_FAILED_CONNECT_FAILED
