@@ -22,7 +22,7 @@ LABEL = "org.homeguru.files"
 LIMIT = 500_000
 """Bytes of one config or secret: what Docker takes."""
 
-_KINDS = ("configs", "secrets")
+KINDS = ("configs", "secrets")
 # YAML reads these raw as a line break, or not at all.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
@@ -42,7 +42,7 @@ def used(config: dict[str, Any], services: Collection[str], kind: str) -> dict[s
 def with_contents(body: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """A service's form with what each of its configs and secrets holds, beside where it is put."""
     form = dict(body)
-    for kind in _KINDS:
+    for kind in KINDS:
         if entries := body.get(kind):
             known = config.get(kind) or {}
             form[kind] = [{**e, **_content(known.get(e["source"]) or {})} for e in entries]
@@ -90,7 +90,7 @@ def labels(
     found = {}
     for service in sorted(services):
         body = with_contents(config["services"][service], config)
-        files = [body.get(kind) or [] for kind in _KINDS]
+        files = [body.get(kind) or [] for kind in KINDS]
         if any(files):
             there = sorted(references(json.dumps(files)))
             known = [files, [[name, values.get(name)] for name in there]]
@@ -123,7 +123,7 @@ def problems(
         body = config["services"][service]
         copied = [
             name
-            for kind in _KINDS
+            for kind in KINDS
             for name in _given(body, kind)
             if name in beside[kind] or not used(config, [service], kind)[name].get("file")
         ]
@@ -132,7 +132,7 @@ def problems(
                 f"service {service} is `read_only`, and Compose copies {copied[0]} into it",
                 "give what it holds under `environment`, or take `read_only` away",
             )
-    for kind in _KINDS:
+    for kind in KINDS:
         for name, body in used(config, services, kind).items():
             if body.get("external"):
                 yield (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class SecretFiles:
         if file.stat().st_mode & 0o077:
             raise WrongUse(
                 "the secret's file can be read by others", where=str(file), state="untouched",
-                todo=f"chmod 600 {file}",
+                todo=f"chmod 600 {shlex.quote(str(file))}",
             )  # fmt: skip
         return _text(file)
 

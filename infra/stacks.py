@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from deployments.compose_checks import check
+from deployments.compose_configs import KINDS
 from deployments.compose_file import HERE, parse_stack
 from deployments.errors import WrongUse
 from deployments.keep import document, problems
@@ -122,9 +123,8 @@ def stack_of(text: str, where: str) -> Stack:
 def paths_of(text: str, where: str) -> dict[str, dict[str, str]]:
     """Under `configs` and `secrets`: name to the path of its file, as the Compose file has it."""
     config = config_of(text, where)
-    kinds = ("configs", "secrets")
     if any(
-        (body or {}).get("file") for kind in kinds for body in (config.get(kind) or {}).values()
+        (body or {}).get("file") for kind in KINDS for body in (config.get(kind) or {}).values()
     ):
         with _asking_compose(text) as (compose, _):
             done = run(*compose, "--no-interpolate", "--no-path-resolution", "--format", "json")
@@ -133,7 +133,7 @@ def paths_of(text: str, where: str) -> dict[str, dict[str, str]]:
         kind: {
             n: str(b["file"]) for n, b in (config.get(kind) or {}).items() if (b or {}).get("file")
         }
-        for kind in kinds
+        for kind in KINDS
     }
 
 
