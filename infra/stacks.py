@@ -19,7 +19,7 @@ from deployments.compose_file import HERE, parse_stack
 from deployments.errors import WrongUse
 from deployments.keep import document, problems
 from deployments.stack import Stack
-from infra.local import run
+from infra.local import Ended, run
 
 PROJECT = "homeguru-any-project"
 """Stands for an environment's project while Compose reads a file without one."""
@@ -138,12 +138,18 @@ def paths_of(text: str, where: str) -> dict[str, dict[str, str]]:
 
 
 @lru_cache(maxsize=16)
-def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
-    """Its form with variables as they stand, and the variables that Compose finds in it."""
+def _asked(text: str) -> tuple[Ended, Ended, str]:
+    """Compose's form of a text, its variables, and the folder of the copy: asked once a text."""
     with _asking_compose(text) as (compose, folder), ThreadPoolExecutor(1) as beside:
         asked = beside.submit(run, *compose, "--variables")
         done = run(*compose, "--no-interpolate", "--format", "json")
-        named = asked.result()
+        return done, asked.result(), folder
+
+
+@lru_cache(maxsize=16)
+def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
+    """Its form with variables as they stand, and the variables that Compose finds in it."""
+    done, named, folder = _asked(text)
     if done.code != 0:
         said = done.stderr.strip().replace(folder, ".")[-500:]
         raise WrongUse(
