@@ -288,12 +288,14 @@ class Host:
     def _open_tunnel(self, port: int) -> None:
         """Open it, once another run of this server has ended its own."""
         target, deadline = self.environment.push_registry, time.monotonic() + TUNNEL_WAIT
-        waiting = False
+        waiting = free = False
         while True:
             try:
                 return open_tunnel(self._remote.transport, port, target)
             except PortRefused:
-                if not self.read(images.listens(port)).strip():
+                was_free, free = free, not self.read(images.listens(port)).strip()
+                # Refused and free once may be two moments: another run ended between them.
+                if free and was_free:
                     raise Refused(
                         f"sshd refuses the tunnel to the registry, and port {port} is free",
                         where=self.environment.ssh,
@@ -307,7 +309,7 @@ class Host:
                         todo="another deploy pulls through it: run this again after it; or see what "
                         f"has it: ss -ltnp 'sport = :{port}'",
                     ) from None
-            if not waiting:
+            if not (waiting or free):
                 self.log(f"port {port} on the server is in use, as by another deploy that pulls: "
                          f"waiting up to {TUNNEL_WAIT} s")  # fmt: skip
                 waiting = True

@@ -109,3 +109,18 @@ def test_a_server_that_forbids_forwarding_is_not_waited_for(host, monkeypatch):
         host().tunnel(REGISTRY, [IMAGE]).__enter__()
     assert time.monotonic() - begin < 10
     assert "AllowTcpForwarding" in caught.value.todo
+
+
+def test_a_port_that_becomes_free_between_the_refusal_and_the_look_is_taken(host, monkeypatch):
+    """Another run ended its own tunnel there, and this one was told that sshd forbids it."""
+
+    def listens(_):
+        host.sshd.forwarded.discard(5000)
+        return hosts.Script("true\n")
+
+    monkeypatch.setattr(hosts.images, "listens", listens)
+    host.sshd.forwarded.add(5000)
+    one = host()
+    with one.tunnel(REGISTRY, [IMAGE]):
+        assert host.sshd.forwarded == {5000}
+    assert one.logged == []

@@ -187,11 +187,14 @@ def test_a_bot_that_is_left_out_stays_out_until_it_is_wanted_again(ordinary: Wor
     before = file.read_text()
     file.write_text(f'{before}\n[services]\nleave_out = ["bot"]\n')
     plan = ordinary.ok("plan", "newest", "--env", "sandbox")
-    assert [n for n in plan["notes"] if n.startswith("bot is left out")], plan
+    removed = {"step": "remove bot", "reason": "[services] leave_out names it"}
+    assert removed in plan["steps"], plan
     outcome = ordinary.ok("deploy", "newest", "--env", "sandbox")
     assert "remove bot" in [s["step"] for s in outcome["steps"]]
     assert "bot" not in ordinary.containers()
-    assert ordinary.ok("plan", "newest", "--env", "sandbox")["changed"] is False
+    plan = ordinary.ok("plan", "newest", "--env", "sandbox")
+    assert plan["changed"] is False
+    assert "bot is left out: [services] leave_out names it" in plan["notes"]
     assert ordinary.ok("verify", "--env", "sandbox")["outcome"] == "ok"
     file.write_text(before)
     ordinary.ok("deploy", "newest", "--env", "sandbox")
