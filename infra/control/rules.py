@@ -22,6 +22,8 @@ _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _BLOCK = re.compile(r"homeguru-[a-z][a-z0-9]*(?:-[a-z0-9]+)+")
 _TAG = re.compile(r"by:[^\x00-\x1f\x7f]{1,200}|from:[a-z]{1,20}|[0-9a-f]{7,40}")
 _LONGEST = 1000
+_LONGEST_OF = {"configuration": 20_000}
+"""Characters of a parameter. A digest of every setting and file of an environment is long."""
 _RUN_KEYS = {
     "name", "flow_id", "flow_version", "parameters", "context", "parent_task_run_id",
     "empirical_policy", "tags", "idempotency_key", "labels", "state",
@@ -61,7 +63,9 @@ class Rules:
     async def _press(self, data: Any, _: str) -> Any:
         only(data, {"parameters", "tags", "idempotency_key"})
         parameters = data.get("parameters", {})
-        if not isinstance(parameters, dict) or not all(map(_plain, parameters.values())):
+        if not isinstance(parameters, dict) or not all(
+            _plain(value, _LONGEST_OF.get(name, _LONGEST)) for name, value in parameters.items()
+        ):
             raise NotAllowed("parameters are names with a text, a number or a yes or no")
         for tag in _texts(data.get("tags") or [], "tags"):
             if not _TAG.fullmatch(tag):
@@ -254,9 +258,9 @@ def _constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _plain(value: Any) -> bool:
+def _plain(value: Any, longest: int = _LONGEST) -> bool:
     if isinstance(value, str):
-        return len(value) <= _LONGEST and not re.search(r"[\x00-\x1f\x7f]", value)
+        return len(value) <= longest and not re.search(r"[\x00-\x1f\x7f]", value)
     return value is None or isinstance(value, bool | int)
 
 

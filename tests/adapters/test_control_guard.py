@@ -12,6 +12,7 @@ import websockets
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from deployments.environment_digest import digests, encoded
 from infra.control.guard import ACCOUNT, Guard
 from infra.control.rules import MARK, NotAllowed, Rules
 
@@ -81,6 +82,15 @@ def test_what_passes_passes_as_it_is(request_, body) -> None:
     assert checked(request_, body) == body
 
 
+def test_a_press_may_say_what_the_environment_is_for_the_asker(located) -> None:
+    """Every press of a machine account was refused: that text is longer than any other."""
+    configs = {f"folder/file-{n}.conf": "x" for n in range(100)}
+    found = encoded(digests(located().environment, "services: {}\n", configs))
+    assert len(encoded(digests(located().environment, ""))) > 1000
+    body = {"parameters": {"environment": "prod", "configuration": found}}
+    assert checked(CREATE, body) == body
+
+
 @pytest.mark.parametrize(
     ("request_", "body"),
     [
@@ -93,6 +103,7 @@ def test_what_passes_passes_as_it_is(request_, body) -> None:
         )],
         (CREATE, {"parameters": {"by": {"a": 1}}}), (CREATE, {"parameters": {"by": ["x"]}}),
         (CREATE, {"parameters": {"by": "a\x1b[2J"}}), (CREATE, {"parameters": {"by": "x" * 1001}}),
+        (CREATE, {"parameters": {"configuration": "x" * 20_001}}),
         (CREATE, {"parameters": []}), (CREATE, {"tags": ["heal"]}), (CREATE, {"tags": [MARK]}),
         (CREATE, {"tags": "by:x"}), (CREATE, {"idempotency_key": {}}), (CREATE, []),
         (CREATE, b""), (CREATE, b'{"parameters": {}, "parameters": {}}'), (CREATE, b"{\xff}"),
