@@ -335,9 +335,13 @@ def _sha256(content: bytes) -> str:
 
 
 def _is_this_machine(host: str) -> bool:
-    """Whether `host` or `host:port` is the loopback interface, the only one spoken to in clear."""
+    """Whether `host` or `host:port` is the loopback interface, the only one spoken to in clear.
+
+    Nobody can own a name below `localhost` (RFC 6761): where one is not the loopback interface, it
+    was given to a container on this machine.
+    """
     name = httpx.URL(f"//{host}").host
-    if name == "localhost":
+    if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
         return ipaddress.ip_address(name).is_loopback

@@ -29,9 +29,8 @@ from infra.sandbox.sandbox import Sandbox, SandboxInfo
 from infra.secrets import SecretsFile
 
 ENVIRONMENT = "sandbox"
-#: In a flow container the registry has this name; what begins with localhost is spoken to
-#: without TLS, as the engine itself does.
-REGISTRY_NAME = "localhost-registry.sandbox.test"
+#: In a flow container the registry has this name; what ends with localhost is spoken to without TLS.
+REGISTRY_NAME = "registry.localhost"
 
 
 @dataclass

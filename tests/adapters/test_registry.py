@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
+from infra.control.demo import REGISTRY_NAME
 from infra.registry import DESCRIPTION, MANIFEST_TYPE, RELEASE_TYPE, Registry, Stored
 
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -90,6 +91,9 @@ def _registry(server, host="localhost:5000", login=None) -> Registry:
         ("[::1]:5000", "http://[::1]:5000/v2/"),
         ("localhost.example.org", "https://localhost.example.org/v2/"),
         ("localhost5000", "https://localhost5000/v2/"),
+        ("registry.localhost:5000", "http://registry.localhost:5000/v2/"),
+        ("registrylocalhost:5000", "https://registrylocalhost:5000/v2/"),
+        ("localhost-registry.test:5000", "https://localhost-registry.test:5000/v2/"),
         ("127.example.org:5000", "https://127.example.org:5000/v2/"),
         ("127.0.0.1.example.org", "https://127.0.0.1.example.org/v2/"),
         ("ghcr.io", "https://ghcr.io/v2/"),
@@ -562,3 +566,9 @@ def test_another_registry_than_ours_is_not_blamed_on_push_registry():
     assert caught.value.what == "registry docker.io does not answer: ConnectError"
     assert "name right in [images]?" in caught.value.todo
     assert "push_registry" not in caught.value.todo
+
+
+def test_the_demos_registry_is_spoken_to_in_clear(server) -> None:
+    """It has no certificate; its name was one that only looked like this machine's."""
+    _registry(server, f"{REGISTRY_NAME}:5000").ping()
+    assert str(server.requests[0].url) == f"http://{REGISTRY_NAME}:5000/v2/"
