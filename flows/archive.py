@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from infra.orchestration.history import archive_history
+from infra.orchestration.flow.history import archive_history
 
 
 @flow(name="archive", flow_run_name="archive history", retries=0)

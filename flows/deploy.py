@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from infra.orchestration.operation import EnvironmentName, Planned, operation
+from infra.orchestration.flow.operation import EnvironmentName, Planned, operation
 
 
 @flow(name="deploy", flow_run_name="deploy {release} to {environment}", retries=0)

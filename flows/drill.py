@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect import flow
 
-from infra.orchestration.operation import EnvironmentName, operation
-from infra.orchestration.schedule import missed
+from infra.orchestration.flow.operation import EnvironmentName, operation
+from infra.orchestration.flow.schedule import missed
 
 
 @flow(name="drill", flow_run_name="drill {backup} of {environment}", retries=0)

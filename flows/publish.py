@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect import flow
 
-from infra.orchestration.operation import EnvironmentName
-from infra.orchestration.publication import publish_source
+from infra.orchestration.flow.operation import EnvironmentName
+from infra.orchestration.flow.publication import publish_source
 
 
 @flow(name="publish", flow_run_name="publish {ref} for {environment}", retries=0)

@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.deploy import deploy
 from flows.publish import publish
-from infra.orchestration.operation import EnvironmentName
+from infra.orchestration.flow.operation import EnvironmentName
 
 
 @flow(name="release", flow_run_name="release {ref} to {environment}", retries=0)

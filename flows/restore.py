@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from infra.orchestration.operation import EnvironmentName, operation
+from infra.orchestration.flow.operation import EnvironmentName, operation
 
 
 @flow(name="restore", flow_run_name="restore {backup} to {environment}", retries=0)

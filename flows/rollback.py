@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect import flow
 
-from deployments.datachange import Choice
-from infra.orchestration.operation import EnvironmentName, operation
+from deployments.database.change import Choice
+from infra.orchestration.flow.operation import EnvironmentName, operation
 
 
 @flow(name="rollback", flow_run_name="rollback {environment} to {to}", retries=0)

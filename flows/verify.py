@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect import flow
 
-from infra.orchestration.operation import EnvironmentName, operation
-from infra.orchestration.watching import watch
+from infra.orchestration.flow.operation import EnvironmentName, operation
+from infra.orchestration.flow.watching import watch
 
 
 @flow(name="verify", flow_run_name="verify {environment}", retries=0)

@@ -6,9 +6,9 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from deployments.notices import Notice
+from deployments.messages.notices import Notice
 from deployments.text import chat
-from infra.output import clean
+from infra.machine.output import clean
 
 if TYPE_CHECKING:
     from apprise import NotifyBase

@@ -1,4 +1,8 @@
-"""The command line: `homeguru VERB --env NAME`."""
+"""The command line: `homeguru VERB --env NAME`.
+
+Here belongs what people type and what is printed for them, and in `actions` what the workflows'
+steps call. What a verb does belongs below.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ def main() -> None:
 
 
 def _start() -> None:
-    from infra.orchestration import process
+    from infra.orchestration.flow import process
 
     # Before the first import of Prefect, which reads its settings then.
     process.configure()

@@ -9,22 +9,23 @@ from typing import Annotated, Any
 
 import typer
 
-from deployments.commands.probe import Tail
-from deployments.datachange import Choice
+from deployments.database.change import Choice
+from deployments.environment.sources import is_url
 from deployments.errors import Interrupted, Refused, WrongUse
-from deployments.sources import is_url
-from infra import inspection, signals
-from infra.assembly import assemble
+from deployments.shell.probe import Tail
 from infra.cli import show
-from infra.cli.actions import app as actions
+from infra.cli.actions.commands import app as actions
 from infra.cli.audit import audit, history
 from infra.cli.backups import backup, backups, drill, fetch, restore
 from infra.cli.control_plane import control_plane
 from infra.cli.run import Approve, Env, Here, Json, run
 from infra.cli.setup import setup
 from infra.cli.terminal import TerminalProgress
-from infra.demo import Demo
-from infra.paths import CHECKOUT, state_dir
+from infra.demo.local import Demo
+from infra.environment.context import assemble
+from infra.look import inspection
+from infra.machine import signals
+from infra.machine.paths import CHECKOUT, state_dir
 
 app = typer.Typer(
     name="homeguru", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -70,7 +71,7 @@ def publish(
         )
     found = run("publish", env, quiet=json, here=here, **_source(source, ref, allow_dirty))
     if output:
-        from deployments.manifest import Manifest
+        from deployments.release.manifest import Manifest
 
         output.write_text(Manifest.model_validate(found).to_json() + "\n")
     show.as_json(found) if json else show.manifest(found)

@@ -9,15 +9,15 @@ from typing import Annotated
 
 import typer
 
-from deployments.audit import Entry, described_by, join
 from deployments.errors import HomeguruError, Refused, WrongUse
-from deployments.ledger import Ledger
-from infra import inspection
-from infra.api.client import PrefectApi
-from infra.assembly import assemble
-from infra.audit import runs_of
+from deployments.history.audit import Entry, described_by, join
+from deployments.history.ledger import Ledger
 from infra.cli import show
 from infra.cli.run import Env, Json
+from infra.environment.context import assemble
+from infra.look import inspection
+from infra.orchestration.api.audit import runs_of
+from infra.orchestration.api.client import PrefectApi
 
 Output = Annotated[Path | None, typer.Option("--output", help="A file instead of stdout.")]
 

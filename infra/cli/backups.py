@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from infra import inspection
-from infra.age import identity as age_identity
-from infra.assembly import assemble
+from infra.backups.age import identity as age_identity
 from infra.cli import show
 from infra.cli.run import Approve, Env, Here, Json, run
+from infra.environment.context import assemble
+from infra.look import inspection
 
 
 def backup(env: Env, json: Json = False, here: Here = False) -> None:

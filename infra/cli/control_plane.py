@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from deployments.errors import HomeguruError
-from infra import age
+from infra.backups import age
 from infra.cli import control_upkeep, show
 from infra.control.accounts import MACHINES, Accounts
-from infra.control.demo import ControlDemo
 from infra.control.plane import ControlPlane, Outcome
 from infra.control.settings import State
-from infra.engine import ensure_engine
-from infra.paths import CHECKOUT, state_dir
+from infra.demo.control_plane import ControlDemo
+from infra.engine.daemon import ensure_engine
+from infra.machine.paths import CHECKOUT, state_dir
 
 control_plane = typer.Typer(
     no_args_is_help=True, help="Prefect server, workers and gateway: here, or on a host over SSH."

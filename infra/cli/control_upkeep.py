@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from infra import age
+from infra.backups import age
 from infra.cli import show
 from infra.control import upkeep
 from infra.control.plane import ControlPlane, Outcome
 from infra.control.settings import State
 from infra.control.status import Status
 from infra.control.status import status as look
-from infra.paths import state_dir
+from infra.machine.paths import state_dir
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Image = Annotated[str, typer.Option("--image", help="This image; default: of the checkout.")]

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 
 from deployments.errors import HomeguruError, Interrupted, as_dict
-from infra import signals
-from infra.output import cleaned
+from infra.machine import signals
+from infra.machine.output import cleaned
 
 
 def run(start: Callable[[], None]) -> int:

@@ -9,16 +9,19 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from deployments.asked import Asked
+from deployments.environment.sources import is_url
 from deployments.errors import Refused, StepFailed, WrongUse
-from deployments.ledger import Approval
-from deployments.plan import Plan
-from deployments.sources import is_url
-from infra import actor, environments, progress, signals
+from deployments.history.ledger import Approval
+from deployments.history.requester import Asked
+from deployments.planning.plan import Plan
+from deployments.verbs import traits
 from infra.cli import show
 from infra.cli.terminal import TerminalProgress
-from infra.clone import refuse_credentials
-from infra.manifests import name_of
+from infra.environment import locate as environments
+from infra.host import actor
+from infra.machine import progress, signals
+from infra.publish.clone import refuse_credentials
+from infra.publish.manifests import name_of
 
 Env = Annotated[
     str,
@@ -44,9 +47,6 @@ Approve = Annotated[
     ),
 ]
 
-COMPARED = ("deploy", "migrate", "rollback", "restore", "adopt")
-"""Verbs that do what a plan of this machine's files says: the worker's must be the same."""
-
 
 def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **more: Any) -> Any:
     """Run a verb; its run stays in Prefect's history. Returns its summary.
@@ -64,15 +64,16 @@ def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **mo
             "--approve is for a run in this process, and PREFECT_API_URL names a server",
             state="untouched", todo="answer on the run's page there, or run it here with --here",
         )  # fmt: skip
-    if verb == "release" and not here and _server():
+    if traits(verb).publishes_and_deploys and not here and _server():
         # Two runs, each of which can be followed; a run inside a run cannot.
         published = run("publish", env, quiet=quiet, here=False, **more)
         return run("deploy", env, quiet=quiet, here=False, release=_named(published))
-    if here or not _server() or (verb == "publish" and not is_url(source)):
+    if here or not _server() or (traits(verb).only_publishes and not is_url(source)):
         return _here(verb, parameters, quiet, approve, asked)
     if "release" in parameters:
         parameters["release"] = name_of(parameters["release"])
-    if verb in COMPARED:
+    if traits(verb).changes_what_runs:
+        # What a plan of this machine's files says: the worker's must be the same.
         parameters["configuration"] = located.configuration
     return _there(verb, parameters, quiet, asked)
 
@@ -91,7 +92,7 @@ def _server() -> bool:
 
 
 def _here(verb: str, parameters: dict[str, Any], quiet: bool, approve: str, asked: Asked) -> Any:
-    from infra.orchestration import approval, process
+    from infra.orchestration.flow import approval, process
 
     if _server():
         _ask_for_its_version()
@@ -107,7 +108,7 @@ def _here(verb: str, parameters: dict[str, Any], quiet: bool, approve: str, aske
 
 def _ask_for_its_version() -> None:
     """Prefect's own client would answer a wrong password or address with a traceback."""
-    from infra.api.client import PrefectApi
+    from infra.orchestration.api.client import PrefectApi
 
     api = PrefectApi.from_environment()
     assert api is not None
@@ -136,8 +137,8 @@ def _nobody(plan: Plan, *, quiet: bool) -> NoReturn:
 
 
 def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Asked) -> Any:
-    from infra.api.button import press
-    from infra.api.client import PrefectApi
+    from infra.orchestration.api.button import press
+    from infra.orchestration.api.client import PrefectApi
 
     signals.begin_work()
     api = PrefectApi.from_environment()

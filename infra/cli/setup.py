@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from deployments.errors import WrongUse
-from infra.api.client import PrefectApi
 from infra.cli import show
-from infra.setup import POOL_KINDS, SILENT_AFTER, apply, pools_of
+from infra.orchestration.api.client import PrefectApi
+from infra.orchestration.setup import POOL_KINDS, SILENT_AFTER, apply, pools_of
 
 
 def setup(

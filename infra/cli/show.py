@@ -10,14 +10,15 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from deployments.audit import Entry
-from deployments.backups import Backup
-from deployments.changes import short
-from deployments.ledger import Line
-from deployments.plan import Plan
+from deployments.database.backups import Backup
+from deployments.history.audit import Entry
+from deployments.history.ledger import Line
+from deployments.planning.changes import short
+from deployments.planning.plan import Plan
 from deployments.text import plain
-from infra.environments import Located
-from infra.output import clean
+from deployments.verbs import traits
+from infra.environment.locate import Located
+from infra.machine.output import clean
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -151,7 +152,7 @@ def deployed(summary: dict[str, Any]) -> None:
         return
     if not summary["changed"]:
         what = "nothing to do"
-        if summary["verb"] == "verify":
+        if traits(summary["verb"]).only_looks:
             what = "all checks passed"
         console.print(
             f"\n[green]{what}[/green]: {summary['environment']} runs {summary['release']}"

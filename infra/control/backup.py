@@ -18,7 +18,7 @@ from pathlib import Path
 import pyrage  # type: ignore[import-untyped]
 
 from deployments.errors import HomeguruError, Refused, WrongUse
-from infra.age import Key, recipient
+from infra.backups.age import Key, recipient
 from infra.control.docker import Docker
 from infra.control.settings import State
 

@@ -20,7 +20,7 @@ from subprocess import DEVNULL, PIPE, Popen
 
 from deployments.errors import HomeguruError, Unreachable, WrongUse
 from infra.control.settings import Settings, State
-from infra.longrun import CommandFailed, Say, run_long
+from infra.machine.long_processes import CommandFailed, Say, run_long
 
 DATA = Path(__file__).resolve().parent.parent / "control-plane"
 

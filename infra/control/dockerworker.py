@@ -16,8 +16,8 @@ import time
 
 from docker.client import DockerClient
 
-from infra.api.client import PrefectApi
 from infra.control.reaper import Reaper
+from infra.orchestration.api.client import PrefectApi
 
 LABEL = "org.homeguru.control"
 KEPT, EVERY = "1h", 600.0

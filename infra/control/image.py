@@ -8,8 +8,8 @@ from pathlib import Path
 
 from deployments.errors import WrongUse
 from infra.control.docker import Docker, DockerRefused
-from infra.paths import CHECKOUT
-from infra.sandbox.images import CADDY, DOCKER, POSTGRES, PYTHON, ensure_images
+from infra.engine.images import CADDY, DOCKER, POSTGRES, PYTHON, ensure_images
+from infra.machine.paths import CHECKOUT
 
 NAME = "homeguru-flows"
 #: What the image is made of; the rest of the checkout does not change it.

@@ -15,7 +15,7 @@ from infra.control.accounts import Accounts
 from infra.control.docker import Compose, Docker
 from infra.control.image import ensure_image, prune
 from infra.control.settings import Settings, State
-from infra.longrun import Say
+from infra.machine.long_processes import Say
 
 SOCKET = "/var/run/docker.sock"
 RELOAD = (

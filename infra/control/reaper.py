@@ -11,9 +11,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.api.client import PrefectApi
-from infra.setup.automations import BEGINS_WITHIN, SILENT_AFTER
-from infra.setup.pools import DOCKER_POOL, PROCESS_POOL
+from infra.orchestration.api.client import PrefectApi
+from infra.orchestration.setup.automations import BEGINS_WITHIN, SILENT_AFTER
+from infra.orchestration.setup.pools import DOCKER_POOL, PROCESS_POOL
 
 LATER = 45
 """Seconds that the automation has to be first."""

@@ -14,9 +14,9 @@ import sys
 from copy import deepcopy
 from typing import Any
 
-from infra.api.client import PrefectApi
 from infra.control.dockerworker import LABEL
-from infra.setup.changes import Change
+from infra.orchestration.api.client import PrefectApi
+from infra.orchestration.setup.changes import Change
 
 POOLS = {"homeguru": "process", "homeguru-docker": "docker"}
 
@@ -66,7 +66,7 @@ def closed(template: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]
 
 def close_pool(api: PrefectApi, name: str, kind: str) -> bool:
     """Close one work pool; whether it was not closed already."""
-    from infra.orchestration.schemas import job_template
+    from infra.orchestration.setup.schemas import job_template
 
     found = api.get(f"/work_pools/{name}")["base_job_template"]
     wanted = closed(found, job_template(kind))
@@ -78,10 +78,10 @@ def close_pool(api: PrefectApi, name: str, kind: str) -> bool:
 
 def main(project: str, image: str) -> None:
     """Say each thing that differed; the last line is their number."""
-    from infra.orchestration.process import configure
+    from infra.orchestration.flow.process import configure
 
     configure()
-    from infra.setup import apply
+    from infra.orchestration.setup import apply
 
     api = PrefectApi(os.environ["PREFECT_API_URL"])
     variables = docker_variables(project, image)
@@ -111,7 +111,7 @@ def _wanting(changes: list[Change]) -> list[str]:
 
 def _open_for(api: PrefectApi, variables: dict[str, Any]) -> None:
     """Give an older closed pool the variables that this version wants to set."""
-    from infra.orchestration.schemas import job_template
+    from infra.orchestration.setup.schemas import job_template
 
     found = api.find("/work_pools/homeguru-docker")
     if found is None:

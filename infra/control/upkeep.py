@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deployments.errors import HomeguruError, Refused, WrongUse
-from infra import age
+from infra.backups import age
 from infra.control import backup, versions, volumes
 from infra.control.docker import Compose
 from infra.control.image import ensure_image

@@ -12,11 +12,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from deployments.errors import WrongUse
-from infra import environments
-from infra.compose_configs import config_files
 from infra.control.accounts import Accounts
 from infra.control.docker import DATA, Docker
 from infra.control.settings import Settings, State
+from infra.environment import locate as environments
+from infra.environment.configs import config_files
 
 LABEL = "org.homeguru.control"
 #: The user of our image and of the gateway.

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.sandbox.client import docker
-from infra.sandbox.images import PYTHON, REGISTRY, server_image
+from infra.engine.client import docker
+from infra.engine.images import PYTHON, REGISTRY, server_image
 
 LABEL = "org.homeguru.sandbox"
 #: Dotted, so that no service of an application can have the same name.

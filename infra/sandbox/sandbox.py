@@ -14,17 +14,10 @@ from pathlib import Path
 import httpx
 
 from deployments.errors import HomeguruError
-from infra.longrun import Say, run_long
+from infra.engine.client import DockerFailed, docker
+from infra.engine.images import HAPROXY, POSTGRES, PYTHON, REGISTRY, ensure_images, server_image
+from infra.machine.long_processes import Say, run_long
 from infra.sandbox import parts, record
-from infra.sandbox.client import DockerFailed, docker
-from infra.sandbox.images import (
-    HAPROXY,
-    POSTGRES,
-    PYTHON,
-    REGISTRY,
-    ensure_images,
-    server_image,
-)
 from infra.sandbox.login import Login, NotYet
 
 #: What a server that can pull only from the sandbox's registry finds there, under library/.

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from deployments.environment import parse_environment
-from infra import publishing
-from infra.environments import Located
+from deployments.environment.schema import parse_environment
+from infra.environment.locate import Located
+from infra.publish import publishing
 
 
 @pytest.fixture

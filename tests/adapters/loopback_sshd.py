@@ -147,9 +147,14 @@ def serving(sshd: Sshd) -> Iterator[Sshd]:
                     transport.start_server(event=threading.Event(), server=server)
                     sshd.transports.append(transport)
 
-        threading.Thread(target=accept, daemon=True).start()
+        acceptor = threading.Thread(target=accept, daemon=True)
+        acceptor.start()
         try:
             yield sshd
         finally:
+            # A thread that is about to accept would otherwise take a connection of the next
+            # server, whose listener gets the same descriptor, and answer with this one's key.
+            listener.shutdown(socket.SHUT_RDWR)
+            acceptor.join()
             for transport in sshd.transports:
                 transport.close()

@@ -15,16 +15,16 @@ import httpx
 import pytest
 
 from deployments.errors import HomeguruError, Refused, WrongUse
-from deployments.plan import Plan
-from infra import environments
-from infra.actions import builder, summary, sync, verbs
-from infra.actions.known_hosts import pinned_keys
-from infra.actions.runner import Runner
-from infra.actions.server import KEY_FILE, remove_key, server_of_secrets
-from infra.actions.sizes import readable, size_of
-from infra.actions.trust import trust
-from infra.api.client import PrefectApi
-from infra.local import Ended
+from deployments.planning.plan import Plan
+from infra.cli.actions import builder, summary, sync, verbs
+from infra.cli.actions.known_hosts import pinned_keys
+from infra.cli.actions.runner import Runner
+from infra.cli.actions.server import KEY_FILE, remove_key, server_of_secrets
+from infra.cli.actions.sizes import readable, size_of
+from infra.cli.actions.trust import trust
+from infra.environment import locate as environments
+from infra.machine.processes import Ended
+from infra.orchestration.api.client import PrefectApi
 from infra.registry import Registry
 from tests.adapters.test_button import DONE, RUNNING, SCHEMA, Server
 

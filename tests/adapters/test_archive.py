@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.api.client import PrefectApi
-from infra.archive import archive
-from infra.audit import runs_of
+from infra.orchestration.api.archive import archive
+from infra.orchestration.api.audit import runs_of
+from infra.orchestration.api.client import PrefectApi
 
 
 def row(number: int, day: str, environment: str = "stage") -> dict[str, Any]:

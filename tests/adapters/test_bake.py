@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from deployments.environment.policy import OwnDockerfile
 from deployments.errors import HomeguruError, Refused
-from deployments.policy import OwnDockerfile
-from infra import bake
-from infra.local import Ended
-from infra.paths import docker_dir
+from infra.machine.paths import docker_dir
+from infra.machine.processes import Ended
+from infra.publish import bake
 
 FAILED = """\
 #1 [internal] load build definition from Dockerfile.api

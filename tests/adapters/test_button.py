@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from deployments.errors import HomeguruError, Locked, Refused, Unreachable, WrongUse, as_dict
-from infra.api import button
-from infra.api.button import cancel, check_parameters, press
-from infra.api.client import FIRST_CONTACT, PrefectApi
+from infra.orchestration.api import button
+from infra.orchestration.api.button import cancel, check_parameters, press
+from infra.orchestration.api.client import FIRST_CONTACT, PrefectApi
 
 SCHEMA = {
     "type": "object",

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from deployments.commands.probe import Tail
 from deployments.errors import Interrupted, Refused, Unreachable, WrongUse
-from deployments.ledger import Ledger
-from deployments.observation import Observation, Project, read_observation
-from infra import inspection
-from infra.api.client import PrefectApi
+from deployments.history.ledger import Ledger
+from deployments.host.observation import Observation, Project, read_observation
+from deployments.shell.probe import Tail
 from infra.cli import app as cli
 from infra.cli import audit
+from infra.look import inspection
+from infra.orchestration.api.client import PrefectApi
 
 
 def stopped(*_: object, **__: object) -> int:

@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from deployments.errors import Interrupted, Refused, StepFailed, Unreachable, WrongUse
-from deployments.manifest import Manifest
-from deployments.plan import Plan
-from infra.api.client import PrefectApi
+from deployments.planning.plan import Plan
+from deployments.release.manifest import Manifest
 from infra.cli import app, show
 from infra.cli import run as cli
-from infra.environments import load
+from infra.environment.locate import load
+from infra.orchestration.api.client import PrefectApi
 from tests.adapters.test_button import DONE, RUNNING, SCHEMA, Server
 
 REPOSITORY = "https://github.com/systech/homeguru.git"
@@ -101,7 +101,7 @@ def test_ctrl_c_says_that_the_run_goes_on_there(press, monkeypatch) -> None:
     def interrupted(_):
         raise Interrupted("stopped by SIGINT")
 
-    monkeypatch.setattr("infra.api.button.time.sleep", interrupted)
+    monkeypatch.setattr("infra.orchestration.api.button.time.sleep", interrupted)
     with pytest.raises(Interrupted, match="goes on there") as caught:
         press(Server([RUNNING, RUNNING, DONE]), "rollback", to="previous")
     assert "/runs/flow-run/" in caught.value.where

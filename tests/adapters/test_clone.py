@@ -14,12 +14,12 @@ from pathlib import Path
 import paramiko
 import pytest
 
+from deployments.environment.sources import is_url
 from deployments.errors import WrongUse
-from deployments.sources import is_url
-from infra import clone
-from infra.clone import Access
-from infra.local import Ended, run
-from infra.source import opened, staged
+from infra.machine.processes import Ended, run
+from infra.publish import clone
+from infra.publish.clone import Access
+from infra.publish.source import opened, staged
 from tests.adapters.loopback_sshd import Sshd, serving
 
 

@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from deployments.references import interpolate, references, unfilled
-from deployments.variables import parse_env
-from infra.stacks import stack_of
+from deployments.compose.references import interpolate, references, unfilled
+from deployments.compose.variables import parse_env
+from infra.environment.compose_cli import stack_of
 
 VALUES = {"A": "1", "EMPTY": ""}
 TEXTS = [

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.compose_configs import LABEL, LIMIT
+from deployments.compose.configs import LABEL, LIMIT
 from deployments.errors import Refused, WrongUse
-from infra import environments
-from infra.compose_configs import SecretFiles, with_configs
-from infra.local import run
-from infra.stacks import read_stack
+from infra.environment import locate as environments
+from infra.environment.compose_cli import read_stack
+from infra.environment.configs import SecretFiles, with_configs
+from infra.machine.processes import run
 
 ODD = 'a: "$5" ${B} \\n it\'s привет 🛋 \u2028 \u0085 \ufeff \x7f\ttab\r\n# end\n'
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from deployments.environment.policy import Services
 from deployments.errors import WrongUse
-from deployments.policy import Services
-from infra.compose_configs import with_configs
-from infra.stacks import check_stack, read_stack
+from infra.environment.compose_cli import check_stack, read_stack
+from infra.environment.configs import with_configs
 
 DOC = Path(__file__).resolve().parents[2] / "doc" / "compose.md"
 ROW = re.compile(r"^\| (.+?) \| (followed|refused|ignored) \| .+ \|$", re.MULTILINE)

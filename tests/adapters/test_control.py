@@ -10,7 +10,6 @@ import bcrypt
 import pytest
 
 from deployments.errors import WrongUse
-from infra import environments
 from infra.control import volumes
 from infra.control.accounts import MACHINES, Accounts
 from infra.control.docker import DockerRefused
@@ -20,7 +19,8 @@ from infra.control.register import close_pool, closed, docker_variables
 from infra.control.settings import Settings, State
 from infra.control.start import variables
 from infra.control.volumes import wanted
-from infra.orchestration.schemas import job_template
+from infra.environment import locate as environments
+from infra.orchestration.setup.schemas import job_template
 
 
 @pytest.fixture

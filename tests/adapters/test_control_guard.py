@@ -12,7 +12,7 @@ import websockets
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from deployments.environment_digest import digests, encoded
+from deployments.environment.digest import digests, encoded
 from infra.control.guard import ACCOUNT, Guard
 from infra.control.rules import MARK, NotAllowed, Rules
 

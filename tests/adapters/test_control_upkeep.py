@@ -9,7 +9,7 @@ import pyrage
 import pytest
 
 from deployments.errors import WrongUse
-from infra import age
+from infra.backups import age
 from infra.control import status, versions
 from infra.control.docker import Docker
 from infra.control.settings import Settings, State

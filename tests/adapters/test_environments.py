@@ -7,14 +7,14 @@ import os
 
 import pytest
 
+from deployments.compose.kept_folders import kept_folders
 from deployments.errors import WrongUse
-from deployments.keep import kept_folders
-from infra import environments
-from infra.assembly import assemble
-from infra.manifests import name_of
-from infra.paths import docker_dir
-from infra.secrets import SecretsFile
-from infra.stacks import check_stack, read_stack, with_kept
+from infra.environment import locate as environments
+from infra.environment.compose_cli import check_stack, read_stack, with_kept
+from infra.environment.context import assemble
+from infra.environment.secrets import SecretsFile
+from infra.machine.paths import docker_dir
+from infra.publish.manifests import name_of
 
 TOML = """
 v = 1

@@ -8,15 +8,15 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.errors import StepFailed
-from deployments.ledger import Ledger, Revision
-from deployments.plan import Plan
-from deployments.report import Report
-from deployments.verification import Finding
-from infra.cli.run import COMPARED
-from infra.host import Actor
-from infra.orchestration import operation as flows
-from infra.orchestration import who
-from infra.recorder import Recorder
+from deployments.health.verification import Finding
+from deployments.history.ledger import Ledger, Revision
+from deployments.messages.report import Report
+from deployments.planning.plan import Plan
+from deployments.verbs import verbs_that
+from infra.host.session import Actor
+from infra.orchestration.flow import operation as flows
+from infra.orchestration.flow import who
+from infra.run.recorder import Recorder
 
 FAILED = StepFailed("migrate failed:\nno table", where="h", todo="look")
 PLAN = Plan("deploy", "2-x", "x", "1-x", ())
@@ -86,7 +86,7 @@ class Stop(Exception):
     """The run begins: that is all that these tests want to see."""
 
 
-@pytest.mark.parametrize("verb", COMPARED)
+@pytest.mark.parametrize("verb", verbs_that("changes_what_runs"))
 def test_every_flow_that_changes_something_compares_its_environment(monkeypatch, verb: str) -> None:
     def operation(*given: object) -> None:
         raise Stop(given[3])

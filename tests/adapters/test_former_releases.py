@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 from pydantic import SecretStr
 
+from deployments.compose.variables import Configuration
 from deployments.errors import Refused
-from deployments.manifest import Manifest, ServiceImage
-from deployments.variables import Configuration
-from infra.targets import Targets
+from deployments.release.manifest import Manifest, ServiceImage
+from infra.host.targets import Targets
 
 COMPOSE = """
 services:

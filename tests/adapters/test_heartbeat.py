@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from infra.orchestration import process
-from infra.setup.automations import SILENT_AFTER
+from infra.orchestration.flow import process
+from infra.orchestration.setup.automations import SILENT_AFTER
 
 
 def test_a_run_of_this_machine_outlives_the_automation(

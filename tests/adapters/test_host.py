@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.commands.quote import Script
 from deployments.errors import StepFailed
-from deployments.results import Result
-from infra import host
-from infra.output import Mask, Output
-from infra.recorder import Recorder
+from deployments.host.script_results import Result
+from deployments.shell.quote import Script
+from infra.host import session as host
+from infra.machine.output import Mask, Output
+from infra.run.recorder import Recorder
 
 
 def test_a_refusal_keeps_its_first_line_however_long_the_last_one_is(located, monkeypatch):

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from deployments.compose_file import parse_stack
+from deployments.compose.reader import parse_stack
 from deployments.errors import WrongUse
-from infra import publishing
-from infra.paths import docker_dir
-from infra.source import opened
-from infra.stacks import read_stack, stack_of
+from infra.environment.compose_cli import read_stack, stack_of
+from infra.machine.paths import docker_dir
+from infra.publish import publishing
+from infra.publish.source import opened
 from tests.adapters.publishing import Store
 
 GUIDE = "doc/guides/another-application.md"

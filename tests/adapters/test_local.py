@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployments.errors import HomeguruError
-from infra import local
+from infra.machine import processes as local
 
 STUBBORN = "trap '' TERM; sleep 60 & echo $! $$ > {pids}; echo begun; wait"
 

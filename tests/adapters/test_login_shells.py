@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from deployments.commands.quote import Script
-from deployments.environment import parse_environment
+from deployments.environment.schema import parse_environment
 from deployments.errors import Refused, StepFailed, Unreachable
-from infra import ssh
-from infra.lock import SessionLock
-from infra.output import Output
-from infra.ssh import Remote
+from deployments.shell.quote import Script
+from infra.machine.output import Output
+from infra.ssh import connection as ssh
+from infra.ssh.connection import Remote
+from infra.ssh.session_lock import SessionLock
 from tests.adapters.loopback_sshd import Sshd, serving
 
 SHELLS = ("sh", "bash", "dash", "fish", "tcsh", "zsh")

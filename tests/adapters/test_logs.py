@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.commands.probe import Tail
-from infra import inspection
+from deployments.shell.probe import Tail
+from infra.look import inspection
 
 CHECK = 'api-1  | 2030-01-31T12:00:00Z INFO:     172.18.0.6:37724 - "GET /health HTTP/1.1" 200 OK'
 WORK = [f"api-1  | 2030-01-31T12:00:0{n}Z work {n}" for n in range(3)]

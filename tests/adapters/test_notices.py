@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from apprise.plugins.slack import NotifySlack
 
-from deployments.notices import Notice
+from deployments.messages.notices import Notice
 from infra import notices
 from infra.notices import Sent
 

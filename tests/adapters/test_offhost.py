@@ -13,11 +13,11 @@ import pytest
 from minio import Minio
 from moto.server import ThreadedMotoServer
 
-from deployments.backups import Backup
-from deployments.environment import Environment, parse_environment
+from deployments.database.backups import Backup
+from deployments.environment.schema import Environment, parse_environment
 from deployments.errors import Refused, StepFailed, Unreachable, WrongUse
-from infra.environments import Located
-from infra.offhost import OffHost, off_host
+from infra.backups.off_host import OffHost, off_host
+from infra.environment.locate import Located
 
 DUMP = b"PGDMP and a secret row\n" * 1000
 KEYS = {"COPY_KEY": "AKIAEXAMPLE", "COPY_SECRET": "hunter2-hunter2"}

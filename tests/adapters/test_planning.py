@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra.planning import _stack_before
-from infra.stacks import stack_of
+from infra.environment.compose_cli import stack_of
+from infra.run.planning import _stack_before
 
 OURS = "services: {web: {image: '${WEB_IMAGE}', command: [a]}}\nx-deploy: {v: 1}\n"
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
-from infra.api import client
-from infra.api.client import Absent, PrefectApi
+from infra.orchestration.api import client
+from infra.orchestration.api.client import Absent, PrefectApi
 
 URL = "https://prefect.example.org/api"
 

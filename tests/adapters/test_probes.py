@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from deployments.compose_file import parse_stack
-from deployments.manifest import Manifest
-from deployments.target import Target
-from deployments.variables import Configuration
-from deployments.verification import Finding
-from infra import probes
-from infra.probes import outside
+from deployments.compose.reader import parse_stack
+from deployments.compose.variables import Configuration
+from deployments.health.verification import Finding
+from deployments.planning.target import Target
+from deployments.release.manifest import Manifest
+from infra.host import probes
+from infra.host.probes import outside
 
 
 def _target(located, more):

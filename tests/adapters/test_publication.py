@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.errors import Refused
-from infra import actor
-from infra.clone import Access
-from infra.orchestration import publication
+from infra.host import actor
+from infra.orchestration.flow import publication
+from infra.publish.clone import Access
 
 URL = "https://git.example.org/o/r.git"
 

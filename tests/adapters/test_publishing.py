@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.compose_file import parse_stack
+from deployments.compose.reader import parse_stack
 from deployments.errors import Refused, WrongUse
-from deployments.manifest import Manifest
-from infra import publishing
-from infra.manifests import find_manifest
+from deployments.release.manifest import Manifest
+from infra.publish import publishing
+from infra.publish.manifests import find_manifest
+from infra.publish.source import opened
 from infra.registry import Stored
-from infra.source import opened
 from tests.adapters.publishing import Store
 
 SERVICES = ("api", "bot", "frontend")

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.datachange import KEEP, Choice
+from deployments.database.change import KEEP, Choice
 from deployments.errors import StepFailed
-from deployments.journal import Unfinished
-from infra import planning, recovery
-from infra.orchestration import operation as flows
+from deployments.history.journal import Unfinished
+from infra.orchestration.flow import operation as flows
+from infra.run import planning, recovery
 
 AT = "2030-01-01T00:00:00Z"
 

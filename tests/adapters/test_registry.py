@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
-from infra.control.demo import REGISTRY_NAME
+from infra.demo.control_plane import REGISTRY_NAME
 from infra.registry import DESCRIPTION, MANIFEST_TYPE, RELEASE_TYPE, Registry, Stored
 
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"

@@ -11,16 +11,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.commands import database
-from deployments.commands.backup import back_up
-from deployments.commands.postgres import On
-from deployments.commands.quote import Script
 from deployments.errors import StepFailed
-from deployments.plan import Step
-from infra import host as hosts
-from infra.executor import Executor
-from infra.output import Output
-from infra.recorder import Recorder
+from deployments.planning.plan import Step
+from deployments.shell import database
+from deployments.shell.backup import back_up
+from deployments.shell.postgres import On
+from deployments.shell.quote import Script
+from infra.host import session as hosts
+from infra.machine.output import Output
+from infra.run.executor import Executor
+from infra.run.recorder import Recorder
 
 FORGED = "\n".join((
     "@backup 99990101T000000Z 1", "@revision 0001 6666", "@brought-back homeguru_undone_evil",

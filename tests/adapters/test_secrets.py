@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deployments.errors import WrongUse
-from infra.assembly import Assembly
-from infra.secrets import SecretsFile, resolve
+from infra.environment.context import Assembly
+from infra.environment.secrets import SecretsFile, resolve
 
 
 @pytest.fixture

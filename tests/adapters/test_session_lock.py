@@ -12,12 +12,12 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from deployments.environment import parse_environment
+from deployments.environment.schema import parse_environment
 from deployments.errors import Locked, StepFailed, Unreachable
-from infra import lock as locking
-from infra import ssh
-from infra.environments import Located
-from infra.host import Actor, Host
+from infra.environment.locate import Located
+from infra.host.session import Actor, Host
+from infra.ssh import connection as ssh
+from infra.ssh import session_lock as locking
 from tests.adapters.loopback_sshd import Sshd, serving
 
 

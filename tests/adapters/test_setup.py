@@ -1,4 +1,4 @@
-"""`infra.setup` against a small Prefect server in memory that records what it is asked."""
+"""`infra.orchestration.setup` against a small Prefect server in memory that records what it is asked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ import pytest
 import yaml
 
 from deployments.errors import HomeguruError, Refused, WrongUse
-from infra.api.client import PrefectApi
-from infra.environments import load
-from infra.setup import Change, apply, how_to_start, pools, pools_of, schedules, workers
-from infra.setup.declared import declared
+from infra.environment.locate import load
+from infra.orchestration.api.client import PrefectApi
+from infra.orchestration.setup import (
+    Change,
+    apply,
+    how_to_start,
+    pools,
+    pools_of,
+    schedules,
+    workers,
+)
+from infra.orchestration.setup.declared import declared
 
 VARIABLES = {"image": "homeguru-flows:1", "networks": ["homeguru"]}
 ENVIRONMENT = """\
@@ -135,8 +143,8 @@ def template(kind: str) -> dict[str, Any]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One environment that is ready, and none besides it."""
     monkeypatch.setenv("HOMEGURU_ENVIRONMENTS", str(tmp_path))
-    monkeypatch.setattr("infra.environments.packaged_environments", lambda: tmp_path)
-    monkeypatch.setattr("infra.setup.pools._template", template)
+    monkeypatch.setattr("infra.environment.locate.packaged_environments", lambda: tmp_path)
+    monkeypatch.setattr("infra.orchestration.setup.pools._template", template)
     (tmp_path / "prod.toml").write_text(ENVIRONMENT % (KEY, 300))
     secrets = tmp_path / "secrets.env"
     secrets.write_text("TOKEN=from-the-file\n")

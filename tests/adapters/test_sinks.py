@@ -13,21 +13,23 @@ import pytest
 from rich.console import Console
 
 from deployments.errors import StepFailed
-from deployments.ledger import Revision, StepRecord
-from deployments.notices import Notice
-from deployments.plan import Plan, Step
+from deployments.health.verification import Finding
+from deployments.history.ledger import Revision, StepRecord
+from deployments.messages.notices import Notice
+from deployments.messages.report import Report, must_be_well
+from deployments.planning.plan import Plan, Step
 from deployments.redaction import Redactor
-from deployments.report import Report, must_be_well
-from deployments.verification import Finding
-from infra import assembly, notices, output
-from infra.actions import summary
-from infra.actions.runner import Runner
-from infra.api.logs import LogTail
+from infra import notices
 from infra.cli import outcome, show
+from infra.cli.actions import summary
+from infra.cli.actions.runner import Runner
 from infra.cli.terminal import TerminalProgress
-from infra.orchestration import artifacts, operation, tasks
-from infra.output import Mask, Output, clean, cleaned, hide
-from infra.stacks import stack_of
+from infra.environment import context as assembly
+from infra.environment.compose_cli import stack_of
+from infra.machine import output
+from infra.machine.output import Mask, Output, clean, cleaned, hide
+from infra.orchestration.api.logs import LogTail
+from infra.orchestration.flow import artifacts, operation, tasks
 
 SECRET = "hunter2/hunter2=="
 ENCODED = base64.b64encode(f"robot:{SECRET}".encode()).decode()

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.dockerignore import Dockerignore
+from deployments.build.dockerignore import Dockerignore
 from deployments.errors import Refused, WrongUse
-from infra import trees
-from infra.local import run
-from infra.source import opened, staged
+from infra.machine.processes import run
+from infra.publish import trees
+from infra.publish.source import opened, staged
 
 IGNORES = [
     Dockerignore("*\n!src\n!pyproject.toml\n**/.env*\n"), Dockerignore("*\n!web\n**/.env*\n"),

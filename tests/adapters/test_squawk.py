@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from deployments.database.migration_review import BLOCKING, DESTRUCTIVE, judge
 from deployments.errors import HomeguruError
-from deployments.migration import BLOCKING, DESTRUCTIVE, judge
-from infra import squawk
+from infra.run import squawk
 
 SQL = """\
 BEGIN;
@@ -112,3 +112,32 @@ def test_settings_of_the_working_directory_change_nothing(
 def test_an_answer_that_is_none_is_an_error() -> None:
     with pytest.raises(HomeguruError, match="squawk cannot judge the migration: "):
         squawk.lint(SQL, major="sixteen")
+
+
+def _program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Path:
+    program = tmp_path / "squawk"
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(squawk, "PROGRAM", program)
+    return program
+
+
+def test_one_that_does_not_end_is_an_error_of_ours(tmp_path, monkeypatch) -> None:
+    _program(tmp_path, monkeypatch, "exec sleep 60")
+    monkeypatch.setattr(squawk, "SECONDS", 0.3)
+    with pytest.raises(HomeguruError, match=r"squawk did not judge the migration within 0\.3 s"):
+        squawk.lint("SELECT 1;")
+
+
+def test_one_that_is_not_there_is_an_error_of_ours(tmp_path, monkeypatch) -> None:
+    _program(tmp_path, monkeypatch, "true").unlink()
+    with pytest.raises(HomeguruError, match="is not beside this program's Python") as caught:
+        squawk.lint("SELECT 1;")
+    assert caught.value.where == str(tmp_path / "squawk")
+
+
+@pytest.mark.parametrize(("major", "said"), [("", "16.0"), ("17", "17.0")])
+def test_it_judges_for_the_version_that_runs(tmp_path, monkeypatch, major, said) -> None:
+    _program(tmp_path, monkeypatch, f'echo "$@" > {tmp_path}/words; echo "[]"')
+    assert squawk.lint("SELECT 1;", major) == []
+    assert f"--pg-version {said} " in (tmp_path / "words").read_text()

@@ -10,11 +10,11 @@ import paramiko
 import pytest
 from paramiko.ssh_exception import NoValidConnectionsError
 
-from deployments.environment import parse_environment
+from deployments.environment.schema import parse_environment
 from deployments.errors import Unreachable, WrongUse
-from infra import ssh
-from infra.ssh_errors import connect_error
-from infra.ssh_key import check_key, check_key_file
+from infra.ssh import connection as ssh
+from infra.ssh.errors import connect_error
+from infra.ssh.key import check_key, check_key_file
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIzdxZBo8WVU7RuE+7rPHP2/1hNj+8x6IfJbySa2enpN"
 

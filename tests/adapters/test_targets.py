@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from deployments.compose_file import parse_stack
+from deployments.compose.reader import parse_stack
+from deployments.compose.variables import Configuration
 from deployments.errors import Refused, WrongUse
-from deployments.manifest import Manifest, ServiceImage
-from deployments.variables import Configuration
-from infra import targets
-from infra.targets import Targets
+from deployments.release.manifest import Manifest, ServiceImage
+from infra.host import targets
+from infra.host.targets import Targets
 
 COMPOSE = {"services": {"api": {"image": "${API_IMAGE}"}}, "x-deploy": {"v": 1}}
 DIGEST = f"sha256:{'0' * 64}"

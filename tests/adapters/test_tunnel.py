@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.environment import parse_environment
+from deployments.environment.schema import parse_environment
 from deployments.errors import Refused
-from infra import host as hosts
-from infra.environments import Located
+from infra.environment.locate import Located
+from infra.host import session as hosts
 from tests.adapters.loopback_sshd import Sshd, serving
 
 IMAGE = "localhost:5000/a/api@sha256:1"

@@ -6,18 +6,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.commands.quote import Script
 from deployments.errors import Locked, Refused, StepFailed, Unreachable
-from deployments.ledger import Revision
-from deployments.manifest import Manifest
-from deployments.plan import Step
-from deployments.verification import Finding
-from infra import executor
-from infra.executor import Executor
-from infra.manifests import current_manifest
-from infra.operation import Operation
-from infra.output import Output
-from infra.recorder import Recorder
+from deployments.health.verification import Finding
+from deployments.history.ledger import Revision
+from deployments.planning.plan import Step
+from deployments.release.manifest import Manifest
+from deployments.shell.quote import Script
+from infra.machine.output import Output
+from infra.publish.manifests import current_manifest
+from infra.run import executor
+from infra.run.executor import Executor
+from infra.run.operation import Operation
+from infra.run.recorder import Recorder
 
 TAKEN = Locked("another run took environment sandbox meanwhile", state="as that run leaves it")
 FAILED = StepFailed("migrate failed:\nno answer", where="systech@host")

@@ -8,16 +8,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments import journal
 from deployments.errors import Refused
-from deployments.ledger import Revision
-from deployments.observation import read_observation
-from deployments.results import Result
-from infra.operation import Operation
-from infra.orchestration import operation as flows
-from infra.output import Output
-from infra.planning import Planning
-from infra.volume import DataVolume
+from deployments.history import journal
+from deployments.history.ledger import Revision
+from deployments.host.observation import read_observation
+from deployments.host.script_results import Result
+from infra.machine.output import Output
+from infra.orchestration.flow import operation as flows
+from infra.run.operation import Operation
+from infra.run.planning import Planning
+from infra.run.volume import DataVolume
 
 SEEN = read_observation("database " + "aG9tZWd1cnVfcGctZGF0YQo=\n")
 ANSWER = '{"bytes": 7, "tables": 3, "aside": [], "undone": []}\n0002\n'

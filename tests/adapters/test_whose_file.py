@@ -7,14 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.asked import Asked
 from deployments.errors import Refused
-from deployments.plan import Plan, Step
-from infra import actor
-from infra.host import Actor
-from infra.orchestration import approval
-from infra.orchestration import operation as flows
-from infra.orchestration.who import compared
+from deployments.history.requester import Asked
+from deployments.planning.plan import Plan, Step
+from infra.host import actor
+from infra.host.session import Actor
+from infra.orchestration.flow import approval
+from infra.orchestration.flow import operation as flows
+from infra.orchestration.flow.who import compared
 
 PLAN = Plan("deploy", "2-x", "x", "1-x", (Step("pull", "by digest"),))
 PRESSED = Actor("anna", "ui", "run-1")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from infra.local import run
+from infra.machine.processes import run
 from tests.benchmarks.slow_line import Counts, slow_line
 
 _SESSION = re.compile(r"Starting session: (command|subsystem|shell)")

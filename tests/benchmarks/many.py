@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra.sandbox.client import docker
+from infra.engine.client import docker
 from infra.sandbox.sandbox import SandboxInfo
 
 DOCKERFILE = """\

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from infra.api.client import PrefectApi
-from infra.prefect_local import LocalPrefect
+from infra.demo.prefect_server import LocalPrefect
+from infra.orchestration.api.client import PrefectApi
 from tests.e2e.conftest import say
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.sandbox.client import docker, image_exists
+from infra.engine.client import docker, image_exists
 from tests.benchmarks.document import write_section
 from tests.e2e.conftest import World, say, world_of_its_own
 

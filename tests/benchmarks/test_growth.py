@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from deployments.ledger import FIRST, Line
-from infra.api.client import PrefectApi
-from infra.sandbox.client import docker
+from deployments.history.ledger import FIRST, Line
+from infra.engine.client import docker
+from infra.orchestration.api.client import PrefectApi
 from infra.sandbox.sandbox import SandboxInfo
 from tests.benchmarks.document import write_section
 from tests.benchmarks.many import application, environment

@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.api.client import PrefectApi
-from infra.prefect_local import LocalPrefect
+from infra.demo.prefect_server import LocalPrefect
+from infra.orchestration.api.client import PrefectApi
 from infra.sandbox.sandbox import SandboxInfo
 from tests.benchmarks.document import write_section
 from tests.benchmarks.many import application, environment
@@ -71,7 +71,7 @@ def test_prefect(world: World, state: Path) -> None:
     add("importing the flow", [seconds(lambda: imported("flows.deploy")) for _ in range(TIMES)])
     add(
         "importing what it does",
-        [seconds(lambda: imported("infra.operation")) for _ in range(TIMES)],
+        [seconds(lambda: imported("infra.run.operation")) for _ in range(TIMES)],
     )
     text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     text += "\n\nWhile nothing happens: " + ", ".join(

@@ -12,11 +12,11 @@ from statistics import median
 
 import pytest
 
-from infra.assembly import assemble
-from infra.host import Actor, Host
-from infra.manifests import find_manifest
-from infra.operation import Operation
-from infra.ssh import Remote
+from infra.environment.context import assemble
+from infra.host.session import Actor, Host
+from infra.publish.manifests import find_manifest
+from infra.run.operation import Operation
+from infra.ssh.connection import Remote
 from tests.benchmarks.slow_line import slow_line
 from tests.e2e.conftest import World, say, world_of_its_own
 from tests.e2e.faults.beside import Deployer

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from infra.sandbox.client import docker
+from infra.engine.client import docker
 from tests.benchmarks.document import write_section
 from tests.benchmarks.line import Line, Used, line_to
 from tests.benchmarks.peers.tools import Ansible, Peer, Plain, Pyinfra, install

@@ -23,11 +23,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.engine import Engine, ensure_engine, stop_engine
-from infra.prefect_local import LocalPrefect
-from infra.sandbox.client import docker
+from infra.demo.prefect_server import LocalPrefect
+from infra.engine.client import docker
+from infra.engine.daemon import Engine, ensure_engine, stop_engine
+from infra.engine.images import ALL, ensure_images
 from infra.sandbox.environment import write_environment
-from infra.sandbox.images import ALL, ensure_images
 from infra.sandbox.parts import remove
 from infra.sandbox.sandbox import Sandbox, SandboxInfo
 

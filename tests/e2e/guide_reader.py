@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bcrypt
 
-from infra.sandbox.client import docker
+from infra.engine.client import docker
 from infra.sandbox.sandbox import SandboxInfo
 from tests.e2e.conftest import ROOT, say
 from tests.e2e.guide_blocks import Block, Terminal, blocks, filled_in

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from infra.api.client import PrefectApi
+from infra.orchestration.api.client import PrefectApi
 
 pytestmark = pytest.mark.e2e
 

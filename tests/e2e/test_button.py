@@ -10,7 +10,7 @@ import time
 import httpx
 import pytest
 
-from infra.prefect_local import LocalPrefect
+from infra.demo.prefect_server import LocalPrefect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.button]
 THERE = {"HOMEGURU_HERE": "0"}

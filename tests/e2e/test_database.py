@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from infra.sandbox.client import DockerFailed
+from infra.engine.client import DockerFailed
 from tests.e2e.conftest import say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.database]

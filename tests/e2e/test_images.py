@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from infra.engine import Engine
+from infra.engine.daemon import Engine
 from tests.e2e.conftest import PAGE_ASKS
 
 pytestmark = pytest.mark.e2e

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from deployments.manifest import Manifest, ServiceImage
+from deployments.release.manifest import Manifest, ServiceImage
 from infra.sandbox.environment import write_environment
 from infra.sandbox.parts import remove
 from infra.sandbox.sandbox import Sandbox

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from deployments.commands import backup, database, exchange
-from deployments.commands.postgres import On
-from deployments.commands.prelude import prelude
-from deployments.environment import Environment, parse_environment
-from deployments.results import Channel
-from infra.sandbox.client import docker
+from deployments.environment.schema import Environment, parse_environment
+from deployments.host.script_results import Channel
+from deployments.shell import backup, database, exchange
+from deployments.shell.postgres import On
+from deployments.shell.prelude import prelude
+from infra.engine.client import docker
 
 pytestmark = pytest.mark.e2e
 PROJECT = f"hgtest-postgres-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"

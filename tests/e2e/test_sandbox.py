@@ -13,8 +13,8 @@ import httpx
 import paramiko
 import pytest
 
-from infra.engine import Engine
-from infra.sandbox.images import HAPROXY
+from infra.engine.daemon import Engine
+from infra.engine.images import HAPROXY
 from infra.sandbox.login import Login
 from infra.sandbox.parts import remove
 from infra.sandbox.sandbox import Sandbox, SandboxInfo

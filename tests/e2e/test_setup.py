@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from deployments.errors import Unreachable
-from infra.api.client import PrefectApi
-from infra.prefect_local import LocalPrefect
-from infra.setup import workers
+from infra.demo.prefect_server import LocalPrefect
+from infra.orchestration.api.client import PrefectApi
+from infra.orchestration.setup import workers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.control_plane]
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from deployments import sql_container
-from deployments.commands import database
-from deployments.commands.prelude import prelude
-from deployments.environment import parse_environment
-from deployments.observation import sections
-from deployments.stack import Process
+from deployments.compose.stack import Process
+from deployments.database import sql_container
+from deployments.environment.schema import parse_environment
+from deployments.host.observation import sections
+from deployments.shell import database
+from deployments.shell.prelude import prelude
 
 pytestmark = pytest.mark.e2e
 PROJECT = f"hgtest-sql-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from infra.sandbox.client import docker
+from infra.engine.client import docker
 
 pytestmark = pytest.mark.e2e
 

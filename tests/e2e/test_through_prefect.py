@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from infra.api.client import PrefectApi
+from infra.orchestration.api.client import PrefectApi
 
 pytestmark = pytest.mark.e2e
 

@@ -219,9 +219,9 @@ def test_a_notice_that_cannot_be_sent_fails_nothing_and_is_said(world, chat: Cha
 def test_a_look_costs_little(world, chat: Chat) -> None:
     """Time and connections of one look, outside Prefect."""
     code = (
-        "import time; from infra.assembly import assemble; from infra import inspection, watching;"
-        "from infra.operation import Operation; from infra.host import Host;"
-        "from infra.actor import at_terminal; from deployments.watch import Memory;"
+        "import time; from infra.environment.context import assemble; from infra.look import inspection; from infra.host import watching;"
+        "from infra.run.operation import Operation; from infra.host.session import Host;"
+        "from infra.host.actor import at_terminal; from deployments.health.alerts import Memory;"
         "a = assemble('sandbox'); r = a.registry(); runs = [];\n"
         "host = Host(a.located, at_terminal('none'), 'verify', print);\n"
         "real = host._remote.run; host._remote.run = lambda *x, **y: (runs.append(1), real(*x, **y))[1]\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.sandbox.client import docker
+from infra.engine.client import docker
 from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.e2e

@@ -11,16 +11,16 @@ from types import SimpleNamespace
 from typing import Any
 
 from infra.cli.outcome import run
-from infra.orchestration import process
+from infra.orchestration.flow import process
 
 STEP, UNDO = "IN THE STEP", "IN THE UNDO"
 
 
 def start() -> None:
     process.configure()
-    from infra import progress
     from infra.cli import show
     from infra.cli.terminal import TerminalProgress
+    from infra.machine import progress
 
     progress.watch(TerminalProgress(show.console))
     process.ENTRYPOINTS["deploy"] = "tests.harness.long_run.deploy"
@@ -37,13 +37,13 @@ def __getattr__(name: str) -> Any:
 
 
 def _deploy(phase: str) -> None:
-    from deployments.ledger import Revision
-    from deployments.plan import Plan
+    from deployments.history.ledger import Revision
+    from deployments.planning.plan import Plan
     from infra.cli.run import _answer
-    from infra.operation import Operation
-    from infra.orchestration.artifacts import outcome
-    from infra.orchestration.tasks import as_task, log
-    from infra.recorder import Recorder
+    from infra.orchestration.flow.artifacts import outcome
+    from infra.orchestration.flow.tasks import as_task, log
+    from infra.run.operation import Operation
+    from infra.run.recorder import Recorder
 
     def work(_: object, event: str) -> None:
         undoing = event == "undo"

@@ -9,13 +9,13 @@ from typing import Any
 from prefect import flow
 
 from deployments.errors import StepFailed
-from deployments.ledger import Revision
-from deployments.plan import Plan
-from deployments.report import Report
-from infra.environments import load
-from infra.orchestration.artifacts import leave_plan, leave_report, leave_result, outcome
-from infra.orchestration.slot import slot
-from infra.orchestration.tasks import as_task, log
+from deployments.history.ledger import Revision
+from deployments.messages.report import Report
+from deployments.planning.plan import Plan
+from infra.environment.locate import load
+from infra.orchestration.flow.artifacts import leave_plan, leave_report, leave_result, outcome
+from infra.orchestration.flow.slot import slot
+from infra.orchestration.flow.tasks import as_task, log
 
 KILLED: list[float] = []
 """When it was killed."""

@@ -15,12 +15,12 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.exceptions import ObjectNotFound
 
-from deployments.environment import Environment
+from deployments.environment.schema import Environment
 from deployments.errors import Refused
-from deployments.ledger import Approval
-from deployments.plan import Plan
-from infra.environments import load
-from infra.orchestration import approval
+from deployments.history.ledger import Approval
+from deployments.planning.plan import Plan
+from infra.environment.locate import load
+from infra.orchestration.flow import approval
 
 pytestmark = pytest.mark.harness
 PLAN = Plan("deploy", "2-x", "x", "1-x", ())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.orchestration.embedded import GRACE
+from infra.orchestration.flow.embedded import GRACE
 from tests.harness.long_run import STEP, UNDO
 from tests.harness.terminal import Ended, Terminal, left_running
 

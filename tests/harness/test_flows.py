@@ -10,8 +10,8 @@ import yaml
 from prefect.utilities.callables import parameter_schema
 
 from deployments.errors import HomeguruError, Refused
-from infra.environments import names
-from infra.orchestration.process import ENTRYPOINTS, run_flow
+from infra.environment.locate import names
+from infra.orchestration.flow.process import ENTRYPOINTS, run_flow
 
 pytestmark = pytest.mark.harness
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +50,8 @@ def test_deploy_is_a_story_of_one_screen() -> None:
 def test_production_refuses_without_a_pinned_host_key(monkeypatch, tmp_path) -> None:
     """The packaged environment must never reach a host before a person pinned its key."""
     monkeypatch.delenv("HOMEGURU_ENVIRONMENTS", raising=False)
-    from infra import assembly, probes
+    from infra.environment import context as assembly
+    from infra.host import probes
 
     asked: list[object] = []
     monkeypatch.setattr(probes, "outside", lambda target: asked.append(target) or [])

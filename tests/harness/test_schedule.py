@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra.orchestration import schedule
+from infra.orchestration.flow import schedule
 
 pytestmark = pytest.mark.harness
 HOUR = 3600

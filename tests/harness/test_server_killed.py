@@ -21,10 +21,10 @@ MOST = 20.0
 RUN = """
 import sys, time
 from infra.cli.outcome import run
-from infra.orchestration import process
+from infra.orchestration.flow import process
 def start():
     process.configure()
-    from infra import progress
+    from infra.machine import progress
     from infra.cli import show
     from infra.cli.terminal import TerminalProgress
     progress.watch(TerminalProgress(show.console))

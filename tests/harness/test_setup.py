@@ -1,4 +1,4 @@
-"""`infra.setup` against a real Prefect server: it creates once, then only asks."""
+"""`infra.orchestration.setup` against a real Prefect server: it creates once, then only asks."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from prefect.settings import get_current_settings
 
 # Before the folder below is named: other tests expect the choice as it is without it.
 import flows.verify  # noqa: F401
-from infra.api.client import PrefectApi
-from infra.setup import Change, apply
+from infra.orchestration.api.client import PrefectApi
+from infra.orchestration.setup import Change, apply
 
 pytestmark = pytest.mark.harness
 ROOT = Path(__file__).resolve().parents[2]

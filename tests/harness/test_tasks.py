@@ -10,7 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, LogFilter, TaskRunFilter
 
 from deployments.errors import StepFailed, Unreachable
-from infra.orchestration.tasks import as_task
+from infra.orchestration.flow.tasks import as_task
 
 pytestmark = pytest.mark.harness
 

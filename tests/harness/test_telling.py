@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.errors import Locked, StepFailed
-from deployments.notices import Asked
+from deployments.messages.notices import Asked
 from infra.notices import Sent
-from infra.orchestration import telling
-from infra.orchestration.telling import Teller
+from infra.orchestration.flow import telling
+from infra.orchestration.flow.telling import Teller
 
 pytestmark = pytest.mark.harness
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import assembly
+from infra.environment import context as assembly
 
 pytestmark = pytest.mark.harness
 SERVER = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_API_KEY")
@@ -35,7 +35,7 @@ def test_an_empty_name_names_no_server(tmp_path: Path) -> None:
 
 
 TAKEN = """
-from infra.orchestration.process import configure, embedded_server
+from infra.orchestration.flow.process import configure, embedded_server
 configure()
 from prefect.server.api.server import SubprocessASGIServer as Server
 with embedded_server():

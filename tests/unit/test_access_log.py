@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.access_log import EdgeChecks
+from deployments.host.access_log import EdgeChecks
 
 CHECKS = EdgeChecks({"api": "/health", "page": "/"})
 AT = "2030-01-31T12:00:00.123456789Z"

@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.adopted import RELEASE, pins
-from deployments.adoption import Adopting, plan_of_adoption, stack_of_adopted
-from deployments.adoption import by_hand as by_hand_of
-from deployments.deadman import way_back
-from deployments.drift import find_drift
 from deployments.errors import Refused
-from deployments.manifest import Manifest, parse_manifest
-from deployments.observation import Candidate, Kept
-from deployments.survey import read_comparison, read_survey
-from deployments.target import Target
+from deployments.health.drift import find_drift
+from deployments.host.observation import Candidate, Kept
+from deployments.host.survey import read_comparison, read_survey
+from deployments.planning.adoption import Adopting, plan_of_adoption, stack_of_adopted
+from deployments.planning.adoption import by_hand as by_hand_of
+from deployments.planning.deadman import way_back
+from deployments.planning.target import Target
+from deployments.release.adopted_record import RELEASE, pins
+from deployments.release.manifest import Manifest, parse_manifest
 
 DIRECTORY = "/home/sunko"
 ID = "sha256:" + "1" * 64

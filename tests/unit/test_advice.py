@@ -9,29 +9,25 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import httpx
-import paramiko
 import pytest
 import typer
 
 from deployments.errors import Refused, WrongUse
-from deployments.ledger import Revision
-from deployments.notices import Asked, Writer
-from deployments.plan import Plan
-from deployments.report import Report
-from infra.api.client import PrefectApi
+from deployments.history.ledger import Revision
+from deployments.messages.notices import Asked, Writer
+from deployments.messages.report import Report
+from deployments.planning.plan import Plan
 from infra.cli.app import app
-from infra.secrets import SecretsFile
-from infra.setup.pools import ensure_pool
-from infra.ssh_errors import connect_error
-from infra.ssh_key import check_key, check_key_file
-from infra.watching import _deploy_again
+from infra.environment.secrets import SecretsFile
+from infra.host.watching import _deploy_again
+from infra.orchestration.api.client import PrefectApi
+from infra.orchestration.setup.pools import ensure_pool
+from infra.ssh.key import check_key_file
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [f for name in ("deployments", "infra", "flows") for f in (ROOT / name).rglob("*.py")]
@@ -211,21 +207,6 @@ def test_a_path_with_a_blank_can_be_pasted(tmp_path: Path) -> None:
     with pytest.raises(WrongUse) as secrets:
         SecretsFile(file)
     assert shlex.split(secrets.value.todo) == ["chmod", "600", str(file)]
-
-
-def test_a_key_with_a_passphrase_is_not_written_over(tmp_path: Path) -> None:
-    """`ssh-keygen` without a file offers the one that is there."""
-    key = tmp_path / "id"
-    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(key)]
-    subprocess.run(words, check=True)
-    with pytest.raises(WrongUse) as told:
-        check_key(paramiko.AuthenticationException(), key, "h")
-    assert f"-f {key}_deploy;" in told.value.todo
-
-
-def test_an_address_that_does_not_resolve_is_asked_for_by_its_name() -> None:
-    told = connect_error(socket.gaierror(), "u", "host_keys", "u@vps.example:22", 15)
-    assert "getent hosts vps.example " in told.todo
 
 
 def test_a_pool_of_another_type_is_kept() -> None:

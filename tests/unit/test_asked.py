@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.asked import Asked, parse_asked
+from deployments.history.requester import Asked, parse_asked
 
 PAGE = "https://github.com/octo/homeguru/actions/runs/42"
 

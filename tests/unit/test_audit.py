@@ -6,8 +6,16 @@ import json
 
 import pytest
 
-from deployments.audit import Entry, Run, described, described_by, join, plan_files, read_subjects
-from deployments.ledger import Line
+from deployments.history.audit import (
+    Entry,
+    Run,
+    described,
+    described_by,
+    join,
+    plan_files,
+    read_subjects,
+)
+from deployments.history.ledger import Line
 
 
 def run(id_: str, state: str = "COMPLETED", **more) -> Run:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from deployments.backups import (
+from deployments.database.backups import (
     Backup,
     Contents,
     Made,
@@ -18,8 +18,8 @@ from deployments.backups import (
     read_backups,
     to_restore,
 )
+from deployments.environment.policy import BackupPolicy
 from deployments.errors import Refused
-from deployments.policy import BackupPolicy
 
 MB = 2**20
 

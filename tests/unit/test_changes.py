@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.changes import changes, digest_of, short, unused_changes
-from deployments.compose_file import parse_stack
+from deployments.compose.reader import parse_stack
+from deployments.planning.changes import changes, digest_of, short, unused_changes
 
 
 def _reasons(world, target=None, seen=None, candidate=None):

@@ -2,146 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
 
 import pytest
 
-from deployments import journal
-from deployments.commands import (
-    database,
-    files,
-    images,
-    lock,
-    observe,
-    prelude,
-    probe,
-)
-from deployments.commands import replace as replacing
-from deployments.commands.edge import reload_edge
-from deployments.commands.quote import Script
-from deployments.compose_file import parse_stack
-from deployments.xdeploy import Log
-
-HOSTILE = "x'; rm -rf / #$(id)`id`\"${HOME}"
-
-
-def _what(service="api", **changes):
-    fields = {
-        "service": service, "variable": "API_IMAGE", "image": "reg/api@sha256:1",
-        "config_hash": "abc", "start_first": True, "healthy_within": 180, "grace": 30,
-    }  # fmt: skip
-    return replacing.Replacement(**{**fields, **changes})
-
-
-def _scripts(environment, stack, word):
-    """Every kind of script, with `word` wherever a name comes from outside."""
-    body = Script(f"printf '%s' {word!r}")
-    what = _what(word, variable="API_IMAGE", image=word, config_hash=word)
-    return {
-        "observe": observe.observe(environment, stack),
-        "weigh": observe.weigh_candidate(environment, word, "former"),
-        "read": observe.read_files(environment, [word, "current"]),
-        "session": lock.hold_session(environment, word, word, word),
-        "guarded": lock.guarded(environment, word, word, word, word, word, body),
-        "stop work": lock.stop_work(environment, word),
-        "install": files.install(word, word),
-        "restore": files.restore(word),
-        "remove": files.remove_all(),
-        "record": files.record(word, word, word, word, word),
-        "close": files.close(word, word),
-        "pull": images.pull([word, "b"], word, (word, word, word)),
-        "roles": database.prepare_roles(word, word, word, (word, word), (word, word)),
-        "migrate": database.migrate(
-            database=(word, word, word, word), service=word, variable="API_IMAGE", image=word,
-            command=(word, word), timeout=9,
-        ),
-        "routed": replacing.replace_routed(what, edge=word, port=1, drain=30),
-        "plain": replacing.replace_plain(replace(what, ready=(word, word), kept=("/a", "/b"))),
-        "prepare": replacing.prepare(replace(what, kept=("/a",)), (word, word), 9),
-        "last words": probe.last_words(environment, [word]),
-        "let go": replacing.let_go(what, edge=word, port=1),
-        "up": replacing.up(what),
-        "reload": reload_edge(word),
-        "remove one": replacing.remove(word),
-        "probe": probe.probe(environment, [(word, word, (word,)), (word, word, ())], [(word, Log(must_not=(word,), files=(word,)))]),
-        "logs": probe.tail_logs(environment, probe.Tail((word,), 20, word, follow=True)),
-    }  # fmt: skip
-
-
-def _hostile_stack(compose_config):
-    config = {**compose_config, "x-deploy": {**compose_config["x-deploy"]}}
-    config["x-deploy"]["database"] = {
-        **config["x-deploy"]["database"], "superuser": HOSTILE, "name": HOSTILE,
-        "revision": HOSTILE,
-    }  # fmt: skip
-    return parse_stack("", config, "compose.yml")
-
-
-NAMES = sorted(
-    ["observe", "weigh", "read", "session", "guarded", "stop work", "install", "restore", "remove",
-     "record", "close", "pull", "roles", "migrate", "routed", "plain", "up", "reload", "probe",
-     "logs", "remove one", "let go", "prepare", "last words"]
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("word", ["api", HOSTILE])
-def test_every_script_parses(world, compose_config, name, word):
-    scripts = _scripts(world.environment, _hostile_stack(compose_config), word)
-    assert sorted(scripts) == NAMES
-    done = subprocess.run(
-        ["bash", "-n"], input=scripts[name].text, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize(
-    ("name", "functions"),
-    [
-        ("observe", ["observe"]),
-        ("weigh", ["candidate"]),
-        ("read", ["emit_file"]),
-        ("session", ["session"]),
-        ("guarded", ["guard"]),
-        ("stop work", ["grep", "flock", "stop_work"]),
-        ("install", ["install_release"]),
-        ("restore", ["restore_release"]),
-        ("record", ["record"]),
-        ("close", ["close_journal"]),
-        ("pull", ["login", "pull"]),
-        ("roles", ["roles"]),
-        ("migrate", ["migrate"]),
-        ("reload", ["reload"]),
-        ("remove one", ["ids"]),
-        ("probe", ["ask", "settled", "logged"]),
-        ("last words", ["last_words"]),
-        ("prepare", ["prepare"]),
-        ("logs", ["compose"]),
-    ],
-)
-def test_a_hostile_name_arrives_literally(world, compose_config, tmp_path, name, functions):
-    """The functions that do the work are replaced by ones that show what reached them."""
-    environment = world.environment.model_copy(update={"directory": str(tmp_path)})
-    text = "\n" + _scripts(environment, _hostile_stack(compose_config), HOSTILE)[name].text
-    for function in functions:
-        shown = f'{function}() {{ printf "<%s>\\n" "$@" >> shown; }}'
-        text = text.replace(f"\n{function}() {{", f"\n_replaced_{function}() {{")
-        text = f"\n{shown}\n{text}"
-    subprocess.run(["bash", "-c", text], cwd=tmp_path, capture_output=True, check=False)
-    found = (tmp_path / "shown").read_text()
-    assert f"<{HOSTILE}>" in found or f'<"token":"{HOSTILE}">' in found
-
-
-@pytest.mark.parametrize("make", ["routed", "plain", "up"])
-def test_settings_of_a_replacement_arrive_literally(world, compose_config, make):
-    text = _scripts(world.environment, _hostile_stack(compose_config), HOSTILE)[make].text
-    body, _, _ = text.rpartition(
-        "\n" + {"routed": "edge=$(ids", "plain": "replace", "up": "up"}[make]
-    )
-    body += '\nprintf "%s\\n" "$service" "$image" "$hash"\n'
-    done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, check=True)
-    assert done.stdout == f"{HOSTILE}\n" * 3
+from deployments.history import journal
+from deployments.shell import database, files, images, lock, prelude, probe
+from deployments.shell import replace as replacing
+from deployments.shell.edge import reload_edge
+from deployments.shell.quote import Script
+from tests.every_script import every_script, replacement
 
 
 def _tail(script):
@@ -160,10 +30,10 @@ def _tail(script):
         (images.pull(["r/a@sha256:1", "r/b@sha256:2"], "release-x"),
          "pull release-x r/a@sha256:1 r/b@sha256:2"),
         (reload_edge("edge"), "reload edge"),
-        (replacing.up(_what("postgres")), "up"),
-        (replacing.replace_plain(_what("bot")), "replace"),
-        (replacing.replace_routed(_what(), edge="edge", port=8000, drain=30), "replace"),
-        (replacing.let_go(_what(), edge="edge", port=8000), "let_go"),
+        (replacing.up(replacement("postgres")), "up"),
+        (replacing.replace_plain(replacement("bot")), "replace"),
+        (replacing.replace_routed(replacement(), edge="edge", port=8000, drain=30), "replace"),
+        (replacing.let_go(replacement(), edge="edge", port=8000), "let_go"),
         (database.migrate(
             database=("postgres", "postgres", "app", "SELECT 1"), service="migrate",
             variable="API_IMAGE", image="r/api@sha256:1", command=("alembic", "upgrade", "head"),
@@ -182,17 +52,17 @@ def test_a_login_comes_before_the_pull():
 
 
 def test_settings_of_a_replacement():
-    assert _what(start_first=False).settings() == [
+    assert replacement(start_first=False).settings() == [
         "declare service=api", "declare variable=API_IMAGE", "declare image=reg/api@sha256:1",
         "declare hash=abc", "declare order=stop-first", "declare healthy=180", "declare grace=30",
         "declare problem=", "declare keep=", "declare kept=", "ready=()",
     ]  # fmt: skip
-    assert "declare keep=yes" in _what(keep=True).settings()
-    assert "declare keep=" in _what(keep=True, start_first=False).settings()
-    assert _what(kept=("/a", "/b"), ready=("x", "y z")).settings()[-2:] == [
+    assert "declare keep=yes" in replacement(keep=True).settings()
+    assert "declare keep=" in replacement(keep=True, start_first=False).settings()
+    assert replacement(kept=("/a", "/b"), ready=("x", "y z")).settings()[-2:] == [
         "declare 'kept=/a /b'", "ready=(x 'y z')",
     ]  # fmt: skip
-    text = replacing.replace_routed(_what(), edge="edge", port=8000, drain=30).text
+    text = replacing.replace_routed(replacement(), edge="edge", port=8000, drain=30).text
     assert text.splitlines()[-6:] == [
         "declare be=be_api", "declare port=8000", "declare drain=30", "declare routed=yes",
         "edge=$(ids edge | head -n 1)", "replace",
@@ -205,19 +75,15 @@ def test_every_script_begins_by_entering_the_environments_directory(world):
     assert text.endswith("enter homeguru /srv/homeguru\n")
 
 
-def test_what_a_missing_directory_says(world, shell, tmp_path):
-    environment = world.environment.model_copy(update={"directory": str(tmp_path / "none")})
-    done = shell.run(prelude.prelude(environment))
-    assert done.returncode == 20
-    assert done.stderr.startswith(f"directory {tmp_path}/none does not exist, or ")
-
-
 @pytest.mark.parametrize(
     ("script", "seconds"),
     [
-        (replacing.up(_what()), 180 + 30 + 120),
-        (replacing.replace_plain(_what()), 360 + 60 + 120),
-        (replacing.replace_routed(_what(), edge="edge", port=1, drain=30), 360 + 30 + 60 + 120),
+        (replacing.up(replacement()), 180 + 30 + 120),
+        (replacing.replace_plain(replacement()), 360 + 60 + 120),
+        (
+            replacing.replace_routed(replacement(), edge="edge", port=1, drain=30),
+            360 + 30 + 60 + 120,
+        ),
         (files.install("i", "r"), 60),
     ],
 )
@@ -265,6 +131,6 @@ def test_sql_of_the_roles_holds_no_password_and_logs_none(world):
 
 
 def test_equal_input_makes_equal_text(world, stack):
-    once = {n: s.text for n, s in _scripts(world.environment, stack, "api").items()}
-    again = {n: s.text for n, s in _scripts(world.environment, replace(stack), "api").items()}
+    once = {n: s.text for n, s in every_script(world.environment, stack, "api").items()}
+    again = {n: s.text for n, s in every_script(world.environment, replace(stack), "api").items()}
     assert once == again

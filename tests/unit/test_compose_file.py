@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.compose_checks import check
-from deployments.compose_file import parse_stack
+from deployments.compose.checks import check
+from deployments.compose.ports import numbers
+from deployments.compose.reader import parse_stack
+from deployments.environment.policy import Services
 from deployments.errors import WrongUse
-from deployments.policy import Services
-from deployments.ports import numbers
 
 WORKER = {"image": "${WORKER_IMAGE}"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.backups import Backup, Loss
-from deployments.datachange import KEEP, DataChange
-from deployments.migration import Finding, Migration, unjudged
+from deployments.database.backups import Backup, Loss
+from deployments.database.change import KEEP, DataChange
+from deployments.database.migration_review import Finding, Migration, unjudged
 
 SQL = "ALTER TABLE users ADD COLUMN note TEXT;"
 BACKUP = Backup(

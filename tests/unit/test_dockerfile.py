@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.dockerfile import arguments, base_images, images, required, started
+from deployments.build.dockerfile import arguments, base_images, images, required, started
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 

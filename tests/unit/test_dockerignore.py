@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.dockerfile import required
-from deployments.dockerignore import Dockerignore
+from deployments.build.dockerfile import required
+from deployments.build.dockerignore import Dockerignore
 from deployments.errors import WrongUse
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"

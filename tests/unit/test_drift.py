@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.drift import find_drift, heals, unknown_current
-from deployments.ledger import Revision
-from deployments.observation import Candidate, Kept
-from deployments.variables import render_env
-from deployments.verification import Finding
+from deployments.compose.variables import render_env
+from deployments.health.drift import find_drift, heals, unknown_current
+from deployments.health.verification import Finding
+from deployments.history.ledger import Revision
+from deployments.host.observation import Candidate, Kept
 
 
 def kept_by(world, **changes) -> Kept:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.edge import IDLE, read_slots, render
-from deployments.xdeploy import Edge
+from deployments.compose.extension import Edge
+from deployments.host.edge import IDLE, read_slots, render
 
 EDGE = Edge.model_validate(
     {

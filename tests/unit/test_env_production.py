@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from deployments.environment import Environment
+from deployments.compose.references import references
+from deployments.compose.stack import PROJECT_NAME, Stack
+from deployments.compose.variables import configuration, parse_secrets
+from deployments.environment.schema import Environment
 from deployments.errors import WrongUse
-from deployments.references import references
-from deployments.stack import PROJECT_NAME, Stack
-from deployments.variables import configuration, parse_secrets
-from infra.environments import load
+from infra.environment.locate import load
 
 FILE = Path(__file__).resolve().parents[2] / "docker" / "env.production"
 _VARIABLE = re.compile(r"^(# )?([A-Z][A-Z0-9_]*)=(.*)$")

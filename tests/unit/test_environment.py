@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.environment import parse_environment, patience
+from deployments.environment.schema import parse_environment, patience
 from deployments.errors import WrongUse
 
 

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from deployments import environment_digest as digest
-from deployments.environment import Environment
+from deployments.environment import digest
+from deployments.environment.schema import Environment
 from deployments.errors import Refused, WrongUse
-from infra.environments import load
+from infra.environment.locate import load
 
 
 @pytest.fixture

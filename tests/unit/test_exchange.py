@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from deployments import retention
-from deployments.backups import Backup, Contents, Loss, Made
-from deployments.compose_file import parse_stack
-from deployments.database_steps import DatabaseSteps
-from deployments.datachange import KEEP, DataChange
+from deployments.compose.reader import parse_stack
+from deployments.database.backups import Backup, Contents, Loss, Made
+from deployments.database.change import KEEP, DataChange
+from deployments.database.migration_review import Finding, Migration, unjudged
+from deployments.environment.policy import BackupPolicy
 from deployments.errors import WrongUse
-from deployments.migration import Finding, Migration, unjudged
-from deployments.policy import BackupPolicy
+from deployments.planning import retention
+from deployments.planning.database_steps import DatabaseSteps
 
 SQL = "ALTER TABLE users ADD COLUMN note TEXT;"
 DROP = Finding("destructive", "ALTER TABLE users DROP COLUMN name", "it may break clients")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deployments.edge import IDLE, render
-from deployments.environment import parse_environment
-from deployments.xdeploy import Edge, Route
+from deployments.compose.extension import Edge, Route
+from deployments.environment.schema import parse_environment
+from deployments.host.edge import IDLE, render
 from tests.e2e.guide_blocks import blocks, prose
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deployments.audit import described_by, join
 from deployments.errors import StepFailed
-from deployments.ledger import Approval, shortened
+from deployments.history.audit import described_by, join
+from deployments.history.ledger import Approval, shortened
 from infra.cli import show
 
 

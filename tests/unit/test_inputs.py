@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.inputs import cover, input_hash
+from deployments.build.inputs import cover, input_hash
 
 FILES = {"a.py": ("11", False), "b.py": ("22", True)}
 

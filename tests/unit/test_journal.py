@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments import journal
+from deployments.history import journal
 
 RELEASE = "3-prod-sha-0123456789ab"
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.environment import parse_environment
+from deployments.compose.kept_folders import document, kept_folders, problems
+from deployments.environment.schema import parse_environment
 from deployments.errors import WrongUse
-from deployments.keep import document, kept_folders, problems
 
 NAME = "${KEEP_BOT_HOME_APP_CACHE:-${COMPOSE_PROJECT_NAME}_keep-bot-home-app-.cache}"
 KEEP = {"bot": ("/home/app/.cache",), "api": ("/app/uploads", "/data")}

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from deployments import edge
-from deployments.environment import parse_environment
+from deployments.environment.schema import parse_environment
 from deployments.errors import WrongUse
+from deployments.host import edge
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import hashlib
 
 import pytest
 
+from deployments.canonical import canonical
 from deployments.errors import Refused
-from deployments.ledger import FIRST, Ledger, Revision, canonical, seq_of
+from deployments.history.ledger import FIRST, Ledger, Revision, seq_of
 
 
 def test_an_empty_ledger():

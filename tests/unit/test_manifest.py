@@ -7,7 +7,7 @@ import json
 import pytest
 
 from deployments.errors import Refused, WrongUse
-from deployments.manifest import (
+from deployments.release.manifest import (
     Manifest,
     check_build_env,
     check_published,

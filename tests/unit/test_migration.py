@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.ledger import Ledger, Revision
-from deployments.migration import Lint, judge, refusal, short, statements, unjudged
+from deployments.database.migration_review import Lint, judge, refusal, short, statements, unjudged
+from deployments.history.ledger import Ledger, Revision
 
 RELEASE = "prod-sha-0123456789ab"
 FIRST = """\

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from deployments.errors import StepFailed
-from deployments.ledger import Revision
-from deployments.notices import _WORDS, LONGEST, Asked, Notice, Writer
-from deployments.plan import Plan, Step
-from deployments.report import Report
-from deployments.watch import News
+from deployments.health.alerts import News
+from deployments.history.ledger import Revision
+from deployments.messages.notices import _WORDS, LONGEST, Asked, Notice, Writer
+from deployments.messages.report import Report
+from deployments.planning.plan import Plan, Step
 
 ASKED = Asked("octocat", "https://prefect.example.org/runs/flow-run/1")
 PAGE = ASKED.page

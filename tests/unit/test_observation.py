@@ -7,9 +7,14 @@ import json
 
 import pytest
 
-from deployments import journal
 from deployments.errors import StepFailed
-from deployments.observation import read_candidate, read_observation, sections
+from deployments.history import journal
+from deployments.host.observation import (
+    read_candidate,
+    read_observation,
+    sections,
+    with_database,
+)
 
 
 def _section(name, text):
@@ -88,6 +93,7 @@ def test_facts_of_a_host():
     assert seen.published == {8003: "homeguru-edge-1", 8080: "proxy", 8081: "proxy"}
     assert (seen.revision, seen.current) == ("0002", "3-prod-sha-0123456789ab")
     assert (seen.database_bytes, seen.aside) == (73400320, ("aside_0a1b2c3d4e5f", "drill"))
+    assert seen.database_major == ""
     assert seen.undone == (UNDONE,)
 
 
@@ -201,3 +207,12 @@ def test_what_a_container_was_made_from_is_what_the_host_noted():
     assert [c.config_hash for c in found.containers] == ["noted"]
     unknown = read_observation(_answer(containers=_row(), made="c0 other\n"))
     assert [c.config_hash for c in unknown.containers] == ["h"]
+
+
+@pytest.mark.parametrize(
+    ("version", "major"), [("160004", "16"), (170002, "17"), (None, ""), ("", ""), ("16.4", "")]
+)
+def test_the_major_version_of_its_database(version, major):
+    row = {"bytes": 9, "tables": 1, "aside": [], "undone": [], "version": version}
+    seen = with_database(read_observation(_section("facts", "engine=26")), json.dumps(row))
+    assert seen.database_major == major

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from deployments.errors import Refused
-from deployments.observation import Project
-from deployments.ownership import check_owner, ownership
-from deployments.preflight import preflight
+from deployments.host.observation import Project
+from deployments.host.ownership import check_owner, ownership
+from deployments.planning.preflight import preflight
 
 NOW = 1_900_000_000.0
 OURS = "/srv/homeguru"

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.compose_file import parse_stack
-from deployments.edge import IDLE, read_slots, render
-from deployments.ledger import StepRecord
-from deployments.planner import undo_of_first
-from deployments.policy import Services
-from deployments.request import Request
-from deployments.variables import parse_env
+from deployments.compose.reader import parse_stack
+from deployments.compose.variables import parse_env
+from deployments.environment.policy import Services
+from deployments.history.ledger import StepRecord
+from deployments.host.edge import IDLE, read_slots, render
+from deployments.planning.planner import undo_of_first
+from deployments.planning.request import Request
 
 
 def names(plan):

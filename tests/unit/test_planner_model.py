@@ -11,15 +11,15 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deployments import edge
-from deployments.adopted import RELEASE
-from deployments.containers import Container
-from deployments.ledger import Revision
-from deployments.observation import Observation
-from deployments.plan import Plan
-from deployments.planner import Planner
-from deployments.target import Target
-from deployments.variables import render_env
+from deployments.compose.variables import render_env
+from deployments.history.ledger import Revision
+from deployments.host import edge
+from deployments.host.containers import Container
+from deployments.host.observation import Observation
+from deployments.planning.plan import Plan
+from deployments.planning.planner import Planner
+from deployments.planning.target import Target
+from deployments.release.adopted_record import RELEASE
 
 SERVICES = ("postgres", "edge", "api", "frontend", "bot")
 HEAD = "0002"

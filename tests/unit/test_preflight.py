@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from deployments.errors import Refused
-from deployments.journal import Unfinished
-from deployments.ledger import Ledger
-from deployments.observation import Project
-from deployments.plan import Plan, Step
-from deployments.preflight import check_engine, check_room, preflight
+from deployments.history.journal import Unfinished
+from deployments.history.ledger import Ledger
+from deployments.host.observation import Project
+from deployments.planning.plan import Plan, Step
+from deployments.planning.preflight import check_engine, check_room, preflight
 
 NOW = 1_900_000_000.0
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from deployments.environment import (
+from deployments.compose.stack import Stack
+from deployments.environment.schema import (
     BackupPolicy,
     Edge,
     Environment,
@@ -25,9 +26,8 @@ from deployments.environment import (
     parse_environment,
 )
 from deployments.errors import ExitCode, Refused
-from deployments.stack import Stack
-from infra.environments import Located, load
-from infra.ssh import Remote
+from infra.environment.locate import Located, load
+from infra.ssh.connection import Remote
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.ledger import Approval, Revision, StepRecord
-from deployments.plan import Plan, Step
-from deployments.report import (
+from deployments.health.verification import Finding
+from deployments.history.ledger import Approval, Revision, StepRecord
+from deployments.messages.report import (
     Report,
     check_lines,
     plan_markdown,
@@ -17,8 +17,8 @@ from deployments.report import (
     service_rows,
     summary,
 )
+from deployments.planning.plan import Plan, Step
 from deployments.text import plain
-from deployments.verification import Finding
 
 PLAN = Plan(
     verb="deploy", release="2-prod-sha-0123456789ab", manifest="prod-sha-0123456789ab",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.adopted import RELEASE as ADOPTED
-from deployments.journal import Unfinished
-from deployments.ledger import Revision
-from deployments.resume import goes_on, may_be_gone_on_with, verb_of
+from deployments.history.journal import Unfinished
+from deployments.history.ledger import Revision
+from deployments.planning.unfinished_runs import goes_on, may_be_gone_on_with, verb_of
+from deployments.release.adopted_record import RELEASE as ADOPTED
 
 RUN = "0a1b2c3d-0000-4000-8000-000000000000"
 USERS = ["api", "bot"]

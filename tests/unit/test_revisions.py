@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployments.database.migration_review import refusal, statements
 from deployments.errors import Refused
-from deployments.ledger import Ledger, Revision
-from deployments.migration import refusal, statements
-from deployments.revisions import heads_of, leads_to, parse_revisions, pending_of_all
-from infra import judge as judging
-from infra.judge import Judge
-from infra.output import Mask
+from deployments.history.ledger import Ledger, Revision
+from deployments.history.revisions import heads_of, leads_to, parse_revisions, pending_of_all
+from infra.machine.output import Mask
+from infra.run import migration_review as judging
+from infra.run.migration_review import Judge
 
 TABLE = "CREATE TABLE t_{0} (\n    id SERIAL NOT NULL, \n    PRIMARY KEY (id)\n);\n\n"
 
@@ -120,7 +120,7 @@ def asked(world, monkeypatch):
 
     answers = {"a2:head": FROM_A2, "b2:head": FROM_B2}
     monkeypatch.setattr(judging.database, "print_sql", print_sql)
-    monkeypatch.setattr(judging.squawk, "lint", lambda _: [])
+    monkeypatch.setattr(judging.squawk, "lint", lambda _, major: [])
     host = SimpleNamespace(
         environment=world.environment,
         incoming="i",

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.compose_file import parse_stack
-from deployments.datachange import KEEP, Choice
+from deployments.compose.reader import parse_stack
+from deployments.database.change import KEEP, Choice
 from deployments.errors import Refused
-from deployments.ledger import Revision
-from deployments.rollback import check_rollback
-from infra.judge import Judge
+from deployments.history.ledger import Revision
+from deployments.planning.compatibility import check_rollback
+from infra.run.migration_review import Judge
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.changes import changes
-from deployments.compose_checks import check
-from deployments.compose_file import parse_stack
+from deployments.compose.checks import check
+from deployments.compose.reader import parse_stack
+from deployments.compose.variables import Configuration, parse_env, render_env
+from deployments.environment.policy import Services
 from deployments.errors import WrongUse
-from deployments.policy import Services
-from deployments.target import former_configuration
-from deployments.variables import Configuration, parse_env, render_env
-from deployments.verification import judge_containers
+from deployments.health.verification import judge_containers
+from deployments.planning.changes import changes
+from deployments.planning.target import former_configuration
 
 
 def _parse(services, **deploy):

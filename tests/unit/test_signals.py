@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from deployments.errors import Interrupted
-from infra import signals
+from infra.machine import signals
 
 
 @pytest.fixture(autouse=True)

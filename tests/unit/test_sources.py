@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from deployments.environment.sources import allowed, is_url, ssh_host
 from deployments.errors import Refused, WrongUse
-from deployments.sources import allowed, is_url, ssh_host
 
 NAMED = ("https://github.com/systech/homeguru.git", "git@git.example.org:o/r.git", "/srv/app")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA=="

@@ -8,10 +8,10 @@ import re
 import pytest
 from pydantic import SecretStr
 
-from deployments import sql_container
-from deployments.compose_file import parse_stack
-from deployments.stack import Process
-from deployments.variables import parse_env
+from deployments.compose.reader import parse_stack
+from deployments.compose.stack import Process
+from deployments.compose.variables import parse_env
+from deployments.database import sql_container
 
 
 def made(process: Process) -> dict[str, object]:

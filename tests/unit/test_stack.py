@@ -6,9 +6,9 @@ import copy
 
 import pytest
 
-from deployments.compose_file import parse_stack
+from deployments.compose.reader import parse_stack
+from deployments.compose.references import in_urls, interpolate, references, unfilled
 from deployments.errors import WrongUse
-from deployments.references import in_urls, interpolate, references, unfilled
 
 
 def _parse(services=None, **deploy):

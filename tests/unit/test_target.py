@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
+from deployments.compose.variables import Configuration, parse_env
 from deployments.errors import Refused
-from deployments.target import former_configuration, former_images
-from deployments.variables import Configuration, parse_env
+from deployments.planning.target import former_configuration, former_images
 
 
 def test_built_images_are_named_as_the_host_pulls_them(world, make_environment, digest):

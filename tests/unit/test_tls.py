@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from deployments.compose_file import parse_stack
-from deployments.environment import parse_environment
+from deployments.compose.reader import parse_stack
+from deployments.compose.references import interpolate
+from deployments.compose.variables import Configuration
+from deployments.environment.schema import parse_environment
 from deployments.errors import WrongUse
-from deployments.references import interpolate
-from deployments.target import former_configuration
-from deployments.variables import Configuration
+from deployments.planning.target import former_configuration
 
 
 def test_without_a_domain_there_is_no_such_service(stack) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from deployments.compose_file import parse_stack
-from deployments.errors import WrongUse
-from deployments.variables import (
+from deployments.compose.reader import parse_stack
+from deployments.compose.variables import (
     changed_names,
     configuration,
     how_to_give,
@@ -15,6 +14,7 @@ from deployments.variables import (
     parse_secrets,
     render_env,
 )
+from deployments.errors import WrongUse
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIE+/$x\\n=\nabc==\n-----END PRIVATE KEY-----"
 AWKWARD = [

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.verification import (
+from deployments.health.verification import (
     Finding,
     established,
     failures,

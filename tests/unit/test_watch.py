@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.verification import Finding
-from deployments.watch import DAY, HOUR, Memory, judge, restarted
+from deployments.health.alerts import DAY, HOUR, Memory, judge, restarted
+from deployments.health.verification import Finding
 
 MINUTE = 60.0
 API = Finding("api", "outside", False, "503 https://api.example.org/health")

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployments.compose.variables import render_env
 from deployments.errors import Locked, Refused, StepFailed, Unreachable, WrongUse
-from deployments.observation import Candidate, Kept, Project
-from deployments.variables import render_env
-from deployments.verification import Finding
-from deployments.watch import Memory
-from infra import probes, watching
-from infra.watching import Look, Watcher
+from deployments.health.alerts import Memory
+from deployments.health.verification import Finding
+from deployments.host.observation import Candidate, Kept, Project
+from infra.host import probes, watching
+from infra.host.watching import Look, Watcher
 
 
 class Host:
@@ -51,6 +51,7 @@ def looked(world, kept, monkeypatch):
     """Look at hosts; returns the look and the host."""
     monkeypatch.setattr(watching, "AGAIN", (0.0, 0.0))
     monkeypatch.setattr(probes, "outside", lambda target: [Finding("api", "outside", True, "200")])
+    monkeypatch.setattr(probes, "certificates", lambda target: [])
     # What containers say of themselves is judged in tests of its own.
     monkeypatch.setattr(watching.verification, "judge_answers", lambda *_, **__: [])
     targets = SimpleNamespace(

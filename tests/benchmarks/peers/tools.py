@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.local import run
+from infra.machine.processes import run
 from tests.e2e.conftest import ROOT
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.engine import Engine
+from infra.engine.daemon import Engine
 from infra.sandbox.parts import remove
 from infra.sandbox.sandbox import Sandbox, SandboxInfo
 from tests.e2e.conftest import ROOT, say

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.control.demo import ControlDemo
 from infra.control.volumes import LABEL
-from infra.sandbox.client import docker
-from infra.sandbox.images import CADDY, DOCKER, ensure_images
+from infra.demo.control_plane import ControlDemo
+from infra.engine.client import docker
+from infra.engine.images import CADDY, DOCKER, ensure_images
 from tests.e2e.conftest import ROOT, World, say
 from tests.e2e.control_plane.control import Control
 

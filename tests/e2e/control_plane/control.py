@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from infra.api.client import PrefectApi
-from infra.control.demo import ControlDemo
-from infra.sandbox.client import docker
+from infra.demo.control_plane import ControlDemo
+from infra.engine.client import docker
+from infra.orchestration.api.client import PrefectApi
 from tests.e2e.conftest import Ended, World
 
 LIMIT = "env-sandbox"

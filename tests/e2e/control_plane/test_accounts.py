@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deployments.variables import block_name
+from deployments.compose.variables import block_name
 
 pytestmark = [pytest.mark.e2e, pytest.mark.control_plane]
 

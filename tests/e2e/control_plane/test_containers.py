@@ -7,8 +7,8 @@ import json
 import pytest
 
 from deployments.errors import HomeguruError
-from infra.sandbox.client import docker
-from infra.secrets import SecretsFile
+from infra.engine.client import docker
+from infra.environment.secrets import SecretsFile
 from tests.e2e.control_plane.control import inspect, run_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.control_plane]

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from infra.control.status import status
-from infra.sandbox.client import docker
+from infra.engine.client import docker
 from tests.e2e.control_plane.control import inspect, run_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.control_plane]

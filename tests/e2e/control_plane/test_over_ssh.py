@@ -12,8 +12,8 @@ import pytest
 from infra.control.docker import Docker
 from infra.control.image import ensure_image
 from infra.control.settings import Settings, State
-from infra.sandbox.client import docker
-from infra.sandbox.images import CADDY, POSTGRES
+from infra.engine.client import docker
+from infra.engine.images import CADDY, POSTGRES
 from infra.sandbox.sandbox import SandboxInfo
 from tests.e2e.conftest import Ended, World, address_of, say, world_of_its_own
 

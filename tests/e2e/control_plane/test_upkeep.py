@@ -8,7 +8,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from infra.sandbox.client import docker
+from infra.engine.client import docker
 from tests.e2e.conftest import Ended
 from tests.e2e.control_plane.control import LIMIT
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from infra.control.status import in_bytes
-from infra.sandbox.client import docker
+from infra.engine.client import docker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.control_plane]
 

@@ -13,16 +13,16 @@ import time
 import uuid
 from collections.abc import Callable
 
-from deployments.datachange import Choice
+from deployments.database.change import Choice
 from deployments.errors import HomeguruError, Unreachable
-from deployments.observation import Observation
-from deployments.plan import Step
-from infra import signals
-from infra.assembly import assemble
-from infra.executor import Planned
-from infra.host import Actor, Host
-from infra.manifests import find_manifest
-from infra.operation import Operation
+from deployments.host.observation import Observation
+from deployments.planning.plan import Step
+from infra.environment.context import assemble
+from infra.host.session import Actor, Host
+from infra.machine import signals
+from infra.publish.manifests import find_manifest
+from infra.run.executor import Planned
+from infra.run.operation import Operation
 
 PLAN = "plan"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from infra.sandbox.client import docker
+from infra.engine.client import docker
 from tests.e2e.conftest import World, say, world_of_its_own
 from tests.e2e.faults.beside import Deployer
 from tests.e2e.faults.cells import LATER, Cell, Result, read

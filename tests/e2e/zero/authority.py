@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from infra.local import run
-from infra.sandbox.client import docker
+from infra.engine.client import docker
+from infra.machine.processes import run
 from tests.e2e.conftest import address_of
 
 NAME = "pebble.sandbox.test"

@@ -66,7 +66,7 @@ def plant(file: Path, before: str, after: str) -> None:
 
 def without_drain(copy: Path) -> None:
     """What was in use goes at once, while the edge still sends requests there."""
-    replace = copy / "deployments" / "commands" / "replace.py"
+    replace = copy / "deployments" / "shell" / "replace.sh"
     plant(replace, '    [ -z "$slot" ] || drain_slot "$slot"\n', "")
     plant(
         replace,
@@ -89,7 +89,7 @@ def test_with_posts_repeated_they_have_their_effect_twice(
     """Where a container goes with requests in flight: the other one gets them once more."""
     without_drain(copy)
     plant(
-        copy / "deployments" / "edge.py",
+        copy / "deployments" / "host" / "edge.py",
         "    http-request disable-l7-retry unless { method GET HEAD }\\n", "    # repeated\\n",
     )  # fmt: skip
 
@@ -106,9 +106,7 @@ def test_with_posts_repeated_they_have_their_effect_twice(
 def test_an_edge_file_that_is_out_of_step_is_noticed(
     world, releases, users: Users, copy: Path
 ) -> None:
-    plant(
-        copy / "deployments" / "commands" / "slots.py", "  put_out edge/haproxy.cfg awk", "  : awk"
-    )
+    plant(copy / "deployments" / "shell" / "slots.sh", "  put_out edge/haproxy.cfg awk", "  : awk")
 
     def take() -> None:
         deploy(world, releases["second"])

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from infra.sandbox.client import docker
-from infra.sandbox.images import CADDY, ensure_images
+from infra.engine.client import docker
+from infra.engine.images import CADDY, ensure_images
 from tests.e2e.conftest import ROOT, World, address_of, say, world_of_its_own
 from tests.e2e.zero.authority import Authority, authority
 

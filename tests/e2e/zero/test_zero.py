@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.sandbox.client import docker
+from infra.engine.client import docker
 from tests.benchmarks.document import write_section
 from tests.e2e.conftest import ROOT, World, say, world_of_its_own
 from tests.e2e.faults.beside import Deployer

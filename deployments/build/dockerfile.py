@@ -1,0 +1,235 @@
+"""What a Dockerfile wants of its context, its arguments and other images.
+
+Source: the Dockerfile reference of BuildKit. A word that cannot be known before the build (a
+variable of a base image, a pattern) asks for nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+from deployments.compose.references import Reference, interpolate, parse
+
+_HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_][A-Za-z0-9_]*)\1")
+_BY_PLATFORM = frozenset(
+    f"{which}{what}" for which in ("BUILD", "TARGET") for what in ("PLATFORM", "OS", "ARCH", "VARIANT")
+)  # fmt: skip
+
+
+class _Instruction(NamedTuple):
+    word: str
+    rest: str
+
+
+@dataclass
+class _Scope:
+    """Variables that can be used at a place of a Dockerfile."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+    def fill(self, word: str) -> str | None:
+        """The word with its variables; None when one of them is not known here."""
+        plain = word.strip("\"'")
+        parts = [part for part in parse(plain) if isinstance(part, Reference)]
+        if any(not self._knows(part) for part in parts) or re.search(r"\$\{\w+[#%/]", plain):
+            return None
+        return interpolate(plain, self.values)
+
+    def _knows(self, part: Reference) -> bool:
+        return bool(part.how) or part.name in self.values
+
+
+def required(dockerfile: str, given: Mapping[str, str] | None = None) -> list[str]:
+    """Paths that a Dockerfile takes from its context and cannot do without.
+
+    given: build arguments. Patterns are optional: `COPY .python-versio[n] ./` is how a file may
+    be absent.
+    """
+    found: list[str] = []
+    for instruction, scope in _walked(dockerfile, given or {}):
+        words = _context_words(instruction)
+        filled = [path for word in words if (path := scope.fill(word)) is not None]
+        found += [_in_context(path) for path in filled if not _is_elsewhere(path)]
+    return [path for path in dict.fromkeys(found) if path]
+
+
+def started(dockerfile: str) -> list[str]:
+    """Modules of Python in what it copies that its last CMD names, such as `src.api.main`.
+
+    Those after `-m`, and those with an object of theirs (`src.api.main:app`): any other word with a
+    dot may be a file.
+    """
+    commands = [i.rest for i in _instructions(dockerfile) if i.word == "CMD"]
+    words = (_array(commands[-1]) if commands else None) or []
+    named = [w for before, w in pairwise(["", *words]) if before == "-m" or ":" in w]
+    matches = [re.fullmatch(r"(\w+)((?:\.\w+)+)(?::\w+)?", word) for word in named]
+    copied = set(required(dockerfile))
+    return [f"{match[1]}{match[2]}" for match in matches if match and match[1] in copied]
+
+
+def arguments(dockerfile: str) -> set[str]:
+    """Names of the build arguments that a Dockerfile declares."""
+    return {
+        name for i in _instructions(dockerfile) if i.word == "ARG" for name, _ in _pairs(i.rest)
+    }
+
+
+def base_images(dockerfile: str) -> dict[str, str]:
+    """Build argument to its default, for every `FROM ${ARGUMENT}`."""
+    used: set[str] = set()
+    defaults: dict[str, str] = {}
+    for instruction in _instructions(dockerfile):
+        words = [word for word in instruction.rest.split() if not word.startswith("--")]
+        if instruction.word == "FROM" and (match := re.fullmatch(r"\$\{?(\w+)\}?", words[0])):
+            used.add(match[1])
+        elif instruction.word == "ARG":
+            pairs = _pairs(instruction.rest)
+            defaults |= {name: text.strip("\"'") for name, text in pairs if text is not None}
+    return {name: defaults.get(name, "") for name in sorted(used)}
+
+
+def images(dockerfile: str, given: Mapping[str, str] | None = None) -> list[str]:
+    """Images of others that it begins with or copies from; not its own stages, nor `scratch`."""
+    found, stages = [], {"scratch"}
+    for instruction, scope in _walked(dockerfile, given or {}):
+        words = instruction.rest.split()
+        if instruction.word == "FROM":
+            names = [w for w in words if not w.startswith("--")]
+            taken, named = names[:1], names[2:3]
+        else:
+            taken = re.findall(r"(?:^|\s)--from=(\S+)", instruction.rest)
+            taken += re.findall(r"--mount=\S*\bfrom=([^,\s]+)", instruction.rest)
+            named = []
+        filled = [image for word in taken if (image := scope.fill(word))]
+        found += [i for i in filled if i.lower() not in stages and not i.isdigit()]
+        stages |= {name.lower() for name in named}
+    return list(dict.fromkeys(found))
+
+
+def _walked(dockerfile: str, given: Mapping[str, str]) -> Iterator[tuple[_Instruction, _Scope]]:
+    """Each instruction, with the variables that it can use."""
+    outside, scope = _Scope(), None
+    stages: dict[str, _Scope] = {}
+    for instruction in _instructions(dockerfile):
+        if instruction.word == "FROM":
+            yield instruction, outside
+            words = [w for w in instruction.rest.split() if not w.startswith("--")]
+            before = stages.get(words[0].lower(), _Scope()) if words else _Scope()
+            scope = _Scope(dict(before.values))
+            if len(words) > 2:
+                stages[words[2].lower()] = scope
+            continue
+        here = scope or outside
+        yield instruction, here
+        if instruction.word == "ARG":
+            for name, default in _pairs(instruction.rest):
+                value = given.get(name, here.fill(default) if default is not None else None)
+                value = outside.values.get(name) if value is None else value
+                if name not in _BY_PLATFORM:
+                    here.values[name] = value or ""
+        elif instruction.word == "ENV":
+            for name, text in _pairs(instruction.rest):
+                filled = here.fill(text or "")
+                if filled is None:
+                    here.values.pop(name, None)
+                else:
+                    here.values[name] = filled
+
+
+def _pairs(rest: str) -> list[tuple[str, str | None]]:
+    """`A=1 B="two words" C`; of ENV also the old form `A one value`."""
+    first = re.match(r"(\w+)\s+([^=]*)$", rest)
+    if first:
+        return [(first[1], first[2])]
+    found = re.findall(
+        r"(\w+)(?:(=)(\"(?:\\.|[^\"\\])*\"|'[^']*'|(?:\\.|[^\s\\])*))?(?=\s|$)", rest
+    )
+    return [(name, value if sign else None) for name, sign, value in found]
+
+
+def _context_words(instruction: _Instruction) -> list[str]:
+    """What an instruction names of the context, as it is written."""
+    if instruction.word == "RUN":
+        mounts = re.findall(r"(?:^|\s)--mount=(\S+)", instruction.rest)
+        return [source for mount in mounts for source in _bound(mount)]
+    if instruction.word not in ("COPY", "ADD"):
+        return []
+    options, rest = _options(instruction.rest)
+    if any(option.startswith("--from=") for option in options):
+        return []
+    return (_array(rest) or rest.split())[:-1]
+
+
+def _bound(mount: str) -> list[str]:
+    """What a bind mount takes from the context; without `from` it is the context's."""
+    parts = [part.partition("=") for part in mount.split(",")]
+    options = {name: value for name, _, value in parts}
+    if options.get("type", "bind") != "bind" or "from" in options:
+        return []
+    return [options[name] for name in ("source", "src") if name in options]
+
+
+def _options(rest: str) -> tuple[list[str], str]:
+    """The `--options` at the begin, and what follows."""
+    match = re.match(r"((?:--\S+\s+)*)(.*)", rest, re.DOTALL)
+    assert match
+    return match[1].split(), match[2].strip()
+
+
+def _array(rest: str) -> list[str] | None:
+    """The words of the form `["a b", "c"]`; None for the other one."""
+    if not rest.lstrip().startswith("["):
+        return None
+    try:
+        words = json.loads(rest)
+    except ValueError:
+        return None
+    return [str(word) for word in words]
+
+
+def _is_elsewhere(path: str) -> bool:
+    """A pattern, a file in the Dockerfile itself, an address."""
+    return bool(re.search(r"[*?\[]|^<<|^[a-z]+://|^[\w.-]+@[\w.-]+:", path))
+
+
+def _in_context(path: str) -> str:
+    """Docker takes `/a`, `./a` and `../a` as `a` of the context; empty for all of it."""
+    return posixpath.normpath(f"/{path}").lstrip("/")
+
+
+def _instructions(dockerfile: str) -> list[_Instruction]:
+    lines = iter(dockerfile.removeprefix("\ufeff").splitlines())
+    escape = "`" if re.match(r"#\s*escape\s*=\s*`", dockerfile, re.IGNORECASE) else "\\"
+    found = []
+    for line in lines:
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        whole = _joined(line.strip(), lines, escape)
+        word, _, rest = whole.partition(" ")
+        for _, end in _HEREDOC.findall(rest) if word.upper() in ("RUN", "COPY", "ADD") else ():
+            _skip_to(lines, end)
+        found.append(_Instruction(word.upper(), rest.strip()))
+    return found
+
+
+def _joined(first: str, lines: Iterator[str], escape: str) -> str:
+    """A line with those that continue it; comments and empty lines in between do not count."""
+    whole = first
+    while whole.endswith(escape):
+        more = next((x.strip() for x in lines if x.strip() and not x.lstrip().startswith("#")), "")
+        whole = f"{whole.removesuffix(escape).rstrip()} {more}"
+        if not more:
+            break
+    return re.sub(r"\s+", " ", whole)
+
+
+def _skip_to(lines: Iterable[str], end: str) -> None:
+    for line in lines:
+        if line.strip("\t") == end:
+            return

@@ -1,1 +1,0 @@
-"""The only place where shell text is made. Nothing here runs anything."""

@@ -1,0 +1,256 @@
+"""The host's two env files: plain variables in `.env`, secrets in `secrets.env`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from deployments.compose.stack import Stack
+from deployments.environment.schema import EDGE_VARIABLES, Environment
+from deployments.errors import WrongUse
+
+_PLACEHOLDER = re.compile(
+    r"^(<.*>|change[-_ ]?me.*|your[-_ ].*|xxx+|todo|placeholder)$", re.IGNORECASE
+)
+_ESCAPED = re.compile(r'(?P<quote>")(?P<value>(?:\\.|[^"\\])*)"(?:\s+#.*)?')
+_QUOTED = re.compile(r"""(?P<quote>['"])(?P<value>.*?)(?P=quote)(?:\s+#.*)?""")
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_NAMED = re.compile(r"\s*[A-Za-z_][A-Za-z0-9_]*\s*=\s*['\"]")
+_URL_SAFE = re.compile(r"^[A-Za-z0-9._~-]+$")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All variables of one deployment; secrets apart, and never in a `repr`."""
+
+    variables: dict[str, str]
+    secrets: dict[str, SecretStr] = field(repr=False)
+
+
+def configuration(
+    environment: Environment, stack: Stack, secrets: dict[str, str], where: str, file: str = ""
+) -> Configuration:
+    """Join the environment's variables with the secrets and check that none is wanting.
+
+    file: the environment's secrets file. Raises WrongUse that names every variable that is missing,
+    empty, still the template's placeholder, not fit for the URL that it stands in, or used nowhere.
+    """
+    names = set(environment.secrets.names)
+    secret = stack.passwords | stack.files_of_secrets
+    given = {**environment.variables, **{n: v for n, v in secrets.items() if n in names}}
+    missing = set(stack.missing(given)) - names
+    without = sorted(names - secrets.keys())
+    told = {
+        **{name: f"variable {name} is missing" for name in missing - secret},
+        **{name: f"secret {name} is missing" for name in without},
+        **{name: _problem(name, environment, secrets, stack) for name in given},
+    }
+    told = {name: told[name] for name in sorted(told) if told[name]}
+    others = [*_in_clear(environment, stack), *stack.wrong_ports(environment.variables)]
+    unused = [found for found in _unused(environment, stack) if found[0] not in told]
+    if problems := [*told.values(), *others, *(what for _, what, _ in unused)]:
+        wrong = others or told.keys() - missing - set(without)
+        todo = [
+            *(["give each missing variable a value under [variables]"] if missing - secret else []),
+            *([how_to_give(environment, without, file)] if without else []),
+            *(["correct what is named"] if wrong else []),
+            *(todo for _, _, todo in unused),
+            *([] if environment.compose else [_DESCRIBED]),
+        ]
+        raise WrongUse("; ".join(problems), where=where, state="untouched", todo="; ".join(todo))
+    return Configuration(
+        variables=dict(sorted(environment.variables.items())),
+        secrets={name: SecretStr(secrets[name]) for name in sorted(names)},
+    )
+
+
+_DESCRIBED = "docker/env.production says what each variable means and how to make one"
+
+
+def how_to_give(environment: Environment, names: list[str], file: str) -> str:
+    """How secrets get their values. file: the environment's secrets file, if it has one."""
+    known = environment.secret_names
+    unnamed = [name for name in names if name not in known]
+    first = f"add {', '.join(unnamed)} to `names` of [secrets], and " if unnamed else ""
+    places = [
+        "a variable of this process",
+        *([f"a line NAME=value in {file}"] if file else []),
+        f"Prefect's Secret block {block_name(environment.name, names[0])}",
+    ]
+    return f"{first}give {', '.join(names)} a value, in one of: {', '.join(places)}"
+
+
+def block_name(environment: str, name: str) -> str:
+    """Block names hold lower-case letters, digits and dashes only."""
+    return re.sub(r"[^a-z0-9]+", "-", f"homeguru-{environment}-{name}".lower())
+
+
+def _unused(environment: Environment, stack: Stack) -> list[tuple[str, str, str]]:
+    """Names that mean nothing to the Compose file: misspelt, as a rule. Each with what to do."""
+    login, off_host = environment.login, environment.off_host
+    own = {
+        *((login.user, login.token) if login else ()), environment.notices.urls,
+        environment.source_token, off_host.access_key, off_host.secret_key,
+    }  # fmt: skip
+    known = stack.named | own | {*environment.unused, *EDGE_VARIABLES}
+    found = []
+    for kind, names in (("variable", environment.variables), ("secret", environment.secrets.names)):
+        for name in sorted(set(names) - known):
+            near = difflib.get_close_matches(name, sorted(stack.named - stack.image_variables), n=1)
+            meant = f", and {near[0]} is" if near else ""
+            found.append(
+                (
+                    name,
+                    f"{kind} {name} is used nowhere in the Compose file{meant}",
+                    f'correct its name, take it away, or allow it: unused = ["{name}"]',
+                )
+            )
+        found += [
+            (
+                name,
+                f"{kind} {name} is filled by the deploy itself",
+                "take it away: [images] pins an image that is not built here",
+            )
+            for name in sorted(set(names) & stack.image_variables)
+        ]
+    return found
+
+
+def _in_clear(environment: Environment, stack: Stack) -> list[str]:
+    """Passwords that are named as plain variables, which records of releases keep."""
+    named, plain = set(environment.secrets.names), set(environment.variables)
+    both = [f"{name} is in [variables] and in [secrets]" for name in sorted(named & plain)]
+    kinds = {
+        **dict.fromkeys(stack.files_of_secrets, "the value of a secret of the Compose file"),
+        **dict.fromkeys(stack.passwords, "a password of the database"),
+    }
+    return both + [
+        f"{name} is {kind}: name it in [secrets], not in [variables]"
+        for name, kind in sorted(kinds.items())
+        if name not in named
+    ]
+
+
+def _problem(name: str, environment: Environment, secrets: dict[str, str], stack: Stack) -> str:
+    """What is wrong with the value of a variable or secret that the environment names."""
+    is_secret = name in environment.secrets.names
+    value = secrets.get(name) if is_secret else environment.variables.get(name)
+    kind = "secret" if is_secret else "variable"
+    if value is None or not value.strip():
+        return f"{kind} {name} is empty"
+    if _PLACEHOLDER.match(value.strip()):
+        return f"{kind} {name} still holds the template's placeholder"
+    if "\0" in value:
+        return f"{kind} {name} holds a zero byte"
+    lines = value.splitlines()
+    if name in stack.passwords and len(lines) > 1:
+        return f"{kind} {name} holds a line break, and is a password of the database"
+    # Pasted with it, as a rule; no header takes it. A file may end as it likes.
+    if len(lines) == 1 and lines != [value] and name not in stack.files_of_secrets:
+        return f"{kind} {name} ends in a line break"
+    if name in stack.in_urls and not _URL_SAFE.match(value):
+        return f"{kind} {name} stands inside a URL: use letters, digits and . _ ~ - only"
+    return ""
+
+
+def render_env(values: Mapping[str, str | SecretStr]) -> str:
+    """An env file that Compose reads back to exactly these values.
+
+    Single quotes keep everything literal but `\\'`; a value that holds a quote or a line break or
+    ends in a backslash goes into double quotes with `\\`, `"`, `$` and line breaks escaped: one
+    line a value, as the scripts on the host read it.
+    """
+    return "".join(f"{name}={_quote(_reveal(value))}\n" for name, value in sorted(values.items()))
+
+
+def _reveal(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _quote(value: str) -> str:
+    if not set(value) & set("'\n\r") and not value.endswith("\\"):
+        return f"'{value}'"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r") + '"'
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """Read back what `render_env` wrote, or what a person wrote for Compose."""
+    values: dict[str, str] = {}
+    for line in text.split("\n"):
+        name, sep, raw = line.strip().partition("=")
+        if not sep or name.startswith("#"):
+            continue
+        value, quote = _unquoted(raw.strip())
+        values[name.removeprefix("export ").strip()] = (
+            re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), value)
+            if quote == '"'
+            else value
+        )
+    return values
+
+
+def _unquoted(raw: str) -> tuple[str, str]:
+    """A value without its quotes and the comment after it, and which quotes they were.
+
+    As Compose reads it: without quotes, a comment begins at a `#` after a space.
+    """
+    if match := _ESCAPED.fullmatch(raw) or _QUOTED.fullmatch(raw):
+        return match["value"], match["quote"]
+    return raw.partition(" #")[0].rstrip(), ""
+
+
+def parse_secrets(text: str, where: str) -> dict[str, str]:
+    """Read a person's secrets file: `NAME=value` lines, `#` comments, optional quotes.
+
+    A value in quotes may have several lines, as a PEM has. It is no template: `$` and backslashes
+    stay as they are.
+    """
+    values: dict[str, str] = {}
+    lines = text.splitlines()
+    numbered = iter(enumerate(lines, start=1))
+    for number, line in numbered:
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        name, sep, raw = stripped.partition("=")
+        if not sep or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()):
+            raise WrongUse(
+                f"line {number} is not NAME=value",
+                where=where,
+                state="untouched",
+                todo="one NAME=value a line, comments begin with #; a value of several lines, for "
+                "instance a PEM, stands in quotes",
+            )
+        if further := _further_lines(raw.strip(), lines[number:]):
+            values[name.strip()] = "\n".join([raw.strip()[1:], *further])
+            for _ in further:
+                next(numbered)
+            continue
+        values[name.strip()], _ = _unquoted(raw.strip())
+    return values
+
+
+def _further_lines(raw: str, following: list[str]) -> list[str]:
+    """The further lines of a value that opens a quote and does not close it on its own line.
+
+    Empty where none closes it before another value in quotes: then the quote is a character.
+    """
+    quote = raw[:1]
+    if quote not in ("'", '"') or _ESCAPED.fullmatch(raw) or _QUOTED.fullmatch(raw):
+        return []
+    for count, line in enumerate(following, start=1):
+        if _NAMED.match(line):
+            return []
+        if end := re.fullmatch(rf"(.*){quote}(\s+#.*|\s*)", line):
+            return [*following[: count - 1], end[1]]
+    return []
+
+
+def changed_names(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Names whose value differs, is new or is gone."""
+    return sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))

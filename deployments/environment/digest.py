@@ -1,0 +1,110 @@
+"""Whether two machines mean the same by an environment's name.
+
+`plan` reads the files of the machine that it runs on, a run on a Prefect server those of its
+worker. A run carries a digest of each setting that it was asked for with; values themselves
+do not travel. A form in Prefect sends none: there the run says whose file it read, with one short
+digest, and whoever approves can compare that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from deployments.canonical import canonical
+from deployments.environment.schema import Environment
+from deployments.errors import Refused, WrongUse
+
+#: How one machine reaches things, or where it keeps them: may differ from machine to machine.
+#: Which server is meant tell its pinned host keys.
+_OF_ONE_MACHINE = (
+    "compose", "push_registry", "source_key_file", "host.address", "host.port", "host.key_file",
+    "host.tunnel_registry", "secrets.file", "urls",
+)  # fmt: skip
+_DIGITS = 8
+_SHORT = 12
+
+Compared = Literal["compared", "elsewhere", "here"]
+"""Of a run's environment: the same as where it was asked for; asked for elsewhere, without a digest;
+read where it was asked for, so that there is nothing to compare."""
+
+
+def digests(
+    environment: Environment, compose: str, configs: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Digest of each setting, by its key in the file, of the Compose file's text and its configs'.
+
+    configs: name of each file that the Compose file's `configs` name, to its text.
+    """
+    said = {"compose file": _digest(compose)}
+    said |= {f"config file {name}": _digest(text) for name, text in configs.items()}
+    for key, value in environment.model_dump(mode="json").items():
+        if key in _OF_ONE_MACHINE:
+            continue
+        nested = value if isinstance(value, dict) else None
+        settings = {f"{key}.{k}": v for k, v in nested.items()} if nested else {key: value}
+        said |= {k: _digest(v) for k, v in settings.items() if k not in _OF_ONE_MACHINE}
+    return said
+
+
+def encoded(found: dict[str, str]) -> str:
+    """For a run's parameter."""
+    return canonical(found)
+
+
+def short(found: dict[str, str]) -> str:
+    """One digest of all settings, for people: equal where `must_be_as_asked` finds no difference."""
+    return hashlib.sha256(encoded(found).encode()).hexdigest()[:_SHORT]
+
+
+def read_from(name: str, file: str, machine: str, digest: str, compared: Compared) -> str:
+    """Whose file an environment was read from, for whoever reads or approves a plan."""
+    more = {
+        "compared": ", the same as where it was asked for",
+        "elsewhere": f"; whoever asked has sent no digest: `homeguru plan --env {name}` shows that of "
+        "another machine's file",
+        "here": "",
+    }
+    return f"{file} on {machine}, digest {digest}{more[compared]}"
+
+
+def of_a_checkout(found: dict[str, str]) -> dict[str, str]:
+    """The same without `[host]`: the application's repository need not know the server."""
+    return {key: value for key, value in found.items() if not key.startswith("host.")}
+
+
+def must_be_as_asked(asked: dict[str, str], found: dict[str, str], name: str, where: str) -> None:
+    """Raise Refused naming each setting that differs from what the run was asked for with."""
+    if asked == of_a_checkout(asked):
+        found = of_a_checkout(found)
+    differ = sorted(k for k in asked.keys() | found.keys() if asked.get(k) != found.get(k))
+    if differ:
+        raise Refused(
+            f"environment {name} is another one where the run was asked for than on this worker: "
+            f"{', '.join(differ)} differ",
+            where=where, state="untouched",
+            todo="bring both machines to the same files: a control plane copies those of its folder at "
+            "`homeguru control-plane up`, any other worker reads those of its HOMEGURU_ENVIRONMENTS. "
+            f"Then look at `homeguru plan --env {name}`, and run it again",
+        )  # fmt: skip
+
+
+def decoded(text: str) -> dict[str, str]:
+    """The parameter again; raises WrongUse for what is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise WrongUse(
+            "parameter configuration is none that the command line made", state="untouched",
+            todo="leave it empty: then nothing is compared",
+        )  # fmt: skip
+    return {str(k): str(v) for k, v in found.items()}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:_DIGITS]

@@ -1,0 +1,296 @@
+"""An environment: where a release goes and with which configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from deployments.environment.policy import (
+    BackupPolicy,
+    Need,
+    Notices,
+    OffHostCopy,
+    OwnDockerfile,
+    Retention,
+    Services,
+    Verify,
+    Watch,
+)
+from deployments.environment.sources import Source, over_ssh
+from deployments.errors import WrongUse
+from deployments.fields import (  # fmt: skip
+    Directory,
+    Domain,
+    HostKey,
+    Image,
+    KeptFolder,
+    Name,
+    Project,
+    Registry,
+    RepositoryTemplate,
+    Strict,
+    Url,
+    VariableName,
+    form,
+    said_of,
+)
+from deployments.verbs import traits
+
+
+class Host(Strict):
+    """How the server is reached. `host_keys` are pinned: an unknown key means stop."""
+
+    address: Annotated[
+        str, form(r"^[A-Za-z0-9.:-]+$", "a host's name or IP address, without user and port")
+    ]
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    user: Annotated[str, form(r"^[a-z_][a-z0-9_-]*$", "a user's name is of a-z, 0-9, _ and -")]
+    key_file: str
+    host_keys: tuple[HostKey, ...]
+    tunnel_registry: bool = False
+    """Give the server the deployer's registry through an SSH reverse tunnel."""
+
+
+class Secrets(Strict):
+    """Names only. Values come from the process environment, then from the 0600 `file`."""
+
+    file: str = ""
+    names: tuple[VariableName, ...] = ()
+
+
+class RegistryLogin(Strict):
+    """Names of the variables that hold a registry's user and token; empty means anonymous."""
+
+    user: VariableName
+    token: VariableName
+
+
+EDGE_VARIABLES = ("EDGE_DOMAIN", "EDGE_EMAIL", "EDGE_ACME")
+
+
+class Edge(Strict):
+    """How the application is reached by name: HTTPS with certificates that renew themselves."""
+
+    domain: Domain | Literal[""] = ""
+    """The page's name, and the API's below it, `api.<domain>`; empty means no TLS."""
+    email: (
+        Annotated[str, form(r"^[^@\s]+@[^@\s]+$", "an address reads name@example.org")]
+        | Literal[""]
+    ) = ""
+    """Whom the certificate authority writes to."""
+    acme: Url | Literal[""] = ""
+    """Directory of another certificate authority than Let's Encrypt."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the Compose file reads of it."""
+        values = dict(zip(EDGE_VARIABLES, (self.domain, self.email, self.acme), strict=True))
+        return {name: value for name, value in values.items() if value} if self.domain else {}
+
+
+DEFAULT = "default"
+"""In `healthy_within`, stands for the services that it does not name."""
+
+HEALTHY_WITHIN = 180
+"""Seconds, where nobody says others."""
+
+SCHEDULED_WAIT = 3600
+"""Seconds that a scheduled backup or drill waits for a run that works on the environment."""
+
+
+class Environment(Strict):
+    """One target of deployments, read from `<name>.toml`."""
+
+    v: Literal[1]
+    name: Name
+    description: str = ""
+    project: Project
+    directory: Directory
+    compose: str = ""
+    """Compose file, relative to the TOML; empty means the packaged production file."""
+    push_registry: Registry
+    pull_registry: Registry
+    repository: RepositoryTemplate
+    login: RegistryLogin | None = None
+    sources: tuple[Source, ...] = ()
+    """Git URLs, and folders of a worker, that may be published; empty: only a terminal may."""
+    source_token: VariableName | Literal[""] = ""
+    """Name of the secret that reads the `https://` ones; empty for public ones."""
+    source_key_file: str = ""
+    """Private key for those over SSH, relative to the TOML."""
+    source_host_keys: tuple[HostKey, ...] = ()
+    """Keys of the Git servers that are reached by SSH."""
+    lock_wait: Annotated[int, Field(ge=0, le=3600)] = 0
+    """Seconds that a second run waits for the first; 0 refuses at once."""
+    host: Host
+    edge: Edge = Edge()
+    build: dict[VariableName, str] = Field(default_factory=dict)
+    variables: dict[VariableName, str] = Field(default_factory=dict)
+    secrets: Secrets = Secrets()
+    unused: tuple[VariableName, ...] = ()
+    """Variables and secrets that the Compose file may use nowhere, such as a former release's, and
+    names of `build` that no Dockerfile declares."""
+    images: dict[str, Image] = Field(default_factory=dict)
+    """Images that are not built here, by service, as the host pulls them."""
+    dockerfiles: dict[str, OwnDockerfile] = Field(default_factory=dict)
+    """The application's own Dockerfiles, by service; other services are built by ours."""
+    urls: dict[str, Url] = Field(default_factory=dict)
+    services: Services = Services()
+    verify: Verify = Verify()
+    need: Need = Need()
+    healthy_within: dict[str, Annotated[int, Field(ge=1, le=3600)]] = Field(
+        default_factory=lambda: {DEFAULT: HEALTHY_WITHIN}
+    )
+    """Seconds that a new container has until it does its work, by service; `default` is any other."""
+    bake_minutes: Annotated[int, Field(ge=0, le=240)] = 0
+    """Minutes under watch after a release serves: what fails meanwhile undoes it."""
+    keep: dict[str, tuple[KeptFolder, ...]] = Field(default_factory=dict)
+    """Service to the folders inside its container that outlast a release, a volume each."""
+    keep_previous: bool = False
+    """Whether the release before stays up through that window, and takes over when this one dies."""
+    confirm_timeout: Annotated[int, Field(ge=0, le=3600)] = 0
+    """Seconds of a deployer's silence after which the server goes back by itself; 0: never."""
+    approval: bool = False
+    """Whether a person must approve each plan before it runs."""
+    approval_minutes: Annotated[int, Field(ge=1, le=10080)] = 60
+    """Minutes that an approval may take; no answer means refused."""
+    watch: Watch = Watch()
+    backup: BackupPolicy = BackupPolicy()
+    off_host: OffHostCopy = OffHostCopy()
+    retention: Retention = Retention()
+    notices: Notices = Notices()
+
+    @field_validator("healthy_within", mode="before")
+    @classmethod
+    def _one_for_all(cls, value: Any) -> Any:
+        """`healthy_within = 180` is the same for each service."""
+        if isinstance(value, dict):
+            return {DEFAULT: HEALTHY_WITHIN, **value}
+        return {DEFAULT: value}
+
+    @field_validator("variables", "build", mode="before")
+    @classmethod
+    def _scalars_become_text(cls, value: Any) -> Any:
+        """`PORT = 8003` in TOML means the text a container would see."""
+        if not isinstance(value, dict):
+            return value
+        return {k: str(v) if type(v) is int else v for k, v in value.items()}
+
+    @model_validator(mode="after")
+    def _edge_is_read_from_variables(self) -> Self:
+        """`[edge]` reaches the Compose file, and is compared, as every other variable."""
+        theirs = self.variables
+        if twice := sorted(n for n, v in self.edge.variables.items() if theirs.get(n, v) != v):
+            raise ValueError(f"[edge] says {', '.join(twice)}: not in [variables] again")
+        self.variables.update(self.edge.variables)
+        return self
+
+    @model_validator(mode="after")
+    def _kept_through_a_window(self) -> Self:
+        if self.keep_previous and not self.bake_minutes:
+            raise ValueError(
+                "keep_previous needs bake_minutes: there is no window to keep it through"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sources_can_be_fetched(self) -> Self:
+        if self.source_token and not any(s.startswith("https://") for s in self.sources):
+            raise ValueError(
+                "source_token needs an https:// address in sources: it is sent there and nowhere else"
+            )
+        ssh = [s for s in self.sources if over_ssh(s)]
+        if ssh and not (self.source_key_file and self.source_host_keys):
+            raise ValueError(f"{ssh[0]} needs source_key_file and source_host_keys")
+        return self
+
+    def healthy_within_of(self, service: str) -> int:
+        """Seconds that a new container of a service has until it does its work."""
+        return self.healthy_within.get(service, self.healthy_within[DEFAULT])
+
+    @property
+    def longest_start(self) -> int:
+        """Seconds until every service does its work, where all are started at once."""
+        return max(self.healthy_within.values())
+
+    @property
+    def secret_names(self) -> list[str]:
+        """Every secret that this environment names: the containers' and the deployer's own."""
+        off_host = self.off_host
+        names = [
+            *self.secrets.names, self.notices.urls, self.source_token, off_host.access_key,
+            off_host.secret_key,
+        ]  # fmt: skip
+        return list(dict.fromkeys(n for n in names if n))
+
+    def repository_of(self, service: str) -> str:
+        """Repository, without its host, of an image that is built here."""
+        return self.repository.format(service=service)
+
+    @property
+    def manifests(self) -> str:
+        """Repository of the manifests, one OCI artifact each."""
+        return self.repository_of("release")
+
+    @property
+    def ssh(self) -> str:
+        """Shown to people: `user@address:port`."""
+        return f"{self.host.user}@{self.host.address}:{self.host.port}"
+
+
+def patience(environment: Environment, verb: str, origin: str) -> int:
+    """Seconds that a run waits for another one: nobody presses again for a schedule.
+
+    A look of the schedule waits for nothing: the next one follows soon.
+    """
+    longer = SCHEDULED_WAIT if origin == "schedule" and traits(verb).works_beside else 0
+    return max(environment.lock_wait, longer)
+
+
+def limit_name(environment: str) -> str:
+    """Prefect's name for an environment's place in the queue: one run at a time."""
+    return f"env-{environment}"
+
+
+def parse_environment(name: str, data: dict[str, Any], path: str) -> Environment:
+    """Check the content of one TOML file.
+
+    Raises WrongUse with every mistake named by its key.
+    """
+    try:
+        return Environment.model_validate({**data, "name": name})
+    except ValidationError as error:
+        found = [
+            (_key(e["loc"]), e["type"], said_of(e["type"], e["msg"], e.get("ctx", {})))
+            for e in error.errors()
+        ]
+        # Of a key that may be empty or of a form, the form is what was meant.
+        forms = {key for key, kind, _ in found if kind != "literal_error"}
+        mistakes = [
+            _mistake(key, kind, message)
+            for key, kind, message in found
+            if not (kind == "literal_error" and key in forms)
+        ]
+        raise WrongUse(
+            "; ".join(mistakes),
+            where=path,
+            state="untouched",
+            todo="correct the file; deployments/environments/production.toml shows every key",
+        ) from None
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """The key as the file has it, without pydantic's names for the branches of a union."""
+    return ".".join(str(part) for part in location if not str(part).startswith(_BRANCHES))
+
+
+_BRANCHES = ("constrained-", "function-", "literal[")
+
+
+def _mistake(key: str, kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return f"unknown key `{key}`"
+    if kind == "missing":
+        return f"missing key `{key}`"
+    return f"`{key}`: {message[0].lower()}{message[1:]}" if key else message

@@ -1,0 +1,149 @@
+"""Drift: what on a host is no longer as its ledger's current release left it.
+
+The plan back to the current release says most of it; what no plan would touch (the
+database's revision, an edited ledger) is said beside it. Only names, never values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deployments.compose.variables import changed_names, parse_env
+from deployments.health.verification import Finding
+from deployments.host.edge import without_slots
+from deployments.host.observation import Candidate, Kept, Observation
+from deployments.planning.changes import changes, digest_of, short
+from deployments.planning.target import Target
+
+NO_HEALING = frozenset({"revision", "ledger"})
+"""Checks whose drift no deploy of the same release takes back."""
+
+FOR_A_PERSON = "secrets"
+"""Check of secrets that were edited on the host: nobody but a person knows which are right."""
+
+
+def find_drift(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
+    """Everything that differs from the release that `target` and `kept` describe.
+
+    target: the current release, its infrastructure pinned, as the host keeps a record of it.
+    """
+    return [
+        *_services(target, seen, kept),
+        *_unknown(target, seen),
+        *_files(target, seen, kept),
+        *_revision(target, seen),
+        *_ledger(seen),
+    ]
+
+
+def heals(found: list[Finding]) -> bool:
+    """Whether deploying the current release again takes some of it back, and hides nothing."""
+    checks = {f.check for f in found if not f.ok}
+    return bool(checks - NO_HEALING) and FOR_A_PERSON not in checks
+
+
+def unknown_current(seen: Observation) -> list[str]:
+    """A current release that no line of the ledger names: lines are gone from its end."""
+    if seen.current is None or seen.current in {line.release for line in seen.ledger.lines}:
+        return []
+    return [f"no line of the ledger names release {seen.current}, which is the current one"]
+
+
+def secrets_edited(kept: Kept) -> list[str]:
+    """Names of secrets whose value on the host is not the one that the release recorded."""
+    recorded = kept.candidate.secrets_then
+    return changed_names(kept.candidate.secrets_now, recorded) if recorded else []
+
+
+def _drift(service: str, check: str, detail: str) -> Finding:
+    return Finding(service, check, False, detail)
+
+
+def _services(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
+    """Long-running services that a plan back would replace."""
+    left_out = target.environment.verify.leave_out
+    found = changes(target, seen, _weighed(target, seen, kept))
+    return [
+        _drift(c.service.name, "drift", _words(c.reason, c.image, seen, c.service.name))
+        for c in found
+        if c.service.name not in left_out
+    ]
+
+
+def _weighed(target: Target, seen: Observation, kept: Kept) -> Candidate:
+    """Compose's hashes; where it could not read the files, containers count as unchanged."""
+    running = {c.service: c.config_hash for c in seen.long_running}
+    if target.adopted:
+        return Candidate({n: s.config_hash for n, s in target.adopted.services.items()})
+    return replace(kept.candidate, hashes=kept.candidate.hashes or running)
+
+
+def _words(reason: str, image: str, seen: Observation, service: str) -> str:
+    """A plan's reason as a statement about what is there now."""
+    running = seen.of(service)
+    if not running:
+        return "its container is gone"
+    if len(running) > 1:
+        return f"{len(running)} containers"
+    if reason.startswith("image "):
+        return f"runs {short(running[0].digest)}, not {short(digest_of(image))}"
+    if reason.startswith("its definition"):
+        return "its container was made with another configuration"
+    return reason
+
+
+def _unknown(target: Target, seen: Observation) -> list[Finding]:
+    """Containers of the project whose service the release's Compose file does not have."""
+    return [
+        _drift(c.service or c.name, "unknown", f"container {c.name} belongs to no release")
+        for c in seen.containers
+        if c.service not in target.known
+    ]
+
+
+def _files(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
+    if target.adopted:
+        return []
+    found = []
+    if seen.compose_file != target.stack.text:
+        found.append(_drift("server", "compose.yml", _edited(seen.compose_file)))
+    names = changed_names(parse_env(seen.env), target.env(seen))
+    if names:
+        said = f"variables changed: {', '.join(names)}" if seen.env else "the file is gone"
+        found.append(_drift("server", ".env", said))
+    found += _secrets(kept)
+    if kept.edge and without_slots(seen.edge) != without_slots(kept.edge):
+        found.append(_drift("server", "haproxy.cfg", _edited(seen.edge)))
+    return found
+
+
+def _secrets(kept: Kept) -> list[Finding]:
+    secrets = secrets_edited(kept)
+    if not secrets:
+        return []
+    if not kept.candidate.secrets_now:
+        return [_drift("server", "secrets.env", "the file is gone")]
+    return [_drift("server", FOR_A_PERSON, f"changed in secrets.env: {', '.join(secrets)}")]
+
+
+def _edited(text: str) -> str:
+    return "the file was edited" if text else "the file is gone"
+
+
+def _revision(target: Target, seen: Observation) -> list[Finding]:
+    """The database against the last line of the ledger that knows a revision."""
+    database = target.stack.deploy.database
+    known = seen.ledger.revision
+    if database is None or known is None or not any(c.serving for c in seen.of(database.service)):
+        return []
+    if seen.revision == known:
+        return []
+    said = f"the database is at {seen.revision or 'no revision'}, the ledger says {known}"
+    return [_drift(database.service, "revision", said)]
+
+
+def _ledger(seen: Observation) -> list[Finding]:
+    broken = seen.ledger.broken_at()
+    if broken is None:
+        return []
+    return [_drift("server", "ledger", f"line {broken} does not fit the one before")]

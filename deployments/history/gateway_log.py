@@ -1,0 +1,68 @@
+"""What the gateway's access log proves of a run: which account created or approved it.
+
+A name typed into a form is a claim. A request that carries a run's id in its path is the
+act of the account that sent it. A creation carries no id yet: it is proven only when exactly
+one create request lies within two seconds of the run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+NEAR = 2.0
+"""Seconds between a create request and the run that it made."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One request that the gateway let through. `at` in seconds since 1970."""
+
+    at: float
+    account: str
+    method: str
+    path: str
+    status: int
+
+
+def read_entries(lines: Iterable[str]) -> list[Entry]:
+    """Read Caddy's JSON access log; lines of another kind, or cut ones, are left out."""
+    found = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+            request = row["request"]
+            entry = Entry(
+                float(row["ts"]), str(row.get("user_id", "")), str(request["method"]),
+                str(request["uri"]).partition("?")[0], int(row["status"]),
+            )  # fmt: skip
+        except (ValueError, KeyError, TypeError):
+            continue
+        if entry.account and 200 <= entry.status < 300:
+            found.append(entry)
+    return found
+
+
+def creator(entries: list[Entry], deployment: str, created: float) -> str:
+    """Account that created a run at `created`; empty when that is not certain."""
+    wanted = f"/api/deployments/{deployment}/create_flow_run"
+    near = [
+        e for e in entries
+        if e.method == "POST" and e.path.rstrip("/") == wanted and abs(e.at - created) <= NEAR
+    ]  # fmt: skip
+    return near[0].account if len(near) == 1 else ""
+
+
+def approver(entries: list[Entry], run: str) -> str:
+    """Account that resumed a run; empty when the log does not say.
+
+    Prefect answers 201 to the one who did, and 200 to whoever came after that.
+    """
+    path = re.compile(rf"^/api/flow_runs/{re.escape(run)}/resume/?$")
+    found = [
+        e.account for e in entries
+        if e.status == 201 and e.method == "POST" and path.match(e.path)
+    ]  # fmt: skip
+    return found[-1] if found else ""

@@ -1,0 +1,100 @@
+"""The edge's configuration: a frontend and a backend with two slots for each route."""
+
+from __future__ import annotations
+
+import re
+
+from deployments.compose.extension import Edge
+
+IDLE = "idle.invalid"
+LARGEST = 100_000_000
+"""Bytes of the largest request that is let through."""
+FORMER = "former"
+"""A third server of each backend: the container of the release before, while it is kept."""
+_SERVER = re.compile(
+    r"^    server (s[12]|former) (\S+?):\d+ check(?: backup)?( disabled)?$", re.MULTILINE
+)
+
+Slots = tuple[str, str]
+"""Addresses of the two slots of a backend; `idle.invalid` for the one not in use."""
+
+
+def render(
+    base: str, edge: Edge, slots: dict[str, Slots], former: dict[str, str] | None = None
+) -> str:
+    """The whole configuration file. A service without slots has both idle.
+
+    former: service to the container that serves when the one in use is gone.
+    """
+    parts = [base.rstrip("\n")]
+    for service, route in sorted(edge.routes.items()):
+        servers = "\n".join(
+            _server(f"s{n}", address, route.port)
+            for n, address in enumerate(slots.get(service, (IDLE, IDLE)), start=1)
+        )
+        spare = _server(FORMER, (former or {}).get(service, IDLE), route.port)
+        parts.append(
+            f"frontend fe_{service}\n"
+            f"    bind :{route.listen}\n"
+            f"    http-request deny deny_status 413 if {{ req.hdr_val(content-length) gt {LARGEST} }}\n"
+            "    # What ends TLS in front of this says https here.\n"
+            "    http-request set-header X-Forwarded-Proto http unless "
+            "{ req.hdr(X-Forwarded-Proto) -m found }\n"
+            f"    default_backend be_{service}\n\n"
+            f"backend be_{service}\n"
+            "    # Repeating a request that may have had an effect is never the edge's choice.\n"
+            "    http-request disable-l7-retry unless { method GET HEAD }\n"
+            "    option httpchk\n"
+            f"    http-check send meth GET uri {route.health} ver HTTP/1.1 hdr Host edge\n"
+            "    http-check expect status 200-399\n"
+            f"{servers}\n"
+            f"{spare}"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _server(slot: str, address: str, port: int) -> str:
+    backup = " backup" if slot == FORMER else ""
+    disabled = " disabled" if address == IDLE else ""
+    return f"    server {slot} {address}:{port} check{backup}{disabled}"
+
+
+def render_again(base: str, edge: Edge, config: str, serving: dict[str, str] | None = None) -> str:
+    """The file for these routes, with the containers that another one names.
+
+    serving: service to the one container that serves, for a file that names another one or none:
+    somebody wrote over it, and the page would stay away until the next replacement.
+    """
+    slots = read_slots(config)
+    for service, container in (serving or {}).items():
+        # A file that was written by hand names the service, which Docker's own DNS knows.
+        if not {container, service} & set(slots.get(service, ())):
+            slots[service] = (container, IDLE)
+    return render(base, edge, slots, read_former(config))
+
+
+def read_slots(config: str) -> dict[str, Slots]:
+    """Slots of a configuration that was rendered before and since changed in place."""
+    return {
+        name: (found.get("s1", IDLE), found.get("s2", IDLE))
+        for name, found in _servers(config).items()
+    }
+
+
+def read_former(config: str) -> dict[str, str]:
+    """Service to the container of the release before, where one is kept."""
+    found = {name: servers.get(FORMER, IDLE) for name, servers in _servers(config).items()}
+    return {name: container for name, container in found.items() if container != IDLE}
+
+
+def without_slots(config: str) -> str:
+    """The file without the addresses that each replacement writes into it."""
+    return re.sub(r"^    server (?:s[12]|former) .*\n?", "", config, flags=re.MULTILINE)
+
+
+def _servers(config: str) -> dict[str, dict[str, str]]:
+    found = {}
+    for block in re.split(r"^(?=backend )", config, flags=re.MULTILINE)[1:]:
+        name = block.split(maxsplit=2)[1].removeprefix("be_")
+        found[name] = {match[1]: match[2] for match in _SERVER.finditer(block)}
+    return found

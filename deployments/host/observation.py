@@ -1,0 +1,303 @@
+"""What was seen on a host, and how the host's answer is read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from deployments.compose.stack import Stack
+from deployments.database.backups import Backup, read_backups
+from deployments.history import journal
+from deployments.history.ledger import Ledger
+from deployments.history.revisions import parse_revisions
+from deployments.host.containers import Container, read_containers
+from deployments.host.edge import read_former, read_slots
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Compose project that has containers, and a directory that some were started from.
+
+    here: whether that is this environment's. environment: the name that is recorded there.
+    """
+
+    name: str
+    directory: str
+    here: bool = False
+    environment: str = ""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at a host. Sizes in MiB."""
+
+    writable: bool
+    locked: bool  # by some run, now
+    disk_mb: int
+    memory_mb: int
+    engine: str
+    compose: str
+    listening: frozenset[int]
+    published: dict[int, str]
+    """Published port to the container that has it, any project's."""
+    containers: tuple[Container, ...]
+    revision: str | None
+    """The database's; several heads are joined by commas."""
+    env: str
+    compose_file: str
+    edge: str
+    current: str | None
+    manifest: str
+    """The current release's manifest, as text."""
+    ledger: Ledger
+    owner: str
+    unfinished: tuple[journal.Unfinished, ...]
+    database_bytes: int = 0
+    database_major: str = ""
+    """PostgreSQL's, such as `16`; empty where it does not run."""
+    """What the database takes now; 0 when nobody could be asked."""
+    backups: tuple[Backup, ...] = ()
+    """Oldest first."""
+    aside: tuple[str, ...] = ()
+    """Databases that runs left beside it, by the end of their names: `aside_<the run's last twelve>`,
+    `restoring`, `drill`."""
+    undone: tuple[str, ...] = ()
+    """Databases that an undo took out, with the rows that were written meanwhile."""
+    releases: tuple[str, ...] = ()
+    """Releases that the host keeps a record of, by their number."""
+    environment: str = ""
+    """Name of the environment whose directory this is; empty before its first release."""
+    holders: dict[str, str] = field(default_factory=dict)
+    """Container that publishes a port to its Compose project; of no project: not there."""
+    project: str = ""
+    """The Compose project that this directory's releases were deployed as; empty: not recorded."""
+    projects: tuple[Project, ...] = ()
+    """All Compose projects of the host."""
+    epoch: int = 0
+    """The host's clock, seconds since 1970; 0 when it was not asked."""
+    journals: int = 0
+    """How many journals of runs there are."""
+    tables: int = 0
+    """Of the database; an extension's do not count."""
+    places: tuple[str, ...] = ()
+    """Volumes and paths in which the database's data may be, where it has no container."""
+
+    @property
+    def long_running(self) -> list[Container]:
+        """What serves, or should: no one-off, and not what the edge keeps of a release before."""
+        serving = {name for slots in read_slots(self.edge).values() for name in slots}
+        former = set(read_former(self.edge).values()) - serving
+        return [c for c in self.containers if not c.one_off and c.name not in former]
+
+    def age(self, container: Container) -> float | None:
+        """Seconds since a container was started; None when that is not known."""
+        try:
+            started = datetime.fromisoformat(container.started[:19]).replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return self.epoch - started.timestamp() if self.epoch else None
+
+    @property
+    def unread(self) -> str:
+        """Where data may be that nobody was asked about; empty where there is none."""
+        return "" if self.database_bytes else ", ".join(self.places)
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether the database, as far as anybody was asked, is one to lose."""
+        return bool(self.tables or self.revision)
+
+    def of(self, service: str) -> list[Container]:
+        """Long-running containers of one service."""
+        return [c for c in self.long_running if c.service == service]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What Compose says of the files to come, and what is compared with them."""
+
+    hashes: dict[str, str]
+    secrets_now: dict[str, str] = field(default_factory=dict)
+    secrets_then: dict[str, str] = field(default_factory=dict)
+    before: Stack | None = None
+    """The Compose file that the host has now; None where there is none, or it is not one of ours."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a host keeps of its current release; texts are empty where it keeps none.
+
+    candidate: Compose's hashes under these files with the host's own secrets; its
+    `secrets_then` are the fingerprints that the release recorded.
+    """
+
+    compose_file: str
+    env: str
+    edge: str
+    candidate: Candidate
+    backup_seconds: int | None
+    """Age of the newest backup; None when there is none, or nobody asked."""
+
+
+def sections(output: str) -> dict[str, str]:
+    """Unpack `name base64` lines; anything else on stdout is ignored."""
+    found: dict[str, str] = {}
+    for line in output.splitlines():
+        name, _, body = line.partition(" ")
+        named = re.fullmatch(r"[a-z_./]+[A-Za-z0-9_./:-]*", name)
+        if named and re.fullmatch(r"[A-Za-z0-9+/=]*", body):
+            with contextlib.suppress(binascii.Error):
+                found[name] = base64.b64decode(body).decode(errors="replace")
+    return found
+
+
+def read_observation(output: str) -> Observation:
+    """Read the answer to `commands.observe.observe`."""
+    found = sections(output)
+    data = _database(found.get("database", ""))
+    facts = dict(line.split("=", 1) for line in found.get("facts", "").splitlines() if "=" in line)
+    return Observation(
+        writable=facts.get("writable") == "yes",
+        locked=facts.get("locked") == "yes",
+        disk_mb=int(facts.get("disk_kb") or 0) // 1024,
+        memory_mb=int(facts.get("memory_kb") or 0) // 1024,
+        engine=facts.get("engine", ""),
+        compose=facts.get("compose", "").removeprefix("v"),
+        listening=frozenset(int(p, 16) for p in found.get("listening", "").split()),
+        published=_published(found.get("published", "")),
+        holders=_holders(found.get("published", "")),
+        containers=read_containers(
+            found.get("containers", ""), found.get("images", ""), found.get("made", "")
+        ),
+        revision=data.revision,
+        tables=data.tables,
+        places=data.places,
+        env=found.get("env", ""),
+        compose_file=found.get("compose", ""),
+        edge=found.get("edge", ""),
+        current=found.get("current", "").strip() or None,
+        manifest=found.get("manifest", ""),
+        ledger=Ledger(tuple(filter(None, found.get("ledger", "").split("\n")))),
+        owner=found.get("owner", "").strip(),
+        unfinished=_unfinished(found),
+        database_bytes=data.bytes,
+        database_major=data.major,
+        aside=data.aside,
+        undone=data.undone,
+        backups=read_backups(found.get("backups", "")),
+        releases=_releases(found.get("releases", "")),
+        journals=int(facts.get("journals") or 0),
+        environment=found.get("environment", "").strip(),
+        project=found.get("project", "").strip(),
+        projects=_projects(found.get("projects", "")),
+        epoch=int(facts.get("epoch") or 0),
+    )
+
+
+def read_candidate(output: str) -> Candidate:
+    """Read the answer to `commands.observe.weigh_candidate`."""
+    found = sections(output)
+    hashes, now, then = (
+        _pairs(found.get(name, "")) for name in ("hashes", "secrets_now", "secrets_then")
+    )
+    return Candidate(hashes, now, then)
+
+
+def read_kept(output: str) -> Kept:
+    """Read what `commands.observe.look` says beyond an observation."""
+    found = sections(output)
+    age = found.get("backup", "").strip()
+    return Kept(
+        compose_file=found.get("release_compose", ""),
+        env=found.get("release_env", ""),
+        edge=found.get("release_edge", ""),
+        candidate=read_candidate(output),
+        backup_seconds=int(age) if age.lstrip("-").isdigit() else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Database:
+    bytes: int = 0
+    aside: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+    revision: str | None = None
+    tables: int = 0
+    places: tuple[str, ...] = ()
+    major: str = ""
+
+
+def with_database(seen: Observation, text: str) -> Observation:
+    """The same, with what its database said when it was started to be asked."""
+    data = _database(text)
+    return replace(
+        seen, database_bytes=data.bytes, aside=data.aside, undone=data.undone,
+        revision=data.revision, tables=data.tables, database_major=data.major,
+    )  # fmt: skip
+
+
+def _database(text: str) -> _Database:
+    """The first line is PostgreSQL's own; only what follows does the application write."""
+    first, _, rows = text.partition("\n")
+    if not first.startswith("{"):
+        return _Database(places=tuple(text.splitlines()))
+    own = json.loads(first)
+    aside = (name for name in own["aside"] if re.fullmatch(r"\w+", name, re.A))
+    undone = (name for name in own["undone"] if name.isprintable())
+    return _Database(
+        int(own["bytes"]), tuple(aside), tuple(undone), parse_revisions(rows.split("\n")),
+        int(own["tables"]), major=_major(own.get("version")),
+    )  # fmt: skip
+
+
+def _major(version: object) -> str:
+    """Of `server_version_num`, such as 160004."""
+    found = str(version or "")
+    return str(int(found) // 10_000) if found.isascii() and found.isdigit() else ""
+
+
+def _releases(text: str) -> tuple[str, ...]:
+    names = [name for name in text.split() if re.match(r"\d+-", name)]
+    return tuple(sorted(names, key=lambda name: int(name.partition("-")[0])))
+
+
+def _projects(text: str) -> tuple[Project, ...]:
+    """Read lines of four fields: project, directory, whether that is this one, environment."""
+    rows = [line.split("\t") for line in text.splitlines()]
+    return tuple(
+        Project(name, directory, here == "here", environment)
+        for name, directory, here, environment in (row for row in rows if len(row) == 4)
+    )
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(line.split(None, 1) for line in text.splitlines() if " " in line)
+
+
+def _published(text: str) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for line in text.splitlines():
+        name, _, ports = line.partition(" ")
+        # Neighbours that are the same inside are written as a range.
+        for first, last in re.findall(r":(\d+)(?:-(\d+))?->", ports):
+            found.update(dict.fromkeys(range(int(first), int(last or first) + 1), name))
+    return found
+
+
+def _holders(text: str) -> dict[str, str]:
+    rows = [line.rpartition("|") for line in text.splitlines() if "|" in line]
+    return {line.partition(" ")[0]: project for line, _, project in rows if project}
+
+
+def _unfinished(found: dict[str, str]) -> tuple[journal.Unfinished, ...]:
+    read = [
+        journal.read(name.removeprefix("journal:"), text)
+        for name, text in found.items()
+        if name.startswith("journal:")
+    ]
+    return tuple(sorted((u for u in read if u), key=lambda u: u.at))

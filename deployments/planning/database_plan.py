@@ -1,0 +1,164 @@
+"""The database's part of a plan: what becomes of it, in which order, and who stops meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.database.change import KEEP, DataChange
+from deployments.host.observation import Candidate, Observation
+from deployments.planning.changes import Change, migration_due, secrets_changed
+from deployments.planning.database_steps import DatabaseSteps
+from deployments.planning.plan import Step
+from deployments.planning.request import Request
+from deployments.planning.target import Target
+from deployments.verbs import Traits, traits
+
+TRIAL = "migration.sql"
+"""The SQL that is tried, in the run's `incoming`."""
+ROLES = "owner and application, their grants and time-outs"
+
+
+@dataclass(frozen=True)
+class DatabasePlan:
+    """Reads what the planner reads. backed_up: an earlier step of this plan makes the backup."""
+
+    request: Request
+    target: Target
+    seen: Observation
+    candidate: Candidate
+    backed_up: bool = False
+
+    @property
+    def change(self) -> DataChange:
+        """What becomes of the database."""
+        if self.request.data is not None:
+            return self.request.data
+        due = self._does.may_migrate and migration_due(self.target, self.seen)
+        return DataChange("migrate") if due else KEEP
+
+    def alone(self) -> list[Step] | None:
+        """The steps of a verb that is about the database alone; None for any other verb."""
+        if self._does.backs_up_alone:
+            return [self._make.back_up(self.request.reason)]
+        if self._does.drills:
+            assert self.request.data is not None and self.request.data.backup is not None
+            return [self._make.drill(self.request.data.backup)]
+        return self._migration() if self._does.migrates_alone else None
+
+    def _migration(self) -> list[Step]:
+        migrate = self.target.stack.deploy.migrate
+        if migrate is None or not self.change.changes:
+            return []
+        return [
+            *self._backup(fresh=False), self._make.roles(ROLES),
+            self._make.migrate(self.change.migration, self.seen.revision, unseen=self._unseen),
+        ]  # fmt: skip
+
+    def with_stopped(self, found: list[Change]) -> list[Change]:
+        """The changes, and the services that only start again because they were stopped."""
+        if not self.exchanged:
+            return found
+        known = {c.service.name for c in found}
+        images = self.target.images(self.seen)
+        again = [
+            Change(s, images[s.name], "stopped while the database changed", False, False)
+            for s in self.target.stack.database_users
+            if s.name not in known
+        ]
+        place = self.target.stack.place
+        return sorted([*found, *again], key=lambda c: place[c.service.name])
+
+    def exchange(self, fresh: bool) -> list[Step]:
+        """Users stop, a backup is made, and the database becomes another one or is kept aside."""
+        steps = self._make.stop_users() if self.exchanged else []
+        if self._set_aside:
+            return [*steps, self._make.bring_back(self._set_aside)]
+        if not self.change.changes:
+            return steps
+        steps += self._backup(fresh)
+        if self.change.kind == "restore" and self.change.backup:
+            return [*steps, self._make.restore_backup(self.change.backup)]
+        return [*steps, self._make.set_aside()] if self.change.exclusive else steps
+
+    def roles(self, another: bool) -> list[Step]:
+        """Roles where they may differ. another: the database's container is a new one."""
+        wanted = self.target.stack.deploy.database
+        assert wanted is not None
+        passwords = {wanted.owner.password, wanted.application.password}
+        rotated = sorted(passwords & set(secrets_changed(self.candidate)))
+        if rotated and not another:
+            return [self._make.roles(f"passwords changed: {', '.join(rotated)}")]
+        due = another or self.change.changes or self._set_aside
+        return [self._make.roles(ROLES)] if due else []
+
+    def schema(self) -> list[Step]:
+        """The step that changes the schema, where one does."""
+        change = self.change
+        if change.kind == "downgrade":
+            return [self._make.downgrade(change.to)]
+        # What was restored may be older than the release that goes on with it.
+        again = change.kind == "restore" and self._does.restores
+        if self.target.stack.deploy.migrate and (again or change.kind == "migrate"):
+            since = change.backup.revision if change.backup else self.seen.revision
+            unseen = self._unseen and not again
+            step = self._make.migrate(change.migration, since, unseen=unseen)
+            return [step] if change.changes else []
+        return []
+
+    def notes(self) -> list[str]:
+        """What a person must know of data that is there without a container."""
+        seen = self.seen
+        if not seen.places or not self.change.changes:
+            return []
+        where = ", ".join(seen.places)
+        if seen.unread:
+            return [
+                f"a volume with data is there: {where}. A deploy first starts PostgreSQL on it to look; "
+                "what its migration does is judged then, and what it would lose waits for a yes"
+            ]
+        return [f"a volume with data is there: {where}"] if seen.holds_data else []
+
+    @property
+    def _unseen(self) -> bool:
+        """Whether the database has no revision that says what it is, and was not backed up."""
+        return not self.seen.holds_data and not self.backed_up
+
+    @property
+    def _does(self) -> Traits:
+        return traits(self.request.verb)
+
+    @property
+    def _make(self) -> DatabaseSteps:
+        return DatabaseSteps(self.target, self.seen)
+
+    @property
+    def _set_aside(self) -> str:
+        """The run that set a database aside and never ended; empty when none did."""
+        run = self.request.unfinished
+        return (
+            run
+            if run and (self.request.exchanged or f"aside_{run[-12:]}" in self.seen.aside)
+            else ""
+        )
+
+    @property
+    def exchanged(self) -> bool:
+        """Whether the database's users stop while it becomes another one."""
+        return bool(self._set_aside) or (self.change.exclusive and self.change.changes)
+
+    def _backup(self, fresh: bool) -> list[Step]:
+        """A backup before the database changes; a fresh one has nothing to lose."""
+        wanted = self.change.exclusive or self.target.environment.backup.before_migration
+        if fresh or not wanted or not self.seen.holds_data or self.backed_up:
+            return []
+        if self.change.kind == "restore":
+            return [self._make.back_up("restore")]
+        trial = f"{self.request.incoming}/{TRIAL}" if self.trial else ""
+        return [self._make.back_up("migration", trial)]
+
+    @property
+    def trial(self) -> str:
+        """The migration's SQL, where a backup is restored and it can be tried there."""
+        if self.target.environment.backup.verify != "restore" or self.change.migration is None:
+            return ""
+        return self.change.migration.sql or ""

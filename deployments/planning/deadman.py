@@ -1,0 +1,65 @@
+"""What a host does when its deployer falls silent: the undo, planned before it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deployments.environment.schema import Environment
+from deployments.history.journal import EXCHANGES
+from deployments.host.containers import Container
+from deployments.host.observation import Candidate, Observation
+from deployments.planning.plan import Plan, Step
+from deployments.planning.planner import Planner
+from deployments.planning.request import Request
+from deployments.planning.target import Target
+from deployments.shell.deadman import FILES, arm, scripts
+from deployments.shell.quote import Script
+
+
+def way_back(
+    plan: Plan, seen: Observation, former: Target, candidate: Candidate, run: str
+) -> Planner:
+    """Plans from wherever `plan` may have come to, back to the release that runs now."""
+    aside = any(s.name in EXCHANGES for s in plan.steps)
+    anywhere = replace(
+        seen, containers=_anywhere(plan, seen), aside=(), compose_file="",
+    )  # fmt: skip
+    request = Request("undo", plan.release, FILES, unfinished=run, exchanged=aside)
+    return Planner(request, former, anywhere, candidate)
+
+
+def armed(plan: Plan, back: Plan, environment: Environment) -> Plan:
+    """The plan with the way back in the host's own hands first."""
+    if not _scripts(back):
+        return plan
+    said = f"to {plan.previous}, by the server itself, {environment.confirm_timeout} s after its deployer falls silent"
+    step = Step("arm way back", said, arm(plan.incoming), True)
+    return replace(plan, steps=(step, *plan.steps))
+
+
+def files(back: Plan, environment: Environment) -> dict[str, str]:
+    """What the host carries out, beside the files of the release that it goes back to."""
+    return scripts(environment, _scripts(back))
+
+
+def _scripts(back: Plan) -> list[Script]:
+    return [step.script for step in back.steps if step.script]
+
+
+def _anywhere(plan: Plan, seen: Observation) -> tuple[Container, ...]:
+    """Containers as if each that changes had changed: its replacement finds what is so."""
+    same = {name for name, _ in plan.unchanged}
+    there = {c.service for c in seen.containers}
+    changed = [
+        c if c.service in same else replace(c, config_hash="another release's")
+        for c in seen.containers
+    ]
+    new = [
+        Container(
+            id=name, name=name, service=name, one_off=False, image="", ref=reference,
+            state="running", health="", restarts=0, started="", config_hash="", digests=(),
+        )
+        for name, reference in plan.images
+        if name not in there
+    ]  # fmt: skip
+    return (*changed, *new)

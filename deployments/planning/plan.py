@@ -1,0 +1,129 @@
+"""A plan: the list of steps from what was seen to what is wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import textwrap
+from dataclasses import dataclass
+
+from deployments.host.script_results import Kind
+from deployments.planning.changes import Change, short
+from deployments.shell.quote import Script
+from deployments.verbs import Verb
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do, with the reason a person reads.
+
+    script: what runs on the host under the work lock; None for `verify`, which asks
+    from outside and inside. repeatable: a second attempt after a lost answer is safe.
+    bake: seconds of watching, of the step that only watches.
+    about: a figure that changes from look to look, so not a part of what is approved.
+    results: kinds of results that its script may give; any other one of it is not believed.
+    pulls: references of the images that its script pulls where they are missing.
+    """
+
+    name: str
+    reason: str
+    script: Script | None = None
+    repeatable: bool = False
+    about: str = ""
+    bake: int = 0
+    results: tuple[Kind, ...] = ()
+    pulls: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    """What else differs for its service, a phrase each."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in order. An empty plan touches nothing."""
+
+    verb: Verb
+    release: str
+    manifest: str
+    previous: str | None
+    steps: tuple[Step, ...]
+    unchanged: tuple[tuple[str, str], ...] = ()
+    """Service and digest of what stays as it is."""
+    notes: tuple[str, ...] = ()
+    images: tuple[tuple[str, str], ...] = ()
+    """Service and image reference, of all."""
+    before: tuple[tuple[str, str], ...] = ()
+    """Service and the digest that ran when the plan was made."""
+    asks: tuple[str, ...] = ()
+    """What somebody must approve by name and reason, whatever the environment says."""
+    changes: tuple[Change, ...] = ()
+    """What differs, by service."""
+    content: str = ""
+    """Hash of the Compose file, the variables and the fingerprints of the secrets that it installs."""
+    incoming: str = ""
+    """Where this run's files lie; another run of the same plan has another place."""
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.steps)
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits; equal plans have equal ones."""
+        scripts = [step.script.text if step.script else "" for step in self.steps]
+        if self.incoming:
+            scripts = [text.replace(self.incoming, "@INCOMING@") for text in scripts]
+        said = [(s.name, s.reason, text) for s, text in zip(self.steps, scripts, strict=True)]
+        differs = [change.to_dict() for change in self.changes]
+        all_of_it = json.dumps([said, differs, self.notes, self.content if self.steps else ""])
+        return hashlib.sha256(all_of_it.encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, object]:
+        """Stable keys for `plan --json` and for the copy on the host."""
+        return {
+            "v": 1,
+            "verb": self.verb,
+            "release": self.release,
+            "manifest": self.manifest,
+            "previous": self.previous,
+            "changed": self.changed,
+            "fingerprint": self.fingerprint,
+            "steps": [{"step": s.name, "reason": s.reason} for s in self.steps],
+            "changes": [change.to_dict() for change in self.changes],
+            "unchanged": [{"service": n, "digest": d} for n, d in self.unchanged],
+            "notes": list(self.notes),
+            "asks": list(self.asks),
+        }
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Two columns for people: what, and why."""
+        rows = []
+        for step in self.steps:
+            said = f"{step.reason}, {step.about}" if step.about else step.reason
+            wrapped = [line for text in (said, *step.details) for line in _wrapped(text)]
+            rows += [(step.name if n == 0 else "", line) for n, line in enumerate(wrapped)]
+        rows += [(name, f"unchanged, {short(digest)}") for name, digest in self.unchanged]
+        rows += [("note", note) for note in self.notes]
+        return rows + [("needs approval", why) for why in self.asks]
+
+
+WIDTH = 74
+"""Columns of what is said of a step: with its name, a table of less than 100."""
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines that fit a terminal; a digest or an address stays whole."""
+    lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return lines or [text]
+
+
+def notes_for(
+    changes: list[Change], pauses: dict[str, str], state: set[str], bounds: dict[str, str]
+) -> tuple[str, ...]:
+    """What a plan costs the people who use the service. pauses: who is not started first, and why."""
+    again = [change.service.name for change in changes if not change.first]
+    said = [f"{n} is recreated: it is away while it restarts" for n in again if n in state]
+    said += [f"{n} is replaced stop-first and pauses: {pauses[n]}" for n in again if n in pauses]
+    for bound in dict.fromkeys(bounds[n] for n in again if n in bounds):
+        cut = [n for n in again if bounds.get(n) == bound]
+        said.append(f"connections to the old {' and '.join(cut)} still open after {bound} are cut")
+    return tuple(said)

@@ -1,0 +1,266 @@
+"""The planner: observation and target in, plan out. No clock, no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from deployments.canonical import canonical
+from deployments.compose.variables import render_env
+from deployments.host.observation import Candidate, Observation
+from deployments.planning.changes import Change, changes, digest_of, secrets_changed, unused_changes
+from deployments.planning.database_plan import TRIAL, DatabasePlan
+from deployments.planning.plan import Plan, Step, notes_for
+from deployments.planning.port_handover import TakeOver
+from deployments.planning.request import Request
+from deployments.planning.steps import DRAIN, Steps
+from deployments.planning.target import Target
+from deployments.release.adopted_record import NAME, RELEASE, START_AGAIN
+from deployments.shell import adopt as adopting
+from deployments.shell import files as filing
+from deployments.verbs import Traits, traits
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Everything that planning reads; `plan()` is its result."""
+
+    request: Request
+    target: Target
+    seen: Observation
+    candidate: Candidate
+
+    @property
+    def _does(self) -> Traits:
+        return traits(self.request.verb)
+
+    @property
+    def _make(self) -> Steps:
+        keep = self.target.environment.keep_previous and not self._does.undoes
+        return Steps(self.target, self.seen, self.candidate, self.request.incoming, keep)
+
+    @property
+    def _data(self) -> DatabasePlan:
+        # A take-over makes its own backup, before the database's container is replaced.
+        due = self._take_over.due
+        return DatabasePlan(self.request, self.target, self.seen, self.candidate, due)
+
+    def plan(self) -> Plan:
+        """Steps in order; none when the environment already is as wanted."""
+        found: list[Change] = []
+        steps = self._alone()
+        if steps is None:
+            found = self._data.with_stopped(changes(self.target, self.seen, self.candidate))
+            steps = self._steps(found)
+        wanted = self.target.images(self.seen)
+        touched = {c.service.name for c in found}
+        return Plan(
+            verb=self.request.verb,
+            release=self.request.release,
+            manifest=self.target.manifest.name,
+            previous=self.seen.current,
+            steps=tuple(steps),
+            unchanged=tuple((n, digest_of(r)) for n, r in wanted.items() if n not in touched),
+            notes=(
+                *notes_for(found, self._make.pauses(), self._state(), self._bounds()),
+                *self._make.absences([c for c in found if c.service.name not in self._state()]),
+                *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
+                *(self._changed_besides(found) if steps else []),
+                *self._in_clear(),
+                *self._data.notes(),
+            ),
+            asks=self._data.change.asks if steps else (),
+            images=tuple(wanted.items()),
+            before=tuple((n, c.digest) for n in wanted for c in self.seen.of(n)[:1]),
+            changes=tuple(found) if steps else (),
+            content=self._content(),
+            incoming=self.request.incoming,
+        )
+
+    def _content(self) -> str:
+        """What the files to install hold, besides what the steps say of it."""
+        files = [
+            self.target.stack.text, render_env(self.target.env(self.seen)),
+            canonical(self.candidate.secrets_then),
+        ]  # fmt: skip
+        return hashlib.sha256("\0".join(files).encode()).hexdigest()
+
+    def _changed_besides(self, found: list[Change]) -> list[str]:
+        names = unused_changes(self.target, self.seen, self.candidate, found)
+        said = f"changed too, and no service is replaced for it: {', '.join(names)}"
+        return [said] if names else []
+
+    def _alone(self) -> list[Step] | None:
+        """A verb about the database alone; a migration needs its image. None for any other."""
+        steps, migrate = self._data.alone(), self.target.stack.deploy.migrate
+        if not self._does.migrates_alone or migrate is None or not steps:
+            return steps
+        image = self.target.images(self.seen)[migrate.image_of]
+        return [self._make.pull({migrate.image_of: image}), *steps]
+
+    def _steps(self, found: list[Change]) -> list[Step]:
+        if self.target.adopted:
+            return self._adopted_again(found)
+        state = self._state()
+        take = self._take_over
+        moved = take.steps(found) if take.moves_ports else []
+        kept = self._routed() if moved else set()
+        orphans = self._make.remove_orphans()
+        # In front of what serves behind no edge of ours may be one that serves it: it goes last.
+        last_of_all = bool(moved) or (take.due and bool(self._routed()))
+        # Its ports may be held by what the take-over removes.
+        late = [
+            c for c in found if last_of_all and c.service.name in self.target.stack.deploy.optional
+        ]
+        undo = self._does.undoes
+        work = [
+            *([] if last_of_all else orphans),
+            *take.free_ports(found, back=undo and self.request.release == RELEASE),
+            *self._database([c for c in found if c.service.name in state and c not in late]),
+            *self._edge(found),
+            *moved,
+            *[self._make.replace(c) for c in found if c.service.name not in state | kept],
+            # Of what was there by hand each serves until its successor does, and may hold a port.
+            *(orphans if last_of_all else []),
+            *[self._make.up(c) for c in late],
+        ]
+        over = [] if undo else self._make.let_go(found)
+        if not (work or over or self._files_differ() or self._other_release()):
+            return []
+        new = {c.service.name: c.image for c in found if c.new_image}
+        first = (
+            self._make.restore(len(found))
+            if undo
+            else self._make.install(self.request.release, len(found))
+        )
+        # An undo is content with healthy containers: what may be amiss outside was so before.
+        last = [] if undo else [self._make.verify(), *self._make.bake(), *over]
+        prepared = self._make.prepare(found) if self._does.replaces_release else []
+        pulled = [self._make.pull(new)] if new else []
+        return [first, *pulled, *prepared, *work, *last]
+
+    def _adopted_again(self, found: list[Change]) -> list[Step]:
+        """Release 0: its database where it is asked for, its files, its containers by Compose."""
+        adoption = self.target.adopted
+        assert adoption is not None
+        orphans = self._make.remove_orphans()
+        if self._does.heals and not found and not orphans:
+            return []
+        names = ", ".join(adoption.services)
+        start = adopting.start_again(adoption, self.target.environment.longest_start)
+        again = [*self._data.exchange(False), *(self._data.schema() if adoption.ours else [])]
+        last = [] if self._does.undoes else [self._make.verify()]
+        return [
+            *again,
+            Step("put files back", f"of {adoption.directory}, as they were", adopting.put_back()),
+            Step(START_AGAIN, f"by Compose: {names}", start), *last,
+        ]  # fmt: skip
+
+    @property
+    def _take_over(self) -> TakeOver:
+        return TakeOver(self.target, self.seen, self._make)
+
+    def _other_release(self) -> bool:
+        """Same containers, another manifest: a release of its own, so that it is recorded."""
+        return not self.target.runs(self.seen)
+
+    def _files_differ(self) -> bool:
+        return (
+            self.seen.compose_file != self.target.stack.text
+            or bool(secrets_changed(self.candidate))
+            or self.seen.env != render_env(self.target.env(self.seen))
+            or self.seen.edge != self.target.edge_config(self.seen)
+        )
+
+    def _database(self, state: list[Change]) -> list[Step]:
+        """Stateful services but the edge, then roles and migration where they are due."""
+        deploy = self.target.stack.deploy
+        edge = deploy.edge.service if deploy.edge else ""
+        data = deploy.database.service if deploy.database else ""
+        own = [c for c in state if c.service.name == data]
+        over = self._take_over
+        # What uses the database starts when that is what it will be: it is stopped meanwhile.
+        users = (
+            {s.name for s in self.target.stack.database_users} if self._data.exchanged else set()
+        )
+        steps = [
+            over.database(c) if over.due and c in own else self._make.up(c)
+            for c in state
+            if c.service.name not in {edge, *users}
+        ]
+        using = [self._make.up(c) for c in state if c.service.name in users - {edge}]
+        if not data:
+            return steps
+        fresh = any(c.first for c in own) and not self.seen.holds_data
+        first = [over.back_up()] if over.due and not fresh else []
+        plan = self._data
+        changed = [*plan.exchange(fresh), *plan.roles(bool(own)), *plan.schema()]
+        return [*first, *steps, *changed, *using]
+
+    def _edge(self, found: list[Change]) -> list[Step]:
+        edge = self.target.stack.deploy.edge
+        if edge is None or self._take_over.moves_ports:
+            return []
+        recreated = [self._make.up(c) for c in found if c.service.name == edge.service]
+        if recreated or self.seen.edge == self.target.edge_config(self.seen):
+            return recreated
+        return [self._make.reload(edge)]
+
+    def _left_out(self, steps: list[Step]) -> list[tuple[str, str]]:
+        """What an environment has no service for; a step that removes it says so itself."""
+        removed = {step.name.removeprefix("remove ") for step in steps}
+        left_out = self.target.stack.left_out.items()
+        return [(name, why) for name, why in sorted(left_out) if name not in removed]
+
+    def _in_clear(self) -> list[str]:
+        found = self.target.in_clear
+        said = f"what users send to {' and '.join(found)} travels in clear: [edge] domain gives TLS"
+        return [said] if found and self._routed() else []
+
+    def _bounds(self) -> dict[str, str]:
+        """Service behind the edge to when what is still open on its old container is cut."""
+        kept, window = self._make.kept(), self.target.environment.bake_minutes
+        return {n: f"{window} min" if n in kept else f"{DRAIN} s" for n in self._routed()}
+
+    def _routed(self) -> set[str]:
+        """Services behind the edge."""
+        edge = self.target.stack.deploy.edge
+        return set(edge.routes) if edge else set()
+
+    def _state(self) -> set[str]:
+        """Services with state or ports of their own, wherever their images are built."""
+        deploy = self.target.stack.deploy
+        own = {part.service for part in (deploy.edge, deploy.database) if part}
+        return own | set(deploy.infrastructure)
+
+    def files(self, plan: Plan, who: str, run: str) -> dict[str, str]:
+        """Files that the plan's steps find in `incoming`, besides the weighed ones."""
+        target, seen = self.target, self.seen
+        about = {
+            "manifest.json": target.manifest.to_json(),
+            "plan.json": canonical(
+                {**plan.to_dict(), "who": who, "run": run, "subject": target.manifest.subject}
+            ),
+        }
+        if target.adopted:
+            return about
+        trial = self._data.trial
+        return {
+            **about,
+            ".env.now": render_env(target.env_now(seen)),
+            "haproxy.cfg": target.edge_config(seen),
+            **target.login_file(),
+            **({TRIAL: trial} if trial else {}),
+        }
+
+
+def undo_of_adoption() -> Plan:
+    """Undo of an adoption: only a record was made, so only that goes."""
+    step = Step("forget", "what runs is left alone", filing.forget(RELEASE))
+    return Plan("undo", RELEASE, NAME, None, (step,))
+
+
+def undo_of_first(release: str, first: tuple[Step, ...] = ()) -> Plan:
+    """Undo of a first deploy: nothing ran before, so nothing runs after. first: its database's."""
+    step = Step("remove containers", "no release ran before this one", filing.remove_all())
+    return Plan("undo", release, "", None, (*first, step))

@@ -1,0 +1,197 @@
+"""Preflight: what a host must have before anything is changed on it."""
+
+from __future__ import annotations
+
+import re
+
+from deployments.compose.ports import numbers
+from deployments.compose.references import interpolate, references
+from deployments.compose.stack import Stack
+from deployments.environment.schema import Environment
+from deployments.errors import Refused
+from deployments.host.observation import Observation
+from deployments.host.ownership import ownership
+from deployments.planning.plan import Plan
+from deployments.verbs import traits
+
+MINIMUM_ENGINE = (25, 0)
+MINIMUM_COMPOSE = (2, 26)
+
+
+COPIES = ("back up database", "set database aside", "restore database", "drill")
+"""Steps that write the database once more; a dump is smaller, by how much nobody knows."""
+CLOCKS = 300
+"""Seconds by which the host's clock may differ from the deployer's."""
+
+
+def preflight(
+    environment: Environment, stack: Stack, seen: Observation, now: float, verb: str = ""
+) -> None:
+    """Raise Refused with every reason why this host cannot take a release.
+
+    now: the deployer's clock, seconds since 1970. The way back must not wait for room: neither a
+    rollback nor what an unfinished run needs is held up by too little of it.
+    """
+    back = traits(verb).returns or bool(seen.unfinished)
+    problems = [
+        *_ledger(seen),
+        *_engine(seen, environment.host.user),
+        *_directory(environment, seen),
+        *([] if back else _room(environment, seen)),
+        *_ports(environment, stack, seen),
+        *ownership(environment, stack, seen),
+        *_clock(seen, now),
+    ]
+    if problems:
+        raise Refused(
+            "; ".join(problem for problem, _ in problems),
+            where=environment.ssh,
+            state=_state(seen),
+            todo="; ".join(dict.fromkeys(todo for _, todo in problems)),
+        )
+
+
+def _state(seen: Observation) -> str:
+    if seen.unfinished:
+        last = seen.unfinished[-1]
+        return f"between two releases: run {last.run} of {last.at} never ended"
+    return f"runs {seen.current}, unchanged" if seen.current else "untouched"
+
+
+_STOPPED = ("Cannot connect", "failed to connect to the docker API", "error during connect")
+"""What Docker's clients say, by age, where no engine answers."""
+
+
+def check_engine(environment: Environment, seen: Observation) -> None:
+    """Raise Refused when the host's engine cannot even be asked."""
+    for problem, todo in _engine(seen, environment.host.user):
+        raise Refused(problem, where=environment.ssh, state="unknown", todo=todo)
+
+
+def _engine(seen: Observation, user: str) -> list[tuple[str, str]]:
+    if "permission denied" in seen.engine.lower():
+        return [(f"{user} may not use Docker", f"as root: usermod -aG docker {user}")]
+    if any(sign in seen.engine for sign in _STOPPED):
+        return [("the Docker engine does not run", _start_engine(seen.engine, user))]
+    if not re.match(r"\d+\.", seen.engine):
+        return [("there is no Docker engine", "install Docker Engine 25 or newer with Compose")]
+    found = []
+    if _version(seen.engine) < MINIMUM_ENGINE:
+        found.append((f"Docker engine {seen.engine} is older than 25", "upgrade Docker Engine"))
+    if not seen.compose:
+        found.append(("Docker Compose v2 is missing", "install the Compose plugin, 2.26 or newer"))
+    elif _version(seen.compose) < MINIMUM_COMPOSE:
+        found.append((f"Compose {seen.compose} is older than 2.26", "upgrade the Compose plugin"))
+    return found
+
+
+def _start_engine(said: str, user: str) -> str:
+    """What starts the engine that the client names as the one which does not answer."""
+    if "unix:///run/user/" in said:
+        return f"as {user}: systemctl --user start docker"
+    if "unix:///var/run/docker.sock" in said or "unix:///run/docker.sock" in said:
+        return "as root: systemctl enable --now docker"
+    return f"start it; docker context ls, as {user}, shows where it is looked for"
+
+
+def _version(text: str) -> tuple[int, ...]:
+    match = re.match(r"v?(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def _directory(environment: Environment, seen: Observation) -> list[tuple[str, str]]:
+    if seen.writable:
+        return []
+    owner, directory = environment.host.user, environment.directory
+    return [(f"{owner} may not write in {directory}", f"as root: chown {owner} {directory}")]
+
+
+def check_room(environment: Environment, plan: Plan, seen: Observation) -> None:
+    """Raise Refused when the plan's copies of the database do not fit beside what must stay free."""
+    copies = [s.name for s in plan.steps if s.name in COPIES]
+    # Dumped, and restored beside until the next step.
+    twice = environment.backup.verify == "restore" and "back up database" in copies
+    need = max(len(copies), 2 if twice else 0) * seen.database_bytes // 2**20
+    if not copies or need <= seen.disk_mb - environment.need.disk_mb:
+        return
+    raise Refused(
+        f"the plan makes copies of the database, about {need} MiB, and {seen.disk_mb} MiB of disk "
+        f"are free, of which {environment.need.disk_mb} stay free",
+        where=environment.ssh, state=f"runs {seen.current}, unchanged",
+        todo="free some, keep fewer backups ([backup] keep_mb), or lower need.disk_mb",
+    )  # fmt: skip
+
+
+def _ledger(seen: Observation) -> list[tuple[str, str]]:
+    """What cannot be read can neither be gone back to nor be written after."""
+    try:
+        _ = seen.ledger.lines
+    except Refused as error:
+        return [(error.what, error.todo)]
+    return []
+
+
+def _clock(seen: Observation, now: float) -> list[tuple[str, str]]:
+    """Times in the ledger, names of backups and certificates all go by it."""
+    off = int(seen.epoch - now)
+    if seen.epoch == 0 or abs(off) <= CLOCKS:
+        return []
+    way = "ahead of" if off > 0 else "behind"
+    said = f"the server's clock is {abs(off) // 60} min {way} this machine's"
+    return [(said, "set the one that is wrong; on the server as root: timedatectl set-ntp true")]
+
+
+def _room(environment: Environment, seen: Observation) -> list[tuple[str, str]]:
+    found = []
+    need = environment.need
+    if seen.disk_mb < need.disk_mb:
+        said = f"{seen.disk_mb} MiB of disk are free, {need.disk_mb} are needed"
+        found.append((said, "free some, or lower need.disk_mb"))
+    if seen.memory_mb < need.memory_mb:
+        said = f"{seen.memory_mb} MiB of memory are free, {need.memory_mb} are needed"
+        found.append((said, "free some, or lower need.memory_mb"))
+    return found
+
+
+def _ports(environment: Environment, stack: Stack, seen: Observation) -> list[tuple[str, str]]:
+    found = []
+    ours = {c.name for c in seen.containers}
+    for service, port in stack.published(environment.variables):
+        holder = seen.published.get(port, "")
+        mine = any(c.state == "running" for c in seen.of(service)) and holder in ("", *ours)
+        if port in seen.listening and not mine and holder not in ours:
+            who, todo = _holder(environment, stack, seen, port)
+            found.append((f"port {port}, which {service} publishes, is taken by {who}", todo))
+    return found
+
+
+def _holder(
+    environment: Environment, stack: Stack, seen: Observation, port: int
+) -> tuple[str, str]:
+    """Who has a port, and what to do: what serves people is never to be stopped for it."""
+    holder = seen.published.get(port, "")
+    other = f"publish another one{_by_variable(environment, stack, port)}"
+    if not holder:
+        who = f"ss -ltnp 'sport = :{port}'"
+        return "another program", f"{other}; as root, {who} says whose port {port} is"
+    project = seen.holders.get(holder, "")
+    if not project:
+        return f"container {holder}", other
+    serves = next((p.environment for p in seen.projects if p.name == project and p.environment), "")
+    if serves:
+        return f"container {holder} of environment {serves}", f"{other}; {serves} goes on serving"
+    if seen.current is not None:
+        return f"container {holder} of Compose project {project}", other
+    return (
+        f"container {holder} of Compose project {project}",
+        f'to take over what runs, with its data: write project = "{project}", then homeguru adopt '
+        f"--env {environment.name}; to leave it alone, publish other ports, under [variables]",
+    )
+
+
+def _by_variable(environment: Environment, stack: Stack, port: int) -> str:
+    """How the port is chosen, where a variable does that."""
+    for _, raw in stack.ports:
+        if port in (numbers(interpolate(raw, environment.variables)) or ()):
+            return "".join(f": {name} under [variables]" for name in list(references(raw))[:1])
+    return ""

@@ -1,0 +1,225 @@
+"""From a change to the step that makes it: the script, and the reason a person reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployments.compose.extension import Edge
+from deployments.compose.kept_folders import kept_folders
+from deployments.compose.stack import Service
+from deployments.host.edge import read_former
+from deployments.host.observation import Candidate, Observation
+from deployments.planning.changes import Change
+from deployments.planning.plan import Step
+from deployments.planning.target import Target
+from deployments.shell import files, images
+from deployments.shell import replace as replacing
+from deployments.shell.completion import complete
+from deployments.shell.edge import reload_edge
+from deployments.shell.quote import Script
+
+DRAIN = 30
+"""Seconds that requests in flight may still take on the old container."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Makes steps for one target on one host. `incoming` is where this run's files lie."""
+
+    target: Target
+    seen: Observation
+    candidate: Candidate
+    incoming: str
+    keep: bool = False
+    """Whether containers that served stay through the window after the release."""
+
+    def install(self, release: str, changing: int) -> Step:
+        """Files of a release, into effect."""
+        script = files.install(self.incoming, release)
+        return Step("upload", f"Compose file, variables, secrets; {_count(changing)}", script, True)
+
+    def restore(self, changing: int) -> Step:
+        """Files of the release before, back into effect."""
+        script = files.restore(self.incoming)
+        return Step("restore files", f"as they were; {_count(changing)}", script, True)
+
+    def pull(self, references: dict[str, str]) -> Step:
+        """Images by digest; service to reference."""
+        login = self.target.login(self.incoming)
+        unique = list(dict.fromkeys(references.values()))
+        script = images.pull(unique, f"release-{self.target.manifest.name}", login)
+        reason = f"by digest: {', '.join(references)}"
+        return Step("pull", reason, script, True, pulls=tuple(unique))
+
+    def up(self, change: Change) -> Step:
+        """A service with state or ports of its own."""
+        if change.service.runs_once:
+            return self._complete(change)
+        verb = "start" if change.first else "recreate"
+        script = replacing.up(self.replacement(change))
+        return Step(f"{verb} {change.service.name}", change.reason, script, details=change.details)
+
+    def reload(self, edge: Edge) -> Step:
+        """The edge's new configuration, with its requests in flight kept."""
+        script = reload_edge(edge.service)
+        return Step(f"reload {edge.service}", "its configuration changed", script)
+
+    def replace(self, change: Change) -> Step:
+        """Another container for a service, behind the edge or not."""
+        if change.service.runs_once:
+            return self._complete(change)
+        edge = self.target.stack.deploy.edge
+        name = change.service.name
+        what = self.replacement(change)
+        if edge and name in edge.routes:
+            port = edge.routes[name].port
+            script = replacing.replace_routed(what, edge=edge.service, port=port, drain=DRAIN)
+        else:
+            script = replacing.replace_plain(what)
+        if change.first:
+            return Step(f"start {name}", change.reason, script, details=change.details)
+        how = "start first" if what.start_first else "stop first"
+        return Step(f"replace {name}", f"{change.reason} ({how})", script, details=change.details)
+
+    def prepare(self, found: list[Change]) -> list[Step]:
+        """What new images do while the old containers run, so that less is left for their start."""
+        wanted = self.target.stack.deploy.prepare
+        steps = []
+        for change in found:
+            part = wanted.get(change.service.name)
+            command = tuple(self.target.value(word) for word in part.command) if part else ()
+            if part is None or change.first or not all(command):
+                continue
+            script = replacing.prepare(self.replacement(change), command, part.timeout)
+            reason = f"its new image, while the old container runs: {part.timeout} s at most"
+            steps.append(Step(f"prepare {change.service.name}", reason, script, True))
+        return steps
+
+    def _complete(self, change: Change) -> Step:
+        """A container that runs to its end before those that wait for it start."""
+        script = complete(self.replacement(change))
+        return Step(
+            f"complete {change.service.name}",
+            f"{change.reason} (runs once)",
+            script,
+            details=change.details,
+        )
+
+    def let_go(self, found: list[Change]) -> list[Step]:
+        """Containers of the release before, once the window is over; earlier runs' ones too."""
+        edge = self.target.stack.deploy.edge
+        if edge is None:
+            return []
+        there = set(read_former(self.seen.edge))
+        there |= {c.service.name for c in found if not c.first} & self.kept()
+        return [
+            Step(
+                f"let go of former {service.name}",
+                "the window is over",
+                self._let_go(edge, service),
+                True,
+            )
+            for service in self.target.stack.ordered
+            if service.name in there & set(edge.routes)
+        ]
+
+    def _let_go(self, edge: Edge, service: Service) -> Script:
+        what = self._replacement(service, "")
+        return replacing.let_go(what, edge=edge.service, port=edge.routes[service.name].port)
+
+    def kept(self) -> set[str]:
+        """Services whose containers stay through the window: as many as there is memory for."""
+        edge = self.target.stack.deploy.edge
+        found: set[str] = set()
+        room = self.seen.memory_mb
+        for service in self.target.stack.ordered if edge and self.keep else []:
+            room -= service.reservation_mb
+            if service.start_first and edge and service.name in edge.routes and room >= 0:
+                found.add(service.name)
+        return found
+
+    def remove_orphans(self) -> list[Step]:
+        """Containers of services that the release no longer has."""
+        gone = sorted({c.service for c in self.seen.long_running} - self.target.known)
+        why = self.target.stack.left_out
+        return [
+            Step(
+                f"remove {name}",
+                why.get(name, "the Compose file no longer has it"),
+                replacing.remove(name),
+            )
+            for name in gone
+        ]
+
+    def verify(self) -> Step:
+        """The application, asked from outside and inside."""
+        return Step("verify", "from outside, from inside, digest by digest", None, True)
+
+    def bake(self) -> list[Step]:
+        """Watching what serves for a while, before it counts as the release."""
+        minutes = self.target.environment.bake_minutes
+        said = f"{minutes} min under watch: what fails meanwhile undoes the release"
+        return [Step("bake", said, None, False, bake=minutes * 60)] if minutes else []
+
+    def pauses(self) -> dict[str, str]:
+        """Start-first services that are replaced stop-first all the same, and why."""
+        start_first = [s for s in self.target.stack.ordered if s.start_first]
+        short = {
+            s.name: "there is no free memory for two containers"
+            for s in start_first
+            if s.reservation_mb > self.seen.memory_mb
+        }
+        return {**short, **{s.name: s.alone for s in start_first if s.alone}}
+
+    def replacement(self, change: Change) -> replacing.Replacement:
+        """What the scripts that replace a container are told."""
+        return self._replacement(change.service, change.image)
+
+    def _replacement(self, service: Service, image: str) -> replacing.Replacement:
+        return replacing.Replacement(
+            service=service.name,
+            variable=service.image_variable,
+            image=image,
+            config_hash=self.candidate.hashes.get(service.name, ""),
+            start_first=service.start_first and service.name not in self.pauses(),
+            healthy_within=self.target.environment.healthy_within_of(service.name),
+            grace=service.stop_grace,
+            keep=service.name in self.kept(),
+            ready=self._ready(service.name),
+            kept=kept_folders(self.target.stack, service.name),
+        )
+
+    def _ready(self, service: str) -> tuple[str, ...]:
+        probe = self.target.stack.deploy.probes.get(service)
+        verify = self.target.environment.verify
+        if probe is None or service in verify.leave_out or "ready" in verify.skip.get(service, ()):
+            return ()
+        return tuple(self.target.value(word) for word in probe.ready)
+
+    def absences(self, found: list[Change]) -> list[str]:
+        """Services that do nothing from the stop of one container until the next is ready."""
+        apart = {s.name for s in self.target.stack.ordered if not s.start_first} | set(
+            self.pauses()
+        )
+        again = [
+            c.service for c in found
+            if not c.first and not c.service.runs_once and c.service.name in apart
+        ]  # fmt: skip
+        return [
+            f"{s.name} does nothing while its container is replaced: {self._away(s)}" for s in again
+        ]
+
+    def _away(self, service: Service) -> str:
+        """How long a replacement may take, and how long the last one took."""
+        most = self.target.environment.healthy_within_of(service.name) + service.stop_grace
+        steps = [s for line in reversed(self.seen.ledger.lines) for s in line.steps]
+        names = (f"replace {service.name}", f"start {service.name}")
+        took = [s.seconds for s in steps if s.step in names and s.outcome == "ok"]
+        last = f"{took[0]:.0f} s the last time, " if took else ""
+        return f"{last}{most} s at most"
+
+
+def _count(changing: int) -> str:
+    if not changing:
+        return "no container changes"
+    return "1 service changes" if changing == 1 else f"{changing} services change"

@@ -1,0 +1,222 @@
+"""What an environment should run: a manifest, a Compose file and a configuration."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from deployments.compose.references import interpolate
+from deployments.compose.stack import LEFT_OUT, PLACEHOLDER, PROFILES, Stack
+from deployments.compose.variables import Configuration, parse_env, render_env
+from deployments.environment.schema import EDGE_VARIABLES, Environment
+from deployments.errors import Refused
+from deployments.host import edge
+from deployments.host.observation import Observation
+from deployments.release.adopted_record import Adoption
+from deployments.release.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Target:
+    """The wanted state. `update_infrastructure` lets postgres and edge follow the manifest."""
+
+    environment: Environment
+    manifest: Manifest
+    stack: Stack
+    configuration: Configuration
+    edge_base: str = ""
+    update_infrastructure: bool = False
+    pins: dict[str, str] = field(default_factory=dict)
+    """References to bring back, whatever runs now."""
+
+    @property
+    def adopted(self) -> Adoption | None:
+        """How it was deployed by hand; None for every release but an adopted one."""
+        return self.manifest.adopted
+
+    def runs(self, seen: Observation) -> bool:
+        """Whether its manifest is the one of the current release."""
+        return (seen.current or "").partition("-")[2] == self.manifest.name
+
+    @property
+    def in_clear(self) -> list[str]:
+        """Addresses whose users' passwords travel in clear; this machine's own are not counted."""
+        parts = [urlsplit(url) for url in self.environment.urls.values()]
+        plain = [p for p in parts if p.scheme == "http" and not _is_loopback(p.hostname or "")]
+        return sorted({f"{p.scheme}://{p.netloc}" for p in plain})
+
+    def images(self, seen: Observation) -> dict[str, str]:
+        """Service to the reference that the host pulls, `<registry>/<repository>@<digest>`."""
+        return {s.name: self._image(s.name, seen) for s in self.stack.ordered}
+
+    def _image(self, service: str, seen: Observation) -> str:
+        published = self.manifest.services.get(self.stack.services[service].image_of)
+        if self.adopted:
+            return self.pins[service]
+        if service not in self.stack.deploy.infrastructure:
+            if published is None:
+                raise Refused(
+                    f"release {self.manifest.name} has no image for service {service}",
+                    state="untouched",
+                    todo="publish again: the Compose file names a service that the release lacks",
+                )
+            return f"{self.environment.pull_registry}/{published.repository}@{published.digest}"
+        if service in self.pins:
+            return self.pins[service]
+        source = self.infrastructure_source(service)
+        repository = source.partition("@")[0]
+        if ":" in repository.rpartition("/")[2]:
+            repository = repository.rpartition(":")[0]
+        if "@" in source:
+            return f"{repository}@{source.partition('@')[2]}"
+        if not self.update_infrastructure and (running := self._running(service, seen)):
+            return running
+        if published is None:
+            raise Refused(
+                f"release {self.manifest.name} has no digest for {service}",
+                state="untouched",
+                todo=f"publish again, or pin it: [images] {service} = '{source}@sha256:...'",
+            )
+        return f"{repository}@{published.digest}"
+
+    def _running(self, service: str, seen: Observation) -> str:
+        """The reference by digest of what runs; empty when nothing does, or no registry has it.
+
+        What was deployed by hand runs under a tag: its variant of PostgreSQL must stay.
+        """
+        for container in seen.of(service):
+            if "@" in container.ref:
+                return container.ref
+            for known in container.digests:
+                return known
+        return ""
+
+    def infrastructure_source(self, service: str) -> str:
+        """Where the host finds an image that is not built here: `host/repository:tag`."""
+        return self.environment.images.get(service, self.stack.deploy.infrastructure[service])
+
+    @property
+    def known(self) -> set[str]:
+        """Services that may have a container."""
+        once = self.adopted.once if self.adopted else ()
+        return {*self.stack.services, *once}
+
+    def env(self, seen: Observation) -> dict[str, str]:
+        """The complete `.env` of this target: variables and image references."""
+        images = self.images(seen)
+        references = {
+            service.image_variable: images[service.name] for service in self.stack.ordered
+        }
+        left_out = dict.fromkeys(sorted(self.stack.placeholders), PLACEHOLDER)
+        if self.stack.left_out:
+            left_out[LEFT_OUT] = " ".join(sorted(self.stack.left_out))
+        if self.stack.profiles:
+            left_out[PROFILES] = ",".join(self.stack.profiles)
+        return {**left_out, **self.configuration.variables, **references}
+
+    def env_now(self, seen: Observation) -> dict[str, str]:
+        """The same with the references that run now: each is changed by its own step."""
+        running = {
+            service.image_variable: seen.of(service.name)[0].ref
+            for service in self.stack.ordered
+            if seen.of(service.name)
+        }
+        return {**self.env(seen), **running}
+
+    def edge_config(self, seen: Observation) -> str:
+        """The edge's file, with the slots as they are on the host now; lost ones come back."""
+        part = self.stack.deploy.edge
+        if part is None:
+            return ""
+        serving = {s: seen.of(s)[0].name for s in part.routes if _one_serves(s, seen)}
+        return edge.render_again(self.edge_base, part, seen.edge, serving)
+
+    def candidate_files(self, seen: Observation) -> dict[str, str]:
+        """Files that Compose needs to weigh this target."""
+        return {
+            "compose.yml": self.stack.text,
+            ".env": render_env(self.env(seen)),
+            "secrets.env": render_env(
+                {n: v for n, v in self.configuration.secrets.items() if n in self.stack.references}
+            ),
+        }
+
+    def login(self, incoming: str) -> tuple[str, str, str] | None:
+        """Directory of the password's file, registry and user; None means anonymous."""
+        login = self.environment.login
+        if login is None:
+            return None
+        user = self.secret(login.user).get_secret_value()
+        return incoming, self.environment.pull_registry, user
+
+    def login_file(self) -> dict[str, str]:
+        """The file that a pull reads the registry's password from."""
+        login = self.environment.login
+        if login is None:
+            return {}
+        return {"registry.password": self.secret(login.token).get_secret_value()}
+
+    def value(self, text: str) -> str:
+        """Fill the references in one of `x-deploy`'s values."""
+        return interpolate(text, self.configuration.variables)
+
+    def secret(self, name: str) -> SecretStr:
+        """One secret's value."""
+        return self.configuration.secrets[name]
+
+
+def _one_serves(service: str, seen: Observation) -> bool:
+    """Whether it has one container, behind the edge: none with ports of its own, as by hand."""
+    found = seen.of(service)
+    return len(found) == 1 and found[0].serving and found[0].name not in seen.published.values()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def former_configuration(
+    env_text: str, stack: Stack, now: Configuration, edge: Mapping[str, str] | None = None
+) -> Configuration:
+    """A former release's variables with the secrets that are valid now.
+
+    A revoked secret never comes back. edge: what `[edge]` says now, where that is to stay: under
+    which name users come is no release's business.
+    """
+    kept = {} if edge is None else EDGE_VARIABLES
+    own = {*stack.image_variables, *now.secrets, *kept, LEFT_OUT, PROFILES}
+    variables = {
+        name: value
+        for name, value in parse_env(env_text).items()
+        if name not in own and value != PLACEHOLDER
+    }
+    return Configuration(variables={**variables, **(edge or {})}, secrets=now.secrets)
+
+
+def lost_values(target: Target, fingerprints: str) -> list[str]:
+    """What a former release's containers had and this configuration gives no more, by name.
+
+    fingerprints: the host's `NAME fingerprint` lines of the secrets that the release had. One with
+    a default would go unnoticed otherwise.
+    """
+    given = {
+        **target.configuration.variables,
+        **{name: value.get_secret_value() for name, value in target.configuration.secrets.items()},
+    }
+    had = {line.split()[0] for line in fingerprints.splitlines() if line.strip()}
+    gone = (had & target.stack.references.keys()) - given.keys()
+    return sorted({*target.stack.missing(given), *gone})
+
+
+def former_images(env_text: str, stack: Stack) -> dict[str, str]:
+    """Service to the image reference that a former release's variables hold."""
+    values = parse_env(env_text)
+    found = {s.name: values.get(s.image_variable, "") for s in stack.ordered}
+    return {service: reference for service, reference in found.items() if "@" in reference}

@@ -1,0 +1,54 @@
+"""A release that was deployed by hand: what its manifest says beyond another release's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from deployments.compose.extension import Deploy
+
+NAME = "adopted"
+RELEASE = f"0-{NAME}"
+HAND_OVER = "hand over ports"
+START_AGAIN = "start release 0"
+"""Steps of the ways from and to it that start several services at once."""
+
+
+class AdoptedService(BaseModel):
+    """One service as it was found. `image` is the id that the host's engine has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image: str
+    reference: str
+    digest: str
+    config_hash: str
+
+
+class Adoption(BaseModel):
+    """What a manifest says beyond other releases' when it was adopted. Paths on the host."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    v: Literal[1] = 1
+    directory: str
+    files: tuple[str, ...]
+    env_files: tuple[str, ...]
+    services: dict[str, AdoptedService]
+    deploy: Deploy
+    ours: bool
+    """Whether its Compose file is, byte by byte, the one that the environment names."""
+    once: tuple[str, ...] = ()
+    """Services that ran once and ended well: theirs is no container that must be there."""
+
+
+def pins(adoption: Adoption) -> dict[str, str]:
+    """Service to the reference that names its digest."""
+    return {name: f"{_repository(s.reference)}@{s.digest}" for name, s in adoption.services.items()}
+
+
+def _repository(reference: str) -> str:
+    """`host:5000/name:tag` -> `host:5000/name`."""
+    name = reference.partition("@")[0]
+    return name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name

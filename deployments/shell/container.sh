@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# A container: until it is healthy, its last lines, what it was made from.
+# Reads: hash image project service
+
+# What the health check printed last, in one line.
+last_check() {
+  docker inspect -f '{{with .State.Health}}{{range .Log}}{{println .ExitCode .Output}}{{end}}{{end}}' "$1" 2>/dev/null |
+    grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-200
+}
+# A program that ends well is no crash, and a service all the same that does not go on.
+restarted() {
+  local times="restarted $2 times" how="crashes at start: exit code $1"
+  [ "$2" -ne 1 ] || times="restarted once"
+  [ "$1" -ne 0 ] || how="ends by itself, with exit code 0, and a service goes on"
+  problem="$how, $times"
+}
+# `unhealthy` is no end: the check may begin sooner than the program can answer, and what counts is
+# the time that the environment gives.
+wait_healthy() {
+  local id=$1 deadline=$((SECONDS + $2)) began=$SECONDS state restarts health
+  while :; do
+    read -r state restarts health < <(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
+    case $state/$health in
+      running/healthy) [ "$restarts" -gt 0 ] || return 0 ;;
+      running/none) [ $((SECONDS - began)) -lt 3 ] || return 0 ;;
+      exited/*|dead/*) problem="exited with code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1 ;;
+    esac
+    [ "$restarts" -eq 0 ] || { restarted "$(docker inspect -f '{{.State.ExitCode}}' "$id")" "$restarts"; return 1; }
+    [ $SECONDS -lt $deadline ] || {
+      problem="did not become healthy within $2 s"
+      [ "$health" != unhealthy ] || problem="$problem; its health check says: $(last_check "$id")"
+      return 1
+    }
+    sleep 0.25
+  done
+}
+# Which configuration a container was made from, as `config --hash` counted it then: Compose's own
+# label differs from that where a service depends on another one. Lines of containers that are gone go.
+note_made() {
+  local there
+  there=$(docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project")
+  { [ ! -f .containers ] || grep -F "${there:-none}" .containers | grep -v "^$1 " || true; say "$1 $2"; } > .containers.new
+  mv -f .containers.new .containers
+}
+# Image and configuration of a container; one that nobody noted has Compose's label.
+made_from() {
+  local ref label noted
+  read -r ref label < <(docker inspect -f '{{.Config.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "$1" 2>/dev/null) || return 0
+  noted=$(awk -v id="$1" '$1==id{print $2}' .containers 2>/dev/null) || noted=
+  say "$ref ${noted:-$label}"
+}
+# One more container of the service, beside those that are there and not started: it becomes `new`.
+create_another() {
+  local before
+  before=$(ids "$service")
+  compose up --no-start --no-deps --no-recreate --scale "$service=$(($(wc -w <<< "$before") + 1))" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
+  rm -f .create
+  new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
+  [ -n "$new" ] || fail "Compose created no container for $service"
+  note_made "$new" "$hash"
+}
+is_wanted() { [ -n "$1" ] && [ "$(made_from "$1")" = "$image $hash" ]; }
+# A log driver that keeps nothing to read is no reason to stop here.
+last_lines() { docker logs --tail 20 "$1" 2>&1 | sed "s/^/  $2 | /" >&2 || true; }
+set_env() {
+  # shellcheck disable=SC2016  # awk's own variables
+  put_out .env awk -v name="$1" -v value="$2" -F= '$1==name{print name "='"'"'" value "'"'"'"; done=1; next} {print} END{if(!done) print name "='"'"'" value "'"'"'"}' .env
+}

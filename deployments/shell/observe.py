@@ -1,0 +1,73 @@
+"""Reading a host: everything that a plan needs, in one script."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from deployments.compose.references import interpolate
+from deployments.compose.stack import PROJECT_NAME, Stack
+from deployments.environment.schema import Environment
+from deployments.shell.prelude import prelude
+from deployments.shell.quote import Script, call, functions, join
+
+Weighing = Literal["keep", "discard", "former", "present"]
+
+
+def observe(environment: Environment, stack: Stack) -> Script:
+    """Read the host: facts, containers, images, files, ledger, database revision."""
+    return Script(
+        join(
+            prelude(environment),
+            functions("observe_emit", "observe_database", "observe"),
+            _observed(environment, stack),
+        )
+    )
+
+
+def look(environment: Environment, stack: Stack) -> Script:
+    """Read the host as `observe` does, its record of the current release, its newest backup."""
+    backup = "newest_backup" if environment.watch.backup_hours else ""
+    observed = _observed(environment, stack)
+    parts = (
+        functions(
+            "observe_emit", "observe_database", "observe", "observe_candidate", "observe_release"
+        ),
+        observed,
+        "released",
+        backup,
+    )
+    return Script(join(prelude(environment), *parts))
+
+
+def _observed(environment: Environment, stack: Stack) -> str:
+    database = stack.deploy.database
+    query: tuple[str, ...] = ("",)
+    if database:
+        values = {PROJECT_NAME: environment.project, **environment.variables}
+        superuser, name = (interpolate(t, values) for t in (database.superuser, database.name))
+        places = [interpolate(text, values) for text in stack.places.get(database.service, ())]
+        query = (database.service, superuser, name, database.revision, *places)
+    return call("observe", *query)
+
+
+def weigh_candidate(environment: Environment, incoming: str, mode: Weighing) -> Script:
+    """Ask Compose for each service's configuration hash under the files in `incoming`.
+
+    Also fingerprints the secrets now in use and the ones to come. The interpolated
+    configuration itself never leaves the host. mode: `keep` the files for a deploy,
+    `discard` them after a plan, take the `former` secrets for an undo, or leave the
+    `present` ones as they are on the host.
+    """
+    return Script(
+        join(
+            prelude(environment),
+            functions("observe_emit", "observe_candidate"),
+            call("candidate", incoming, mode),
+        )
+    )
+
+
+def read_files(environment: Environment, paths: list[str]) -> Script:
+    """Read some files below the environment's directory."""
+    body = [call("emit_file", path, path) for path in paths]
+    return Script(join(prelude(environment), functions("observe_emit"), *body))

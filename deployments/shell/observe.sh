@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# Everything that a plan needs to know of a host.
+# Reads: project
+
+facts() {
+  say "writable=$(test -w . && echo yes || echo no)"
+  say "disk_kb=$(df -Pk . | awk 'NR==2{print $4}')"
+  say "memory_kb=$(awk '/^MemAvailable:/{print $2}' /proc/meminfo)"
+  say "engine=$(docker version -f '{{.Server.Version}}' 2>&1 | grep -m 1 .)"
+  say "locked=$([ ! -f lock/session ] || flock -n lock/session true && echo no || echo yes)"
+  say "epoch=$(date +%s)"
+  # shellcheck disable=SC2012  # our own names; only their number counts
+  say "journals=$(ls journal 2>/dev/null | wc -l)"
+  say "compose=$(docker compose version --short 2>/dev/null | head -n 1)"
+}
+listening() {
+  # A host without IPv6 has no tcp6.
+  { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true; } |
+    awk '$4=="0A"{split($2,a,":"); print a[2]}' | sort -u
+}
+# `.ID`, not `.Id`: that would make Docker read its raw answer, where a container without a health
+# check has no `Health` and so would not be seen at all.
+containers() {
+  docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" |
+    xargs -r docker inspect -f '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"ref":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit":{{.State.ExitCode}},"started":{{json .State.StartedAt}},"labels":{{json .Config.Labels}}}' 2>/dev/null || true
+}
+images() {
+  docker ps -aq --filter "label=com.docker.compose.project=$project" |
+    xargs -r docker inspect -f '{{.Image}}' 2>/dev/null | sort -u |
+    xargs -r docker image inspect -f '{"id":{{json .Id}},"digests":{{json .RepoDigests}}}' 2>/dev/null || true
+}
+# Each Compose project with the directories that it was started from, and the environment that one
+# of them is.
+projects() {
+  local name directory here whose
+  docker ps -a --format '{{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null |
+    sort -u | while read -r name directory; do
+      here='' whose=''
+      [ -n "$name" ] || continue
+      if [ "$directory" -ef . ]; then here=here
+      elif [ -r "$directory/.environment" ]; then
+        whose=$(head -n 1 "$directory/.environment" | tr -cd 'a-z0-9-' | cut -c1-40)
+      fi
+      printf '%s\t%s\t%s\t%s\n' "$name" "$directory" "$here" "$whose"
+    done || true
+}
+published() { docker ps --format '{{.Names}} {{.Ports}} |{{.Label "com.docker.compose.project"}}' 2>/dev/null || true; }
+# Of a database without a container: where its data would be and something is, a place a line.
+database() {
+  local service=$1 user=$2 database=$3 query=$4 id
+  shift 4
+  id=$(ids "$service" | head -n 1) || return 0
+  if [ -z "$id" ]; then places "$@"; return; fi
+  ! is_running "$id" || ask_database "$id" "$user" "$database" "$query"
+}
+# A volume's name or a path. What may not be read may hold anything.
+places() {
+  local each
+  for each in "$@"; do
+    case $each in
+      */*) [ ! -e "$each" ] || { [ -r "$each" ] && [ -z "$(ls -A "$each")" ]; } || say "$each" ;;
+      *) ! docker volume inspect "$each" >/dev/null 2>&1 || say "$each" ;;
+    esac
+  done
+}
+# One that was fetched may have come without the end of its line.
+backups() { awk 1 backups/*.json 2>/dev/null || true; }
+journals() {
+  local file
+  for file in journal/*.jsonl; do
+    [ -f "$file" ] || continue
+    tail -n 1 "$file" | grep -q '"event":"end".*"step":"run .*}$' || emit_file "journal:$(basename "$file" .jsonl)" "$file"
+  done
+}
+observe() {
+  facts | emit facts
+  listening | emit listening
+  containers | emit containers
+  images | emit images
+  published | emit published
+  projects | emit projects
+  if [ -n "$1" ]; then database "$@" | emit database; backups | emit backups; fi
+  emit_file env .env
+  emit_file compose compose.yml
+  emit_file edge edge/haproxy.cfg
+  emit_file current current
+  emit_file environment .environment
+  emit_file project .project
+  emit_file made .containers
+  if [ -f current ]; then emit_file manifest "releases/$(cat current)/manifest.json"; fi
+  emit_file ledger releases.jsonl
+  { ls releases 2>/dev/null || true; } | emit releases
+  emit_file owner lock/owner
+  journals
+}

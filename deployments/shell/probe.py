@@ -1,0 +1,65 @@
+"""Asking containers from the inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deployments.compose.extension import Log
+from deployments.environment.schema import Environment
+from deployments.shell.prelude import prelude
+from deployments.shell.quote import Script, call, functions, join
+
+UP_FOR = 3
+"""Seconds after which a container counts as up, as for one without a health check."""
+
+
+def probe(
+    environment: Environment,
+    questions: list[tuple[str, str, tuple[str, ...]]],
+    logs: Sequence[tuple[str, Log]] = (),
+) -> Script:
+    """Run commands inside containers, each answer a section `<exit code> <its end>`.
+
+    questions: (name of the answer, service, command). An empty command asks for the
+    service's restart count once it has been up for UP_FOR: late, so that the others' answers
+    are had in the meantime. logs: service and what is looked for there, last of all.
+    """
+    asked = [
+        call("ask", name, service, *command) for name, service, command in questions if command
+    ]
+    asked += [call("settled", service, UP_FOR) for _, service, command in questions if not command]
+    asked += [
+        call(
+            "logged", f"log:{service}", service, log.seconds, " ".join(log.files),
+            *[word for pattern in log.must_not for word in ("-e", pattern)],
+        )
+        for service, log in logs
+    ]  # fmt: skip
+    return Script(join(prelude(environment), functions("probe"), *asked), timeout=120)
+
+
+def last_words(environment: Environment, services: list[str]) -> Script:
+    """The last lines of some services' newest containers, a section `last:<service>` each."""
+    asked = [call("last_words", service) for service in services]
+    return Script(join(prelude(environment), functions("probe"), *asked))
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Which lines of which services. since: a duration or a time, as Compose reads it."""
+
+    services: tuple[str, ...]
+    lines: int
+    since: str = ""
+    follow: bool = False
+
+
+def tail_logs(environment: Environment, wanted: Tail) -> Script:
+    """The last lines of services' containers, with their times."""
+    flags = f"--no-color --timestamps --tail {int(wanted.lines)}"
+    flags += f" --since {call('', wanted.since).strip()}" if wanted.since else ""
+    flags += " --follow" if wanted.follow else ""
+    services = call("", *wanted.services).strip()
+    text = join(prelude(environment), f"compose --ansi never logs {flags} {services}")
+    return Script(text, timeout=86_400 if wanted.follow else 60)

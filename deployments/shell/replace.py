@@ -1,0 +1,127 @@
+"""Replacing one service's container, in the order that was measured to lose no request.
+
+Start-first: the new container becomes healthy, enters the edge's free slot, then the
+old one is drained and removed. Stop-first: the new container is created, the old one
+stopped, the new one started; a new one that does not become healthy is removed and the
+old one started again. An earlier replacement that died half way is tidied up first.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from deployments.shell.quote import Script, call, functions, join
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """One service and what it should run."""
+
+    service: str
+    variable: str
+    image: str
+    config_hash: str
+    start_first: bool
+    healthy_within: int
+    grace: int
+    keep: bool = False
+    """Whether the container that served stays, and takes over when the new one is gone."""
+    ready: tuple[str, ...] = ()
+    """Command that exits 0 inside the new container as soon as it does its work."""
+    kept: tuple[str, ...] = ()
+    """Folders that outlast a release, where the image's user must be able to write."""
+
+    def settings(self) -> list[str]:
+        """Shell variables that the functions above read."""
+        values = {
+            "service": self.service,
+            "variable": self.variable,
+            "image": self.image,
+            "hash": self.config_hash,
+            "order": "start-first" if self.start_first else "stop-first",
+            "healthy": str(self.healthy_within),
+            "grace": str(self.grace),
+            "problem": "",
+            "keep": "yes" if self.keep and self.start_first else "",
+            "kept": " ".join(self.kept),
+        }
+        words = " ".join(shlex.quote(word) for word in self.ready)
+        return [
+            *[call("declare", f"{name}={value}") for name, value in values.items()],
+            f"ready=({words})",
+        ]
+
+
+def replace_routed(what: Replacement, *, edge: str, port: int, drain: int) -> Script:
+    """Replace a service behind the edge. `drain` bounds how long open requests may take."""
+    route = {"be": f"be_{what.service}", "port": str(port), "drain": str(drain), "routed": "yes"}
+    assign = [call("declare", f"{name}={value}") for name, value in route.items()]
+    find_edge = f"edge=$({call('ids', edge)} | head -n 1)"
+    parts = (
+        functions("container", "slots", "replace_own", "replace", "replace_former"),
+        *what.settings(),
+        *assign,
+        find_edge,
+    )
+    text = join(*parts, "replace")
+    return Script(text, timeout=what.healthy_within * 2 + drain + what.grace * 2 + 120)
+
+
+def prepare(what: Replacement, command: tuple[str, ...], seconds: int) -> Script:
+    """Run a command in a container of the new image while the old one runs."""
+    line = call("prepare", seconds, *command)
+    return Script(
+        join(functions("replace_own", "replace_prepare"), *what.settings(), line),
+        timeout=seconds + 60,
+    )
+
+
+def let_go(what: Replacement, *, edge: str, port: int) -> Script:
+    """Remove the container that was kept of the release before; none is fine."""
+    assign = [
+        call("declare", f"{n}={v}") for n, v in (("be", f"be_{what.service}"), ("port", str(port)))
+    ]
+    find_edge = f"edge=$({call('ids', edge)} | head -n 1)"
+    text = join(
+        functions("slots", "replace_former"), *what.settings(), *assign, find_edge, "let_go"
+    )
+    return Script(text, timeout=what.grace + 60)
+
+
+def replace_plain(what: Replacement) -> Script:
+    """Replace a service that nobody reaches through the edge."""
+    text = join(
+        functions("container", "replace_own", "replace"),
+        *what.settings(),
+        call("declare", "routed="),
+        "replace",
+    )
+    return Script(text, timeout=what.healthy_within * 2 + what.grace * 2 + 120)
+
+
+def up(what: Replacement) -> Script:
+    """Start or recreate a service with state or ports of its own: database, edge."""
+    text = join(functions("container"), *what.settings(), functions("replace_up"), "up")
+    return Script(text, timeout=what.healthy_within + what.grace + 120)
+
+
+def start_stopped(container: str, healthy_within: int) -> Script:
+    """Start a container that was stopped, and wait until it is healthy."""
+    wait = call("wait_healthy", container, healthy_within) + ' || fail "it $problem"'
+    start = call("docker", "start", container) + " >/dev/null"
+    return Script(join(functions("container"), start, wait), timeout=healthy_within + 60)
+
+
+def stop(service: str, grace: int) -> Script:
+    """Stop a service's containers and leave them there: its way back is to start them."""
+    return Script(
+        f"{call('ids', service)} | xargs -r docker stop -t {grace} >/dev/null\n", timeout=grace + 60
+    )
+
+
+def remove(service: str) -> Script:
+    """Stop and remove every container of a service."""
+    return Script(
+        join(stop(service, 30).text, f"{call('ids', service)} | xargs -r docker rm -f >/dev/null")
+    )

@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# Replacing one service's container.
+# Reads: grace healthy image order ready service variable
+
+# Healthy means that it runs; ready, that it does its work.
+wait_ready() {
+  local id=$1 deadline=$2 said state restarts
+  [ ${#ready[@]} -gt 0 ] || return 0
+  until said=$(timeout 20 docker exec "$id" "${ready[@]}" 2>&1 </dev/null); do
+    read -r state restarts _ < <(docker inspect -f '{{.State.Status}} {{.RestartCount}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
+    [ "$state $restarts" = "running 0" ] || { problem="crashes before it is ready: exit code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1; }
+    [ $SECONDS -lt "$deadline" ] || { problem="is not ready within $healthy s: $(tail -n 1 <<< "$said" | cut -c1-200)"; return 1; }
+    sleep 1
+  done
+}
+tidy() {
+  local id
+  for id in $(ids "$service"); do
+    [ "$id" != "$old" ] && [ "$id" != "${former:-}" ] || continue
+    say "removing $(name_of "$id"): it does not serve"
+    docker rm -f "$id" >/dev/null
+  done
+}
+find_plain() {
+  local id
+  old=
+  for id in $(ids "$service"); do
+    if is_running "$id"; then old=$id; break; fi
+  done
+}
+give_up() {
+  local new=$1
+  say "$service: the new container $problem; its last lines:" >&2
+  last_lines "$new" "$service"
+  docker rm -f "$new" >/dev/null || true
+  if [ "$order" = stop-first ] && [ -n "$old" ]; then
+    docker start "$old" >/dev/null
+    [ -z "$routed" ] || wait_healthy "$old" "$healthy" || true
+    say "started the former container again"
+  fi
+  exit 20
+}
+replace() {
+  local new began
+  former='' former_name=''
+  if [ -n "$routed" ]; then find_former; find_serving; [ -n "$old" ] || find_by_hand; else find_plain; fi
+  tidy
+  if is_wanted "$old"; then
+    say "already replaced"
+    [ -z "$former_name" ] || remove_former
+    set_env "$variable" "$image"
+    return
+  fi
+  if is_wanted "$former" && serves_well "$former" && return_to_former; then return; fi
+  export "$variable=$image"
+  own_kept
+  create_another
+  if [ "$order" = stop-first ] && [ -n "$old" ]; then
+    say "stopping $(name_of "$old")"
+    docker stop -t "$grace" "$old" >/dev/null
+  fi
+  began=$SECONDS
+  docker start "$new" >/dev/null || { problem="does not start"; give_up "$new"; }
+  say "started $(name_of "$new")"
+  wait_healthy "$new" "$healthy" || give_up "$new"
+  wait_ready "$new" $((began + healthy)) || give_up "$new"
+  if [ -n "$routed" ]; then
+    local free=s1
+    [ "$slot" != s1 ] || free=s2
+    enter_slot "$free" "$(name_of "$new")" || give_up "$new"
+    say "$(name_of "$new") serves"
+    # Only now: until something else serves, it may be the one that does.
+    [ -z "$former_name" ] || remove_former
+    if keep_old; then return; fi
+    [ -z "$slot" ] || drain_slot "$slot"
+  fi
+  if [ -n "$old" ]; then
+    docker stop -t "$grace" "$old" >/dev/null
+    docker rm "$old" >/dev/null
+  fi
+  if [ -n "$routed" ] && [ -n "$slot" ]; then idle_slot "$slot"; fi
+  set_env "$variable" "$image"
+}

@@ -1,0 +1,23 @@
+# shellcheck shell=bash
+# A command in a container of the new image, while the old one runs.
+# Reads: image project service variable
+
+prepare() {
+  local limit=$1 one_off="$project-prepare-$service" code=0 said
+  shift
+  export "$variable=$image"
+  docker rm -f "$one_off" >/dev/null 2>&1 || true
+  own_kept
+  timeout "$limit" docker compose -p "$project" --project-directory . -f compose.yml \
+    --env-file .env --env-file secrets.env \
+    run --rm -T --no-deps --name "$one_off" "$service" "$@" </dev/null 2>&1 | tee .prepare || code=$?
+  docker rm -f "$one_off" >/dev/null 2>&1 || true
+  if [ $code != 0 ]; then
+    said="exit code $code"
+    [ $code != 124 ] || said="not within $limit s"
+    say "$service: its new image is not prepared, $said; the old container runs on; last lines:" >&2
+    tail -n 20 .prepare | sed "s/^/  $service | /" >&2
+  fi
+  rm -f .prepare
+  [ $code = 0 ] || exit 20
+}

@@ -1,0 +1,115 @@
+"""build: our publish flow on the runner, and what a person reads of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+from deployments.errors import HomeguruError, WrongUse
+from deployments.release.manifest import Manifest
+from infra.cli.actions import summary
+from infra.cli.actions.builder import use_builder
+from infra.cli.actions.runner import Runner
+from infra.cli.actions.sizes import readable, size_of
+from infra.cli.actions.trust import trust
+from infra.cli.run import run
+from infra.environment.context import Assembly, assemble
+from infra.orchestration.api.button import Say
+from infra.orchestration.api.client import PrefectApi
+
+MANIFEST_FILE = "homeguru-release.json"
+
+
+def build(runner: Runner, say: Say) -> None:
+    """Build what changed, push it, store the manifest; outputs: release, digests, manifest."""
+    name, began = runner.environment, time.monotonic()
+    try:
+        trust(runner)
+        assembly = assemble(name)
+        _warn_of_another_owner(runner, assembly)
+        _history(runner)
+        use_builder(assembly.located.environment, say)
+        found = run("publish", name, quiet=False, here=True, source=str(_source(runner)))
+    except HomeguruError as error:
+        runner.summary(summary.failed("build", name, error, ""))
+        raise
+    manifest = Manifest.model_validate(found)
+    _leave(runner, assembly, manifest, time.monotonic() - began)
+
+
+def _leave(runner: Runner, assembly: Assembly, manifest: Manifest, seconds: float) -> None:
+    """Outputs, the manifest as a file, the table of images."""
+    file = runner.temp / MANIFEST_FILE
+    file.write_text(manifest.to_json() + "\n")
+    built = {n: s for n, s in manifest.services.items() if s.built}
+    runner.output("release", manifest.name)
+    runner.output("digests", json.dumps({n: s.digest for n, s in built.items()}))
+    runner.output("manifest", str(file))
+    host = assembly.located.environment.push_registry
+    label = manifest.name.removeprefix(f"{assembly.located.environment.name}-")
+    with assembly.registry() as registry:
+        images = [
+            {
+                "image": f"{host}/{image.repository}", "tags": f"{label} latest",
+                "digest": image.digest,
+                "size": readable(size_of(registry, image.repository, image.digest)),
+            }
+            for image in built.values()
+        ]  # fmt: skip
+    runner.summary(summary.published(manifest.name, manifest.commit, images, seconds))
+
+
+def _source(runner: Runner) -> Path:
+    """The application's checkout."""
+    found = runner.workspace / os.environ.get("HOMEGURU_SOURCE", ".")
+    if not found.is_dir():
+        raise WrongUse(
+            f"no checkout of the application: {found}", state="untouched",
+            todo="actions/checkout with this `path`, before",
+        )  # fmt: skip
+    return found.resolve()
+
+
+def _history(runner: Runner) -> None:
+    """Report to the control plane where it answers; a build does not depend on it."""
+    try:
+        api = _reporter()
+    except HomeguruError as error:
+        _without_history(runner, error)
+        return
+    if api is None:
+        return
+    try:
+        api.version()
+    except HomeguruError as error:
+        _without_history(runner, error)
+    finally:
+        api.close()
+
+
+def _reporter() -> PrefectApi | None:
+    url = os.environ.get("PREFECT_API_URL", "")
+    return (
+        PrefectApi(url, os.environ.get("PREFECT_API_AUTH_STRING", ""), patience=10) if url else None
+    )
+
+
+def _without_history(runner: Runner, error: HomeguruError) -> None:
+    runner.annotate("warning", f"this build is not in the control plane's history: {error}")
+    os.environ.pop("PREFECT_API_URL", None)
+
+
+def _warn_of_another_owner(runner: Runner, assembly: Assembly) -> None:
+    """GITHUB_TOKEN pushes to its own owner's packages only."""
+    environment = assembly.located.environment
+    owner = os.environ.get("GITHUB_REPOSITORY_OWNER", "").lower()
+    theirs = environment.repository.partition("/")[0]
+    if owner and environment.push_registry == "ghcr.io" and theirs != owner:
+        runner.annotate(
+            "warning",
+            f"images go to ghcr.io/{theirs}, this repository belongs to {owner}: change "
+            f"`repository` in {assembly.located.file.name}, or give REGISTRY_USER and "
+            "REGISTRY_TOKEN of an account that may push there",
+        )

@@ -1,0 +1,79 @@
+"""sync-secrets: the job's secrets, by name, into Secret blocks of the control plane."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from deployments.compose.variables import block_name
+from deployments.errors import HomeguruError, Refused, WrongUse
+from infra.cli.actions import summary
+from infra.cli.actions.runner import Runner
+from infra.cli.actions.trust import trust
+from infra.environment import locate as environments
+from infra.orchestration.api.button import Say
+from infra.orchestration.api.client import PrefectApi
+
+_TYPE = "/block_types/slug/secret"
+
+
+def sync_secrets(runner: Runner, say: Say) -> None:
+    """Write each secret that the environment names and the job has; no value is ever read.
+
+    Raises Refused at the end when one is missing: here, and as a block already there.
+    """
+    name = runner.environment
+    try:
+        trust(runner)
+        api = PrefectApi.from_environment()
+        if api is None:
+            raise WrongUse(
+                "no control plane is named: PREFECT_API_URL is not set", state="not contacted",
+                todo="set PREFECT_API_URL and PREFECT_SECRETS_AUTH_STRING on GitHub",
+            )  # fmt: skip
+        try:
+            found = [_synced(api, name, secret) for secret in _names(name)]
+        finally:
+            api.close()
+    except HomeguruError as error:
+        runner.summary(summary.failed("sync-secrets", name, error, ""))
+        raise
+    for secret, block, what in found:
+        say(f"{secret:<24} {block:<44} {what}")
+    runner.summary(summary.synced(name, found))
+    _complete(name, [secret for secret, _, what in found if what == "missing"])
+
+
+def _complete(name: str, missing: list[str]) -> None:
+    if missing:
+        raise Refused(
+            f"missing: {', '.join(missing)}", where=f"secrets of {name}", state="untouched",
+            todo="set them on GitHub, give them to the step by its env, and run this again",
+        )  # fmt: skip
+
+
+def _synced(api: PrefectApi, environment: str, secret: str) -> tuple[str, str, str]:
+    """Name, block, and what became of it."""
+    block = block_name(environment, secret)
+    found = api.find(f"{_TYPE}/block_documents/name/{block}")
+    value = os.environ.get(secret)
+    if value is None:
+        return secret, block, "kept" if found else "missing"
+    data = {"value": value}
+    if found:
+        api.patch(f"/block_documents/{found['id']}", {"data": data})
+        return secret, block, "updated"
+    api.post("/block_documents/", {"name": block, "data": data, **_kind(api)})
+    return secret, block, "created"
+
+
+def _kind(api: PrefectApi) -> dict[str, Any]:
+    """The type and schema of Secret blocks."""
+    found = api.get(_TYPE)
+    body = {"block_schemas": {"block_type_id": {"any_": [found["id"]]}}, "limit": 1}
+    schemas = api.post("/block_schemas/filter", body)
+    return {"block_type_id": found["id"], "block_schema_id": schemas[0]["id"]}
+
+
+def _names(environment: str) -> list[str]:
+    return environments.load(environment).environment.secret_names

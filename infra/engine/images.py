@@ -1,0 +1,164 @@
+"""Make sure the images we start from exist locally: pulled, else built as stand-ins."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.engine.bases import STAND_IN_LABEL, build_base, need_mmdebstrap
+from infra.engine.client import docker, image_exists
+from infra.engine.pull import HubUnreachable, PullFailed, pull
+from infra.machine.long_processes import Say, run_long
+from infra.machine.paths import sandbox_dir
+
+STAND_INS = Path(__file__).with_name("images")
+BOOKWORM, TRIXIE = "debian:bookworm-slim", "debian:trixie-slim"
+PYTHON, NODE = "python:3.11-slim", "node:20-slim"
+POSTGRES, HAPROXY, REGISTRY = "postgres:16", "haproxy:3.0", "registry:2"
+CADDY, DOCKER = "caddy:2", "docker:28-cli"
+ALL = (PYTHON, NODE, POSTGRES, HAPROXY, REGISTRY)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to build an image: `folder` holds its Dockerfile, `needs` are images used in it.
+
+    Without a folder it is a Debian base. What is `ours` exists in no registry.
+    """
+
+    folder: Path | None = None
+    needs: tuple[str, ...] = ()
+    ours: bool = False
+
+
+def server_image() -> str:
+    """Name of the sandbox server's image; the tag is a hash of its definition."""
+    digest = hashlib.sha256()
+    for path in sorted((sandbox_dir() / "server").iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"homeguru-sandbox-server:{digest.hexdigest()[:12]}"
+
+
+def recipes() -> dict[str, Recipe]:
+    """Return every image we know how to build, by local name."""
+    folder = STAND_INS
+    return {
+        BOOKWORM: Recipe(),
+        TRIXIE: Recipe(),
+        PYTHON: Recipe(folder / "python", (BOOKWORM,)),
+        NODE: Recipe(folder / "node", (TRIXIE,)),
+        HAPROXY: Recipe(folder / "haproxy", (TRIXIE,)),
+        REGISTRY: Recipe(folder / "registry", (TRIXIE,)),
+        CADDY: Recipe(folder / "caddy", (TRIXIE,)),
+        DOCKER: Recipe(folder / "docker", (TRIXIE,)),
+        POSTGRES: Recipe(folder / "postgres", (TRIXIE, PYTHON, NODE)),
+        server_image(): Recipe(sandbox_dir() / "server", (TRIXIE,), ours=True),
+    }
+
+
+def ensure_images(names: Iterable[str], say: Say) -> None:
+    """Make sure local images of these names exist; what is there already stays untouched.
+
+    Pulls what is missing; builds what cannot be pulled, two at a time, and says so.
+    Raises PullFailed for an unknown image that cannot be pulled, CommandFailed when a
+    build fails, DockerFailed when the engine does not answer.
+    """
+    wanted = list(dict.fromkeys(names))
+    if all(image_exists(name) for name in wanted):
+        return
+    with _alone(say):
+        builds: dict[str, Recipe] = {}
+        _Search(say, builds).resolve(wanted)
+        if any(recipe.folder is None for recipe in builds.values()):
+            need_mmdebstrap(say)  # once, before two bases are built at the same time
+        for wave in _waves(builds):
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                # list(): an error of a build is raised here.
+                list(pool.map(lambda name: _build(name, builds[name], say), wave))
+
+
+class _Search:
+    """Decide for each missing image whether to pull or to build it."""
+
+    def __init__(self, say: Say, builds: dict[str, Recipe]) -> None:
+        self._say, self._builds = say, builds
+        self._known = recipes()
+        self._hub_down = ""
+
+    def resolve(self, names: Iterable[str]) -> None:
+        """Pull what is missing and collect what must be built, needs included."""
+        for name in names:
+            if name in self._builds or image_exists(name):
+                continue
+            recipe = self._known.get(name)
+            if recipe is None or not recipe.ours:
+                reason = self._pull(name)
+                if not reason:
+                    continue
+                if recipe is None:
+                    raise PullFailed(f"{name}: {reason}")
+                self._say(f"{reason}: building a stand-in for {name} from public packages")
+            self._builds[name] = recipe
+            self.resolve(recipe.needs)
+
+    def _pull(self, name: str) -> str:
+        """Pull an image; returns "" or why it could not be had."""
+        if self._hub_down:
+            return self._hub_down
+        try:
+            pull(name, self._say)
+        except HubUnreachable as error:
+            # Not asked again in this call: each image would wait for the same answer.
+            self._hub_down = str(error)
+            return self._hub_down
+        except PullFailed as error:
+            return str(error)
+        return ""
+
+
+def _waves(builds: dict[str, Recipe]) -> Iterator[list[str]]:
+    """Yield groups of images that can be built at once, each after all it needs."""
+    left = dict(builds)
+    while left:
+        wave = [name for name, recipe in left.items() if not set(recipe.needs) & left.keys()]
+        for name in wave:
+            del left[name]
+        yield wave
+
+
+def _build(name: str, recipe: Recipe, say: Say) -> None:
+    begin = time.monotonic()
+    if recipe.folder is None:
+        build_base(name, say)
+    else:
+        # The engine's own builder: others do not see its local images.
+        builder = docker("context", "show")
+        argv = ["docker", "buildx", "build", "--builder", builder, "--load", "--progress=plain"]
+        argv += [] if recipe.ours else ["--label", STAND_IN_LABEL]
+        run_long([*argv, "--tag", name, str(recipe.folder)], f"building {name}", say)
+    size = int(docker("image", "inspect", "--format", "{{.Size}}", name)) / 1e6
+    say(f"built {name}: {time.monotonic() - begin:.0f} s, {size:.0f} MB")
+
+
+@contextlib.contextmanager
+def _alone(say: Say) -> Iterator[None]:
+    """Hold the machine-wide lock, so that two runs do not build the same images at once."""
+    with (Path(tempfile.gettempdir()) / "homeguru-images.lock").open("a") as lock:
+        begin, told = time.monotonic(), 0.0
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - begin >= told:
+                    say(f"waiting for another run that prepares images: {told:.0f} s")
+                    told += 10
+                time.sleep(0.2)
+        yield

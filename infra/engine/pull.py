@@ -1,0 +1,86 @@
+"""Pull an image from Docker Hub, without waiting for minutes where there is no way to it."""
+
+from __future__ import annotations
+
+import selectors
+import subprocess
+import time
+
+from deployments.errors import HomeguruError
+from infra.machine.long_processes import TELL_EVERY, Say
+
+#: Seconds until the registry must have answered at all, and until everything is here.
+FIRST_ANSWER, WHOLE = 20.0, 900.0
+#: What the engine says when it is not the image's fault.
+NO_WAY = (
+    "no such host",
+    "server misbehaving",
+    "connection refused",
+    "connection reset",
+    "timeout",
+    "timed out",
+    "deadline exceeded",
+    "request canceled",
+    "network is unreachable",
+    "no route to host",
+    "proxyconnect",
+    "certificate",
+    "eof",
+)
+
+
+class PullFailed(HomeguruError):
+    """An image could not be pulled; the text is the engine's reason in one line."""
+
+
+class HubUnreachable(PullFailed):
+    """Docker Hub does not answer, or answers nobody from here: other images would fail too."""
+
+
+def pull(name: str, say: Say) -> None:
+    """Pull `name`; raises HubUnreachable or PullFailed.
+
+    Gives up after 20 s without a first answer, after 900 s in any case.
+    """
+    process = subprocess.Popen(
+        ["docker", "pull", name],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        text = _watch(process, name, say)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+    if process.returncode:
+        raise _failure(text)
+
+
+def _watch(process: subprocess.Popen[bytes], name: str, say: Say) -> str:
+    """Collect the output until its end; raises HubUnreachable when it stays silent."""
+    assert process.stdout is not None
+    begin, told, text = time.monotonic(), 0.0, b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while (spent := time.monotonic() - begin) < (WHOLE if text else FIRST_ANSWER):
+            if selector.select(1.0):
+                if not (piece := process.stdout.read1()):  # type: ignore[attr-defined]
+                    process.wait()
+                    return text.decode(errors="replace")
+                text += piece
+            if spent - told >= TELL_EVERY:
+                told = spent
+                say(f"pulling {name}: {spent:.0f} s")
+    raise HubUnreachable("docker.io is unreachable")
+
+
+def _failure(text: str) -> PullFailed:
+    last = (text.strip().splitlines() or ["no reason given"])[-1]
+    if "toomanyrequests" in last.lower():
+        return HubUnreachable("docker.io allows no more pulls for now")
+    if any(sign in last.lower() for sign in NO_WAY):
+        return HubUnreachable("docker.io is unreachable")
+    return PullFailed(last)

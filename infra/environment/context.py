@@ -1,0 +1,156 @@
+"""Putting together what a verb needs: environment, Compose file, secrets, registry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from deployments.compose.stack import Stack
+from deployments.compose.variables import Configuration, configuration, how_to_give
+from deployments.environment.schema import DEFAULT
+from deployments.errors import WrongUse
+from deployments.image_name import REPOSITORY
+from infra.environment import locate as environments
+from infra.environment import secrets
+from infra.environment.compose_cli import check_stack, read_stack, with_kept
+from infra.environment.configs import SecretFiles, with_configs
+from infra.environment.locate import Located
+from infra.machine.output import hide
+from infra.registry import Registry
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """An environment with everything read that belongs to it, before any host is asked."""
+
+    located: Located
+    stack: Stack
+    found_secrets: dict[str, str]
+
+    def configuration(self) -> Configuration:
+        """Variables and secrets, complete; raises WrongUse naming each that is wanting."""
+        environment = self.located.environment
+        return configuration(environment, self.stack, self.found_secrets, self._where, self._file)
+
+    @property
+    def _file(self) -> str:
+        """The environment's secrets file; empty when it names none."""
+        file = self.located.environment.secrets.file
+        return str(self.located.beside(file)) if file else ""
+
+    @property
+    def _where(self) -> str:
+        """The environment's file, and its file of secrets where that is not there."""
+        file = self.located.environment.secrets.file
+        there = not file or self.located.beside(file).is_file()
+        missing = "" if there else f" (there is no {self.located.beside(file)})"
+        return f"{self.located.file}{missing}"
+
+    def login(self) -> tuple[str, str] | None:
+        """User and token for the registries; None means anonymous."""
+        login = self.located.environment.login
+        if login is None:
+            return None
+        try:
+            return self.found_secrets[login.user], self.found_secrets[login.token]
+        except KeyError as missing:
+            raise WrongUse(
+                f"secret {missing.args[0]} for registry {self.located.environment.push_registry} "
+                "is missing",
+                where=self._where, state="untouched",
+                todo=how_to_give(self.located.environment, [missing.args[0]], self._file),
+            ) from None  # fmt: skip
+
+    def hidden(self) -> list[str]:
+        """Values that nothing may show; who logs in to the registry is part of image names."""
+        login = self.located.environment.login
+        shown = login.user if login else ""
+        return [value for name, value in self.found_secrets.items() if name != shown]
+
+    def source_token(self) -> str:
+        """Token that reads the application's Git URL; empty for a public one."""
+        name = self.located.environment.source_token
+        if name and name not in self.found_secrets:
+            raise WrongUse(
+                f"secret {name} for the application's Git URL is missing",
+                where=str(self.located.file), state="untouched",
+                todo=how_to_give(self.located.environment, [name], self._file),
+            )  # fmt: skip
+        return self.found_secrets.get(name, "")
+
+    def notice_urls(self) -> str | None:
+        """Addresses of those to tell; None when the secret is missing or nobody is named."""
+        return self.found_secrets.get(self.located.environment.notices.urls)
+
+    def registry(self) -> Registry:
+        """The registry as the deployer reaches it."""
+        return Registry(self.located.environment.push_registry, self.login())
+
+
+def _know_each_other(located: Located, stack: Stack) -> None:
+    """Raise WrongUse for names of services that the Compose file has not: they would mean nothing."""
+    environment = located.environment
+    verify = environment.verify
+    named = {
+        "[images]": set(environment.images), "[dockerfiles]": set(environment.dockerfiles),
+        "[verify] leave_out": set(verify.leave_out),
+        "[verify] skip": set(verify.skip), "[services] leave_out": set(environment.services.leave_out),
+        "keep": set(environment.keep),
+        "healthy_within": environment.healthy_within.keys() - {DEFAULT},
+    }  # fmt: skip
+    there = {where: set(stack.services) for where in named}
+    named["[services] profiles"] = set(environment.services.profiles)
+    there["[services] profiles"] = {p for s in stack.services.values() for p in s.profiles}
+    for where, names in named.items():
+        if unknown := sorted(names - there[where]):
+            kind = "profile" if where.endswith("profiles") else "service"
+            raise WrongUse(
+                f"{where} names {', '.join(unknown)}: no such {kind} in {located.compose_file.name}",
+                where=str(located.file), state="untouched",
+                todo=f"correct the names; it has {', '.join(sorted(there[where])) or 'none'}",
+            )  # fmt: skip
+
+
+def _have_repositories(located: Located, stack: Stack) -> None:
+    """Raise WrongUse for services of which no image could be stored: a registry has its own grammar."""
+    wrong = [
+        s
+        for s in stack.built()
+        if not re.fullmatch(REPOSITORY, located.environment.repository_of(s))
+    ]
+    if wrong:
+        better = [re.sub(r"[^a-z0-9]+", "-", s.lower()).strip("-") for s in wrong]
+        renamed = ", ".join(
+            f"{old} to {new}" for old, new in zip(wrong, better, strict=True) if new
+        )
+        raise WrongUse(
+            f"service {', '.join(wrong)}: no registry takes an image "
+            f"{located.environment.repository_of(wrong[0])}, for a repository's name has lower-case "
+            "letters, digits and single . _ - between them",
+            where=str(located.compose_file), state="untouched",
+            todo=f"rename {renamed} wherever the Compose file, x-deploy and the environment name it, and "
+            "its Dockerfile and target of the bake file",
+        )  # fmt: skip
+
+
+def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Assembly:
+    """Read one environment and all that it names."""
+    located = environments.load(name)
+    stack = read_stack(located.compose_file)
+    _know_each_other(located, stack)
+    stack = with_kept(stack, located.environment.keep, str(located.file))
+    deployed = _deployed(stack, located)
+    check_stack(located.compose_file, deployed)
+    _have_repositories(located, deployed)
+    sources = [*(extra or []), SecretFiles(stack, located.compose_file)]
+    assembly = Assembly(located, deployed, secrets.resolve(located, sources))
+    hide(assembly.hidden())
+    values = {**located.environment.variables, **assembly.found_secrets}
+    whole = with_configs(stack, located.compose_file, deployed.services, values)
+    return replace(assembly, stack=_deployed(whole, located))
+
+
+def _deployed(stack: Stack, located: Located) -> Stack:
+    """The stack without what an environment does not call for or leaves out."""
+    environment = located.environment
+    return stack.called_for(environment.variables).chosen(environment.services)

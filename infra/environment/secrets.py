@@ -1,0 +1,76 @@
+"""Secrets by name: process environment, the environment's 0600 file, Prefect blocks."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Protocol
+
+from deployments.compose.variables import parse_secrets
+from deployments.errors import WrongUse
+from infra.environment.locate import Located
+
+
+class SecretSource(Protocol):
+    """Somewhere a secret may be found by its name."""
+
+    def get(self, name: str) -> str | None:
+        """The value, or None when this source does not have it."""
+
+
+class ProcessEnvironment:
+    """Variables of this process; in Actions, the job's secrets."""
+
+    def get(self, name: str) -> str | None:
+        """The value, or None."""
+        return os.environ.get(name)
+
+
+class SecretsFile:
+    """A file of `NAME=value` lines that only its owner may read."""
+
+    def __init__(self, file: Path) -> None:
+        self._values: dict[str, str] = {}
+        if not file.is_file():
+            return
+        if file.stat().st_mode & 0o077:
+            raise WrongUse(
+                "the secrets file can be read by others",
+                where=str(file),
+                state="untouched",
+                todo=f"chmod 600 {shlex.quote(str(file))}",
+            )
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            # Where, and not what: the bytes may be a secret's.
+            raise WrongUse(
+                f"not UTF-8, at byte {error.start}", where=str(file), state="untouched",
+                todo="save it as UTF-8",
+            ) from None  # fmt: skip
+        self._values = parse_secrets(text, str(file))
+
+    def get(self, name: str) -> str | None:
+        """The value, or None."""
+        return self._values.get(name)
+
+
+def resolve(located: Located, extra: list[SecretSource] | None = None) -> dict[str, str]:
+    """Look every name of the environment up; names without a value are left out.
+
+    Sources in order: process environment, the file, then `extra` (Prefect blocks).
+    """
+    environment = located.environment
+    sources: list[SecretSource] = [ProcessEnvironment()]
+    if environment.secrets.file:
+        sources.append(SecretsFile(located.beside(environment.secrets.file)))
+    sources += extra or []
+    found: dict[str, str] = {}
+    for name in environment.secret_names:
+        for source in sources:
+            value = source.get(name)
+            if value is not None:
+                found[name] = value
+                break
+    return found

@@ -1,0 +1,43 @@
+"""Who asked for a run, from where."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from contextvars import ContextVar
+
+from deployments.history.requester import Asked
+from infra.host.session import Actor
+
+_current: ContextVar[Asked | None] = ContextVar("asked", default=None)
+
+
+def from_terminal() -> Asked:
+    """The person at this terminal, or the person who pressed the button in Actions."""
+    pressed = os.environ.get("GITHUB_ACTOR")
+    if pressed and os.environ.get("GITHUB_ACTIONS") == "true":
+        return Asked(pressed, "actions", _page(), os.environ.get("GITHUB_SHA", "")[:12])
+    return Asked(f"{getpass.getuser()}@{socket.gethostname()}", "cli")
+
+
+def _page() -> str:
+    """Address of the run in Actions."""
+    parts = [os.environ.get(f"GITHUB_{n}", "") for n in ("SERVER_URL", "REPOSITORY", "RUN_ID")]
+    return "{}/{}/actions/runs/{}".format(*parts) if all(parts) else ""
+
+
+def at_terminal(run: str) -> Actor:
+    """The same, as a host's lock and ledger know people."""
+    asked = from_terminal()
+    return Actor(asked.who, asked.origin, run, asked.link)
+
+
+def claim(asked: Asked) -> None:
+    """Say who runs the flows of this process."""
+    _current.set(asked)
+
+
+def claimed() -> Asked | None:
+    """Who said so; None in a worker."""
+    return _current.get()

@@ -1,0 +1,122 @@
+"""Asking a deployed application: over HTTP from here, by commands from inside."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+
+import httpx
+
+from deployments.health import verification
+from deployments.health.verification import Finding
+from deployments.host.observation import Observation
+from deployments.planning.target import Target
+from deployments.shell import probe as asking
+from deployments.shell.probe import probe
+from infra.host.session import Host
+
+PAUSE = 0.5
+"""Seconds between two looks of one verification."""
+
+
+def verify(
+    host: Host, target: Target, images: dict[str, str], fresh: frozenset[str] = frozenset()
+) -> list[Finding]:
+    """Ask everything that `x-deploy` and the environment say, until it is well or time is up.
+
+    fresh: services whose containers are new.
+    """
+    begin = time.monotonic()
+    quiet = verification.QUIET if verification.must_stay_quiet(target, fresh) else 0.0
+    quiet_since: float | None = begin
+    told: list[str] = []
+    while True:
+        seen = host.observe(target.stack)
+        findings = [
+            *verification.judge_containers(target, seen, images), *ask_more(host, target, seen)
+        ]  # fmt: skip
+        now = time.monotonic()
+        failed = verification.failures(findings)
+        if not failed:
+            quiet_since = now if quiet_since is None else quiet_since
+            # What is wrong may show in a log only some seconds after the first look at it.
+            if now - quiet_since >= quiet:
+                return findings
+            time.sleep(quiet - (now - quiet_since))
+            continue
+        quiet_since = None
+        if verification.seconds_left(target, seen, findings, now - begin) <= 0:
+            return findings
+        if now - begin > verification.PATIENCE and failed != told:
+            host.log(f"not yet: {'; '.join(failed)}")
+            told = failed
+        time.sleep(PAUSE)
+
+
+def ask_more(host: Host, target: Target, seen: Observation) -> list[Finding]:
+    """The probes beyond what an observation already shows."""
+    findings = outside(target)
+    asked, logs = verification.questions(target), verification.logs(target)
+    if asked or logs:
+        answers = host.answers(probe(host.environment, asked, logs))
+        findings += verification.judge_answers(target, seen, answers)
+    return findings
+
+
+def last_words(host: Host, findings: list[Finding]) -> str:
+    """The last lines of services that are not well, each under its name; empty when all are."""
+    services = verification.silent(findings)
+    if not services:
+        return ""
+    answers = host.answers(asking.last_words(host.environment, services))
+    lines = [
+        f"  {service} | {line}"
+        for service in services
+        for line in answers.get(f"last:{service}", "").splitlines()
+    ]
+    return "; last lines:\n" + "\n".join(lines) if lines else ""
+
+
+def outside(target: Target, transport: httpx.BaseTransport | None = None) -> list[Finding]:
+    """HTTP from the deployer, without the deployer's proxies."""
+    findings = []
+    with httpx.Client(timeout=10, transport=transport, trust_env=False) as client:
+        for request in verification.requests(target):
+            begin = time.monotonic()
+            try:
+                status = client.get(request.url).status_code
+                took = f"{(time.monotonic() - begin) * 1000:.0f} ms"
+                ok, detail = request.accepts(status), f"{status} {request.url} in {took}"
+                if not ok and request.status is not None:
+                    detail += f", {request.status} is wanted"
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                ok, detail = False, f"{type(error).__name__} {request.url}"
+            findings.append(Finding(request.service, "outside", ok, detail))
+    return findings
+
+
+def certificates(target: Target) -> list[Finding]:
+    """How long the certificates still are valid that the application's addresses show."""
+    wanted = target.environment.watch.certificate_days
+    found: dict[tuple[str, int], Finding] = {}
+    for request in verification.requests(target) if wanted else []:
+        url = httpx.URL(request.url)
+        place = (url.host, url.port or 443)
+        if url.scheme == "https" and place not in found and (days := _valid_days(*place)):
+            found[place] = verification.judge_certificate(request, days, wanted)
+    return list(found.values())
+
+
+def _valid_days(host: str, port: int) -> float | None:
+    """Days until the certificate ends; None when it cannot be had, which `outside` tells."""
+    try:
+        with (
+            socket.create_connection((host, port), timeout=10) as plain,
+            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as shown,
+        ):
+            certificate = shown.getpeercert() or {}
+    except OSError:
+        return None
+    ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+    return (ends - time.time()) / 86_400

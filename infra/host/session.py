@@ -1,0 +1,316 @@
+"""One host during one run: connection, lock, tunnel, observations, guarded scripts."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployments.compose.stack import Stack
+from deployments.database.backups import Backup
+from deployments.environment.schema import patience
+from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
+from deployments.history.journal import line
+from deployments.history.ledger import Approval
+from deployments.history.requester import Origin
+from deployments.host.observation import (
+    Candidate,
+    Kept,
+    Observation,
+    read_candidate,
+    read_kept,
+    read_observation,
+    sections,
+)
+from deployments.host.script_results import Channel
+from deployments.release.adopted_record import Adoption
+from deployments.shell import adopt as adopting
+from deployments.shell import files as filing
+from deployments.shell import images
+from deployments.shell import lock as locking
+from deployments.shell import observe as observing
+from deployments.shell.quote import Script
+from infra.backups.off_host import OffHost
+from infra.environment.locate import Located
+from infra.machine.output import Log, Mask, Output, with_results, without_results
+from infra.registry import Registry
+from infra.ssh.connection import Remote
+from infra.ssh.session_lock import SessionLock
+from infra.ssh.tarball import tarball
+from infra.ssh.tunnel import PortRefused, close_tunnel, open_tunnel
+
+TUNNEL_WAIT = 300
+"""Seconds for which a run waits until the server's end of the tunnel is free."""
+TIMED_OUT = 124
+"""What `timeout` says of a command that it had to end."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asked, from where, and under which run id.
+
+    account: the gateway's account that created the run; empty where nothing proves it.
+    """
+
+    who: str
+    origin: Origin
+    run: str
+    link: str = ""
+    account: str = ""
+    approval: Approval | None = None
+    server: str | None = None
+    """The Prefect server that has the run; empty: none but this process."""
+
+
+@dataclass
+class Host:
+    """A host, connected by `open`. `token` fences this run's commands.
+
+    mask: what it takes out of the log and of what commands say.
+    asked: what the run was asked for, where its release alone does not tell; for its journal.
+    read_from: whose file the environment was read from, for people.
+    """
+
+    located: Located
+    actor: Actor
+    verb: str
+    log: Log
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    mask: Mask = field(default_factory=Mask)
+    asked: str = ""
+    read_from: str = ""
+    _lock: SessionLock | None = None
+
+    def __post_init__(self) -> None:
+        self.environment = self.located.environment
+        self._remote = Remote(self.environment, self.located.key_file)
+
+    def open(self) -> None:
+        """Connect, unless connected already."""
+        if not self._remote.is_open:
+            self._remote.open()
+
+    def close(self) -> None:
+        """Free the lock and close the connection; safe to call twice."""
+        if self._lock:
+            self._lock.release()
+            self._lock = None
+        self._remote.close()
+
+    @property
+    def locked(self) -> bool:
+        """Whether this run holds the lock."""
+        return self._lock is not None
+
+    @property
+    def patience(self) -> int:
+        """Seconds that this run waits for another one."""
+        return patience(self.environment, self.verb, self.actor.origin)
+
+    @property
+    def incoming(self) -> str:
+        """Directory for this run's files, relative to the environment's."""
+        return f".incoming/{self.token}" if self._lock else f".plan-{self.token}"
+
+    def lock(self, one_off: str) -> None:
+        """Take the lock; raises Locked with its owner when another run has it."""
+        self._lock = self._new_lock(one_off)
+        self._lock.acquire(self.patience)
+
+    def _new_lock(self, one_off: str) -> SessionLock:
+        owner = {
+            "token": self.token, "who": self.actor.who, "run": self.actor.run, "verb": self.verb,
+            "one_off": one_off,
+        }  # fmt: skip
+        return SessionLock(self._remote, owner, one_off, self.log)
+
+    def reconnect(self) -> None:
+        """After a broken connection: connect and take the same lock again, once.
+
+        Raises Locked when another run had it meanwhile.
+        """
+        if self._lock is None:
+            raise Unreachable(
+                "the SSH connection broke",
+                where=self.environment.ssh,
+                todo="run the same command again; a deploy first ends or undoes what was begun",
+            )
+        self._lock.let_go()
+        self._remote.close()
+        self._remote = Remote(self.environment, self.located.key_file)
+        self._remote.open()
+        self._lock = self._new_lock("")
+        self._lock.acquire(30, again=self.token)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection still stands and the heartbeat still reaches the host."""
+        try:
+            _ = self._remote.transport
+        except Unreachable:
+            return False
+        return self._lock is None or not self._lock.lost
+
+    def observe(self, stack: Stack) -> Observation:
+        """Read the host."""
+        return read_observation(self.read(observing.observe(self.environment, stack)))
+
+    def look(self, stack: Stack) -> tuple[Observation, Kept]:
+        """Read the host, and what it keeps of its current release."""
+        output = self.read(observing.look(self.environment, stack))
+        return read_observation(output), read_kept(output)
+
+    def survey(self, database: str) -> str:
+        """Read what was deployed by hand. database: its service, or empty."""
+        return self.read(adopting.survey(self.environment, database))
+
+    def compare(self, adoption: Adoption) -> str:
+        """Ask which containers Compose would make anew from the files that they were made from."""
+        return self.read(adopting.compare(self.environment, adoption))
+
+    def weigh(self, files: dict[str, str], mode: observing.Weighing, below: str = "") -> Candidate:
+        """What Compose says of files to come. below: a directory in this run's own."""
+        script = observing.weigh_candidate(self.environment, self.incoming + below, mode)
+        return read_candidate(self.read(script, files, below))
+
+    def files(self, paths: list[str]) -> dict[str, str]:
+        """Some files of the environment's directory; those not there are left out."""
+        return sections(self.read(observing.read_files(self.environment, paths)))
+
+    def send(self, files: dict[str, str], below: str = "") -> None:
+        """Write files into this run's incoming directory, or one below it."""
+        self.read(Script("true\n"), files, below)
+
+    def copy_out(self, store: OffHost, backup: str) -> None:
+        """Copy a backup of this host into a store."""
+        name = f"backups/{backup}.json"
+        described = Backup.model_validate_json(self.files([name])[name])
+        stored = store.copy(self._remote, self.environment.directory, described)
+        self.log(f"copied as {stored} to {store.store.where}")
+
+    def copy_in(self, store: OffHost, backup: str, identity: Any | None) -> Backup:
+        """Put a copy from a store back among this host's backups."""
+        return store.bring(self._remote, self.environment.directory, backup, identity)
+
+    def read(self, script: Script, files: dict[str, str] | None = None, below: str = "") -> str:
+        """Run a script that changes nothing; its output. files: written first, as `send` does."""
+        output = self._run(script, None, files, below)
+        if output.code != 0:
+            hangs = "the server's commands do not end: does its Docker answer? docker ps"
+            said = hangs if output.code == TIMED_OUT else f"exit code {output.code}"
+            raise StepFailed(
+                self.mask(output.tail) or said, where=self.environment.ssh,
+                state="untouched",
+             todo="correct what it says on the server, then run the same command again")  # fmt: skip
+        return output.stdout
+
+    def answers(self, script: Script) -> dict[str, str]:
+        """What programs of the application say, section by section, masked."""
+        return {name: self.mask(said) for name, said in sections(self.read(script)).items()}
+
+    def _run(
+        self, script: Script, log: Log | None, files: dict[str, str] | None, below: str = ""
+    ) -> Output:
+        """Run a script; files travel with it into this run's incoming directory."""
+        if not files:
+            return self._remote.run(script, log)
+        directory = f"{self.environment.directory}/{self.incoming}{below}"
+        return self._remote.run(filing.unpack(directory, script), log, tarball(files))
+
+    def follow(self, script: Script) -> int:
+        """Run a script and log its output as it comes."""
+        return self._remote.run(script, self.mask.log(self.log)).code
+
+    def work(
+        self, name: str, script: Script, event: str, before: str = "", after: str = "",
+        files: dict[str, str] | None = None,
+    ) -> Output:  # fmt: skip
+        """Run a script that changes something, under the work lock, with its journal lines.
+
+        before, after: further journal lines around the step's own; `after` on success only.
+        files: written first, as `send` does.
+        """
+        assert self._lock is not None, "changing a host needs its lock"
+        self._lock.check()
+        channel = Channel(secrets.token_hex(16))
+        begin = line(name, "undo" if event == "undo" else "begin", self.token)
+        end = line(name, "end", self.token, "@OUTCOME@")
+        guarded = locking.guarded(
+            self.environment, self.actor.run, self.token,
+            "\n".join(filter(None, (before, begin))), end, after, script, channel.nonce,
+        )  # fmt: skip
+        log = without_results(channel, self.mask.log(self.log))
+        output = self.mask.output(with_results(channel, self._run(guarded, log, files)))
+        if output.code == locking.FENCED:
+            raise Locked(
+                f"another run took environment {self.environment.name} meanwhile",
+                state="as that run leaves it",
+                todo=f"homeguru status --env {self.environment.name} shows what runs; then run this again if it is still wanted",
+            )
+        return output
+
+    def stop_work(self) -> None:
+        """End the command of this run that an interrupt left at work."""
+        self._remote.run(locking.stop_work(self.environment, self.token))
+
+    @contextmanager
+    def tunnel(self, registry: Registry, references: Sequence[str]) -> Iterator[None]:
+        """Give the host the deployer's registry, where it lacks one of these images.
+
+        The port is the host's, and part of every image's name: one run has it at a time, for as
+        long as it pulls.
+        """
+        if not self.environment.host.tunnel_registry or not self._lacks(references):
+            yield
+            return
+        registry.ping()
+        _, _, text = self.environment.pull_registry.partition(":")
+        if not text:
+            raise HomeguruError(
+                "a tunnelled pull_registry needs a port, such as localhost:5000",
+                todo='pull_registry = "localhost:5000"',
+            )
+        port = int(text)
+        self._open_tunnel(port)
+        try:
+            yield
+        finally:
+            with suppress(Unreachable):
+                close_tunnel(self._remote.transport, port)
+
+    def _lacks(self, references: Sequence[str]) -> bool:
+        """Whether the host has to pull one of these images."""
+        return bool(references) and bool(self.read(images.missing(list(references))).strip())
+
+    def _open_tunnel(self, port: int) -> None:
+        """Open it, once another run of this server has ended its own."""
+        target, deadline = self.environment.push_registry, time.monotonic() + TUNNEL_WAIT
+        waiting = free = False
+        while True:
+            try:
+                return open_tunnel(self._remote.transport, port, target)
+            except PortRefused:
+                was_free, free = free, not self.read(images.listens(port)).strip()
+                # Refused and free once may be two moments: another run ended between them.
+                if free and was_free:
+                    raise Refused(
+                        f"sshd refuses the tunnel to the registry, and port {port} is free",
+                        where=self.environment.ssh,
+                        todo="on the server, in sshd's configuration: AllowTcpForwarding yes",
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise Refused(
+                        f"port {port} on the server, for the tunnel to the registry, is in use for "
+                        f"longer than {TUNNEL_WAIT} s",
+                        where=self.environment.ssh,
+                        todo="another deploy pulls through it: run this again after it; or see what "
+                        f"has it: ss -ltnp 'sport = :{port}'",
+                    ) from None
+            if not (waiting or free):
+                self.log(f"port {port} on the server is in use, as by another deploy that pulls: "
+                         f"waiting up to {TUNNEL_WAIT} s")  # fmt: skip
+                waiting = True
+            time.sleep(1)

@@ -1,0 +1,200 @@
+"""Looking at a host without a lock and without Prefect: plan, status, history, logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from deployments.compose.variables import Configuration
+from deployments.database.backups import Backup
+from deployments.errors import Interrupted, Refused, WrongUse, in_state
+from deployments.health import drift
+from deployments.history.audit import plan_files, read_subjects
+from deployments.history.ledger import Ledger
+from deployments.host.access_log import EdgeChecks
+from deployments.host.observation import Observation
+from deployments.host.ownership import check_owner
+from deployments.planning.plan import Plan
+from deployments.planning.preflight import check_engine
+from deployments.release.manifest import parse_manifest
+from deployments.shell.probe import Tail, tail_logs
+from infra.backups.off_host import OffHost, off_host
+from infra.environment.context import Assembly
+from infra.host.actor import at_terminal
+from infra.host.session import Host
+from infra.host.targets import Targets
+from infra.machine import signals
+from infra.machine.output import Mask
+from infra.run.operation import Operation
+from infra.ssh.session_lock import describe_owner
+
+
+@contextmanager
+def opened(assembly: Assembly, verb: str, log: Callable[[str], None]) -> Iterator[Host]:
+    """A host, connected and closed again."""
+    host = Host(assembly.located, at_terminal("none"), verb, log, mask=Mask(assembly.hidden()))
+    signals.begin_work()
+    try:
+        host.open()
+        yield host
+    except Interrupted as stopped:
+        raise in_state(stopped, "untouched") from None
+    finally:
+        host.close()
+
+
+def plan_of(
+    assembly: Assembly, release: str, log: Callable[[str], None], *,
+    update_infrastructure: bool = False,
+) -> Plan:  # fmt: skip
+    """What `deploy` would do now; nothing is changed."""
+    configuration = assembly.configuration()
+    with assembly.registry() as registry, opened(assembly, "plan", log) as host:
+        operation = Operation(assembly, configuration, host, registry, lambda _, work: work())
+        manifest = operation.find(release)
+        target = operation.targets.published(manifest, update_infrastructure=update_infrastructure)
+        return operation.planning.deploy(target, operation.observe()).plan
+
+
+def adoption_of(assembly: Assembly, log: Callable[[str], None]) -> Plan:
+    """What `adopt` would record now; nothing is changed."""
+    configuration = assembly.configuration()
+    with assembly.registry() as registry, opened(assembly, "plan", log) as host:
+        operation = Operation(assembly, configuration, host, registry, lambda _, work: work())
+        return operation.planning.adopt(operation.observe()).plan
+
+
+def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str, Any], list[str]]:
+    """The environment as it is now, and what is worth a note."""
+    with opened(assembly, "status", log) as host:
+        seen = host.observe(assembly.stack)
+    check_engine(assembly.located.environment, seen)
+    check_owner(assembly.located.environment, assembly.stack, seen)
+    commit = parse_manifest(seen.manifest, "current").commit if seen.manifest else None
+    found = {
+        "environment": assembly.located.environment.name,
+        "release": seen.current,
+        "commit": commit,
+        "services": [
+            {
+                "name": container.service,
+                "state": container.state,
+                "health": container.health or None,
+                "image": container.ref,
+                "digest": container.digest,
+            }
+            for service in assembly.stack.ordered
+            for container in seen.of(service.name)
+        ],
+        "urls": dict(assembly.located.environment.urls),
+        "database_revision": seen.revision,
+    }
+    return found, _notes(seen)
+
+
+def _notes(seen: Observation) -> list[str]:
+    notes = []
+    if seen.locked:
+        notes.append(f"being changed: {describe_owner(seen.owner)}")
+    else:
+        notes += [
+            f"run {u.run} of {u.at} never ended (release {u.release}): the next deploy undoes it, "
+            "or ends it where it is for the same release"
+            for u in seen.unfinished
+        ]
+    notes += [
+        f"database {name} holds what was written before an undo: drop it when nobody needs it"
+        for name in seen.undone
+    ]
+    broken = seen.ledger.broken_at()
+    if broken:
+        notes.append(f"the ledger was edited: line {broken} does not fit the one before")
+    return notes
+
+
+def backups_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[Backup, ...]:
+    """The backups on the host, oldest first."""
+    with opened(assembly, "backups", log) as host:
+        return host.observe(assembly.stack).backups
+
+
+def copies_of(assembly: Assembly) -> list[str]:
+    """Ids of the backups in the environment's store, oldest first."""
+    return _store(assembly).listed()
+
+
+def fetched(
+    assembly: Assembly, backup: str, identity: Any | None, log: Callable[[str], None]
+) -> Backup:
+    """Put a copy back among the host's backups."""
+    store = _store(assembly)
+    with opened(assembly, "fetch", log) as host:
+        return host.copy_in(store, backup, identity)
+
+
+def _store(assembly: Assembly) -> OffHost:
+    store = off_host(assembly.located, assembly.found_secrets)
+    if store is None:
+        raise Refused(
+            "backups of this environment are copied nowhere", where=str(assembly.located.file),
+            state="unchanged", todo="name a place for copies under [off_host] of the environment",
+        )  # fmt: skip
+    return store
+
+
+def history_of(
+    assembly: Assembly, log: Callable[[str], None]
+) -> tuple[Ledger, str | None, dict[str, str]]:
+    """The ledger, the current release, and subjects of commits by manifest."""
+    with opened(assembly, "history", log) as host:
+        seen = host.observe(assembly.stack)
+        plans = host.files(plan_files(seen.ledger.lines)) if seen.ledger.raw else {}
+    return seen.ledger, seen.current, read_subjects(plans)
+
+
+def audited_of(
+    assembly: Assembly, log: Callable[[str], None]
+) -> tuple[Ledger, str | None, list[str]]:
+    """The ledger, the current release, and what runs otherwise than they say."""
+    with opened(assembly, "audit", log) as host:
+        seen, kept = host.look(assembly.stack)
+        wrong = drift.unknown_current(seen)
+        if seen.current and seen.manifest and kept.compose_file and not seen.locked:
+            # No secret is needed to see what differs: only their fingerprints are compared.
+            targets = Targets(assembly, Configuration({}, {}), host)
+            target = targets.recorded(seen.manifest, kept.compose_file, kept.env, pin=True)
+            found = drift.find_drift(target, seen, kept)
+            wrong += [f"{f.service} {f.check}: {f.detail}" for f in found if f.check != "ledger"]
+    return seen.ledger, seen.current, wrong
+
+
+AMONG = 10_000
+"""Lines of a container among which its last ones are looked for, besides the edge's checks."""
+
+
+def logs_of(
+    assembly: Assembly, wanted: Tail, log: Callable[[str], None], *, checks: bool = False
+) -> int:
+    """Print the last lines of services; returns the remote exit code.
+
+    checks: the edge's health checks too.
+    """
+    unknown = [name for name in wanted.services if name not in assembly.stack.services]
+    if unknown:
+        raise WrongUse(
+            f"no service {unknown[0]!r}", where=str(assembly.located.compose_file),
+            todo=f"choose one of: {', '.join(s.name for s in assembly.stack.ordered)}",
+        )  # fmt: skip
+    edge = EdgeChecks({}) if checks else EdgeChecks.of(assembly.stack)
+    if wanted.follow or not edge.paths.keys() & set(wanted.services):
+        shown = lambda line: None if edge.owns(line) else log(line)  # noqa: E731
+        with opened(assembly, "logs", shown) as host:
+            return host.follow(tail_logs(host.environment, wanted))
+    lines: list[str] = []
+    with opened(assembly, "logs", lines.append) as host:
+        code = host.follow(tail_logs(host.environment, replace(wanted, lines=AMONG)))
+    for line in edge.without(lines, wanted.lines):
+        log(line)
+    return code

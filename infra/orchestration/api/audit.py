@@ -1,0 +1,71 @@
+"""Prefect's side of the audit log, read over its API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployments.history.audit import CHANGING, Run
+from infra.orchestration.api.button import result_of
+from infra.orchestration.api.client import PrefectApi
+
+PAGE = 200
+
+
+def runs_of(api: PrefectApi, environment: str, known: list[str], most: int = 1000) -> list[Run]:
+    """Runs of one environment, newest first: those of the ledger, and others of its verbs.
+
+    known: run ids that the ledger names. most: how many others are looked at.
+    """
+    found = {row["id"]: row for row in _by_id(api, known)}
+    for row in _recent(api, most):
+        if row.get("parameters", {}).get("environment") == environment:
+            found.setdefault(row["id"], row)
+    results = _results(api, list(found))
+    return [_run(api, row, results.get(row["id"], {})) for row in found.values()]
+
+
+def _by_id(api: PrefectApi, ids: list[str]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(ids), PAGE):
+        wanted = {"id": {"any_": [i for i in ids[start : start + PAGE] if len(i) == 36]}}
+        rows += api.post("/flow_runs/filter", {"flow_runs": wanted, "limit": PAGE})
+    return rows
+
+
+def _recent(api: PrefectApi, most: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    body = {"flows": {"name": {"any_": list(CHANGING)}}, "sort": "START_TIME_DESC"}
+    while len(rows) < most:
+        page = api.post("/flow_runs/filter", {**body, "limit": PAGE, "offset": len(rows)})
+        rows += page
+        if len(page) < PAGE:
+            break
+    return rows
+
+
+def _results(api: PrefectApi, ids: list[str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(ids), PAGE):
+        body = {
+            "flow_runs": {"id": {"any_": ids[start : start + PAGE]}},
+            "artifacts": {"key": {"like_": "result-%"}},
+            "limit": PAGE,
+        }
+        for artifact in api.post("/artifacts/filter", body):
+            found[artifact["flow_run_id"]] = result_of(artifact["data"])
+    return found
+
+
+def _run(api: PrefectApi, row: dict[str, Any], result: dict[str, Any]) -> Run:
+    parameters = row.get("parameters") or {}
+    return Run(
+        id=row["id"], verb=_verb(row), state=row["state"]["type"],
+        by=str(parameters.get("by", "")), created=row["created"], ended=row.get("end_time") or "",
+        page=f"{api.ui}/runs/flow-run/{row['id']}", result=result,
+    )  # fmt: skip
+
+
+def _verb(row: dict[str, Any]) -> str:
+    """Runs are named `deploy X to Y` once they began; before that they only have a flow id."""
+    first = str(row.get("name", "")).partition(" ")[0]
+    return first if first in CHANGING else ""

@@ -1,0 +1,102 @@
+"""A person's yes before a plan runs: asked in Prefect's UI, or at this terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+import httpx
+from prefect import runtime
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
+from prefect.settings import (
+    PREFECT_CLIENT_MAX_RETRIES,
+    PREFECT_CLIENT_RETRY_EXTRA_CODES,
+    temporary_settings,
+)
+from pydantic import Field
+
+from deployments.environment.schema import Environment
+from deployments.errors import Refused
+from deployments.history import gateway_log as proof
+from deployments.history.ledger import Approval
+from deployments.messages import report
+from deployments.planning.plan import Plan
+from infra.machine.output import clean
+from infra.orchestration.flow.who import gateway_log
+
+PATIENT = {PREFECT_CLIENT_MAX_RETRIES: 10, PREFECT_CLIENT_RETRY_EXTRA_CODES: {500, 504}}
+"""A wait of hours outlives a restart of the server, or of its database, which it answers with 500."""
+
+Ask = Callable[[Plan], Approval | None]
+"""Asks the person at the terminal; None means no."""
+
+_ask: ContextVar[Ask | None] = ContextVar("ask", default=None)
+
+
+def ask_here(ask: Ask) -> None:
+    """Ask this process's person instead of pausing the run."""
+    _ask.set(ask)
+
+
+def must_be_the_same(environment: Environment, plan: Plan, approved: str) -> None:
+    """Raise Refused when what would run now is not the plan of that fingerprint."""
+    if plan.changed and plan.fingerprint != approved:
+        raise Refused(
+            f"the plan is {plan.fingerprint} now; approved was {approved or 'none'}",
+            where=environment.ssh,
+            state=f"runs {plan.previous}, unchanged" if plan.previous else "untouched",
+            todo="somebody changed the server meanwhile: start again, and look at the new plan",
+        )
+
+
+def asks_here() -> bool:
+    """Whether somebody at a terminal answers, so that nobody need be called."""
+    return _ask.get() is not None
+
+
+class Decision(RunInput):
+    """The form of a run that waits."""
+
+    approver: str = Field(
+        min_length=1, description="Your name; behind a gateway its account stands beside it."
+    )
+    reason: str = Field(min_length=1, description="Why this plan may run now.")
+
+
+def approved(environment: Environment, plan: Plan, read: str = "") -> Approval:
+    """Wait for a person's yes; raises Refused when none comes in time.
+
+    read: whose file the environment was read from.
+    """
+    ask = _ask.get()
+    found = ask(plan) if ask else _in_the_ui(environment, plan, read)
+    if found is None:
+        raise _refused(environment, "the plan was not approved")
+    return found
+
+
+def _in_the_ui(environment: Environment, plan: Plan, read: str) -> Approval | None:
+    seconds = environment.approval_minutes * 60
+    # Who answers in the dialog sees there what is answered, not only in the artifact.
+    form = Decision.with_initial_data(description=clean(report.plan_markdown(plan, read)))
+    try:
+        with temporary_settings(PATIENT):
+            given = pause_flow_run(form, timeout=seconds, poll_interval=2, key="approval")
+    except httpx.HTTPError:
+        raise _refused(environment, "Prefect was away for long while the plan waited") from None
+    except FlowPauseTimeout:
+        said = f"nobody approved the plan within {environment.approval_minutes} min"
+        raise _refused(environment, said) from None
+    if given is None:
+        return None
+    account = proof.approver(gateway_log(), str(runtime.flow_run.id))
+    return Approval(who=given.approver, reason=given.reason, account=account)
+
+
+def _refused(environment: Environment, what: str) -> Refused:
+    return Refused(
+        what, where=environment.name, state="unchanged",
+        todo="start it again when somebody can approve it; at a terminal: --approve REASON",
+    )  # fmt: skip

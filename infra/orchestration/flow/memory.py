@@ -1,0 +1,52 @@
+"""What a look remembers, where the next one finds it.
+
+With a Prefect server it is a variable there: flow containers keep no files. Without one, or
+where an account may not have it, it is a file of this machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL
+from prefect.variables import Variable
+
+from deployments.health.alerts import Memory
+from infra.look.memory import FileMemory, read
+from infra.orchestration.flow import presence
+
+T = TypeVar("T")
+
+
+class Remembered:
+    """Keeps one environment's memory between two runs."""
+
+    def __init__(self, environment: str) -> None:
+        self._name = "homeguru_watch_" + re.sub(r"[^a-z0-9]", "_", environment)
+        self._file = FileMemory(environment)
+        self._there = bool(PREFECT_API_URL.value())
+
+    def load(self) -> Memory:
+        """What the last look left; nothing before the first."""
+        return self._kept(lambda: read(str(Variable.get(self._name, default=""))), self._file.load)
+
+    def save(self, memory: Memory) -> None:
+        """Keep it for the next one."""
+        text = memory.model_dump_json()
+        self._kept(
+            lambda: Variable.set(self._name, text, overwrite=True), lambda: self._file.save(memory)
+        )
+
+    def _kept(self, there: Callable[[], T], here: Callable[[], T]) -> T:
+        if self._there:
+            try:
+                found = presence.ask(lambda: (there(),), None)
+            except PrefectHTTPStatusError:
+                found = None
+            if found is not None:
+                return found[0]
+            self._there = False
+        return here()

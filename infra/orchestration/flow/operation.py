@@ -1,0 +1,279 @@
+"""What a flow says of one environment: find, approve, lock, observe, plan, carry out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from deployments.database.backups import Reason
+from deployments.database.change import Choice
+from deployments.environment.schema import Environment
+from deployments.errors import HomeguruError, Locked, Refused
+from deployments.health.alerts import Memory
+from deployments.messages import report as reporting
+from deployments.messages.notices import Asked
+from deployments.messages.report import Report
+from deployments.planning.plan import Plan, Step
+from deployments.release.manifest import Manifest
+from deployments.verbs import traits
+from infra.environment import locate as environments
+from infra.environment.context import Assembly, assemble
+from infra.host.session import Actor, Host
+from infra.host.watching import Look, Watcher
+from infra.orchestration.flow import approval
+from infra.orchestration.flow.artifacts import leave_plan, leave_report, leave_result, outcome
+from infra.orchestration.flow.slot import slot
+from infra.orchestration.flow.tasks import as_task, log
+from infra.orchestration.flow.telling import Teller, page_of_run
+from infra.orchestration.flow.vault import Blocks
+from infra.orchestration.flow.who import compared, current_actor
+from infra.run.executor import Planned
+from infra.run.operation import Operation
+
+EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()})  # type: ignore[misc]
+"""The form's choice: every environment that this process can find."""
+
+
+class FlowOperation:
+    """One verb on one environment. What it holds ends with `held`."""
+
+    def __init__(
+        self, assembly: Assembly, host: Host, operation: Operation, held: ExitStack
+    ) -> None:
+        self.environment: Environment = assembly.located.environment
+        self.teller = Teller(assembly)
+        self._host = host
+        self._operation = operation
+        self._slot = held.enter_context(ExitStack())
+        self._approved = self._wanted = ""
+
+    @property
+    def actor(self) -> Actor:
+        """Who asked for this run."""
+        return self._host.actor
+
+    @property
+    def asked(self) -> Asked:
+        """The same, for notices."""
+        return self.teller.by(self._host.actor)
+
+    def find_release(self, wanted: str) -> Manifest:
+        """The manifest by name, file, or the newest."""
+        found = as_task(
+            "find release",
+            lambda: self._operation.find(wanted),
+            retries=2,
+        )
+        self._operation.targets.published(found)
+        self._wanted = found.name
+        return found
+
+    def agreed(self, make: Callable[[], Planned]) -> Planned:
+        """The plan, made under the lock, with a person's yes where one is needed.
+
+        The environment may ask for it always; what a plan does to the database may ask too.
+        Nothing is held while somebody thinks: no lock, no connection. What runs is that plan.
+        """
+        if self.environment.approval:
+            self.seen = as_task("observe", self._operation.observe)
+            if self.seen.unfinished:
+                self._settle_first()
+            self._approve(self._shown(make))
+        self.lock_and_observe()
+        planned = make()
+        if planned.plan.asks and not self._approved:
+            self._approve(planned.plan)
+            self.lock_and_observe()
+            planned = make()
+        if self._approved or self.environment.approval:
+            approval.must_be_the_same(self.environment, planned.plan, self._approved)
+        return planned
+
+    def _shown(self, make: Callable[[], Planned]) -> Plan:
+        """The plan that a person sees, made under the lock only where it must start PostgreSQL."""
+        if self.seen.current is None and self.seen.unread:
+            self.lock_and_observe()
+        plan = make().plan
+        self._let_go()
+        return plan
+
+    def _settle_first(self) -> None:
+        """End what never ended: it changes the plan, before somebody looks at one and not after."""
+        try:
+            self.lock_and_observe()
+        except Locked:
+            # It is at work, and may well have ended when the answer comes.
+            log("another run works here: this is the plan as of now")
+        self._let_go()
+        self.seen = as_task("observe", self._operation.observe)
+
+    def _approve(self, plan: Plan) -> None:
+        if not plan.changed:
+            return
+        self._let_go()
+        minutes = self.environment.approval_minutes
+        if approval.asks_here():
+            log(f"plan {plan.fingerprint} needs approval, here or by --approve REASON")
+        else:
+            until = datetime.now(UTC) + timedelta(minutes=minutes)
+            log(
+                f"plan {plan.fingerprint} waits for approval until {until:%H:%M} UTC: {page_of_run()}"
+            )
+            self.teller.tell(lambda write: write.waits(plan, minutes, self.asked))
+        try:
+            given = approval.approved(self.environment, plan, self._host.read_from)
+        except Refused as refusal:
+            said = refusal
+            self.teller.tell(lambda write: write.not_approved(said, self.asked))
+            raise
+        self._approved = plan.fingerprint
+        self._host.actor = replace(self._host.actor, approval=given)
+        log(f"approved by {given.who}: {given.reason}")
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Lock, connection and the place in the queue."""
+        self._host.close()
+        self._slot.close()
+
+    def lock_and_observe(self) -> None:
+        """Take the lock, look, and settle what an earlier run left unfinished."""
+        self._slot.enter_context(slot(self.environment, self._host.patience))
+        as_task("connect and lock", self._operation.lock, retries=2)
+        self.seen = as_task("observe", self._operation.observe)
+        if self.seen.unfinished:
+            self.seen, ended = self._operation.recover(self.seen, self._wanted)
+            self._tell_of(ended)
+        self.seen = self._operation.with_database(self.seen)
+
+    def _tell_of(self, ended: list[Report]) -> None:
+        """Runs that died can tell nobody that their release is there after all."""
+        for report in ended:
+            leave_report(report)
+            self._tell_done(report)
+
+    def plan_release(self, manifest: Manifest, *, update_infrastructure: bool) -> Planned:
+        """Plan the way to a published release."""
+        target = self._operation.targets.published(
+            manifest, update_infrastructure=update_infrastructure
+        )
+        return self._planned(lambda: self._operation.planning.deploy(target, self.seen))
+
+    def plan_migration(self, manifest: Manifest) -> Planned:
+        """Plan the migration alone."""
+        target = self._operation.targets.published(manifest)
+        return self._planned(lambda: self._operation.planning.migration(target, self.seen))
+
+    def plan_rollback(self, to: str, database: Choice) -> Planned:
+        """Plan the way back to an earlier release of the host's ledger."""
+        return self._planned(lambda: self._operation.planning.rollback(to, self.seen, database))
+
+    def plan_adoption(self) -> Planned:
+        """Plan to record what was deployed by hand."""
+        return self._planned(lambda: self._operation.planning.adopt(self.seen))
+
+    def plan_backup(self) -> Planned:
+        """Plan a backup alone."""
+        reason: Reason = "schedule" if self.actor.origin == "schedule" else "asked"
+        return self._planned(lambda: self._operation.planning.backup(self.seen, reason))
+
+    def plan_drill(self, backup: str) -> Planned:
+        """Plan to restore a backup beside the database."""
+        return self._planned(lambda: self._operation.planning.drill(backup, self.seen))
+
+    def plan_restore(self, backup: str) -> Planned:
+        """Plan to put a backup in the database's place."""
+        return self._planned(lambda: self._operation.planning.restore(backup, self.seen))
+
+    def _planned(self, make: Callable[[], Planned]) -> Planned:
+        planned = as_task("plan", make)
+        for what, why in planned.plan.lines():
+            log(f"{what:<18} {why}")
+        leave_plan(self.environment.name, planned.plan, self._host.read_from)
+        return planned
+
+    def carry_out(self, planned: Planned) -> dict[str, Any]:
+        """Run the plan's steps, leave the report and tell; returns its summary."""
+        return self._ended(self._carried_out(planned))
+
+    def _carried_out(self, planned: Planned) -> Report:
+        try:
+            report = self._operation.carry_out(planned)
+        except HomeguruError as failure:
+            report = self._operation.report_of_failure(planned, failure)
+            failure.summary = reporting.summary(report)
+            leave_report(report)
+            raise
+        leave_report(report)
+        if planned.plan.changed and not traits(planned.plan.verb).works_beside:
+            self._tell_done(report)
+        return report
+
+    def _tell_done(self, report: Report) -> None:
+        self.teller.tell(lambda write: write.done(report, self.asked))
+
+    # -- looking --------------------------------------------------------------------
+
+    def look(self, memory: Memory) -> Look:
+        """Look at what runs, from outside and inside; changes nothing."""
+        watcher = Watcher(self._host, self._operation.targets, memory)
+        return as_task("look", watcher.look)
+
+    def heal(self) -> None:
+        """Deploy the current release again. It was approved when it became current."""
+        try:
+            self.lock_and_observe()
+            planned = self._planned(lambda: self._operation.planning.heal(self.seen))
+            self._carried_out(planned)
+        finally:
+            # The look that follows finds no lock, not even this run's own.
+            self._host.close()
+
+    def looked(self, look: Look) -> dict[str, Any]:
+        """Leave what a look found; raises StepFailed when a check did not pass."""
+        report = self._operation.report_of(look)
+        leave_report(report)
+        for line in reporting.check_lines(report):
+            log(line)
+        reporting.must_be_well(report, self.environment.ssh)
+        return self._ended(report)
+
+    def skipped(self, why: str) -> dict[str, Any]:
+        """The summary of a scheduled run that did not take place."""
+        return {"environment": self.environment.name, "outcome": "skipped", "why": why}
+
+    def _ended(self, report: Report) -> dict[str, Any]:
+        summary = reporting.summary(report)
+        leave_result(self.environment.name, summary)
+        return summary
+
+
+@contextmanager
+def operation(
+    verb: str, environment: str, by: str, configuration: str = ""
+) -> Iterator[FlowOperation]:
+    """One verb on one environment; the lock and the connection end with it.
+
+    configuration: what the environment is where this was asked for, see environment_digest.
+    """
+    with outcome(environment), ExitStack() as held:
+        assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
+        if configuration:
+            assembly.located.must_be_as_asked(configuration)
+        host = Host(assembly.located, current_actor(by), verb, log)
+        host.read_from = assembly.located.read_from(compared(host.actor, configuration))
+        log(f"environment {environment} is read from {host.read_from}")
+        registry = held.enter_context(assembly.registry())
+        held.callback(host.close)
+        inner = Operation(assembly, assembly.configuration(), host, registry, _perform)
+        on = FlowOperation(assembly, host, inner, held)
+        with on.teller.failure_of(verb, lambda: host.actor):
+            yield on
+
+
+def _perform(step: Step, work: Callable[[], None]) -> None:
+    as_task(step.name, work, retries=2 if step.repeatable else 0)

@@ -1,0 +1,163 @@
+"""Prefect's settings for a process of ours, and running a flow in it.
+
+Prefect is imported late: the verbs that only look at a host do without it.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import importlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from deployments.errors import HomeguruError, Interrupted, in_state
+from infra.machine import signals
+from infra.machine.paths import state_dir
+from infra.orchestration.flow import embedded
+
+ENTRYPOINTS = {
+    verb: f"flows.{verb}.{verb}"
+    for verb in (
+        "publish",
+        "deploy",
+        "migrate",
+        "verify",
+        "rollback",
+        "release",
+        "backup",
+        "restore",
+        "adopt",
+        "drill",
+    )
+}
+"""The same module entrypoints that prefect.yaml names."""
+
+
+def configure() -> None:
+    """Settings before Prefect is imported: a home of our own, never a person's profile.
+
+    `PREFECT_API_URL` of the environment chooses a server; without it Prefect's embedded
+    one is used, with its history in our state folder. An empty variable, as GitHub hands
+    over one that is not set, counts as none: Prefect takes it for the name of a server.
+    """
+    from infra.orchestration.setup.automations import HEARTBEAT
+
+    for name in [n for n, value in os.environ.items() if n.startswith("PREFECT_") and not value]:
+        del os.environ[name]
+    home = state_dir() / "prefect"
+    os.environ["PREFECT_HOME"] = str(home)
+    os.environ["PREFECT_PROFILES_PATH"] = str(home / "profiles.toml")
+    os.environ.pop("PREFECT_PROFILE", None)
+    defaults = {
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # The server's automation ends runs that fall silent; Prefect's own 180 s are too rare for it.
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
+        # The terminal shows our own progress; the whole log is in Prefect's history.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+    }
+    # Else Prefect writes to the terminal about log lines that did not reach its server.
+    logging.raiseExceptions = False
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
+    """Run a flow in this process; returns its result or raises what it failed with."""
+    module, _, name = ENTRYPOINTS[verb].rpartition(".")
+    flow = getattr(importlib.import_module(module), name)
+    signals.stop_if_asked()
+    ends, watched, environment = _Ends(), copy.copy(flow), parameters.get("environment")
+    watched.fn = ends.of(flow.fn)
+    try:
+        with embedded_server():
+            state = watched(**parameters, return_state=True)
+    except Exception as error:
+        # Also what Prefect made of an interrupt that reached its own code.
+        stopped = error if isinstance(error, Interrupted) else signals.interrupted()
+        if stopped is None:
+            if isinstance(error, httpx.TransportError):
+                return ends.without_server(error, environment)
+            raise
+        raise in_state(
+            stopped,
+            stopped.state or f"as the run left it: homeguru status --env {environment} shows it",
+        ) from None
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, httpx.TransportError):
+        return ends.without_server(result, environment)
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+class _Ends:
+    """How a flow's function ended: Prefect may lose its server before it can say so."""
+
+    def __init__(self) -> None:
+        self._result: list[Any] = []
+        self._failure: BaseException | None = None
+
+    def of(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function; how it ends is kept."""
+
+        @functools.wraps(work)
+        def kept(*words: Any, **named: Any) -> Any:
+            try:
+                self._result = [work(*words, **named)]
+            except BaseException as error:
+                self._failure = error
+                raise
+            return self._result[0]
+
+        return kept
+
+    def without_server(self, error: httpx.TransportError, environment: object) -> Any:
+        """The function's own end; raises what it failed with."""
+        if self._result:
+            return self._result[0]
+        if self._failure is not None and not isinstance(self._failure, httpx.TransportError):
+            raise self._failure
+        raise HomeguruError(
+            f"Prefect's server does not answer ({type(error).__name__}), and the run needs it",
+            where=os.environ.get("PREFECT_API_URL", ""),
+            state=f"as the run left it: homeguru status --env {environment} shows it",
+            todo="start that server again, or unset PREFECT_API_URL; then run the same command again",
+        )
+
+
+@contextmanager
+def embedded_server() -> Iterator[None]:
+    """Where no server is named: Prefect's embedded one gets a port and a session of its own.
+
+    The port is one that no other process takes.
+    Prefect looks for a free one among a thousand, seconds before it listens there. A second
+    process that found the same one in between asks this one's server, and loses it when it ends.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        yield
+        return
+    from prefect.server.api.server import SubprocessASGIServer
+
+    with socket.socket() as kept:
+        # Bound, and not listening: our server may listen there, others find that it is taken.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        server = SubprocessASGIServer()
+        server.port = port = kept.getsockname()[1]
+        server._run_uvicorn_command = lambda: embedded.start(port)  # type: ignore[method-assign]
+        if sys.platform != "linux":
+            # Elsewhere our own server could not listen there either.
+            kept.close()
+        yield

@@ -1,0 +1,61 @@
+"""Publishing a source as one task run."""
+
+from __future__ import annotations
+
+from prefect import runtime
+
+from deployments.environment.sources import allowed, is_url
+from deployments.release.manifest import Manifest
+from infra.environment.context import Assembly, assemble
+from infra.host import actor as people
+from infra.orchestration.flow.artifacts import leave_images, leave_result, outcome
+from infra.orchestration.flow.tasks import as_task, log
+from infra.orchestration.flow.telling import Teller
+from infra.orchestration.flow.vault import Blocks
+from infra.orchestration.flow.who import current_actor
+from infra.publish import clone
+from infra.publish.publishing import Publisher
+from infra.publish.source import opened
+
+
+def publish_source(
+    environment: str, source: str, ref: str, *, allow_dirty: bool, by: str
+) -> Manifest:
+    """Stage the source, build what changed, push, store the manifest."""
+    with outcome(environment):
+        assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
+        teller, actor = Teller(assembly), current_actor(by)
+        log(f"asked for by {actor.who}, from {actor.origin}")
+        with teller.failure_of("publish", lambda: actor):
+            chosen = allowed(
+                source, assembly.located.environment.sources, environment=environment,
+                # Whoever sits at this machine has said so; a worker runs for nobody here.
+                pressed=people.claimed() is None,
+            )  # fmt: skip
+            manifest = as_task(
+                "build and push", lambda: _published(assembly, chosen, ref, allow_dirty=allow_dirty)
+            )
+    leave_images(environment, manifest)
+    leave_result(environment, manifest.model_dump())
+    if runtime.flow_run.parent_flow_run_id is None:
+        # A release goes on to its deploy, which has more to tell.
+        teller.tell(lambda write: write.published(manifest, teller.by(actor)))
+    return manifest
+
+
+def _published(assembly: Assembly, source: str, ref: str, *, allow_dirty: bool) -> Manifest:
+    with assembly.registry() as registry:
+        publisher = Publisher(assembly.located, assembly.stack, registry, assembly.login(), log)
+        publisher.check()
+        with clone.local(source, ref, _access(assembly, source)) as (folder, at):
+            tree = opened(folder, at, allow_dirty=allow_dirty, say=log)
+            return publisher.publish(tree, source if is_url(source) else "")
+
+
+def _access(assembly: Assembly, source: str) -> clone.Access:
+    """What the environment gives for a URL that it names; a URL of a person's own gets nothing."""
+    environment = assembly.located.environment
+    if source not in environment.sources:
+        return clone.Access()
+    token = assembly.source_token() if source.startswith("https://") else ""
+    return clone.Access(token, assembly.located.source_key_file, environment.source_host_keys)

@@ -1,0 +1,70 @@
+"""Telling people of a run: by the environment's notices, never at the price of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prefect import runtime
+from prefect.settings import PREFECT_UI_URL
+
+from deployments.errors import ExitCode, HomeguruError, Locked
+from deployments.messages.notices import Asked, Notice, Writer
+from deployments.verbs import traits
+from infra import notices
+from infra.environment.context import Assembly
+from infra.host.session import Actor
+from infra.orchestration.flow.tasks import log
+
+
+def page_of_run() -> str:
+    """Address of this run's page; empty where the server lives only as long as this process."""
+    base = PREFECT_UI_URL.value()
+    return f"{base.rstrip('/')}/runs/flow-run/{runtime.flow_run.id}" if base else ""
+
+
+class Teller:
+    """Sends notices where the environment names somebody to tell."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._environment = assembly.located.environment
+        self._urls = assembly.notice_urls()
+
+    def tell(self, write: Callable[[Writer], Notice]) -> bool:
+        """Send; whether anybody was reached. Without anybody to tell there is nobody to miss.
+
+        Those who were reached are not told again for the sake of an address that is dead.
+        """
+        told = self._environment.notices
+        if not told.urls:
+            return True
+        if self._urls is None:
+            log(f"nobody was told: secret {told.urls} is missing")
+            return False
+        notice = write(Writer(self._environment.name, told.language))
+        sent = notices.send(self._urls, notice, telegram_api=told.telegram_api)
+        for problem in sent.failed:
+            log(f"notice not sent to {problem}")
+        if not sent.failed:
+            log(f"told: {notice.title}")
+        return sent.reached > 0
+
+    def by(self, actor: Actor) -> Asked:
+        """Who asked, with the page that people open: the run's, else the one in Actions."""
+        return Asked(actor.who, page_of_run() or actor.link)
+
+    @contextmanager
+    def failure_of(self, verb: str, actor: Callable[[], Actor]) -> Iterator[None]:
+        """Tell how a verb failed. What was refused, or asked for wrongly, only the asker is told.
+
+        A schedule has no asker: what it waited for in vain is told too.
+        """
+        try:
+            yield
+        except HomeguruError as error:
+            failure = error
+            who = actor()
+            waited = isinstance(error, Locked) and who.origin == "schedule"
+            if traits(verb).notifies_failure and (waited or error.exit_code == ExitCode.FAILED):
+                self.tell(lambda write: write.failed(verb, failure, self.by(who)))
+            raise

@@ -1,0 +1,29 @@
+"""Prefect Secret blocks as a source of secrets: `homeguru-<environment>-<name>`."""
+
+from __future__ import annotations
+
+from deployments.compose.variables import block_name
+
+
+class Blocks:
+    """Secret blocks of the Prefect server that this run reports to."""
+
+    def __init__(self, environment: str) -> None:
+        self._environment = environment
+
+    def get(self, name: str) -> str | None:
+        """The block's value, or None when there is none for the account of this run."""
+        from prefect.blocks.system import Secret
+        from prefect.exceptions import PrefectHTTPStatusError
+
+        try:
+            block = Secret.load(block_name(self._environment, name))
+        except ValueError:
+            return None
+        except PrefectHTTPStatusError as error:
+            # An account that only reports runs may read no blocks: its secrets are elsewhere.
+            if error.response.status_code != 403:
+                raise
+            return None
+        value = block.get()  # type: ignore[union-attr]
+        return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)

@@ -1,0 +1,61 @@
+"""Who asked for the run that is at work, and what proves it."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+
+from prefect import runtime
+from prefect.context import FlowRunContext
+from prefect.settings import PREFECT_API_URL
+
+from deployments.environment.digest import Compared
+from deployments.history import gateway_log as proof
+from deployments.history.requester import parse_asked
+from infra.host import actor
+from infra.host.session import Actor
+
+TAIL = 5000
+"""Requests of the gateway that are read: hours of them, and the run is seconds old."""
+
+
+def current_actor(by: str) -> Actor:
+    """Who asked, and which Prefect server has the run."""
+    return replace(_actor(by), server=PREFECT_API_URL.value() or "")
+
+
+def compared(asked: Actor, configuration: str) -> Compared:
+    """What is known of the environment's file where a run was asked for."""
+    if configuration:
+        return "compared"
+    return "here" if actor.claimed() or asked.origin == "schedule" else "elsewhere"
+
+
+def _actor(by: str) -> Actor:
+    """The flow's `by`, or this process's person, or the schedule, or a form in the UI."""
+    run = str(runtime.flow_run.id)
+    claimed = parse_asked(by) or actor.claimed()
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    if flow_run is None or flow_run.deployment_id is None:
+        asked = claimed or parse_asked("prefect")
+        assert asked is not None
+        return Actor(asked.who, asked.origin, run, asked.link)
+    if flow_run.auto_scheduled:
+        return Actor("schedule", "schedule", run)
+    created = flow_run.created.timestamp() if flow_run.created else 0.0
+    account = proof.creator(gateway_log(), str(flow_run.deployment_id), created)
+    if claimed is None:
+        return Actor(account or "prefect", "ui", run, account=account)
+    return Actor(claimed.who, claimed.origin, run, claimed.link, account)
+
+
+def gateway_log() -> list[proof.Entry]:
+    """The newest requests of the gateway before this Prefect server; none without one."""
+    file = Path(os.environ.get("HOMEGURU_GATEWAY_LOG", ""))
+    if not file.is_file():
+        return []
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        return proof.read_entries(deque(lines, TAIL))

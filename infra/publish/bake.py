@@ -1,0 +1,183 @@
+"""Building images with `docker buildx bake`, one target a service."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.environment.policy import OwnDockerfile
+from deployments.errors import HomeguruError, Refused
+from deployments.image_name import HUB
+from infra.machine.processes import run, stream
+
+#: Under this name alone Docker's own client keeps the credentials of Docker Hub.
+_HUB_KEY = "https://index.docker.io/v1/"
+_HEADING = re.compile(r"^#\d+ (\[.+\].*)$")
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image to build: whose it is, tag to push, build arguments, labels.
+
+    own: the application's own Dockerfile, in the context; without one the bake file has a target of
+    the service's name.
+    """
+
+    service: str
+    tag: str
+    arguments: dict[str, str]
+    labels: dict[str, str]
+    own: OwnDockerfile | None = None
+
+    @property
+    def target(self) -> str:
+        """Bake takes no dot in the name of a target."""
+        return self.service.replace(".", "_") if self.own else self.service
+
+
+def bake(
+    folder: Path, images: list[Image], context: Path, say: Callable[[str], None],
+    login: tuple[str, str, str] | None = None,
+) -> None:  # fmt: skip
+    """Build and push. Raises HomeguruError with the failing lines of the build only.
+
+    folder: the bake file's and the Dockerfiles'; images of the application's own Dockerfiles have a
+    bake file of their own, and are not built together with others. login: (registry, user, token),
+    given to the engine in a throw-away configuration.
+    """
+    with _bake_file(folder, images, context) as file:
+        command = ["docker", "buildx", "bake", "-f", str(file)]
+        command += ["--progress", "plain", "--push"]
+        for image in images:
+            command += ["--set", f"{image.target}.tags={image.tag}"]
+            for kind, values in (("args", image.arguments), ("labels", image.labels)):
+                command += [
+                    w
+                    for k, v in values.items()
+                    for w in ("--set", f"{image.target}.{kind}.{k}={v}")
+                ]
+        # A stage that several images share is a target of its own, which `--set` above does not reach.
+        variables = re.findall(r'^variable "(\w+)"', file.read_text(), re.M)
+        shared = {n: v for i in images for n, v in i.arguments.items() if n in variables}
+        environment = {
+            **shared,
+            "CONTEXT": str(context),
+            "DOCKERFILES": str(folder),
+            # Newer bake asks on the terminal before it reads outside its working directory.
+            "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
+        }
+        targets = [i.target for i in images]
+        with _logged_in(login) as extra:
+            done = stream(*command, *targets, log=_headings(say), env={**environment, **extra})
+    if done.code != 0:
+        raise _failure(done.stdout, {i.target: i.service for i in images})
+
+
+@contextlib.contextmanager
+def _bake_file(folder: Path, images: list[Image], context: Path) -> Iterator[Path]:
+    """The one beside the Dockerfiles, or one that is written of the application's own."""
+    own = {i.target: _target(i.target, i.own, context) for i in images if i.own}
+    if not own:
+        yield folder / "docker-bake.hcl"
+        return
+    with tempfile.TemporaryDirectory(prefix="homeguru-bake-") as place:
+        file = Path(place) / "docker-bake.json"
+        file.write_text(json.dumps({"target": own}))
+        yield file
+
+
+def _target(name: str, own: OwnDockerfile, context: Path) -> dict[str, object]:
+    """The same settings as those of docker/docker-bake.hcl, by the same variables."""
+    cache_from, cache_to, provenance = (
+        os.environ.get(n, "") for n in ("CACHE_FROM", "CACHE_TO", "PROVENANCE")
+    )
+    found: dict[str, object] = {
+        "context": str(context / own.context),
+        "dockerfile": str(context / own.file),
+        "attest": [f"type=provenance,{f'mode={provenance}' if provenance else 'disabled=true'}"],
+    }
+    if own.target:
+        found["target"] = own.target
+    if cache_from:
+        found["cache-from"] = [f"type=registry,ref={cache_from}:{name}"]
+    if cache_to:
+        found["cache-to"] = [f"type=registry,ref={cache_to}:{name},mode=max,ignore-error=true"]
+    return found
+
+
+def _headings(say: Callable[[str], None]) -> Callable[[str], None]:
+    seen: set[str] = set()
+
+    def log(line: str) -> None:
+        match = _HEADING.match(line)
+        if match and not match[1].startswith("[internal]") and match[1] not in seen:
+            seen.add(match[1])
+            say(match[1])
+
+    return log
+
+
+def _failure(output: str, targets: Mapping[str, str]) -> HomeguruError:
+    """The failing step's lines: what BuildKit prints between its rules, at the end.
+
+    targets: of the bake file, with the service of each.
+    """
+    refusal = _refusal(output)
+    if refusal:
+        return Refused(
+            f"the registry refuses the push of {', '.join(targets.values())}: {refusal}",
+            state="untouched",
+            todo="the token needs write:packages; see the environment's `login`",
+        )
+    _, rule, rest = output.partition("\n------\n")
+    lines = (rest if rule else output).strip().splitlines()
+    shown = "\n".join(line for line in lines if line.strip() and line != "------")[-3000:]
+    # Of several that were built at once, a step's heading names its own.
+    named = re.findall(r"^ *> \[([\w-]+) ", shown, re.MULTILINE)
+    failed = [s for t, s in targets.items() if t in named] or targets.values()
+    return HomeguruError(
+        f"the build of {', '.join(failed)} failed:\n{shown}",
+        state="untouched",
+        todo="correct the source and publish again",
+    )
+
+
+def _refusal(output: str) -> str:
+    """The line that says that a push is not allowed; a step or a base image is no push."""
+    errors = [line for line in output.splitlines() if re.match(r"(#\d+ )?ERROR", line)]
+    found = [
+        line
+        for line in errors
+        if re.search(r"denied|unauthorized|insufficient_scope|403 Forbidden", line)
+        and not re.search(r"did not complete|source metadata|pull access", line)
+    ]
+    return found[-1].strip()[:300] if found else ""
+
+
+@contextlib.contextmanager
+def _logged_in(login: tuple[str, str, str] | None) -> Iterator[dict[str, str]]:
+    """A Docker configuration that holds one registry's credentials and nothing longer."""
+    if login is None:
+        yield {}
+        return
+    registry, user, token = login
+    home = Path(os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker")))
+    host = run("docker", "context", "inspect", "-f", "{{.Endpoints.docker.Host}}").stdout.strip()
+    with tempfile.TemporaryDirectory(prefix="homeguru-docker-") as folder:
+        auth = base64.b64encode(f"{user}:{token}".encode()).decode()
+        config = {
+            "auths": {_HUB_KEY if registry == HUB else registry: {"auth": auth}},
+            "cliPluginsExtraDirs": [str(home / "cli-plugins")],
+        }
+        file = Path(folder) / "config.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(config))
+        extra = {"DOCKER_CONFIG": folder, "BUILDX_CONFIG": str(home / "buildx")}
+        yield {**extra, **({"DOCKER_HOST": host} if host else {})}

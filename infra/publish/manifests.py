@@ -1,0 +1,81 @@
+"""Which published release somebody means: by file, by name, or the newest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deployments.errors import Refused, WrongUse
+from deployments.host.observation import Observation
+from deployments.release.adopted_record import RELEASE
+from deployments.release.manifest import Manifest, nearest, of_environment, parse_manifest
+from infra.environment.locate import Located
+from infra.registry import Registry
+
+
+def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest:
+    """A manifest by file, by name, or the environment's newest."""
+    if (text := _in_file(wanted)) is not None:
+        return parse_manifest(text, wanted)
+    environment = located.environment
+    where = f"{registry.host}/{environment.manifests}"
+    if wanted == "newest" or of_environment(wanted, environment.name):
+        tag = f"{environment.name}-newest" if wanted == "newest" else wanted
+        found = registry.pull_release(environment.manifests, tag)
+        if found is not None:
+            manifest = parse_manifest(found.text, f"{where}:{tag}").described(found.subject)
+            return _named(manifest, wanted, f"{where}:{tag}")
+    # Nothing else is asked for: what a person types would become a part of the address.
+    known = [t for t in registry.tags(environment.manifests) if of_environment(t, environment.name)]
+    raise WrongUse(
+        f"no release {wanted!r} is published for {environment.name}",
+        where=where, state="untouched",
+        todo=f"choose one of: {', '.join(nearest(wanted, known))}" if known
+        else f"publish one: homeguru publish --env {environment.name}",
+    )  # fmt: skip
+
+
+def current_manifest(located: Located, seen: Observation) -> Manifest:
+    """The release that runs, as its host keeps it."""
+    name = located.environment.name
+    if seen.current in (None, RELEASE) or not seen.manifest:
+        what = "was deployed by hand" if seen.current == RELEASE else "no release of ours runs"
+        raise Refused(
+            f"there is no current release to deploy again: {what}", where=located.environment.ssh,
+            state="unchanged", todo=f"homeguru deploy newest --env {name}",
+        )  # fmt: skip
+    return parse_manifest(seen.manifest, "current")
+
+
+def _named(manifest: Manifest, wanted: str, where: str) -> Manifest:
+    """The manifest of a tag; raises Refused when it is another release's."""
+    if wanted not in ("newest", manifest.name):
+        raise Refused(
+            f"the registry gives the manifest of {manifest.name} for {wanted}", where=where,
+            state="untouched", todo="somebody moved that tag: find out who, or publish it again",
+        )  # fmt: skip
+    return manifest
+
+
+def name_of(wanted: str) -> str:
+    """A name that means the same on another machine: a file is only here."""
+    text = _in_file(wanted)
+    return wanted if text is None else parse_manifest(text, wanted).name
+
+
+def _in_file(wanted: str) -> str | None:
+    """Text of a manifest's file; None where no file is meant."""
+    file = Path(wanted)
+    try:
+        there = file.is_file()
+    except (OSError, ValueError):
+        # Too long for a name, or none at all.
+        return None
+    if there:
+        return file.read_text()
+    if wanted.endswith(".json"):
+        raise WrongUse(
+            f"no manifest file {wanted}",
+            state="untouched",
+            todo="name a file that `homeguru publish --env NAME --output FILE` wrote, or a manifest that was published",
+        )
+    return None

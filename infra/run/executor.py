@@ -1,0 +1,171 @@
+"""Running steps: each under the work lock, journaled, and timed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deployments.errors import StepFailed, Unreachable
+from deployments.health.verification import failures
+from deployments.host.observation import Observation
+from deployments.host.script_results import Result, database_of, made_of, revision_of
+from deployments.planning.database_steps import DatabaseSteps
+from deployments.planning.plan import Plan, Step
+from deployments.planning.planner import Planner
+from deployments.planning.target import Target
+from infra.host import probes
+from infra.host.session import Host
+from infra.registry import Registry
+from infra.run.recorder import Recorder
+
+Perform = Callable[[Step, Callable[[], None]], None]
+"""Runs one step's work; a flow makes a Prefect task run of it."""
+
+PACE = 10.0
+"""Seconds between two looks of a bake window."""
+
+AWAY = 60.0
+"""Seconds after a bake window within which a host that was out of reach must be back."""
+
+_TRANSIENT = re.compile(
+    r"connection refused|i/o timeout|TLS handshake timeout|\b503 Service Unavailable"
+    # The whole of an error, as Go prints it; other programs say EOF of input that is wrong for good.
+    r"|(^|: )(unexpected )?EOF$",
+    re.MULTILINE,
+)
+"""What Docker says of a registry or a network that may answer next time."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan and everything that it was made from."""
+
+    plan: Plan
+    planner: Planner
+
+    @property
+    def target(self) -> Target:
+        return self.planner.target
+
+    @property
+    def seen(self) -> Observation:
+        return self.planner.seen
+
+
+@dataclass
+class Executor:
+    """Runs the steps of a plan on one host."""
+
+    host: Host
+    registry: Registry
+    recorder: Recorder
+    perform: Perform
+
+    def send(self, planned: Planned) -> None:
+        """Bring the files that the plan's steps find on the host."""
+        actor = self.host.actor
+        self.host.send(planned.planner.files(planned.plan, actor.who, actor.run))
+
+    def run(self, planned: Planned, event: str) -> None:
+        """Run every step; the first failure ends it."""
+        for step in planned.plan.steps:
+            self._run(step, planned, event)
+
+    def _run(self, step: Step, planned: Planned, event: str) -> None:
+        begin = time.monotonic()
+        outcome = "failed"
+        named = (
+            step
+            if event != "undo"
+            else Step(f"undo: {step.name}", step.reason, step.script, step.repeatable)
+        )
+        try:
+            self.perform(named, lambda: self._do(step, planned, event))
+            outcome = "ok"
+        finally:
+            self.recorder.note(named.name, outcome, time.monotonic() - begin)
+
+    def _do(self, step: Step, planned: Planned, event: str) -> None:
+        """The work of one step; raises StepFailed with what the host said."""
+        if not self.host.connected:
+            self.host.reconnect()
+        if step.script is None:
+            self._bake(planned, step.bake) if step.bake else self._verify(planned)
+            return
+        with self.host.tunnel(self.registry, step.pulls):
+            before = self.recorder.opening(planned.plan.release)
+            self.recorder.begun = True
+            output = self.host.work(step.name, step.script, event, before)
+            self.recorder.opened = True
+        self._note(step, output.results, planned)
+        if output.code != 0:
+            raise self._failed(step, output.tail)
+
+    def _failed(self, step: Step, said: str) -> StepFailed:
+        kind = StepFailed
+        if step.repeatable and _TRANSIENT.search(said):
+            kind = Unreachable
+        return kind(f"{step.name} failed:\n{said}", where=self.host.environment.ssh)
+
+    def _note(self, step: Step, results: tuple[Result, ...], planned: Planned) -> None:
+        """What a step tells for the ledger: the revision now, the backup that it made."""
+        for result in results:
+            if result.kind not in step.results:
+                continue
+            if result.kind == "revision":
+                self.recorder.changed_to(revision_of(result))
+            elif result.kind == "backup":
+                self.recorder.made = made_of(result)
+            else:
+                name = DatabaseSteps(planned.target, planned.seen).on.name
+                self.recorder.beside = database_of(result, name)
+                self.recorder.changed_to(self.recorder.revision.before)
+
+    def _bake(self, planned: Planned, seconds: int) -> None:
+        """Look again and again; what crashed meanwhile is not well, though it came back."""
+        end = time.monotonic() + seconds
+        before = self._restarts(planned)
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(PACE, left))
+            while not self._seen_well(planned, before, end + AWAY):
+                time.sleep(PACE)
+
+    def _seen_well(
+        self, planned: Planned, before: dict[str, tuple[str, int]], until: float
+    ) -> bool:
+        """One look; False where the host could not be reached, which says nothing of a release."""
+        try:
+            if not self.host.connected:
+                self.host.reconnect()
+            self._verify(planned)
+            now = self._restarts(planned)
+        except Unreachable as away:
+            if time.monotonic() > until:
+                raise
+            self.host.log(f"cannot look for a moment: {away.what}")
+            return False
+        if crashed := [s for s in now if now[s] != before.get(s)]:
+            raise StepFailed(
+                f"crashed while it was watched: {', '.join(crashed)}",
+                todo="correct what makes it crash; then publish again and deploy that",
+            )
+        return True
+
+    def _restarts(self, planned: Planned) -> dict[str, tuple[str, int]]:
+        """Service to its container and how often that was started again."""
+        seen = self.host.observe(planned.target.stack)
+        return {c.service: (c.id, c.restarts) for c in seen.long_running}
+
+    def _verify(self, planned: Planned) -> None:
+        wanted = dict(planned.plan.images)
+        fresh = frozenset(wanted) - {name for name, _ in planned.plan.unchanged}
+        self.recorder.findings = probes.verify(self.host, planned.target, wanted, fresh)
+        failed = failures(self.recorder.findings)
+        if failed:
+            last = probes.last_words(self.host, self.recorder.findings)
+            raise StepFailed(
+                "verification failed: " + "; ".join(failed) + last,
+                todo="correct what the checks and the last lines say; then publish again and deploy that",
+            )

@@ -1,0 +1,294 @@
+"""What a plan would do to the database: asked of the images themselves, on the host.
+
+The SQL of a migration is made by the image that would run it, printed and not run; squawk
+and the policy weigh it. Nothing here changes anything: an image is pulled, no more.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from deployments.database import backups, sql_container
+from deployments.database import migration_review as migration
+from deployments.database.backups import Backup, Contents
+from deployments.database.change import KEEP, Choice, DataChange
+from deployments.database.migration_review import Migration
+from deployments.errors import Refused, StepFailed
+from deployments.history.ledger import Line
+from deployments.history.revisions import heads_of, pending_of_all
+from deployments.host.observation import Observation, sections
+from deployments.planning.changes import migration_due
+from deployments.planning.compatibility import check_rollback
+from deployments.planning.database_steps import DatabaseSteps, patience
+from deployments.planning.target import Target
+from deployments.shell import database, images, postgres
+from deployments.shell.prelude import prelude
+from deployments.shell.quote import Script, join
+from infra.host.session import Host
+from infra.registry import Registry
+from infra.run import squawk
+from infra.run.volume import DataVolume
+
+_UNREAD = {
+    "124": f"its image did not print it within {database.LIMIT} s, without a network",
+    "toomuch": f"it is longer than {database.MOST // 1_000_000} MB",
+}
+"""What there is to say of an answer that is none, by its code."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges for one host. What was asked once is not asked again in the same run."""
+
+    host: Host
+    registry: Registry
+    _known: dict[tuple[str, ...], Migration] = field(default_factory=dict)
+
+    @property
+    def data(self) -> DataVolume:
+        """What looks into a database without a container."""
+        return DataVolume(self.host, self.registry)
+
+    def forward(self, target: Target, seen: Observation, *, always: bool = False) -> DataChange:
+        """What the target's migrations do. always: its image may be the one that runs."""
+        migrate = target.stack.deploy.migrate
+        if migrate is None or not (always or migration_due(target, seen)):
+            return KEEP
+        if not always and not seen.database_bytes and target.runs(seen):
+            return KEEP  # Its schema is there; the plan starts the database again.
+        self._must_answer(target, seen)
+        if seen.revision is None and seen.tables:
+            return DataChange("migrate", migration.of_unknown(seen.tables))
+        if seen.revision is None or not migrate.sql:
+            return DataChange("migrate")
+        image = target.images(seen)[migrate.image_of]
+        found = self._render(target, seen, image, migrate.sql, seen.revision, "")
+        return DataChange("migrate", found)
+
+    def back(self, target: Target, line: Line, seen: Observation, choice: Choice) -> DataChange:
+        """What a rollback to an earlier release does; raises Refused when it cannot be."""
+        to = line.revision.after
+        foreign = target.adopted is not None and not target.adopted.ours
+        if choice == "restore" and target.stack.deploy.database is not None:
+            # Asked for by name: rows may be wrong where the schema is the same.
+            return self._restored(target, line, seen)
+        if to == seen.revision or (target.stack.deploy.migrate is None and not foreign):
+            return KEEP
+        if foreign:
+            raise self._not_ours(line, seen)
+        if choice == "downgrade":
+            return self._downgraded(target, to, seen)
+        check_rollback(target.stack, line, seen)
+        return self._kept(target, line, seen)
+
+    def restore(self, chosen: Backup, target: Target, seen: Observation) -> DataChange:
+        """What putting a backup in the database's place takes back."""
+        self._same_major(chosen, target, seen)
+        return DataChange("restore", backup=chosen, losses=self._losses(chosen, target, seen))
+
+    def must_know(self, chosen: Backup, target: Target, seen: Observation) -> None:
+        """Raise Refused when the target's migrations lack the revision that a backup is at."""
+        migrate = target.stack.deploy.migrate
+        if migrate is None or not migrate.sql or chosen.revision is None:
+            return
+        image = target.images(seen)[migrate.image_of]
+        try:
+            self._render(target, seen, image, migrate.sql, chosen.revision, "")
+        except Refused as error:
+            raise Refused(
+                f"backup {chosen.id} is at revision {chosen.revision}: {error.what}",
+                where=self._where, state=f"runs {seen.current}, unchanged",
+                todo=f"homeguru rollback {chosen.release} --database restore --env "
+                f"{self.host.environment.name} brings that release, with the newest backup made under it",
+            ) from None  # fmt: skip
+
+    def _must_answer(self, target: Target, seen: Observation) -> None:
+        """A database that does not answer is not an empty one."""
+        database = target.stack.deploy.database
+        left = [c.name for c in seen.of(database.service)] if database else []
+        if seen.database_bytes or (seen.current is None and not left):
+            return
+        said = "the database does not answer, so what a migration would do to it is not known"
+        if seen.current is None:
+            # Left by a first deploy that could not be undone; without it, its data is looked into.
+            raise Refused(
+                said, where=self._where, state="runs no release, unchanged",
+                todo=f"on the server: docker rm -f {' '.join(left)}; it keeps the data, and the same "
+                "command again looks into that first",
+            )  # fmt: skip
+        raise Refused(
+            said, where=self._where, state=f"runs {seen.current}, unchanged",
+            todo=f"homeguru logs {database.service if database else 'postgres'} --env "
+            f"{self.host.environment.name}; homeguru deploy current "
+            f"--env {self.host.environment.name} starts it again",
+        )  # fmt: skip
+
+    def _restored(self, target: Target, line: Line, seen: Observation) -> DataChange:
+        found = backups.of_release(seen.backups, line.release, line.revision.after)
+        if found is None:
+            raise Refused(
+                f"no backup was made while release {line.release} ran", where=self._where,
+                state=f"runs {seen.current}, unchanged",
+                todo="choose --database keep or downgrade; homeguru backups --env "
+                f"{self.host.environment.name} shows what there is",
+            )  # fmt: skip
+        return self.restore(found, target, seen)
+
+    def _not_ours(self, line: Line, seen: Observation) -> Refused:
+        """An image that migrates when it starts never gets past a revision that it lacks."""
+        return Refused(
+            f"release {line.release} was deployed by hand and may migrate when it starts: it knows "
+            f"revision {line.revision.after}, and the database is at {seen.revision}",
+            where=self._where, state=f"runs {seen.current}, unchanged",
+            todo="choose --database restore: it says first what is lost",
+        )  # fmt: skip
+
+    def _downgraded(self, target: Target, to: str | None, seen: Observation) -> DataChange:
+        migrate = target.stack.deploy.migrate
+        assert migrate is not None
+        if not migrate.downgrade or to is None or not seen.of(migrate.image_of):
+            raise Refused(
+                "this database cannot be downgraded: x-deploy.migrate names no `downgrade`",
+                where=self._where, state=f"runs {seen.current}, unchanged",
+                todo="choose --database keep or restore",
+            )  # fmt: skip
+        if len(heads_of(to)) > 1:
+            raise Refused(
+                f"a downgrade goes to one revision, and that release is at several: {to}",
+                where=self._where, state=f"runs {seen.current}, unchanged",
+                todo="choose --database restore; or keep, where it can work on what came since",
+            )  # fmt: skip
+        if len(heads_of(seen.revision)) > 1:
+            why = f"the database is at several revisions, {seen.revision}"
+            return DataChange("downgrade", migration.unjudged(why), to)
+        if not migrate.downgrade_sql or seen.revision is None:
+            return DataChange("downgrade", migration.unjudged("no `downgrade_sql`"), to)
+        image = seen.of(migrate.image_of)[0].ref
+        found = self._render(target, seen, image, migrate.downgrade_sql, seen.revision, to)
+        return DataChange("downgrade", found, to)
+
+    def _kept(self, target: Target, line: Line, seen: Observation) -> DataChange:
+        """The database stays: may the earlier release work on what came since?"""
+        migrate, then = target.stack.deploy.migrate, line.revision.after
+        assert migrate is not None
+        if not migrate.sql or then is None or not seen.of(migrate.image_of):
+            return KEEP
+        image = seen.of(migrate.image_of)[0].ref
+        try:
+            since = self._render(target, seen, image, migrate.sql, then, "")
+        except Refused as error:
+            # What runs was rolled back to, and knows less than the release to go to.
+            return DataChange("keep", migration.unjudged(error.what))
+        gone = [f for f in since.findings if f.kind == "destructive"]
+        if gone:
+            raise Refused(
+                f"release {line.release} cannot work on this database: since then "
+                + "; ".join(f.statement for f in gone), where=self._where,
+                state=f"runs {seen.current}, unchanged",
+                todo="choose what becomes of the database: --database restore, or downgrade",
+            )  # fmt: skip
+        return DataChange("keep", since)
+
+    def _render(
+        self, target: Target, seen: Observation, image: str, command: tuple[str, ...],
+        revision: str, to: str,
+    ) -> Migration:  # fmt: skip
+        key = (image, *command, revision, to)
+        if key not in self._known:
+            self._known[key] = self._judged(target, seen, image, command, revision, to)
+        return self._known[key]
+
+    def _judged(
+        self, target: Target, seen: Observation, image: str, command: tuple[str, ...],
+        revision: str, to: str,
+    ) -> Migration:  # fmt: skip
+        """From each head of its own, where there are several: what prints SQL takes one."""
+        each = heads_of(revision) if any("{from}" in word for word in command) else (revision,)
+        printed: list[str] = []
+        for head in each:
+            words = tuple(w.replace("{from}", head).replace("{to}", to) for w in command)
+            found = self._printed(target, seen, image, words, head)
+            if isinstance(found, Migration):
+                return found
+            printed.append(found)
+        sql = printed[0] if len(printed) == 1 else pending_of_all(printed)
+        if sql is None:
+            return migration.unjudged(f"the database is at several revisions, {revision}")
+        return migration.judge(sql, squawk.lint(sql, seen.database_major), revision)
+
+    def _printed(
+        self, target: Target, seen: Observation, image: str, words: tuple[str, ...], revision: str
+    ) -> str | Migration:
+        """The SQL, or that it could not be had."""
+        migrate = target.stack.deploy.migrate
+        assert migrate is not None
+        incoming = self.host.incoming
+        files = {
+            sql_container.FILE: sql_container.compose_file(
+                target.stack.processes[migrate.service], image
+            ),
+            sql_container.ENV_FILE: sql_container.env_file(
+                target.env(seen), target.configuration.secrets
+            ),
+            **target.login_file(),
+        }
+        parts = (
+            images.pull([image], "judged", target.login(incoming)),
+            database.print_sql(incoming, words),
+        )
+        with self.host.tunnel(self.registry, [image]):
+            answer = sections(self._read(parts, timeout=900, files=files))
+        return self._weighed(answer, target, seen, revision)
+
+    def _weighed(
+        self, answer: dict[str, str], target: Target, seen: Observation, revision: str
+    ) -> str | Migration:
+        said, code = self.host.mask(answer.get("said", "")), answer.get("code", "").strip()
+        if unread := _UNREAD.get(code):
+            return migration.unjudged(unread)
+        if code != "0":
+            refused = migration.refusal(
+                said, revision, seen.ledger, target.manifest.name, self.host.environment.name
+            )
+            if refused:
+                raise refused
+            lines = [x for x in said.strip().splitlines() if x]
+            return migration.unjudged(lines[-1][:200] if lines else "no reason was given")
+        return answer.get("sql", "")
+
+    def _losses(
+        self, chosen: Backup, target: Target, seen: Observation
+    ) -> tuple[backups.Loss, ...]:
+        timeout = patience(seen.database_bytes)
+        script = Script(postgres.read_contents(DatabaseSteps(target, seen).on), timeout=timeout)
+        now = Contents.model_validate(json.loads(self._read((script,), timeout=timeout)))
+        return tuple(backups.losses(chosen.contents, now))
+
+    def _same_major(self, chosen: Backup, target: Target, seen: Observation) -> None:
+        on = DatabaseSteps(target, seen).on
+        running = self._read((Script(postgres.read_version(on)),), timeout=60).split(".")[0].strip()
+        if running != chosen.major:
+            raise Refused(
+                f"backup {chosen.id} is of PostgreSQL {chosen.major}, and {running} runs",
+                where=self._where, state=f"runs {seen.current}, unchanged",
+                todo="take a backup of this version, or restore it by hand into a new database",
+            )  # fmt: skip
+
+    def _read(
+        self, parts: tuple[Script, ...], timeout: int, files: dict[str, str] | None = None
+    ) -> str:
+        texts = [part.text for part in parts]
+        try:
+            script = Script(join(prelude(self.host.environment), *texts), timeout)
+            return self.host.read(script, files)
+        except StepFailed as error:
+            # Only looked at so far: `untouched` is for a server that runs nothing.
+            raise StepFailed(
+                error.what, where=self._where, state="as it was, unchanged",
+                todo="correct the cause, then run the same command again",
+            ) from None  # fmt: skip
+
+    @property
+    def _where(self) -> str:
+        return self.host.environment.ssh

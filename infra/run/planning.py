@@ -1,0 +1,249 @@
+"""Plans for each verb: the target weighed on the host, then the way to it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from deployments.compose.stack import Stack
+from deployments.database.backups import Reason, chosen, to_restore
+from deployments.database.change import KEEP, Choice, DataChange
+from deployments.errors import Refused, WrongUse
+from deployments.history.ledger import names_of
+from deployments.host.observation import Candidate, Observation
+from deployments.host.survey import read_comparison, read_survey
+from deployments.planning import deadman
+from deployments.planning.adoption import Adopting, by_hand, plan_of_adoption
+from deployments.planning.database_steps import DatabaseSteps
+from deployments.planning.plan import Plan
+from deployments.planning.planner import Planner, undo_of_adoption, undo_of_first
+from deployments.planning.preflight import check_room
+from deployments.planning.request import Request
+from deployments.planning.target import Target
+from deployments.planning.unfinished_runs import verb_of
+from deployments.release.adopted_record import RELEASE
+from deployments.release.manifest import Manifest
+from deployments.shell.observe import Weighing
+from deployments.verbs import Verb, traits
+from infra.environment.compose_cli import stack_of
+from infra.host.session import Host
+from infra.host.targets import Targets
+from infra.run.executor import Planned
+from infra.run.migration_review import Judge
+
+BACK = "/back"
+"""Where the files of the way back lie, below a run's own."""
+
+
+@dataclass(frozen=True)
+class Planning:
+    """Makes plans for one host. Under its lock the weighed files stay for the steps."""
+
+    host: Host
+    targets: Targets
+    judge: Judge
+    brought: set[str] = field(default_factory=set)
+    """What killed runs had been asked for that this one brought to their end."""
+
+    def deploy(self, target: Target, seen: Observation) -> Planned:
+        """The way to a published release."""
+        self._must_be_ours(seen)
+        seen = self.judge.data.looked_into(target, seen)
+        release = f"{seen.ledger.next_seq}-{target.manifest.name}"
+        return self._plan(target, seen, "deploy", release, data=self.judge.forward(target, seen))
+
+    def _must_be_ours(self, seen: Observation) -> None:
+        """What was deployed by hand is recorded first: going back would remove it otherwise."""
+        environment = self.host.environment
+        found = by_hand(seen, environment.directory)
+        if not found:
+            return
+        raise Refused(
+            f"project {environment.project} was deployed by hand: {', '.join(found)}",
+            where=environment.ssh, state="untouched",
+            todo=f"homeguru adopt --env {environment.name}: it records that as release 0, "
+            "and touches no container",
+        )  # fmt: skip
+
+    def migration(self, target: Target, seen: Observation) -> Planned:
+        """The migration alone, for a database that runs already."""
+        if seen.current is None:
+            name = self.host.environment.name
+            raise Refused(
+                "nothing is deployed, so there is no database to migrate",
+                where=self.host.environment.ssh, state="untouched",
+                todo=f"homeguru deploy {target.manifest.name} --env {name}: it migrates as well",
+            )  # fmt: skip
+        data = self.judge.forward(target, seen, always=True)
+        if data.exclusive:
+            raise Refused(
+                "the release that runs may not work on what this migration leaves: "
+                + "; ".join(data.asks), where=self.host.environment.ssh,
+                state=f"runs {seen.current}, unchanged",
+                todo=f"homeguru deploy {target.manifest.name} --env {self.host.environment.name}: it sets the "
+                "database aside",
+            )  # fmt: skip
+        return self._plan(target, seen, "migrate", seen.current, data=data)
+
+    def rollback(self, to: str, seen: Observation, choice: Choice = Choice.keep) -> Planned:
+        """The way back to an earlier release of the host's ledger; none to the one that runs.
+
+        So that who asks again after a kill is told that it is done, as with a deploy.
+        """
+        names = names_of(seen.current) if seen.current else ()
+        if self._done(f"rollback {to} {choice}") or (choice != "restore" and to in names):
+            assert seen.current is not None
+            target = self.targets.complete(seen.current, pin=False)
+            return self._plan(target, seen, "rollback", seen.current, data=KEEP)
+        line = seen.ledger.target(to, seen.current, seen.releases)
+        target = self.targets.complete(line.release, pin=False)
+        self._has_tls(target, line.release, seen)
+        data = self.judge.back(target, line, seen, choice)
+        return self._plan(target, seen, "rollback", line.release, data=data)
+
+    def _has_tls(self, target: Target, release: str, seen: Observation) -> None:
+        """A release from before there was TLS would take the domain's away."""
+        domain = target.environment.edge.domain
+        if not domain or "EDGE_DOMAIN" in target.stack.deploy.optional.values():
+            return
+        raise Refused(
+            f"release {release} knows nothing of TLS, and [edge] names {domain}",
+            where=target.environment.ssh, state=f"runs {seen.current}, unchanged",
+            todo="publish that commit again and deploy it, or take [edge] domain away first",
+        )  # fmt: skip
+
+    def backup(self, seen: Observation, reason: Reason) -> Planned:
+        """A backup, and nothing else."""
+        current = self._current(seen, "back up")
+        target = self.targets.former(current, pin=True)
+        return self._plan(target, seen, "backup", current, data=KEEP, reason=reason)
+
+    def drill(self, wanted: str, seen: Observation) -> Planned:
+        """A backup restored beside the database, and nothing else."""
+        current = self._current(seen, "restore beside")
+        target = self.targets.former(current, pin=True)
+        data = DataChange("keep", backup=chosen(seen.backups, wanted, self.host.environment.name))
+        return self._plan(target, seen, "drill", current, data=data)
+
+    def _done(self, asked: str) -> bool:
+        """Whether just that was asked of a killed run that this one brought to its end."""
+        self.host.asked = asked
+        return asked in self.brought
+
+    def restore(self, wanted: str, seen: Observation) -> Planned:
+        """A backup in the database's place, under the release that runs."""
+        current = self._current(seen, "restore")
+        target = self.targets.complete(current, pin=True)
+        if self._done(f"restore {wanted}"):
+            return self._plan(target, seen, "restore", current, data=KEEP)
+        backup = to_restore(seen.backups, wanted, self.host.environment.name)
+        self.judge.must_know(backup, target, seen)
+        data = self.judge.restore(backup, target, seen)
+        return self._plan(target, seen, "restore", current, data=data)
+
+    def undo(self, release: str, seen: Observation, run: str, exchanged: bool) -> Planned:
+        """The way back from an unfinished `release` of a run to the current one, or to nothing.
+
+        exchanged: the run may have set a database aside.
+        """
+        if seen.current is not None:
+            target = self.targets.former(seen.current, pin=True)
+            more = {"unfinished": run, "exchanged": exchanged}
+            return self._plan(target, seen, "undo", release, data=KEEP, **more)
+        request = Request("undo", release, self.host.incoming)
+        nothing = Planner(request, self.targets.nothing(), seen, Candidate({}))
+        # Data that was there before the first release is as it was before, too.
+        data = DatabaseSteps(nothing.target, seen).bring_back(run) if exchanged else None
+        first = undo_of_first(release, (data,) if data else ())
+        return Planned(undo_of_adoption() if release == RELEASE else first, nothing)
+
+    def go_on(self, release: str, seen: Observation) -> Planned:
+        """The rest of the way to the release of an unfinished run; its database is there."""
+        target = self.targets.complete(release, pin=True)
+        return self._made(target, seen, verb_of(release, seen), release, data=KEEP)
+
+    def heal(self, seen: Observation) -> Planned:
+        """The way back to the current release, with the secrets that the host has."""
+        assert seen.current is not None, "only a host with a release is watched"
+        return self._plan(self.targets.former(seen.current, pin=True), seen, "heal", seen.current)
+
+    def adopt(self, seen: Observation) -> Planned:
+        """What was deployed by hand, recorded as release 0."""
+        stack, environment = self.targets.assembly.stack, self.host.environment
+        database = stack.deploy.database
+        survey = self.host.survey(database.service if database else "")
+        compose = hashlib.sha256(stack.text.encode()).hexdigest()
+        found = read_survey(survey, compose)
+        weighed = Adopting(environment, stack, seen, found)
+        adoption = weighed.adoption()
+        if weighed.unlike:
+            anew = read_comparison(self.host.compare(adoption))
+            weighed = replace(weighed, survey=replace(found, made_anew=anew))
+        manifest = Manifest.of_adopted(adoption)
+        target = self.targets.recorded(manifest.to_json(), stack.text, "", pin=True)
+        plan = plan_of_adoption(adoption, self.host.incoming, weighed.notes())
+        request = Request("adopt", RELEASE, self.host.incoming)
+        return Planned(plan, Planner(request, target, seen, Candidate({})))
+
+    def _current(self, seen: Observation, what: str) -> str:
+        if seen.current is None or seen.revision is None:
+            raise Refused(
+                f"nothing is deployed, so there is no database to {what}",
+                where=self.host.environment.ssh, state="untouched",
+                todo=f"homeguru deploy newest --env {self.host.environment.name}",
+            )  # fmt: skip
+        return seen.current
+
+    def _plan(
+        self, target: Target, seen: Observation, verb: Verb, release: str, **more: Any
+    ) -> Planned:
+        made = self._made(target, seen, verb, release, **more)
+        if traits(verb).replaces_release and made.plan.changed:
+            return Planned(self._armed(made.plan, seen), made.planner)
+        return made
+
+    def _made(
+        self, target: Target, seen: Observation, verb: Verb, release: str, **more: Any
+    ) -> Planned:
+        mode: Weighing = traits(verb).secrets if self.host.locked else "discard"
+        candidate = self._weighed(target, seen, mode)
+        request = Request(verb, release, self.host.incoming, **more)
+        planner = Planner(request, target, seen, candidate)
+        plan = planner.plan()
+        if not traits(verb).undoes:
+            check_room(self.host.environment, plan, seen)
+        return Planned(plan, planner)
+
+    def _armed(self, plan: Plan, seen: Observation) -> Plan:
+        """The plan with the dead-man switch, where the environment has one."""
+        if not self.host.environment.confirm_timeout or seen.current is None:
+            return plan
+        former = self.targets.former(seen.current, pin=True)
+        candidate = self._weighed(former, seen, "former" if self.host.locked else "discard", BACK)
+        planner = deadman.way_back(plan, seen, former, candidate, self.host.actor.run)
+        back = planner.plan()
+        if self.host.locked:
+            actor = self.host.actor
+            files = planner.files(back, actor.who, actor.run)
+            self.host.send({**files, **deadman.files(back, self.host.environment)}, BACK)
+        return deadman.armed(plan, back, self.host.environment)
+
+    def _weighed(
+        self, target: Target, seen: Observation, mode: Weighing, below: str = ""
+    ) -> Candidate:
+        if target.adopted:
+            known = target.adopted.services.items()
+            return Candidate({name: service.config_hash for name, service in known})
+        candidate = self.host.weigh(target.candidate_files(seen), mode, below)
+        return replace(candidate, before=_stack_before(target.stack, seen))
+
+
+def _stack_before(stack: Stack, seen: Observation) -> Stack | None:
+    """The Compose file that the host has now, where a deploy of ours put it there."""
+    if seen.compose_file == stack.text:
+        return stack
+    try:
+        return stack_of(seen.compose_file, "compose.yml") if seen.compose_file else None
+    except WrongUse:
+        return None

@@ -1,0 +1,127 @@
+"""What an earlier run left unfinished: gone on with where that is nearer or safer, else undone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from deployments.compose.stack import Stack
+from deployments.errors import Locked, Refused, StepFailed, Unreachable, sentence
+from deployments.history.journal import Unfinished
+from deployments.host.observation import Observation
+from deployments.messages.report import Report
+from deployments.planning.plan import Plan
+from deployments.planning.unfinished_runs import goes_on, may_be_gone_on_with
+from deployments.verbs import traits
+from infra.host.session import Host
+from infra.run.executor import Executor, Planned
+from infra.run.housekeeping import Housekeeping
+from infra.run.planning import Planning
+from infra.run.recorder import kept_beside
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Settles runs that never ended, under the lock of the run at work."""
+
+    host: Host
+    stack: Stack
+    planning: Planning
+    executor: Executor
+    housekeeping: Housekeeping
+
+    def settle(
+        self, unfinished: Unfinished, seen: Observation, manifest: str = ""
+    ) -> Report | None:
+        """Bring the host to one release, and record the run that could not do so itself.
+
+        manifest: what the run at work is to deploy, where it deploys. Returns how that run
+        ended where it was gone on with: it cannot tell anybody itself.
+        """
+        never = f"run {unfinished.run} of {unfinished.at} never ended"
+        if unfinished.harmless:
+            self.host.log(f"{never}: it changed nothing")
+            self.executor.recorder.close_harmless(unfinished)
+            return None
+        users = [s.name for s in self.stack.database_users]
+        seen = self._with_its_database(unfinished, seen)
+        timeout = self.host.environment.confirm_timeout
+        wanted = may_be_gone_on_with(manifest, self.host.verb, seen, timeout)
+        if goes_on(unfinished, users, wanted):
+            why = "its database is in use" if unfinished.exchanged else "its release is asked for"
+            self.host.log(f"{never}, and {why}: on to {unfinished.release} first")
+            if report := self._went_on(unfinished, seen):
+                return report
+            seen = self.host.observe(self.stack)
+        self.host.log(f"{never} (release {unfinished.release}): undoing it first")
+        self._undo(unfinished, seen)
+        return None
+
+    def _with_its_database(self, unfinished: Unfinished, seen: Observation) -> Observation:
+        """A database that was exchanged and just starts is given a minute to answer."""
+        wanted, deadline = self.stack.deploy.database, time.monotonic() + 60
+        if not unfinished.exchanged or wanted is None:
+            return seen
+        while not seen.database_bytes and time.monotonic() < deadline:
+            if not any(c.state in ("running", "restarting") for c in seen.of(wanted.service)):
+                break
+            time.sleep(2)
+            seen = self.host.observe(self.stack)
+        return seen
+
+    def way_back(self, release: str, seen: Observation, run: str, exchanged: bool) -> Planned:
+        """The plan from an unfinished release to the one before, its files on the host."""
+        back = self.planning.undo(release, seen, run, exchanged)
+        if seen.current is not None:
+            self.executor.send(back)
+        return back
+
+    def _went_on(self, unfinished: Unfinished, seen: Observation) -> Report | None:
+        """How it came to its release after all; None where it did not."""
+        try:
+            planned = self.planning.go_on(unfinished.release, seen)
+            self.executor.send(planned)
+            self.executor.run(planned, "begin")
+        except (StepFailed, Refused) as failure:
+            self._passable(failure)
+            self.host.log(f"that cannot be gone on with: {sentence(failure)}")
+            return None
+        recorder = self.executor.recorder
+        report = recorder.close_other(unfinished, planned.plan, "ok", seen.ledger)
+        self.housekeeping.after(planned)
+        return report
+
+    def _undo(self, unfinished: Unfinished, seen: Observation) -> None:
+        run, exchanged = unfinished.run, unfinished.exchanged
+        try:
+            back = self.way_back(unfinished.release, seen, run, exchanged)
+            self.executor.run(back, "undo")
+        except (StepFailed, Refused) as failure:
+            self._passable(failure)
+            self._replaceable(unfinished, failure)
+            # A release converges from any state: what cannot be undone can be replaced.
+            self.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
+        if exchanged:
+            self.executor.recorder.changed_to(self.host.observe(self.stack).revision)
+        if beside := self.executor.recorder.beside:
+            self.host.log(kept_beside(beside))
+        manifest = unfinished.release.partition("-")[2]
+        plan = Plan("undo", unfinished.release, manifest, seen.current, ())
+        self.executor.recorder.close_other(unfinished, plan, "undone", seen.ledger)
+
+    def _replaceable(self, unfinished: Unfinished, failure: StepFailed | Refused) -> None:
+        """A database that lies beside is no release's to drop, and a backup replaces nothing."""
+        if not unfinished.exchanged and traits(self.host.verb).converges:
+            return
+        beside = ", and the database of before may lie beside" if unfinished.exchanged else ""
+        raise StepFailed(
+            f"run {unfinished.run} cannot be undone: {sentence(failure)}",
+            where=self.host.environment.ssh, state=f"between two releases{beside}",
+            todo="mend the cause, then run the same command again: it undoes that run first",
+        ) from None  # fmt: skip
+
+    @staticmethod
+    def _passable(failure: StepFailed | Refused) -> None:
+        """A host that cannot be reached, or whose lock is gone, is no place to go on at."""
+        if isinstance(failure, Unreachable | Locked):
+            raise failure

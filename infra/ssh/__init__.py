@@ -1,0 +1,4 @@
+"""One SSH connection to a host: pinned keys, scripts, the session lock, tunnels.
+
+Here belongs how text reaches a host and comes back. What is asked of a host belongs in `host`.
+"""

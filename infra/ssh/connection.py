@@ -1,0 +1,335 @@
+"""One SSH connection to a host: pinned key, time-outs on both sides, streamed output.
+
+fabric's own defaults accept any host key, read the person's SSH configuration and put
+`env=` into the remote command line; none of that is used here.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import paramiko
+from fabric import Config, Connection
+
+from deployments.environment.schema import Environment, Host
+from deployments.errors import Interrupted, Refused, StepFailed, Unreachable, WrongUse
+from deployments.shell.quote import Script
+from infra.machine.output import Log, Output
+from infra.ssh.errors import connect_error
+from infra.ssh.key import check_key, check_key_file
+from infra.ssh.shell import AGAIN, Shell, closed_after
+
+# Its transport thread logs tracebacks of errors that we tell in a sentence.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+CONNECT_TIMEOUT = 15
+DEAD_AFTER_MS = 10_000
+"""An unanswered packet ends the connection, before the host frees the lock at 15 s."""
+SESSION_TIMEOUT = 60
+"""For a session on a connection that stands: nothing was begun yet, and the network may come back."""
+SFTP_SILENCE = 300
+"""Seconds for which SFTP may take to answer one request."""
+SLACK = 15
+"""Seconds by which the host ends a script later than its own time-out says."""
+GIVE_UP = 30
+"""Seconds after which a script that the host should have ended is given up here."""
+MOST_CONNECTIONS = 3
+"""Where sshd allows one session each: one for the lock, one for scripts, one for SFTP."""
+
+
+class Remote:
+    """A connection, opened by `open` and closed by `close`."""
+
+    def __init__(self, environment: Environment, key_file: Path) -> None:
+        self.environment = environment
+        self._where = environment.ssh
+        self._key_file = key_file
+        self._connections = [_connection(environment.host, key_file)]
+        self._bash_starts = False
+
+    def open(self) -> Remote:
+        """Connect; raises Refused, WrongUse or Unreachable with what to do."""
+        if not self.environment.host.host_keys:
+            raise Refused(
+                "no host key is pinned, and an unknown host is never trusted",
+                where=self._where,
+                state="not contacted",
+                todo="read the key on the server's console: cat /etc/ssh/ssh_host_ed25519_key.pub"
+                f"; put it into host_keys of environment {self.environment.name}",
+            )
+        check_key_file(self._key_file, self._where)
+        self._connect(self._connections[0])
+        return self
+
+    def _connect(self, connection: Connection) -> None:
+        try:
+            connection.open()
+        except Interrupted:
+            raise
+        except Exception as error:
+            check_key(error, self._key_file, self._where)
+            raise connect_error(
+                error,
+                self.environment.host.user,
+                f"host_keys of environment {self.environment.name}",
+                self._where,
+                CONNECT_TIMEOUT,
+            ) from None
+        _notice_silence(_active(connection, self._where))
+
+    def close(self) -> None:
+        """Close; safe to call twice."""
+        for connection in self._connections:
+            connection.close()
+        del self._connections[1:]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection stands."""
+        return bool(self._connections[0].is_connected)
+
+    @property
+    def transport(self) -> paramiko.Transport:
+        """The open transport; raises Unreachable when the connection is gone."""
+        return _active(self._connections[0], self._where)
+
+    def run(self, script: Script, log: Log | None = None, stdin: bytes = b"") -> Output:
+        """Run a script to its end. `log` gets each line of its output as it comes.
+
+        stdin: what it reads, where it reads something. Raises Unreachable when the connection
+        breaks, Refused when the server runs no commands, and StepFailed on a time-out. Any
+        exception ends only this side: what the host does meanwhile is the lock's matter.
+        """
+        limit = script.timeout + SLACK
+        with self._broken():
+            shell = self.start(script, limit)
+            try:
+                shell.give(stdin)
+                for line, _ in shell.lines(time.monotonic() + limit + GIVE_UP):
+                    if log and line.strip():
+                        log(line.rstrip())
+            finally:
+                shell.close()
+        if shell.code == -1:
+            raise Unreachable(
+                "the SSH connection broke in the middle", where=self._where, todo=AGAIN
+            )
+        return Output(shell.code, shell.stdout, shell.stderr)
+
+    def start(self, script: Script, limit: int | None) -> Shell:
+        """Start a bash for a script, which `give` sends. limit: seconds; None for no end."""
+        _ = self.transport
+        with self._broken():
+            channel = self._session()
+            try:
+                shell = Shell(channel, script, limit, self._where)
+                if self._bash_starts:
+                    shell.start_known(CONNECT_TIMEOUT)
+                else:
+                    shell.start(self.environment.host.user, CONNECT_TIMEOUT)
+                self._bash_starts = True
+            except BaseException:
+                channel.close()
+                raise
+            return shell
+
+    def _session(self) -> paramiko.Channel:
+        """A session; on a connection more where sshd allows no further one on those that are open."""
+        for connection in self._connections:
+            if channel := _session_of(connection):
+                return channel
+        if len(self._connections) < MOST_CONNECTIONS:
+            more = _connection(self.environment.host, self._key_file)
+            self._connections.append(more)
+            self._connect(more)
+            if channel := _session_of(more):
+                return channel
+        user = self.environment.host.user
+        raise Refused(
+            f"sshd opens no session for user {user}", where=self._where, state="untouched",
+            todo="on the server: MaxSessions of sshd's configuration has to be 1 or more (10 is the "
+            f"default), and this key must not be limited to forwarding in ~{user}/.ssh/authorized_keys",
+        )  # fmt: skip
+
+    @contextmanager
+    def _broken(self) -> Iterator[None]:
+        try:
+            yield
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise Unreachable(
+                f"the SSH connection broke: {error}", where=self._where, todo=AGAIN
+            ) from None
+
+    @contextmanager
+    def _sftp(self) -> Iterator[paramiko.SFTPClient]:
+        """SFTP that ends with the block, so that its session is free again."""
+        channel = self._session()
+        try:
+            yield _sftp_on(channel)
+        finally:
+            channel.close()
+
+    def fetch(self, path: str, file: Path) -> None:
+        """Copy a file of the host to here, by SFTP."""
+        with self._told(path), self._sftp() as sftp:
+            sftp.get(path, str(file))
+
+    def bring(self, path: str, file: Path) -> None:
+        """Copy a file from here to the host, 0600; whole or not at all."""
+        with self._told(path), self._sftp() as sftp:
+            _make_directory(sftp, path.rpartition("/")[0])
+            sftp.put(str(file), f"{path}.part")
+            sftp.chmod(f"{path}.part", 0o600)
+            sftp.posix_rename(f"{path}.part", path)
+
+    @contextmanager
+    def _told(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise StepFailed(
+                f"there is no {path}",
+                where=self._where,
+                todo=f"homeguru backups --env {self.environment.name} shows what the server has",
+            ) from None
+        except TimeoutError:
+            raise Unreachable(
+                f"cannot copy {path}: SFTP did not answer within {SFTP_SILENCE} s",
+                where=self._where,
+                todo=AGAIN,
+            ) from None
+        except paramiko.SFTPError as error:
+            raise StepFailed(
+                f"cannot copy {path}: what answers on the server is no SFTP ({error})",
+                where=self._where,
+                todo="ssh ... true must print nothing: look at the start files of its login shell",
+            ) from None
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise Unreachable(
+                f"cannot copy {path}: {error}",
+                where=self._where,
+                todo="has this machine room for it? then run the same command again",
+            ) from None
+
+
+@contextmanager
+def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.SFTPClient]:
+    """SFTP to a server that is none of an environment's, its key pinned all the same."""
+    if not host.host_keys:
+        raise Refused(
+            "no host key is pinned, and an unknown host is never trusted", where=where,
+            state="not contacted", todo="read the key on that server's console: cat /etc/ssh/ssh_host_ed25519_key.pub; put it into its "
+            "host_keys",
+        )  # fmt: skip
+    check_key_file(key_file, where)
+    connection = _connection(host, key_file)
+    try:
+        try:
+            connection.open()
+        except Interrupted:
+            raise
+        except Exception as error:
+            check_key(error, key_file, where)
+            raise connect_error(error, host.user, "its host_keys", where, CONNECT_TIMEOUT) from None
+        try:
+            _notice_silence(connection.transport)
+            sftp = _sftp_on(connection.transport.open_session(timeout=CONNECT_TIMEOUT))
+        except (paramiko.SFTPError, paramiko.SSHException, OSError, EOFError) as error:
+            raise Unreachable(
+                f"the server offers no SFTP: {error}",
+                where=where,
+                todo="as root: Subsystem sftp internal-sftp in /etc/ssh/sshd_config, then systemctl reload ssh",
+            ) from None
+        yield sftp
+    finally:
+        connection.close()
+
+
+def _notice_silence(transport: paramiko.Transport) -> None:
+    """A peer that is gone without a word is found out within seconds."""
+    transport.set_keepalive(3)
+    sock = transport.sock
+    if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_MS)
+
+
+def _active(connection: Connection, where: str) -> paramiko.Transport:
+    transport = connection.transport
+    if transport is None or not transport.is_active():
+        raise Unreachable("the SSH connection is gone", where=where, todo=AGAIN)
+    return cast("paramiko.Transport", transport)
+
+
+def _session_of(connection: Connection) -> paramiko.Channel | None:
+    """A session on this connection; None where sshd allows no further one, or it is gone."""
+    transport = connection.transport
+    if transport is None or not transport.is_active():
+        return None
+    try:
+        return cast("paramiko.Channel", transport.open_session(timeout=SESSION_TIMEOUT))
+    except paramiko.ChannelException:
+        return None
+
+
+def _sftp_on(channel: paramiko.Channel) -> paramiko.SFTPClient:
+    channel.settimeout(CONNECT_TIMEOUT)
+    with closed_after(channel, CONNECT_TIMEOUT):
+        channel.invoke_subsystem("sftp")
+    try:
+        client = paramiko.SFTPClient(channel)
+    except TimeoutError:
+        # What a start file prints is read as the length of a packet that never comes.
+        raise paramiko.SFTPError(f"no answer within {CONNECT_TIMEOUT} s") from None
+    channel.settimeout(SFTP_SILENCE)
+    return client
+
+
+def _make_directory(sftp: paramiko.SFTPClient, directory: str) -> None:
+    """Make it and what is missing above it, 0700."""
+    try:
+        sftp.stat(directory)
+    except FileNotFoundError:
+        _make_directory(sftp, directory.rpartition("/")[0])
+        sftp.mkdir(directory, 0o700)
+
+
+def _connection(host: Host, key_file: Path) -> Connection:
+    config = Config(overrides={"load_ssh_configs": False}, lazy=True)
+    connection = Connection(
+        host.address,
+        user=host.user,
+        port=host.port,
+        config=config,
+        connect_timeout=CONNECT_TIMEOUT,
+        connect_kwargs={
+            "key_filename": str(key_file),
+            "allow_agent": False,
+            "look_for_keys": False,
+            "banner_timeout": CONNECT_TIMEOUT,
+            "auth_timeout": CONNECT_TIMEOUT,
+        },
+    )
+    connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    known = connection.client.get_host_keys()
+    name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
+    for line in host.host_keys:
+        known.add(name, line.split()[0], _pinned(line, name))
+    return connection
+
+
+def _pinned(line: str, where: str) -> paramiko.PKey:
+    kind, text = line.split()
+    try:
+        return paramiko.PKey.from_type_string(kind, base64.b64decode(text, validate=True))
+    except Exception as error:  # each kind of key has complaints of its own
+        raise WrongUse(
+            f"a pinned host key is cut off, or is no {kind} key: {text[:16]}... ({error})",
+            where=where, state="not contacted", todo="copy the whole line of the server's .pub file",
+        ) from None  # fmt: skip

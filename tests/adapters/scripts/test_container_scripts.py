@@ -1,0 +1,712 @@
+"""Pulling, replacing, migrating and asking, run by a real bash with a stand-in for docker."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from deployments.compose.extension import Log
+from deployments.compose.variables import parse_env, render_env
+from deployments.host.edge import IDLE, read_former, read_slots, render
+from deployments.host.observation import sections
+from deployments.host.script_results import Channel
+from deployments.shell import database, images, probe
+from deployments.shell import replace as replacing
+from deployments.shell.completion import complete
+from deployments.shell.edge import reload_edge
+from deployments.shell.prelude import prelude
+from deployments.shell.quote import Script, functions
+
+REFERENCE = "localhost:5000/acme/api@sha256:1"
+LOG = 'echo "$*" >> docker.log\n'
+
+
+def _run(shell, script):
+    return shell.run(prelude(shell.environment) + script.text)
+
+
+def _log(shell):
+    return shell.read("docker.log").splitlines()
+
+
+# -- pull ---------------------------------------------------------------------------
+
+
+def test_an_image_that_is_there_is_not_pulled_again(shell):
+    shell.program("docker", LOG)
+    done = _run(shell, images.pull([REFERENCE], "release-x"))
+    assert done.stdout == f"already here: {REFERENCE}\n"
+    assert not [line for line in _log(shell) if line.startswith("pull")]
+
+
+def test_a_pulled_image_gets_a_tag_that_keeps_it(shell):
+    shell.program("docker", LOG + '[ "$1 $2" != "image inspect" ]')
+    done = _run(shell, images.pull([REFERENCE], "release-x"))
+    assert done.stdout == f"pulled {REFERENCE}\n"
+    assert _log(shell)[1:] == [
+        f"pull -q {REFERENCE}", f"tag {REFERENCE} localhost:5000/acme/api:release-x",
+    ]  # fmt: skip
+
+
+def test_a_pull_that_fails_names_the_releases_that_are_whole(shell):
+    digest = "a" * 64
+    for name, image in (("1-m1", "here"), ("2-m2", "gone"), ("10-m3", "here")):
+        text = f"API_IMAGE='r/{image}@sha256:{digest}'\nNAME='x'\n"
+        shell.write(f"releases/{name}/variables.env", text)
+    shell.program(
+        "docker",
+        'case "$*" in *here*) exit 0;; pull*) echo "not found" >&2; exit 1;; *) exit 1;; esac',
+    )
+    done = _run(shell, images.pull([f"r/gone@sha256:{digest}"], "release-x"))
+    assert done.returncode == 21
+    assert done.stderr.splitlines()[-1] == (
+        "releases whose images are all on this server: 1-m1 10-m3"
+    )
+
+
+def test_a_pull_that_fails_names_the_image_and_the_reason(shell):
+    shell.program(
+        "docker", 'case $1 in image) exit 1;; pull) echo "no such host" >&2; exit 1;; esac'
+    )
+    done = _run(shell, images.pull([REFERENCE, "r/b@sha256:2"], "release-x"))
+    assert done.returncode == 21
+    assert f"cannot pull {REFERENCE}: no such host" in done.stderr
+    assert "cannot pull r/b@sha256:2: no such host" in done.stderr
+
+
+def test_one_failing_pull_does_not_stop_the_others(shell):
+    shell.program("docker", '[ "$1" = tag ] || [[ "$*" == *sha256:2 ]]')
+    done = _run(shell, images.pull([REFERENCE, "r/b@sha256:2"], "release-x"))
+    assert done.returncode == 21
+    assert "already here: r/b@sha256:2" in done.stdout
+
+
+LOGIN = (".incoming/t1", "ghcr.io", "robot")
+
+
+def test_a_login_is_thrown_away_with_the_runs_files(shell):
+    shell.write(".incoming/t1/registry.password", "hunter2")
+    shell.program(
+        "docker",
+        f'{LOG}[ "$1" != login ] || {{ cat > password; echo $DOCKER_CONFIG > config; }}\n'
+        '[ "$1 $2" != "image inspect" ]',
+    )
+    assert _run(shell, images.pull([REFERENCE], "t", LOGIN)).returncode == 0
+    assert _log(shell)[2] == "login --username robot --password-stdin ghcr.io"
+    assert shell.read("password") == "hunter2"
+    assert shell.read("config").strip() == str(shell.directory / ".incoming/t1/docker")
+
+
+def test_a_login_leaves_the_engine_that_a_context_names(shell):
+    """A rootless engine is a context of the user: a configuration of our own did not know it."""
+    shell.write(".incoming/t1/registry.password", "hunter2")
+    shell.write("home/contexts/meta/1/meta.json", "{}")
+    shell.program(
+        "docker",
+        'if [ "$1 $2" = "context show" ]; then echo rootless; exit; fi\n'
+        'echo "$1 $DOCKER_CONTEXT $(cat $DOCKER_CONFIG/contexts/meta/1/meta.json)" >> docker.log\n'
+        '[ "$1 $2" != "image inspect" ]',
+    )
+    script = (
+        f"export DOCKER_CONFIG={shell.directory}/home\n" + images.pull([REFERENCE], "t", LOGIN).text
+    )
+    assert _run(shell, Script(script)).returncode == 0
+    # The first look, for what is missing, is before the login.
+    assert set(_log(shell)[1:]) == {
+        f"{word} rootless {{}}" for word in ("login", "image", "pull", "tag")
+    }
+
+
+def test_what_is_there_already_needs_no_login(shell):
+    """An undo failed over a registry that it did not need."""
+    shell.program("docker", f'{LOG}[ "$1" != login ]')
+    done = _run(shell, images.pull([REFERENCE], "t", LOGIN))
+    assert (done.returncode, done.stdout) == (0, f"already here: {REFERENCE}\n")
+    assert not any("login" in line for line in _log(shell))
+
+
+def test_images_that_are_not_on_the_host_are_named(shell):
+    shell.program("docker", '[ "$3" = here@sha256:1 ]')
+    done = _run(shell, images.missing(["here@sha256:1", "gone@sha256:2", "gone@sha256:3"]))
+    assert done.stdout == "gone@sha256:2\ngone@sha256:3\n"
+
+
+def test_a_refused_login_says_so(shell):
+    shell.write(".incoming/t1/registry.password", "hunter2")
+    shell.program("docker", 'echo "denied: bad token" >&2; exit 1')
+    done = _run(shell, images.pull([REFERENCE], "t", LOGIN))
+    assert done.returncode == 20
+    assert done.stderr == "denied: bad token\nregistry ghcr.io refused the login of robot\n"
+
+
+# -- replace ------------------------------------------------------------------------
+
+
+def _what(**changes):
+    fields = {
+        "service": "bot", "variable": "BOT_IMAGE", "image": "r/bot@sha256:2", "config_hash": "h2",
+        "start_first": False, "healthy_within": 1, "grace": 3,
+    }  # fmt: skip
+    return replacing.Replacement(**{**fields, **changes})
+
+
+def _functions(script, calls):
+    """A script's functions and settings, and other calls than its last line."""
+    body, _, _ = script.text.strip().rpartition("\n")
+    return f"{body}\n{calls}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "name"), [({"A": "$x", "BOT_IMAGE": "old"}, "BOT_IMAGE"), ({"A": "it's"}, "NEW")]
+)
+def test_one_variable_of_the_env_file_is_changed(shell, before, name):
+    shell.write(".env", render_env(before))
+    text = _functions(replacing.replace_plain(_what()), f"set_env {name} r/bot@sha256:2")
+    assert shell.run(prelude(shell.environment) + text).returncode == 0
+    assert parse_env(shell.read(".env")) == {**before, name: "r/bot@sha256:2"}
+
+
+@pytest.mark.parametrize(
+    ("slot", "name", "expected"),
+    [("s2", "homeguru-api-2", ("homeguru-api-1", "homeguru-api-2")), ("s1", IDLE, (IDLE, IDLE))],
+)
+def test_the_file_of_the_edge_follows_its_slots(shell, stack, slot, name, expected):
+    """The host's awk writes the very lines that we render and read."""
+    edge = stack.deploy.edge
+    slots = {"api": ("homeguru-api-1", IDLE), "frontend": ("homeguru-frontend-1", IDLE)}
+    shell.write("edge/haproxy.cfg", render("global\n", edge, slots))
+    script = replacing.replace_routed(_what(service="api"), edge="edge", port=8000, drain=1)
+    text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
+    text = _functions(replacing.Script(text), f"write_slot {slot} {name}")
+    assert shell.run(prelude(shell.environment) + text).returncode == 0
+    assert shell.read("edge/haproxy.cfg") == render("global\n", edge, {**slots, "api": expected})
+    assert read_slots(shell.read("edge/haproxy.cfg"))["api"] == expected
+
+
+def test_a_disk_that_fills_up_leaves_the_edges_file_whole(shell, stack):
+    """Behind `if` the shell's own `set -e` is off: half a file would send requests nowhere."""
+    edge, slots = stack.deploy.edge, {"api": (IDLE, "homeguru-api-2"), "frontend": (IDLE, IDLE)}
+    whole = render("global\n", edge, slots)
+    shell.write("edge/haproxy.cfg", whole)
+    shell.program("awk", "echo global; exit 2")
+    script = replacing.let_go(_what(service="api"), edge="edge", port=8000)
+    text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
+    calls = "if write_slot s1 homeguru-api-3; then :; fi"
+    done = shell.run(prelude(shell.environment) + _functions(replacing.Script(text), calls))
+    assert (done.returncode, done.stderr) == (20, "cannot write edge/haproxy.cfg\n")
+    assert shell.read("edge/haproxy.cfg") == whole
+
+
+@pytest.mark.parametrize("name", ["homeguru-api-1", IDLE])
+def test_the_container_that_is_kept_is_written_and_read_back(shell, stack, name):
+    edge, slots = stack.deploy.edge, {"api": (IDLE, "homeguru-api-2"), "frontend": (IDLE, IDLE)}
+    shell.write("edge/haproxy.cfg", render("global\n", edge, slots, {"api": "homeguru-api-0"}))
+    script = replacing.let_go(_what(service="api"), edge="edge", port=8000)
+    text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
+    text = _functions(replacing.Script(text), f"write_slot former {name}")
+    assert shell.run(prelude(shell.environment) + text).returncode == 0
+    kept = {"api": name} if name != IDLE else {}
+    assert shell.read("edge/haproxy.cfg") == render("global\n", edge, slots, kept)
+    assert read_former(shell.read("edge/haproxy.cfg")) == kept
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "problem"),
+    [
+        ("running 0 healthy", 0, ""),
+        (
+            "running 0 unhealthy",
+            1,
+            "did not become healthy within 1 s; its health check says: 1 no such table",
+        ),
+        ("exited 0 none", 1, "exited with code 137"),
+        ("restarting 2 none", 1, "crashes at start: exit code 137, restarted 2 times"),
+        ("running 1 healthy", 1, "crashes at start: exit code 137, restarted once"),
+        ("running 0 starting", 1, "did not become healthy within 1 s"),
+    ],
+)
+def test_waiting_for_a_container(shell, answer, code, problem):
+    said = "1 refused\n\n1 no such table\n\n"
+    program = f'case "$3" in *Log*) printf %b {said!r} ;; *ExitCode*) echo 137 ;; *) echo {answer} ;; esac'
+    shell.program("docker", program)
+    calls = 'code=0; wait_healthy c1 1 || code=$?; printf "%s %s" "$code" "$problem"'
+    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    assert shell.run(text).stdout == f"{code} {problem}"
+
+
+def test_a_program_that_ends_well_does_not_crash(shell):
+    program = 'case "$3" in *ExitCode*) echo 0 ;; *) echo restarting 3 none ;; esac'
+    shell.program("docker", program)
+    calls = 'wait_healthy c1 1 || printf "%s" "$problem"'
+    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    assert shell.run(text).stdout == (
+        "ends by itself, with exit code 0, and a service goes on, restarted 3 times"
+    )
+
+
+def test_unhealthy_is_no_end_before_the_time_is_over(shell):
+    """A check may begin sooner than a slow program can answer."""
+    program = "if [ -e later ]; then echo running 0 healthy; else echo running 0 unhealthy; fi"
+    shell.program("docker", program)
+    calls = "(sleep 1; touch later) & wait_healthy c1 20 && echo well"
+    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    assert shell.run(text).stdout == "well\n"
+
+
+def test_what_a_container_was_made_from_is_noted_and_goes_with_it(shell):
+    """Compose's own label differs where a service depends on another: no plan would ever be empty."""
+    shell.write(".containers", "gone h0\nold1 h1\n")
+    shell.program(
+        "docker",
+        'case "$1" in ps) printf "old1\\nnew1\\n" ;; *) echo "r/bot@sha256:2 label" ;; esac',
+    )
+    calls = "note_made new1 h2; note_made new1 h3; made_from new1; made_from unknown"
+    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    assert shell.run(text).stdout == "r/bot@sha256:2 h3\nr/bot@sha256:2 label\n"
+    assert shell.read(".containers") == "old1 h1\nnew1 h3\n"
+
+
+def test_a_container_that_is_gone(shell):
+    shell.program("docker", "exit 1")
+    text = _functions(replacing.up(_what()), 'wait_healthy c1 1 || printf "%s" "$problem"')
+    assert shell.run(prelude(shell.environment) + text).stdout == "is gone"
+
+
+def test_what_serves_by_hand_on_its_own_port_is_the_old_one(shell):
+    """Both slots of the edge are idle: without it the running one would be tidied away first."""
+    program = 'case "$1 $2" in "ps -aq") echo new1; echo old1 ;; "inspect -f") case "$3 $4" in *Running*) echo true ;; *PortBindings*old1) echo 1 ;; *) echo 0 ;; esac ;; esac'
+    shell.program("docker", program)
+    text = (
+        prelude(shell.environment)
+        + functions("slots")
+        + 'service=api; old=; find_by_hand; printf "%s" "$old"'
+    )
+    assert shell.run(text).stdout == "old1"
+
+
+# An old container `old1`; Compose makes `new1`. `state` holds what each one is.
+PLAIN = (
+    LOG
+    + """
+case "$1 $2" in
+  "ps -aq") [ ! -f old1 ] || echo old1; [ ! -f new1 ] || echo new1 ;;
+  "compose -p") [[ "$*" != *--no-start* ]] || touch new1 ;;
+  "inspect -f") case "$3" in
+    *RestartCount*) cat "$4" ;;
+    *Running*) [ -f "$4" ] && echo true || echo false ;;
+    *ExitCode*) echo 3 ;;
+    *config-hash*) echo "r/bot@sha256:1 h1" ;;
+    *Name*) echo "/homeguru-bot-$4" ;;
+    esac ;;
+  "logs --tail") echo "Traceback: no token" ;;
+  "start new1") echo "$HEALTH" > new1 ;;
+  "rm old1"|"rm -f") rm -f "${3:-$2}" ;;
+esac
+"""
+)
+
+
+def _replace(shell, health):
+    shell.write("old1", "running 0 healthy")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.program("docker", PLAIN.replace("$HEALTH", health))
+    return _run(shell, replacing.replace_plain(_what()))
+
+
+def _run_replacing(shell, program, **changes):
+    shell.write("old1", "running 0 healthy")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.program("docker", PLAIN.replace("$HEALTH", "running 0 healthy") + program)
+    return _run(shell, replacing.replace_plain(_what(**changes)))
+
+
+def test_a_new_container_is_waited_for_until_it_is_ready(shell):
+    program = 'if [ "$1" = exec ]; then echo x >> tries; [ "$(wc -l < tries)" = 3 ]; fi'
+    done = _run_replacing(shell, program, ready=("is-ready", "a b"), healthy_within=20)
+    assert done.returncode == 0, done.stderr
+    assert [x for x in _log(shell) if x.startswith("exec")] == ["exec new1 is-ready a b"] * 3
+    assert _log(shell)[-1] == "rm old1"
+
+
+def test_one_that_never_is_ready_gives_way_to_the_old_one_again(shell):
+    program = 'if [ "$1" = exec ]; then echo "no connection to x:443 yet"; exit 1; fi'
+    done = _run_replacing(shell, program, ready=("is-ready",))
+    assert done.returncode == 20
+    assert "is not ready within 1 s: no connection to x:443 yet; its last lines:" in done.stderr
+    assert "  bot | Traceback: no token" in done.stderr
+    assert _log(shell)[-1] == "start old1"
+
+
+def test_one_that_crashes_before_it_is_ready_is_not_waited_for(shell):
+    """Docker has started it again meanwhile: it would run, and never be ready."""
+    program = 'if [ "$1" = exec ]; then echo "running 1 healthy" > new1; exit 1; fi'
+    done = _run_replacing(shell, program, ready=("is-ready",), healthy_within=20)
+    assert done.returncode == 20
+    assert (
+        "the new container crashes before it is ready: exit code 3; its last lines:" in done.stderr
+    )
+    assert len([x for x in _log(shell) if x.startswith("exec")]) == 1
+    assert _log(shell)[-1] == "start old1"
+
+
+def test_a_folder_that_is_kept_becomes_the_process_s(shell):
+    program = 'if [ "$1 $2" = "image inspect" ]; then echo 10001:10001; fi'
+    done = _run_replacing(shell, program, kept=("/home/app/.cache", "/app/uploads"))
+    assert done.returncode == 0, done.stderr
+    own, made = [x for x in _log(shell) if " run " in x or " --no-start " in x]
+    assert own.endswith(
+        "run --rm -T --no-deps --user 0:0 --entrypoint chown bot 10001:10001 /home/app/.cache /app/uploads"
+    )
+    assert " up --no-start " in made
+
+
+def test_what_runs_as_root_may_write_there_anyway(shell):
+    assert _run_replacing(shell, "", kept=("/data",)).returncode == 0
+    assert not [x for x in _log(shell) if " run " in x]
+
+
+def _prepare(shell, program):
+    shell.program("docker", LOG + program)
+    return _run(shell, replacing.prepare(_what(), ("sh", "-c", "fetch it"), 1))
+
+
+def test_preparing_runs_the_new_image_and_touches_no_container(shell):
+    done = _prepare(shell, '[ "$1" != compose ] || { echo "fetching"; echo "$BOT_IMAGE" > image; }')
+    assert (done.returncode, done.stdout) == (0, "fetching\n")
+    assert shell.read("image") == "r/bot@sha256:2\n"
+    (run,) = [x for x in _log(shell) if x.startswith("compose")]
+    assert run.endswith("run --rm -T --no-deps --name homeguru-prepare-bot bot sh -c fetch it")
+    assert not [x for x in _log(shell) if x.split()[0] in ("stop", "start")]
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("[ $1 != compose ] || { echo no model; exit 7; }", "exit code 7"),
+        ("[ $1 != compose ] || { echo no model; exec sleep 5; }", "not within 1 s"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_prepared_ends_the_deploy_there(shell, program, said):
+    done = _prepare(shell, program)
+    last = "the old container runs on; last lines:\n  bot | no model\n"
+    assert done.stderr == f"bot: its new image is not prepared, {said}; {last}"
+    assert done.returncode == 20
+    assert _log(shell)[-1] == "rm -f homeguru-prepare-bot"
+    assert not (shell.directory / ".prepare").exists()
+
+
+def test_stop_first_stops_the_old_one_before_the_new_one_starts(shell):
+    done = _replace(shell, "running 0 healthy")
+    assert done.returncode == 0, done.stderr
+    orders = [line for line in _log(shell) if line.split()[0] in ("stop", "start", "rm")]
+    assert orders[:2] == ["stop -t 3 old1", "start new1"]
+    assert orders[-1] == "rm old1"
+    assert shell.read(".env") == "BOT_IMAGE='r/bot@sha256:2'\n"
+
+
+def test_a_new_one_that_does_not_live_is_removed_and_the_old_one_started_again(shell):
+    done = _replace(shell, "exited 0 none")
+    assert done.returncode == 20
+    assert done.stderr == (
+        "bot: the new container exited with code 3; its last lines:\n  bot | Traceback: no token\n"
+    )
+    orders = [line for line in _log(shell) if line.split()[0] in ("stop", "start", "rm")]
+    assert orders == ["stop -t 3 old1", "start new1", "rm -f new1", "start old1"]
+    assert shell.read(".env") == "BOT_IMAGE='r/bot@sha256:1'\n"
+
+
+def test_a_log_that_cannot_be_read_keeps_no_old_one_down(shell):
+    """`logging: {driver: none}`: Docker refuses to show what it did not keep."""
+    shell.write("old1", "running 0 healthy")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    silent = PLAIN.replace('echo "Traceback: no token"', "exit 1").replace(
+        '"rm -f")', '"rm -f") exit 1;'
+    )
+    shell.program("docker", silent.replace("$HEALTH", "exited 0 none"))
+    done = _run(shell, replacing.replace_plain(_what()))
+    assert done.returncode == 20
+    assert "started the former container again" in done.stdout
+    assert _log(shell)[-1] == "start old1"
+
+
+def test_a_new_one_that_does_not_even_start_is_said_so(shell):
+    shell.write("old1", "running 0 healthy")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    refused = PLAIN.replace('"start new1") ', '"start new1") exit 1; ').replace("$HEALTH", "x")
+    shell.program("docker", refused)
+    done = _run(shell, replacing.replace_plain(_what()))
+    assert "bot: the new container does not start; its last lines:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "stderr"),
+    [
+        ("exited 0", 0, ""),
+        ("exited 3", 20, "bot ended with exit code 3; its last lines:\n  bot | no such table\n"),
+        ("running 0", 20, "bot did not end within 1 s; its last lines:\n  bot | no such table\n"),
+    ],
+)
+def test_one_that_runs_once_takes_the_place_of_the_one_before_when_it_has_ended_well(
+    shell, state, code, stderr
+):
+    program = PLAIN.replace("*RestartCount*)", "*State.ExitCode*)").replace(
+        "Traceback: no token", "no such table"
+    )
+    shell.write("old1", "exited 0")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.program("docker", program.replace("$HEALTH", state))
+    done = _run(shell, complete(_what(healthy_within=1)))
+    assert (done.returncode, done.stderr) == (code, stderr)
+    removed = [line for line in _log(shell) if line.startswith("rm")]
+    assert removed == ["rm -f old1" if code == 0 else "rm -f new1"]
+    assert shell.read(".env") == f"BOT_IMAGE='r/bot@sha256:{2 if code == 0 else 1}'\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "config", "restarts"),
+    [("running unhealthy", "h2", 1), ("running healthy", "h2", 0), ("running unhealthy", "h1", 0)],
+)
+def test_what_runs_and_is_unwell_is_restarted_where_compose_sees_nothing_to_do(
+    shell, state, config, restarts
+):
+    program = 'case "$1 $2" in "ps -aq") echo c1 ;; "inspect -f") case "$3" in *Restart*) echo running 0 healthy ;; *config-hash*) echo "r/bot@sha256:2 HASH" ;; *) echo STATE ;; esac ;; esac'
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.program("docker", LOG + program.replace("STATE", state).replace("HASH", config))
+    assert _run(shell, replacing.up(_what())).returncode == 0
+    assert _log(shell).count("restart -t 3 c1") == restarts
+
+
+def test_a_replacement_that_was_done_already_touches_nothing(shell):
+    done_already = PLAIN.replace("r/bot@sha256:1 h1", "r/bot@sha256:2 h2")
+    shell.write("old1", "running 0 healthy")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.program("docker", done_already)
+    done = _run(shell, replacing.replace_plain(_what()))
+    assert (done.returncode, done.stdout) == (0, "already replaced\n")
+    assert not [line for line in _log(shell) if line.split()[0] in ("stop", "start", "rm")]
+    assert shell.read(".env") == "BOT_IMAGE='r/bot@sha256:2'\n"
+
+
+def test_an_edge_that_refuses_its_configuration_is_not_reloaded(shell):
+    shell.program(
+        "docker", f'{LOG}case $1 in ps) echo e1;; exec) echo "line 7: bad"; exit 1;; esac'
+    )
+    done = _run(shell, reload_edge("edge"))
+    assert done.returncode == 20
+    assert done.stderr == "the edge refuses its new configuration: line 7: bad\n"
+    assert not [line for line in _log(shell) if "kill" in line]
+
+
+def test_an_edge_that_is_reloaded_still_comes_back_after_a_reboot(shell):
+    """Docker takes a container that `docker kill` has signalled for one that a person stopped."""
+    shell.program("docker", f"{LOG}case $1 in ps) echo e1;; esac")
+    assert _run(shell, reload_edge("edge")).returncode == 0
+    assert _log(shell)[-1] == "exec e1 bash -c kill -USR2 1"
+
+
+# -- database -----------------------------------------------------------------------
+
+
+def _roles():
+    return database.prepare_roles("postgres", "postgres", "app", ("own", "OWN"), ("app", "APP"))
+
+
+def test_passwords_reach_psql_through_its_environment_alone(shell):
+    shell.write("secrets.env", render_env({"OWN": "o-w.n", "APP": "a#p$p", "APPX": "no"}))
+    shell.program(
+        "docker",
+        f'{LOG}[ "$1" != ps ] || echo db1\n'
+        '[ "$1" != exec ] || { cat > sql; echo "$OWNER_PASSWORD $APPLICATION_PASSWORD" > seen; }',
+    )
+    assert _run(shell, _roles()).returncode == 0
+    assert shell.read("seen") == "o-w.n a#p$p\n"
+    assert "ALTER ROLE \"own\" LOGIN PASSWORD :'owner_password';" in shell.read("sql")
+    assert "o-w.n" not in shell.read("docker.log") + shell.read("sql")
+
+
+@pytest.mark.parametrize("password", ["it's", "ends in \\", 'say "x"', "$HOME"])
+def test_a_password_may_hold_anything(shell, password):
+    shell.write("secrets.env", render_env({"OWN": password, "APP": "x"}))
+    shell.program(
+        "docker",
+        '[ "$1" != ps ] || echo db1\n'
+        '[ "$1" != exec ] || { cat > /dev/null; printf %s "$OWNER_PASSWORD" > seen; }',
+    )
+    assert _run(shell, _roles()).returncode == 0
+    assert shell.read("seen") == password
+
+
+def test_a_password_that_is_not_there_is_named(shell):
+    shell.write("secrets.env", render_env({"OWN": "x"}))
+    done = _run(shell, _roles())
+    assert (done.returncode, done.stderr) == (20, "no OWN or APP in secrets.env\n")
+
+
+def _migrate(shell, code, revisions=("0001", "0002")):
+    shell.program(
+        "docker",
+        f"""{LOG}case "$1" in
+  ps) echo db1 ;;
+  exec) if [ -f migrated ]; then echo {revisions[1]}; else echo {revisions[0]}; fi ;;
+  compose) echo "INFO running"; echo "$API_IMAGE" > image; touch migrated; exit {code} ;;
+esac""",
+    )
+    script = database.migrate(
+        database=("postgres", "postgres", "app", "SELECT 1"), service="migrate",
+        variable="API_IMAGE", image=REFERENCE, command=("alembic", "upgrade", "head"), timeout=9,
+    )  # fmt: skip
+    return shell.run(prelude(shell.environment) + "channel=n\n" + script.text)
+
+
+def _told(done):
+    """The results that a script gave."""
+    return [(r.kind, *r.words) for r in Channel("n").split(done.stdout)[1]]
+
+
+def test_a_migration_tells_the_revision_afterwards(shell):
+    done = _migrate(shell, 0)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == ["INFO running", "", "@n revision =MDAwMg=="]
+    assert _told(done) == [("revision", "0002")]
+    assert shell.read("image") == REFERENCE + "\n"
+    [run] = [line for line in _log(shell) if line.startswith("compose")]
+    assert run.endswith(
+        "run --rm -T --no-deps --name homeguru-migrate migrate alembic upgrade head"
+    )
+
+
+def test_a_migration_of_an_empty_database(shell):
+    assert _told(_migrate(shell, 0, ("", "0002"))) == [("revision", "0002")]
+    assert _told(_migrate(shell, 0, ("", ""))) == [("revision", "")]
+
+
+def test_a_migration_that_fails_still_says_the_revision(shell):
+    done = _migrate(shell, 1, ("0001", "0001"))
+    assert done.returncode == 22
+    assert _told(done) == [("revision", "0001")]
+
+
+# -- probe --------------------------------------------------------------------------
+
+
+def _ask(shell, *question):
+    done = _run(shell, probe.probe(shell.environment, [question]))
+    assert done.returncode == 0, done.stderr
+    return sections(done.stdout)
+
+
+def test_an_answer_from_inside(shell):
+    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || { echo well; exit 3; }')
+    assert _ask(shell, "exec:bot", "bot", ("true",)) == {"exec:bot": "3 well\n"}
+
+
+def test_a_service_without_a_container(shell):
+    assert _ask(shell, "exec:bot", "bot", ("true",)) == {"exec:bot": "1 no container\n"}
+
+
+def _logged(shell, program, **more):
+    shell.program("docker", f'[ "$1" != ps ] || echo c1\n{program}')
+    log = Log(must_not=("Telegram[A-Z]\\w+Error", "terminated by"), seconds=30, **more)
+    done = _run(shell, probe.probe(shell.environment, [], [("bot", log)]))
+    assert done.returncode == 0, done.stderr
+    return sections(done.stdout)["log:bot"]
+
+
+def test_the_last_line_of_a_log_that_must_not_be_there(shell):
+    lines = (
+        "INFO polling\nERROR TelegramConflictError: one\nERROR TelegramConflictError: two\nINFO x\n"
+    )
+    program = f'if [ "$1 $2 $3" = "logs --since 30s" ]; then printf "{lines}" >&2; fi'
+    assert _logged(shell, program) == "1 ERROR TelegramConflictError: two\n"
+
+
+def test_a_quiet_log_is_well(shell):
+    assert _logged(shell, 'if [ "$1" = logs ]; then echo INFO Conflicting plans; fi') == "0 \n"
+
+
+def test_an_engine_that_keeps_no_log_says_nothing(shell):
+    program = 'if [ "$1" = logs ]; then echo "configured logging driver does not support reading" >&2; exit 1; fi'
+    assert _logged(shell, program) == "0 \n"
+
+
+@pytest.mark.parametrize(
+    ("age", "seen"), [("now", "1 ERROR terminated by x\n"), ("1 hour ago", "0 \n")]
+)
+def test_a_log_file_in_the_container_counts_while_it_is_written_to(shell, age, seen):
+    """Its lines have no times that every program writes alike."""
+    program = f"""
+if [ "$1" = exec ]; then
+  shift 2
+  echo "ERROR terminated by x" > bot.log; touch -d "{age}" bot.log
+  "$@"
+fi"""
+    assert _logged(shell, program, files=("bot.log", "none.log")) == seen
+
+
+def test_the_last_lines_of_services(shell):
+    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != logs ] || echo "loading $3"')
+    done = _run(shell, probe.last_words(shell.environment, ["bot"]))
+    assert sections(done.stdout) == {"last:bot": "loading 20\n"}
+
+
+def test_what_must_have_been_up_for_a_while_is_asked_last(shell):
+    """The wait is spent on the other answers."""
+    questions = [("restarts:api", "api", ()), ("exec:bot", "bot", ("true",))]
+    text = probe.probe(shell.environment, questions).text
+    assert text.splitlines()[-2:] == ["ask exec:bot bot true", "settled api 3"]
+
+
+def test_a_table_of_many_connections_arrives_whole(shell):
+    """A pool of database connections must not hide the one that is looked for."""
+    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || seq 1 100')
+    answer = _ask(shell, "tcp:bot", "bot", ("cat", "/proc/net/tcp"))["tcp:bot"]
+    assert answer.split() == ["0", *map(str, range(1, 101))]
+
+
+def test_an_endless_answer_is_cut(shell):
+    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || seq 1 200000')
+    answer = _ask(shell, "exec:bot", "bot", ("x",))["exec:bot"]
+    assert len(answer) < 200_000
+    assert answer.endswith("200000\n")
+
+
+def test_the_restart_count_of_a_container_that_has_settled(shell):
+    shell.program(
+        "docker",
+        'case "$1 $3" in "ps --no-trunc") echo c1;; *StartedAt*) echo 2020-01-01T00:00:00Z;;'
+        ' *) echo "2 running";; esac',
+    )
+    assert _ask(shell, "restarts:bot", "bot", ()) == {"restarts:bot": "2 running\n"}
+
+
+def test_sections_cannot_be_forged_by_an_answer(shell):
+    forged = "exec:api " + base64.b64encode(b"0 fine").decode()
+    shell.program("docker", f'[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || echo "{forged}"')
+    assert _ask(shell, "exec:bot", "bot", ("x",)) == {"exec:bot": f"0 {forged}\n"}
+
+
+EDGE = """\
+case "$*" in
+  *"show servers state"*) n=$(($(cat asked 2>/dev/null || echo 0) + 1)); echo $n > asked
+     [ $n -lt {first} ] || printf '1\\n# be_id\\n3 be_api 1 s1 10.0.0.2 2 0 1 1 1 1 3 4 0 0 0 0 homeguru-api-1 8000\\n' ;;
+esac
+"""
+
+
+def _row(shell, first: int):
+    shell.program("docker", EDGE.format(first=first))
+    shell.program("sleep", "")
+    head = "edge=e be=be_api; say() { printf '%s\\n' \"$*\"; }; set -euo pipefail\n"
+    head += 'fail() { say "$*" >&2; exit 20; }\n'
+    return shell.run(head + functions("slots") + '\nname=$(slot_name s1)\nsay "$name"\n')
+
+
+def test_an_edge_that_answers_nothing_at_first_is_asked_again(shell):
+    done = _row(shell, first=3)
+    assert (done.returncode, done.stdout) == (0, "homeguru-api-1\n"), done.stderr
+
+
+def test_an_edge_that_never_answers_is_told_and_nothing_is_taken_for_idle(shell):
+    done = _row(shell, first=1000)
+    assert (done.returncode, done.stdout, done.stderr) == (20, "", "the edge does not answer\n")

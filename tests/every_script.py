@@ -1,0 +1,54 @@
+"""Every kind of script, for tests of what a hostile word does in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deployments.compose.extension import Log
+from deployments.shell import database, files, images, lock, observe, probe
+from deployments.shell import replace as replacing
+from deployments.shell.edge import reload_edge
+from deployments.shell.quote import Script
+
+
+def replacement(service="api", **changes):
+    fields = {
+        "service": service, "variable": "API_IMAGE", "image": "reg/api@sha256:1",
+        "config_hash": "abc", "start_first": True, "healthy_within": 180, "grace": 30,
+    }  # fmt: skip
+    return replacing.Replacement(**{**fields, **changes})
+
+
+def every_script(environment, stack, word):
+    """Every kind of script, with `word` wherever a name comes from outside."""
+    body = Script(f"printf '%s' {word!r}")
+    what = replacement(word, variable="API_IMAGE", image=word, config_hash=word)
+    return {
+        "observe": observe.observe(environment, stack),
+        "weigh": observe.weigh_candidate(environment, word, "former"),
+        "read": observe.read_files(environment, [word, "current"]),
+        "session": lock.hold_session(environment, word, word, word),
+        "guarded": lock.guarded(environment, word, word, word, word, word, body),
+        "stop work": lock.stop_work(environment, word),
+        "install": files.install(word, word),
+        "restore": files.restore(word),
+        "remove": files.remove_all(),
+        "record": files.record(word, word, word, word, word),
+        "close": files.close(word, word),
+        "pull": images.pull([word, "b"], word, (word, word, word)),
+        "roles": database.prepare_roles(word, word, word, (word, word), (word, word)),
+        "migrate": database.migrate(
+            database=(word, word, word, word), service=word, variable="API_IMAGE", image=word,
+            command=(word, word), timeout=9,
+        ),
+        "routed": replacing.replace_routed(what, edge=word, port=1, drain=30),
+        "plain": replacing.replace_plain(replace(what, ready=(word, word), kept=("/a", "/b"))),
+        "prepare": replacing.prepare(replace(what, kept=("/a",)), (word, word), 9),
+        "last words": probe.last_words(environment, [word]),
+        "let go": replacing.let_go(what, edge=word, port=1),
+        "up": replacing.up(what),
+        "reload": reload_edge(word),
+        "remove one": replacing.remove(word),
+        "probe": probe.probe(environment, [(word, word, (word,)), (word, word, ())], [(word, Log(must_not=(word,), files=(word,)))]),
+        "logs": probe.tail_logs(environment, probe.Tail((word,), 20, word, follow=True)),
+    }  # fmt: skip
