@@ -8,6 +8,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from infra.control.status import SERVICES
 from infra.engine.client import docker
 from tests.e2e.conftest import Ended
 from tests.e2e.control_plane.control import LIMIT
@@ -58,9 +59,7 @@ def test_status_says_how_it_is(control, call) -> None:
     assert found.code == 0, found.stdout + found.stderr
     said = found.json
     assert (said["version"], said["problems"]) == ("3.8.8", [])
-    assert {c["service"] for c in said["containers"] if c["memory"] > 2**20} == {
-        "postgres", "server", "worker-docker", "worker", "gateway",
-    }  # fmt: skip
+    assert {c["service"] for c in said["containers"] if c["memory"] > 2**20} == set(SERVICES)
     docker("stop", "-t", "5", control.container("worker"), timeout=60)
     try:
         told = call("status")
