@@ -86,7 +86,9 @@ def test_with_a_domain_both_names_answer_over_https(
     text = compose.read_text().replace(
         "acme_ca ", "acme_ca_root /acme/acme.pem\n          acme_ca "
     )
-    text = text.replace("- tls-data:/data", "- tls-data:/data\n      - ./edge:/acme:ro")
+    # A folder of the server's own: one beside the Compose file would not reach it.
+    place = world.on_server("pwd").strip()
+    text = text.replace("- tls-data:/data", f"- tls-data:/data\n      - {place}/edge:/acme:ro")
     compose.write_text(text)
     world.on_server(
         f"cat > edge/acme.pem <<'END'\n{issuer.own_certificate}END\nchmod 644 edge/acme.pem"
