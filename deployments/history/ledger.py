@@ -13,6 +13,7 @@ from deployments.canonical import canonical
 from deployments.errors import Refused
 from deployments.history.requester import Origin
 from deployments.history.revisions import heads_of
+from deployments.history.step_kind import StepKey, key_of_v1
 from deployments.release.manifest import nearest
 from deployments.verbs import traits
 
@@ -21,13 +22,25 @@ Outcome = Literal["ok", "undone", "failed"]
 
 
 class StepRecord(BaseModel):
-    """One step of a run, as the ledger keeps it."""
+    """One step of a run, as the ledger keeps it.
+
+    step: its name, for people. kind: empty in lines of older versions. undoes: whether it was a
+    step of the way back.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     step: str
     outcome: str
     seconds: float
+    kind: str = ""
+    service: str = ""
+    undoes: bool = False
+
+    @property
+    def key(self) -> StepKey:
+        """Which step it was."""
+        return StepKey(self.kind, self.service) if self.kind else key_of_v1(self.step)
 
 
 class Revision(BaseModel):

@@ -16,7 +16,7 @@ from deployments.database.backups import ID, Made
 from deployments.errors import StepFailed
 from deployments.history.revisions import parse_revisions
 
-Kind = Literal["revision", "backup", "kept", "database"]
+ResultKind = Literal["revision", "backup", "kept", "database"]
 """`revision`: of the database, now. `backup`: that was made. `kept`: the name under which a database
 is kept that another one replaced. `database`: what an observation says of one."""
 
@@ -25,7 +25,7 @@ is kept that another one replaced. `database`: what an observation says of one."
 class Result:
     """One result. words: what the script gave, each a text of any content."""
 
-    kind: Kind
+    kind: ResultKind
     words: tuple[str, ...]
 
 
@@ -49,13 +49,13 @@ class Channel:
 
     def _read(self, line: str) -> Result | None:
         kind, *words = line.rstrip("\n").removeprefix(f"@{self.nonce} ").split(" ")
-        if kind not in get_args(Kind):
+        if kind not in get_args(ResultKind):
             return None
         try:
             texts = [base64.b64decode(w.removeprefix("="), validate=True).decode() for w in words]
         except (binascii.Error, UnicodeDecodeError):
             raise _wrong(kind, line.strip()) from None
-        return Result(cast("Kind", kind), tuple(texts))
+        return Result(cast("ResultKind", kind), tuple(texts))
 
 
 def made_of(result: Result) -> Made:

@@ -126,16 +126,18 @@ def _both(*parts: str) -> Markdown:
 
 def _steps(report: Report) -> list[tuple[str, ...]]:
     """What was planned with how it went; then what the plan did not name, such as an undo."""
-    went = {s.step: s for s in report.steps}
-    planned = {s.name: s.reason for s in report.plan.steps}
+    went = {s.key: s for s in report.steps if not s.undoes}
+    planned = {step.key for step in report.plan.steps}
     rows: list[tuple[str, ...]] = [
-        (n, why, went[n].outcome, f"{went[n].seconds:.1f}") if n in went else (n, why, "", "")
-        for n, why in planned.items()
+        (step.name, step.reason, *_how(went.get(step.key))) for step in report.plan.steps
     ]
     rows += [(n, "unchanged", "", "") for n, _ in report.plan.unchanged]
-    return rows + [
-        (s.step, "", s.outcome, f"{s.seconds:.1f}") for s in report.steps if s.step not in planned
-    ]
+    return rows + [(s.step, "", *_how(s)) for s in report.steps if s.undoes or s.key not in planned]
+
+
+def _how(record: StepRecord | None) -> tuple[str, str]:
+    """Outcome and seconds; empty for a step that was not come to."""
+    return (record.outcome, f"{record.seconds:.1f}") if record else ("", "")
 
 
 def _way_back(report: Report) -> str:
@@ -143,7 +145,7 @@ def _way_back(report: Report) -> str:
     plan = report.plan
     if report.outcome != "ok" or not plan.changed or plan.previous in (None, plan.release):
         return ""
-    restores = any(s.name in ("migrate", "downgrade", "restore database") for s in plan.steps)
+    restores = any(s.key.traits.changes_database for s in plan.steps)
     also = (
         f" # or with --database restore, see homeguru backups --env {report.environment}"
         if restores

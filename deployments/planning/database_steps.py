@@ -9,8 +9,8 @@ from deployments.database.backups import Backup, Reason
 from deployments.database.migration_review import Migration
 from deployments.errors import WrongUse
 from deployments.host.observation import Observation
-from deployments.host.script_results import Kind
-from deployments.planning.plan import Step
+from deployments.host.script_results import ResultKind
+from deployments.planning.plan import ScriptStep, Step
 from deployments.planning.target import Target
 from deployments.shell import backup, database, exchange
 from deployments.shell import replace as replacing
@@ -37,7 +37,7 @@ class DatabaseSteps:
             (self.target.value(wanted.owner.role), wanted.owner.password),
             (self.target.value(wanted.application.role), wanted.application.password),
         )  # fmt: skip
-        return Step("prepare roles", reason, script)
+        return ScriptStep("roles", reason, script=script)
 
     def back_up(self, reason: Reason, trial: str = "") -> Step:
         """A backup on the host, with a description that the host completes.
@@ -53,8 +53,8 @@ class DatabaseSteps:
         words = {n: f"before the {n}" for n in ("migration", "restore")}
         said = {**words, "adoption": "before the first deploy"}.get(reason, reason)
         said += ", which is tried on it" if trial else ""
-        return Step(
-            "back up database", said, script, about=f"about {_megabytes(size)}",
+        return ScriptStep(
+            "back-up", said, script=script, about=f"about {_megabytes(size)}",
             results=("backup",),
         )  # fmt: skip
 
@@ -69,9 +69,9 @@ class DatabaseSteps:
     def stop_users(self) -> list[Step]:
         """Everything that uses the database stops: nothing is written while it is exchanged."""
         return [
-            Step(
-                f"stop {s.name}", "it uses the database, which changes",
-                replacing.stop(s.name, s.stop_grace),
+            ScriptStep(
+                "stop", "it uses the database, which changes", service=s.name,
+                script=replacing.stop(s.name, s.stop_grace),
             )
             for s in self.target.stack.database_users
             if self.seen.of(s.name)
@@ -80,7 +80,7 @@ class DatabaseSteps:
     def set_aside(self) -> Step:
         """A copy of the database under the run's name: the way back until the run is recorded."""
         script = exchange.copy_aside(self.on, patience(self.seen.database_bytes))
-        return Step("set database aside", "a copy, until this run is recorded", script)
+        return ScriptStep("set-aside", "a copy, until this run is recorded", script=script)
 
     def restore_backup(self, chosen: Backup) -> Step:
         """A backup in the database's place; the one before is set aside."""
@@ -89,7 +89,7 @@ class DatabaseSteps:
             chosen.contents.extensions,
         )  # fmt: skip
         reason = f"backup {chosen.id}, revision {chosen.revision}"
-        return Step("restore database", reason, script, results=("revision",))
+        return ScriptStep("restore", reason, script=script, results=("revision",))
 
     def drill(self, chosen: Backup) -> Step:
         """A backup restored beside the database, and dropped again: does it restore?"""
@@ -97,12 +97,13 @@ class DatabaseSteps:
             self.on, chosen.id, chosen.sha256, patience(chosen.bytes * 5),
             chosen.contents.extensions,
         )  # fmt: skip
-        return Step("drill", f"backup {chosen.id}, restored beside the database", script)
+        reason = f"backup {chosen.id}, restored beside the database"
+        return ScriptStep("drill", reason, script=script)
 
     def bring_back(self, run: str) -> Step:
         """The database that a run set aside, back under its name."""
         script = exchange.bring_back(self.on, run)
-        return Step("bring database back", "as it was before", script, results=("kept",))
+        return ScriptStep("bring-back", "as it was before", script=script, results=("kept",))
 
     def downgrade(self, to: str) -> Step:
         """Back to an earlier revision, in a one-off container of the image that runs now."""
@@ -112,7 +113,7 @@ class DatabaseSteps:
         command = tuple(word.replace("{to}", to) for word in deploy.migrate.downgrade)
         script = self._one_off(image, command)
         reason = f"from {self.seen.revision} to {to}, by the running {deploy.migrate.image_of}"
-        return Step("downgrade", reason, script, results=("revision",))
+        return ScriptStep("downgrade", reason, script=script, results=("revision",))
 
     @property
     def on(self) -> On:
@@ -143,9 +144,9 @@ class DatabaseSteps:
         script = self._one_off(image, deploy.migrate.command)
         if unseen:
             script = self._unless_empty(script)
-        results: tuple[Kind, ...] = ("backup", "revision") if unseen else ("revision",)
+        results: tuple[ResultKind, ...] = ("backup", "revision") if unseen else ("revision",)
         reason = f"from {before}{to}, by {deploy.migrate.image_of}'s image"
-        return Step("migrate", reason, script, results=results)
+        return ScriptStep("migrate", reason, script=script, results=results)
 
     @property
     def _unversioned(self) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployments.environment.schema import Environment
-from deployments.history.journal import EXCHANGES
 from deployments.host.containers import Container
 from deployments.host.observation import Candidate, Observation
-from deployments.planning.plan import Plan, Step
+from deployments.planning.plan import Plan, ScriptStep
 from deployments.planning.planner import Planner
 from deployments.planning.request import Request
 from deployments.planning.target import Target
@@ -20,7 +19,7 @@ def way_back(
     plan: Plan, seen: Observation, former: Target, candidate: Candidate, run: str
 ) -> Planner:
     """Plans from wherever `plan` may have come to, back to the release that runs now."""
-    aside = any(s.name in EXCHANGES for s in plan.steps)
+    aside = any(s.key.traits.exchanges_database for s in plan.steps)
     anywhere = replace(
         seen, containers=_anywhere(plan, seen), aside=(), compose_file="",
     )  # fmt: skip
@@ -33,7 +32,7 @@ def armed(plan: Plan, back: Plan, environment: Environment) -> Plan:
     if not _scripts(back):
         return plan
     said = f"to {plan.previous}, by the server itself, {environment.confirm_timeout} s after its deployer falls silent"
-    step = Step("arm way back", said, arm(plan.incoming), True)
+    step = ScriptStep("arm", said, script=arm(plan.incoming))
     return replace(plan, steps=(step, *plan.steps))
 
 
@@ -43,7 +42,7 @@ def files(back: Plan, environment: Environment) -> dict[str, str]:
 
 
 def _scripts(back: Plan) -> list[Script]:
-    return [step.script for step in back.steps if step.script]
+    return [step.script for step in back.script_steps]
 
 
 def _anywhere(plan: Plan, seen: Observation) -> tuple[Container, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import textwrap
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
-from deployments.host.script_results import Kind
+from deployments.history.step_kind import Kind, StepKey
+from deployments.host.script_results import ResultKind
 from deployments.planning.changes import Change, short
 from deployments.shell.quote import Script
 from deployments.verbs import Verb
@@ -15,26 +16,61 @@ from deployments.verbs import Verb
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do, with the reason a person reads.
+    """One thing to do, with the reason a person reads. A subclass says how it is done.
 
-    script: what runs on the host under the work lock; None for `verify`, which asks
-    from outside and inside. repeatable: a second attempt after a lost answer is safe.
-    bake: seconds of watching, of the step that only watches.
+    service: the one that it is about, where it is about one.
     about: a figure that changes from look to look, so not a part of what is approved.
-    results: kinds of results that its script may give; any other one of it is not believed.
-    pulls: references of the images that its script pulls where they are missing.
+    details: what else differs for its service, a phrase each.
+    undoes: it is a step of the way back that a failed run takes.
     """
 
-    name: str
+    kind: Kind
     reason: str
-    script: Script | None = None
-    repeatable: bool = False
+    _: KW_ONLY
+    service: str = ""
     about: str = ""
-    bake: int = 0
-    results: tuple[Kind, ...] = ()
-    pulls: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
-    """What else differs for its service, a phrase each."""
+    undoes: bool = False
+
+    @property
+    def key(self) -> StepKey:
+        """What the journal and the ledger keep of it."""
+        return StepKey(self.kind, self.service)
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"undo: {self.key.name}" if self.undoes else self.key.name
+
+    @property
+    def repeatable(self) -> bool:
+        """A second attempt after a lost answer is safe."""
+        return self.key.traits.repeatable
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptStep(Step):
+    """Runs a script on the host, under the work lock.
+
+    results: kinds of results that the script may give; any other one of it is not believed.
+    pulls: references of the images that it pulls where they are missing.
+    """
+
+    script: Script
+    results: tuple[ResultKind, ...] = ()
+    pulls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class VerifyStep(Step):
+    """Asks the application, from outside and from inside."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchStep(Step):
+    """Asks it again and again; a crash meanwhile is a failure."""
+
+    seconds: int
 
 
 @dataclass(frozen=True)
@@ -67,9 +103,14 @@ class Plan:
         return bool(self.steps)
 
     @property
+    def script_steps(self) -> list[ScriptStep]:
+        """Those of its steps that run a script on the host."""
+        return [step for step in self.steps if isinstance(step, ScriptStep)]
+
+    @property
     def fingerprint(self) -> str:
         """Twelve hex digits; equal plans have equal ones."""
-        scripts = [step.script.text if step.script else "" for step in self.steps]
+        scripts = [s.script.text if isinstance(s, ScriptStep) else "" for s in self.steps]
         if self.incoming:
             scripts = [text.replace(self.incoming, "@INCOMING@") for text in scripts]
         said = [(s.name, s.reason, text) for s, text in zip(self.steps, scripts, strict=True)]
@@ -87,7 +128,10 @@ class Plan:
             "previous": self.previous,
             "changed": self.changed,
             "fingerprint": self.fingerprint,
-            "steps": [{"step": s.name, "reason": s.reason} for s in self.steps],
+            "steps": [
+                {"step": s.name, "kind": s.kind, "service": s.service, "reason": s.reason}
+                for s in self.steps
+            ],
             "changes": [change.to_dict() for change in self.changes],
             "unchanged": [{"service": n, "digest": d} for n, d in self.unchanged],
             "notes": list(self.notes),

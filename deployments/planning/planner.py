@@ -10,12 +10,12 @@ from deployments.compose.variables import render_env
 from deployments.host.observation import Candidate, Observation
 from deployments.planning.changes import Change, changes, digest_of, secrets_changed, unused_changes
 from deployments.planning.database_plan import TRIAL, DatabasePlan
-from deployments.planning.plan import Plan, Step, notes_for
+from deployments.planning.plan import Plan, ScriptStep, Step, notes_for
 from deployments.planning.port_handover import TakeOver
 from deployments.planning.request import Request
 from deployments.planning.steps import DRAIN, Steps
 from deployments.planning.target import Target
-from deployments.release.adopted_record import NAME, RELEASE, START_AGAIN
+from deployments.release.adopted_record import NAME, RELEASE
 from deployments.shell import adopt as adopting
 from deployments.shell import files as filing
 from deployments.verbs import Traits, traits
@@ -150,11 +150,13 @@ class Planner:
         start = adopting.start_again(adoption, self.target.environment.longest_start)
         again = [*self._data.exchange(False), *(self._data.schema() if adoption.ours else [])]
         last = [] if self._does.undoes else [self._make.verify()]
+        was = f"of {adoption.directory}, as they were"
         return [
             *again,
-            Step("put files back", f"of {adoption.directory}, as they were", adopting.put_back()),
-            Step(START_AGAIN, f"by Compose: {names}", start), *last,
-        ]  # fmt: skip
+            ScriptStep("put-back", was, script=adopting.put_back()),
+            ScriptStep("start-adopted", f"by Compose: {names}", script=start),
+            *last,
+        ]
 
     @property
     def _take_over(self) -> TakeOver:
@@ -208,7 +210,7 @@ class Planner:
 
     def _left_out(self, steps: list[Step]) -> list[tuple[str, str]]:
         """What an environment has no service for; a step that removes it says so itself."""
-        removed = {step.name.removeprefix("remove ") for step in steps}
+        removed = {step.service for step in steps if step.key.traits.removes_service}
         left_out = self.target.stack.left_out.items()
         return [(name, why) for name, why in sorted(left_out) if name not in removed]
 
@@ -256,11 +258,12 @@ class Planner:
 
 def undo_of_adoption() -> Plan:
     """Undo of an adoption: only a record was made, so only that goes."""
-    step = Step("forget", "what runs is left alone", filing.forget(RELEASE))
+    step = ScriptStep("forget", "what runs is left alone", script=filing.forget(RELEASE))
     return Plan("undo", RELEASE, NAME, None, (step,))
 
 
 def undo_of_first(release: str, first: tuple[Step, ...] = ()) -> Plan:
     """Undo of a first deploy: nothing ran before, so nothing runs after. first: its database's."""
-    step = Step("remove containers", "no release ran before this one", filing.remove_all())
+    reason = "no release ran before this one"
+    step = ScriptStep("remove-all", reason, script=filing.remove_all())
     return Plan("undo", release, "", None, (*first, step))

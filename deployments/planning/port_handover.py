@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from deployments.host.observation import Observation
 from deployments.planning.changes import Change
 from deployments.planning.database_steps import DatabaseSteps
-from deployments.planning.plan import Step
+from deployments.planning.plan import ScriptStep, Step
 from deployments.planning.steps import Steps
 from deployments.planning.target import Target
-from deployments.release.adopted_record import HAND_OVER, RELEASE
+from deployments.release.adopted_record import RELEASE
 from deployments.shell import replace as replacing
 from deployments.shell import takeover
 from deployments.shell.quote import Script, join
@@ -50,11 +50,13 @@ class TakeOver:
         ports = " and ".join(str(p) for p in sorted(self._ports() & set(self.seen.published)))
         said = f"{ports} to {edge.service}: measured, how long they do not answer"
         beside = [
-            Step(f"prepare {c.service.name}", f"{c.reason} (beside the old one)",
-                 takeover.beside(self.make.replacement(c)), details=c.details)
+            ScriptStep(
+                "start-beside", f"{c.reason} (beside the old one)", service=c.service.name,
+                script=takeover.beside(self.make.replacement(c)), details=c.details,
+            )
             for c in moved
         ]  # fmt: skip
-        return [*beside, Step(HAND_OVER, said, script)]
+        return [*beside, ScriptStep("hand-over", said, script=script)]
 
     def free_ports(self, found: list[Change], back: bool) -> list[Step]:
         """Containers that hold what the edge is to publish stop before it starts.
@@ -74,7 +76,8 @@ class TakeOver:
         texts = [replacing.stop(s.name, s.stop_grace).text for s in stopped]
         script = Script(join(*texts), timeout=sum(s.stop_grace for s in stopped) + 60)
         names = ", ".join(s.name for s in stopped)
-        return [Step("free ports", f"{names}: {edge.service} publishes what they hold", script)]
+        reason = f"{names}: {edge.service} publishes what they hold"
+        return [ScriptStep("free-ports", reason, script=script)]
 
     def back_up(self) -> Step:
         """The backup before anything is changed."""
@@ -83,10 +86,10 @@ class TakeOver:
     def database(self, change: Change) -> Step:
         """The database's container, made anew on the volume that is there."""
         script = takeover.up_bridged(self.make.replacement(change))
-        name = change.service.name
-        return Step(
-            f"recreate {name}", f"{change.reason}; its volume stays", script, details=change.details
-        )
+        return ScriptStep(
+            "recreate", f"{change.reason}; its volume stays", service=change.service.name,
+            script=script, details=change.details,
+        )  # fmt: skip
 
     def _moved(self, change: Change) -> Moved:
         edge = self.target.stack.deploy.edge

@@ -18,8 +18,6 @@ MINIMUM_ENGINE = (25, 0)
 MINIMUM_COMPOSE = (2, 26)
 
 
-COPIES = ("back up database", "set database aside", "restore database", "drill")
-"""Steps that write the database once more; a dump is smaller, by how much nobody knows."""
 CLOCKS = 300
 """Seconds by which the host's clock may differ from the deployer's."""
 
@@ -108,9 +106,9 @@ def _directory(environment: Environment, seen: Observation) -> list[tuple[str, s
 
 def check_room(environment: Environment, plan: Plan, seen: Observation) -> None:
     """Raise Refused when the plan's copies of the database do not fit beside what must stay free."""
-    copies = [s.name for s in plan.steps if s.name in COPIES]
+    copies = [s.key.traits for s in plan.steps if s.key.traits.copies_database]
     # Dumped, and restored beside until the next step.
-    twice = environment.backup.verify == "restore" and "back up database" in copies
+    twice = environment.backup.verify == "restore" and any(c.backs_up for c in copies)
     need = max(len(copies), 2 if twice else 0) * seen.database_bytes // 2**20
     if not copies or need <= seen.disk_mb - environment.need.disk_mb:
         return

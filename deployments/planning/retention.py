@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from deployments.database.backups import Made, expired
 from deployments.environment.policy import Retention
-from deployments.history.journal import EXCHANGES
 from deployments.history.ledger import Ledger
 from deployments.host.observation import Observation
 from deployments.planning.database_steps import DatabaseSteps
@@ -27,7 +26,7 @@ def _data(target: Target, seen: Observation, plan: Plan, made: Made | None) -> S
     """Databases that were set aside, and backups past their policy."""
     if target.stack.deploy.database is None:
         return None
-    exchanged = any(s.name in EXCHANGES for s in plan.steps)
+    exchanged = any(s.key.traits.exchanges_database for s in plan.steps)
     # Only a run that brought the host to one release knows that no way back is needed.
     settled = exchanged or (seen.aside and traits(plan.verb).replaces_release)
     gone = expired(seen.backups, target.environment.backup, made)

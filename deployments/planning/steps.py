@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from deployments.compose.extension import Edge
 from deployments.compose.kept_folders import kept_folders
 from deployments.compose.stack import Service
+from deployments.history.step_kind import Kind
 from deployments.host.edge import read_former
 from deployments.host.observation import Candidate, Observation
 from deployments.planning.changes import Change
-from deployments.planning.plan import Step
+from deployments.planning.plan import ScriptStep, Step, VerifyStep, WatchStep
 from deployments.planning.target import Target
 from deployments.shell import files, images
 from deployments.shell import replace as replacing
@@ -36,12 +37,13 @@ class Steps:
     def install(self, release: str, changing: int) -> Step:
         """Files of a release, into effect."""
         script = files.install(self.incoming, release)
-        return Step("upload", f"Compose file, variables, secrets; {_count(changing)}", script, True)
+        reason = f"Compose file, variables, secrets; {_count(changing)}"
+        return ScriptStep("upload", reason, script=script)
 
     def restore(self, changing: int) -> Step:
         """Files of the release before, back into effect."""
         script = files.restore(self.incoming)
-        return Step("restore files", f"as they were; {_count(changing)}", script, True)
+        return ScriptStep("restore-files", f"as they were; {_count(changing)}", script=script)
 
     def pull(self, references: dict[str, str]) -> Step:
         """Images by digest; service to reference."""
@@ -49,20 +51,20 @@ class Steps:
         unique = list(dict.fromkeys(references.values()))
         script = images.pull(unique, f"release-{self.target.manifest.name}", login)
         reason = f"by digest: {', '.join(references)}"
-        return Step("pull", reason, script, True, pulls=tuple(unique))
+        return ScriptStep("pull", reason, script=script, pulls=tuple(unique))
 
     def up(self, change: Change) -> Step:
         """A service with state or ports of its own."""
         if change.service.runs_once:
             return self._complete(change)
-        verb = "start" if change.first else "recreate"
         script = replacing.up(self.replacement(change))
-        return Step(f"{verb} {change.service.name}", change.reason, script, details=change.details)
+        return _of("start" if change.first else "recreate", change, script)
 
     def reload(self, edge: Edge) -> Step:
         """The edge's new configuration, with its requests in flight kept."""
         script = reload_edge(edge.service)
-        return Step(f"reload {edge.service}", "its configuration changed", script)
+        reason = "its configuration changed"
+        return ScriptStep("reload", reason, service=edge.service, script=script)
 
     def replace(self, change: Change) -> Step:
         """Another container for a service, behind the edge or not."""
@@ -77,14 +79,13 @@ class Steps:
         else:
             script = replacing.replace_plain(what)
         if change.first:
-            return Step(f"start {name}", change.reason, script, details=change.details)
-        how = "start first" if what.start_first else "stop first"
-        return Step(f"replace {name}", f"{change.reason} ({how})", script, details=change.details)
+            return _of("start", change, script)
+        return _of("replace", change, script, "start first" if what.start_first else "stop first")
 
     def prepare(self, found: list[Change]) -> list[Step]:
         """What new images do while the old containers run, so that less is left for their start."""
         wanted = self.target.stack.deploy.prepare
-        steps = []
+        steps: list[Step] = []
         for change in found:
             part = wanted.get(change.service.name)
             command = tuple(self.target.value(word) for word in part.command) if part else ()
@@ -92,18 +93,13 @@ class Steps:
                 continue
             script = replacing.prepare(self.replacement(change), command, part.timeout)
             reason = f"its new image, while the old container runs: {part.timeout} s at most"
-            steps.append(Step(f"prepare {change.service.name}", reason, script, True))
+            name = change.service.name
+            steps.append(ScriptStep("prepare", reason, service=name, script=script))
         return steps
 
     def _complete(self, change: Change) -> Step:
         """A container that runs to its end before those that wait for it start."""
-        script = complete(self.replacement(change))
-        return Step(
-            f"complete {change.service.name}",
-            f"{change.reason} (runs once)",
-            script,
-            details=change.details,
-        )
+        return _of("complete", change, complete(self.replacement(change)), "runs once")
 
     def let_go(self, found: list[Change]) -> list[Step]:
         """Containers of the release before, once the window is over; earlier runs' ones too."""
@@ -113,15 +109,13 @@ class Steps:
         there = set(read_former(self.seen.edge))
         there |= {c.service.name for c in found if not c.first} & self.kept()
         return [
-            Step(
-                f"let go of former {service.name}",
-                "the window is over",
-                self._let_go(edge, service),
-                True,
+            ScriptStep(
+                "let-go", "the window is over", service=service.name,
+                script=self._let_go(edge, service),
             )
             for service in self.target.stack.ordered
             if service.name in there & set(edge.routes)
-        ]
+        ]  # fmt: skip
 
     def _let_go(self, edge: Edge, service: Service) -> Script:
         what = self._replacement(service, "")
@@ -143,23 +137,22 @@ class Steps:
         gone = sorted({c.service for c in self.seen.long_running} - self.target.known)
         why = self.target.stack.left_out
         return [
-            Step(
-                f"remove {name}",
-                why.get(name, "the Compose file no longer has it"),
-                replacing.remove(name),
+            ScriptStep(
+                "remove", why.get(name, "the Compose file no longer has it"), service=name,
+                script=replacing.remove(name),
             )
             for name in gone
-        ]
+        ]  # fmt: skip
 
     def verify(self) -> Step:
         """The application, asked from outside and inside."""
-        return Step("verify", "from outside, from inside, digest by digest", None, True)
+        return VerifyStep("verify", "from outside, from inside, digest by digest")
 
     def bake(self) -> list[Step]:
         """Watching what serves for a while, before it counts as the release."""
         minutes = self.target.environment.bake_minutes
         said = f"{minutes} min under watch: what fails meanwhile undoes the release"
-        return [Step("bake", said, None, False, bake=minutes * 60)] if minutes else []
+        return [WatchStep("watch", said, seconds=minutes * 60)] if minutes else []
 
     def pauses(self) -> dict[str, str]:
         """Start-first services that are replaced stop-first all the same, and why."""
@@ -213,10 +206,21 @@ class Steps:
         """How long a replacement may take, and how long the last one took."""
         most = self.target.environment.healthy_within_of(service.name) + service.stop_grace
         steps = [s for line in reversed(self.seen.ledger.lines) for s in line.steps]
-        names = (f"replace {service.name}", f"start {service.name}")
-        took = [s.seconds for s in steps if s.step in names and s.outcome == "ok"]
+        took = [
+            s.seconds for s in steps
+            if s.key.traits.starts_service and s.key.service == service.name
+            and s.outcome == "ok" and not s.undoes
+        ]  # fmt: skip
         last = f"{took[0]:.0f} s the last time, " if took else ""
         return f"{last}{most} s at most"
+
+
+def _of(kind: Kind, change: Change, script: Script, how: str = "") -> ScriptStep:
+    """The step that makes a change of a service."""
+    reason = f"{change.reason} ({how})" if how else change.reason
+    return ScriptStep(
+        kind, reason, service=change.service.name, details=change.details, script=script
+    )
 
 
 def _count(changing: int) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from deployments.history.journal import Unfinished
 from deployments.host.observation import Observation
-from deployments.release.adopted_record import HAND_OVER, RELEASE, START_AGAIN
+from deployments.release.adopted_record import RELEASE
 from deployments.verbs import Verb, traits
 
 
@@ -27,12 +27,13 @@ def goes_on(unfinished: Unfinished, users: Iterable[str], wanted: str = "") -> b
     if unfinished.undoing:
         return False
     if unfinished.exchanged:
-        words = ("replace", "start", "recreate")
-        started = {f"{word} {user}" for word in words for user in users}
-        started |= {HAND_OVER, START_AGAIN}
-        return any(step in started for step in unfinished.begun)
+        using = set(users)
+        return any(
+            step.traits.starts_all or (step.traits.starts_service and step.service in using)
+            for step in unfinished.begun
+        )
     # Replacing comes after the migration: the database is as the release wants it.
-    replacing = any(step.startswith("replace ") for step in unfinished.begun)
+    replacing = any(step.traits.replaces_service for step in unfinished.begun)
     return replacing and unfinished.release.partition("-")[2] == wanted
 
 

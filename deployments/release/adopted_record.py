@@ -10,9 +10,6 @@ from deployments.compose.extension import Deploy
 
 NAME = "adopted"
 RELEASE = f"0-{NAME}"
-HAND_OVER = "hand over ports"
-START_AGAIN = "start release 0"
-"""Steps of the ways from and to it that start several services at once."""
 
 
 class AdoptedService(BaseModel):

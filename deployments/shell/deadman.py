@@ -12,6 +12,7 @@ from deployments.canonical import canonical
 from deployments.environment.schema import Environment
 from deployments.history import journal
 from deployments.history.journal import Event
+from deployments.history.step_kind import StepKey
 from deployments.shell.prelude import prelude
 from deployments.shell.quote import Script, call, functions, join
 
@@ -36,7 +37,9 @@ def scripts(environment: Environment, steps: list[Script]) -> dict[str, str]:
         "verb": "return", "who": "this server",
     })  # fmt: skip
     events: tuple[tuple[Event, str], ...] = (("undo", ""), ("end", "ok"), ("end", "failed"))
-    lines = [journal.line("return", event, FOLDER, outcome) for event, outcome in events]
+    lines = [
+        journal.step_line(StepKey("return"), event, FOLDER, outcome) for event, outcome in events
+    ]
     watch = join(
         head, functions("lock_stop", "deadman_watch"), call("watch", environment.confirm_timeout, owner),
         call("go_back", *lines),

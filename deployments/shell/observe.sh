@@ -69,7 +69,7 @@ journals() {
   local file
   for file in journal/*.jsonl; do
     [ -f "$file" ] || continue
-    tail -n 1 "$file" | grep -q '"event":"end".*"step":"run .*}$' || emit_file "journal:$(basename "$file" .jsonl)" "$file"
+    tail -n 1 "$file" | grep -qE '"event":"end".*("kind":"run"|"step":"run ).*}$' || emit_file "journal:$(basename "$file" .jsonl)" "$file"
   done
 }
 observe() {

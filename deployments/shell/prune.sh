@@ -47,6 +47,6 @@ prune_releases() {
 prune_journals() {
   local file
   { ls -1t journal/*.jsonl 2>/dev/null || true; } | tail -n "+$(($1 + 1))" | while read -r file; do
-    ! tail -n 1 "$file" | grep -q '"event":"end".*"step":"run ' || rm -f "$file"
+    ! tail -n 1 "$file" | grep -qE '"event":"end".*("kind":"run"|"step":"run )' || rm -f "$file"
   done
 }

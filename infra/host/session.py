@@ -13,9 +13,10 @@ from deployments.compose.stack import Stack
 from deployments.database.backups import Backup
 from deployments.environment.schema import patience
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
-from deployments.history.journal import line
+from deployments.history.journal import Event, step_line
 from deployments.history.ledger import Approval
 from deployments.history.requester import Origin
+from deployments.history.step_kind import StepKey
 from deployments.host.observation import (
     Candidate,
     Kept,
@@ -225,7 +226,7 @@ class Host:
         return self._remote.run(script, self.mask.log(self.log)).code
 
     def work(
-        self, name: str, script: Script, event: str, before: str = "", after: str = "",
+        self, step: StepKey, script: Script, event: Event, before: str = "", after: str = "",
         files: dict[str, str] | None = None,
     ) -> Output:  # fmt: skip
         """Run a script that changes something, under the work lock, with its journal lines.
@@ -236,8 +237,8 @@ class Host:
         assert self._lock is not None, "changing a host needs its lock"
         self._lock.check()
         channel = Channel(secrets.token_hex(16))
-        begin = line(name, "undo" if event == "undo" else "begin", self.token)
-        end = line(name, "end", self.token, "@OUTCOME@")
+        begin = step_line(step, event, self.token)
+        end = step_line(step, "end", self.token, "@OUTCOME@")
         guarded = locking.guarded(
             self.environment, self.actor.run, self.token,
             "\n".join(filter(None, (before, begin))), end, after, script, channel.nonce,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployments.errors import StepFailed, Unreachable
 from deployments.health.verification import failures
+from deployments.history.journal import Event
 from deployments.host.observation import Observation
 from deployments.host.script_results import Result, database_of, made_of, revision_of
 from deployments.planning.database_steps import DatabaseSteps
-from deployments.planning.plan import Plan, Step
+from deployments.planning.plan import Plan, ScriptStep, Step, WatchStep
 from deployments.planning.planner import Planner
 from deployments.planning.target import Target
 from infra.host import probes
@@ -68,36 +69,43 @@ class Executor:
         actor = self.host.actor
         self.host.send(planned.planner.files(planned.plan, actor.who, actor.run))
 
-    def run(self, planned: Planned, event: str) -> None:
+    def run(self, planned: Planned) -> None:
         """Run every step; the first failure ends it."""
         for step in planned.plan.steps:
-            self._run(step, planned, event)
+            self._run(step, planned)
 
-    def _run(self, step: Step, planned: Planned, event: str) -> None:
+    def undo(self, planned: Planned) -> None:
+        """Run every step of a way back; the first failure ends it."""
+        for step in planned.plan.steps:
+            self._run(replace(step, undoes=True), planned)
+
+    def _run(self, step: Step, planned: Planned) -> None:
         begin = time.monotonic()
         outcome = "failed"
-        named = (
-            step
-            if event != "undo"
-            else Step(f"undo: {step.name}", step.reason, step.script, step.repeatable)
-        )
         try:
-            self.perform(named, lambda: self._do(step, planned, event))
+            self.perform(step, lambda: self._do(step, planned))
             outcome = "ok"
         finally:
-            self.recorder.note(named.name, outcome, time.monotonic() - begin)
+            self.recorder.note(step, outcome, time.monotonic() - begin)
 
-    def _do(self, step: Step, planned: Planned, event: str) -> None:
+    def _do(self, step: Step, planned: Planned) -> None:
         """The work of one step; raises StepFailed with what the host said."""
         if not self.host.connected:
             self.host.reconnect()
-        if step.script is None:
-            self._bake(planned, step.bake) if step.bake else self._verify(planned)
-            return
+        match step:
+            case ScriptStep():
+                self._run_script(step, planned)
+            case WatchStep():
+                self._watch(planned, step.seconds)
+            case _:
+                self._verify(planned)
+
+    def _run_script(self, step: ScriptStep, planned: Planned) -> None:
+        event: Event = "undo" if step.undoes else "begin"
         with self.host.tunnel(self.registry, step.pulls):
             before = self.recorder.opening(planned.plan.release)
             self.recorder.begun = True
-            output = self.host.work(step.name, step.script, event, before)
+            output = self.host.work(step.key, step.script, event, before)
             self.recorder.opened = True
         self._note(step, output.results, planned)
         if output.code != 0:
@@ -107,9 +115,9 @@ class Executor:
         kind = StepFailed
         if step.repeatable and _TRANSIENT.search(said):
             kind = Unreachable
-        return kind(f"{step.name} failed:\n{said}", where=self.host.environment.ssh)
+        return kind(f"{step.key.name} failed:\n{said}", where=self.host.environment.ssh)
 
-    def _note(self, step: Step, results: tuple[Result, ...], planned: Planned) -> None:
+    def _note(self, step: ScriptStep, results: tuple[Result, ...], planned: Planned) -> None:
         """What a step tells for the ledger: the revision now, the backup that it made."""
         for result in results:
             if result.kind not in step.results:
@@ -123,7 +131,7 @@ class Executor:
                 self.recorder.beside = database_of(result, name)
                 self.recorder.changed_to(self.recorder.revision.before)
 
-    def _bake(self, planned: Planned, seconds: int) -> None:
+    def _watch(self, planned: Planned, seconds: int) -> None:
         """Look again and again; what crashed meanwhile is not well, though it came back."""
         end = time.monotonic() + seconds
         before = self._restarts(planned)

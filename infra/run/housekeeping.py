@@ -31,7 +31,7 @@ class Housekeeping:
         store = self.copies
         if store is None or made is None:
             return
-        step = Step("copy backup", f"to {store.store.where}")
+        step = Step("copy-backup", f"to {store.store.where}")
         try:
             self.executor.perform(step, lambda: self.host.copy_out(store, made))
         except HomeguruError as failure:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from deployments.compose.variables import Configuration
 from deployments.errors import HomeguruError, Interrupted, Locked, StepFailed, in_state, sentence
 from deployments.health.verification import failures, judge_containers
-from deployments.history.journal import EXCHANGES
 from deployments.history.ledger import Revision
+from deployments.history.step_kind import StepKey
 from deployments.host.observation import Observation
 from deployments.messages.report import Report, must_be_well
 from deployments.planning.adoption import by_hand
@@ -113,7 +113,8 @@ class Operation:
         self.host.log(f"{container.service} is stopped: starting it")
         script = start_stopped(container.id, self.environment.healthy_within_of(container.service))
         after = self.recorder.closing(str(seen.current), "ok")
-        self.host.work(f"start {container.service}", script, "begin", after=after)
+        step = StepKey("start-stopped", container.service)
+        self.host.work(step, script, "begin", after=after)
         return self.observe()
 
     # -- carrying out ---------------------------------------------------------------
@@ -128,7 +129,7 @@ class Operation:
             self.recorder.revision = Revision(before=found, after=found)
         self._executor.send(planned)
         try:
-            self._executor.run(planned, "begin")
+            self._executor.run(planned)
         except BaseException as failure:
             raise self._undo(planned, failure) from None
         return self._record(planned)
@@ -233,11 +234,11 @@ class Operation:
         self._still()
         seen = self.host.observe(self.stack)
         run, release = self.host.actor.run, planned.plan.release
-        exchanged = any(step.step in EXCHANGES for step in self.recorder.steps)
+        exchanged = any(s.key.traits.exchanges_database for s in self.recorder.steps)
         if seen.revision and not exchanged:
             # A migration whose answer was cut off may have been committed.
             self.recorder.changed_to(seen.revision)
-        self._executor.run(self._recovery.way_back(release, seen, run, exchanged), "undo")
+        self._executor.undo(self._recovery.way_back(release, seen, run, exchanged))
 
     def _half_way(
         self, planned: Planned, failure: BaseException, second: Exception

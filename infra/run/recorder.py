@@ -11,8 +11,9 @@ from deployments.errors import StepFailed
 from deployments.health.verification import Finding
 from deployments.history import journal
 from deployments.history.ledger import Ledger, Line, Outcome, Revision, StepRecord, shortened
+from deployments.history.step_kind import StepKey
 from deployments.messages.report import Report, report_markdown
-from deployments.planning.plan import Plan
+from deployments.planning.plan import Plan, Step
 from deployments.shell import files
 from deployments.shell.quote import Script, join
 from deployments.verbs import traits
@@ -45,9 +46,12 @@ class Recorder:
     _started: float = field(default_factory=time.monotonic)
     _began: str = field(default_factory=lambda: _utc())
 
-    def note(self, name: str, outcome: str, seconds: float) -> None:
+    def note(self, step: Step, outcome: str, seconds: float) -> None:
         """Remember one step."""
-        self.steps.append(StepRecord(step=name, outcome=outcome, seconds=round(seconds, 2)))
+        self.steps.append(StepRecord(
+            step=step.name, outcome=outcome, seconds=round(seconds, 2), kind=step.kind,
+            service=step.service, undoes=step.undoes,
+        ))  # fmt: skip
 
     def changed_to(self, revision: str | None) -> None:
         """The database's revision from here on."""
@@ -60,11 +64,11 @@ class Recorder:
         """
         if self.opened:
             return ""
-        return journal.line(journal.run_step(release), "begin", self.host.token, self.host.asked)
+        return journal.run_line(release, "begin", self.host.token, self.host.asked)
 
     def closing(self, release: str, outcome: str) -> str:
         """The run's last journal line."""
-        return journal.line(journal.run_step(release), "end", self.host.token, outcome)
+        return journal.run_line(release, "end", self.host.token, outcome)
 
     def report(self, plan: Plan, outcome: Outcome, problem: str = "") -> Report:
         """The run as people read it."""
@@ -125,7 +129,7 @@ class Recorder:
     def _write(self, script: Script, after: str, report: Report | None = None) -> None:
         """Run a recording script; raises StepFailed with what the host said."""
         files = {"report.md": report_markdown(report)} if report else None
-        output = self.host.work("record", script, "begin", after=after, files=files)
+        output = self.host.work(StepKey("record"), script, "begin", after=after, files=files)
         if output.code != 0:
             raise StepFailed(
                 f"record failed:\n{output.tail}",
@@ -135,7 +139,7 @@ class Recorder:
 
     def tidy(self, script: Script, release: str) -> None:
         """Let things go after the run's end was recorded; its journal ends as it did."""
-        output = self.host.work("tidy", script, "begin", after=self.closing(release, "ok"))
+        output = self.host.work(StepKey("tidy"), script, "begin", after=self.closing(release, "ok"))
         if output.code != 0:
             # What was not let go does not leave the run open.
             self.close_own(release)
@@ -159,7 +163,7 @@ class Recorder:
 
     def close_harmless(self, unfinished: journal.Unfinished) -> None:
         """End the journal of another run that changed nothing: no ledger line."""
-        end = journal.line(journal.run_step(unfinished.release), "end", self.host.token, "undone")
+        end = journal.run_line(unfinished.release, "end", self.host.token, "undone")
         own = self.closing(unfinished.release, "ok")
         self._write(files.close(unfinished.run, end), own)
 
@@ -176,7 +180,7 @@ class Recorder:
         report = self.report(plan, outcome)
         line = self.line(plan, outcome, ledger, run=unfinished.run)
         record = self._recording(line, plan, ledger, outcome == "ok")
-        end = journal.line(journal.run_step(plan.release), "end", self.host.token, outcome)
+        end = journal.run_line(plan.release, "end", self.host.token, outcome)
         close = files.close(unfinished.run, end)
         # Its own end as the last line, by which a later look tells that it need not read the rest.
         script = Script(join(record.text, close.text))

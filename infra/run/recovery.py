@@ -81,7 +81,7 @@ class Recovery:
         try:
             planned = self.planning.go_on(unfinished.release, seen)
             self.executor.send(planned)
-            self.executor.run(planned, "begin")
+            self.executor.run(planned)
         except (StepFailed, Refused) as failure:
             self._passable(failure)
             self.host.log(f"that cannot be gone on with: {sentence(failure)}")
@@ -95,7 +95,7 @@ class Recovery:
         run, exchanged = unfinished.run, unfinished.exchanged
         try:
             back = self.way_back(unfinished.release, seen, run, exchanged)
-            self.executor.run(back, "undo")
+            self.executor.undo(back)
         except (StepFailed, Refused) as failure:
             self._passable(failure)
             self._replaceable(unfinished, failure)

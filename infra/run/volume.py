@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from deployments.errors import Refused
 from deployments.history import journal
+from deployments.history.step_kind import StepKey
 from deployments.host.observation import Observation, with_database
 from deployments.planning.database_steps import DatabaseSteps
 from deployments.planning.target import Target
@@ -55,8 +56,8 @@ class DataVolume:
         script = Script(join(*(part.text for part in parts)), sum(part.timeout for part in parts))
         with self.host.tunnel(self.registry, [image]):
             output = self.host.work(
-                "look into data", script, "begin",
-                after=journal.line(journal.run_step("none"), "end", self.host.token, "ok"),
+                StepKey("look-into-data"), script, "begin",
+                after=journal.run_line("none", "end", self.host.token, "ok"),
                 files={**target.candidate_files(seen), **target.login_file()},
             )  # fmt: skip
         if output.code != 0:

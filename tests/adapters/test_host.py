@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.errors import StepFailed
+from deployments.history.step_kind import StepKey
 from deployments.host.script_results import Result
 from deployments.shell.quote import Script
 from infra.host import session as host
@@ -46,7 +47,7 @@ def test_what_a_program_prints_as_it_dies_holds_no_secret(located, monkeypatch):
     owner = host.Host(located(), host.Actor("ada", "cli", "r1"), "deploy", logged.append)
     owner.mask = Mask(["7712:AAH-secret", "app", "7712:AAH-secret-2"])
     monkeypatch.setattr(owner, "_lock", SimpleNamespace(check=lambda: None))
-    output = owner.work("migrate", Script("true"), "begin")
+    output = owner.work(StepKey("migrate"), Script("true"), "begin")
     owner.follow(Script("true"))
     expected = "settings: token=***, user=app, ***"
     assert {*logged, output.tail, output.stdout} == {expected}
@@ -64,7 +65,7 @@ def test_what_a_step_tells_is_not_masked_and_all_that_is_printed_is(located, mon
     said = "@backup app-7712 9\nx 7712:AAH-secret\n@nonce revision =YXBwLTc3MTI=\n"
     monkeypatch.setattr(host.Remote, "run", lambda *_: Output(0, said, ""))
     owner.mask = Mask(["app-7712", "7712:AAH-secret"])
-    output = owner.work("back up", Script("true"), "begin")
+    output = owner.work(StepKey("back-up"), Script("true"), "begin")
     assert output.stdout == "@backup *** 9\nx ***\n"
     assert output.results == (Result("revision", ("app-7712",)),)
 

@@ -9,6 +9,7 @@ import pytest
 from deployments.database.change import KEEP, Choice
 from deployments.errors import StepFailed
 from deployments.history.journal import Unfinished
+from deployments.history.step_kind import StepKey, key_of_v1
 from infra.orchestration.flow import operation as flows
 from infra.run import planning, recovery
 
@@ -43,14 +44,14 @@ def settling(
         SimpleNamespace(
             undo=lambda *_: SimpleNamespace(), go_on=lambda *_: SimpleNamespace(plan=None)
         ),
-        SimpleNamespace(recorder=recorder, run=run, send=lambda _: None),
+        SimpleNamespace(recorder=recorder, run=run, undo=run, send=lambda _: None),
         SimpleNamespace(after=lambda _: None),
     )  # fmt: skip
     return found, seen, said, closed
 
 
 def unfinished(*begun: str) -> Unfinished:
-    return Unfinished("r1", "3-m3", begun, AT, True)
+    return Unfinished("r1", "3-m3", tuple(map(key_of_v1, begun)), AT, True)
 
 
 def test_rows_that_an_undo_takes_out_are_named() -> None:
@@ -65,7 +66,7 @@ def test_rows_that_an_undo_takes_out_are_named() -> None:
 
 
 def killed(*begun: str) -> Unfinished:
-    return Unfinished("r1", "3-m3", begun, AT)
+    return Unfinished("r1", "3-m3", tuple(map(key_of_v1, begun)), AT)
 
 
 def test_a_run_for_the_release_that_is_asked_for_again_is_ended() -> None:
@@ -133,7 +134,7 @@ def test_a_killed_backup_is_ended_and_nothing_else_is_done() -> None:
     found, seen, said, closed = settling(fails=True)
     ended: list[str] = []
     found.executor.recorder.close_harmless = lambda run: ended.append(run.run)
-    run = Unfinished("r1", "1-m1", ("back up database",), AT)
+    run = Unfinished("r1", "1-m1", (StepKey("back-up"),), AT)
     assert found.settle(run, seen) is None
     assert (ended, closed) == (["r1"], [])
     assert said == [f"run r1 of {AT} never ended: it changed nothing"]

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.errors import StepFailed
-from deployments.planning.plan import Step
+from deployments.planning.plan import ScriptStep, Step
 from deployments.shell import database
 from deployments.shell.backup import back_up
 from deployments.shell.postgres import On
@@ -74,21 +74,21 @@ def server(located, tmp_path, monkeypatch):
 
     def perform(step: Step) -> Recorder:
         recorder = Recorder(host)
-        Executor(host, None, recorder, lambda _, work: work())._do(step, planned, "begin")
+        Executor(host, None, recorder, lambda _, work: work())._do(step, planned)
         return recorder
 
     return SimpleNamespace(perform=perform, read=read, directory=directory)
 
 
-MIGRATE = Step(
-    "migrate", "", database.migrate(
+MIGRATE = ScriptStep(
+    "migrate", "", script=database.migrate(
         database=("postgres", "postgres", "app", "SELECT 1"), service="migrate",
         variable="API_IMAGE", image="r/api@sha256:1", command=("alembic", "upgrade", "head"),
         timeout=9,
     ), results=("revision",),
 )  # fmt: skip
-BACK_UP = Step(
-    "back up database", "", back_up(ON, '{"id":"@ID@"}', "list", 60), results=("backup",)
+BACK_UP = ScriptStep(
+    "back-up", "", script=back_up(ON, '{"id":"@ID@"}', "list", 60), results=("backup",)
 )
 
 
@@ -124,13 +124,15 @@ def test_a_container_is_not_given_the_nonce(server):
     ("step", "script"),
     [
         ("migrate", "result backup 20300101T000000Z 1"),
-        ("replace api", "result revision 6666"),
-        ("back up database", "result kept homeguru_undone_r1"),
+        ("replace", "result revision 6666"),
+        ("back-up", "result kept homeguru_undone_r1"),
     ],
 )
 def test_a_step_that_may_not_tell_it_is_not_believed(server, step, script):
-    allowed = {"migrate": ("revision",), "back up database": ("backup",)}
-    recorder = server.perform(Step(step, "", Script(script), results=allowed.get(step, ())))
+    allowed = {"migrate": ("revision",), "back-up": ("backup",)}
+    recorder = server.perform(
+        ScriptStep(step, "", script=Script(script), results=allowed.get(step, ()))
+    )
     assert (recorder.made, recorder.beside, recorder.revision.after) == (None, "", None)
 
 
@@ -144,11 +146,13 @@ def test_a_step_that_may_not_tell_it_is_not_believed(server, step, script):
 )  # fmt: skip
 def test_a_result_that_is_none_is_told_and_not_recorded(server, kind, words):
     with pytest.raises(StepFailed, match=r"cannot be read|reads like none"):
-        server.perform(Step("x", "", Script(f"result {kind} {words}"), results=(kind,)))
+        server.perform(
+            ScriptStep("migrate", "", script=Script(f"result {kind} {words}"), results=(kind,))
+        )
 
 
 def test_a_database_that_an_undo_replaced_is_named(server):
-    step = Step(
-        "bring database back", "", Script("result kept homeguru_undone_r1_2"), results=("kept",)
+    step = ScriptStep(
+        "bring-back", "", script=Script("result kept homeguru_undone_r1_2"), results=("kept",)
     )
     assert server.perform(step).beside == "homeguru_undone_r1_2"

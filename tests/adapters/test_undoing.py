@@ -9,7 +9,8 @@ import pytest
 from deployments.errors import Locked, Refused, StepFailed, Unreachable
 from deployments.health.verification import Finding
 from deployments.history.ledger import Revision
-from deployments.planning.plan import Step
+from deployments.history.step_kind import StepKey
+from deployments.planning.plan import ScriptStep, Step
 from deployments.release.manifest import Manifest
 from deployments.shell.quote import Script
 from infra.machine.output import Output
@@ -35,8 +36,8 @@ def undone(
 
     recorder = Recorder(SimpleNamespace(), revision=Revision(before="0001", after="0001"))
     recorder.begun = True
-    for name in steps:
-        recorder.note(name, "failed", 1)
+    for kind in steps:
+        recorder.note(Step(kind, ""), "failed", 1)
     recorder.record = lambda *_, **__: None  # type: ignore[method-assign]
     found = object.__new__(Operation)
     found.__dict__ |= {
@@ -45,7 +46,7 @@ def undone(
             log=lambda _: None, connected=True, stop_work=lambda: None,
             observe=lambda _: SimpleNamespace(revision=revision), actor=SimpleNamespace(run="r1"),
         ),
-        "_executor": SimpleNamespace(run=run, perform=lambda _, work: work()),
+        "_executor": SimpleNamespace(undo=run, perform=lambda _, work: work()),
         "_recovery": SimpleNamespace(way_back=lambda *a: plans.append(a[3])),
     }  # fmt: skip
     plan = SimpleNamespace(release="2-m2", verb=verb, manifest="m2")
@@ -59,7 +60,7 @@ def test_a_migration_that_was_committed_before_its_answer_was_cut_off_is_told() 
     assert plans == [False]
 
 
-@pytest.mark.parametrize("step", ["set database aside", "restore database"])
+@pytest.mark.parametrize("step", ["set-aside", "restore"])
 def test_a_database_that_may_lie_beside_is_brought_back_whatever_can_be_seen(step: str) -> None:
     error, plans = undone(FAILED, steps=[step, "migrate"], revision=None)
     assert error.state == "runs 1-m1 as before"
@@ -111,7 +112,7 @@ def operation(*states: str, current: str | None = "1-m1"):
         "environment": SimpleNamespace(healthy_within_of=lambda _: 60, directory="/srv"),
         "observe": lambda: "again",
         "recorder": SimpleNamespace(closing=lambda *_: "", report=lambda plan, how: (plan, how)),
-        "host": SimpleNamespace(log=lambda _: None, work=lambda name, *_, **__: ran.append(name)),
+        "host": SimpleNamespace(log=lambda _: None, work=lambda step, *_, **__: ran.append(step.name)),
     }  # fmt: skip
     return found, seen, ran
 
@@ -145,9 +146,9 @@ def test_what_could_not_be_let_go_leaves_no_run_open() -> None:
     """The journal's last line is the run's end, by which a later look passes it by."""
     ended: list[tuple[str, str]] = []
 
-    def work(name: str, script: Script, event: str, after: str = "", **_: object) -> Output:
-        code = 2 if name == "tidy" else 0
-        ended.append((name, after if code == 0 else ""))
+    def work(step: StepKey, script: Script, event: str, after: str = "", **_: object) -> Output:
+        code = 2 if step.kind == "tidy" else 0
+        ended.append((step.kind, after if code == 0 else ""))
         return Output(code, "", "PostgreSQL does not answer")
 
     host = SimpleNamespace(work=work, token="t", environment=SimpleNamespace(ssh="h"))
@@ -221,7 +222,7 @@ def watched(monkeypatch, *looks: object, away: float = 60):
 
     monkeypatch.setattr(found, "_restarts", look)
     monkeypatch.setattr(found, "_verify", lambda _: None)
-    found._bake(None, 0.01)
+    found._watch(None, 0.01)
     return said, reconnected
 
 
@@ -289,5 +290,5 @@ def test_the_release_that_runs_is_deployed_again_by_its_own_name() -> None:
 )
 def test_only_what_docker_says_of_a_network_is_tried_again(said: str, kind: type) -> None:
     found = Executor(SimpleNamespace(environment=SimpleNamespace(ssh="h")), None, None, None)
-    assert type(found._failed(Step("pull", "", Script("true"), True), said)) is kind
-    assert type(found._failed(Step("pull", "", Script("true")), said)) is StepFailed
+    assert type(found._failed(ScriptStep("pull", "", script=Script("true")), said)) is kind
+    assert type(found._failed(ScriptStep("migrate", "", script=Script("true")), said)) is StepFailed

@@ -11,6 +11,7 @@ import pytest
 from deployments.errors import Refused
 from deployments.history import journal
 from deployments.history.ledger import Revision
+from deployments.history.step_kind import StepKey
 from deployments.host.observation import read_observation
 from deployments.host.script_results import Result
 from infra.machine.output import Output
@@ -25,10 +26,10 @@ ANSWER = '{"bytes": 7, "tables": 3, "aside": [], "undone": []}\n0002\n'
 
 def looking(located, output: Output, *, locked: bool = True):
     """What looks, and the work that it sent."""
-    sent: list[tuple[str, str]] = []
+    sent: list[tuple[StepKey, str]] = []
 
-    def work(name, _script, _event, *, after, files):
-        sent.append((name, after))
+    def work(step, _script, _event, *, after, files):
+        sent.append((step, after))
         assert files == {"compose.yml": "x"}
         return output
 
@@ -54,10 +55,10 @@ def test_what_it_holds_is_known_under_the_lock(located) -> None:
     seen = look(SEEN)
     assert SEEN.places == ("homeguru_pg-data",)
     assert (seen.revision, seen.tables) == ("0002", 3)
-    ((name, after),) = sent
-    assert name == "look into data"
+    ((step, after),) = sent
+    assert step == StepKey("look-into-data")
     # A run that dies after it is none that has to be undone.
-    begun = journal.line("look into data", "begin", "t")
+    begun = journal.step_line(step, "begin", "t")
     assert journal.read("r1", f"{begun}\n{after}") is None
 
 

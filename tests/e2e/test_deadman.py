@@ -61,7 +61,9 @@ def test_a_deployer_that_dies_is_missed_and_the_server_goes_back(world: World, r
     while '"step":"return"' not in world.on_server("tail -qn 1 journal/*.jsonl"):
         assert time.monotonic() - began < 120, world.on_server("cat deadman/log || true")
         time.sleep(0.5)
-    while '"outcome":"ok","step":"return"' not in world.on_server("tail -qn 1 journal/*.jsonl"):
+    while '"outcome":"ok","release":"","service":"","step":"return"' not in world.on_server(
+        "tail -qn 1 journal/*.jsonl"
+    ):
         assert time.monotonic() - began < 180, world.on_server("cat deadman/log || true")
         time.sleep(0.5)
     say(f"back by itself {time.monotonic() - began:.0f} s after the deployer died")

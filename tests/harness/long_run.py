@@ -45,10 +45,12 @@ def _deploy(phase: str) -> None:
     from infra.run.operation import Operation
     from infra.run.recorder import Recorder
 
-    def work(_: object, event: str) -> None:
-        undoing = event == "undo"
+    def run(_: object) -> None:
         recorder.begun = True
-        as_task("replace web", lambda: _stand(UNDO if undoing else STEP, 3 if undoing else 300))
+        as_task("replace web", lambda: _stand(STEP, 300))
+
+    def undo(_: object) -> None:
+        as_task("replace web", lambda: _stand(UNDO, 3))
 
     recorder = Recorder(SimpleNamespace(), revision=Revision(before="1", after="1"))  # type: ignore[arg-type]
     recorder.record = lambda *_, **__: None  # type: ignore[method-assign,assignment,return-value]
@@ -61,7 +63,8 @@ def _deploy(phase: str) -> None:
         "recorder": recorder, "stack": None, "host": host,
         "environment": SimpleNamespace(ssh="h", name="prod"),
         "_executor": SimpleNamespace(
-            send=lambda _: None, run=work, perform=lambda step, do: as_task(step.name, do)
+            send=lambda _: None, run=run, undo=undo,
+            perform=lambda step, do: as_task(step.name, do),
         ),
         "_recovery": SimpleNamespace(way_back=lambda *_: None),
     }  # fmt: skip

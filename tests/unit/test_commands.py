@@ -92,7 +92,7 @@ def test_time_that_a_script_may_take(script, seconds):
 
 
 def test_the_guard_outlives_its_body(world):
-    line = journal.line("x", "begin", "t")
+    line = journal.run_line("x", "begin", "t")
     guarded = lock.guarded(world.environment, "r", "t", line, line, "", Script("true", timeout=7))
     assert guarded.timeout > 7
 

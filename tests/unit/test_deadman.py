@@ -41,7 +41,7 @@ def test_a_service_that_comes_is_one_that_goes(world, compose_config):
 def test_a_database_that_is_set_aside_comes_back(world):
     seen = world.settled()
     plan = world.plan(world.target(api="api-2"), seen)
-    aside = replace(plan, steps=(*plan.steps, replace(plan.steps[0], name="set database aside")))
+    aside = replace(plan, steps=(*plan.steps, replace(plan.steps[0], kind="set-aside")))
     names = [s.name for s in _back(world, seen, aside).steps]
     assert "bring database back" in names
     assert names.index("stop api") < names.index("bring database back") < names.index("replace api")

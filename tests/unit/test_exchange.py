@@ -14,6 +14,7 @@ from deployments.environment.policy import BackupPolicy
 from deployments.errors import WrongUse
 from deployments.planning import retention
 from deployments.planning.database_steps import DatabaseSteps
+from deployments.planning.plan import WatchStep
 
 SQL = "ALTER TABLE users ADD COLUMN note TEXT;"
 DROP = Finding("destructive", "ALTER TABLE users DROP COLUMN name", "it may break clients")
@@ -55,7 +56,7 @@ def reasons(plan):
 
 
 def scripts(plan):
-    return {step.name: step.script.text for step in plan.steps if step.script}
+    return {step.name: step.script.text for step in plan.script_steps}
 
 
 # -- forward --------------------------------------------------------------------------
@@ -312,7 +313,7 @@ def test_a_name_that_leaves_no_room_for_another_beside_it_is_refused(world):
 def test_a_bigger_database_has_more_time(world, plan):
     def seconds(size):
         made = plan(DESTRUCTIVE, seen=world.settled(database_bytes=size))
-        return {s.name: s.script.timeout for s in made.steps if s.script}
+        return {s.name: s.script.timeout for s in made.script_steps}
 
     assert seconds(0)["back up database"] == seconds(0)["set database aside"] == 600
     assert seconds(100 * 1_600_000)["back up database"] == 700
@@ -422,7 +423,7 @@ def test_a_bake_window_comes_after_the_verification(world, make_environment):
     target = world.target(frontend="frontend-2")
     steps = world.plan(target, world.settled()).steps
     assert [s.name for s in steps[-2:]] == ["verify", "bake"]
-    assert (steps[-1].bake, steps[-1].script) == (300, None)
+    assert steps[-1] == WatchStep("watch", steps[-1].reason, seconds=300)
     undone = world.plan(target, world.settled(), verb="undo").steps
     assert "bake" not in [s.name for s in undone]
 

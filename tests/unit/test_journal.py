@@ -5,16 +5,25 @@ from __future__ import annotations
 import pytest
 
 from deployments.history import journal
+from deployments.history.step_kind import StepKey
 
 RELEASE = "3-prod-sha-0123456789ab"
 
 
-def _line(step, event, outcome=""):
-    return journal.line(step, event, "token", outcome).replace(journal.AT, "2030-01-01T00:00:00Z")
+def _at(line):
+    return line.replace(journal.AT, "2030-01-01T00:00:00Z")
 
 
-BEGIN = _line(journal.run_step(RELEASE), "begin")
-END = _line(journal.run_step(RELEASE), "end", "ok")
+def _line(kind, event, outcome=""):
+    return _at(journal.step_line(StepKey(kind), event, "token", outcome))
+
+
+def _run(release, event, outcome=""):
+    return _at(journal.run_line(release, event, "token", outcome))
+
+
+BEGIN = _run(RELEASE, "begin")
+END = _run(RELEASE, "end", "ok")
 STEP = _line("pull", "begin"), _line("pull", "end", "ok")
 
 
@@ -23,15 +32,20 @@ def _read(*lines, end="\n"):
 
 
 def test_a_line_is_canonical_and_waits_for_the_hosts_clock():
-    assert journal.line("pull", "end", "abc", "ok") == (
-        '{"at":"@AT@","event":"end","outcome":"ok","step":"pull","token":"abc","v":1}'
+    assert journal.step_line(StepKey("replace", "api"), "end", "abc", "ok") == (
+        '{"at":"@AT@","event":"end","kind":"replace","outcome":"ok","release":"","service":"api",'
+        '"step":"replace api","token":"abc","v":2}'
+    )
+    assert journal.run_line("2-x", "begin", "abc") == (
+        '{"at":"@AT@","event":"begin","kind":"run","outcome":"","release":"2-x","service":"",'
+        '"step":"run 2-x","token":"abc","v":2}'
     )
 
 
 def test_a_run_that_never_ended():
     found = _read(BEGIN, *STEP, _line("migrate", "begin"))
     assert found == journal.Unfinished(
-        "run-1", RELEASE, ("pull", "migrate"), "2030-01-01T00:00:00Z"
+        "run-1", RELEASE, (StepKey("pull"), StepKey("migrate")), "2030-01-01T00:00:00Z"
     )
 
 
@@ -47,15 +61,18 @@ def test_a_run_that_first_undid_another_one_and_was_killed_then():
     """Its journal has an end, of the first part; found while the faults were read."""
     again = BEGIN.replace("2030-01-01", "2030-01-02")
     found = _read(BEGIN, *STEP, END, again, _line("migrate", "begin"))
-    assert found == journal.Unfinished("run-1", RELEASE, ("migrate",), "2030-01-02T00:00:00Z")
-    other = _line(journal.run_step("4-prod-sha-ffffffffffff"), "begin")
+    assert found == journal.Unfinished(
+        "run-1", RELEASE, (StepKey("migrate"),), "2030-01-02T00:00:00Z"
+    )
+    other = _run("4-prod-sha-ffffffffffff", "begin")
     assert _read(BEGIN, *STEP, END, other).release == "4-prod-sha-ffffffffffff"
     assert _read(BEGIN, END, again, *STEP, END) is None
 
 
 def test_steps_of_an_undo_count_as_begun():
-    found = _read(BEGIN, *STEP, _line("restore files", "undo"))
-    assert (found.begun, found.undoing) == (("pull", "restore files"), True)
+    found = _read(BEGIN, *STEP, _line("restore-files", "undo"))
+    assert found.begun == (StepKey("pull"), StepKey("restore-files"))
+    assert found.undoing
     assert not _read(BEGIN, *STEP).undoing
 
 
@@ -65,7 +82,7 @@ def test_steps_of_an_undo_count_as_begun():
 def test_a_torn_last_line_is_no_line(torn):
     found = _read(BEGIN, *STEP, torn, end="")
     assert found is not None
-    assert found.begun == ("pull",)
+    assert found.begun == (StepKey("pull"),)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "noise", STEP[0]])
@@ -74,25 +91,48 @@ def test_what_is_no_journal_of_a_run(text):
 
 
 def test_the_end_of_another_release_is_not_the_end():
-    other = _line(journal.run_step("2-prod-sha-ffffffffffff"), "end", "undone")
+    other = _run("2-prod-sha-ffffffffffff", "end", "undone")
     assert _read(BEGIN, other) is not None
 
 
 @pytest.mark.parametrize(
     ("begun", "undoing", "harmless"),
     [
-        (("back up database",), False, True), (("drill",), False, True), ((), False, True),
-        (("upload", "back up database"), False, False), (("pull",), False, False),
-        (("back up database",), True, False),
+        (("back-up",), False, True), (("drill",), False, True), ((), False, True),
+        (("upload", "back-up"), False, False), (("pull",), False, False),
+        (("back-up",), True, False), (("of-a-newer-version",), False, False),
     ],
 )  # fmt: skip
 def test_a_backup_alone_changed_nothing(begun, undoing, harmless):
-    run = journal.Unfinished("r1", "1-x", begun, "2030-01-01T00:00:00Z", undoing)
+    steps = tuple(map(StepKey, begun))
+    run = journal.Unfinished("r1", "1-x", steps, "2030-01-01T00:00:00Z", undoing)
     assert run.harmless is harmless
 
 
 def test_what_a_run_was_asked_for_stands_in_its_first_line():
-    begin = _line(journal.run_step(RELEASE), "begin", "restore newest")
+    begin = _run(RELEASE, "begin", "restore newest")
     found = _read(begin, *STEP)
     assert found is not None
     assert found.asked == "restore newest"
+
+
+def _v1(step, event, outcome=""):
+    return (
+        f'{{"at":"2030-01-01T00:00:00Z","event":"{event}","outcome":"{outcome}","step":"{step}",'
+        '"token":"t","v":1}'
+    )
+
+
+def test_a_journal_of_format_1_names_its_steps_for_people():
+    lines = [
+        _v1(f"run {RELEASE}", "begin", "restore newest"), _v1("set database aside", "begin"),
+        _v1("set database aside", "end", "ok"), _v1("replace api", "begin"),
+    ]  # fmt: skip
+    found = _read(*lines)
+    assert found == journal.Unfinished(
+        "run-1", RELEASE, (StepKey("set-aside"), StepKey("replace", "api")),
+        "2030-01-01T00:00:00Z", asked="restore newest",
+    )  # fmt: skip
+    assert found.exchanged
+    assert _read(*lines, _v1(f"run {RELEASE}", "end", "ok")) is None
+    assert _read(*lines, END) is None, "a run of format 1 is ended by this version"

@@ -16,7 +16,7 @@ PAGE = ASKED.page
 ENGLISH, RUSSIAN = Writer("production", "en"), Writer("production", "ru")
 PLAN = Plan(
     "deploy", "12-production-sha-0a", "production-sha-0a", "11-production-sha-09",
-    (Step("replace api", "image aa -> bb (start first)"),),
+    (Step("replace", "image aa -> bb (start first)", service="api"),),
     unchanged=(("bot", "sha256:1"),), images=(("api", "r/api@sha256:2"), ("bot", "r/bot@sha256:1")),
 )  # fmt: skip
 

@@ -182,9 +182,9 @@ def test_the_ledger_is_split_at_line_feeds_alone(world):
 
 def test_unfinished_runs_are_the_oldest_first():
     def begun(at):
-        return journal.line("run 1-x", "begin", "t").replace(journal.AT, at) + "\n"
+        return journal.run_line("1-x", "begin", "t").replace(journal.AT, at) + "\n"
 
-    ended = begun("2030-01-01") + journal.line("run 1-x", "end", "t", "ok")
+    ended = begun("2030-01-01") + journal.run_line("1-x", "end", "t", "ok")
     answer = (
         _section("journal:late", begun("2030-01-03"))
         + _section("journal:early", begun("2030-01-02"))

@@ -348,14 +348,14 @@ def test_a_registry_login_travels_as_a_file(world, make_environment):
     world.environment = make_environment(login=login)
     planner = world.planner(world.target(bot="bot-2"), world.settled())
     assert planner.files(planner.plan(), "alice", "run-1")["registry.password"] == "token-1"
-    scripts = "".join(s.script.text for s in planner.plan().steps if s.script)
+    scripts = "".join(s.script.text for s in planner.plan().script_steps)
     assert "login .incoming/token ghcr.io robot" in scripts
     assert "token-1" not in scripts
 
 
 def test_no_secret_stands_in_a_script(world):
     plan = world.plan(world.target(), world.bare)
-    assert "value-of-" not in "".join(s.script.text for s in plan.steps if s.script)
+    assert "value-of-" not in "".join(s.script.text for s in plan.script_steps)
 
 
 def test_equal_plans_have_equal_fingerprints_wherever_their_files_lie(world):
@@ -383,7 +383,12 @@ def test_the_plan_as_data(world):
         "unchanged", "v", "verb",
     ]  # fmt: skip
     assert (data["v"], len(data["fingerprint"])) == (1, 12)
-    assert data["steps"][0] == {"step": "upload", "reason": plan.steps[0].reason}
+    assert data["steps"][0] == {
+        "step": "upload",
+        "kind": "upload",
+        "service": "",
+        "reason": plan.steps[0].reason,
+    }
     assert data["previous"] == world.settled().current
 
 

@@ -9,6 +9,7 @@ import pytest
 from deployments.errors import Refused
 from deployments.history.journal import Unfinished
 from deployments.history.ledger import Ledger
+from deployments.history.step_kind import StepKey
 from deployments.host.observation import Project
 from deployments.planning.plan import Plan, Step
 from deployments.planning.preflight import check_engine, check_room, preflight
@@ -131,7 +132,7 @@ def test_an_engine_that_cannot_be_asked_stops_other_verbs_too(world):
 def test_the_way_back_waits_for_no_room_and_knows_where_the_server_is(world):
     full = replace(world.bare, disk_mb=1, memory_mb=1)
     preflight(world.environment, world.stack, full, NOW, "rollback")
-    never = Unfinished("r1", "2-x", ("replace api",), "2030-01-01T00:00:00Z")
+    never = Unfinished("r1", "2-x", (StepKey("replace", "api"),), "2030-01-01T00:00:00Z")
     preflight(world.environment, world.stack, replace(full, unfinished=(never,)), NOW, "deploy")
     told = _refused(world, replace(full, unfinished=(never,), writable=False))
     assert told.state == "between two releases: run r1 of 2030-01-01T00:00:00Z never ended"
@@ -171,11 +172,11 @@ def _plan(*names):
 @pytest.mark.parametrize(
     ("steps", "fits"),
     [
-        (("pull", "back up database"), True),
-        (("back up database", "set database aside"), False),
-        (("restore database",), True),
-        (("replace api",), True),
-        (("drill", "set database aside"), False),
+        (("pull", "back-up"), True),
+        (("back-up", "set-aside"), False),
+        (("restore",), True),
+        (("replace",), True),
+        (("drill", "set-aside"), False),
     ],
 )
 def test_copies_of_the_database_need_room(world, steps, fits):
@@ -196,7 +197,7 @@ def test_a_backup_that_is_restored_to_verify_it_is_two_copies(world, make_enviro
     seen = replace(world.bare, database_bytes=800 * 2**20, disk_mb=2048 + 1000, current="1-x")
     environment = make_environment(backup={"verify": "restore"})
     with pytest.raises(Refused, match="about 1600 MiB"):
-        check_room(environment, _plan("back up database"), seen)
+        check_room(environment, _plan("back-up"), seen)
 
 
 TAKEN = {"listening": frozenset({8003}), "published": {8003: "sunko-api-1"}}

@@ -77,7 +77,10 @@ def test_who_approved_and_where_its_log_is():
 
 
 def test_an_undo_stands_after_what_was_planned():
-    steps = (*_report().steps, StepRecord(step="undo: pull", outcome="ok", seconds=1))
+    steps = (
+        *_report().steps,
+        StepRecord(step="undo: pull", outcome="ok", seconds=1, kind="pull", undoes=True),
+    )
     text = report_markdown(_report(outcome="undone", steps=steps))
     assert "| undo: pull |  | ok | 1.0 |" in text
     assert "Way back" not in text

@@ -6,6 +6,7 @@ import pytest
 
 from deployments.history.journal import Unfinished
 from deployments.history.ledger import Revision
+from deployments.history.step_kind import key_of_v1
 from deployments.planning.unfinished_runs import goes_on, may_be_gone_on_with, verb_of
 from deployments.release.adopted_record import RELEASE as ADOPTED
 
@@ -14,7 +15,8 @@ USERS = ["api", "bot"]
 
 
 def unfinished(*begun, release="2-prod-sha-000000000002", undoing=False):
-    return Unfinished(RUN, release, begun, "2030-01-01T00:00:00Z", undoing)
+    """begun: as format 1 named the steps."""
+    return Unfinished(RUN, release, tuple(map(key_of_v1, begun)), "2030-01-01T00:00:00Z", undoing)
 
 
 @pytest.mark.parametrize("exchange", ["set database aside", "restore database"])

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from deployments.history import journal
+from deployments.history.step_kind import StepKey
 from deployments.planning.unfinished_runs import goes_on
 from deployments.shell import deadman, lock
 from deployments.shell.quote import Script
@@ -102,7 +103,7 @@ def test_a_step_that_fails_ends_it_and_is_said(host):
 
 
 def test_a_journal_with_its_lines_is_still_an_unfinished_run(host):
-    begin = journal.line(journal.run_step("2-x"), "begin", "t1")
+    begin = journal.run_line("2-x", "begin", "t1")
     host.shell.write("journal/run-1.jsonl", begin.replace("@AT@", "2030-01-01T00:00:00Z") + "\n")
     host.arm("true")
     deadline = time.monotonic() + 8
@@ -115,9 +116,11 @@ def test_a_journal_with_its_lines_is_still_an_unfinished_run(host):
 
 def test_a_run_that_the_server_undid_is_not_gone_on_with(host):
     """Its database was exchanged and is in use, of the release before: forward it would not be migrated."""
-    lines = [journal.line(journal.run_step("2-x"), "begin", "t1")]
-    for step in ("set database aside", "migrate", "replace api"):
-        lines += [journal.line(step, "begin", "t1"), journal.line(step, "end", "t1", "ok")]
+    lines = [journal.run_line("2-x", "begin", "t1")]
+    for step in (StepKey("set-aside"), StepKey("migrate"), StepKey("replace", "api")):
+        lines += [
+            journal.step_line(step, "begin", "t1"), journal.step_line(step, "end", "t1", "ok"),
+        ]  # fmt: skip
     text = "".join(line.replace("@AT@", "2030-01-01T00:00:00Z") + "\n" for line in lines)
     killed = journal.read("run-1", text)
     assert killed is not None and goes_on(killed, ["api"], "x")

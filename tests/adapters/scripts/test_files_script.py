@@ -171,9 +171,9 @@ def test_former_secrets_go_when_the_host_is_settled(world, shell, settled, kept)
 
 
 def test_closing_the_journal_of_another_run(shell):
-    begin = journal.line(journal.run_step(RELEASE), "begin", "t0")
+    begin = journal.run_line(RELEASE, "begin", "t0")
     shell.write("journal/run-0.jsonl", begin + "\n")
-    end = journal.line(journal.run_step(RELEASE), "end", "t1", "undone")
+    end = journal.run_line(RELEASE, "end", "t1", "undone")
     assert _run(shell, files.close("run-0", end)).returncode == 0
     assert journal.AT not in shell.read("journal/run-0.jsonl").splitlines()[1]
     assert journal.read("run-0", shell.read("journal/run-0.jsonl")) is None

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from deployments.history import journal
+from deployments.history.step_kind import StepKey
 from deployments.shell import lock
 from deployments.shell.quote import Script
 
@@ -53,8 +54,8 @@ def _held(process):
 
 
 def _guard(shell, body, token="t1", after="", **more):
-    begin = journal.line("pull", "begin", token)
-    end = journal.line("pull", "end", token, "@OUTCOME@")
+    begin = journal.step_line(StepKey("pull"), "begin", token)
+    end = journal.step_line(StepKey("pull"), "end", token, "@OUTCOME@")
     return lock.guarded(shell.environment, "run-1", token, begin, end, after, Script(body, **more))
 
 
@@ -240,7 +241,7 @@ def test_the_guard_writes_what_began_and_how_it_ended(mine):
 
 
 def test_a_failure_keeps_its_code_and_is_written(mine):
-    closing = journal.line(journal.run_step(RELEASE), "end", "t1", "ok")
+    closing = journal.run_line(RELEASE, "end", "t1", "ok")
     done = mine.run(_guard(mine, "fail 'no room'", after=closing))
     assert (done.returncode, done.stderr) == (20, "no room\n")
     assert [(e["event"], e["outcome"]) for e in _journal(mine)] == [
@@ -249,10 +250,10 @@ def test_a_failure_keeps_its_code_and_is_written(mine):
 
 
 def test_only_a_success_ends_the_run(mine):
-    opening = journal.line(journal.run_step(RELEASE), "begin", "t1")
-    closing = journal.line(journal.run_step(RELEASE), "end", "t1", "ok")
-    begin = f"{opening}\n{journal.line('record', 'begin', 't1')}"
-    end = journal.line("record", "end", "t1", "@OUTCOME@")
+    opening = journal.run_line(RELEASE, "begin", "t1")
+    closing = journal.run_line(RELEASE, "end", "t1", "ok")
+    begin = f"{opening}\n{journal.step_line(StepKey('record'), 'begin', 't1')}"
+    end = journal.step_line(StepKey("record"), "end", "t1", "@OUTCOME@")
     script = lock.guarded(mine.environment, "run-1", "t1", begin, end, closing, Script("true"))
     assert mine.run(script).returncode == 0
     assert [(e["step"].split()[0], e["event"]) for e in _journal(mine)] == [

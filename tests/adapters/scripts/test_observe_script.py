@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from deployments.history import journal
+from deployments.history.step_kind import StepKey
 from deployments.host.observation import Project, read_candidate, read_observation, sections
 from deployments.shell import observe
 from deployments.shell.prelude import prelude
@@ -105,10 +106,12 @@ def test_a_held_lock_is_seen_and_not_disturbed(world, shell):
 
 
 def test_only_unfinished_journals_are_sent(world, shell):
-    begin = journal.line("run 1-x", "begin", "t")
-    shell.write("journal/done.jsonl", f"{begin}\n{journal.line('run 1-x', 'end', 't', 'ok')}\n")
-    shell.write("journal/open.jsonl", f"{begin}\n{journal.line('pull', 'begin', 't')}\n")
-    shell.write("journal/torn.jsonl", f"{begin}\n{journal.line('run 1-x', 'end', 't')[:-9]}")
+    begin = journal.run_line("1-x", "begin", "t")
+    shell.write("journal/done.jsonl", f"{begin}\n{journal.run_line('1-x', 'end', 't', 'ok')}\n")
+    shell.write(
+        "journal/open.jsonl", f"{begin}\n{journal.step_line(StepKey('pull'), 'begin', 't')}\n"
+    )
+    shell.write("journal/torn.jsonl", f"{begin}\n{journal.run_line('1-x', 'end', 't')[:-9]}")
     done = shell.run(observe.observe(shell.environment, world.stack))
     assert {n for n in sections(done.stdout) if n.startswith("journal")} == {
         "journal:open", "journal:torn",
