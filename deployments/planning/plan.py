@@ -10,8 +10,9 @@ from dataclasses import KW_ONLY, dataclass
 from deployments.history.step_kind import Kind, StepKey
 from deployments.host.script_results import ResultKind
 from deployments.planning.changes import Change, short
+from deployments.release.adopted_record import NAME
 from deployments.shell.quote import Script
-from deployments.verbs import Verb
+from deployments.verbs import Verb, traits
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,15 @@ class Plan:
     @property
     def changed(self) -> bool:
         return bool(self.steps)
+
+    def again(self, environment: str) -> str:
+        """The command that asks for the same once more, by name: `newest` may be another by then."""
+        does = traits(self.verb)
+        if does.returns:
+            return f"homeguru rollback {self.release} --env {environment}"
+        if (does.goes_on or does.heals) and self.manifest != NAME:
+            return f"homeguru deploy {self.manifest} --env {environment}"
+        return "run the same command again"
 
     @property
     def script_steps(self) -> list[ScriptStep]:

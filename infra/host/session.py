@@ -71,7 +71,6 @@ class Host:
     """A host, connected by `open`. `token` fences this run's commands.
 
     mask: what it takes out of the log and of what commands say.
-    asked: what the run was asked for, where its release alone does not tell; for its journal.
     read_from: whose file the environment was read from, for people.
     """
 
@@ -81,7 +80,6 @@ class Host:
     log: Log
     token: str = field(default_factory=lambda: secrets.token_hex(8))
     mask: Mask = field(default_factory=Mask)
-    asked: str = ""
     read_from: str = ""
     _lock: SessionLock | None = None
 

@@ -27,7 +27,7 @@ from infra.host.session import Host
 from infra.host.targets import Targets
 from infra.machine import signals
 from infra.machine.output import Mask
-from infra.run.operation import Operation
+from infra.run.operation import operation_on
 from infra.ssh.session_lock import describe_owner
 
 
@@ -52,18 +52,20 @@ def plan_of(
     """What `deploy` would do now; nothing is changed."""
     configuration = assembly.configuration()
     with assembly.registry() as registry, opened(assembly, "plan", log) as host:
-        operation = Operation(assembly, configuration, host, registry, lambda _, work: work())
+        operation = operation_on(assembly, configuration, host, registry, lambda _, work: work())
         manifest = operation.find(release)
         target = operation.targets.published(manifest, update_infrastructure=update_infrastructure)
-        return operation.planning.deploy(target, operation.observe()).plan
+        operation.observe()
+        return operation.planning.deploy(target, operation.run.seen).plan
 
 
 def adoption_of(assembly: Assembly, log: Callable[[str], None]) -> Plan:
     """What `adopt` would record now; nothing is changed."""
     configuration = assembly.configuration()
     with assembly.registry() as registry, opened(assembly, "plan", log) as host:
-        operation = Operation(assembly, configuration, host, registry, lambda _, work: work())
-        return operation.planning.adopt(operation.observe()).plan
+        operation = operation_on(assembly, configuration, host, registry, lambda _, work: work())
+        operation.observe()
+        return operation.planning.adopt(operation.run.seen).plan
 
 
 def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str, Any], list[str]]:

@@ -12,6 +12,7 @@ from deployments.health.verification import failures
 from deployments.history.journal import Event
 from deployments.host.observation import Observation
 from deployments.host.script_results import Result, database_of, made_of, revision_of
+from deployments.messages.report import Report
 from deployments.planning.database_steps import DatabaseSteps
 from deployments.planning.plan import Plan, ScriptStep, Step, WatchStep
 from deployments.planning.planner import Planner
@@ -19,7 +20,7 @@ from deployments.planning.target import Target
 from infra.host import probes
 from infra.host.session import Host
 from infra.registry import Registry
-from infra.run.recorder import Recorder
+from infra.run.run import Run
 
 Perform = Callable[[Step, Callable[[], None]], None]
 """Runs one step's work; a flow makes a Prefect task run of it."""
@@ -59,39 +60,49 @@ class Planned:
 class Executor:
     """Runs the steps of a plan on one host."""
 
-    host: Host
+    run: Run
     registry: Registry
-    recorder: Recorder
     perform: Perform
+
+    @property
+    def _host(self) -> Host:
+        return self.run.host
 
     def send(self, planned: Planned) -> None:
         """Bring the files that the plan's steps find on the host."""
-        actor = self.host.actor
-        self.host.send(planned.planner.files(planned.plan, actor.who, actor.run))
+        actor = self._host.actor
+        self._host.send(planned.planner.files(planned.plan, actor.who, actor.run))
 
-    def run(self, planned: Planned) -> None:
+    def carry_out(self, planned: Planned) -> None:
         """Run every step; the first failure ends it."""
         for step in planned.plan.steps:
-            self._run(step, planned)
+            self._perform(step, planned)
 
     def undo(self, planned: Planned) -> None:
         """Run every step of a way back; the first failure ends it."""
         for step in planned.plan.steps:
-            self._run(replace(step, undoes=True), planned)
+            self._perform(replace(step, undoes=True), planned)
 
-    def _run(self, step: Step, planned: Planned) -> None:
+    def _perform(self, step: Step, planned: Planned) -> None:
         begin = time.monotonic()
         outcome = "failed"
         try:
             self.perform(step, lambda: self._do(step, planned))
             outcome = "ok"
         finally:
-            self.recorder.note(step, outcome, time.monotonic() - begin)
+            self.run.recorder.note(step, outcome, time.monotonic() - begin)
+
+    def recorded(self, outcome: str, write: Callable[[], Report]) -> Report:
+        """Record as a step of its own, so that the run's page shows it."""
+        reports: list[Report] = []
+        step = Step("record", f"in the ledger, as {outcome}")
+        self.perform(step, lambda: reports.append(write()))
+        return reports[0]
 
     def _do(self, step: Step, planned: Planned) -> None:
         """The work of one step; raises StepFailed with what the host said."""
-        if not self.host.connected:
-            self.host.reconnect()
+        if not self._host.connected:
+            self._host.reconnect()
         match step:
             case ScriptStep():
                 self._run_script(step, planned)
@@ -102,11 +113,11 @@ class Executor:
 
     def _run_script(self, step: ScriptStep, planned: Planned) -> None:
         event: Event = "undo" if step.undoes else "begin"
-        with self.host.tunnel(self.registry, step.pulls):
-            before = self.recorder.opening(planned.plan.release)
-            self.recorder.begun = True
-            output = self.host.work(step.key, step.script, event, before)
-            self.recorder.opened = True
+        with self._host.tunnel(self.registry, step.pulls):
+            before = self.run.recorder.opening(planned.plan.release, self.run.asked)
+            self.run.recorder.begun = True
+            output = self._host.work(step.key, step.script, event, before)
+            self.run.recorder.opened = True
         self._note(step, output.results, planned)
         if output.code != 0:
             raise self._failed(step, output.tail)
@@ -115,7 +126,7 @@ class Executor:
         kind = StepFailed
         if step.repeatable and _TRANSIENT.search(said):
             kind = Unreachable
-        return kind(f"{step.key.name} failed:\n{said}", where=self.host.environment.ssh)
+        return kind(f"{step.key.name} failed:\n{said}", where=self._host.environment.ssh)
 
     def _note(self, step: ScriptStep, results: tuple[Result, ...], planned: Planned) -> None:
         """What a step tells for the ledger: the revision now, the backup that it made."""
@@ -123,13 +134,13 @@ class Executor:
             if result.kind not in step.results:
                 continue
             if result.kind == "revision":
-                self.recorder.changed_to(revision_of(result))
+                self.run.recorder.changed_to(revision_of(result))
             elif result.kind == "backup":
-                self.recorder.made = made_of(result)
+                self.run.recorder.made = made_of(result)
             else:
                 name = DatabaseSteps(planned.target, planned.seen).on.name
-                self.recorder.beside = database_of(result, name)
-                self.recorder.changed_to(self.recorder.revision.before)
+                self.run.recorder.beside = database_of(result, name)
+                self.run.recorder.changed_to(self.run.recorder.revision.before)
 
     def _watch(self, planned: Planned, seconds: int) -> None:
         """Look again and again; what crashed meanwhile is not well, though it came back."""
@@ -145,14 +156,14 @@ class Executor:
     ) -> bool:
         """One look; False where the host could not be reached, which says nothing of a release."""
         try:
-            if not self.host.connected:
-                self.host.reconnect()
+            if not self._host.connected:
+                self._host.reconnect()
             self._verify(planned)
             now = self._restarts(planned)
         except Unreachable as away:
             if time.monotonic() > until:
                 raise
-            self.host.log(f"cannot look for a moment: {away.what}")
+            self._host.log(f"cannot look for a moment: {away.what}")
             return False
         if crashed := [s for s in now if now[s] != before.get(s)]:
             raise StepFailed(
@@ -163,16 +174,16 @@ class Executor:
 
     def _restarts(self, planned: Planned) -> dict[str, tuple[str, int]]:
         """Service to its container and how often that was started again."""
-        seen = self.host.observe(planned.target.stack)
+        seen = self._host.observe(planned.target.stack)
         return {c.service: (c.id, c.restarts) for c in seen.long_running}
 
     def _verify(self, planned: Planned) -> None:
         wanted = dict(planned.plan.images)
         fresh = frozenset(wanted) - {name for name, _ in planned.plan.unchanged}
-        self.recorder.findings = probes.verify(self.host, planned.target, wanted, fresh)
-        failed = failures(self.recorder.findings)
+        self.run.recorder.findings = probes.verify(self._host, planned.target, wanted, fresh)
+        failed = failures(self.run.recorder.findings)
         if failed:
-            last = probes.last_words(self.host, self.recorder.findings)
+            last = probes.last_words(self._host, self.run.recorder.findings)
             raise StepFailed(
                 "verification failed: " + "; ".join(failed) + last,
                 todo="correct what the checks and the last lines say; then publish again and deploy that",

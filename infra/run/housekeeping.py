@@ -9,21 +9,21 @@ from deployments.planning import retention
 from deployments.planning.plan import Plan, Step
 from deployments.verbs import traits
 from infra.backups.off_host import OffHost
-from infra.host.session import Host
 from infra.run.executor import Executor, Planned
+from infra.run.run import Run
 
 
 @dataclass(frozen=True)
 class Housekeeping:
     """Nothing here makes a release fail that went well; what fails is said."""
 
-    host: Host
+    run: Run
     executor: Executor
     copies: OffHost | None
 
     def after(self, planned: Planned) -> None:
         """Copy the backup that this run made, then tidy."""
-        self._copy(planned.plan, self.executor.recorder.backup)
+        self._copy(planned.plan, self.run.recorder.backup)
         self._tidy(planned)
 
     def _copy(self, plan: Plan, made: str | None) -> None:
@@ -33,19 +33,19 @@ class Housekeeping:
             return
         step = Step("copy-backup", f"to {store.store.where}")
         try:
-            self.executor.perform(step, lambda: self.host.copy_out(store, made))
+            self.executor.perform(step, lambda: self.run.host.copy_out(store, made))
         except HomeguruError as failure:
             if traits(plan.verb).backs_up_alone:
                 raise StepFailed(
                     f"backup {made} is on the server, and was not copied: {failure.what}",
                     where=failure.where, state=f"runs {plan.previous}, unchanged",
                     todo=failure.todo
-                    or f"correct the cause, then: homeguru backup --env {self.host.environment.name}",
+                    or f"correct the cause, then: homeguru backup --env {self.run.host.environment.name}",
                 ) from None  # fmt: skip
-            self.host.log(f"backup {made} was not copied: {sentence(failure)}")
+            self.run.host.log(f"backup {made} was not copied: {sentence(failure)}")
 
     def _tidy(self, planned: Planned) -> None:
-        recorder = self.executor.recorder
+        recorder = self.run.recorder
         script = retention.tidy(planned.target, planned.seen, planned.plan, recorder.made)
         if script is None:
             return
@@ -53,4 +53,4 @@ class Housekeeping:
             step = Step("tidy", "what the policy lets go")
             self.executor.perform(step, lambda: recorder.tidy(script, planned.plan.release))
         except HomeguruError as failure:
-            self.host.log(f"not tidied: {sentence(failure)}")
+            self.run.host.log(f"not tidied: {sentence(failure)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deployments.compose.stack import Stack
@@ -31,6 +31,7 @@ from infra.host.session import Host
 from infra.host.targets import Targets
 from infra.run.executor import Planned
 from infra.run.migration_review import Judge
+from infra.run.run import Run
 
 BACK = "/back"
 """Where the files of the way back lie, below a run's own."""
@@ -40,11 +41,14 @@ BACK = "/back"
 class Planning:
     """Makes plans for one host. Under its lock the weighed files stay for the steps."""
 
-    host: Host
+    run: Run
     targets: Targets
     judge: Judge
-    brought: set[str] = field(default_factory=set)
-    """What killed runs had been asked for that this one brought to their end."""
+
+    @property
+    def host(self) -> Host:
+        """The run's."""
+        return self.run.host
 
     def deploy(self, target: Target, seen: Observation) -> Planned:
         """The way to a published release."""
@@ -92,7 +96,7 @@ class Planning:
         So that who asks again after a kill is told that it is done, as with a deploy.
         """
         names = names_of(seen.current) if seen.current else ()
-        if self._done(f"rollback {to} {choice}") or (choice != "restore" and to in names):
+        if self._ended(f"rollback {to} {choice}") or (choice != "restore" and to in names):
             assert seen.current is not None
             target = self.targets.complete(seen.current, pin=False)
             return self._plan(target, seen, "rollback", seen.current, data=KEEP)
@@ -126,16 +130,19 @@ class Planning:
         data = DataChange("keep", backup=chosen(seen.backups, wanted, self.host.environment.name))
         return self._plan(target, seen, "drill", current, data=data)
 
-    def _done(self, asked: str) -> bool:
-        """Whether just that was asked of a killed run that this one brought to its end."""
-        self.host.asked = asked
-        return asked in self.brought
+    def _ended(self, asked: str) -> bool:
+        """Whether just that was asked of a killed run that this one brought to its end.
+
+        Kept for this run's own journal too, whose release would not tell it.
+        """
+        self.run.asked = asked
+        return asked in self.run.ended
 
     def restore(self, wanted: str, seen: Observation) -> Planned:
         """A backup in the database's place, under the release that runs."""
         current = self._current(seen, "restore")
         target = self.targets.complete(current, pin=True)
-        if self._done(f"restore {wanted}"):
+        if self._ended(f"restore {wanted}"):
             return self._plan(target, seen, "restore", current, data=KEEP)
         backup = to_restore(seen.backups, wanted, self.host.environment.name)
         self.judge.must_know(backup, target, seen)

@@ -57,14 +57,16 @@ class Recorder:
         """The database's revision from here on."""
         self.revision = self.revision.model_copy(update={"after": revision})
 
-    def opening(self, release: str) -> str:
+    def opening(self, release: str, asked: str) -> str:
         """The run's first journal line, until the host has it for certain.
+
+        asked: what was asked for, where the release alone does not tell.
 
         Twice does no harm: the second begins the same run anew, before its first step.
         """
         if self.opened:
             return ""
-        return journal.run_line(release, "begin", self.host.token, self.host.asked)
+        return journal.run_line(release, "begin", self.host.token, asked)
 
     def closing(self, release: str, outcome: str) -> str:
         """The run's last journal line."""

@@ -13,21 +13,23 @@ from deployments.messages.report import Report
 from deployments.planning.plan import Plan
 from deployments.planning.unfinished_runs import goes_on, may_be_gone_on_with
 from deployments.verbs import traits
-from infra.host.session import Host
-from infra.run.executor import Executor, Planned
+from infra.run.executor import Executor
 from infra.run.housekeeping import Housekeeping
 from infra.run.planning import Planning
 from infra.run.recorder import kept_beside
+from infra.run.run import Run
+from infra.run.undo import Undo
 
 
 @dataclass(frozen=True)
 class Recovery:
     """Settles runs that never ended, under the lock of the run at work."""
 
-    host: Host
+    run: Run
     stack: Stack
     planning: Planning
     executor: Executor
+    undo: Undo
     housekeeping: Housekeeping
 
     def settle(
@@ -40,20 +42,20 @@ class Recovery:
         """
         never = f"run {unfinished.run} of {unfinished.at} never ended"
         if unfinished.harmless:
-            self.host.log(f"{never}: it changed nothing")
-            self.executor.recorder.close_harmless(unfinished)
+            self.run.host.log(f"{never}: it changed nothing")
+            self.run.recorder.close_harmless(unfinished)
             return None
         users = [s.name for s in self.stack.database_users]
         seen = self._with_its_database(unfinished, seen)
-        timeout = self.host.environment.confirm_timeout
-        wanted = may_be_gone_on_with(manifest, self.host.verb, seen, timeout)
+        timeout = self.run.host.environment.confirm_timeout
+        wanted = may_be_gone_on_with(manifest, self.run.host.verb, seen, timeout)
         if goes_on(unfinished, users, wanted):
             why = "its database is in use" if unfinished.exchanged else "its release is asked for"
-            self.host.log(f"{never}, and {why}: on to {unfinished.release} first")
+            self.run.host.log(f"{never}, and {why}: on to {unfinished.release} first")
             if report := self._went_on(unfinished, seen):
                 return report
-            seen = self.host.observe(self.stack)
-        self.host.log(f"{never} (release {unfinished.release}): undoing it first")
+            seen = self.run.host.observe(self.stack)
+        self.run.host.log(f"{never} (release {unfinished.release}): undoing it first")
         self._undo(unfinished, seen)
         return None
 
@@ -66,27 +68,20 @@ class Recovery:
             if not any(c.state in ("running", "restarting") for c in seen.of(wanted.service)):
                 break
             time.sleep(2)
-            seen = self.host.observe(self.stack)
+            seen = self.run.host.observe(self.stack)
         return seen
-
-    def way_back(self, release: str, seen: Observation, run: str, exchanged: bool) -> Planned:
-        """The plan from an unfinished release to the one before, its files on the host."""
-        back = self.planning.undo(release, seen, run, exchanged)
-        if seen.current is not None:
-            self.executor.send(back)
-        return back
 
     def _went_on(self, unfinished: Unfinished, seen: Observation) -> Report | None:
         """How it came to its release after all; None where it did not."""
         try:
             planned = self.planning.go_on(unfinished.release, seen)
             self.executor.send(planned)
-            self.executor.run(planned)
+            self.executor.carry_out(planned)
         except (StepFailed, Refused) as failure:
             self._passable(failure)
-            self.host.log(f"that cannot be gone on with: {sentence(failure)}")
+            self.run.host.log(f"that cannot be gone on with: {sentence(failure)}")
             return None
-        recorder = self.executor.recorder
+        recorder = self.run.recorder
         report = recorder.close_other(unfinished, planned.plan, "ok", seen.ledger)
         self.housekeeping.after(planned)
         return report
@@ -94,29 +89,29 @@ class Recovery:
     def _undo(self, unfinished: Unfinished, seen: Observation) -> None:
         run, exchanged = unfinished.run, unfinished.exchanged
         try:
-            back = self.way_back(unfinished.release, seen, run, exchanged)
+            back = self.undo.way_back(unfinished.release, seen, run, exchanged)
             self.executor.undo(back)
         except (StepFailed, Refused) as failure:
             self._passable(failure)
             self._replaceable(unfinished, failure)
             # A release converges from any state: what cannot be undone can be replaced.
-            self.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
+            self.run.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
         if exchanged:
-            self.executor.recorder.changed_to(self.host.observe(self.stack).revision)
-        if beside := self.executor.recorder.beside:
-            self.host.log(kept_beside(beside))
+            self.run.recorder.changed_to(self.run.host.observe(self.stack).revision)
+        if beside := self.run.recorder.beside:
+            self.run.host.log(kept_beside(beside))
         manifest = unfinished.release.partition("-")[2]
         plan = Plan("undo", unfinished.release, manifest, seen.current, ())
-        self.executor.recorder.close_other(unfinished, plan, "undone", seen.ledger)
+        self.run.recorder.close_other(unfinished, plan, "undone", seen.ledger)
 
     def _replaceable(self, unfinished: Unfinished, failure: StepFailed | Refused) -> None:
         """A database that lies beside is no release's to drop, and a backup replaces nothing."""
-        if not unfinished.exchanged and traits(self.host.verb).converges:
+        if not unfinished.exchanged and traits(self.run.host.verb).converges:
             return
         beside = ", and the database of before may lie beside" if unfinished.exchanged else ""
         raise StepFailed(
             f"run {unfinished.run} cannot be undone: {sentence(failure)}",
-            where=self.host.environment.ssh, state=f"between two releases{beside}",
+            where=self.run.host.environment.ssh, state=f"between two releases{beside}",
             todo="mend the cause, then run the same command again: it undoes that run first",
         ) from None  # fmt: skip
 

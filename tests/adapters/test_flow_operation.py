@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +18,7 @@ from infra.host.session import Actor
 from infra.orchestration.flow import operation as flows
 from infra.orchestration.flow import who
 from infra.run.recorder import Recorder
+from tests.adapters.flow_operations import flow_operation
 
 FAILED = StepFailed("migrate failed:\nno table", where="h", todo="look")
 PLAN = Plan("deploy", "2-x", "x", "1-x", ())
@@ -35,13 +37,7 @@ def running(monkeypatch):
     monkeypatch.setattr(flows, "leave_report", found.left.append)
     monkeypatch.setattr(flows, "leave_result", lambda *_: None)
 
-    def make(**operation) -> flows.FlowOperation:
-        on = object.__new__(flows.FlowOperation)
-        on.environment = SimpleNamespace(name="prod", ssh="u@h")
-        on._operation = SimpleNamespace(**operation)
-        return on
-
-    found.make = make
+    found.make = flow_operation
     return found
 
 
@@ -67,19 +63,22 @@ def test_a_run_that_failed_leaves_its_report_too(running) -> None:
     assert running.left == [told]
 
 
-def test_a_database_that_somebody_stopped_is_started_before_anything_is_judged(running) -> None:
-    seen = SimpleNamespace(unfinished=())
+def test_a_database_that_somebody_stopped_is_started_before_anything_is_judged(
+    running, monkeypatch
+) -> None:
+    done: list[str] = []
+
+    def observe() -> None:
+        done.append("observe")
+        on._run.saw(SimpleNamespace(unfinished=()))
+
     on = running.make(
-        lock=lambda: None, observe=lambda: seen, with_database=lambda found: ("started", found)
-    )
-    on._slot = SimpleNamespace(enter_context=lambda _: None)
-    on._host = SimpleNamespace(patience=0)
-    flows_slot, flows.slot = flows.slot, lambda *_: None
-    try:
-        on.lock_and_observe()
-    finally:
-        flows.slot = flows_slot
-    assert on.seen == ("started", seen)
+        lock=lambda: done.append("lock"), observe=observe,
+        start_database=lambda: done.append("start database"),
+    )  # fmt: skip
+    monkeypatch.setattr(flows, "slot", lambda *_: nullcontext())
+    on.lock_and_observe()
+    assert done == ["lock", "observe", "start database"]
 
 
 class Stop(Exception):

@@ -12,6 +12,9 @@ from deployments.history.journal import Unfinished
 from deployments.history.step_kind import StepKey, key_of_v1
 from infra.orchestration.flow import operation as flows
 from infra.run import planning, recovery
+from infra.run.run import Run
+from infra.run.undo import Undo
+from tests.adapters.flow_operations import flow_operation
 
 AT = "2030-01-01T00:00:00Z"
 
@@ -35,16 +38,18 @@ def settling(
     seen = SimpleNamespace(
         current=current, ledger=None, revision="0001", database_bytes=1, of=lambda _: []
     )
+    host = SimpleNamespace(
+        log=said.append, verb=verb, observe=lambda _: seen,
+        environment=SimpleNamespace(ssh="systech@host", confirm_timeout=0),
+    )  # fmt: skip
+    stack = SimpleNamespace(database_users=[], deploy=SimpleNamespace(database=None))
+    plans = SimpleNamespace(
+        undo=lambda *_: SimpleNamespace(), go_on=lambda *_: SimpleNamespace(plan=None)
+    )
+    executor = SimpleNamespace(carry_out=run, undo=run, send=lambda _: None)
+    done = Run(host, recorder)
     found = recovery.Recovery(
-        SimpleNamespace(
-            log=said.append, verb=verb, observe=lambda _: seen,
-            environment=SimpleNamespace(ssh="systech@host", confirm_timeout=0),
-        ),
-        SimpleNamespace(database_users=[], deploy=SimpleNamespace(database=None)),
-        SimpleNamespace(
-            undo=lambda *_: SimpleNamespace(), go_on=lambda *_: SimpleNamespace(plan=None)
-        ),
-        SimpleNamespace(recorder=recorder, run=run, undo=run, send=lambda _: None),
+        done, stack, plans, executor, Undo(done, stack, plans, executor),
         SimpleNamespace(after=lambda _: None),
     )  # fmt: skip
     return found, seen, said, closed
@@ -119,8 +124,7 @@ def test_a_release_that_was_ended_for_another_run_is_told_of(monkeypatch) -> Non
     left: list[str] = []
     told: list[tuple[str, str]] = []
     notices = SimpleNamespace(done=lambda report, asked: (report, asked))
-    on = object.__new__(flows.FlowOperation)
-    on._host = SimpleNamespace(actor="ada")
+    on = flow_operation()
     on.teller = SimpleNamespace(
         by=lambda actor: actor, tell=lambda make: told.append(make(notices))
     )
@@ -133,7 +137,7 @@ def test_a_release_that_was_ended_for_another_run_is_told_of(monkeypatch) -> Non
 def test_a_killed_backup_is_ended_and_nothing_else_is_done() -> None:
     found, seen, said, closed = settling(fails=True)
     ended: list[str] = []
-    found.executor.recorder.close_harmless = lambda run: ended.append(run.run)
+    found.run.recorder.close_harmless = lambda run: ended.append(run.run)
     run = Unfinished("r1", "1-m1", (StepKey("back-up"),), AT)
     assert found.settle(run, seen) is None
     assert (ended, closed) == (["r1"], [])
@@ -152,27 +156,26 @@ def test_a_killed_backup_is_ended_and_nothing_else_is_done() -> None:
 )
 def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, asked, done) -> None:
     """Found by a reader: `previous` would be looked up anew, and go one release further back."""
-    host = SimpleNamespace(asked="")
+    run = Run(SimpleNamespace(), None, ended={brought})
     targets = SimpleNamespace(complete=lambda release, pin: release)
-    found = planning.Planning(host, targets, None, {brought})
+    found = planning.Planning(run, targets, SimpleNamespace(back=lambda *_: "judged"))
     monkeypatch.setattr(planning.Planning, "_plan", lambda *a, data: (a[4], data))
     ledger = SimpleNamespace(target=lambda *_: SimpleNamespace(release="1-m1"))
     seen = SimpleNamespace(current="2-m2", ledger=ledger, releases=())
     monkeypatch.setattr(planning.Planning, "_has_tls", lambda *_: None)
-    object.__setattr__(found, "judge", SimpleNamespace(back=lambda *_: "judged"))
     to, choice = asked
     assert found.rollback(to, seen, Choice(choice)) == (
         ("2-m2", KEEP) if done else ("1-m1", "judged")
     )
-    assert host.asked == f"rollback {to} {choice}"
+    assert run.asked == f"rollback {to} {choice}"
 
 
 @pytest.mark.parametrize(("wanted", "done"), [("newest", True), ("20300101T000000Z", False)])
 def test_a_restore_that_was_brought_to_its_end_is_done(monkeypatch, wanted, done) -> None:
     judge = SimpleNamespace(must_know=lambda *_: None, restore=lambda *_: "judged")
     targets = SimpleNamespace(complete=lambda release, pin: release)
-    host = SimpleNamespace(asked="", environment=SimpleNamespace(name="prod"))
-    found = planning.Planning(host, targets, judge, {"restore newest"})
+    host = SimpleNamespace(environment=SimpleNamespace(name="prod"))
+    found = planning.Planning(Run(host, None, ended={"restore newest"}), targets, judge)
     monkeypatch.setattr(planning.Planning, "_plan", lambda *a, data: data)
     monkeypatch.setattr(planning, "to_restore", lambda *_: "backup")
     seen = SimpleNamespace(current="2-m2", revision="0001", backups=())

@@ -21,6 +21,7 @@ from infra.host import session as hosts
 from infra.machine.output import Output
 from infra.run.executor import Executor
 from infra.run.recorder import Recorder
+from infra.run.run import Run
 
 FORGED = "\n".join((
     "@backup 99990101T000000Z 1", "@revision 0001 6666", "@brought-back homeguru_undone_evil",
@@ -74,7 +75,7 @@ def server(located, tmp_path, monkeypatch):
 
     def perform(step: Step) -> Recorder:
         recorder = Recorder(host)
-        Executor(host, None, recorder, lambda _, work: work())._do(step, planned)
+        Executor(Run(host, recorder), None, lambda _, work: work())._do(step, planned)
         return recorder
 
     return SimpleNamespace(perform=perform, read=read, directory=directory)

@@ -30,6 +30,7 @@ from infra.machine import output
 from infra.machine.output import Mask, Output, clean, cleaned, hide
 from infra.orchestration.api.logs import LogTail
 from infra.orchestration.flow import artifacts, operation, tasks
+from tests.adapters.flow_operations import flow_operation
 
 SECRET = "hunter2/hunter2=="
 ENCODED = base64.b64encode(f"robot:{SECRET}".encode()).decode()
@@ -126,9 +127,7 @@ def test_a_deploy_that_failed_leaves_its_steps_to_programs(monkeypatch):
     def fail(_: object) -> None:
         raise error()
 
-    on = object.__new__(operation.FlowOperation)
-    inner = SimpleNamespace(carry_out=fail, report_of_failure=lambda *_: report)
-    monkeypatch.setattr(on, "_operation", inner, raising=False)
+    on = flow_operation(carry_out=fail, report_of_failure=lambda *_: report)
     with pytest.raises(StepFailed) as caught:
         on.carry_out(SimpleNamespace(plan=plan))  # type: ignore[arg-type]
     assert caught.value.summary["outcome"] == "undone"

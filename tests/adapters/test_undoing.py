@@ -10,7 +10,7 @@ from deployments.errors import Locked, Refused, StepFailed, Unreachable
 from deployments.health.verification import Finding
 from deployments.history.ledger import Revision
 from deployments.history.step_kind import StepKey
-from deployments.planning.plan import ScriptStep, Step
+from deployments.planning.plan import Plan, ScriptStep, Step
 from deployments.release.manifest import Manifest
 from deployments.shell.quote import Script
 from infra.machine.output import Output
@@ -19,6 +19,8 @@ from infra.run import executor
 from infra.run.executor import Executor
 from infra.run.operation import Operation
 from infra.run.recorder import Recorder
+from infra.run.run import Run
+from infra.run.undo import Undo
 
 TAKEN = Locked("another run took environment sandbox meanwhile", state="as that run leaves it")
 FAILED = StepFailed("migrate failed:\nno answer", where="systech@host")
@@ -39,19 +41,16 @@ def undone(
     for kind in steps:
         recorder.note(Step(kind, ""), "failed", 1)
     recorder.record = lambda *_, **__: None  # type: ignore[method-assign]
-    found = object.__new__(Operation)
-    found.__dict__ |= {
-        "recorder": recorder, "stack": None, "environment": SimpleNamespace(ssh="h", name="sandbox"),
-        "host": SimpleNamespace(
-            log=lambda _: None, connected=True, stop_work=lambda: None,
-            observe=lambda _: SimpleNamespace(revision=revision), actor=SimpleNamespace(run="r1"),
-        ),
-        "_executor": SimpleNamespace(undo=run, perform=lambda _, work: work()),
-        "_recovery": SimpleNamespace(way_back=lambda *a: plans.append(a[3])),
-    }  # fmt: skip
-    plan = SimpleNamespace(release="2-m2", verb=verb, manifest="m2")
+    host = SimpleNamespace(
+        log=lambda _: None, connected=True, stop_work=lambda: None,
+        observe=lambda _: SimpleNamespace(revision=revision, current="1-m1"),
+        actor=SimpleNamespace(run="r1"), environment=SimpleNamespace(ssh="h", name="sandbox"),
+    )  # fmt: skip
+    planning = SimpleNamespace(undo=lambda *a: plans.append(a[3]))
+    executor = SimpleNamespace(undo=run, recorded=lambda _, write: write(), send=lambda _: None)
+    plan = Plan(verb, "2-m2", "m2", "1-m1", ())
     planned = SimpleNamespace(plan=plan, seen=SimpleNamespace(current="1-m1", ledger=None))
-    return found._undo(planned, failure), plans
+    return Undo(Run(host, recorder), None, planning, executor).after(planned, failure), plans
 
 
 def test_a_migration_that_was_committed_before_its_answer_was_cut_off_is_told() -> None:
@@ -106,20 +105,31 @@ def operation(*states: str, current: str | None = "1-m1"):
         current=current, revision="0001", of=lambda _: containers, long_running=containers,
         ledger=SimpleNamespace(lines=[]),
     )  # fmt: skip
-    found = object.__new__(Operation)
-    found.__dict__ |= {
-        "stack": SimpleNamespace(deploy=SimpleNamespace(database=SimpleNamespace(service="postgres"))),
-        "environment": SimpleNamespace(healthy_within_of=lambda _: 60, directory="/srv"),
-        "observe": lambda: "again",
-        "recorder": SimpleNamespace(closing=lambda *_: "", report=lambda plan, how: (plan, how)),
-        "host": SimpleNamespace(log=lambda _: None, work=lambda step, *_, **__: ran.append(step.name)),
-    }  # fmt: skip
-    return found, seen, ran
+
+    class Seeing(Operation):
+        def observe(self) -> None:
+            ran.append("observe")
+
+    environment = SimpleNamespace(
+        healthy_within_of=lambda _: 60, directory="/srv", name="sandbox", ssh="h"
+    )
+    stack = SimpleNamespace(deploy=SimpleNamespace(database=SimpleNamespace(service="postgres")))
+    located = SimpleNamespace(environment=environment)
+    host = SimpleNamespace(
+        log=lambda _: None, work=lambda step, *_, **__: ran.append(step.name),
+        environment=environment,
+    )  # fmt: skip
+    recorder = SimpleNamespace(closing=lambda *_: "", report=lambda plan, how: (plan, how))
+    run = Run(host, recorder)
+    run.saw(seen)
+    targets = SimpleNamespace(assembly=SimpleNamespace(stack=stack, located=located))
+    return Seeing(run, targets, None, None, None, None, None), seen, ran
 
 
-def test_a_database_that_somebody_stopped_is_started_before_anything_is_judged() -> None:
-    found, seen, ran = operation("exited")
-    assert (found.with_database(seen), ran) == ("again", ["start postgres"])
+def test_a_database_that_somebody_stopped_is_started_before_anything_is_planned() -> None:
+    found, _, ran = operation("exited")
+    found.start_database()
+    assert ran == ["start postgres", "observe"]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +138,9 @@ def test_a_database_that_somebody_stopped_is_started_before_anything_is_judged()
      (["exited"], "0-adopted")],
 )  # fmt: skip
 def test_any_other_is_left_alone(states: list[str], current: str | None) -> None:
-    found, seen, ran = operation(*states, current=current)
-    assert (found.with_database(seen), ran) == (seen, [])
+    found, _, ran = operation(*states, current=current)
+    found.start_database()
+    assert ran == []
 
 
 def test_a_migration_that_is_done_already_is_not_measured_by_the_release_that_it_is_of() -> None:
@@ -167,14 +178,11 @@ def test_a_backup_that_fails_undoes_nothing(verb: str) -> None:
     """Found by a reader: going back to the release that runs would take a hot fix away."""
     closed: list[str] = []
     recorder = SimpleNamespace(begun=True, close_own=closed.append)
-    found = object.__new__(Operation)
-    found.__dict__ |= {
-        "recorder": recorder,
-        "host": SimpleNamespace(log=lambda _: None, connected=True, stop_work=lambda: None),
-    }
+    host = SimpleNamespace(log=lambda _: None, connected=True, stop_work=lambda: None)
+    found = Undo(Run(host, recorder), None, None, None)
     plan = SimpleNamespace(verb=verb, release="1-m1", previous="1-m1")
     planned = SimpleNamespace(plan=plan, seen=SimpleNamespace(current="1-m1"))
-    error = found._undo(planned, FAILED)
+    error = found.after(planned, FAILED)
     assert (error.what, error.state, closed) == (FAILED.what, "runs 1-m1, unchanged", ["1-m1"])
 
 
@@ -195,7 +203,7 @@ def test_what_is_not_well_after_a_deploy_says_its_last_lines(monkeypatch) -> Non
     recorder = SimpleNamespace(findings=[])
     plan = SimpleNamespace(images=(("api", "r@1"), ("bot", "r@2")), unchanged=(("api", "1"),))
     with pytest.raises(StepFailed) as failed:
-        Executor(host, None, recorder, None)._verify(SimpleNamespace(plan=plan, target=None))
+        Executor(Run(host, recorder), None, None)._verify(SimpleNamespace(plan=plan, target=None))
     assert failed.value.what == (
         "verification failed: bot log: TelegramConflictError; last lines:\n bot"
     )
@@ -211,7 +219,7 @@ def watched(monkeypatch, *looks: object, away: float = 60):
         log=said.append, connected=True, reconnect=lambda: reconnected.append(1),
         environment=SimpleNamespace(name="sandbox"),
     )  # fmt: skip
-    found = Executor(host, None, None, None)
+    found = Executor(Run(host, None), None, None)
 
     def look(_: object) -> dict:
         now = left.pop(0) if len(left) > 1 else left[0]
@@ -248,10 +256,11 @@ def test_what_crashed_while_nobody_could_look_is_found(monkeypatch) -> None:
 
 def test_the_report_of_a_failure_is_the_one_that_was_recorded() -> None:
     found, _, _ = operation()
-    found.recorder.recorded = "as undone"
+    recorder = found.run.recorder
+    recorder.recorded = "as undone"
     assert found.report_of_failure(SimpleNamespace(plan="plan"), FAILED) == "as undone"
-    found.recorder.recorded = None
-    found.recorder.report = lambda *said: said
+    recorder.recorded = None
+    recorder.report = lambda *said: said
     told = found.report_of_failure(SimpleNamespace(plan="plan"), FAILED)
     assert told == ("plan", "failed", str(FAILED))
 
@@ -268,10 +277,7 @@ def test_there_may_be_no_release_to_deploy_again(current, what) -> None:
 def test_the_release_that_runs_is_deployed_again_by_its_own_name() -> None:
     manifest = Manifest.nothing()
     found, seen, _ = operation()
-    located = SimpleNamespace(environment=SimpleNamespace(name="sandbox", ssh="h"))
-    found.targets = SimpleNamespace(assembly=SimpleNamespace(located=located))
     seen.manifest = manifest.to_json()
-    found.observe = lambda: seen
     assert found.find("current") == manifest
 
 
@@ -289,6 +295,7 @@ def test_the_release_that_runs_is_deployed_again_by_its_own_name() -> None:
     ],
 )
 def test_only_what_docker_says_of_a_network_is_tried_again(said: str, kind: type) -> None:
-    found = Executor(SimpleNamespace(environment=SimpleNamespace(ssh="h")), None, None, None)
+    host = SimpleNamespace(environment=SimpleNamespace(ssh="h"))
+    found = Executor(Run(host, None), None, None)
     assert type(found._failed(ScriptStep("pull", "", script=Script("true")), said)) is kind
     assert type(found._failed(ScriptStep("migrate", "", script=Script("true")), said)) is StepFailed

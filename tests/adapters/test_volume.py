@@ -18,7 +18,9 @@ from infra.machine.output import Output
 from infra.orchestration.flow import operation as flows
 from infra.run.operation import Operation
 from infra.run.planning import Planning
+from infra.run.run import Run
 from infra.run.volume import DataVolume
+from tests.adapters.flow_operations import flow_operation
 
 SEEN = read_observation("database " + "aG9tZWd1cnVfcGctZGF0YQo=\n")
 ANSWER = '{"bytes": 7, "tables": 3, "aside": [], "undone": []}\n0002\n'
@@ -74,7 +76,8 @@ def test_a_deploy_is_planned_with_what_was_found_in_the_data(located, monkeypatc
     judge = SimpleNamespace(
         data=SimpleNamespace(looked_into=lambda *_: found), forward=lambda _, seen: ("judged", seen)
     )
-    planning = Planning(SimpleNamespace(environment=located().environment), None, judge)
+    host = SimpleNamespace(environment=located().environment)
+    planning = Planning(Run(host, None), None, judge)
     monkeypatch.setattr(Planning, "_must_be_ours", lambda *_: None)
     monkeypatch.setattr(Planning, "_plan", lambda _, target, seen, *more, data: (seen, data))
     target = SimpleNamespace(manifest=SimpleNamespace(name="m1"))
@@ -116,12 +119,8 @@ def test_where_every_plan_is_approved_that_one_is_whose_data_was_looked_into(
         done.append("plan")
         return SimpleNamespace(plan=SimpleNamespace(asks=()))
 
-    on = object.__new__(flows.FlowOperation)
-    on.environment = SimpleNamespace(approval=True)
-    on._approved, on._operation = (
-        "",
-        SimpleNamespace(observe=lambda: done.append("observe") or seen),
-    )
+    on = flow_operation(SimpleNamespace(approval=True), observe=note("observe"))
+    on._run.saw(seen)
     monkeypatch.setattr(flows, "as_task", lambda _, work: work())
     monkeypatch.setattr(flows.approval, "must_be_the_same", lambda *_: None)
     for name, what in (
@@ -141,19 +140,21 @@ def test_the_undo_of_a_first_deploy_brings_the_database_of_before_back(located, 
         value=lambda text: text, stack=SimpleNamespace(deploy=SimpleNamespace(database=named))
     )
     host = SimpleNamespace(incoming=".incoming/t", environment=located().environment)
-    planning = Planning(host, SimpleNamespace(nothing=lambda: target), None)
+    planning = Planning(Run(host, None), SimpleNamespace(nothing=lambda: target), None)
     plan = planning.undo("1-m1", SEEN, "run-1", exchanged).plan
     first = ["bring database back"] if exchanged else []
     assert [step.name for step in plan.steps] == [*first, "remove containers"]
 
 
 def test_the_ledger_knows_the_revision_that_was_looked_up() -> None:
-    recorder = SimpleNamespace(revision=Revision())
-    found = object.__new__(Operation)
-    found.__dict__ |= {
-        "recorder": recorder, "_record": lambda _: "report",
-        "_executor": SimpleNamespace(send=lambda _: None, run=lambda *_: None),
-    }  # fmt: skip
-    plan = SimpleNamespace(changed=True)
+    recorder = SimpleNamespace(
+        revision=Revision(), record=lambda *_, **__: "report", close_own=lambda _: None
+    )
+    executor = SimpleNamespace(
+        send=lambda _: None, carry_out=lambda _: None, recorded=lambda _, write: write()
+    )
+    tidies = SimpleNamespace(after=lambda _: None)
+    found = Operation(Run(None, recorder), None, None, executor, None, None, tidies)
+    plan = SimpleNamespace(changed=True, verb="deploy")
     found.carry_out(SimpleNamespace(plan=plan, seen=replace(SEEN, revision="0002")))
     assert recorder.revision == Revision(before="0002", after="0002")

@@ -15,7 +15,7 @@ import pytest
 from infra.environment.context import assemble
 from infra.host.session import Actor, Host
 from infra.publish.manifests import find_manifest
-from infra.run.operation import Operation
+from infra.run.operation import Operation, operation_on
 from infra.ssh.connection import Remote
 from tests.benchmarks.slow_line import slow_line
 from tests.e2e.conftest import World, say, world_of_its_own
@@ -85,7 +85,7 @@ def here(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operation]:
     host = Host(assembly.located, Actor("bench", "cli", "bench"), "deploy", lambda _: None)
     try:
         with assembly.registry() as registry:
-            yield Operation(
+            yield operation_on(
                 assembly, assembly.configuration(), host, registry, lambda _, work: work()
             )
     finally:
@@ -99,9 +99,10 @@ def test_a_deploy_of_what_runs(world: World, releases, counted: Counted, monkeyp
         with here(world, monkeypatch) as operation:
             operation.lock()
             manifest = find_manifest(
-                operation.targets.assembly.located, operation.registry, releases[0]
+                operation.targets.assembly.located, operation.executor.registry, releases[0]
             )
-            seen = operation.observe()
+            operation.observe()
+            seen = operation.run.seen
             planned = operation.planning.deploy(operation.targets.published(manifest), seen)
             assert not planned.plan.changed
             operation.carry_out(planned)
@@ -145,12 +146,13 @@ def test_the_ledger_on_a_line_of_50_ms(world: World, releases, monkeypatch) -> N
             with here(world, monkeypatch) as operation:
                 operation.lock()
                 manifest = find_manifest(
-                    operation.targets.assembly.located, operation.registry, after
+                    operation.targets.assembly.located, operation.executor.registry, after
                 )
-                seen = operation.observe()
+                operation.observe()
+                seen = operation.run.seen
                 target = operation.targets.published(manifest)
                 began = time.monotonic()
-                operation._executor.perform = timed(steps)
+                operation.executor.perform = timed(steps)
                 report = operation.carry_out(operation.planning.deploy(target, seen))
                 took = time.monotonic() - began
         finally:

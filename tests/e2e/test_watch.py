@@ -220,12 +220,12 @@ def test_a_look_costs_little(world, chat: Chat) -> None:
     """Time and connections of one look, outside Prefect."""
     code = (
         "import time; from infra.environment.context import assemble; from infra.look import inspection; from infra.host import watching;"
-        "from infra.run.operation import Operation; from infra.host.session import Host;"
+        "from infra.run.operation import operation_on; from infra.host.session import Host;"
         "from infra.host.actor import at_terminal; from deployments.health.alerts import Memory;"
         "a = assemble('sandbox'); r = a.registry(); runs = [];\n"
         "host = Host(a.located, at_terminal('none'), 'verify', print);\n"
         "real = host._remote.run; host._remote.run = lambda *x, **y: (runs.append(1), real(*x, **y))[1]\n"
-        "o = Operation(a, a.configuration(), host, r, lambda s, w: w())\n"
+        "o = operation_on(a, a.configuration(), host, r, lambda s, w: w())\n"
         "b = time.monotonic(); look = watching.Watcher(host, o.targets, Memory()).look()\n"
         "print(look.well, len(runs), round(time.monotonic() - b, 2)); host.close()"
     )

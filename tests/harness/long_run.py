@@ -44,6 +44,8 @@ def _deploy(phase: str) -> None:
     from infra.orchestration.flow.tasks import as_task, log
     from infra.run.operation import Operation
     from infra.run.recorder import Recorder
+    from infra.run.run import Run
+    from infra.run.undo import Undo
 
     def run(_: object) -> None:
         recorder.begun = True
@@ -56,18 +58,17 @@ def _deploy(phase: str) -> None:
     recorder.record = lambda *_, **__: None  # type: ignore[method-assign,assignment,return-value]
     host = SimpleNamespace(
         log=log, connected=True, stop_work=lambda: None, actor=SimpleNamespace(run="r"),
-        observe=lambda _: SimpleNamespace(revision="1"),
+        observe=lambda _: SimpleNamespace(revision="1", current="1-x"),
+        environment=SimpleNamespace(ssh="h", name="prod"),
     )  # fmt: skip
-    operation = object.__new__(Operation)
-    operation.__dict__ |= {
-        "recorder": recorder, "stack": None, "host": host,
-        "environment": SimpleNamespace(ssh="h", name="prod"),
-        "_executor": SimpleNamespace(
-            send=lambda _: None, run=run, undo=undo,
-            perform=lambda step, do: as_task(step.name, do),
-        ),
-        "_recovery": SimpleNamespace(way_back=lambda *_: None),
-    }  # fmt: skip
+    executor = SimpleNamespace(
+        send=lambda _: None, carry_out=run, undo=undo,
+        recorded=lambda outcome, write: as_task("record", write),
+    )  # fmt: skip
+    planning = SimpleNamespace(undo=lambda *_: None)
+    this = Run(host, recorder)  # type: ignore[arg-type]
+    way_back = Undo(this, None, planning, executor)  # type: ignore[arg-type]
+    operation = Operation(this, None, planning, executor, way_back, None, None)  # type: ignore[arg-type]
     plan = SimpleNamespace(release="2-x", verb="deploy", changed=True)
     seen = SimpleNamespace(current="1-x", ledger=None)
     with outcome("prod"):

@@ -52,7 +52,10 @@ def test_who_was_reached_is_not_told_again_for_the_sake_of_a_dead_address(tell, 
 )  # fmt: skip
 def test_a_schedule_that_waited_in_vain_is_told(monkeypatch, verb, origin, told) -> None:
     """Nobody sees the refusal of a run that nobody asked for."""
-    teller = object.__new__(Teller)
+    environment = SimpleNamespace(notices=None, name="prod")
+    teller = Teller(SimpleNamespace(
+        located=SimpleNamespace(environment=environment), notice_urls=lambda: None
+    ))  # fmt: skip
     sent: list[object] = []
     monkeypatch.setattr(teller, "tell", sent.append)
     actor = SimpleNamespace(origin=origin)

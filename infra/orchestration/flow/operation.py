@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -14,6 +13,7 @@ from deployments.database.change import Choice
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError, Locked, Refused
 from deployments.health.alerts import Memory
+from deployments.host.observation import Observation
 from deployments.messages import report as reporting
 from deployments.messages.notices import Asked
 from deployments.messages.report import Report
@@ -32,7 +32,7 @@ from infra.orchestration.flow.telling import Teller, page_of_run
 from infra.orchestration.flow.vault import Blocks
 from infra.orchestration.flow.who import compared, current_actor
 from infra.run.executor import Planned
-from infra.run.operation import Operation
+from infra.run.operation import Operation, operation_on
 
 EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()})  # type: ignore[misc]
 """The form's choice: every environment that this process can find."""
@@ -41,25 +41,28 @@ EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()
 class FlowOperation:
     """One verb on one environment. What it holds ends with `held`."""
 
-    def __init__(
-        self, assembly: Assembly, host: Host, operation: Operation, held: ExitStack
-    ) -> None:
+    def __init__(self, assembly: Assembly, operation: Operation, held: ExitStack) -> None:
         self.environment: Environment = assembly.located.environment
         self.teller = Teller(assembly)
-        self._host = host
         self._operation = operation
+        self._run = operation.run
         self._slot = held.enter_context(ExitStack())
         self._approved = self._wanted = ""
 
     @property
+    def seen(self) -> Observation:
+        """The last observation of the host."""
+        return self._run.seen
+
+    @property
     def actor(self) -> Actor:
         """Who asked for this run."""
-        return self._host.actor
+        return self._run.host.actor
 
     @property
     def asked(self) -> Asked:
         """The same, for notices."""
-        return self.teller.by(self._host.actor)
+        return self.teller.by(self._run.host.actor)
 
     def find_release(self, wanted: str) -> Manifest:
         """The manifest by name, file, or the newest."""
@@ -79,7 +82,7 @@ class FlowOperation:
         Nothing is held while somebody thinks: no lock, no connection. What runs is that plan.
         """
         if self.environment.approval:
-            self.seen = as_task("observe", self._operation.observe)
+            as_task("observe", self._operation.observe)
             if self.seen.unfinished:
                 self._settle_first()
             self._approve(self._shown(make))
@@ -109,7 +112,7 @@ class FlowOperation:
             # It is at work, and may well have ended when the answer comes.
             log("another run works here: this is the plan as of now")
         self._let_go()
-        self.seen = as_task("observe", self._operation.observe)
+        as_task("observe", self._operation.observe)
 
     def _approve(self, plan: Plan) -> None:
         if not plan.changed:
@@ -125,30 +128,29 @@ class FlowOperation:
             )
             self.teller.tell(lambda write: write.waits(plan, minutes, self.asked))
         try:
-            given = approval.approved(self.environment, plan, self._host.read_from)
+            given = approval.approved(self.environment, plan, self._run.host.read_from)
         except Refused as refusal:
             said = refusal
             self.teller.tell(lambda write: write.not_approved(said, self.asked))
             raise
         self._approved = plan.fingerprint
-        self._host.actor = replace(self._host.actor, approval=given)
+        self._run.approve(given)
         log(f"approved by {given.who}: {given.reason}")
         self._let_go()
 
     def _let_go(self) -> None:
         """Lock, connection and the place in the queue."""
-        self._host.close()
+        self._run.host.close()
         self._slot.close()
 
     def lock_and_observe(self) -> None:
         """Take the lock, look, and settle what an earlier run left unfinished."""
-        self._slot.enter_context(slot(self.environment, self._host.patience))
+        self._slot.enter_context(slot(self.environment, self._run.host.patience))
         as_task("connect and lock", self._operation.lock, retries=2)
-        self.seen = as_task("observe", self._operation.observe)
+        as_task("observe", self._operation.observe)
         if self.seen.unfinished:
-            self.seen, ended = self._operation.recover(self.seen, self._wanted)
-            self._tell_of(ended)
-        self.seen = self._operation.with_database(self.seen)
+            self._tell_of(self._operation.recover(self._wanted))
+        self._operation.start_database()
 
     def _tell_of(self, ended: list[Report]) -> None:
         """Runs that died can tell nobody that their release is there after all."""
@@ -193,7 +195,7 @@ class FlowOperation:
         planned = as_task("plan", make)
         for what, why in planned.plan.lines():
             log(f"{what:<18} {why}")
-        leave_plan(self.environment.name, planned.plan, self._host.read_from)
+        leave_plan(self.environment.name, planned.plan, self._run.host.read_from)
         return planned
 
     def carry_out(self, planned: Planned) -> dict[str, Any]:
@@ -220,7 +222,7 @@ class FlowOperation:
 
     def look(self, memory: Memory) -> Look:
         """Look at what runs, from outside and inside; changes nothing."""
-        watcher = Watcher(self._host, self._operation.targets, memory)
+        watcher = Watcher(self._run.host, self._operation.targets, memory)
         return as_task("look", watcher.look)
 
     def heal(self) -> None:
@@ -231,7 +233,7 @@ class FlowOperation:
             self._carried_out(planned)
         finally:
             # The look that follows finds no lock, not even this run's own.
-            self._host.close()
+            self._run.host.close()
 
     def looked(self, look: Look) -> dict[str, Any]:
         """Leave what a look found; raises StepFailed when a check did not pass."""
@@ -269,8 +271,8 @@ def operation(
         log(f"environment {environment} is read from {host.read_from}")
         registry = held.enter_context(assembly.registry())
         held.callback(host.close)
-        inner = Operation(assembly, assembly.configuration(), host, registry, _perform)
-        on = FlowOperation(assembly, host, inner, held)
+        inner = operation_on(assembly, assembly.configuration(), host, registry, _perform)
+        on = FlowOperation(assembly, inner, held)
         with on.teller.failure_of(verb, lambda: host.actor):
             yield on
 

@@ -22,7 +22,7 @@ from infra.host.session import Actor, Host
 from infra.machine import signals
 from infra.publish.manifests import find_manifest
 from infra.run.executor import Planned
-from infra.run.operation import Operation
+from infra.run.operation import Operation, operation_on
 
 PLAN = "plan"
 
@@ -34,13 +34,13 @@ def main(verb: str, stop: str, word: str = "", environment: str = "sandbox") -> 
     host = Host(assembly.located, actor, verb, lambda text: print(f"  {text}", flush=True))
     try:
         with assembly.registry() as registry:
-            work = Operation(assembly, assembly.configuration(), host, registry, _perform(stop))
+            work = operation_on(assembly, assembly.configuration(), host, registry, _perform(stop))
             work.lock()
-            seen = work.observe()
-            if seen.unfinished:
-                seen, _ = work.recover(seen, word if verb == "deploy" else "")
-            seen = work.with_database(seen)
-            planned = _planned(work, verb, word, seen)
+            work.observe()
+            if work.run.seen.unfinished:
+                work.recover(word if verb == "deploy" else "")
+            work.start_database()
+            planned = _planned(work, verb, word, work.run.seen)
             print(json.dumps([s.name for s in planned.plan.steps]), flush=True)
             if stop == PLAN:
                 return 0
