@@ -62,7 +62,7 @@ def _planned(work: Operation, verb: str, word: str, seen: Observation) -> Planne
         return planning.rollback(name, seen, Choice(choice or "downgrade"))
     if verb == "restore":
         return planning.restore(word or "newest", seen)
-    manifest = find_manifest(work.targets.assembly.located, work.registry, word)
+    manifest = find_manifest(work.targets.assembly.located, work.executor.registry, word)
     target = work.targets.published(manifest)
     return planning.migration(target, seen) if verb == "migrate" else planning.deploy(target, seen)
 
