@@ -43,6 +43,22 @@ def read(name: str) -> ImageName:
     return ImageName(host, repository, tag, digest)
 
 
+def without_tag(name: str) -> str:
+    """The name as it is written, without what chooses one image of it."""
+    folder, slash, last = name.partition("@")[0].rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}"
+
+
+def digest_of(name: str) -> str:
+    """`[host/]repository[:tag]@sha256:...` -> `sha256:...`; empty where there is none."""
+    return name.partition("@")[2]
+
+
+def short(digest: str) -> str:
+    """Twelve hex digits, enough for a person."""
+    return digest.removeprefix("sha256:")[:12] or "none"
+
+
 def place(name: str) -> str:
     """Registry and repository of an image, without what chooses one there."""
     found = read(name)

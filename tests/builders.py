@@ -23,7 +23,7 @@ from deployments.history.ledger import Ledger, Line, Revision
 from deployments.host import edge
 from deployments.host.containers import Container
 from deployments.host.observation import Candidate, Observation
-from deployments.planning.changes import digest_of
+from deployments.image_name import digest_of
 from deployments.planning.plan import Plan
 from deployments.planning.planner import Planner
 from deployments.planning.request import Request

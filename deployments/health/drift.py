@@ -12,7 +12,8 @@ from deployments.compose.variables import changed_names, parse_env
 from deployments.health.verification import Finding
 from deployments.host.edge import without_slots
 from deployments.host.observation import Candidate, Kept, Observation
-from deployments.planning.changes import changes, digest_of, short
+from deployments.image_name import digest_of, short
+from deployments.planning.changes import changes
 from deployments.planning.target import Target
 
 NO_HEALING = frozenset({"revision", "ledger"})

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from deployments.compose.extension import Log
 from deployments.environment.policy import Watch
 from deployments.host.observation import Observation
-from deployments.planning.changes import digest_of, short
+from deployments.image_name import digest_of, short
 from deployments.planning.target import Target
 
 Question = tuple[str, str, tuple[str, ...]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deployments.errors import StepFailed
 from deployments.health.verification import Finding, failures
 from deployments.history.ledger import Approval, Outcome, Revision, StepRecord
-from deployments.planning.changes import digest_of
+from deployments.image_name import digest_of, without_tag
 from deployments.planning.plan import Plan
 from deployments.text import Markdown, cell, code, escaped, fenced
 
@@ -52,7 +52,7 @@ def service_rows(
     for name, reference in images:
         digest, former = digest_of(reference), before.get(name, "none")
         rows.append({
-            "service": name, "image": reference.partition("@")[0], "digest": digest,
+            "service": name, "image": without_tag(reference), "digest": digest,
             "before": "same" if former == digest else former,
         })  # fmt: skip
     return rows

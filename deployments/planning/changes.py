@@ -9,6 +9,7 @@ from deployments.compose.stack import Service
 from deployments.compose.variables import changed_names, parse_env
 from deployments.host.containers import Container
 from deployments.host.observation import Candidate, Observation
+from deployments.image_name import digest_of, short
 from deployments.planning.differences import Difference, Side, difference
 from deployments.planning.target import Target
 from deployments.release.adopted_record import RELEASE
@@ -159,16 +160,6 @@ def migration_due(target: Target, seen: Observation) -> bool:
 def secrets_changed(candidate: Candidate) -> list[str]:
     """Names of secrets whose value differs from the installed one."""
     return changed_names(candidate.secrets_now, candidate.secrets_then)
-
-
-def digest_of(reference: str) -> str:
-    """`host/repository@sha256:...` -> `sha256:...`."""
-    return reference.partition("@")[2]
-
-
-def short(digest: str) -> str:
-    """Twelve hex digits, enough for a person."""
-    return digest.removeprefix("sha256:")[:12] or "none"
 
 
 def _end(container: Container) -> str:

@@ -9,7 +9,8 @@ from dataclasses import KW_ONLY, dataclass
 
 from deployments.history.step_kind import Kind, StepKey
 from deployments.host.script_results import ResultKind
-from deployments.planning.changes import Change, short
+from deployments.image_name import short
+from deployments.planning.changes import Change
 from deployments.release.adopted_record import NAME
 from deployments.shell.quote import Script
 from deployments.verbs import Verb, traits

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from deployments.canonical import canonical
 from deployments.compose.variables import render_env
 from deployments.host.observation import Candidate, Observation
-from deployments.planning.changes import Change, changes, digest_of, secrets_changed, unused_changes
+from deployments.image_name import digest_of
+from deployments.planning.changes import Change, changes, secrets_changed, unused_changes
 from deployments.planning.database_plan import TRIAL, DatabasePlan
 from deployments.planning.plan import Plan, ScriptStep, Step, notes_for
 from deployments.planning.port_handover import TakeOver

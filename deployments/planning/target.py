@@ -16,6 +16,7 @@ from deployments.environment.schema import EDGE_VARIABLES, Environment
 from deployments.errors import Refused
 from deployments.host import edge
 from deployments.host.observation import Observation
+from deployments.image_name import digest_of, without_tag
 from deployments.release.adopted_record import Adoption
 from deployments.release.manifest import Manifest
 
@@ -68,11 +69,9 @@ class Target:
         if service in self.pins:
             return self.pins[service]
         source = self.infrastructure_source(service)
-        repository = source.partition("@")[0]
-        if ":" in repository.rpartition("/")[2]:
-            repository = repository.rpartition(":")[0]
-        if "@" in source:
-            return f"{repository}@{source.partition('@')[2]}"
+        repository = without_tag(source)
+        if digest := digest_of(source):
+            return f"{repository}@{digest}"
         if not self.update_infrastructure and (running := self._running(service, seen)):
             return running
         if published is None:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from deployments.compose.extension import Deploy
+from deployments.image_name import without_tag
 
 NAME = "adopted"
 RELEASE = f"0-{NAME}"
@@ -42,10 +43,4 @@ class Adoption(BaseModel):
 
 def pins(adoption: Adoption) -> dict[str, str]:
     """Service to the reference that names its digest."""
-    return {name: f"{_repository(s.reference)}@{s.digest}" for name, s in adoption.services.items()}
-
-
-def _repository(reference: str) -> str:
-    """`host:5000/name:tag` -> `host:5000/name`."""
-    name = reference.partition("@")[0]
-    return name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
+    return {name: f"{without_tag(s.reference)}@{s.digest}" for name, s in adoption.services.items()}

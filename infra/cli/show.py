@@ -13,7 +13,7 @@ from rich.markup import escape
 from deployments.database.backups import Backup
 from deployments.history.audit import Entry
 from deployments.history.ledger import Line
-from deployments.planning.changes import short
+from deployments.image_name import digest_of, short
 from deployments.planning.plan import Plan
 from deployments.text import plain
 from deployments.verbs import traits
@@ -185,7 +185,7 @@ def demo(found: dict[str, Any]) -> None:
     rows += [(name, url) for name, url in sorted(found["urls"].items())]
     rows += [("release", str(found["release"]))]
     rows += [("revision", str(found["database_revision"]))]
-    rows += [(name, ref.partition("@")[2]) for name, ref in found["images"].items()]
+    rows += [(name, digest_of(ref)) for name, ref in found["images"].items()]
     rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in found["phases"]))]
     pairs(rows)
     console.print(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import PIPE
 
 import pyrage  # type: ignore[import-untyped]
 
@@ -111,7 +111,7 @@ def remember_verified(state: State, made: Backup) -> Backup:
 @contextmanager
 def opened(docker: Docker, label: str, file: Path, key: Key, *words: str) -> Iterator[None]:
     """Feed the decrypted backup to a `docker` command; raises when either side fails."""
-    with docker.stream(label, *words, stdin=subprocess.PIPE) as taker:
+    with docker.stream(label, *words, stdin=PIPE) as taker:
         try:
             with file.open("rb") as source:
                 pyrage.decrypt_io(source, taker.stdin, [key])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from subprocess import DEVNULL, PIPE, Popen
 from deployments.errors import HomeguruError, Unreachable, WrongUse
 from infra.control.settings import Settings, State
 from infra.machine.long_processes import CommandFailed, Say, run_long
+from infra.machine.processes import end, run, start
 
 DATA = Path(__file__).resolve().parent.parent / "control-plane"
 
@@ -44,26 +44,20 @@ class Docker:
         """Run `docker` and return its output; `data` goes to its standard input."""
         shown = "docker " + " ".join(args[:3])
         try:
-            done = subprocess.run(
-                ["docker", *args], input=data or b"", capture_output=True, timeout=timeout,
-                env=self.env, check=False,
-            )  # fmt: skip
-        except FileNotFoundError:
-            raise WrongUse(
-                "docker is not installed on this machine",
-                todo="install Docker's command line: https://docs.docker.com/engine/install/",
-            ) from None
-        except subprocess.TimeoutExpired:
+            done = run("docker", *args, stdin=data or b"", timeout=timeout, env=self.env)
+        except WrongUse:
+            raise
+        except HomeguruError:
             raise DockerRefused(f"{shown}: no end after {timeout:.0f} s") from None
-        if done.returncode:
-            complaint = done.stderr.decode(errors="replace").strip()
+        if done.code:
+            complaint = done.stderr.strip()
             if any(sign in complaint for sign in _AWAY) or "ssh" in complaint.split()[:1]:
                 raise Unreachable(
                     f"the Docker engine does not answer: {complaint}",
                     where=self.settings.host or "this machine", state="unchanged",
                  todo="does it run, and may this user use it? docker info")  # fmt: skip
             raise DockerRefused(f"{shown}: {complaint}")
-        return done.stdout
+        return done.raw
 
     def text(self, *args: str, data: bytes | None = None, timeout: float = 120) -> str:
         """Like `run`, as stripped text."""
@@ -77,7 +71,7 @@ class Docker:
     def stream(self, label: str, *args: str, stdin: int = DEVNULL) -> Iterator[Popen[bytes]]:
         """Start `docker` with pipes, and see it end well; a failure in between kills it."""
         with tempfile.TemporaryFile() as complaints:
-            process = Popen(
+            process = start(
                 ["docker", *args], stdin=stdin, stdout=PIPE if stdin == DEVNULL else DEVNULL,
                 stderr=complaints, env=self.env,
             )  # fmt: skip
@@ -85,9 +79,7 @@ class Docker:
                 yield process
                 process.wait(600)
             finally:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
+                end(process)
             if process.returncode:
                 complaints.seek(0)
                 said = complaints.read().decode(errors="replace").strip()[-600:]
@@ -97,13 +89,17 @@ class Docker:
         """Compose for this control plane with these variables."""
         return Compose(self, variables)
 
-    def exists(self, kind: str, name: str) -> bool:
-        """Whether the engine has this image, volume or network."""
+    def succeeds(self, *args: str) -> bool:
+        """Whether a command ends well; what cannot be asked at all is raised."""
         try:
-            self.run(kind, "inspect", "--format", "x", name)
+            self.run(*args)
         except DockerRefused:
             return False
         return True
+
+    def exists(self, kind: str, name: str) -> bool:
+        """Whether the engine has this image, volume or network."""
+        return self.succeeds(kind, "inspect", "--format", "x", name)
 
 
 class Compose:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from deployments.errors import HomeguruError
 from infra.control import versions, volumes
 from infra.control.accounts import Accounts
 from infra.control.docker import Compose, Docker
 from infra.control.image import ensure_image, prune
 from infra.control.settings import Settings, State
 from infra.machine.long_processes import Say
+from infra.machine.waiting import wait_until
 
 SOCKET = "/var/run/docker.sock"
 RELOAD = (
@@ -185,32 +185,29 @@ class ControlPlane:
         if self.settings.tls == "acme":
             return ""
         gateway = compose.containers()["gateway"]
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                text = self.docker.text("exec", gateway, "cat", ROOT_CERTIFICATE)
-                break
-            except HomeguruError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.3)
+        # It writes it a moment after its start.
+        there = ("exec", gateway, "test", "-s", ROOT_CERTIFICATE)
+        wait_until(lambda: self.docker.succeeds(*there), 20)
+        text = self.docker.text("exec", gateway, "cat", ROOT_CERTIFICATE)
         self.state.write("ca.crt", text + "\n")
         return str(self.state.folder / "ca.crt")
 
     def _await_gateway(self, seconds: float = 30) -> None:
         """Ask for the health through the front door, as anybody would."""
         problem = ""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        def healthy() -> bool:
+            nonlocal problem
             try:
-                if self.ask("/api/health").is_success:
-                    return
                 problem = "not healthy"
+                return self.ask("/api/health").is_success
             except httpx.HTTPError as error:
                 problem = str(error)
-            time.sleep(0.3)
-        # With ACME a name that does not point here yet is the usual reason.
-        self.say(f"{self.settings.url} does not answer from here yet: {problem}")
+                return False
+
+        if not wait_until(healthy, seconds):
+            # With ACME a name that does not point here yet is the usual reason.
+            self.say(f"{self.settings.url} does not answer from here yet: {problem}")
 
     def ask(self, path: str, auth: tuple[str, str] | None = None) -> httpx.Response:
         """One request through the gateway, with its certificate verified."""

@@ -14,6 +14,7 @@ from infra.control.docker import Compose
 from infra.control.image import ensure_image
 from infra.control.plane import ControlPlane, Outcome
 from infra.control.status import LOOK
+from infra.machine.waiting import wait_until
 
 BEFORE, RESTORED = "prefect_before", "prefect_restored"
 ENDING = 20.0
@@ -115,13 +116,13 @@ def _same_key(plane: ControlPlane, file: Path) -> None:
 
 def _nothing_at_work(plane: ControlPlane) -> None:
     label = f"label={volumes.LABEL}={plane.settings.project}"
-    deadline = time.monotonic() + ENDING
-    while running := plane.docker.text("ps", "-q", "--filter", label).split():
-        if time.monotonic() < deadline:
-            time.sleep(1)
-            continue
+
+    def at_work() -> list[str]:
+        return plane.docker.text("ps", "-q", "--filter", label).split()
+
+    if not wait_until(lambda: not at_work(), ENDING, every=1):
         raise Refused(
-            f"{len(running)} flow runs are at work", state="unchanged",
+            f"{len(at_work())} flow runs are at work", state="unchanged",
             todo="wait for their end, or cancel them",
         )  # fmt: skip
 

@@ -7,9 +7,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +16,8 @@ import httpx
 from deployments.errors import HomeguruError
 from infra.machine.long_processes import run_long
 from infra.machine.paths import CHECKOUT
-from infra.machine.processes import run
+from infra.machine.processes import run, start
+from infra.machine.waiting import wait_until
 from infra.orchestration.setup.automations import HEARTBEAT, SILENT_AFTER
 
 Say = Callable[[str], None]
@@ -102,28 +101,29 @@ class LocalPrefect:
         self._say(f"starting the Prefect {kind}")
         log = self._state / f"prefect-{kind}.log"
         with log.open("ab") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", *arguments], stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out, cwd=CHECKOUT, start_new_session=True,
-                env=self.environment(port, environments),
+            process = start(
+                [sys.executable, "-m", "prefect", *arguments], stdout=out, stderr=out,
+                cwd=CHECKOUT, env=self.environment(port, environments),
             )  # fmt: skip
         return process.pid
 
     def _await(self, url: str, pid: int) -> None:
-        begin = told = time.monotonic()
-        while time.monotonic() - begin < 120:
+        def healthy() -> bool:
             try:
                 if httpx.get(f"{url}/api/health", timeout=2, trust_env=False).is_success:
-                    return
+                    return True
             except httpx.HTTPError:
                 pass
             if not _alive(pid, "server"):
-                break
-            if time.monotonic() - told > 10:
-                told = time.monotonic()
-                self._say(f"starting the Prefect server: {told - begin:.0f} s")
-            time.sleep(0.3)
-        raise HomeguruError(
+                raise self._did_not_come_up()
+            return False
+
+        said = "starting the Prefect server"
+        if not wait_until(healthy, 120, tell=lambda spent: self._say(f"{said}: {spent:.0f} s")):
+            raise self._did_not_come_up()
+
+    def _did_not_come_up(self) -> HomeguruError:
+        return HomeguruError(
             "the Prefect server did not come up", where=str(self._state / "prefect-server.log"),
             todo="read the log, then try again",
         )  # fmt: skip
@@ -173,13 +173,14 @@ def _stop(pid: int, kind: str) -> None:
             os.killpg(pid, number)
         except ProcessLookupError:
             return
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-            if not _alive(pid, kind):
-                return
-            time.sleep(0.1)
+        if wait_until(lambda: _ended(pid, kind), patience, every=0.1):
+            return
+
+
+def _ended(pid: int, kind: str) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return not _alive(pid, kind)
 
 
 def _free_port(wanted: int) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from deployments.errors import HomeguruError
+from infra.machine.processes import run
 
 
 class DockerFailed(HomeguruError):
@@ -19,14 +18,12 @@ def docker(*args: str, data: bytes | None = None, timeout: float = 60) -> str:
     """
     shown = "docker " + " ".join(args[:3])
     try:
-        done = subprocess.run(
-            ["docker", *args], input=data or b"", capture_output=True, timeout=timeout, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DockerFailed(f"{shown}: {error}") from error
-    if done.returncode:
-        raise DockerFailed(f"{shown}: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout.decode(errors="replace").strip()
+        done = run("docker", *args, stdin=data or b"", timeout=timeout)
+    except HomeguruError as error:
+        raise DockerFailed(f"{shown}: {error.what}") from error
+    if done.code:
+        raise DockerFailed(f"{shown}: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 def image_exists(name: str) -> bool:

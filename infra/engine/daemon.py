@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from pathlib import Path
 from deployments.errors import HomeguruError
 from infra.engine import debian
 from infra.machine.long_processes import CommandFailed, Say, tail
+from infra.machine.processes import run
+from infra.machine.waiting import wait_until
 
 MINIMUM_COMPOSE = (2, 20)
 LOCAL_SOCKETS = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
@@ -105,7 +106,7 @@ def _start(say: Say, state: Path) -> tuple[str, str]:
             # The package may have started the daemon itself.
             if debian.running_dockerd() is None:
                 debian.start_dockerd(state)
-        except (CommandFailed, OSError, subprocess.SubprocessError) as error:
+        except (CommandFailed, OSError) as error:
             raise EngineMissing(
                 f"Docker could not be installed or started: {error}. {HOW_TO}"
             ) from error
@@ -118,19 +119,26 @@ def _start(say: Say, state: Path) -> tuple[str, str]:
 
 
 def _await_answer(say: Say, state: Path, seconds: float = 90) -> tuple[str, str]:
-    begin, told = time.monotonic(), 0.0
-    while (spent := time.monotonic() - begin) < seconds:
-        if (identity := _identity()) is not None:
-            return identity
-        if spent > 3 and debian.running_dockerd() is None:
-            break
-        if spent - told >= 10:
-            told = spent
-            say(f"waiting for Docker: {spent:.0f} s")
-        time.sleep(0.2)
+    begin = time.monotonic()
+
+    def answer() -> tuple[str, str] | None:
+        identity = _identity()
+        if identity is None and time.monotonic() - begin > 3 and debian.running_dockerd() is None:
+            raise _did_not_come_up(state)
+        return identity
+
+    identity = wait_until(
+        answer, seconds, tell=lambda spent: say(f"waiting for Docker: {spent:.0f} s")
+    )
+    if identity is None:
+        raise _did_not_come_up(state)
+    return identity
+
+
+def _did_not_come_up(state: Path) -> EngineMissing:
     log = state / "dockerd.log"
     last = tail(log.read_text(errors="replace"), 3) if log.exists() else ""
-    raise EngineMissing(f"The Docker engine did not come up; its log is {log}: {last}")
+    return EngineMissing(f"The Docker engine did not come up; its log is {log}: {last}")
 
 
 def _engine(identity: tuple[str, str], state: Path) -> Engine:
@@ -169,10 +177,10 @@ def _host() -> str:
 def _output(*argv: str) -> str | None:
     """What a short command prints, None when it fails or is missing."""
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        done = run(*argv, timeout=20)
+    except HomeguruError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout.strip() if done.code == 0 else None
 
 
 def _write_record(state: Path, pid: int) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
 from infra.machine.long_processes import CommandFailed, Say, run_long
+from infra.machine.processes import run, start
+from infra.machine.waiting import wait_until
 
 PACKAGES = ("docker.io", "docker-cli", "docker-compose", "docker-buildx")
 SOURCE = Path("/etc/apt/sources.list.d/homeguru-trixie.sources")
@@ -93,9 +94,7 @@ def _update(
 
 
 def _installed(name: str) -> bool:
-    query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", name]
-    done = subprocess.run(query, capture_output=True, text=True, check=False)
-    return done.stdout == "installed"
+    return run("dpkg-query", "-W", "-f", "${db:Status-Status}", name).stdout == "installed"
 
 
 def _write(path: Path, text: str) -> None:
@@ -141,11 +140,11 @@ def start_time(pid: int) -> int:
 def start_dockerd(state: Path) -> None:
     """Start the daemon detached from us, or let systemd do it where that runs.
 
-    Log and pid file lie in `state`. Raises OSError or CalledProcessError when it cannot
+    Log and pid file lie in `state`. Raises OSError when it cannot
     be started at all; whether it stays up is for the caller to see.
     """
     if Path("/run/systemd/system").is_dir() and shutil.which("systemctl"):
-        subprocess.run(["systemctl", "start", "docker"], check=False, capture_output=True)
+        run("systemctl", "start", "docker")
         return
     _mount_cgroups()
     pid_file = state / "dockerd.pid"
@@ -154,22 +153,20 @@ def start_dockerd(state: Path) -> None:
     with (state / "dockerd.log").open("ab") as log:
         # A session of its own and no child of ours: it lives on when our terminal is gone.
         command = ["setsid", "--fork", "dockerd", "--pidfile", str(pid_file.absolute())]
-        subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=True
-        )
+        if start(command, stdout=log, stderr=log, cwd="/").wait(60):
+            raise OSError(f"dockerd could not be started; its log is {log.name}")
 
 
 def wait_for_end(pid: int, began: int, seconds: float) -> bool:
     """Wait until that very process is gone; False after `seconds`."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+
+    def gone() -> bool:
         try:
-            if process_name(pid) is None or start_time(pid) != began:
-                return True
+            return process_name(pid) is None or start_time(pid) != began
         except OSError:  # it ended between the two looks
             return True
-        time.sleep(0.1)
-    return False
+
+    return wait_until(gone, seconds, every=0.1)
 
 
 def _drop_stale(path: Path, name: str) -> None:
@@ -187,5 +184,6 @@ def _mount_cgroups() -> None:
     kinds = {line.split()[2] for line in Path("/proc/self/mounts").read_text().splitlines()}
     if not kinds & {"cgroup", "cgroup2"}:
         Path("/sys/fs/cgroup").mkdir(exist_ok=True)
-        command = ["mount", "-t", "cgroup2", "none", "/sys/fs/cgroup"]
-        subprocess.run(command, check=True, capture_output=True)
+        mounted = run("mount", "-t", "cgroup2", "none", "/sys/fs/cgroup")
+        if mounted.code:
+            raise OSError(f"cgroups could not be mounted: {mounted.stderr.strip()}")

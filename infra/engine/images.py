@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import math
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from infra.engine.client import docker, image_exists
 from infra.engine.pull import HubUnreachable, PullFailed, pull
 from infra.machine.long_processes import Say, run_long
 from infra.machine.paths import sandbox_dir
+from infra.machine.waiting import wait_until
 
 STAND_INS = Path(__file__).with_name("images")
 BOOKWORM, TRIXIE = "debian:bookworm-slim", "debian:trixie-slim"
@@ -151,14 +153,14 @@ def _build(name: str, recipe: Recipe, say: Say) -> None:
 def _alone(say: Say) -> Iterator[None]:
     """Hold the machine-wide lock, so that two runs do not build the same images at once."""
     with (Path(tempfile.gettempdir()) / "homeguru-images.lock").open("a") as lock:
-        begin, told = time.monotonic(), 0.0
-        while True:
+
+        def locked() -> bool:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
             except BlockingIOError:
-                if time.monotonic() - begin >= told:
-                    say(f"waiting for another run that prepares images: {told:.0f} s")
-                    told += 10
-                time.sleep(0.2)
+                return False
+            return True
+
+        said = "waiting for another run that prepares images"
+        wait_until(locked, math.inf, tell=lambda spent: say(f"{said}: {spent:.0f} s"))
         yield

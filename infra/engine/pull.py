@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import selectors
-import subprocess
 import time
+from subprocess import STDOUT, Popen
 
 from deployments.errors import HomeguruError
-from infra.machine.long_processes import TELL_EVERY, Say
+from infra.machine.long_processes import Say
+from infra.machine.processes import end, start
+from infra.machine.waiting import TELL_EVERY
 
 #: Seconds until the registry must have answered at all, and until everything is here.
 FIRST_ANSWER, WHOLE = 20.0, 900.0
@@ -42,24 +44,18 @@ def pull(name: str, say: Say) -> None:
 
     Gives up after 20 s without a first answer, after 900 s in any case.
     """
-    process = subprocess.Popen(
-        ["docker", "pull", name],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    process = start(["docker", "pull", name], stderr=STDOUT)
     try:
         text = _watch(process, name, say)
     finally:
-        process.kill()
-        process.wait()
+        end(process)
         if process.stdout:
             process.stdout.close()
     if process.returncode:
         raise _failure(text)
 
 
-def _watch(process: subprocess.Popen[bytes], name: str, say: Say) -> str:
+def _watch(process: Popen[bytes], name: str, say: Say) -> str:
     """Collect the output until its end; raises HubUnreachable when it stays silent."""
     assert process.stdout is not None
     begin, told, text = time.monotonic(), 0.0, b""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from subprocess import Popen, TimeoutExpired
 
-from deployments.errors import HomeguruError
+from deployments.errors import HomeguruError, WrongUse
+from infra.machine.processes import end, start
+from infra.machine.waiting import TELL_EVERY
 
 Say = Callable[[str], None]
-
-#: Seconds between two progress lines.
-TELL_EVERY = 10.0
 
 
 class CommandFailed(HomeguruError):
@@ -43,10 +42,8 @@ def run_long(
     """
     with tempfile.TemporaryFile() as out:
         try:
-            process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd
-            )
-        except OSError as error:
+            process = start(argv, stdout=out, stderr=out, env=env, cwd=cwd)
+        except (OSError, WrongUse) as error:
             raise CommandFailed(argv, str(error), "") from error
         late = not _wait(process, label, say, timeout)
         out.seek(0)
@@ -63,20 +60,18 @@ def tail(text: str, lines: int = 12) -> str:
     return "\n".join(text.rstrip().splitlines()[-lines:])
 
 
-def _wait(process: subprocess.Popen[bytes], label: str, say: Say, timeout: float) -> bool:
+def _wait(process: Popen[bytes], label: str, say: Say, timeout: float) -> bool:
     """Wait for the end; False when `timeout` seconds passed and it was killed."""
     begin = time.monotonic()
     try:
         while (spent := time.monotonic() - begin) < timeout:
             try:
                 process.wait(min(TELL_EVERY, timeout - spent))
-            except subprocess.TimeoutExpired:
+            except TimeoutExpired:
                 say(f"{label}: {time.monotonic() - begin:.0f} s")
             else:
                 return True
         return False
     finally:
         # Also after an interrupt: a forgotten child would keep package locks.
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        end(process)

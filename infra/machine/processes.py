@@ -1,17 +1,19 @@
-"""Commands on the deployer's own machine: git, docker."""
+"""Commands on the deployer's own machine: the one place that starts processes."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import queue
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import DEVNULL, PIPE, STDOUT, Popen
+from typing import IO
 
 from deployments.errors import HomeguruError, WrongUse
 
@@ -22,32 +24,41 @@ GRACE = 20
 """Seconds between the signal that asks a command to end and the one that forces it."""
 
 
+Stream = int | IO[bytes] | None
+"""Where a process reads or writes: PIPE, DEVNULL, a file; None is our own."""
+
+
 @dataclass(frozen=True)
 class Ended:
-    """How a local command ended."""
+    """How a local command ended. raw: its standard output, byte by byte."""
 
     code: int
     stdout: str
     stderr: str
+    raw: bytes = b""
 
 
 def run(
-    *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: int = 120,
-    stdin: str | None = None,
+    *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None,
+    timeout: float = 120, stdin: str | bytes | None = None,
 ) -> Ended:  # fmt: skip
-    """Run a command quietly. Raises WrongUse when the program is not there."""
-    process = _start(argv, cwd, env, PIPE if stdin is not None else None, PIPE)
+    """Run a command quietly. env: on top of our own. Raises WrongUse when there is no such program."""
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    process = start(
+        argv, stdin=None if data is None else PIPE, stdout=PIPE, stderr=PIPE,
+        env={**os.environ, **(env or {})}, cwd=cwd,
+    )  # fmt: skip
     try:
-        out, error = process.communicate(stdin, timeout)
+        out, error = process.communicate(data, timeout)
     except subprocess.TimeoutExpired:
-        _end(process)
+        end(process)
         raise HomeguruError(
-            f"{argv[0]} {argv[1]} did not end within {timeout} s", todo=_AGAIN
+            f"{' '.join(argv[:2])} did not end within {timeout:.0f} s", todo=_AGAIN
         ) from None
     except BaseException:
-        _end(process)
+        end(process)
         raise
-    return Ended(process.returncode, out, error)
+    return Ended(process.returncode, _text(out), _text(error), out)
 
 
 def stream(
@@ -55,7 +66,9 @@ def stream(
     cwd: Path | None = None,
 ) -> Ended:  # fmt: skip
     """Run a command and hand its output, both streams as one, to `log` line by line."""
-    process = _start(argv, cwd, env, subprocess.DEVNULL, subprocess.STDOUT)
+    process = start(
+        argv, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env={**os.environ, **(env or {})}, cwd=cwd
+    )
     lines: list[str] = []
     arrived: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read, args=(process, arrived), daemon=True).start()
@@ -66,39 +79,50 @@ def stream(
                 log(line.rstrip())
         code = process.wait(SILENCE)
     except (queue.Empty, subprocess.TimeoutExpired):
-        _end(process)
+        end(process)
         raise HomeguruError(
-            f"{argv[0]} {argv[1]} printed nothing for {SILENCE} s, and was ended", todo=_AGAIN
+            f"{' '.join(argv[:2])} printed nothing for {SILENCE} s, and was ended", todo=_AGAIN
         ) from None
     except BaseException:
-        _end(process)
+        end(process)
         raise
     return Ended(code, "".join(lines), "")
 
 
-def _start(
-    argv: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, stdin: int | None,
-    stderr: int,
-) -> Popen[str]:  # fmt: skip
-    """In a session of its own, so that all that it starts can be ended with it."""
+def start(
+    argv: Sequence[str], *, stdin: Stream = DEVNULL, stdout: Stream = PIPE,
+    stderr: Stream = PIPE, env: Mapping[str, str] | None = None, cwd: Path | str | None = None,
+) -> Popen[bytes]:  # fmt: skip
+    """Start a command in a session of its own, so that all that it starts can be ended with it.
+
+    env: all of its environment; None is our own. Raises WrongUse when there is no such program.
+    """
     try:
         return Popen(
-            argv, cwd=cwd, env={**os.environ, **(env or {})}, stdin=stdin, stdout=PIPE,
-            stderr=stderr, text=True, errors="replace", start_new_session=True,
+            argv, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd,
+            start_new_session=True,
         )  # fmt: skip
     except FileNotFoundError:
         raise WrongUse(f"{argv[0]} is not installed on this machine", todo=_hint(argv[0])) from None
 
 
-def _read(process: Popen[str], arrived: queue.Queue[str | None]) -> None:
+def _read(process: Popen[bytes], arrived: queue.Queue[str | None]) -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        arrived.put(line)
+    with io.TextIOWrapper(process.stdout, errors="replace") as lines:
+        for line in lines:
+            arrived.put(line)
     arrived.put(None)
 
 
-def _end(process: Popen[str]) -> None:
+def _text(said: bytes) -> str:
+    """As a program's text is read: any end of a line is one."""
+    return said.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def end(process: Popen[bytes]) -> None:
     """End a command and its children; one that does not want to is killed."""
+    if process.poll() is not None:
+        return
     for sent in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, sent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from deployments.compose.stack import Stack
@@ -13,6 +12,7 @@ from deployments.messages.report import Report
 from deployments.planning.plan import Plan
 from deployments.planning.unfinished_runs import goes_on, may_be_gone_on_with
 from deployments.verbs import traits
+from infra.machine.waiting import wait_until
 from infra.run.executor import Executor
 from infra.run.housekeeping import Housekeeping
 from infra.run.planning import Planning
@@ -61,14 +61,19 @@ class Recovery:
 
     def _with_its_database(self, unfinished: Unfinished, seen: Observation) -> Observation:
         """A database that was exchanged and just starts is given a minute to answer."""
-        wanted, deadline = self.stack.deploy.database, time.monotonic() + 60
+        wanted = self.stack.deploy.database
         if not unfinished.exchanged or wanted is None:
             return seen
-        while not seen.database_bytes and time.monotonic() < deadline:
-            if not any(c.state in ("running", "restarting") for c in seen.of(wanted.service)):
-                break
-            time.sleep(2)
+
+        def settled() -> bool:
+            nonlocal seen
+            starts = any(c.state in ("running", "restarting") for c in seen.of(wanted.service))
+            if seen.database_bytes or not starts:
+                return True
             seen = self.run.host.observe(self.stack)
+            return bool(seen.database_bytes)
+
+        wait_until(settled, 60, every=2)
         return seen
 
     def _went_on(self, unfinished: Unfinished, seen: Observation) -> Report | None:

@@ -17,6 +17,7 @@ from deployments.errors import HomeguruError
 from infra.engine.client import DockerFailed, docker
 from infra.engine.images import HAPROXY, POSTGRES, PYTHON, REGISTRY, ensure_images, server_image
 from infra.machine.long_processes import Say, run_long
+from infra.machine.waiting import wait_until
 from infra.sandbox import parts, record
 from infra.sandbox.login import Login, NotYet
 
@@ -191,20 +192,29 @@ class Sandbox:
 
     def _await(self, name: str, check: Callable[[], None], seconds: float = 90) -> None:
         """Repeat `check` until it passes; SandboxFailed when it never does."""
-        begin, told = time.monotonic(), 0.0
-        while True:
+        reason: Exception | None = None
+
+        def answers() -> bool:
+            nonlocal reason
             try:
-                return check()
+                check()
             except (NotYet, httpx.TransportError) as error:
-                spent, reason = time.monotonic() - begin, error
-            stopped = parts.states(self.project).get(name) != "running"
-            if stopped or spent > seconds:
-                logs = docker("logs", "--tail", "5", f"{self.project}-{name}")
-                raise SandboxFailed(f"{name} does not answer ({reason}); its log: {logs}")
-            if spent - told >= 10:
-                told = spent
-                self._say(f"waiting for {name}: {spent:.0f} s")
-            time.sleep(0.1)
+                reason = error
+            else:
+                return True
+            if parts.states(self.project).get(name) != "running":
+                raise self._silent(name, reason)
+            return False
+
+        said = f"waiting for {name}"
+        if not wait_until(
+            answers, seconds, every=0.1, tell=lambda s: self._say(f"{said}: {s:.0f} s")
+        ):
+            raise self._silent(name, reason)
+
+    def _silent(self, name: str, reason: Exception | None) -> SandboxFailed:
+        logs = docker("logs", "--tail", "5", f"{self.project}-{name}")
+        return SandboxFailed(f"{name} does not answer ({reason}); its log: {logs}")
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import time
 from collections.abc import Callable
@@ -68,8 +69,24 @@ def test_a_command_that_does_not_end_takes_its_children_along(tmp_path: Path) ->
 
 def test_what_a_command_prints_and_reads(tmp_path: Path) -> None:
     ended = local.run("bash", "-c", "cat; echo two >&2; exit 3", stdin="one")
-    assert ended == local.Ended(3, "one", "two\n")
+    assert ended == local.Ended(3, "one", "two\n", b"one")
     lines: list[str] = []
     streamed = local.stream("bash", "-c", "echo one; echo; printf two >&2", log=lines.append)
     assert (lines, streamed) == (["one", "two"], local.Ended(0, "one\n\ntwo", ""))
     assert os.getpgid(0) == os.getpgrp()
+
+
+def test_processes_are_started_in_one_place() -> None:
+    """Time-outs, sessions of their own and the end of what they start are the same for all."""
+    root = Path(__file__).parents[2] / "infra"
+    found = [
+        str(module.relative_to(root))
+        for module in root.rglob("*.py")
+        for node in ast.walk(ast.parse(module.read_text()))
+        if (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func).split(".")[-1] in ("Popen", "check_output", "popen")
+        )
+        or (isinstance(node, ast.Import) and any(a.name == "subprocess" for a in node.names))
+    ]
+    assert set(found) == {"machine/processes.py"}

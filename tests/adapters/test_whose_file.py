@@ -15,6 +15,7 @@ from infra.host.session import Actor
 from infra.orchestration.flow import approval
 from infra.orchestration.flow import operation as flows
 from infra.orchestration.flow.who import compared
+from infra.run.run import Run
 
 PLAN = Plan("deploy", "2-x", "x", "1-x", (Step("pull", "by digest"),))
 PRESSED = Actor("anna", "ui", "run-1")
@@ -33,7 +34,9 @@ def begun(located, monkeypatch, tmp_path):
     monkeypatch.setattr(flows, "log", logged.append)
     monkeypatch.setattr(flows, "outcome", lambda _: nullcontext())
     monkeypatch.setattr(flows, "current_actor", lambda _: PRESSED)
-    monkeypatch.setattr(flows, "Operation", lambda *_: None)
+    monkeypatch.setattr(
+        flows, "operation_on", lambda _, __, host, *___: SimpleNamespace(run=Run(host, None))
+    )
     monkeypatch.setattr(
         flows, "Teller", lambda _: SimpleNamespace(failure_of=lambda *_: nullcontext())
     )

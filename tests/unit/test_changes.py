@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from deployments.compose.reader import parse_stack
-from deployments.planning.changes import changes, digest_of, short, unused_changes
+from deployments.image_name import digest_of, short
+from deployments.planning.changes import changes, unused_changes
 
 
 def _reasons(world, target=None, seen=None, candidate=None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.image_name import read
+from deployments.image_name import digest_of, read, without_tag
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,18 @@ from deployments.image_name import read
 )
 def test_a_name_is_read_as_docker_reads_it(name, found):
     assert tuple(read(name)) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "digest"),
+    [
+        ("localhost:5000/acme/api:1.2", "localhost:5000/acme/api", ""),
+        ("localhost:5000/acme/api", "localhost:5000/acme/api", ""),
+        ("postgres:16@sha256:" + "a" * 64, "postgres", "sha256:" + "a" * 64),
+        ("ghcr.io/acme/api@sha256:" + "b" * 64, "ghcr.io/acme/api", "sha256:" + "b" * 64),
+        ("postgres", "postgres", ""),
+    ],
+)
+def test_a_name_without_what_chooses_one_image(name, written, digest):
+    """Docker's own defaults are not filled in: the name stays as people wrote it."""
+    assert (without_tag(name), digest_of(name)) == (written, digest)

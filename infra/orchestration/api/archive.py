@@ -15,8 +15,8 @@ from typing import Any
 
 from infra.machine.paths import state_dir
 from infra.orchestration.api.client import PrefectApi
+from infra.orchestration.api.pages import pages
 
-PAGE = 200
 ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 
 
@@ -68,22 +68,13 @@ def _records(api: PrefectApi, day: date) -> Iterator[dict[str, Any]]:
         "before_": (begin + timedelta(days=1) - timedelta(microseconds=1)).isoformat(),
     }
     wanted = {"flow_runs": {"end_time": span}, "sort": "END_TIME_DESC"}
-    for run in _pages(api, "/flow_runs/filter", wanted):
+    for run in pages(api, "/flow_runs/filter", wanted):
         yield {"kind": "run", **run}
         mine = {"flow_runs": {"id": {"any_": [run["id"]]}}}
-        for task in _pages(api, "/task_runs/filter", {**mine, "sort": "EXPECTED_START_TIME_ASC"}):
+        for task in pages(api, "/task_runs/filter", {**mine, "sort": "EXPECTED_START_TIME_ASC"}):
             yield {"kind": "task", **task}
         logs = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "TIMESTAMP_ASC"}
-        for line in _pages(api, "/logs/filter", logs):
+        for line in pages(api, "/logs/filter", logs):
             yield {"kind": "log", **line}
-        for artifact in _pages(api, "/artifacts/filter", mine):
+        for artifact in pages(api, "/artifacts/filter", mine):
             yield {"kind": "artifact", **artifact}
-
-
-def _pages(api: PrefectApi, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    offset, full = 0, True
-    while full:
-        page = api.post(path, {**body, "limit": PAGE, "offset": offset})
-        yield from page
-        offset += len(page)
-        full = len(page) == PAGE

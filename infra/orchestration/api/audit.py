@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from deployments.history.audit import CHANGING, Run
 from infra.orchestration.api.button import result_of
 from infra.orchestration.api.client import PrefectApi
-
-PAGE = 200
+from infra.orchestration.api.pages import PAGE, pages
 
 
 def runs_of(api: PrefectApi, environment: str, known: list[str], most: int = 1000) -> list[Run]:
@@ -33,14 +33,8 @@ def _by_id(api: PrefectApi, ids: list[str]) -> list[dict[str, Any]]:
 
 
 def _recent(api: PrefectApi, most: int) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
     body = {"flows": {"name": {"any_": list(CHANGING)}}, "sort": "START_TIME_DESC"}
-    while len(rows) < most:
-        page = api.post("/flow_runs/filter", {**body, "limit": PAGE, "offset": len(rows)})
-        rows += page
-        if len(page) < PAGE:
-            break
-    return rows
+    return list(islice(pages(api, "/flow_runs/filter", body), most))
 
 
 def _results(api: PrefectApi, ids: list[str]) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ import jsonschema
 
 from deployments.errors import HomeguruError, Interrupted, Refused, WrongUse, from_dict
 from deployments.verbs import traits
+from infra.machine.waiting import wait_until
 from infra.orchestration.api.client import FOLLOWING, Absent, PrefectApi
 from infra.orchestration.api.logs import LogTail
 
@@ -115,10 +116,8 @@ class Press:
 
     def _last_lines(self) -> None:
         """Logs travel apart from states, a little later."""
-        deadline = time.monotonic() + LAST_LINES
         wanted = self.run["state"]["type"] in ("COMPLETED", "FAILED")
-        while not self._log() and wanted and time.monotonic() < deadline:
-            time.sleep(POLL / 2)
+        wait_until(lambda: self._log() or not wanted, LAST_LINES, every=POLL / 2)
 
     def outcome(self) -> dict[str, Any]:
         """The run's summary; raises what it failed with."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from infra.machine.output import clean
 from infra.orchestration.api.client import PrefectApi
+from infra.orchestration.api.pages import pages
 
 _OURS = {"prefect.flow_runs", "prefect.task_runs"}
 _END = "Finished in state"
@@ -16,7 +17,6 @@ _NOISE = (
     _END, "Beginning ", "Encountered exception", "Engine execution", "Running 1 deployment",
     "Executing deployment step", "Deployment step", "All deployment steps", "Download",
 )  # fmt: skip
-_PAGE = 200
 
 
 @dataclass
@@ -45,18 +45,12 @@ class LogTail:
             "timestamp": {"after_": self._after},
             "level": {"ge_": 20},
         }
-        body = {"logs": wanted, "sort": "TIMESTAMP_ASC", "limit": _PAGE}
-        offset, full = 0, True
-        while full:
-            found = self.api.post("/logs/filter", {**body, "offset": offset})
-            for line in found:
-                if line["id"] not in self._told:
-                    self._told.add(line["id"])
-                    yield line
-            full = len(found) == _PAGE
-            offset += _PAGE
-            if found:
-                self._after = _earlier(found[-1]["timestamp"])
+        body = {"logs": wanted, "sort": "TIMESTAMP_ASC"}
+        for line in pages(self.api, "/logs/filter", body):
+            self._after = _earlier(line["timestamp"])
+            if line["id"] not in self._told:
+                self._told.add(line["id"])
+                yield line
 
 
 def _earlier(timestamp: str) -> str:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
+from subprocess import PIPE, Popen
 
 from infra.machine.paths import state_dir
+from infra.machine.processes import start
 
 GRACE = 5.0
 """Seconds that it has for an orderly end."""
 
 
-def start(port: int) -> subprocess.Popen[bytes]:
+def serve(port: int) -> Popen[bytes]:
     """Start it, as Prefect's own client would otherwise; what it says goes to a file."""
     from prefect.settings import get_current_settings
 
@@ -31,12 +32,9 @@ def start(port: int) -> subprocess.Popen[bytes]:
         **get_current_settings().to_environment_variables(exclude_unset=True),
     }
     with (state_dir() / "prefect-embedded.log").open("ab") as log:
-        return subprocess.Popen(
-            # -P: the folder that the person stands in is not searched for modules.
-            [sys.executable, "-P", "-m", "infra.orchestration.flow.embedded", str(port)],
-            stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment,
-            start_new_session=True,
-        )  # fmt: skip
+        # -P: the folder that the person stands in is not searched for modules.
+        command = [sys.executable, "-P", "-m", "infra.orchestration.flow.embedded", str(port)]
+        return start(command, stdin=PIPE, stdout=log, stderr=log, env=environment)
 
 
 def main(port: int) -> None:

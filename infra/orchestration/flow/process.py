@@ -156,7 +156,7 @@ def embedded_server() -> Iterator[None]:
         kept.bind(("127.0.0.1", 0))
         server = SubprocessASGIServer()
         server.port = port = kept.getsockname()[1]
-        server._run_uvicorn_command = lambda: embedded.start(port)  # type: ignore[method-assign]
+        server._run_uvicorn_command = lambda: embedded.serve(port)  # type: ignore[method-assign]
         if sys.platform != "linux":
             # Elsewhere our own server could not listen there either.
             kept.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from infra.orchestration.api.client import PrefectApi
-from infra.orchestration.setup.changes import Change, every
+from infra.orchestration.api.pages import pages
+from infra.orchestration.setup.changes import Change
 
 HEARTBEAT = 30
 """Seconds between two signs of life of a run: the least that Prefect allows."""
@@ -41,7 +42,7 @@ def ensure_automations(api: PrefectApi, automations: list[dict[str, Any]]) -> li
     """Create or change; one that a person switched off stays off."""
     names = [a["name"] for a in automations]
     body = {"automations": {"name": {"any_": names}}}
-    found = {a["name"]: a for a in every(api, "/automations/filter", body)}
+    found = {a["name"]: a for a in pages(api, "/automations/filter", body)}
     return [_ensure(api, a, found.get(a["name"])) for a in automations]
 
 

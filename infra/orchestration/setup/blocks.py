@@ -6,7 +6,8 @@ from deployments.compose.variables import block_name
 from infra.environment.locate import Located
 from infra.environment.secrets import SecretsFile
 from infra.orchestration.api.client import PrefectApi
-from infra.orchestration.setup.changes import Change, every
+from infra.orchestration.api.pages import pages
+from infra.orchestration.setup.changes import Change
 
 
 def ensure_secret_type(api: PrefectApi) -> Change:
@@ -23,7 +24,7 @@ def missing_secrets(api: PrefectApi, located: list[Located]) -> list[Change]:
     if not names:
         return []
     body = {"block_documents": {"name": {"any_": names}}, "include_secrets": False}
-    blocks = {b["name"] for b in every(api, "/block_documents/filter", body)}
+    blocks = {b["name"] for b in pages(api, "/block_documents/filter", body)}
     return [change for x in located for change in _missing(x, blocks)]
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from infra.orchestration.api.client import PrefectApi
+from typing import Literal
 
 What = Literal["created", "changed", "removed", "unchanged", "left over", "missing"]
-
-PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -31,14 +26,3 @@ class Change:
         """One line; those of a run stand in columns."""
         said = f"{self.what}: {self.detail}" if self.detail else self.what
         return f"{self.kind:<11} {self.name:<38} {said}"
-
-
-def every(api: PrefectApi, path: str, body: dict[str, Any] | None = None) -> Iterator[Any]:
-    """All things that a filter finds, page after page."""
-    offset = 0
-    while True:
-        page = api.post(path, {**(body or {}), "limit": PAGE, "offset": offset})
-        yield from page
-        if len(page) < PAGE:
-            return
-        offset += PAGE

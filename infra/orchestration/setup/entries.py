@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from infra.orchestration.api.client import PrefectApi
-from infra.orchestration.setup.changes import Change, every
+from infra.orchestration.api.pages import pages
+from infra.orchestration.setup.changes import Change
 from infra.orchestration.setup.declared import Declared
 
 TAG = "homeguru"
@@ -27,8 +28,8 @@ class Entries:
 
     def __init__(self, api: PrefectApi) -> None:
         self._api = api
-        flows = {flow["id"]: flow["name"] for flow in every(api, "/flows/filter")}
-        found = list(every(api, "/deployments/filter"))
+        flows = {flow["id"]: flow["name"] for flow in pages(api, "/flows/filter")}
+        found = list(pages(api, "/deployments/filter"))
         self._found = {f"{flows.get(d['flow_id'], '')}/{d['name']}": d for d in found}
 
     def ensure(self, entry: Declared, pool: str, described: Described) -> tuple[Change, Any]:

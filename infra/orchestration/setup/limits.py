@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from deployments.environment.schema import limit_name
 from infra.orchestration.api.client import PrefectApi
-from infra.orchestration.setup.changes import Change, every
+from infra.orchestration.api.pages import pages
+from infra.orchestration.setup.changes import Change
 
 PREFIX = "env-"
 
@@ -15,7 +16,7 @@ def ensure_limits(api: PrefectApi, environments: list[str]) -> list[Change]:
     A held slot is left held. A limit whose environment is not found here is reported: another
     machine may know it.
     """
-    found = {x["name"]: x for x in every(api, "/v2/concurrency_limits/filter")}
+    found = {x["name"]: x for x in pages(api, "/v2/concurrency_limits/filter")}
     changes = [_ensure(api, limit_name(e), found.get(limit_name(e))) for e in environments]
     others = sorted(found.keys() - {limit_name(e) for e in environments})
     left = [name for name in others if name.startswith(PREFIX)]
