@@ -26,7 +26,7 @@ from deployments.host.observation import Candidate, Observation
 from deployments.image_name import digest_of
 from deployments.planning.plan import Plan
 from deployments.planning.planner import Planner
-from deployments.planning.request import Request
+from deployments.planning.request import PlanRequest
 from deployments.planning.target import Target
 from deployments.release.manifest import Manifest, ServiceImage
 
@@ -179,7 +179,7 @@ class World:
         self, target: Target, seen: Observation, candidate: Candidate | None = None,
         verb: Any = "deploy", release: str = "",
     ) -> Planner:  # fmt: skip
-        request = Request(verb, release or f"2-{target.manifest.name}", ".incoming/token")
+        request = PlanRequest(verb, release or f"2-{target.manifest.name}", ".incoming/token")
         return Planner(request, target, seen, candidate or self.candidate())
 
     def plan(self, *arguments: Any, **more: Any) -> Plan:

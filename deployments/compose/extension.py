@@ -27,7 +27,7 @@ class Route(_Strict):
     health: str = "/"
 
 
-class Edge(_Strict):
+class EdgeService(_Strict):
     """The service that owns the published ports."""
 
     service: str
@@ -53,7 +53,7 @@ class Database(_Strict):
     revision: str
 
 
-class Migration(_Strict):
+class MigrateService(_Strict):
     """The one-off service that migrates; `at_start` names services that do it themselves.
 
     In `sql`, `downgrade` and `downgrade_sql`, `{from}` is the database's revision and `{to}`
@@ -122,9 +122,9 @@ class Deploy(_Strict):
     infrastructure: dict[str, str] = {}
     optional: dict[str, str] = {}
     """Service to the variable that calls for it; without a value the service is not there."""
-    edge: Edge | None = None
+    edge: EdgeService | None = None
     database: Database | None = None
-    migrate: Migration | None = None
+    migrate: MigrateService | None = None
     prepare: dict[str, Prepare] = {}
     """Service to what its new image does before its old container stops."""
     probes: dict[str, Probe] = {}

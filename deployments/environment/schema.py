@@ -38,7 +38,7 @@ from deployments.fields import (  # fmt: skip
 from deployments.verbs import traits
 
 
-class Host(Strict):
+class HostAddress(Strict):
     """How the server is reached. `host_keys` are pinned: an unknown key means stop."""
 
     address: Annotated[
@@ -69,7 +69,7 @@ class RegistryLogin(Strict):
 EDGE_VARIABLES = ("EDGE_DOMAIN", "EDGE_EMAIL", "EDGE_ACME")
 
 
-class Edge(Strict):
+class EdgeSettings(Strict):
     """How the application is reached by name: HTTPS with certificates that renew themselves."""
 
     domain: Domain | Literal[""] = ""
@@ -123,8 +123,8 @@ class Environment(Strict):
     """Keys of the Git servers that are reached by SSH."""
     lock_wait: Annotated[int, Field(ge=0, le=3600)] = 0
     """Seconds that a second run waits for the first; 0 refuses at once."""
-    host: Host
-    edge: Edge = Edge()
+    host: HostAddress
+    edge: EdgeSettings = EdgeSettings()
     build: dict[VariableName, str] = Field(default_factory=dict)
     variables: dict[VariableName, str] = Field(default_factory=dict)
     secrets: Secrets = Secrets()

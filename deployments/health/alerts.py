@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deployments.health.verification import Finding
+from deployments.health.verification import CheckResult
 from deployments.host.observation import Observation
 
 HOUR = 3600.0
@@ -57,7 +57,7 @@ class News:
     seconds: float
 
 
-def restarted(seen: Observation, memory: Memory) -> list[Finding]:
+def restarted(seen: Observation, memory: Memory) -> list[CheckResult]:
     """Containers whose engine started them again since the last look."""
     found = []
     for container in seen.long_running:
@@ -65,11 +65,11 @@ def restarted(seen: Observation, memory: Memory) -> list[Finding]:
         if container.restarts > before:
             times = container.restarts - before
             said = f"restarted {times} time{'s' if times > 1 else ''} since the last look"
-            found.append(Finding(container.service, "restarts", False, said))
+            found.append(CheckResult(container.service, "restarts", False, said))
     return found
 
 
-def judge(memory: Memory, findings: list[Finding], now: float) -> tuple[Memory, News | None]:
+def judge(memory: Memory, findings: list[CheckResult], now: float) -> tuple[Memory, News | None]:
     """The memory after this look, and what to tell of it."""
     bad = {
         f"{f.service} {f.check}": f"{f.service} {f.check}: {f.detail}" for f in findings if not f.ok

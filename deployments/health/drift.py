@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployments.compose.variables import changed_names, parse_env
-from deployments.health.verification import Finding
+from deployments.health.verification import CheckResult
 from deployments.host.edge import without_slots
 from deployments.host.observation import Candidate, Kept, Observation
 from deployments.image_name import digest_of, short
@@ -23,7 +23,7 @@ FOR_A_PERSON = "secrets"
 """Check of secrets that were edited on the host: nobody but a person knows which are right."""
 
 
-def find_drift(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
+def find_drift(target: Target, seen: Observation, kept: Kept) -> list[CheckResult]:
     """Everything that differs from the release that `target` and `kept` describe.
 
     target: the current release, its infrastructure pinned, as the host keeps a record of it.
@@ -37,7 +37,7 @@ def find_drift(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
     ]
 
 
-def heals(found: list[Finding]) -> bool:
+def heals(found: list[CheckResult]) -> bool:
     """Whether deploying the current release again takes some of it back, and hides nothing."""
     checks = {f.check for f in found if not f.ok}
     return bool(checks - NO_HEALING) and FOR_A_PERSON not in checks
@@ -56,11 +56,11 @@ def secrets_edited(kept: Kept) -> list[str]:
     return changed_names(kept.candidate.secrets_now, recorded) if recorded else []
 
 
-def _drift(service: str, check: str, detail: str) -> Finding:
-    return Finding(service, check, False, detail)
+def _drift(service: str, check: str, detail: str) -> CheckResult:
+    return CheckResult(service, check, False, detail)
 
 
-def _services(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
+def _services(target: Target, seen: Observation, kept: Kept) -> list[CheckResult]:
     """Long-running services that a plan back would replace."""
     left_out = target.environment.verify.leave_out
     found = changes(target, seen, _weighed(target, seen, kept))
@@ -93,7 +93,7 @@ def _words(reason: str, image: str, seen: Observation, service: str) -> str:
     return reason
 
 
-def _unknown(target: Target, seen: Observation) -> list[Finding]:
+def _unknown(target: Target, seen: Observation) -> list[CheckResult]:
     """Containers of the project whose service the release's Compose file does not have."""
     return [
         _drift(c.service or c.name, "unknown", f"container {c.name} belongs to no release")
@@ -102,7 +102,7 @@ def _unknown(target: Target, seen: Observation) -> list[Finding]:
     ]
 
 
-def _files(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
+def _files(target: Target, seen: Observation, kept: Kept) -> list[CheckResult]:
     if target.adopted:
         return []
     found = []
@@ -118,7 +118,7 @@ def _files(target: Target, seen: Observation, kept: Kept) -> list[Finding]:
     return found
 
 
-def _secrets(kept: Kept) -> list[Finding]:
+def _secrets(kept: Kept) -> list[CheckResult]:
     secrets = secrets_edited(kept)
     if not secrets:
         return []
@@ -131,7 +131,7 @@ def _edited(text: str) -> str:
     return "the file was edited" if text else "the file is gone"
 
 
-def _revision(target: Target, seen: Observation) -> list[Finding]:
+def _revision(target: Target, seen: Observation) -> list[CheckResult]:
     """The database against the last line of the ledger that knows a revision."""
     database = target.stack.deploy.database
     known = seen.ledger.revision
@@ -143,7 +143,7 @@ def _revision(target: Target, seen: Observation) -> list[Finding]:
     return [_drift(database.service, "revision", said)]
 
 
-def _ledger(seen: Observation) -> list[Finding]:
+def _ledger(seen: Observation) -> list[CheckResult]:
     broken = seen.ledger.broken_at()
     if broken is None:
         return []

@@ -18,7 +18,7 @@ Question = tuple[str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Request:
+class ProbeRequest:
     """An HTTP request from the deployer."""
 
     service: str
@@ -31,7 +31,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One check and how it came out. `detail` is short and holds no secret."""
 
     service: str
@@ -40,7 +40,7 @@ class Finding:
     detail: str
 
 
-def requests(target: Target) -> list[Request]:
+def requests(target: Target) -> list[ProbeRequest]:
     """What is asked from outside."""
     found = []
     for service, probe in _asked(target):
@@ -51,7 +51,7 @@ def requests(target: Target) -> list[Request]:
             and _wants(target, service, "outside")
         ):
             base = target.environment.urls[outside.url].rstrip("/")
-            found.append(Request(service, f"{base}{outside.path}", outside.status))
+            found.append(ProbeRequest(service, f"{base}{outside.path}", outside.status))
     return found
 
 
@@ -92,7 +92,9 @@ def _wants(target: Target, service: str, probe: str) -> bool:
     return probe not in target.environment.verify.skip.get(service, ())
 
 
-def judge_containers(target: Target, seen: Observation, wanted: dict[str, str]) -> list[Finding]:
+def judge_containers(
+    target: Target, seen: Observation, wanted: dict[str, str]
+) -> list[CheckResult]:
     """Each service: one container, healthy, running the digest that is wanted."""
     findings = []
     for service, reference in wanted.items():
@@ -101,23 +103,23 @@ def judge_containers(target: Target, seen: Observation, wanted: dict[str, str]) 
         running = seen.of(service)
         digest = digest_of(reference)
         if len(running) != 1:
-            findings.append(Finding(service, "container", False, f"{len(running)} containers"))
+            findings.append(CheckResult(service, "container", False, f"{len(running)} containers"))
             continue
         container = running[0]
         if target.stack.services[service].runs_once:
             ok, state = container.completed, f"{container.state} {container.exit_code}"
         else:
             ok, state = container.serving, f"{container.state} {container.health}".strip()
-        findings.append(Finding(service, "container", ok, state))
+        findings.append(CheckResult(service, "container", ok, state))
         same = container.runs(digest)
         shown = short(digest) if same else f"runs {short(container.digest)}, not {short(digest)}"
-        findings.append(Finding(service, "digest", same, shown))
+        findings.append(CheckResult(service, "digest", same, shown))
     return findings
 
 
 def judge_answers(
     target: Target, seen: Observation, answers: dict[str, str], *, settled: bool = True
-) -> list[Finding]:
+) -> list[CheckResult]:
     """What the containers said of themselves."""
     findings = []
     for name, service, command in questions(target, settled=settled):
@@ -127,7 +129,7 @@ def judge_answers(
             findings.append(_restarts(service, seen, code, text))
         elif kind == "exec":
             last = text.strip().splitlines()[-1:] or ["ok" if code == "0" else f"exit code {code}"]
-            findings.append(Finding(service, "own probe", code == "0", last[0][:200]))
+            findings.append(CheckResult(service, "own probe", code == "0", last[0][:200]))
         elif kind == "tcp":
             probe = target.stack.deploy.probes[service]
             url = target.value(probe.connected)
@@ -137,26 +139,26 @@ def judge_answers(
     for service, log in logs(target):
         code, _, text = answers.get(f"log:{service}", "1 no answer").partition(" ")
         said = text.strip() or f"none of {', '.join(log.must_not)} in {log.seconds} s"
-        findings.append(Finding(service, "log", code == "0", said[:200]))
+        findings.append(CheckResult(service, "log", code == "0", said[:200]))
     return findings
 
 
-def _restarts(service: str, seen: Observation, code: str, text: str) -> Finding:
+def _restarts(service: str, seen: Observation, code: str, text: str) -> CheckResult:
     before = max((c.restarts for c in seen.of(service)), default=0)
     now = int(code) if code.isdigit() else -1
     ok = now == before and "running" in text
     detail = f"{now}, unchanged" if ok else f"{before} before, {now} now, {text.strip()}"
-    return Finding(service, "restarts", ok, detail)
+    return CheckResult(service, "restarts", ok, detail)
 
 
-def _connected(service: str, url: str, hosts: str, table: str) -> Finding:
+def _connected(service: str, url: str, hosts: str, table: str) -> CheckResult:
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     addresses = set(re.findall(r"^(?:\d+ )?([0-9a-fA-F.:]+)\s", hosts, re.MULTILINE))
     peers = established(table)
     ok = any(p == port and a in addresses for a, p in peers)
     detail = f"{parts.hostname}:{port}" if ok else f"no open connection to {parts.hostname}:{port}"
-    return Finding(service, "connected", ok, detail)
+    return CheckResult(service, "connected", ok, detail)
 
 
 def established(table: str) -> set[tuple[str, int]]:
@@ -173,15 +175,15 @@ def _address(raw: str) -> str:
     return str(mapped or address)
 
 
-def judge_certificate(request: Request, valid_days: float, wanted: int) -> Finding:
+def judge_certificate(request: ProbeRequest, valid_days: float, wanted: int) -> CheckResult:
     """How long the certificate that a URL shows is still valid, against what is wanted."""
     days = int(valid_days)
     said = f"valid for {days} days" if days != 1 else "valid for 1 day"
     ok = valid_days >= wanted
-    return Finding(request.service, "certificate", ok, said if ok else f"{said}: {request.url}")
+    return CheckResult(request.service, "certificate", ok, said if ok else f"{said}: {request.url}")
 
 
-def judge_server(watch: Watch, seen: Observation, backup_seconds: int | None) -> list[Finding]:
+def judge_server(watch: Watch, seen: Observation, backup_seconds: int | None) -> list[CheckResult]:
     """Room and backups on the host, against the environment's `[watch]`."""
     found = [
         _room("disk", seen.disk_mb, watch.disk_mb), _room("memory", seen.memory_mb, watch.memory_mb)
@@ -189,18 +191,18 @@ def judge_server(watch: Watch, seen: Observation, backup_seconds: int | None) ->
     if watch.backup_hours == 0:
         return found
     if backup_seconds is None:
-        return [*found, Finding("server", "backup", False, "there is none in backups/")]
+        return [*found, CheckResult("server", "backup", False, "there is none in backups/")]
     hours = backup_seconds // 3600
     ok = backup_seconds <= watch.backup_hours * 3600
     said = f"the newest is {hours} h old"
     limit = "" if ok else f", {watch.backup_hours} h are allowed"
-    return [*found, Finding("server", "backup", ok, said + limit)]
+    return [*found, CheckResult("server", "backup", ok, said + limit)]
 
 
-def _room(what: str, free: int, wanted: int) -> Finding:
+def _room(what: str, free: int, wanted: int) -> CheckResult:
     ok = free >= wanted
     said = f"{free} MiB free" + ("" if ok else f", {wanted} are wanted")
-    return Finding("server", what, ok, said)
+    return CheckResult("server", what, ok, said)
 
 
 _AT_START = frozenset({"connected", "own probe", "log", "container"})
@@ -211,7 +213,7 @@ PATIENCE = 20.0
 
 
 def seconds_left(
-    target: Target, seen: Observation, findings: list[Finding], elapsed: float
+    target: Target, seen: Observation, findings: list[CheckResult], elapsed: float
 ) -> float:
     """For how long what fails may still become well: as long as the one with the least time.
 
@@ -243,11 +245,11 @@ def must_stay_quiet(target: Target, fresh: frozenset[str]) -> bool:
     return any(service in fresh for service, _ in logs(target))
 
 
-def silent(findings: list[Finding]) -> list[str]:
+def silent(findings: list[CheckResult]) -> list[str]:
     """Services whose own words may say why they are not well."""
     return list(dict.fromkeys(f.service for f in findings if not f.ok and f.check != "digest"))
 
 
-def failures(findings: list[Finding]) -> list[str]:
+def failures(findings: list[CheckResult]) -> list[str]:
     """One line for each check that did not pass."""
     return [f"{f.service} {f.check}: {f.detail}" for f in findings if not f.ok]

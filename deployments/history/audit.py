@@ -23,7 +23,7 @@ Known = Literal["both", "ledger", "prefect"]
 
 
 @dataclass(frozen=True)
-class Run:
+class PrefectRun:
     """One flow run as Prefect keeps it. Times are ISO 8601, empty when not reached."""
 
     id: str
@@ -42,7 +42,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuditEntry:
     """One run of either side. `note` says what does not fit; empty when all does.
 
     subject: of the release's commit; empty where nobody knows it.
@@ -50,7 +50,7 @@ class Entry:
 
     known: Known
     line: Line | None
-    run: Run | None
+    run: PrefectRun | None
     note: str = ""
     subject: str = ""
 
@@ -90,16 +90,16 @@ def described(line: Line) -> str:
     return f"{line.who} (claimed)"
 
 
-def join(lines: list[Line], runs: list[Run] | None) -> list[Entry]:
+def join(lines: list[Line], runs: list[PrefectRun] | None) -> list[AuditEntry]:
     """Both sides, oldest first. `runs` None: there is no Prefect history to compare with."""
     if runs is None:
-        return [Entry("ledger", line, None) for line in lines]
+        return [AuditEntry("ledger", line, None) for line in lines]
     known = {run.id: run for run in runs}
     since = min((_comparable(run.created) for run in runs), default="")
     entries = [_of_line(line, known.get(line.run), since) for line in lines]
     recorded = {line.run for line in lines}
     entries += [
-        Entry("prefect", None, run, note)
+        AuditEntry("prefect", None, run, note)
         for run in runs
         if run.id not in recorded and (note := _unrecorded(run))
     ]
@@ -127,17 +127,17 @@ def _mapping(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def described_by(entries: Sequence[Entry], subjects: Mapping[str, str]) -> list[Entry]:
+def described_by(entries: Sequence[AuditEntry], subjects: Mapping[str, str]) -> list[AuditEntry]:
     """The same entries, each with its commit's subject."""
     return [replace(e, subject=subjects.get(e.line.manifest, "")) if e.line else e for e in entries]
 
 
-def _of_line(line: Line, run: Run | None, since: str) -> Entry:
+def _of_line(line: Line, run: PrefectRun | None, since: str) -> AuditEntry:
     """since: when the oldest run was that Prefect still has; it lets old ones go."""
     if run is None:
         # A run in a process of its own, without a server, is in no server's history.
         gone = _comparable(line.at) < since or line.server == ""
-        return Entry("ledger", line, None, "" if gone else "Prefect does not know this run")
+        return AuditEntry("ledger", line, None, "" if gone else "Prefect does not know this run")
     # A look that heals fails all the same when something else is amiss; and what died may have
     # been brought to its end by the run that came next.
     ended_well = run.state == "COMPLETED" or (run.state == "CRASHED" and line.outcome == "ok")
@@ -145,10 +145,10 @@ def _of_line(line: Line, run: Run | None, since: str) -> Entry:
     compared = run.state in ENDED and not traits(line.verb).heals
     if compared and ended_well != (line.outcome == "ok"):
         note = f"Prefect says {run.state.lower()}, the ledger {line.outcome}"
-    return Entry("both", line, run, note)
+    return AuditEntry("both", line, run, note)
 
 
-def _unrecorded(run: Run) -> str:
+def _unrecorded(run: PrefectRun) -> str:
     """Why a run without a ledger line is worth a line here; empty when it is not."""
     if not traits(run.verb).changes_what_runs:
         return ""

@@ -17,7 +17,7 @@ NEAR = 2.0
 
 
 @dataclass(frozen=True)
-class Entry:
+class GatewayEntry:
     """One request that the gateway let through. `at` in seconds since 1970."""
 
     at: float
@@ -27,14 +27,14 @@ class Entry:
     status: int
 
 
-def read_entries(lines: Iterable[str]) -> list[Entry]:
+def read_entries(lines: Iterable[str]) -> list[GatewayEntry]:
     """Read Caddy's JSON access log; lines of another kind, or cut ones, are left out."""
     found = []
     for line in lines:
         try:
             row = json.loads(line)
             request = row["request"]
-            entry = Entry(
+            entry = GatewayEntry(
                 float(row["ts"]), str(row.get("user_id", "")), str(request["method"]),
                 str(request["uri"]).partition("?")[0], int(row["status"]),
             )  # fmt: skip
@@ -45,7 +45,7 @@ def read_entries(lines: Iterable[str]) -> list[Entry]:
     return found
 
 
-def creator(entries: list[Entry], deployment: str, created: float) -> str:
+def creator(entries: list[GatewayEntry], deployment: str, created: float) -> str:
     """Account that created a run at `created`; empty when that is not certain."""
     wanted = f"/api/deployments/{deployment}/create_flow_run"
     near = [
@@ -55,7 +55,7 @@ def creator(entries: list[Entry], deployment: str, created: float) -> str:
     return near[0].account if len(near) == 1 else ""
 
 
-def approver(entries: list[Entry], run: str) -> str:
+def approver(entries: list[GatewayEntry], run: str) -> str:
     """Account that resumed a run; empty when the log does not say.
 
     Prefect answers 201 to the one who did, and 200 to whoever came after that.

@@ -12,7 +12,7 @@ _FORM = re.compile(r"^(?P<origin>[a-z]+):(?P<who>[^\s:]\S*)(?: (?P<link>https?:/
 
 
 @dataclass(frozen=True)
-class Asked:
+class Requester:
     """A claim: nothing of it is proven. `link` is the page of a run in Actions."""
 
     who: str
@@ -30,12 +30,12 @@ class Asked:
         return [f"by:{self.who}", f"from:{self.origin}", *([self.commit] if self.commit else [])]
 
 
-def parse_asked(text: str) -> Asked | None:
+def parse_asked(text: str) -> Requester | None:
     """Read the parameter; what does not read as one of ours is a name typed into the form."""
     if not text.strip():
         return None
     match = _FORM.match(text.strip())
     if match is None or match["origin"] not in get_args(Origin):
-        return Asked(" ".join(text.split())[:80], "ui")
+        return Requester(" ".join(text.split())[:80], "ui")
     origin = cast("Origin", match["origin"])
-    return Asked(match["who"], origin, match["link"] or "", match["commit"] or "")
+    return Requester(match["who"], origin, match["link"] or "", match["commit"] or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deployments.compose.extension import Edge
+from deployments.compose.extension import EdgeService
 
 IDLE = "idle.invalid"
 LARGEST = 100_000_000
@@ -20,7 +20,7 @@ Slots = tuple[str, str]
 
 
 def render(
-    base: str, edge: Edge, slots: dict[str, Slots], former: dict[str, str] | None = None
+    base: str, edge: EdgeService, slots: dict[str, Slots], former: dict[str, str] | None = None
 ) -> str:
     """The whole configuration file. A service without slots has both idle.
 
@@ -59,7 +59,9 @@ def _server(slot: str, address: str, port: int) -> str:
     return f"    server {slot} {address}:{port} check{backup}{disabled}"
 
 
-def render_again(base: str, edge: Edge, config: str, serving: dict[str, str] | None = None) -> str:
+def render_again(
+    base: str, edge: EdgeService, config: str, serving: dict[str, str] | None = None
+) -> str:
     """The file for these routes, with the containers that another one names.
 
     serving: service to the one container that serves, for a file that names another one or none:

@@ -29,7 +29,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asker:
     """Who asked for a run, and where its log is; empty when there is no page."""
 
     who: str
@@ -90,7 +90,7 @@ class Writer:
     environment: str
     language: Language
 
-    def done(self, report: Report, asked: Asked) -> Notice:
+    def done(self, report: Report, asked: Asker) -> Notice:
         """A verb that changed the server."""
         plan = report.plan
         same = {name for name, _ in plan.unchanged}
@@ -107,7 +107,7 @@ class Writer:
         ]
         return self._notice("success", f"{self._say(plan.verb)} {plan.release}", lines)
 
-    def failed(self, verb: str, error: HomeguruError, asked: Asked) -> Notice:
+    def failed(self, verb: str, error: HomeguruError, asked: Asker) -> Notice:
         """A verb that did not end well; the text holds a container's last lines."""
         lines = [
             _cut(error.what),
@@ -122,13 +122,13 @@ class Writer:
         )
         return self._notice("failure", said, lines)
 
-    def published(self, manifest: Manifest, asked: Asked) -> Notice:
+    def published(self, manifest: Manifest, asked: Asker) -> Notice:
         """Images that were built, or found unchanged."""
         said = self._say("commit", commit=manifest.commit[:12], author=manifest.author)
         title = f"{self._say('published')} {manifest.name}"
         return self._notice("success", title, [said, self._say("by", who=asked.who), asked.page])
 
-    def waits(self, plan: Plan, minutes: int, asked: Asked) -> Notice:
+    def waits(self, plan: Plan, minutes: int, asked: Asker) -> Notice:
         """A plan that a person must approve."""
         lines = [
             f"{plan.previous or '-'} -> {plan.release}",
@@ -137,7 +137,7 @@ class Writer:
         ]  # fmt: skip
         return self._notice("warning", self._say("waits"), lines)
 
-    def not_approved(self, error: HomeguruError, asked: Asked) -> Notice:
+    def not_approved(self, error: HomeguruError, asked: Asker) -> Notice:
         """Nobody said yes in time, or somebody said no."""
         lines = [error.what, self._say("by", who=asked.who), asked.page]
         return self._notice("warning", self._say("not approved"), lines)

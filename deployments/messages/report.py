@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployments.errors import StepFailed
-from deployments.health.verification import Finding, failures
+from deployments.health.verification import CheckResult, failures
 from deployments.history.ledger import Approval, Outcome, Revision, StepRecord
 from deployments.image_name import digest_of, without_tag
 from deployments.planning.plan import Plan
@@ -21,7 +21,7 @@ class Report:
     plan: Plan
     outcome: Outcome
     steps: tuple[StepRecord, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckResult, ...]
     revision: Revision
     seconds: float
     who: str

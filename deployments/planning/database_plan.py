@@ -9,7 +9,7 @@ from deployments.host.observation import Candidate, Observation
 from deployments.planning.changes import Change, migration_due, secrets_changed
 from deployments.planning.database_steps import DatabaseSteps
 from deployments.planning.plan import Step
-from deployments.planning.request import Request
+from deployments.planning.request import PlanRequest
 from deployments.planning.target import Target
 from deployments.verbs import Traits, traits
 
@@ -22,7 +22,7 @@ ROLES = "owner and application, their grants and time-outs"
 class DatabasePlan:
     """Reads what the planner reads. backed_up: an earlier step of this plan makes the backup."""
 
-    request: Request
+    request: PlanRequest
     target: Target
     seen: Observation
     candidate: Candidate

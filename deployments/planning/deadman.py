@@ -9,7 +9,7 @@ from deployments.host.containers import Container
 from deployments.host.observation import Candidate, Observation
 from deployments.planning.plan import Plan, ScriptStep
 from deployments.planning.planner import Planner
-from deployments.planning.request import Request
+from deployments.planning.request import PlanRequest
 from deployments.planning.target import Target
 from deployments.shell.deadman import FILES, arm, scripts
 from deployments.shell.quote import Script
@@ -23,7 +23,7 @@ def way_back(
     anywhere = replace(
         seen, containers=_anywhere(plan, seen), aside=(), compose_file="",
     )  # fmt: skip
-    request = Request("undo", plan.release, FILES, unfinished=run, exchanged=aside)
+    request = PlanRequest("undo", plan.release, FILES, unfinished=run, exchanged=aside)
     return Planner(request, former, anywhere, candidate)
 
 

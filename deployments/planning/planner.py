@@ -13,7 +13,7 @@ from deployments.planning.changes import Change, changes, secrets_changed, unuse
 from deployments.planning.database_plan import TRIAL, DatabasePlan
 from deployments.planning.plan import Plan, ScriptStep, Step, notes_for
 from deployments.planning.port_handover import TakeOver
-from deployments.planning.request import Request
+from deployments.planning.request import PlanRequest
 from deployments.planning.steps import DRAIN, Steps
 from deployments.planning.target import Target
 from deployments.release.adopted_record import NAME, RELEASE
@@ -26,7 +26,7 @@ from deployments.verbs import Traits, traits
 class Planner:
     """Everything that planning reads; `plan()` is its result."""
 
-    request: Request
+    request: PlanRequest
     target: Target
     seen: Observation
     candidate: Candidate

@@ -10,7 +10,7 @@ from deployments.verbs import Verb
 
 
 @dataclass(frozen=True)
-class Request:
+class PlanRequest:
     """What is asked for, apart from the target: a verb, the release's id, a place for files."""
 
     verb: Verb

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployments.compose.extension import Edge
+from deployments.compose.extension import EdgeService
 from deployments.compose.kept_folders import kept_folders
 from deployments.compose.stack import Service
 from deployments.history.step_kind import Kind
@@ -60,7 +60,7 @@ class Steps:
         script = replacing.up(self.replacement(change))
         return _of("start" if change.first else "recreate", change, script)
 
-    def reload(self, edge: Edge) -> Step:
+    def reload(self, edge: EdgeService) -> Step:
         """The edge's new configuration, with its requests in flight kept."""
         script = reload_edge(edge.service)
         reason = "its configuration changed"
@@ -117,7 +117,7 @@ class Steps:
             if service.name in there & set(edge.routes)
         ]  # fmt: skip
 
-    def _let_go(self, edge: Edge, service: Service) -> Script:
+    def _let_go(self, edge: EdgeService, service: Service) -> Script:
         what = self._replacement(service, "")
         return replacing.let_go(what, edge=edge.service, port=edge.routes[service.name].port)
 

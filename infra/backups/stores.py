@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import paramiko
 
 from deployments.environment.policy import OffHostCopy
-from deployments.environment.schema import Host
+from deployments.environment.schema import HostAddress
 from deployments.errors import Refused, StepFailed, Unreachable
 from infra.environment.locate import Located
 from infra.ssh.connection import connected_sftp
@@ -98,7 +98,7 @@ class SftpStore:
     def __init__(self, to: str, copy: OffHostCopy, located: Located) -> None:
         parts = urlsplit(to)
         self.where, self._folder = to, parts.path.rstrip("/")
-        self._host = Host(
+        self._host = HostAddress(
             address=parts.hostname or "", port=parts.port or 22, user=parts.username or "root",
             key_file=copy.key_file, host_keys=copy.host_keys,
         )  # fmt: skip

@@ -69,7 +69,7 @@ def publish(
             state="untouched",
             todo=f"mkdir -p {shlex.quote(str(output.parent))}",
         )
-    found = run("publish", env, quiet=json, here=here, **_source(source, ref, allow_dirty))
+    found = run("publish", env, _source(source, ref, allow_dirty), quiet=json, here=here)
     if output:
         from deployments.release.manifest import Manifest
 
@@ -84,8 +84,8 @@ def deploy(
 ) -> None:  # fmt: skip
     """Bring an environment to a published release, or leave it as it was."""
     found = run(
-        "deploy", env, quiet=json, here=here, approve=approve, release=release,
-        update_infrastructure=update_infrastructure,
+        "deploy", env, {"release": release, "update_infrastructure": update_infrastructure},
+        quiet=json, here=here, approve=approve,
     )  # fmt: skip
     show.as_json(found) if json else show.deployed(found)
 
@@ -97,7 +97,7 @@ def release(
 ) -> None:  # fmt: skip
     """Publish, then deploy what was published."""
     found = run(
-        "release", env, quiet=json, here=here, approve=approve, **_source(source, ref, allow_dirty)
+        "release", env, _source(source, ref, allow_dirty), quiet=json, here=here, approve=approve
     )
     show.as_json(found) if json else show.deployed(found)
 
@@ -108,14 +108,14 @@ def migrate(
     approve: Approve = "",
 ) -> None:  # fmt: skip
     """Bring the database to the head of a release's migrations."""
-    found = run("migrate", env, quiet=json, here=here, approve=approve, release=release)
+    found = run("migrate", env, {"release": release}, quiet=json, here=here, approve=approve)
     show.as_json(found) if json else show.deployed(found)
 
 
 @app.command()
 def verify(env: Env, json: Json = False, here: Here = False) -> None:
     """Ask the running application from outside and inside; change nothing."""
-    found = run("verify", env, quiet=json, here=here)
+    found = run("verify", env, {}, quiet=json, here=here)
     show.as_json(found) if json else show.deployed(found)
 
 
@@ -134,7 +134,12 @@ def rollback(
 ) -> None:
     """Bring an earlier release back; the database stays, unless it is told otherwise."""
     found = run(
-        "rollback", env, quiet=json, here=here, approve=approve, to=to, database=database.value
+        "rollback",
+        env,
+        {"to": to, "database": database.value},
+        quiet=json,
+        here=here,
+        approve=approve,
     )
     show.as_json(found) if json else show.deployed(found)
 
@@ -173,7 +178,7 @@ def adopt(
         planned = inspection.adoption_of(assembly, show.errors.print)
         show.as_json(planned.to_dict()) if json else show.plan(planned)
         return
-    found = run("adopt", env, quiet=json, here=here)
+    found = run("adopt", env, {}, quiet=json, here=here)
     show.as_json(found) if json else show.deployed(found)
 
 

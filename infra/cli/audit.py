@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from deployments.errors import HomeguruError, Refused, WrongUse
-from deployments.history.audit import Entry, described_by, join
+from deployments.history.audit import AuditEntry, described_by, join
 from deployments.history.ledger import Ledger
 from infra.cli import show
 from infra.cli.run import Env, Json
@@ -71,11 +71,11 @@ def verify(env: Env) -> None:
     show.console.print(f"{len(entries)} entries, the chain holds, {compared} also known to Prefect")
 
 
-def _of(entry: Entry) -> str:
+def _of(entry: AuditEntry) -> str:
     return entry.line.release if entry.line else (entry.run.page if entry.run else "")
 
 
-def _entries(env: str) -> tuple[list[Entry], str | None, int | None]:
+def _entries(env: str) -> tuple[list[AuditEntry], str | None, int | None]:
     """Both sides joined, the current release, and where the chain breaks."""
     ledger, current, subjects = inspection.history_of(assemble(env), show.errors.print)
     entries, current, broken = _joined(env, ledger, current)
@@ -84,7 +84,7 @@ def _entries(env: str) -> tuple[list[Entry], str | None, int | None]:
 
 def _joined(
     env: str, ledger: Ledger, current: str | None
-) -> tuple[list[Entry], str | None, int | None]:
+) -> tuple[list[AuditEntry], str | None, int | None]:
     broken = ledger.broken_at()
     api = PrefectApi.from_environment()
     if api is None:

@@ -16,7 +16,7 @@ from infra.look import inspection
 
 def backup(env: Env, json: Json = False, here: Here = False) -> None:
     """Make a backup of the database on its server, and read it back."""
-    found = run("backup", env, quiet=json, here=here)
+    found = run("backup", env, {}, quiet=json, here=here)
     show.as_json(found) if json else show.deployed(found)
 
 
@@ -61,7 +61,7 @@ def drill(
     here: Here = False,
 ) -> None:
     """Restore a backup beside the database, and drop it again: does it restore?"""
-    found = run("drill", env, quiet=json, here=here, backup=wanted)
+    found = run("drill", env, {"backup": wanted}, quiet=json, here=here)
     show.as_json(found) if json else show.deployed(found)
 
 
@@ -75,5 +75,5 @@ def restore(
     approve: Approve = "",
 ) -> None:
     """Put a backup in the database's place; says first what is lost, and asks."""
-    found = run("restore", env, quiet=json, here=here, approve=approve, backup=wanted)
+    found = run("restore", env, {"backup": wanted}, quiet=json, here=here, approve=approve)
     show.as_json(found) if json else show.deployed(found)

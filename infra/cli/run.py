@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from collections.abc import Mapping
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from deployments.environment.sources import is_url
 from deployments.errors import Refused, StepFailed, WrongUse
 from deployments.history.ledger import Approval
-from deployments.history.requester import Asked
+from deployments.history.requester import Requester
 from deployments.planning.plan import Plan
 from deployments.verbs import traits
 from infra.cli import show
@@ -48,16 +49,22 @@ Approve = Annotated[
 ]
 
 
-def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **more: Any) -> Any:
+Parameters = Mapping[str, str | bool]
+"""Of a flow, by name; every run has its environment and who asked besides."""
+
+
+def run(
+    verb: str, env: str, given: Parameters, *, quiet: bool, here: bool, approve: str = ""
+) -> Any:
     """Run a verb; its run stays in Prefect's history. Returns its summary.
 
-    With a server configured the run is created there and followed here. What is published
+    given: the flow's own parameters. With a server configured the run is created there and followed here. What is published
     from a folder of this machine is published here.
     """
     located = environments.load(env)
     asked = actor.from_terminal()
-    parameters = {"environment": env, **more, "by": str(asked)}
-    source = str(more.get("source", ""))
+    parameters = {"environment": env, **given, "by": str(asked)}
+    source = str(given.get("source", ""))
     refuse_credentials(source)
     if approve and not here and _server():
         raise WrongUse(
@@ -66,12 +73,12 @@ def run(verb: str, env: str, *, quiet: bool, here: bool, approve: str = "", **mo
         )  # fmt: skip
     if traits(verb).publishes_and_deploys and not here and _server():
         # Two runs, each of which can be followed; a run inside a run cannot.
-        published = run("publish", env, quiet=quiet, here=False, **more)
-        return run("deploy", env, quiet=quiet, here=False, release=_named(published))
+        published = run("publish", env, given, quiet=quiet, here=False)
+        return run("deploy", env, {"release": _named(published)}, quiet=quiet, here=False)
     if here or not _server() or (traits(verb).only_publishes and not is_url(source)):
         return _here(verb, parameters, quiet, approve, asked)
     if "release" in parameters:
-        parameters["release"] = name_of(parameters["release"])
+        parameters["release"] = name_of(str(parameters["release"]))
     if traits(verb).changes_what_runs:
         # What a plan of this machine's files says: the worker's must be the same.
         parameters["configuration"] = located.configuration
@@ -91,7 +98,9 @@ def _server() -> bool:
     return bool(os.environ.get("PREFECT_API_URL"))
 
 
-def _here(verb: str, parameters: dict[str, Any], quiet: bool, approve: str, asked: Asked) -> Any:
+def _here(
+    verb: str, parameters: dict[str, Any], quiet: bool, approve: str, asked: Requester
+) -> Any:
     from infra.orchestration.flow import approval, process
 
     if _server():
@@ -136,7 +145,7 @@ def _nobody(plan: Plan, *, quiet: bool) -> NoReturn:
     )  # fmt: skip
 
 
-def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Asked) -> Any:
+def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Requester) -> Any:
     from infra.orchestration.api.button import press
     from infra.orchestration.api.client import PrefectApi
 

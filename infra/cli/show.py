@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from deployments.database.backups import Backup
-from deployments.history.audit import Entry
+from deployments.history.audit import AuditEntry
 from deployments.history.ledger import Line
 from deployments.image_name import digest_of, short
 from deployments.planning.plan import Plan
@@ -70,7 +70,7 @@ def table(header: list[str], rows: list[list[str]]) -> None:
 WIDTH = 80
 
 
-def history(entries: list[Entry], current: str | None) -> None:
+def history(entries: list[AuditEntry], current: str | None) -> None:
     """Every run, newest last; the line that brought the current release is marked."""
     ours = [n for n, e in enumerate(entries) if e.line and e.line.became(current)]
     for number, entry in enumerate(entries):
@@ -98,7 +98,7 @@ def _line_rows(line: Line) -> list[str]:
     return rows
 
 
-def _run_rows(entry: Entry) -> list[str]:
+def _run_rows(entry: AuditEntry) -> list[str]:
     run = entry.run
     assert run is not None
     return [f"{_minute(entry.at)}  {run.verb:<8}  {'-':<32}  {run.state.lower()}"]

@@ -29,7 +29,7 @@ LAST = "last-backup"
 
 
 @dataclass(frozen=True)
-class Backup:
+class PlaneBackup:
     """One backup; what is written beside it as JSON."""
 
     file: str
@@ -49,7 +49,7 @@ def key_id(state: State) -> str:
 
 def make(
     docker: Docker, postgres: str, state: State, to: str, folder: Path, image: str = ""
-) -> Backup:
+) -> PlaneBackup:
     """Dump the database into an encrypted file, 0600, with its description beside it."""
     if not to:
         raise Refused(
@@ -71,7 +71,7 @@ def make(
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    made = Backup(
+    made = PlaneBackup(
         str(file), f"{now:%Y-%m-%dT%H:%M:%SZ}", file.stat().st_size, digest(file), key_id(state),
         image,
     )  # fmt: skip
@@ -95,15 +95,15 @@ def described(file: Path) -> dict[str, str]:
     return found
 
 
-def last(state: State) -> Backup | None:
+def last(state: State) -> PlaneBackup | None:
     """The last backup that was made from here."""
     file = state.folder / LAST
-    return Backup(**json.loads(file.read_text())) if file.exists() else None
+    return PlaneBackup(**json.loads(file.read_text())) if file.exists() else None
 
 
-def remember_verified(state: State, made: Backup) -> Backup:
+def remember_verified(state: State, made: PlaneBackup) -> PlaneBackup:
     """Note that a backup was read back."""
-    seen = Backup(**{**asdict(made), "verified": True})
+    seen = PlaneBackup(**{**asdict(made), "verified": True})
     _describe(seen, Path(made.file), state)
     return seen
 
@@ -149,7 +149,7 @@ def _same(file: Path) -> None:
         )  # fmt: skip
 
 
-def _describe(made: Backup, file: Path, state: State) -> None:
+def _describe(made: PlaneBackup, file: Path, state: State) -> None:
     text = json.dumps(asdict(made), indent=1) + "\n"
     beside = _beside(file)
     beside.touch(mode=0o600)

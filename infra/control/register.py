@@ -16,7 +16,7 @@ from typing import Any
 
 from infra.control.dockerworker import LABEL
 from infra.orchestration.api.client import PrefectApi
-from infra.orchestration.setup.changes import Change
+from infra.orchestration.setup.changes import SetupChange
 
 POOLS = {"homeguru": "process", "homeguru-docker": "docker"}
 
@@ -99,7 +99,7 @@ def main(project: str, image: str) -> None:
     sys.stdout.write(json.dumps({"changed": count}))
 
 
-def _wanting(changes: list[Change]) -> list[str]:
+def _wanting(changes: list[SetupChange]) -> list[str]:
     """One line an environment: the secrets that no block holds yet."""
     names: dict[str, list[str]] = {}
     for change in changes:

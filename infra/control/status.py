@@ -23,7 +23,7 @@ _SHAPE = (
 
 
 @dataclass
-class Part:
+class PartState:
     """One container; `memory` in bytes."""
 
     service: str
@@ -49,8 +49,8 @@ class Status:
     version: str = ""
     runs_at_work: int = 0
     workers: dict[str, list[str]] = field(default_factory=dict)
-    containers: list[Part] = field(default_factory=list)
-    backup: backup.Backup | None = None
+    containers: list[PartState] = field(default_factory=list)
+    backup: backup.PlaneBackup | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -79,10 +79,10 @@ def status(plane: ControlPlane) -> Status:
     return found
 
 
-def parts(docker: Docker, containers: dict[str, str]) -> list[Part]:
+def parts(docker: Docker, containers: dict[str, str]) -> list[PartState]:
     """Each service's container, the missing ones too."""
     if not containers:
-        return [Part(service) for service in SERVICES]
+        return [PartState(service) for service in SERVICES]
     shown = docker.text("inspect", "--format", _SHAPE, *containers.values())
     by_id = {row.pop("id"): row for row in map(json.loads, shown.splitlines())}
     used = _memory(docker, list(containers.values()))
@@ -90,7 +90,7 @@ def parts(docker: Docker, containers: dict[str, str]) -> list[Part]:
     for service in dict.fromkeys((*SERVICES, *containers)):
         container = containers.get(service, "")
         row = by_id.get(container, {})
-        found.append(Part(service, memory=used.get(container, 0), **row))
+        found.append(PartState(service, memory=used.get(container, 0), **row))
     return found
 
 

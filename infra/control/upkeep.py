@@ -24,7 +24,7 @@ _SETTLED = "the database was restored from a backup of when it was at work"
 
 def make_backup(
     plane: ControlPlane, folder: Path | None = None, key: age.Key | None = None
-) -> backup.Backup:
+) -> backup.PlaneBackup:
     """Make a backup, and read it back when the identity is there."""
     postgres = _postgres(plane)
     to, where = plane.settings.recipient, folder or plane.state.folder / "backups"

@@ -29,7 +29,7 @@ ALL = (PYTHON, NODE, POSTGRES, HAPROXY, REGISTRY)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ImageRecipe:
     """How to build an image: `folder` holds its Dockerfile, `needs` are images used in it.
 
     Without a folder it is a Debian base. What is `ours` exists in no registry.
@@ -48,20 +48,20 @@ def server_image() -> str:
     return f"homeguru-sandbox-server:{digest.hexdigest()[:12]}"
 
 
-def recipes() -> dict[str, Recipe]:
+def recipes() -> dict[str, ImageRecipe]:
     """Return every image we know how to build, by local name."""
     folder = STAND_INS
     return {
-        BOOKWORM: Recipe(),
-        TRIXIE: Recipe(),
-        PYTHON: Recipe(folder / "python", (BOOKWORM,)),
-        NODE: Recipe(folder / "node", (TRIXIE,)),
-        HAPROXY: Recipe(folder / "haproxy", (TRIXIE,)),
-        REGISTRY: Recipe(folder / "registry", (TRIXIE,)),
-        CADDY: Recipe(folder / "caddy", (TRIXIE,)),
-        DOCKER: Recipe(folder / "docker", (TRIXIE,)),
-        POSTGRES: Recipe(folder / "postgres", (TRIXIE, PYTHON, NODE)),
-        server_image(): Recipe(sandbox_dir() / "server", (TRIXIE,), ours=True),
+        BOOKWORM: ImageRecipe(),
+        TRIXIE: ImageRecipe(),
+        PYTHON: ImageRecipe(folder / "python", (BOOKWORM,)),
+        NODE: ImageRecipe(folder / "node", (TRIXIE,)),
+        HAPROXY: ImageRecipe(folder / "haproxy", (TRIXIE,)),
+        REGISTRY: ImageRecipe(folder / "registry", (TRIXIE,)),
+        CADDY: ImageRecipe(folder / "caddy", (TRIXIE,)),
+        DOCKER: ImageRecipe(folder / "docker", (TRIXIE,)),
+        POSTGRES: ImageRecipe(folder / "postgres", (TRIXIE, PYTHON, NODE)),
+        server_image(): ImageRecipe(sandbox_dir() / "server", (TRIXIE,), ours=True),
     }
 
 
@@ -76,7 +76,7 @@ def ensure_images(names: Iterable[str], say: Say) -> None:
     if all(image_exists(name) for name in wanted):
         return
     with _alone(say):
-        builds: dict[str, Recipe] = {}
+        builds: dict[str, ImageRecipe] = {}
         _Search(say, builds).resolve(wanted)
         if any(recipe.folder is None for recipe in builds.values()):
             need_mmdebstrap(say)  # once, before two bases are built at the same time
@@ -89,7 +89,7 @@ def ensure_images(names: Iterable[str], say: Say) -> None:
 class _Search:
     """Decide for each missing image whether to pull or to build it."""
 
-    def __init__(self, say: Say, builds: dict[str, Recipe]) -> None:
+    def __init__(self, say: Say, builds: dict[str, ImageRecipe]) -> None:
         self._say, self._builds = say, builds
         self._known = recipes()
         self._hub_down = ""
@@ -125,7 +125,7 @@ class _Search:
         return ""
 
 
-def _waves(builds: dict[str, Recipe]) -> Iterator[list[str]]:
+def _waves(builds: dict[str, ImageRecipe]) -> Iterator[list[str]]:
     """Yield groups of images that can be built at once, each after all it needs."""
     left = dict(builds)
     while left:
@@ -135,7 +135,7 @@ def _waves(builds: dict[str, Recipe]) -> Iterator[list[str]]:
         yield wave
 
 
-def _build(name: str, recipe: Recipe, say: Say) -> None:
+def _build(name: str, recipe: ImageRecipe, say: Say) -> None:
     begin = time.monotonic()
     if recipe.folder is None:
         build_base(name, say)

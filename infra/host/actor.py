@@ -7,18 +7,18 @@ import os
 import socket
 from contextvars import ContextVar
 
-from deployments.history.requester import Asked
+from deployments.history.requester import Requester
 from infra.host.session import Actor
 
-_current: ContextVar[Asked | None] = ContextVar("asked", default=None)
+_current: ContextVar[Requester | None] = ContextVar("asked", default=None)
 
 
-def from_terminal() -> Asked:
+def from_terminal() -> Requester:
     """The person at this terminal, or the person who pressed the button in Actions."""
     pressed = os.environ.get("GITHUB_ACTOR")
     if pressed and os.environ.get("GITHUB_ACTIONS") == "true":
-        return Asked(pressed, "actions", _page(), os.environ.get("GITHUB_SHA", "")[:12])
-    return Asked(f"{getpass.getuser()}@{socket.gethostname()}", "cli")
+        return Requester(pressed, "actions", _page(), os.environ.get("GITHUB_SHA", "")[:12])
+    return Requester(f"{getpass.getuser()}@{socket.gethostname()}", "cli")
 
 
 def _page() -> str:
@@ -33,11 +33,11 @@ def at_terminal(run: str) -> Actor:
     return Actor(asked.who, asked.origin, run, asked.link)
 
 
-def claim(asked: Asked) -> None:
+def claim(asked: Requester) -> None:
     """Say who runs the flows of this process."""
     _current.set(asked)
 
 
-def claimed() -> Asked | None:
+def claimed() -> Requester | None:
     """Who said so; None in a worker."""
     return _current.get()

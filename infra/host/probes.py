@@ -9,7 +9,7 @@ import time
 import httpx
 
 from deployments.health import verification
-from deployments.health.verification import Finding
+from deployments.health.verification import CheckResult
 from deployments.host.observation import Observation
 from deployments.planning.target import Target
 from deployments.shell import probe as asking
@@ -22,7 +22,7 @@ PAUSE = 0.5
 
 def verify(
     host: Host, target: Target, images: dict[str, str], fresh: frozenset[str] = frozenset()
-) -> list[Finding]:
+) -> list[CheckResult]:
     """Ask everything that `x-deploy` and the environment say, until it is well or time is up.
 
     fresh: services whose containers are new.
@@ -54,7 +54,7 @@ def verify(
         time.sleep(PAUSE)
 
 
-def ask_more(host: Host, target: Target, seen: Observation) -> list[Finding]:
+def ask_more(host: Host, target: Target, seen: Observation) -> list[CheckResult]:
     """The probes beyond what an observation already shows."""
     findings = outside(target)
     asked, logs = verification.questions(target), verification.logs(target)
@@ -64,7 +64,7 @@ def ask_more(host: Host, target: Target, seen: Observation) -> list[Finding]:
     return findings
 
 
-def last_words(host: Host, findings: list[Finding]) -> str:
+def last_words(host: Host, findings: list[CheckResult]) -> str:
     """The last lines of services that are not well, each under its name; empty when all are."""
     services = verification.silent(findings)
     if not services:
@@ -78,7 +78,7 @@ def last_words(host: Host, findings: list[Finding]) -> str:
     return "; last lines:\n" + "\n".join(lines) if lines else ""
 
 
-def outside(target: Target, transport: httpx.BaseTransport | None = None) -> list[Finding]:
+def outside(target: Target, transport: httpx.BaseTransport | None = None) -> list[CheckResult]:
     """HTTP from the deployer, without the deployer's proxies."""
     findings = []
     with httpx.Client(timeout=10, transport=transport, trust_env=False) as client:
@@ -92,14 +92,14 @@ def outside(target: Target, transport: httpx.BaseTransport | None = None) -> lis
                     detail += f", {request.status} is wanted"
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 ok, detail = False, f"{type(error).__name__} {request.url}"
-            findings.append(Finding(request.service, "outside", ok, detail))
+            findings.append(CheckResult(request.service, "outside", ok, detail))
     return findings
 
 
-def certificates(target: Target) -> list[Finding]:
+def certificates(target: Target) -> list[CheckResult]:
     """How long the certificates still are valid that the application's addresses show."""
     wanted = target.environment.watch.certificate_days
-    found: dict[tuple[str, int], Finding] = {}
+    found: dict[tuple[str, int], CheckResult] = {}
     for request in verification.requests(target) if wanted else []:
         url = httpx.URL(request.url)
         place = (url.host, url.port or 443)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.health import alerts as watch
 from deployments.health import drift, verification
-from deployments.health.verification import Finding, failures
+from deployments.health.verification import CheckResult, failures
 from deployments.host.observation import Kept, Observation
 from deployments.host.ownership import check_owner
 from deployments.planning.preflight import check_engine
@@ -35,7 +35,7 @@ PASSING = frozenset({"outside", "container", "own probe", "connected", "log", "s
 class Look:
     """What was found. `seen` and `target` are None where the host could not be asked."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckResult, ...]
     heals: bool = False
     """Whether deploying the current release again would take some of it back."""
     seen: Observation | None = None
@@ -83,7 +83,7 @@ class Watcher:
                 inside = self._unseen(error, check)
             return replace(inside, findings=(*outside.result(), *inside.findings))
 
-    def _outside(self) -> list[Finding]:
+    def _outside(self) -> list[CheckResult]:
         target = self._targets.nothing()
         return [*probes.outside(target), *probes.certificates(target)]
 
@@ -97,11 +97,11 @@ class Watcher:
         try:
             check_engine(self._environment, seen)
         except Refused as error:
-            return Look((Finding("server", "engine", False, error.what),))
+            return Look((CheckResult("server", "engine", False, error.what),))
         try:
             check_owner(self._environment, self._targets.assembly.stack, seen)
         except Refused as error:
-            return Look((Finding("server", "project", False, error.what),))
+            return Look((CheckResult("server", "project", False, error.what),))
         self._must_be_deployed(seen)
         target = self._recorded(seen, kept)
         drifted = drift.find_drift(target, seen, kept)
@@ -117,7 +117,7 @@ class Watcher:
     def _unseen(self, error: HomeguruError, check: str = "ssh") -> Look:
         """What is known of a host that could not be asked; the next look connects anew."""
         self._host.close()
-        return Look((Finding("server", check, False, error.what),))
+        return Look((CheckResult("server", check, False, error.what),))
 
     def _must_be_deployed(self, seen: Observation) -> None:
         where, name = self._environment.ssh, self._environment.name
@@ -141,7 +141,7 @@ class Watcher:
             )  # fmt: skip
         return self._targets.recorded(seen.manifest, kept.compose_file, kept.env, pin=True)
 
-    def _answers(self, target: Target, seen: Observation) -> list[Finding]:
+    def _answers(self, target: Target, seen: Observation) -> list[CheckResult]:
         asked = verification.questions(target, settled=False)
         logs = verification.logs(target)
         if not asked and not logs:
@@ -156,14 +156,14 @@ def _deploy_again(release: str | None, environment: str) -> str:
     return f"homeguru deploy {name} --env {environment}"
 
 
-def _causes(found: list[Finding]) -> list[Finding]:
+def _causes(found: list[CheckResult]) -> list[CheckResult]:
     """Without what only follows: a container that does not run answers nothing."""
     down = {f.service for f in found if not f.ok and f.check == "container"}
     asked = ("own probe", "connected", "log")
     return [f for f in found if f.ok or f.service not in down or f.check not in asked]
 
 
-def _not_said_yet(drifted: list[Finding], found: list[Finding]) -> list[Finding]:
+def _not_said_yet(drifted: list[CheckResult], found: list[CheckResult]) -> list[CheckResult]:
     """Drift without what a container's own check says already."""
     said = {f.service for f in found if not f.ok and f.check in ("container", "digest")}
     return [f for f in drifted if not (f.check == "drift" and f.service in said)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any
 
 from deployments.compose.stack import Stack
 from deployments.database.backups import Reason, chosen, to_restore
@@ -19,7 +18,7 @@ from deployments.planning.database_steps import DatabaseSteps
 from deployments.planning.plan import Plan
 from deployments.planning.planner import Planner, undo_of_adoption, undo_of_first
 from deployments.planning.preflight import check_room
-from deployments.planning.request import Request
+from deployments.planning.request import PlanRequest
 from deployments.planning.target import Target
 from deployments.planning.unfinished_runs import verb_of
 from deployments.release.adopted_record import RELEASE
@@ -55,7 +54,8 @@ class Planning:
         self._must_be_ours(seen)
         seen = self.judge.data.looked_into(target, seen)
         release = f"{seen.ledger.next_seq}-{target.manifest.name}"
-        return self._plan(target, seen, "deploy", release, data=self.judge.forward(target, seen))
+        data = self.judge.forward(target, seen)
+        return self._plan(target, seen, self._ask("deploy", release, data))
 
     def _must_be_ours(self, seen: Observation) -> None:
         """What was deployed by hand is recorded first: going back would remove it otherwise."""
@@ -88,7 +88,7 @@ class Planning:
                 todo=f"homeguru deploy {target.manifest.name} --env {self.host.environment.name}: it sets the "
                 "database aside",
             )  # fmt: skip
-        return self._plan(target, seen, "migrate", seen.current, data=data)
+        return self._plan(target, seen, self._ask("migrate", seen.current, data))
 
     def rollback(self, to: str, seen: Observation, choice: Choice = Choice.keep) -> Planned:
         """The way back to an earlier release of the host's ledger; none to the one that runs.
@@ -99,12 +99,12 @@ class Planning:
         if self._ended(f"rollback {to} {choice}") or (choice != "restore" and to in names):
             assert seen.current is not None
             target = self.targets.complete(seen.current, pin=False)
-            return self._plan(target, seen, "rollback", seen.current, data=KEEP)
+            return self._plan(target, seen, self._ask("rollback", seen.current, KEEP))
         line = seen.ledger.target(to, seen.current, seen.releases)
         target = self.targets.complete(line.release, pin=False)
         self._has_tls(target, line.release, seen)
         data = self.judge.back(target, line, seen, choice)
-        return self._plan(target, seen, "rollback", line.release, data=data)
+        return self._plan(target, seen, self._ask("rollback", line.release, data))
 
     def _has_tls(self, target: Target, release: str, seen: Observation) -> None:
         """A release from before there was TLS would take the domain's away."""
@@ -121,14 +121,15 @@ class Planning:
         """A backup, and nothing else."""
         current = self._current(seen, "back up")
         target = self.targets.former(current, pin=True)
-        return self._plan(target, seen, "backup", current, data=KEEP, reason=reason)
+        asked = replace(self._ask("backup", current, KEEP), reason=reason)
+        return self._plan(target, seen, asked)
 
     def drill(self, wanted: str, seen: Observation) -> Planned:
         """A backup restored beside the database, and nothing else."""
         current = self._current(seen, "restore beside")
         target = self.targets.former(current, pin=True)
         data = DataChange("keep", backup=chosen(seen.backups, wanted, self.host.environment.name))
-        return self._plan(target, seen, "drill", current, data=data)
+        return self._plan(target, seen, self._ask("drill", current, data))
 
     def _ended(self, asked: str) -> bool:
         """Whether just that was asked of a killed run that this one brought to its end.
@@ -143,11 +144,11 @@ class Planning:
         current = self._current(seen, "restore")
         target = self.targets.complete(current, pin=True)
         if self._ended(f"restore {wanted}"):
-            return self._plan(target, seen, "restore", current, data=KEEP)
+            return self._plan(target, seen, self._ask("restore", current, KEEP))
         backup = to_restore(seen.backups, wanted, self.host.environment.name)
         self.judge.must_know(backup, target, seen)
         data = self.judge.restore(backup, target, seen)
-        return self._plan(target, seen, "restore", current, data=data)
+        return self._plan(target, seen, self._ask("restore", current, data))
 
     def undo(self, release: str, seen: Observation, run: str, exchanged: bool) -> Planned:
         """The way back from an unfinished `release` of a run to the current one, or to nothing.
@@ -156,9 +157,9 @@ class Planning:
         """
         if seen.current is not None:
             target = self.targets.former(seen.current, pin=True)
-            more = {"unfinished": run, "exchanged": exchanged}
-            return self._plan(target, seen, "undo", release, data=KEEP, **more)
-        request = Request("undo", release, self.host.incoming)
+            asked = self._ask("undo", release, KEEP)
+            return self._plan(target, seen, replace(asked, unfinished=run, exchanged=exchanged))
+        request = PlanRequest("undo", release, self.host.incoming)
         nothing = Planner(request, self.targets.nothing(), seen, Candidate({}))
         # Data that was there before the first release is as it was before, too.
         data = DatabaseSteps(nothing.target, seen).bring_back(run) if exchanged else None
@@ -168,12 +169,13 @@ class Planning:
     def go_on(self, release: str, seen: Observation) -> Planned:
         """The rest of the way to the release of an unfinished run; its database is there."""
         target = self.targets.complete(release, pin=True)
-        return self._made(target, seen, verb_of(release, seen), release, data=KEEP)
+        return self._made(target, seen, self._ask(verb_of(release, seen), release, KEEP))
 
     def heal(self, seen: Observation) -> Planned:
         """The way back to the current release, with the secrets that the host has."""
         assert seen.current is not None, "only a host with a release is watched"
-        return self._plan(self.targets.former(seen.current, pin=True), seen, "heal", seen.current)
+        target = self.targets.former(seen.current, pin=True)
+        return self._plan(target, seen, self._ask("heal", seen.current))
 
     def adopt(self, seen: Observation) -> Planned:
         """What was deployed by hand, recorded as release 0."""
@@ -190,7 +192,7 @@ class Planning:
         manifest = Manifest.of_adopted(adoption)
         target = self.targets.recorded(manifest.to_json(), stack.text, "", pin=True)
         plan = plan_of_adoption(adoption, self.host.incoming, weighed.notes())
-        request = Request("adopt", RELEASE, self.host.incoming)
+        request = PlanRequest("adopt", RELEASE, self.host.incoming)
         return Planned(plan, Planner(request, target, seen, Candidate({})))
 
     def _current(self, seen: Observation, what: str) -> str:
@@ -202,23 +204,21 @@ class Planning:
             )  # fmt: skip
         return seen.current
 
-    def _plan(
-        self, target: Target, seen: Observation, verb: Verb, release: str, **more: Any
-    ) -> Planned:
-        made = self._made(target, seen, verb, release, **more)
-        if traits(verb).replaces_release and made.plan.changed:
+    def _ask(self, verb: Verb, release: str, data: DataChange | None = None) -> PlanRequest:
+        return PlanRequest(verb, release, self.host.incoming, data)
+
+    def _plan(self, target: Target, seen: Observation, asked: PlanRequest) -> Planned:
+        made = self._made(target, seen, asked)
+        if traits(asked.verb).replaces_release and made.plan.changed:
             return Planned(self._armed(made.plan, seen), made.planner)
         return made
 
-    def _made(
-        self, target: Target, seen: Observation, verb: Verb, release: str, **more: Any
-    ) -> Planned:
-        mode: Weighing = traits(verb).secrets if self.host.locked else "discard"
+    def _made(self, target: Target, seen: Observation, asked: PlanRequest) -> Planned:
+        mode: Weighing = traits(asked.verb).secrets if self.host.locked else "discard"
         candidate = self._weighed(target, seen, mode)
-        request = Request(verb, release, self.host.incoming, **more)
-        planner = Planner(request, target, seen, candidate)
+        planner = Planner(asked, target, seen, candidate)
         plan = planner.plan()
-        if not traits(verb).undoes:
+        if not traits(asked.verb).undoes:
             check_room(self.host.environment, plan, seen)
         return Planned(plan, planner)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from deployments.database.backups import Made
 from deployments.errors import StepFailed
-from deployments.health.verification import Finding
+from deployments.health.verification import CheckResult
 from deployments.history import journal
 from deployments.history.ledger import Ledger, Line, Outcome, Revision, StepRecord, shortened
 from deployments.history.step_kind import StepKey
@@ -30,7 +30,7 @@ class Recorder:
     """Collects how a run went and writes it down. Times in seconds."""
 
     host: Host
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[CheckResult] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
     revision: Revision = field(default_factory=Revision)
     made: Made | None = None

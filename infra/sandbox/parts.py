@@ -28,7 +28,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Part:
+class SandboxPart:
     """One container: `<project>-<name>`, with the options of `docker create`."""
 
     name: str
@@ -39,7 +39,7 @@ class Part:
     files: Sequence[File] = ()
 
 
-def parts(ports: dict[str, int], keys: tuple[Path, str]) -> list[Part]:
+def parts(ports: dict[str, int], keys: tuple[Path, str]) -> list[SandboxPart]:
     """Describe registry, Telegram stand-in and server.
 
     `ports` are host ports by purpose, `keys` the file of the server's host key and the
@@ -47,13 +47,13 @@ def parts(ports: dict[str, int], keys: tuple[Path, str]) -> list[Part]:
     """
     modules = [Path(__file__).parent / name for name in ("telegram.py", "bots.py")]
     return [
-        Part(
+        SandboxPart(
             "registry",
             REGISTRY,
             [*_publish(ports["registry"], 5000), "-e", "REGISTRY_STORAGE_DELETE_ENABLED=true"],
             volumes={"registry": "/var/lib/registry"},
         ),
-        Part(
+        SandboxPart(
             "telegram",
             PYTHON,
             [*_publish(ports["telegram"], TELEGRAM_PORT), "--network-alias", TELEGRAM_NAME],
@@ -64,7 +64,7 @@ def parts(ports: dict[str, int], keys: tuple[Path, str]) -> list[Part]:
     ]
 
 
-def _server(ports: dict[str, int], host_key: Path, login: str) -> Part:
+def _server(ports: dict[str, int], host_key: Path, login: str) -> SandboxPart:
     # The tmpfs makes every start a reboot: no pid file or socket of an earlier life.
     options = ["--privileged", "--tmpfs", "/run", "--stop-timeout", "30"]
     for port, inside in (("ssh", 22), ("api", 8003), ("frontend", 3003)):
@@ -73,7 +73,7 @@ def _server(ports: dict[str, int], host_key: Path, login: str) -> Part:
         File("etc/ssh/ssh_host_ed25519_key", host_key.read_bytes(), 0o600),
         File("home/systech/.ssh/authorized_keys", f"{login}\n".encode(), 0o600, 1000),
     ]
-    return Part(
+    return SandboxPart(
         "server", server_image(), options, volumes={"docker": "/var/lib/docker"}, files=files
     )
 
@@ -95,7 +95,7 @@ def ensure_network(project: str) -> None:
         docker("network", "create", "--label", f"{LABEL}={project}", project)
 
 
-def create(project: str, part: Part) -> None:
+def create(project: str, part: SandboxPart) -> None:
     """Create a container with its volumes and files, without starting it."""
     label = ["--label", f"{LABEL}={project}"]
     name = f"{project}-{part.name}"

@@ -18,7 +18,7 @@ from typing import cast
 import paramiko
 from fabric import Config, Connection
 
-from deployments.environment.schema import Environment, Host
+from deployments.environment.schema import Environment, HostAddress
 from deployments.errors import Interrupted, Refused, StepFailed, Unreachable, WrongUse
 from deployments.shell.quote import Script
 from infra.machine.output import Log, Output
@@ -220,7 +220,7 @@ class Remote:
 
 
 @contextmanager
-def connected_sftp(host: Host, key_file: Path, where: str) -> Iterator[paramiko.SFTPClient]:
+def connected_sftp(host: HostAddress, key_file: Path, where: str) -> Iterator[paramiko.SFTPClient]:
     """SFTP to a server that is none of an environment's, its key pinned all the same."""
     if not host.host_keys:
         raise Refused(
@@ -300,7 +300,7 @@ def _make_directory(sftp: paramiko.SFTPClient, directory: str) -> None:
         sftp.mkdir(directory, 0o700)
 
 
-def _connection(host: Host, key_file: Path) -> Connection:
+def _connection(host: HostAddress, key_file: Path) -> Connection:
     config = Config(overrides={"load_ssh_configs": False}, lazy=True)
     connection = Connection(
         host.address,

@@ -38,10 +38,10 @@ def press(monkeypatch):
     for name in ("to", "source", "ref", "allow_dirty", "release"):
         monkeypatch.setitem(SCHEMA["properties"], name, {})
 
-    def run(server: Server, verb: str, **more: Any) -> Any:
+    def run(server: Server, verb: str, approve: str = "", **given: Any) -> Any:
         monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
         monkeypatch.setattr(PrefectApi, "from_environment", staticmethod(server.api))
-        return cli.run(verb, "production", quiet=True, here=False, **more)
+        return cli.run(verb, "production", given, quiet=True, here=False, approve=approve)
 
     return run
 
@@ -166,4 +166,4 @@ def test_a_run_in_this_process_asks_its_server_within_seconds_too(monkeypatch) -
     monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
     monkeypatch.setattr(PrefectApi, "first_contact", first_contact)
     with pytest.raises(Unreachable, match="no such host"):
-        cli.run("verify", "production", quiet=True, here=True)
+        cli.run("verify", "production", {}, quiet=True, here=True)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.errors import StepFailed
-from deployments.health.verification import Finding
+from deployments.health.verification import CheckResult
 from deployments.history.ledger import Ledger, Revision
 from deployments.messages.report import Report
 from deployments.planning.plan import Plan
@@ -24,7 +24,7 @@ FAILED = StepFailed("migrate failed:\nno table", where="h", todo="look")
 PLAN = Plan("deploy", "2-x", "x", "1-x", ())
 
 
-def report(*findings: Finding, outcome="ok") -> Report:
+def report(*findings: CheckResult, outcome="ok") -> Report:
     return Report("prod", PLAN, outcome, (), findings, Revision(), 1.0, "anna", "r1", {})
 
 
@@ -42,7 +42,10 @@ def running(monkeypatch):
 
 
 def test_a_look_says_each_of_its_checks(running) -> None:
-    good, bad = Finding("api", "outside", True, "200"), Finding("bot", "log", False, "conflict")
+    good, bad = (
+        CheckResult("api", "outside", True, "200"),
+        CheckResult("bot", "log", False, "conflict"),
+    )
     on = running.make(report_of=lambda look: look)
     assert on.looked(report(good))["checks"][0]["detail"] == "200"
     assert running.logged == ["api  outside  ok  200"]

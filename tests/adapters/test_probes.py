@@ -9,7 +9,7 @@ import pytest
 
 from deployments.compose.reader import parse_stack
 from deployments.compose.variables import Configuration
-from deployments.health.verification import Finding
+from deployments.health.verification import CheckResult
 from deployments.planning.target import Target
 from deployments.release.manifest import Manifest
 from infra.host import probes
@@ -122,8 +122,8 @@ def verify(monkeypatch):
     return run
 
 
-GOOD = [Finding("bot", "connected", True, "x")]
-BAD = [Finding("bot", "connected", False, "no connection")]
+GOOD = [CheckResult("bot", "connected", True, "x")]
+BAD = [CheckResult("bot", "connected", False, "no connection")]
 
 
 def test_what_is_well_is_looked_at_once(verify):
@@ -143,7 +143,7 @@ def test_a_start_without_end_is_given_up(verify):
 
 def test_a_log_must_stay_quiet_for_some_seconds(verify):
     """A second poller is refused only after a moment."""
-    refused = [Finding("bot", "log", False, "TelegramConflictError")]
+    refused = [CheckResult("bot", "log", False, "TelegramConflictError")]
     ok, seconds, _ = verify(GOOD, refused, left=20.0, log=True)
     assert (ok, seconds > 20) == ([False], True)
     assert verify(GOOD, refused, log=False)[0] == [True]

@@ -156,10 +156,10 @@ def test_a_killed_backup_is_ended_and_nothing_else_is_done() -> None:
 )
 def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, asked, done) -> None:
     """Found by a reader: `previous` would be looked up anew, and go one release further back."""
-    run = Run(SimpleNamespace(), None, ended={brought})
+    run = Run(SimpleNamespace(incoming=".incoming/t"), None, ended={brought})
     targets = SimpleNamespace(complete=lambda release, pin: release)
     found = planning.Planning(run, targets, SimpleNamespace(back=lambda *_: "judged"))
-    monkeypatch.setattr(planning.Planning, "_plan", lambda *a, data: (a[4], data))
+    monkeypatch.setattr(planning.Planning, "_plan", lambda *a: (a[3].release, a[3].data))
     ledger = SimpleNamespace(target=lambda *_: SimpleNamespace(release="1-m1"))
     seen = SimpleNamespace(current="2-m2", ledger=ledger, releases=())
     monkeypatch.setattr(planning.Planning, "_has_tls", lambda *_: None)
@@ -174,9 +174,9 @@ def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, as
 def test_a_restore_that_was_brought_to_its_end_is_done(monkeypatch, wanted, done) -> None:
     judge = SimpleNamespace(must_know=lambda *_: None, restore=lambda *_: "judged")
     targets = SimpleNamespace(complete=lambda release, pin: release)
-    host = SimpleNamespace(environment=SimpleNamespace(name="prod"))
+    host = SimpleNamespace(environment=SimpleNamespace(name="prod"), incoming=".incoming/t")
     found = planning.Planning(Run(host, None, ended={"restore newest"}), targets, judge)
-    monkeypatch.setattr(planning.Planning, "_plan", lambda *a, data: data)
+    monkeypatch.setattr(planning.Planning, "_plan", lambda *a: a[3].data)
     monkeypatch.setattr(planning, "to_restore", lambda *_: "backup")
     seen = SimpleNamespace(current="2-m2", revision="0001", backups=())
     assert found.restore(wanted, seen) == (KEEP if done else "judged")

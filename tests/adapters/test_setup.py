@@ -17,7 +17,7 @@ from deployments.errors import HomeguruError, Refused, WrongUse
 from infra.environment.locate import load
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.setup import (
-    Change,
+    SetupChange,
     apply,
     how_to_start,
     pools,
@@ -164,14 +164,14 @@ def api(server: Server) -> Iterator[PrefectApi]:
     found.close()
 
 
-Run = Callable[..., list[Change]]
+Run = Callable[..., list[SetupChange]]
 
 
 @pytest.fixture
 def run(api: PrefectApi, server: Server, folder: Path) -> Run:
     """Setup; `server.sent` holds what this run sent, `run.lines` what it said."""
 
-    def again(**more: Any) -> list[Change]:
+    def again(**more: Any) -> list[SetupChange]:
         server.sent.clear()
         again.lines = []  # type: ignore[attr-defined]
         return apply(api, again.lines.append, describe=describe, **more)  # type: ignore[attr-defined]

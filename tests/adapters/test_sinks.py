@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from deployments.errors import StepFailed
-from deployments.health.verification import Finding
+from deployments.health.verification import CheckResult
 from deployments.history.ledger import Revision, StepRecord
 from deployments.messages.notices import Notice
 from deployments.messages.report import Report, must_be_well
@@ -101,7 +101,7 @@ def test_what_failed_is_one_document_with_its_checks(capsys, monkeypatch):
     """stdout is for programs, stderr for people; the exit code says that it failed."""
     report = Report(
         "prod", Plan("verify", "1-x", "x", "1-x", ()), "failed", (),
-        (Finding("api", "outside", False, SAID), Finding("bot", "runs", True, "")),
+        (CheckResult("api", "outside", False, SAID), CheckResult("bot", "runs", True, "")),
         Revision(), 1.0, "alice", "run-1", {},
     )  # fmt: skip
     monkeypatch.setattr("sys.argv", ["homeguru", "verify", "--json"])

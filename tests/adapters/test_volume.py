@@ -76,10 +76,10 @@ def test_a_deploy_is_planned_with_what_was_found_in_the_data(located, monkeypatc
     judge = SimpleNamespace(
         data=SimpleNamespace(looked_into=lambda *_: found), forward=lambda _, seen: ("judged", seen)
     )
-    host = SimpleNamespace(environment=located().environment)
+    host = SimpleNamespace(environment=located().environment, incoming=".incoming/t")
     planning = Planning(Run(host, None), None, judge)
     monkeypatch.setattr(Planning, "_must_be_ours", lambda *_: None)
-    monkeypatch.setattr(Planning, "_plan", lambda _, target, seen, *more, data: (seen, data))
+    monkeypatch.setattr(Planning, "_plan", lambda _, target, seen, asked: (seen, asked.data))
     target = SimpleNamespace(manifest=SimpleNamespace(name="m1"))
     assert planning.deploy(target, replace(SEEN)) == (found, ("judged", found))
 

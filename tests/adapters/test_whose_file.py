@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.errors import Refused
-from deployments.history.requester import Asked
+from deployments.history.requester import Requester
 from deployments.planning.plan import Plan, Step
 from infra.host import actor
 from infra.host.session import Actor
@@ -103,5 +103,5 @@ def test_the_form_of_a_run_that_waits_shows_it_above_the_plan(located, monkeypat
     ],
 )  # fmt: skip
 def test_where_a_run_was_asked_for(monkeypatch, origin, sent, here, said) -> None:
-    monkeypatch.setattr(actor, "claimed", lambda: Asked("anna", "cli") if here else None)
+    monkeypatch.setattr(actor, "claimed", lambda: Requester("anna", "cli") if here else None)
     assert compared(Actor("anna", origin, "run-1"), sent) == said

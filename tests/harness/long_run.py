@@ -23,7 +23,7 @@ def start() -> None:
     from infra.machine import progress
 
     progress.watch(TerminalProgress(show.console))
-    process.ENTRYPOINTS["deploy"] = "tests.harness.long_run.deploy"
+    process.entrypoint = lambda _: "tests.harness.long_run.deploy"
     process.run_flow("deploy", {"phase": sys.argv[1]})
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from prefect.utilities.callables import parameter_schema
 
 from deployments.errors import HomeguruError, Refused
+from deployments.verbs import Verb
 from infra.environment.locate import names
-from infra.orchestration.flow.process import ENTRYPOINTS, run_flow
+from infra.orchestration.flow.process import entrypoint, run_flow
+from infra.orchestration.setup.declared import declared
 
 pytestmark = pytest.mark.harness
+VERBS = sorted(entry.name for entry in declared()[0])
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -21,7 +25,7 @@ def load(verb: str):
     return getattr(importlib.import_module(f"flows.{verb}"), verb)
 
 
-@pytest.mark.parametrize("verb", sorted(ENTRYPOINTS))
+@pytest.mark.parametrize("verb", VERBS)
 def test_the_form_offers_environments_and_describes_every_field(verb: str) -> None:
     schema = parameter_schema(load(verb)).model_dump()
     assert schema["definitions"]["EnvironmentName"]["enum"] == names()
@@ -29,18 +33,18 @@ def test_the_form_offers_environments_and_describes_every_field(verb: str) -> No
         assert field.get("description"), name
 
 
-@pytest.mark.parametrize("verb", sorted(ENTRYPOINTS))
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_flow_never_retries_by_itself(verb: str) -> None:
     flow = load(verb)
     assert flow.retries == 0
     assert flow.description
 
 
-def test_prefect_yaml_names_the_same_entrypoints() -> None:
-    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    assert sorted(d["entrypoint"] for d in declared) == sorted(ENTRYPOINTS.values())
-    assert [d["entrypoint"] for d in declared] == [ENTRYPOINTS[d["name"]] for d in declared]
-    assert all(d["description"] and d["work_pool"]["name"] == "homeguru" for d in declared)
+def test_every_verb_is_declared_with_its_flow() -> None:
+    entries = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    assert set(VERBS) == {*get_args(Verb), "publish", "release"} - {"undo", "heal"}
+    assert [entrypoint(verb) for verb in VERBS] == [f"flows.{verb}.{verb}" for verb in VERBS]
+    assert all(d["description"] and d["work_pool"]["name"] == "homeguru" for d in entries)
 
 
 def test_deploy_is_a_story_of_one_screen() -> None:

@@ -18,7 +18,7 @@ from prefect.settings import get_current_settings
 # Before the folder below is named: other tests expect the choice as it is without it.
 import flows.verify  # noqa: F401
 from infra.orchestration.api.client import PrefectApi
-from infra.orchestration.setup import Change, apply
+from infra.orchestration.setup import SetupChange, apply
 
 pytestmark = pytest.mark.harness
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +83,7 @@ def run(api: PrefectApi, sent: list[str], folder: Path) -> Run:
 
     def again(**more: Any) -> dict[str, str]:
         sent.clear()
-        found: list[Change] = apply(api, lambda _: None, **more)
+        found: list[SetupChange] = apply(api, lambda _: None, **more)
         return {c.name: f"{c.what} {c.detail}".strip() for c in found if c.differs}
 
     return again

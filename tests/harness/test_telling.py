@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.errors import Locked, StepFailed
-from deployments.messages.notices import Asked
+from deployments.messages.notices import Asker
 from infra.notices import Sent
 from infra.orchestration.flow import telling
 from infra.orchestration.flow.telling import Teller
@@ -31,7 +31,7 @@ def tell(monkeypatch):
             )
         )
         failure = StepFailed("it broke", where="host", state="as before")
-        return teller.tell(lambda write: write.failed("deploy", failure, Asked("anna", "")))
+        return teller.tell(lambda write: write.failed("deploy", failure, Asker("anna", "")))
 
     return told
 

@@ -19,7 +19,7 @@ import typer
 
 from deployments.errors import Refused, WrongUse
 from deployments.history.ledger import Revision
-from deployments.messages.notices import Asked, Writer
+from deployments.messages.notices import Asker, Writer
 from deployments.messages.report import Report
 from deployments.planning.plan import Plan
 from infra.cli.app import app
@@ -231,4 +231,4 @@ def test_a_release_without_a_record_is_deployed_again_by_its_name(release, again
 def test_the_first_release_has_none_to_go_back_to() -> None:
     plan = Plan("deploy", "1-x", "x", None, ())
     report = Report("prod", plan, "ok", (), (), Revision(), 1.0, "anna", "r1", {})
-    assert "rollback" not in Writer("prod", "en").done(report, Asked("anna")).body
+    assert "rollback" not in Writer("prod", "en").done(report, Asker("anna")).body

@@ -68,3 +68,14 @@ def test_every_path_that_is_named_exists() -> None:
     named = re.findall(r"`((?:flows|infra|deployments)/[\w/.]+)`", TEXT)
     assert len(named) > 20
     assert [path for path in named if "NAME" not in path and not (ROOT / path).exists()] == []
+
+
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    """A reader who looks for a noun finds one place."""
+    found: dict[str, list[str]] = {}
+    for folder in ("deployments", "infra"):
+        for module in (ROOT / folder).rglob("*.py"):
+            for node in ast.parse(module.read_text()).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found.setdefault(node.name, []).append(str(module.relative_to(ROOT)))
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.history.requester import Asked, parse_asked
+from deployments.history.requester import Requester, parse_asked
 
 PAGE = "https://github.com/octo/homeguru/actions/runs/42"
 
@@ -12,14 +12,17 @@ PAGE = "https://github.com/octo/homeguru/actions/runs/42"
 @pytest.mark.parametrize(
     ("text", "asked"),
     [
-        ("cli:anna@laptop", Asked("anna@laptop", "cli")),
-        (f"actions:octocat {PAGE} 0a1b2c3d4e5f", Asked("octocat", "actions", PAGE, "0a1b2c3d4e5f")),
-        (f"actions:octocat {PAGE}", Asked("octocat", "actions", PAGE)),
-        ("actions:octocat 0a1b2c3d4e5f", Asked("octocat", "actions", "", "0a1b2c3d4e5f")),
-        ("schedule:schedule", Asked("schedule", "schedule")),
+        ("cli:anna@laptop", Requester("anna@laptop", "cli")),
+        (
+            f"actions:octocat {PAGE} 0a1b2c3d4e5f",
+            Requester("octocat", "actions", PAGE, "0a1b2c3d4e5f"),
+        ),
+        (f"actions:octocat {PAGE}", Requester("octocat", "actions", PAGE)),
+        ("actions:octocat 0a1b2c3d4e5f", Requester("octocat", "actions", "", "0a1b2c3d4e5f")),
+        ("schedule:schedule", Requester("schedule", "schedule")),
     ],
 )
-def test_what_we_write_is_read_again(text: str, asked: Asked) -> None:
+def test_what_we_write_is_read_again(text: str, asked: Requester) -> None:
     assert parse_asked(text) == asked
     assert str(asked) == text
 
@@ -36,7 +39,7 @@ def test_what_we_write_is_read_again(text: str, asked: Asked) -> None:
     ],
 )
 def test_a_name_typed_into_the_form_is_a_name(typed: str, who: str) -> None:
-    assert parse_asked(typed) == Asked(who, "ui")
+    assert parse_asked(typed) == Requester(who, "ui")
 
 
 @pytest.mark.parametrize("nothing", ["", "  ", "\n"])
@@ -45,5 +48,5 @@ def test_nothing_claims_nothing(nothing: str) -> None:
 
 
 def test_tags_are_what_people_filter_by() -> None:
-    tags = Asked("octocat", "actions", PAGE, "0a1b2c3d4e5f").tags
+    tags = Requester("octocat", "actions", PAGE, "0a1b2c3d4e5f").tags
     assert tags == ["by:octocat", "from:actions", "0a1b2c3d4e5f"]

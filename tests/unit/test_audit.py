@@ -7,8 +7,8 @@ import json
 import pytest
 
 from deployments.history.audit import (
-    Entry,
-    Run,
+    AuditEntry,
+    PrefectRun,
     described,
     described_by,
     join,
@@ -18,12 +18,12 @@ from deployments.history.audit import (
 from deployments.history.ledger import Line
 
 
-def run(id_: str, state: str = "COMPLETED", **more) -> Run:
+def run(id_: str, state: str = "COMPLETED", **more) -> PrefectRun:
     fields = {
         "id": id_, "verb": "deploy", "state": state, "by": "", "ended": "", "page": f"/{id_}",
         "created": "2030-01-01T00:00:05.123+00:00", "result": {},
     }  # fmt: skip
-    return Run(**{**fields, **more})
+    return PrefectRun(**{**fields, **more})
 
 
 def line(world, number: int = 1, **more) -> Line:
@@ -90,7 +90,7 @@ def test_a_change_that_prefect_does_not_know(world) -> None:
         (run("r", "RUNNING"), None),
     ],
 )
-def test_a_run_that_the_ledger_does_not_have(world, other: Run, shown: str | None) -> None:
+def test_a_run_that_the_ledger_does_not_have(world, other: PrefectRun, shown: str | None) -> None:
     found = [e for e in join([line(world)], [other]) if e.known == "prefect"]
     assert [shown in e.note for e in found] == ([True] if shown else [])
 
@@ -124,8 +124,10 @@ def test_the_export_holds_both_sides(world) -> None:
 
 
 def test_a_run_alone_shows_its_claim() -> None:
-    assert Entry("prefect", None, run("r", by="cli:anna@laptop")).who == "anna@laptop (claimed)"
-    assert Entry("prefect", None, run("r")).who == "unknown"
+    assert (
+        AuditEntry("prefect", None, run("r", by="cli:anna@laptop")).who == "anna@laptop (claimed)"
+    )
+    assert AuditEntry("prefect", None, run("r")).who == "unknown"
 
 
 def test_a_run_without_a_server_is_not_missing_from_one(world) -> None:

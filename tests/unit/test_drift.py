@@ -8,7 +8,7 @@ import pytest
 
 from deployments.compose.variables import render_env
 from deployments.health.drift import find_drift, heals, unknown_current
-from deployments.health.verification import Finding
+from deployments.health.verification import CheckResult
 from deployments.history.ledger import Revision
 from deployments.host.observation import Candidate, Kept
 
@@ -23,11 +23,11 @@ def kept_by(world, **changes) -> Kept:
     return replace(found, **changes)
 
 
-def drift_of(world, kept: Kept | None = None, **changes) -> list[Finding]:
+def drift_of(world, kept: Kept | None = None, **changes) -> list[CheckResult]:
     return find_drift(world.target(), world.settled(**changes), kept or kept_by(world))
 
 
-def said(findings: list[Finding]) -> list[str]:
+def said(findings: list[CheckResult]) -> list[str]:
     assert not any(f.ok for f in findings)
     return [f"{f.service} {f.check}: {f.detail}" for f in findings]
 

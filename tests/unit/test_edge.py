@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.compose.extension import Edge
+from deployments.compose.extension import EdgeService
 from deployments.host.edge import IDLE, read_slots, render
 
-EDGE = Edge.model_validate(
+EDGE = EdgeService.model_validate(
     {
         "service": "edge",
         "config": "edge/haproxy.cfg",
@@ -21,7 +21,7 @@ BASE = "global\n    maxconn 10\n\n"
 
 
 def test_one_route():
-    edge = Edge.model_validate({**EDGE.model_dump(), "routes": {"api": EDGE.routes["api"]}})
+    edge = EdgeService.model_validate({**EDGE.model_dump(), "routes": {"api": EDGE.routes["api"]}})
     assert render(BASE, edge, {"api": ("app-api-1", IDLE)}) == (
         "global\n    maxconn 10\n\n"
         "frontend fe_api\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.compose.extension import Edge, Route
+from deployments.compose.extension import EdgeService, Route
 from deployments.environment.schema import parse_environment
 from deployments.host.edge import IDLE, render
 from tests.e2e.guide_blocks import blocks, prose
@@ -100,7 +100,7 @@ def test_the_edge_by_hand_is_that_of_a_deploy() -> None:
         "api": Route(listen=8003, port=8000, health="/health"),
         "frontend": Route(listen=3003, port=3000, health="/"),
     }
-    edge = Edge(service="edge", config="edge/haproxy.cfg", routes=routes)
+    edge = EdgeService(service="edge", config="edge/haproxy.cfg", routes=routes)
     whole = render("", edge, {"api": ("api", IDLE), "frontend": ("frontend", IDLE)})
     spare = re.compile(r"^    (?:#|server (?:s2|former) ).*\n", re.MULTILINE)
     assert by_hand.strip() == spare.sub("", whole).strip()

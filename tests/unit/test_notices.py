@@ -7,11 +7,11 @@ import pytest
 from deployments.errors import StepFailed
 from deployments.health.alerts import News
 from deployments.history.ledger import Revision
-from deployments.messages.notices import _WORDS, LONGEST, Asked, Notice, Writer
+from deployments.messages.notices import _WORDS, LONGEST, Asker, Notice, Writer
 from deployments.messages.report import Report
 from deployments.planning.plan import Plan, Step
 
-ASKED = Asked("octocat", "https://prefect.example.org/runs/flow-run/1")
+ASKED = Asker("octocat", "https://prefect.example.org/runs/flow-run/1")
 PAGE = ASKED.page
 ENGLISH, RUSSIAN = Writer("production", "en"), Writer("production", "ru")
 PLAN = Plan(

@@ -13,7 +13,7 @@ from deployments.environment.policy import Services
 from deployments.history.ledger import StepRecord
 from deployments.host.edge import IDLE, read_slots, render
 from deployments.planning.planner import undo_of_first
-from deployments.planning.request import Request
+from deployments.planning.request import PlanRequest
 
 
 def names(plan):
@@ -361,7 +361,7 @@ def test_no_secret_stands_in_a_script(world):
 def test_equal_plans_have_equal_fingerprints_wherever_their_files_lie(world):
     """A plan that was approved is compared with the one that is made under the lock."""
     planner = world.planner(world.target(api="api-2"), world.settled())
-    elsewhere = Request("deploy", planner.request.release, ".plan-0123")
+    elsewhere = PlanRequest("deploy", planner.request.release, ".plan-0123")
     assert replace(planner, request=elsewhere).plan().fingerprint == planner.plan().fingerprint
 
 

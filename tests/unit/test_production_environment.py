@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from deployments.compose.stack import Stack
 from deployments.environment.schema import (
     BackupPolicy,
-    Edge,
+    EdgeSettings,
     Environment,
-    Host,
+    HostAddress,
     Need,
     Notices,
     OffHostCopy,
@@ -102,10 +102,10 @@ def test_every_optional_key_is_shown_and_valid(located: Located) -> None:
         "production", tomllib.loads(_with_optional_keys(located.file.read_text())), "production"
     )
     sections: list[tuple[BaseModel, type[BaseModel]]] = [
-        (shown, Environment), (shown.host, Host), (shown.secrets, Secrets),
+        (shown, Environment), (shown.host, HostAddress), (shown.secrets, Secrets),
         (shown.verify, Verify), (shown.services, Services), (shown.need, Need),
         (shown.watch, Watch), (shown.backup, BackupPolicy), (shown.notices, Notices),
-        (shown.off_host, OffHostCopy), (shown.retention, Retention), (shown.edge, Edge),
+        (shown.off_host, OffHostCopy), (shown.retention, Retention), (shown.edge, EdgeSettings),
     ]  # fmt: skip
     for section, model in sections:
         # The environment's name is its file's.

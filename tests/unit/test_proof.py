@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from deployments.history.gateway_log import Entry, approver, creator, read_entries
+from deployments.history.gateway_log import GatewayEntry, approver, creator, read_entries
 
 CREATE = "/api/deployments/d1/create_flow_run"
 
@@ -22,7 +22,7 @@ def test_lines_that_are_none_are_left_out() -> None:
     lines = ["", "{", "[]", '{"ts": 1}', good[:40], good, line(1, "", CREATE)]
     lines += [line(1, "anna", CREATE, status=403), line(2, "boris", "/api/x?y=1", method="GET")]
     assert read_entries(lines) == [
-        Entry(1, "anna", "POST", CREATE, 201), Entry(2, "boris", "GET", "/api/x", 201)
+        GatewayEntry(1, "anna", "POST", CREATE, 201), GatewayEntry(2, "boris", "GET", "/api/x", 201)
     ]  # fmt: skip
 
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from deployments.health.alerts import DAY, HOUR, Memory, judge, restarted
-from deployments.health.verification import Finding
+from deployments.health.verification import CheckResult
 
 MINUTE = 60.0
-API = Finding("api", "outside", False, "503 https://api.example.org/health")
-BOT = Finding("bot", "container", False, "exited")
-WELL = Finding("api", "outside", True, "200")
+API = CheckResult("api", "outside", False, "503 https://api.example.org/health")
+BOT = CheckResult("bot", "container", False, "exited")
+WELL = CheckResult("api", "outside", True, "200")
 
 
-def looks(*steps: tuple[float, list[Finding]], memory: Memory | None = None):
+def looks(*steps: tuple[float, list[CheckResult]], memory: Memory | None = None):
     """The kinds of news of some looks, each at a time in seconds."""
     memory, told = memory or Memory(), []
     for at, findings in steps:

@@ -10,7 +10,7 @@ import pytest
 from deployments.compose.variables import render_env
 from deployments.errors import Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.health.alerts import Memory
-from deployments.health.verification import Finding
+from deployments.health.verification import CheckResult
 from deployments.host.observation import Candidate, Kept, Project
 from infra.host import probes, watching
 from infra.host.watching import Look, Watcher
@@ -50,7 +50,9 @@ def kept(world) -> Kept:
 def looked(world, kept, monkeypatch):
     """Look at hosts; returns the look and the host."""
     monkeypatch.setattr(watching, "AGAIN", (0.0, 0.0))
-    monkeypatch.setattr(probes, "outside", lambda target: [Finding("api", "outside", True, "200")])
+    monkeypatch.setattr(
+        probes, "outside", lambda target: [CheckResult("api", "outside", True, "200")]
+    )
     monkeypatch.setattr(probes, "certificates", lambda target: [])
     # What containers say of themselves is judged in tests of its own.
     monkeypatch.setattr(watching.verification, "judge_answers", lambda *_, **__: [])

@@ -31,7 +31,7 @@ def build(runner: Runner, say: Say) -> None:
         _warn_of_another_owner(runner, assembly)
         _history(runner)
         use_builder(assembly.located.environment, say)
-        found = run("publish", name, quiet=False, here=True, source=str(_source(runner)))
+        found = run("publish", name, {"source": str(_source(runner))}, quiet=False, here=True)
     except HomeguruError as error:
         runner.summary(summary.failed("build", name, error, ""))
         raise

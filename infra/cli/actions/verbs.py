@@ -144,9 +144,7 @@ def _here(runner: Runner, pressed: Pressed, parameters: dict[str, Any]) -> None:
                 todo="say why in the form's field `approve`; required reviewers are a setting of "
                 "the environment on GitHub",
             )  # fmt: skip
-        pressed.result = run(
-            pressed.verb, name, quiet=False, here=True, approve=reason, **parameters
-        )
+        pressed.result = run(pressed.verb, name, parameters, quiet=False, here=True, approve=reason)
     pressed.rows = summary.rows(pressed.result)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from deployments.history.audit import CHANGING, Run
+from deployments.history.audit import CHANGING, PrefectRun
 from infra.orchestration.api.button import result_of
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.api.pages import PAGE, pages
 
 
-def runs_of(api: PrefectApi, environment: str, known: list[str], most: int = 1000) -> list[Run]:
+def runs_of(
+    api: PrefectApi, environment: str, known: list[str], most: int = 1000
+) -> list[PrefectRun]:
     """Runs of one environment, newest first: those of the ledger, and others of its verbs.
 
     known: run ids that the ledger names. most: how many others are looked at.
@@ -50,9 +52,9 @@ def _results(api: PrefectApi, ids: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _run(api: PrefectApi, row: dict[str, Any], result: dict[str, Any]) -> Run:
+def _run(api: PrefectApi, row: dict[str, Any], result: dict[str, Any]) -> PrefectRun:
     parameters = row.get("parameters") or {}
-    return Run(
+    return PrefectRun(
         id=row["id"], verb=_verb(row), state=row["state"]["type"],
         by=str(parameters.get("by", "")), created=row["created"], ended=row.get("end_time") or "",
         page=f"{api.ui}/runs/flow-run/{row['id']}", result=result,

@@ -121,9 +121,9 @@ class PrefectApi:
             )  # fmt: skip
         return said
 
-    def ask(self, method: str, path: str, **more: Any) -> Any:
+    def ask(self, method: str, path: str, json: Any = None, params: Any = None) -> Any:
         """One request, repeated while the server is away or busy."""
-        answer = self._send(method, path, **more)
+        answer = self._send(method, path, json, params)
         if answer.is_success:
             try:
                 return answer.json() if answer.content else None
@@ -131,11 +131,11 @@ class PrefectApi:
                 raise self._no_prefect() from None
         raise self._refusal(method, path, answer)
 
-    def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, json: Any, params: Any) -> httpx.Response:
         began, pause, patience = time.monotonic(), 0.2, self.patience
         while True:
             try:
-                answer = self._client.request(method, path, **more)
+                answer = self._client.request(method, path, json=json, params=params)
                 if answer.status_code not in _BUSY:
                     return answer
                 problem = f"it answers {answer.status_code}"

@@ -15,7 +15,7 @@ from deployments.errors import HomeguruError, Locked, Refused
 from deployments.health.alerts import Memory
 from deployments.host.observation import Observation
 from deployments.messages import report as reporting
-from deployments.messages.notices import Asked
+from deployments.messages.notices import Asker
 from deployments.messages.report import Report
 from deployments.planning.plan import Plan, Step
 from deployments.release.manifest import Manifest
@@ -60,7 +60,7 @@ class FlowOperation:
         return self._run.host.actor
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> Asker:
         """The same, for notices."""
         return self.teller.by(self._run.host.actor)
 

@@ -23,23 +23,6 @@ from infra.machine import signals
 from infra.machine.paths import state_dir
 from infra.orchestration.flow import embedded
 
-ENTRYPOINTS = {
-    verb: f"flows.{verb}.{verb}"
-    for verb in (
-        "publish",
-        "deploy",
-        "migrate",
-        "verify",
-        "rollback",
-        "release",
-        "backup",
-        "restore",
-        "adopt",
-        "drill",
-    )
-}
-"""The same module entrypoints that prefect.yaml names."""
-
 
 def configure() -> None:
     """Settings before Prefect is imported: a home of our own, never a person's profile.
@@ -73,9 +56,16 @@ def configure() -> None:
         os.environ.setdefault(name, value)
 
 
+def entrypoint(verb: str) -> str:
+    """The flow of a verb, as `prefect.yaml` names it: module and function."""
+    from infra.orchestration.setup.declared import declared
+
+    return next(entry.entrypoint for entry in declared()[0] if entry.name == verb)
+
+
 def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
     """Run a flow in this process; returns its result or raises what it failed with."""
-    module, _, name = ENTRYPOINTS[verb].rpartition(".")
+    module, _, name = entrypoint(verb).rpartition(".")
     flow = getattr(importlib.import_module(module), name)
     signals.stop_if_asked()
     ends, watched, environment = _Ends(), copy.copy(flow), parameters.get("environment")

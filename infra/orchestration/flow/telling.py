@@ -9,7 +9,7 @@ from prefect import runtime
 from prefect.settings import PREFECT_UI_URL
 
 from deployments.errors import ExitCode, HomeguruError, Locked
-from deployments.messages.notices import Asked, Notice, Writer
+from deployments.messages.notices import Asker, Notice, Writer
 from deployments.verbs import traits
 from infra import notices
 from infra.environment.context import Assembly
@@ -49,9 +49,9 @@ class Teller:
             log(f"told: {notice.title}")
         return sent.reached > 0
 
-    def by(self, actor: Actor) -> Asked:
+    def by(self, actor: Actor) -> Asker:
         """Who asked, with the page that people open: the run's, else the one in Actions."""
-        return Asked(actor.who, page_of_run() or actor.link)
+        return Asker(actor.who, page_of_run() or actor.link)
 
     @contextmanager
     def failure_of(self, verb: str, actor: Callable[[], Actor]) -> Iterator[None]:

@@ -52,7 +52,7 @@ def _actor(by: str) -> Actor:
     return Actor(claimed.who, claimed.origin, run, claimed.link, account)
 
 
-def gateway_log() -> list[proof.Entry]:
+def gateway_log() -> list[proof.GatewayEntry]:
     """The newest requests of the gateway before this Prefect server; none without one."""
     file = Path(os.environ.get("HOMEGURU_GATEWAY_LOG", ""))
     if not file.is_file():

@@ -11,7 +11,7 @@ from infra.environment import locate as environments
 from infra.environment.locate import Located
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.setup import automations, blocks, schedules
-from infra.orchestration.setup.changes import Change
+from infra.orchestration.setup.changes import SetupChange
 from infra.orchestration.setup.declared import Declared, declared
 from infra.orchestration.setup.entries import Describe, Entries, describe
 from infra.orchestration.setup.limits import ensure_limits
@@ -27,7 +27,7 @@ def apply(
     silent_after: int = automations.SILENT_AFTER,
     begins_within: int = automations.BEGINS_WITHIN,
     file: Path | None = None, describe: Describe = describe,
-) -> list[Change]:  # fmt: skip
+) -> list[SetupChange]:  # fmt: skip
     """Compare, create and change what differs, say each thing; returns all of them.
 
     `docker_variables` are defaults of the Docker pool's job variables; None leaves a pool
@@ -39,7 +39,7 @@ def apply(
     api.version()
     entries, more = declared(file)
     entries += [entry for entry in more if archive or _has(api, entry)]
-    found: list[Change] = []
+    found: list[SetupChange] = []
     steps = _steps(api, entries, pools, docker_variables, (silent_after, begins_within), describe)
     for change in steps:
         say(str(change))
@@ -60,7 +60,7 @@ def _has(api: PrefectApi, entry: Declared) -> bool:
 def _steps(
     api: PrefectApi, entries: list[Declared], pools: str, docker_variables: dict[str, Any] | None,
     patience: tuple[int, int], describe: Describe,
-) -> Iterator[Change]:  # fmt: skip
+) -> Iterator[SetupChange]:  # fmt: skip
     located = [environments.load(name) for name in environments.names()]
     yield blocks.ensure_secret_type(api)
     for pool in dict.fromkeys(e.pool_of(pools) for e in entries):
@@ -75,7 +75,7 @@ def _steps(
 def _deployments(
     api: PrefectApi, entries: list[Declared], pools: str, located: list[Located],
     describe: Describe, flows: list[str],
-) -> Iterator[Change]:  # fmt: skip
+) -> Iterator[SetupChange]:  # fmt: skip
     known, environments_here = Entries(api), [x.environment for x in located]
     kept: set[str] = set()
     for entry in entries:
@@ -90,7 +90,7 @@ def _deployments(
 
 
 def _conclude(
-    api: PrefectApi, found: list[Change], pools: Iterable[str], say: Callable[[str], None]
+    api: PrefectApi, found: list[SetupChange], pools: Iterable[str], say: Callable[[str], None]
 ) -> None:
     counted = {
         what: sum(c.what == what for c in found) for what in ("created", "changed", "removed")

@@ -6,7 +6,7 @@ from typing import Any
 
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.api.pages import pages
-from infra.orchestration.setup.changes import Change
+from infra.orchestration.setup.changes import SetupChange
 
 HEARTBEAT = 30
 """Seconds between two signs of life of a run: the least that Prefect allows."""
@@ -38,7 +38,7 @@ def wanted(flows: list[str], silent_after: int, begins_within: int) -> list[dict
     return [silent, never]
 
 
-def ensure_automations(api: PrefectApi, automations: list[dict[str, Any]]) -> list[Change]:
+def ensure_automations(api: PrefectApi, automations: list[dict[str, Any]]) -> list[SetupChange]:
     """Create or change; one that a person switched off stays off."""
     names = [a["name"] for a in automations]
     body = {"automations": {"name": {"any_": names}}}
@@ -69,17 +69,21 @@ def _dead_run(
     }  # fmt: skip
 
 
-def _ensure(api: PrefectApi, automation: dict[str, Any], found: dict[str, Any] | None) -> Change:
+def _ensure(
+    api: PrefectApi, automation: dict[str, Any], found: dict[str, Any] | None
+) -> SetupChange:
     name = automation["name"].removeprefix("homeguru: ")
     if found is None:
         api.post("/automations/", automation)
-        return Change("automation", name, "created")
+        return SetupChange("automation", name, "created")
     wanted = {**automation, "enabled": found["enabled"]}
     different = sorted(k for k, v in wanted.items() if not _holds(found.get(k), v))
     if not different:
-        return Change("automation", name, "unchanged", "" if found["enabled"] else "switched off")
+        return SetupChange(
+            "automation", name, "unchanged", "" if found["enabled"] else "switched off"
+        )
     api.put(f"/automations/{found['id']}", wanted)
-    return Change("automation", name, "changed", ", ".join(different))
+    return SetupChange("automation", name, "changed", ", ".join(different))
 
 
 def _holds(found: Any, wanted: Any) -> bool:

@@ -7,18 +7,18 @@ from infra.environment.locate import Located
 from infra.environment.secrets import SecretsFile
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.api.pages import pages
-from infra.orchestration.setup.changes import Change
+from infra.orchestration.setup.changes import SetupChange
 
 
-def ensure_secret_type(api: PrefectApi) -> Change:
+def ensure_secret_type(api: PrefectApi) -> SetupChange:
     """Secret blocks can be made; a server registers its own types when it starts."""
     if api.find("/block_types/slug/secret") is not None:
-        return Change("block type", "secret", "unchanged")
+        return SetupChange("block type", "secret", "unchanged")
     api.post("/block_types/install_system_block_types")
-    return Change("block type", "secret", "created")
+    return SetupChange("block type", "secret", "created")
 
 
-def missing_secrets(api: PrefectApi, located: list[Located]) -> list[Change]:
+def missing_secrets(api: PrefectApi, located: list[Located]) -> list[SetupChange]:
     """Each secret that has neither a block there nor a line in the environment's file here."""
     names = [block_name(x.environment.name, n) for x in located for n in x.environment.secret_names]
     if not names:
@@ -28,12 +28,12 @@ def missing_secrets(api: PrefectApi, located: list[Located]) -> list[Change]:
     return [change for x in located for change in _missing(x, blocks)]
 
 
-def _missing(located: Located, blocks: set[str]) -> list[Change]:
+def _missing(located: Located, blocks: set[str]) -> list[SetupChange]:
     environment = located.environment
     file = environment.secrets.file
     kept = SecretsFile(located.beside(file)) if file else None
     return [
-        Change("secret", f"{environment.name} {name}", "missing", f"block {block}")
+        SetupChange("secret", f"{environment.name} {name}", "missing", f"block {block}")
         for name in environment.secret_names
         for block in [block_name(environment.name, name)]
         if block not in blocks and (kept is None or kept.get(name) is None)

@@ -9,7 +9,7 @@ What = Literal["created", "changed", "removed", "unchanged", "left over", "missi
 
 
 @dataclass(frozen=True)
-class Change:
+class SetupChange:
     """`what` became of the thing; `detail` says what differed, or why it stays."""
 
     kind: str

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.api.pages import pages
-from infra.orchestration.setup.changes import Change
+from infra.orchestration.setup.changes import SetupChange
 from infra.orchestration.setup.declared import Declared
 
 TAG = "homeguru"
@@ -32,7 +32,7 @@ class Entries:
         found = list(pages(api, "/deployments/filter"))
         self._found = {f"{flows.get(d['flow_id'], '')}/{d['name']}": d for d in found}
 
-    def ensure(self, entry: Declared, pool: str, described: Described) -> tuple[Change, Any]:
+    def ensure(self, entry: Declared, pool: str, described: Described) -> tuple[SetupChange, Any]:
         """Create the deployment, or change what differs; also returns it as it was found."""
         flow, schema = described
         name, wanted = f"{flow}/{entry.name}", _wanted(entry, pool, schema)
@@ -41,26 +41,26 @@ class Entries:
             return self._create(name, flow, wanted)
         different = {k: v for k, v in wanted.items() if not _same(k, found.get(k), v)}
         if not different:
-            return Change("deployment", name, "unchanged"), found
+            return SetupChange("deployment", name, "unchanged"), found
         if {"work_pool_name", "work_queue_name"} & different.keys():
             # The server finds the queue by both names.
             different["work_pool_name"] = wanted["work_pool_name"]
             different["work_queue_name"] = wanted["work_queue_name"]
         self._api.patch(f"/deployments/{found['id']}", different)
-        return Change("deployment", name, "changed", ", ".join(_said(different, found))), found
+        return SetupChange("deployment", name, "changed", ", ".join(_said(different, found))), found
 
-    def left_over(self, kept: set[str]) -> list[Change]:
+    def left_over(self, kept: set[str]) -> list[SetupChange]:
         """Deployments of ours that prefect.yaml does not name; they stay."""
         ours = sorted(n for n, d in self._found.items() if TAG in d["tags"] and n not in kept)
         return [
-            Change("deployment", name, "left over", "prefect.yaml does not name it; delete it")
+            SetupChange("deployment", name, "left over", "prefect.yaml does not name it; delete it")
             for name in ours
         ]
 
-    def _create(self, name: str, flow: str, wanted: dict[str, Any]) -> tuple[Change, Any]:
+    def _create(self, name: str, flow: str, wanted: dict[str, Any]) -> tuple[SetupChange, Any]:
         made = self._api.post("/flows/", {"name": flow})
         body = {"name": name.rpartition("/")[2], "flow_id": made["id"], **wanted}
-        return Change("deployment", name, "created"), self._api.post("/deployments/", body)
+        return SetupChange("deployment", name, "created"), self._api.post("/deployments/", body)
 
 
 def describe(entry: Declared) -> Described:

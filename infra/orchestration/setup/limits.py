@@ -5,12 +5,12 @@ from __future__ import annotations
 from deployments.environment.schema import limit_name
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.api.pages import pages
-from infra.orchestration.setup.changes import Change
+from infra.orchestration.setup.changes import SetupChange
 
 PREFIX = "env-"
 
 
-def ensure_limits(api: PrefectApi, environments: list[str]) -> list[Change]:
+def ensure_limits(api: PrefectApi, environments: list[str]) -> list[SetupChange]:
     """Each environment's limit is there and lets one run in.
 
     A held slot is left held. A limit whose environment is not found here is reported: another
@@ -20,17 +20,19 @@ def ensure_limits(api: PrefectApi, environments: list[str]) -> list[Change]:
     changes = [_ensure(api, limit_name(e), found.get(limit_name(e))) for e in environments]
     others = sorted(found.keys() - {limit_name(e) for e in environments})
     left = [name for name in others if name.startswith(PREFIX)]
-    return changes + [Change("limit", n, "left over", "no such environment here") for n in left]
+    return changes + [
+        SetupChange("limit", n, "left over", "no such environment here") for n in left
+    ]
 
 
-def _ensure(api: PrefectApi, name: str, found: dict[str, object] | None) -> Change:
+def _ensure(api: PrefectApi, name: str, found: dict[str, object] | None) -> SetupChange:
     wanted = {"limit": 1, "active": True, "slot_decay_per_second": 0}
     if found is None:
         api.post("/v2/concurrency_limits/", {"name": name, **wanted})
-        return Change("limit", name, "created")
+        return SetupChange("limit", name, "created")
     different = {k: v for k, v in wanted.items() if found[k] != v}
     if not different:
-        return Change("limit", name, "unchanged")
+        return SetupChange("limit", name, "unchanged")
     api.patch(f"/v2/concurrency_limits/{found['id']}", different)
     said = ", ".join(f"{k} {found[k]} -> {v}" for k, v in different.items())
-    return Change("limit", name, "changed", said)
+    return SetupChange("limit", name, "changed", said)

@@ -7,7 +7,7 @@ from typing import Any
 
 from deployments.errors import Refused, WrongUse
 from infra.orchestration.api.client import PrefectApi
-from infra.orchestration.setup.changes import Change
+from infra.orchestration.setup.changes import SetupChange
 
 PROCESS_POOL = "homeguru"
 DOCKER_POOL = "homeguru-docker"
@@ -20,7 +20,7 @@ _OTHER = {"process": "docker", "docker": "process"}
 _TYPES = {PROCESS_POOL: "process", DOCKER_POOL: "docker"}
 
 
-def ensure_pool(api: PrefectApi, name: str, variables: dict[str, Any] | None) -> Change:
+def ensure_pool(api: PrefectApi, name: str, variables: dict[str, Any] | None) -> SetupChange:
     """Create the pool, or bring its job variables' defaults to `variables`."""
     kind = _TYPES.get(name, "process")
     found = api.find(f"/work_pools/{name}")
@@ -35,13 +35,13 @@ def ensure_pool(api: PrefectApi, name: str, variables: dict[str, Any] | None) ->
     template = found["base_job_template"] or {}
     different = sorted(k for k, v in (variables or {}).items() if _default(template, k) != v)
     if not different:
-        return Change("work pool", name, "unchanged")
+        return SetupChange("work pool", name, "unchanged")
     wanted = _with_defaults(template if template.get("variables") else _template(kind), variables)
     api.patch(f"/work_pools/{name}", {"base_job_template": wanted})
-    return Change("work pool", name, "changed", ", ".join(different))
+    return SetupChange("work pool", name, "changed", ", ".join(different))
 
 
-def _create(api: PrefectApi, name: str, kind: str, variables: dict[str, Any] | None) -> Change:
+def _create(api: PrefectApi, name: str, kind: str, variables: dict[str, Any] | None) -> SetupChange:
     if kind == "docker" and variables is None:
         raise WrongUse(
             f"there is no work pool {name}, and its image and network are not known here",
@@ -53,7 +53,7 @@ def _create(api: PrefectApi, name: str, kind: str, variables: dict[str, Any] | N
         "base_job_template": _with_defaults(_template(kind), variables),
     }  # fmt: skip
     api.post("/work_pools/", body)
-    return Change("work pool", name, "created", kind)
+    return SetupChange("work pool", name, "created", kind)
 
 
 def _template(kind: str) -> dict[str, Any]:

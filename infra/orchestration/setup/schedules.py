@@ -6,7 +6,7 @@ from typing import Any
 
 from deployments.environment.schema import Environment
 from infra.orchestration.api.client import PrefectApi
-from infra.orchestration.setup.changes import Change
+from infra.orchestration.setup.changes import SetupChange
 from infra.orchestration.setup.declared import Declared
 
 _OURS = ("verify-", "backup-", "drill-")
@@ -32,7 +32,7 @@ def wanted(entry: Declared, environments: list[Environment]) -> list[dict[str, A
 def ensure_schedules(
     api: PrefectApi, deployment: dict[str, Any], schedules: list[dict[str, Any]],
     environments: list[Environment],
-) -> list[Change]:  # fmt: skip
+) -> list[SetupChange]:  # fmt: skip
     """Create, change and remove; a schedule that a person paused stays paused.
 
     One of an environment that has no place or no pinned key here is another machine's matter.
@@ -46,10 +46,10 @@ def ensure_schedules(
             continue
         if slug.partition("-")[2] in here:
             api.delete(f"{path}/{found[slug]['id']}")
-            changes.append(Change("schedule", slug, "removed", "its environment wants none"))
+            changes.append(SetupChange("schedule", slug, "removed", "its environment wants none"))
         else:
             why = "its environment is not set up here; delete it where that is gone"
-            changes.append(Change("schedule", slug, "left over", why))
+            changes.append(SetupChange("schedule", slug, "left over", why))
     return changes
 
 
@@ -74,17 +74,17 @@ def _declared(schedule: dict[str, Any]) -> dict[str, Any]:
 
 def _ensure(
     api: PrefectApi, path: str, schedule: dict[str, Any], found: dict[str, Any] | None
-) -> Change:
+) -> SetupChange:
     slug = schedule["slug"]
     if found is None:
         api.post(path, [{"active": True, **schedule}])
-        return Change("schedule", slug, "created", _rhythm(schedule["schedule"]))
+        return SetupChange("schedule", slug, "created", _rhythm(schedule["schedule"]))
     # The server adds what was left out, such as the day from which an interval counts.
     rule = {k: found["schedule"].get(k) for k in schedule["schedule"]}
     if rule == schedule["schedule"] and found["parameters"] == schedule["parameters"]:
-        return Change("schedule", slug, "unchanged", "" if found["active"] else "paused")
+        return SetupChange("schedule", slug, "unchanged", "" if found["active"] else "paused")
     api.patch(f"{path}/{found['id']}", {**schedule, "active": found["active"]})
-    return Change("schedule", slug, "changed", _rhythm(schedule["schedule"]))
+    return SetupChange("schedule", slug, "changed", _rhythm(schedule["schedule"]))
 
 
 def _rhythm(rule: dict[str, Any]) -> str:
