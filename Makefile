@@ -73,7 +73,7 @@ browser: .venv/.ready $(BROWSER)/node_modules/.package-lock.json | $(CHROMIUM) #
 	@$(BIN)/pytest -m browser $(BROWSER)
 
 test-fast: .venv/.ready ## Unit and adapter tests: no engine, seconds
-	@$(BIN)/pytest tests/unit tests/adapters
+	@$(BIN)/pytest -n 4 --dist worksteal tests/unit tests/adapters
 
 WORKFLOWS := .github/workflows/*.yml doc/examples/*.yml
 

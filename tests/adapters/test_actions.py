@@ -24,6 +24,7 @@ from infra.cli.actions.sizes import readable, size_of
 from infra.cli.actions.trust import trust
 from infra.environment import locate as environments
 from infra.machine.processes import Ended
+from infra.orchestration.api import button
 from infra.orchestration.api.client import PrefectApi
 from infra.registry import Registry
 from tests.adapters.test_button import DONE, RUNNING, SCHEMA, Server
@@ -362,6 +363,8 @@ def pressed(runner, monkeypatch, tmp_path):
     for name in ("to", "database"):
         monkeypatch.setitem(SCHEMA["properties"], name, {})
     monkeypatch.setitem(SCHEMA["definitions"]["EnvironmentName"], "enum", ["prod", "other"])
+    # This server's log has no last line to wait for.
+    monkeypatch.setattr(button, "LAST_LINES", 0)
     server = Server([RUNNING, DONE], {"outcome": "ok"})
     monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
     monkeypatch.setattr(PrefectApi, "from_environment", staticmethod(server.api))

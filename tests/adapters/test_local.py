@@ -38,7 +38,7 @@ def test_an_interrupt_is_what_is_raised_though_the_command_does_not_want_to_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`TimeoutExpired` took its place, and the build went on."""
-    monkeypatch.setattr(local, "GRACE", 0.5, raising=False)
+    monkeypatch.setattr(local, "GRACE", 0.5)
     pids = tmp_path / "pids"
 
     def interrupt(_line: str) -> None:
@@ -52,15 +52,18 @@ def test_an_interrupt_is_what_is_raised_though_the_command_does_not_want_to_end(
 def test_a_build_that_says_nothing_for_too_long_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "GRACE", 0.5, raising=False)
-    monkeypatch.setattr(local, "SILENCE", 1, raising=False)
+    monkeypatch.setattr(local, "GRACE", 0.5)
+    monkeypatch.setattr(local, "SILENCE", 1)
     pids = tmp_path / "pids"
     with pytest.raises(HomeguruError, match="bash -c printed nothing for 1 s, and was ended"):
         local.stream("bash", "-c", STUBBORN.format(pids=pids), log=lambda _: None)
     _until(lambda: _gone(pids))
 
 
-def test_a_command_that_does_not_end_takes_its_children_along(tmp_path: Path) -> None:
+def test_a_command_that_does_not_end_takes_its_children_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "GRACE", 0.5)
     pids = tmp_path / "pids"
     with pytest.raises(HomeguruError, match="bash -c did not end within 1 s"):
         local.run("bash", "-c", STUBBORN.format(pids=pids), timeout=1)

@@ -255,6 +255,6 @@ def test_a_piece_of_one_stream_does_not_end_in_the_other_ones_line(reached):
 
 def test_a_network_that_is_away_for_a_moment_ends_nothing_that_has_not_begun(reached, monkeypatch):
     remote, sshd = reached("bash")
-    monkeypatch.setattr(ssh, "CONNECT_TIMEOUT", 3)
-    sshd.silent = 5
+    monkeypatch.setattr(ssh, "CONNECT_TIMEOUT", 1)
+    sshd.silent = 1.5
     assert remote.run(Script("echo here")).stdout == "here\n"
