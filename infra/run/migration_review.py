@@ -106,8 +106,10 @@ class Judge:
     def _must_answer(self, target: Target, seen: Observation) -> None:
         """A database that does not answer is not an empty one."""
         database = target.stack.deploy.database
-        left = [c.name for c in seen.of(database.service)] if database else []
-        if seen.database_bytes or (seen.current is None and not left):
+        if database is None or seen.database_bytes:
+            return
+        left = [c.name for c in seen.of(database.service)]
+        if seen.current is None and not left:
             return
         said = "the database does not answer, so what a migration would do to it is not known"
         if seen.current is None:
@@ -119,7 +121,7 @@ class Judge:
             )  # fmt: skip
         raise Refused(
             said, where=self._where, state=f"runs {seen.current}, unchanged",
-            todo=f"homeguru logs {database.service if database else 'postgres'} --env "
+            todo=f"homeguru logs {database.service} --env "
             f"{self.host.environment.name}; homeguru deploy current "
             f"--env {self.host.environment.name} starts it again",
         )  # fmt: skip

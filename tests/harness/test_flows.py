@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -13,8 +14,10 @@ from prefect.utilities.callables import parameter_schema
 from deployments.errors import HomeguruError, Refused
 from deployments.verbs import Verb
 from infra.environment.locate import names
+from infra.machine.processes import run
 from infra.orchestration.flow.process import entrypoint, run_flow
 from infra.orchestration.setup.declared import declared
+from infra.orchestration.setup.schemas import flow_schema
 
 pytestmark = pytest.mark.harness
 VERBS = sorted(entry.name for entry in declared()[0])
@@ -45,6 +48,26 @@ def test_every_verb_is_declared_with_its_flow() -> None:
     assert set(VERBS) == {*get_args(Verb), "publish", "release"} - {"undo", "heal"}
     assert [entrypoint(verb) for verb in VERBS] == [f"flows.{verb}.{verb}" for verb in VERBS]
     assert all(d["description"] and d["work_pool"]["name"] == "homeguru" for d in entries)
+
+
+def _known(folder: Path) -> list[str]:
+    """The environments that a new run knows."""
+    asks = "from infra.orchestration.flow.operation import EnvironmentName as e; print(*e)"
+    return run(
+        sys.executable, "-c", asks, env={"HOMEGURU_ENVIRONMENTS": str(folder)}
+    ).stdout.split()
+
+
+def test_an_environment_that_is_written_later_is_known_to_the_next_run(
+    tmp_path: Path, monkeypatch
+) -> None:
+    """A worker starts a process for each run, and the form follows when it is registered again."""
+    assert "later" not in _known(tmp_path)
+    (tmp_path / "later.toml").write_text("v = 1\n")
+    assert "later" in _known(tmp_path)
+    monkeypatch.setenv("HOMEGURU_ENVIRONMENTS", str(tmp_path))
+    _, schema = flow_schema("flows.deploy.deploy")
+    assert "later" in schema["definitions"]["EnvironmentName"]["enum"]
 
 
 def test_deploy_is_a_story_of_one_screen() -> None:

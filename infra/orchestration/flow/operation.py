@@ -35,7 +35,11 @@ from infra.run.executor import Planned
 from infra.run.operation import Operation, operation_on
 
 EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()})  # type: ignore[misc]
-"""The form's choice: every environment that this process can find."""
+"""The form's choice: every environment that this process can find.
+
+A run is a process of its own, so that the next run knows an environment that was written later. The
+form on a server offers it after `homeguru setup`.
+"""
 
 
 class FlowOperation:
