@@ -25,7 +25,7 @@ def every_script(environment, stack, word):
     what = replacement(word, variable="API_IMAGE", image=word, config_hash=word)
     return {
         "observe": observe.observe(environment, stack),
-        "weigh": observe.weigh_candidate(environment, word, "former"),
+        "candidate": observe.read_candidate_script(environment, word, "former"),
         "read": observe.read_files(environment, [word, "current"]),
         "session": lock.hold_session(environment, word, word, word),
         "guarded": lock.guarded(environment, word, word, word, word, word, body),

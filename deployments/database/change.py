@@ -57,7 +57,7 @@ class DataChange:
             return (self._what_is_lost(),)
         findings = self.migration.findings if self.migration else ()
         # A database that stays is only a question where nothing could tell whether it may.
-        return tuple(str(f) for f in findings if self.kind != "keep" or f.kind == "unjudged")
+        return tuple(str(f) for f in findings if self.kind != "keep" or f.kind == "unreadable")
 
     def _what_is_lost(self) -> str:
         assert self.backup is not None

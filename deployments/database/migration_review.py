@@ -48,7 +48,7 @@ _OWN = (
         "blocking", "nobody reads or writes the table until it ends",
         rf"{_BEGIN}(VACUUM \(?[^;)]*\bFULL\b|CLUSTER\b|LOCK\b|REINDEX\b(?!.*\bCONCURRENTLY\b))",
     ),
-    ("unjudged", "what it does cannot be read here", rf"{_BEGIN}(DO|CALL|EXECUTE)\b"),
+    ("unreadable", "what it does cannot be read here", rf"{_BEGIN}(DO|CALL|EXECUTE)\b"),
 )  # fmt: skip
 """Kind, why, and the statements: what squawk has no rule for."""
 _BOOKKEEPING = re.compile(r"\balembic_version\b", re.I)
@@ -69,7 +69,7 @@ class Finding:
     """One statement that needs a yes, and why."""
 
     kind: str
-    """`destructive`, `blocking` or `unjudged`."""
+    """`destructive`, `blocking` or `unreadable`."""
     statement: str
     why: str
 
@@ -99,7 +99,7 @@ class Migration:
         return any(f.kind != "blocking" for f in self.findings)
 
 
-def judge(sql: str, lints: list[Lint], since: str | None = None) -> Migration:
+def review(sql: str, lints: list[Lint], since: str | None = None) -> Migration:
     """Weigh the SQL with what squawk says of it. Source: `alembic upgrade A:head --sql`.
 
     since: the revision that it starts from.
@@ -110,21 +110,21 @@ def judge(sql: str, lints: list[Lint], since: str | None = None) -> Migration:
             said = Finding(kind, _at(sql, lint.line), _sentence(lint.message))
             found[lint.line] = min(found.get(lint.line, said), said, key=_gravest_first)
     known = {f.statement for f in found.values() if f.kind == "destructive"}
-    own = [f for f in map(_weighed, statements(sql)) if f and f.statement not in known]
+    own = [f for f in map(_finding, statements(sql)) if f and f.statement not in known]
     return Migration(sql, leads_to(since, sql), (*(found[n] for n in sorted(found)), *own))
 
 
 def _kind(rule: str) -> str:
     """What a finding of this rule is; empty when it stops nothing."""
-    kinds = {"destructive": DESTRUCTIVE, "unjudged": UNREADABLE, "blocking": BLOCKING}
+    kinds = {"destructive": DESTRUCTIVE, "unreadable": UNREADABLE, "blocking": BLOCKING}
     return next((kind for kind, rules in kinds.items() if rule in rules), "")
 
 
 def _gravest_first(finding: Finding) -> int:
-    return ("destructive", "unjudged", "blocking").index(finding.kind)
+    return ("destructive", "unreadable", "blocking").index(finding.kind)
 
 
-def _weighed(statement: str) -> Finding | None:
+def _finding(statement: str) -> Finding | None:
     """The first of `_OWN` that a statement is."""
     for kind, why, form in _OWN:
         if re.search(form, statement, re.I):
@@ -132,16 +132,16 @@ def _weighed(statement: str) -> Finding | None:
     return None
 
 
-def unjudged(why: str) -> Migration:
+def unreadable(why: str) -> Migration:
     """A migration whose SQL cannot be made without running it."""
     said = f"cannot be judged: its SQL could not be made ({why})"
-    return Migration(None, "", (Finding("unjudged", "", said),))
+    return Migration(None, "", (Finding("unreadable", "", said),))
 
 
 def of_unknown(tables: int) -> Migration:
     """A migration of a database that has tables and no revision: from where does it start?"""
     said = f"cannot be judged: the database has no revision, and {tables} tables that it may change"
-    return Migration(None, "", (Finding("unjudged", "", said),))
+    return Migration(None, "", (Finding("unreadable", "", said),))
 
 
 def statements(sql: str) -> list[str]:

@@ -69,7 +69,7 @@ def restarted(seen: Observation, memory: Memory) -> list[CheckResult]:
     return found
 
 
-def judge(memory: Memory, findings: list[CheckResult], now: float) -> tuple[Memory, News | None]:
+def evaluate(memory: Memory, findings: list[CheckResult], now: float) -> tuple[Memory, News | None]:
     """The memory after this look, and what to tell of it."""
     bad = {
         f"{f.service} {f.check}": f"{f.service} {f.check}: {f.detail}" for f in findings if not f.ok

@@ -63,7 +63,7 @@ def _drift(service: str, check: str, detail: str) -> CheckResult:
 def _services(target: Target, seen: Observation, kept: Kept) -> list[CheckResult]:
     """Long-running services that a plan back would replace."""
     left_out = target.environment.verify.leave_out
-    found = changes(target, seen, _weighed(target, seen, kept))
+    found = changes(target, seen, _candidate(target, seen, kept))
     return [
         _drift(c.service.name, "drift", _words(c.reason, c.image, seen, c.service.name))
         for c in found
@@ -71,7 +71,7 @@ def _services(target: Target, seen: Observation, kept: Kept) -> list[CheckResult
     ]
 
 
-def _weighed(target: Target, seen: Observation, kept: Kept) -> Candidate:
+def _candidate(target: Target, seen: Observation, kept: Kept) -> Candidate:
     """Compose's hashes; where it could not read the files, containers count as unchanged."""
     running = {c.service: c.config_hash for c in seen.long_running}
     if target.adopted:

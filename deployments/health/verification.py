@@ -92,7 +92,7 @@ def _wants(target: Target, service: str, probe: str) -> bool:
     return probe not in target.environment.verify.skip.get(service, ())
 
 
-def judge_containers(
+def check_containers(
     target: Target, seen: Observation, wanted: dict[str, str]
 ) -> list[CheckResult]:
     """Each service: one container, healthy, running the digest that is wanted."""
@@ -117,7 +117,7 @@ def judge_containers(
     return findings
 
 
-def judge_answers(
+def check_answers(
     target: Target, seen: Observation, answers: dict[str, str], *, settled: bool = True
 ) -> list[CheckResult]:
     """What the containers said of themselves."""
@@ -175,7 +175,7 @@ def _address(raw: str) -> str:
     return str(mapped or address)
 
 
-def judge_certificate(request: ProbeRequest, valid_days: float, wanted: int) -> CheckResult:
+def check_certificate(request: ProbeRequest, valid_days: float, wanted: int) -> CheckResult:
     """How long the certificate that a URL shows is still valid, against what is wanted."""
     days = int(valid_days)
     said = f"valid for {days} days" if days != 1 else "valid for 1 day"
@@ -183,7 +183,7 @@ def judge_certificate(request: ProbeRequest, valid_days: float, wanted: int) -> 
     return CheckResult(request.service, "certificate", ok, said if ok else f"{said}: {request.url}")
 
 
-def judge_server(watch: Watch, seen: Observation, backup_seconds: int | None) -> list[CheckResult]:
+def check_server(watch: Watch, seen: Observation, backup_seconds: int | None) -> list[CheckResult]:
     """Room and backups on the host, against the environment's `[watch]`."""
     found = [
         _room("disk", seen.disk_mb, watch.disk_mb), _room("memory", seen.memory_mb, watch.memory_mb)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from deployments.history.ledger import Line
-from deployments.history.requester import parse_asked
+from deployments.history.requester import parse_requester
 from deployments.text import subject
 from deployments.verbs import traits, verbs_that
 
@@ -63,7 +63,7 @@ class AuditEntry:
         """Who asked, and whether that is proven or claimed."""
         if self.line:
             return described(self.line)
-        asked = parse_asked(self.run.by) if self.run else None
+        asked = parse_requester(self.run.by) if self.run else None
         return f"{asked.who} (claimed)" if asked else "unknown"
 
     def to_dict(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Requester:
         return [f"by:{self.who}", f"from:{self.origin}", *([self.commit] if self.commit else [])]
 
 
-def parse_asked(text: str) -> Requester | None:
+def parse_requester(text: str) -> Requester | None:
     """Read the parameter; what does not read as one of ours is a name typed into the form."""
     if not text.strip():
         return None

@@ -41,7 +41,7 @@ name_again() {
 # What Compose's file has and did not run then: a later release of ours may have started it.
 stop_others() {
   local id service
-  for id in $(containers); do
+  for id in $(containers_by_hand); do
     service=$(docker inspect -f '{{index .Config.Labels "com.docker.compose.service"}}' "$id" 2>/dev/null) || continue
     case " $* " in *" $service "*) continue ;; esac
     ! is_running "$id" || docker rm -f "$id" >/dev/null

@@ -3,7 +3,7 @@
 # Reads: project
 
 label() { docker inspect -f "{{index .Config.Labels \"com.docker.compose.project.$2\"}}" "$1"; }
-containers() {
+containers_by_hand() {
   docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False
 }
 # Each file with its directory, where it has none.
@@ -22,7 +22,7 @@ env_files() {
 }
 by_hand() {
   local id directory
-  for id in $(containers); do
+  for id in $(containers_by_hand); do
     directory=$(label "$id" working_dir)
     docker inspect -f "{\"service\":{{json (index .Config.Labels \"com.docker.compose.service\")}},\"directory\":\"$directory\",\"files\":\"$(absolute "$directory" "$(label "$id" config_files)")\",\"env_files\":\"$(env_files "$directory" "$(label "$id" environment_file)")\",\"exit_code\":{{.State.ExitCode}},\"mounts\":{{json .Mounts}}}" "$id"
   done
@@ -58,7 +58,7 @@ survey() {
   docker ps -a --format '{{.Label "com.docker.compose.project"}}' | sort -u | emit projects
   by_hand | emit byhand
   [ -z "$1" ] || data "$1" | emit data
-  first=$(containers | head -n 1)
+  first=$(containers_by_hand | head -n 1)
   [ -n "$first" ] || return 0
   directory=$(label "$first" working_dir)
   files=$(absolute "$directory" "$(label "$first" config_files)")

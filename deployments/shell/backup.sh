@@ -41,7 +41,7 @@ back_up() {
   if [ "$2" = restore ]; then
     # shellcheck disable=SC2064  # expanded now: these names are gone when the trap runs
     trap "rm -f '$file'" EXIT
-    beside "$id" "$(sha256sum < "$file" | cut -c1-64)"
+    restore_copy "$id" "$(sha256sum < "$file" | cut -c1-64)"
     trap - EXIT
   fi
   printf '%s\n' "$described" > "backups/$id.json.part"

@@ -104,7 +104,7 @@ SQL
 }
 # A run's last characters: its first ones are the time, alike in all runs of one minute.
 of_run() { say "${name}_$1_${2: -12}"; }
-answers() {
+database_answers() {
   local deadline=$((SECONDS + 60))
   until sql_in postgres <<< 'SELECT 1' >/dev/null 2>&1; do
     [ $SECONDS -lt $deadline ] || fail "PostgreSQL does not answer"
@@ -142,7 +142,7 @@ bring_back() {
   local aside undone="" next again=1
   aside=$(of_run aside "$1")
   next=$(of_run undone "$1")
-  answers
+  database_answers
   # A run that is tried again under its name may be undone again.
   while there "$next"; do
     undone=$next again=$((again + 1))
@@ -167,8 +167,8 @@ SQL
   while IFS= read -r each; do [ -z "$each" ] || drop "$each"; done <<< "$found"
 }
 # shellcheck disable=SC2119  # without an argument nothing is tried
-drill() { beside "$@"; tried; }
-beside() {
+drill() { restore_copy "$@"; tried; }
+restore_copy() {
   load "$1" "$2" "${name}_drill" "${3:-}"
   say "restored beside the database: $(sql_in "${name}_drill" <<< 'SELECT count(*) FROM pg_stat_user_tables') tables"
 }

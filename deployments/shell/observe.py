@@ -10,7 +10,7 @@ from deployments.environment.schema import Environment
 from deployments.shell.prelude import prelude
 from deployments.shell.quote import Script, call, functions, join
 
-Weighing = Literal["keep", "discard", "former", "present"]
+SecretsSource = Literal["keep", "discard", "former", "present"]
 
 
 def observe(environment: Environment, stack: Stack) -> Script:
@@ -50,7 +50,7 @@ def _observed(environment: Environment, stack: Stack) -> str:
     return call("observe", *query)
 
 
-def weigh_candidate(environment: Environment, incoming: str, mode: Weighing) -> Script:
+def read_candidate_script(environment: Environment, incoming: str, mode: SecretsSource) -> Script:
     """Ask Compose for each service's configuration hash under the files in `incoming`.
 
     Also fingerprints the secrets now in use and the ones to come. The interpolated

@@ -20,7 +20,7 @@ listening() {
 }
 # `.ID`, not `.Id`: that would make Docker read its raw answer, where a container without a health
 # check has no `Health` and so would not be seen at all.
-containers() {
+list_containers() {
   docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" |
     xargs -r docker inspect -f '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"ref":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit":{{.State.ExitCode}},"started":{{json .State.StartedAt}},"labels":{{json .Config.Labels}}}' 2>/dev/null || true
 }
@@ -75,7 +75,7 @@ journals() {
 observe() {
   facts | emit facts
   listening | emit listening
-  containers | emit containers
+  list_containers | emit containers
   images | emit images
   published | emit published
   projects | emit projects

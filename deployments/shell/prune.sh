@@ -2,7 +2,7 @@
 # Letting old releases and journals go.
 # Reads: project
 
-in_use() { docker ps -aq --no-trunc | xargs -r docker inspect -f '{{.Image}}' 2>/dev/null | sort -u; }
+images_in_use() { docker ps -aq --no-trunc | xargs -r docker inspect -f '{{.Image}}' 2>/dev/null | sort -u; }
 drop_image() {
   local ref=$1 used=$2 id
   id=$(docker image inspect -f '{{.Id}} {{len .RepoTags}}' "$ref" 2>/dev/null) || return 0
@@ -33,7 +33,7 @@ prune_release() {
 }
 prune_releases() {
   local keep=" $1 " folder release kept='' used
-  used=$(in_use)
+  used=$(images_in_use)
   for folder in releases/*/; do
     release=$(basename "$folder")
     case $keep in *" $release "*) kept+=$(references "$folder" | sed "s/\$/ ${release#*-}/")$'\n' ;; esac

@@ -32,7 +32,7 @@ return_to_former() {
   [ -z "$slot" ] || idle_slot "$slot"
   set_env "$variable" "$image"
 }
-in_use() {
+former_in_use() {
   local s
   for s in s1 s2; do
     if [ "$(slot_row "$s" | awk '{print $2}')" = 2 ] && slot_ready "$s"; then return; fi
@@ -42,7 +42,7 @@ in_use() {
 # Behind the kept one nobody sees a new one that does not answer: it is asked for once more.
 let_go() {
   local deadline=$((SECONDS + 10))
-  until in_use; do
+  until former_in_use; do
     [ $SECONDS -lt $deadline ] || fail "$service: the release before serves again, since the new container does not answer the edge"
     sleep 0.5
   done

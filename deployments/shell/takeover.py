@@ -33,7 +33,9 @@ class Moved:
 def beside(what: Replacement) -> Script:
     """A new container of a service beside the old one, healthy, and known to nobody yet."""
     text = join(
-        functions("container", "takeover_wanted", "takeover_beside"), *what.settings(), "beside"
+        functions("container", "takeover_wanted", "takeover_beside"),
+        *what.settings(),
+        "start_beside",
     )
     return Script(text, timeout=what.healthy_within + 120)
 

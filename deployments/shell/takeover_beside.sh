@@ -2,7 +2,7 @@
 # A new container beside the old one, known to nobody yet.
 # Reads: hash healthy image problem service variable
 
-beside() {
+start_beside() {
   local new
   export "$variable=$image"
   new=$(wanted "$service" "$image" "$hash")

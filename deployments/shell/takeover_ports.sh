@@ -9,7 +9,7 @@ address_of() {
   found=$(docker inspect -f '{{range .HostConfig.PortBindings}}{{range .}}{{.HostPort}} {{.HostIp}}{{println}}{{end}}{{end}}' "$edge" 2>/dev/null | awk -v port="$1" '$1==port && !n++{print $2}') || found=
   case $found in ''|0.0.0.0|::) say 127.0.0.1 ;; *) say "$found" ;; esac
 }
-answers() {
+port_answers() {
   local line
   ( exec 3<>"/dev/tcp/$3/$1" && printf 'GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$2" >&3 &&
     read -r -t 2 line <&3 && [[ $line == HTTP/*\ [23]* ]] ) 2>/dev/null
@@ -19,7 +19,7 @@ longest_silence() {
   local last worst=0 now ever=
   last=$(ms)
   while [ -e .handing-over ]; do
-    if answers "$1" "$2" "$3"; then
+    if port_answers "$1" "$2" "$3"; then
       now=$(ms) ever=yes
       [ $((now - last)) -le $worst ] || worst=$((now - last))
       last=$now
@@ -70,7 +70,7 @@ hand_over() {
   docker start "$edge" >/dev/null 2>.create || { problem=$(cat .create); rm -f .handing-over; back_to_old "the edge does not start: $problem"; }
   deadline=$((SECONDS + 30))
   for id in "${watched[@]}"; do
-    until answers "${id%%/*}" "/${id#*/}" "${at[${id%%/*}]}"; do
+    until port_answers "${id%%/*}" "/${id#*/}" "${at[${id%%/*}]}"; do
       [ $SECONDS -lt $deadline ] || { rm -f .handing-over; back_to_old "port ${id%%/*} does not answer through the edge"; }
       sleep 0.05
     done

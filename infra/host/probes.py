@@ -34,7 +34,7 @@ def verify(
     while True:
         seen = host.observe(target.stack)
         findings = [
-            *verification.judge_containers(target, seen, images), *ask_more(host, target, seen)
+            *verification.check_containers(target, seen, images), *ask_more(host, target, seen)
         ]  # fmt: skip
         now = time.monotonic()
         failed = verification.failures(findings)
@@ -60,7 +60,7 @@ def ask_more(host: Host, target: Target, seen: Observation) -> list[CheckResult]
     asked, logs = verification.questions(target), verification.logs(target)
     if asked or logs:
         answers = host.answers(probe(host.environment, asked, logs))
-        findings += verification.judge_answers(target, seen, answers)
+        findings += verification.check_answers(target, seen, answers)
     return findings
 
 
@@ -104,7 +104,7 @@ def certificates(target: Target) -> list[CheckResult]:
         url = httpx.URL(request.url)
         place = (url.host, url.port or 443)
         if url.scheme == "https" and place not in found and (days := _valid_days(*place)):
-            found[place] = verification.judge_certificate(request, days, wanted)
+            found[place] = verification.check_certificate(request, days, wanted)
     return list(found.values())
 
 

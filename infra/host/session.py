@@ -170,9 +170,11 @@ class Host:
         """Ask which containers Compose would make anew from the files that they were made from."""
         return self.read(adopting.compare(self.environment, adoption))
 
-    def weigh(self, files: dict[str, str], mode: observing.Weighing, below: str = "") -> Candidate:
+    def candidate(
+        self, files: dict[str, str], mode: observing.SecretsSource, below: str = ""
+    ) -> Candidate:
         """What Compose says of files to come. below: a directory in this run's own."""
-        script = observing.weigh_candidate(self.environment, self.incoming + below, mode)
+        script = observing.read_candidate_script(self.environment, self.incoming + below, mode)
         return read_candidate(self.read(script, files, below))
 
     def files(self, paths: list[str]) -> dict[str, str]:

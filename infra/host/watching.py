@@ -106,10 +106,10 @@ class Watcher:
         target = self._recorded(seen, kept)
         drifted = drift.find_drift(target, seen, kept)
         found = [
-            *verification.judge_containers(target, seen, target.images(seen)),
+            *verification.check_containers(target, seen, target.images(seen)),
             *self._answers(target, seen),
             *watch.restarted(seen, self._memory),
-            *verification.judge_server(self._environment.watch, seen, kept.backup_seconds),
+            *verification.check_server(self._environment.watch, seen, kept.backup_seconds),
         ]
         findings = (*_causes(found), *_not_said_yet(drifted, found))
         return Look(findings, drift.heals(drifted), seen, target)
@@ -147,7 +147,7 @@ class Watcher:
         if not asked and not logs:
             return []
         answers = self._host.answers(probe(self._environment, asked, logs))
-        return verification.judge_answers(target, seen, answers, settled=False)
+        return verification.check_answers(target, seen, answers, settled=False)
 
 
 def _deploy_again(release: str | None, environment: str) -> str:

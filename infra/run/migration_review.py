@@ -38,7 +38,7 @@ _UNREAD = {
 
 
 @dataclass(frozen=True)
-class Judge:
+class MigrationReview:
     """Judges for one host. What was asked once is not asked again in the same run."""
 
     host: Host
@@ -163,9 +163,9 @@ class Judge:
             )  # fmt: skip
         if len(heads_of(seen.revision)) > 1:
             why = f"the database is at several revisions, {seen.revision}"
-            return DataChange("downgrade", migration.unjudged(why), to)
+            return DataChange("downgrade", migration.unreadable(why), to)
         if not migrate.downgrade_sql or seen.revision is None:
-            return DataChange("downgrade", migration.unjudged("no `downgrade_sql`"), to)
+            return DataChange("downgrade", migration.unreadable("no `downgrade_sql`"), to)
         image = seen.of(migrate.image_of)[0].ref
         found = self._render(target, seen, image, migrate.downgrade_sql, seen.revision, to)
         return DataChange("downgrade", found, to)
@@ -181,7 +181,7 @@ class Judge:
             since = self._render(target, seen, image, migrate.sql, then, "")
         except Refused as error:
             # What runs was rolled back to, and knows less than the release to go to.
-            return DataChange("keep", migration.unjudged(error.what))
+            return DataChange("keep", migration.unreadable(error.what))
         gone = [f for f in since.findings if f.kind == "destructive"]
         if gone:
             raise Refused(
@@ -198,10 +198,10 @@ class Judge:
     ) -> Migration:  # fmt: skip
         key = (image, *command, revision, to)
         if key not in self._known:
-            self._known[key] = self._judged(target, seen, image, command, revision, to)
+            self._known[key] = self._reviewed(target, seen, image, command, revision, to)
         return self._known[key]
 
-    def _judged(
+    def _reviewed(
         self, target: Target, seen: Observation, image: str, command: tuple[str, ...],
         revision: str, to: str,
     ) -> Migration:  # fmt: skip
@@ -216,8 +216,8 @@ class Judge:
             printed.append(found)
         sql = printed[0] if len(printed) == 1 else pending_of_all(printed)
         if sql is None:
-            return migration.unjudged(f"the database is at several revisions, {revision}")
-        return migration.judge(sql, squawk.lint(sql, seen.database_major), revision)
+            return migration.unreadable(f"the database is at several revisions, {revision}")
+        return migration.review(sql, squawk.lint(sql, seen.database_major), revision)
 
     def _printed(
         self, target: Target, seen: Observation, image: str, words: tuple[str, ...], revision: str
@@ -241,14 +241,14 @@ class Judge:
         )
         with self.host.tunnel(self.registry, [image]):
             answer = sections(self._read(parts, timeout=900, files=files))
-        return self._weighed(answer, target, seen, revision)
+        return self._answer_read(answer, target, seen, revision)
 
-    def _weighed(
+    def _answer_read(
         self, answer: dict[str, str], target: Target, seen: Observation, revision: str
     ) -> str | Migration:
         said, code = self.host.mask(answer.get("said", "")), answer.get("code", "").strip()
         if unread := _UNREAD.get(code):
-            return migration.unjudged(unread)
+            return migration.unreadable(unread)
         if code != "0":
             refused = migration.refusal(
                 said, revision, seen.ledger, target.manifest.name, self.host.environment.name
@@ -256,7 +256,7 @@ class Judge:
             if refused:
                 raise refused
             lines = [x for x in said.strip().splitlines() if x]
-            return migration.unjudged(lines[-1][:200] if lines else "no reason was given")
+            return migration.unreadable(lines[-1][:200] if lines else "no reason was given")
         return answer.get("sql", "")
 
     def _losses(

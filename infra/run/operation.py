@@ -9,7 +9,7 @@ from deployments.compose.stack import Stack
 from deployments.compose.variables import Configuration
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError, Interrupted, StepFailed, in_state
-from deployments.health.verification import failures, judge_containers
+from deployments.health.verification import check_containers, failures
 from deployments.history.ledger import Revision
 from deployments.history.step_kind import StepKey
 from deployments.messages.report import Report, must_be_well
@@ -31,7 +31,7 @@ from infra.publish.manifests import current_manifest, find_manifest
 from infra.registry import Registry
 from infra.run.executor import Executor, Perform, Planned
 from infra.run.housekeeping import Housekeeping
-from infra.run.migration_review import Judge
+from infra.run.migration_review import MigrationReview
 from infra.run.planning import Planning
 from infra.run.recorder import Recorder
 from infra.run.recovery import Recovery
@@ -139,7 +139,7 @@ class Operation:
             return self.run.recorder.report(planned.plan, "ok")
         target, seen, images = planned.target, planned.seen, dict(planned.plan.images)
         found = [
-            *judge_containers(target, seen, images),
+            *check_containers(target, seen, images),
             *probes.ask_more(self.run.host, target, seen),
         ]
         # What is amiss at first sight gets the patience that a new container gets.
@@ -217,7 +217,7 @@ def operation_on(
     """An operation with its parts. perform: how a step is run."""
     host.mask = Mask(assembly.hidden())
     run, targets = Run(host, Recorder(host)), Targets(assembly, configuration, host)
-    planning = Planning(run, targets, Judge(host, registry))
+    planning = Planning(run, targets, MigrationReview(host, registry))
     executor = Executor(run, registry, perform)
     undo = Undo(run, assembly.stack, planning, executor)
     # Made first: what is wrong with it is told before anything is changed.

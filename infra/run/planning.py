@@ -23,13 +23,13 @@ from deployments.planning.target import Target
 from deployments.planning.unfinished_runs import verb_of
 from deployments.release.adopted_record import RELEASE
 from deployments.release.manifest import Manifest
-from deployments.shell.observe import Weighing
+from deployments.shell.observe import SecretsSource
 from deployments.verbs import Verb, traits
 from infra.environment.compose_cli import stack_of
 from infra.host.session import Host
 from infra.host.targets import Targets
 from infra.run.executor import Planned
-from infra.run.migration_review import Judge
+from infra.run.migration_review import MigrationReview
 from infra.run.run import Run
 
 BACK = "/back"
@@ -42,7 +42,7 @@ class Planning:
 
     run: Run
     targets: Targets
-    judge: Judge
+    review: MigrationReview
 
     @property
     def host(self) -> Host:
@@ -52,9 +52,9 @@ class Planning:
     def deploy(self, target: Target, seen: Observation) -> Planned:
         """The way to a published release."""
         self._must_be_ours(seen)
-        seen = self.judge.data.looked_into(target, seen)
+        seen = self.review.data.looked_into(target, seen)
         release = f"{seen.ledger.next_seq}-{target.manifest.name}"
-        data = self.judge.forward(target, seen)
+        data = self.review.forward(target, seen)
         return self._plan(target, seen, self._ask("deploy", release, data))
 
     def _must_be_ours(self, seen: Observation) -> None:
@@ -79,7 +79,7 @@ class Planning:
                 where=self.host.environment.ssh, state="untouched",
                 todo=f"homeguru deploy {target.manifest.name} --env {name}: it migrates as well",
             )  # fmt: skip
-        data = self.judge.forward(target, seen, always=True)
+        data = self.review.forward(target, seen, always=True)
         if data.exclusive:
             raise Refused(
                 "the release that runs may not work on what this migration leaves: "
@@ -103,7 +103,7 @@ class Planning:
         line = seen.ledger.target(to, seen.current, seen.releases)
         target = self.targets.complete(line.release, pin=False)
         self._has_tls(target, line.release, seen)
-        data = self.judge.back(target, line, seen, choice)
+        data = self.review.back(target, line, seen, choice)
         return self._plan(target, seen, self._ask("rollback", line.release, data))
 
     def _has_tls(self, target: Target, release: str, seen: Observation) -> None:
@@ -146,8 +146,8 @@ class Planning:
         if self._ended(f"restore {wanted}"):
             return self._plan(target, seen, self._ask("restore", current, KEEP))
         backup = to_restore(seen.backups, wanted, self.host.environment.name)
-        self.judge.must_know(backup, target, seen)
-        data = self.judge.restore(backup, target, seen)
+        self.review.must_know(backup, target, seen)
+        data = self.review.restore(backup, target, seen)
         return self._plan(target, seen, self._ask("restore", current, data))
 
     def undo(self, release: str, seen: Observation, run: str, exchanged: bool) -> Planned:
@@ -184,14 +184,14 @@ class Planning:
         survey = self.host.survey(database.service if database else "")
         compose = hashlib.sha256(stack.text.encode()).hexdigest()
         found = read_survey(survey, compose)
-        weighed = Adopting(environment, stack, seen, found)
-        adoption = weighed.adoption()
-        if weighed.unlike:
+        adopting = Adopting(environment, stack, seen, found)
+        adoption = adopting.adoption()
+        if adopting.unlike:
             anew = read_comparison(self.host.compare(adoption))
-            weighed = replace(weighed, survey=replace(found, made_anew=anew))
+            adopting = replace(adopting, survey=replace(found, made_anew=anew))
         manifest = Manifest.of_adopted(adoption)
         target = self.targets.recorded(manifest.to_json(), stack.text, "", pin=True)
-        plan = plan_of_adoption(adoption, self.host.incoming, weighed.notes())
+        plan = plan_of_adoption(adoption, self.host.incoming, adopting.notes())
         request = PlanRequest("adopt", RELEASE, self.host.incoming)
         return Planned(plan, Planner(request, target, seen, Candidate({})))
 
@@ -214,8 +214,8 @@ class Planning:
         return made
 
     def _made(self, target: Target, seen: Observation, asked: PlanRequest) -> Planned:
-        mode: Weighing = traits(asked.verb).secrets if self.host.locked else "discard"
-        candidate = self._weighed(target, seen, mode)
+        mode: SecretsSource = traits(asked.verb).secrets if self.host.locked else "discard"
+        candidate = self._candidate(target, seen, mode)
         planner = Planner(asked, target, seen, candidate)
         plan = planner.plan()
         if not traits(asked.verb).undoes:
@@ -227,7 +227,7 @@ class Planning:
         if not self.host.environment.confirm_timeout or seen.current is None:
             return plan
         former = self.targets.former(seen.current, pin=True)
-        candidate = self._weighed(former, seen, "former" if self.host.locked else "discard", BACK)
+        candidate = self._candidate(former, seen, "former" if self.host.locked else "discard", BACK)
         planner = deadman.way_back(plan, seen, former, candidate, self.host.actor.run)
         back = planner.plan()
         if self.host.locked:
@@ -236,13 +236,13 @@ class Planning:
             self.host.send({**files, **deadman.files(back, self.host.environment)}, BACK)
         return deadman.armed(plan, back, self.host.environment)
 
-    def _weighed(
-        self, target: Target, seen: Observation, mode: Weighing, below: str = ""
+    def _candidate(
+        self, target: Target, seen: Observation, mode: SecretsSource, below: str = ""
     ) -> Candidate:
         if target.adopted:
             known = target.adopted.services.items()
             return Candidate({name: service.config_hash for name, service in known})
-        candidate = self.host.weigh(target.candidate_files(seen), mode, below)
+        candidate = self.host.candidate(target.candidate_files(seen), mode, below)
         return replace(candidate, before=_stack_before(target.stack, seen))
 
 

@@ -20,7 +20,7 @@ from deployments.verbs import traits
 from infra.host.session import Host
 
 
-def kept_beside(database: str) -> str:
+def kept_database_note(database: str) -> str:
     """Where the rows are that an undo took out with the database it replaced."""
     return f"what was written meanwhile is in the database {database}"
 
@@ -156,7 +156,7 @@ class Recorder:
         state = f"runs {previous} as before" if previous else "runs nothing, as before"
         if self.revision.after != self.revision.before:
             state += f"; the database stays at revision {self.revision.after}"
-        return f"{state}; {kept_beside(self.beside)}" if self.beside else state
+        return f"{state}; {kept_database_note(self.beside)}" if self.beside else state
 
     def close_own(self, release: str) -> None:
         """End the journal of a run that changed nothing: no ledger line."""

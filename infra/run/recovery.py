@@ -16,7 +16,7 @@ from infra.machine.waiting import wait_until
 from infra.run.executor import Executor
 from infra.run.housekeeping import Housekeeping
 from infra.run.planning import Planning
-from infra.run.recorder import kept_beside
+from infra.run.recorder import kept_database_note
 from infra.run.run import Run
 from infra.run.undo import Undo
 
@@ -104,7 +104,7 @@ class Recovery:
         if exchanged:
             self.run.recorder.changed_to(self.run.host.observe(self.stack).revision)
         if beside := self.run.recorder.beside:
-            self.run.host.log(kept_beside(beside))
+            self.run.host.log(kept_database_note(beside))
         manifest = unfinished.release.partition("-")[2]
         plan = Plan("undo", unfinished.release, manifest, seen.current, ())
         self.run.recorder.close_other(unfinished, plan, "undone", seen.ledger)

@@ -111,7 +111,7 @@ def verify(monkeypatch):
     def run(*looks, left=20.0, log=False):
         host = _Host(clock, list(looks))
         monkeypatch.setattr(probes, "time", clock)
-        monkeypatch.setattr(probes.verification, "judge_containers", lambda *_: [])
+        monkeypatch.setattr(probes.verification, "check_containers", lambda *_: [])
         monkeypatch.setattr(probes, "ask_more", lambda *_: host.next())
         monkeypatch.setattr(probes.verification, "seconds_left", lambda *a: left - a[3])
         monkeypatch.setattr(probes.verification, "must_stay_quiet", lambda *_: log)

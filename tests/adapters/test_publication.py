@@ -51,7 +51,7 @@ def asked(located, monkeypatch):
     monkeypatch.setattr(publication, "current_actor", lambda _: SimpleNamespace(who="", origin=""))
     monkeypatch.setattr(publication, "Publisher", lambda *_: SimpleNamespace(check=lambda: None))
     monkeypatch.setattr(
-        publication, "Teller", lambda _: SimpleNamespace(failure_of=lambda *_: nullcontext())
+        publication, "Notifier", lambda _: SimpleNamespace(failure_of=lambda *_: nullcontext())
     )
     monkeypatch.setattr(publication.clone, "local", local)
 

@@ -59,3 +59,12 @@ def test_no_shell_function_lies_in_a_python_string(folder: str) -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and function.search(node.value)
     ]  # fmt: skip
     assert found == []
+
+
+def test_a_function_of_a_file_has_a_name_of_its_own() -> None:
+    """Files are put together in any way: a second one of the name would take the first one's place."""
+    found: dict[str, list[str]] = {}
+    for file in FILES:
+        for name in re.findall(r"^([a-z_]+)\(\)", file.read_text(), re.M):
+            found.setdefault(name, []).append(file.stem)
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.database.migration_review import BLOCKING, DESTRUCTIVE, judge
+from deployments.database.migration_review import BLOCKING, DESTRUCTIVE, review
 from deployments.errors import HomeguruError
 from infra.run import squawk
 
@@ -50,7 +50,7 @@ def test_lines_are_counted_from_one_and_a_new_tables_index_blocks_nobody() -> No
 
 
 def test_its_findings_become_ours() -> None:
-    judged = judge(SQL, squawk.lint(SQL))
+    judged = review(SQL, squawk.lint(SQL))
     assert [(f.kind, f.statement) for f in judged.findings] == [
         ("destructive", "ALTER TABLE messages DROP COLUMN text"),
         ("blocking", "CREATE INDEX ix_messages_note ON messages (note)"),
@@ -73,13 +73,13 @@ def test_its_findings_become_ours() -> None:
         ("ALTER TABLE messages ADD FOREIGN KEY(a) REFERENCES users (id)", "blocking"),
         ("ALTER TABLE messages ADD CONSTRAINT u UNIQUE (text)", "blocking"),
         ("DROP INDEX ix", "blocking"),
-        ("CREATE TABLE a (b", "unjudged"),
+        ("CREATE TABLE a (b", "unreadable"),
     ],
 )
 def test_each_kind_of_statement_is_known_to_it(statement: str, kind: str) -> None:
     """The policy goes by the names of squawk's rules: a renamed one would pass unseen."""
     sql = upgrade(statement)
-    assert {f.kind for f in judge(sql, squawk.lint(sql)).findings} == {kind}
+    assert {f.kind for f in review(sql, squawk.lint(sql)).findings} == {kind}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_each_kind_of_statement_is_known_to_it(statement: str, kind: str) -> Non
 )
 def test_additive_statements_pass(statement: str) -> None:
     sql = upgrade(statement)
-    assert judge(sql, squawk.lint(sql)).findings == ()
+    assert review(sql, squawk.lint(sql)).findings == ()
 
 
 def test_no_sql_has_no_findings() -> None:

@@ -38,7 +38,7 @@ def begun(located, monkeypatch, tmp_path):
         flows, "operation_on", lambda _, __, host, *___: SimpleNamespace(run=Run(host, None))
     )
     monkeypatch.setattr(
-        flows, "Teller", lambda _: SimpleNamespace(failure_of=lambda *_: nullcontext())
+        flows, "Notifier", lambda _: SimpleNamespace(failure_of=lambda *_: nullcontext())
     )
 
     def run(configuration: str = "") -> flows.FlowOperation:

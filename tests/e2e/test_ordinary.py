@@ -187,7 +187,10 @@ def test_a_bot_that_is_left_out_stays_out_until_it_is_wanted_again(ordinary: Wor
     before = file.read_text()
     file.write_text(f'{before}\n[services]\nleave_out = ["bot"]\n')
     plan = ordinary.ok("plan", "newest", "--env", "sandbox")
-    removed = {"step": "remove bot", "reason": "[services] leave_out names it"}
+    removed = {
+        "step": "remove bot", "kind": "remove", "service": "bot",
+        "reason": "[services] leave_out names it",
+    }  # fmt: skip
     assert removed in plan["steps"], plan
     outcome = ordinary.ok("deploy", "newest", "--env", "sandbox")
     assert "remove bot" in [s["step"] for s in outcome["steps"]]

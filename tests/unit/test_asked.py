@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.history.requester import Requester, parse_asked
+from deployments.history.requester import Requester, parse_requester
 
 PAGE = "https://github.com/octo/homeguru/actions/runs/42"
 
@@ -23,7 +23,7 @@ PAGE = "https://github.com/octo/homeguru/actions/runs/42"
     ],
 )
 def test_what_we_write_is_read_again(text: str, asked: Requester) -> None:
-    assert parse_asked(text) == asked
+    assert parse_requester(text) == asked
     assert str(asked) == text
 
 
@@ -39,12 +39,12 @@ def test_what_we_write_is_read_again(text: str, asked: Requester) -> None:
     ],
 )
 def test_a_name_typed_into_the_form_is_a_name(typed: str, who: str) -> None:
-    assert parse_asked(typed) == Requester(who, "ui")
+    assert parse_requester(typed) == Requester(who, "ui")
 
 
 @pytest.mark.parametrize("nothing", ["", "  ", "\n"])
 def test_nothing_claims_nothing(nothing: str) -> None:
-    assert parse_asked(nothing) is None
+    assert parse_requester(nothing) is None
 
 
 def test_tags_are_what_people_filter_by() -> None:

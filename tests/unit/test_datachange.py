@@ -6,7 +6,7 @@ import pytest
 
 from deployments.database.backups import Backup, Loss
 from deployments.database.change import KEEP, DataChange
-from deployments.database.migration_review import Finding, Migration, unjudged
+from deployments.database.migration_review import Finding, Migration, unreadable
 
 SQL = "ALTER TABLE users ADD COLUMN note TEXT;"
 BACKUP = Backup(
@@ -20,7 +20,7 @@ NONE_DUE = Migration("BEGIN;\n\nCOMMIT;\n")
 ADDITIVE = Migration(SQL, "0002")
 BLOCKING = Migration(SQL, "0002", (INDEX,))
 DESTRUCTIVE = Migration(SQL, "0002", (DROP, INDEX))
-UNJUDGED = unjudged("no such option")
+UNJUDGED = unreadable("no such option")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from deployments.compose.reader import parse_stack
 from deployments.database.backups import Backup, Contents, Loss, Made
 from deployments.database.change import KEEP, DataChange
-from deployments.database.migration_review import Finding, Migration, unjudged
+from deployments.database.migration_review import Finding, Migration, unreadable
 from deployments.environment.policy import BackupPolicy
 from deployments.errors import WrongUse
 from deployments.planning import retention
@@ -112,7 +112,7 @@ def test_a_migration_is_tried_where_its_backup_is_restored(restored, plan):
 
 
 def test_what_has_no_sql_is_not_tried(restored, plan):
-    made = plan(DataChange("migrate", unjudged("it asks the database")))
+    made = plan(DataChange("migrate", unreadable("it asks the database")))
     assert reasons(made)["back up database"] == "before the migration"
     assert scripts(made)["back up database"].splitlines()[-1].endswith(" restore ''")
 
@@ -132,7 +132,7 @@ def test_a_migration_alone_that_has_nothing_to_do(plan):
     assert plan(NONE_DUE, "migrate").steps == ()
 
 
-@pytest.mark.parametrize("data", [DESTRUCTIVE, DataChange("migrate", unjudged("no option"))])
+@pytest.mark.parametrize("data", [DESTRUCTIVE, DataChange("migrate", unreadable("no option"))])
 def test_a_migration_that_loses_something_has_the_database_to_itself(plan, data):
     made = plan(data)
     assert names(made) == [
@@ -342,7 +342,7 @@ def test_a_restore_asks_and_an_additive_migration_does_not(plan):
 
 
 def test_an_empty_plan_asks_nothing(world, plan):
-    assert plan(DataChange("keep", unjudged("?")), target=world.target()).asks == ()
+    assert plan(DataChange("keep", unreadable("?")), target=world.target()).asks == ()
 
 
 # -- afterwards -----------------------------------------------------------------------

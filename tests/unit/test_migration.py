@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.database.migration_review import Lint, judge, refusal, short, statements, unjudged
+from deployments.database.migration_review import (
+    Lint,
+    refusal,
+    review,
+    short,
+    statements,
+    unreadable,
+)
 from deployments.history.ledger import Ledger, Revision
 
 RELEASE = "prod-sha-0123456789ab"
@@ -44,7 +51,7 @@ def upgrade(*texts, frm="0001", to="0002"):
 
 
 def found(sql, *lints):
-    return [(f.kind, f.statement) for f in judge(sql, list(lints)).findings]
+    return [(f.kind, f.statement) for f in review(sql, list(lints)).findings]
 
 
 # -- what runs ------------------------------------------------------------------------
@@ -58,7 +65,7 @@ def test_an_additive_migration_runs():
         Lint("require-lock-timeout", 5, "Missing `set lock_timeout` before slow operations"),
         Lint("prefer-bigint-over-int", 8, "Using 32-bit integer fields can hit the limit."),
     ]
-    judged = judge(sql, lints)
+    judged = review(sql, lints)
     assert (judged.pending, judged.loses, judged.findings) == (True, False, ())
     assert judged.sql == sql
 
@@ -80,12 +87,12 @@ def test_a_semicolon_too_many_or_in_a_text_makes_no_other_statement():
 
 @pytest.mark.parametrize("sql", ["", "BEGIN;\n\nCOMMIT;\n\n"])
 def test_nothing_to_do(sql):
-    judged = judge(sql, [])
+    judged = review(sql, [])
     assert (judged.pending, judged.loses, judged.findings) == (False, False, ())
 
 
 def test_a_merge_of_two_heads_has_no_statements_and_is_pending():
-    judged = judge(upgrade(), [])
+    judged = review(upgrade(), [])
     assert (judged.pending, judged.loses, judged.findings) == (True, False, ())
 
 
@@ -100,7 +107,7 @@ def test_a_merge_of_two_heads_has_no_statements_and_is_pending():
     ],
 )
 def test_where_it_leads(sql, to):
-    assert judge(sql, []).to == to
+    assert review(sql, []).to == to
 
 
 # -- what stops -----------------------------------------------------------------------
@@ -118,7 +125,7 @@ def test_where_it_leads(sql, to):
 )
 def test_what_removes_or_renames_is_destructive(statement, rule):
     sql = upgrade("CREATE TABLE users (id INT)", statement)
-    judged = judge(sql, [Lint(rule, 7, "It may break existing clients.")])
+    judged = review(sql, [Lint(rule, 7, "It may break existing clients.")])
     assert [str(f) for f in judged.findings] == [
         f"destructive: {statement} (it may break existing clients)"
     ]
@@ -133,7 +140,7 @@ def test_what_removes_or_renames_is_destructive(statement, rule):
     ],
 )
 def test_what_blocks_stops_and_loses_nothing(statement, rule):
-    judged = judge(upgrade(statement), [Lint(rule, 5, "Writes are blocked. Use another way.")])
+    judged = review(upgrade(statement), [Lint(rule, 5, "Writes are blocked. Use another way.")])
     assert [str(f) for f in judged.findings] == [f"blocking: {statement} (writes are blocked)"]
     assert not judged.loses
 
@@ -147,7 +154,7 @@ def test_what_blocks_stops_and_loses_nothing(statement, rule):
     ],
 )
 def test_what_the_release_before_cannot_write_into_needs_a_way_back(statement, rule):
-    judged = judge(upgrade(statement), [Lint(rule, 5, "It fails there.")])
+    judged = review(upgrade(statement), [Lint(rule, 5, "It fails there.")])
     assert [str(f) for f in judged.findings] == [f"destructive: {statement} (it fails there)"]
     assert judged.loses
 
@@ -198,16 +205,16 @@ def test_our_own_rules_read_the_beginning_of_a_statement(statement):
 
 
 def test_a_block_of_code_cannot_be_judged():
-    judged = judge(upgrade("DO $$ BEGIN PERFORM tidy(); END $$"), [])
-    assert [f.kind for f in judged.findings] == ["unjudged"]
+    judged = review(upgrade("DO $$ BEGIN PERFORM tidy(); END $$"), [])
+    assert [f.kind for f in judged.findings] == ["unreadable"]
     assert judged.loses
 
 
 def test_sql_that_squawk_cannot_read_cannot_be_judged():
     """It says nothing of the rest, then: a DROP COLUMN below would pass unseen."""
     sql = upgrade("CREATE TABLE a (b", "ALTER TABLE messages DROP COLUMN text")
-    judged = judge(sql, [Lint("syntax-error", 5, "expected R_PAREN")])
-    assert [str(f) for f in judged.findings] == ["unjudged: CREATE TABLE a (b (expected R_PAREN)"]
+    judged = review(sql, [Lint("syntax-error", 5, "expected R_PAREN")])
+    assert [str(f) for f in judged.findings] == ["unreadable: CREATE TABLE a (b (expected R_PAREN)"]
     assert judged.loses
 
 
@@ -234,7 +241,7 @@ LINTS = [
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 2), (2, 0), (0, 1, 2), (2, 1, 0)])
 def test_several_lints_on_one_line_are_one_finding_the_gravest(order):
     sql = upgrade("ALTER TABLE messages DROP COLUMN text")
-    [only] = judge(sql, [LINTS[n] for n in order]).findings
+    [only] = review(sql, [LINTS[n] for n in order]).findings
     assert (only.kind, only.why) == ("destructive", "gone")
 
 
@@ -244,14 +251,14 @@ def test_of_two_blocking_lints_on_one_line_the_first_is_told():
         Lint("constraint-missing-not-valid", 5, "First."),
         Lint("disallowed-unique-constraint", 5, "Second."),
     ]
-    assert [str(f) for f in judge(sql, lints).findings] == [
+    assert [str(f) for f in review(sql, lints).findings] == [
         "blocking: ALTER TABLE a ADD CONSTRAINT u UNIQUE (b) (first)"
     ]
 
 
 def test_what_squawk_and_we_both_find_is_told_once():
     sql = upgrade("TRUNCATE messages CASCADE")
-    [only] = judge(sql, [Lint("ban-truncate-cascade", 5, "It truncates more.")]).findings
+    [only] = review(sql, [Lint("ban-truncate-cascade", 5, "It truncates more.")]).findings
     assert only.why == "it truncates more"
 
 
@@ -275,7 +282,7 @@ def test_a_long_statement_is_cut():
 
 
 def test_sql_that_could_not_be_made_is_pending_and_loses():
-    judged = unjudged("no such option: --sql")
+    judged = unreadable("no such option: --sql")
     assert (judged.sql, judged.to, judged.pending, judged.loses) == (None, "", True, True)
     assert [str(f) for f in judged.findings] == [
         "cannot be judged: its SQL could not be made (no such option: --sql)"

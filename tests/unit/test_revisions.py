@@ -14,7 +14,7 @@ from deployments.history.ledger import Ledger, Revision
 from deployments.history.revisions import heads_of, leads_to, parse_revisions, pending_of_all
 from infra.machine.output import Mask
 from infra.run import migration_review as judging
-from infra.run.migration_review import Judge
+from infra.run.migration_review import MigrationReview
 
 TABLE = "CREATE TABLE t_{0} (\n    id SERIAL NOT NULL, \n    PRIMARY KEY (id)\n);\n\n"
 
@@ -128,7 +128,7 @@ def asked(world, monkeypatch):
         mask=Mask(),
         log=None,
     )
-    judge = Judge(host, None)
+    judge = MigrationReview(host, None)
 
     def read(*_, **__):
         sql = base64.b64encode(answers[commands[-1][2]].encode()).decode()

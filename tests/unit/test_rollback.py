@@ -13,7 +13,7 @@ from deployments.database.change import KEEP, Choice
 from deployments.errors import Refused
 from deployments.history.ledger import Revision
 from deployments.planning.compatibility import check_rollback
-from infra.run.migration_review import Judge
+from infra.run.migration_review import MigrationReview
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_restore_is_a_restore_where_the_schema_is_the_same_too(world, after):
     host = SimpleNamespace(environment=world.environment)
     line = world.line(1, revision=Revision(before=None, after=after))
     with pytest.raises(Refused) as caught:
-        Judge(host, None).back(world.target(), line, seen, Choice.restore)
+        MigrationReview(host, None).back(world.target(), line, seen, Choice.restore)
     assert caught.value.what.startswith("no backup was made while release 1-prod-")
 
 
@@ -76,14 +76,14 @@ def test_a_database_that_may_stay_stays(world):
     seen = world.settled(revision="0002")
     line = world.line(1, revision=Revision(before=None, after="0002"))
     for choice in (Choice.keep, Choice.downgrade):
-        assert Judge(None, None).back(world.target(), line, seen, choice) == KEEP
+        assert MigrationReview(None, None).back(world.target(), line, seen, choice) == KEEP
 
 
 def test_a_release_that_the_running_one_knows_nothing_of_is_asked_for(world):
     """Rolled back to an older one, a newer one would else be out of reach, for a wrong reason."""
     seen = world.settled(revision="0003")
     line = world.line(2, revision=Revision(before="0001", after="0002"))
-    judge = Judge(SimpleNamespace(environment=world.environment), None)
+    judge = MigrationReview(SimpleNamespace(environment=world.environment), None)
     unknown = Refused("the database is ahead of release x: 0002 came with y", state="unchanged")
 
     def render(*_):

@@ -11,7 +11,7 @@ from deployments.compose.reader import parse_stack
 from deployments.compose.variables import Configuration, parse_env, render_env
 from deployments.environment.policy import Services
 from deployments.errors import WrongUse
-from deployments.health.verification import judge_containers
+from deployments.health.verification import check_containers
 from deployments.planning.changes import changes
 from deployments.planning.target import former_configuration
 
@@ -230,7 +230,7 @@ def _reasons(world, seen, target=None):
 def test_one_that_ended_well_is_as_it_should_be(world):
     seen = _with_init(world)
     assert _reasons(world, seen) == []
-    found = judge_containers(world.target(), seen, world.target().images(seen))
+    found = check_containers(world.target(), seen, world.target().images(seen))
     assert [f.detail for f in found if (f.service, f.check) == ("frontend", "container")] == [
         "exited 0"
     ]
@@ -248,7 +248,7 @@ def test_one_that_did_not_end_well_runs_again(world, changed, reason):
     seen = _with_init(world, **changed)
     assert _reasons(world, seen) == [
         ("frontend", reason), ]  # fmt: skip
-    found = judge_containers(world.target(), seen, world.target().images(seen))
+    found = check_containers(world.target(), seen, world.target().images(seen))
     assert [f.service for f in found if not f.ok] == ["frontend"]
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from deployments.health.verification import (
     CheckResult,
+    check_answers,
+    check_containers,
     established,
     failures,
-    judge_answers,
-    judge_containers,
     logs,
     must_stay_quiet,
     questions,
@@ -86,39 +86,39 @@ def test_an_environment_may_ask_less(world, make_environment):
         "restarts:bot", "exec:bot", "restarts:frontend",
     ]  # fmt: skip
     wanted = world.target().images(world.bare)
-    assert "api" not in {f.service for f in judge_containers(world.target(), world.bare, wanted)}
+    assert "api" not in {f.service for f in check_containers(world.target(), world.bare, wanted)}
 
 
-def _judged(world, seen, **images):
+def _reviewed(world, seen, **images):
     target = world.target(**images)
-    return failures(judge_containers(target, seen, target.images(world.settled())))
+    return failures(check_containers(target, seen, target.images(world.settled())))
 
 
 def test_a_settled_host_passes(world):
     target = world.target()
-    findings = judge_containers(target, world.settled(), target.images(world.settled()))
+    findings = check_containers(target, world.settled(), target.images(world.settled()))
     assert {f.check for f in findings} == {"container", "digest"}
     assert len(findings) == 10
     assert failures(findings) == []
 
 
 def test_another_digest_than_the_one_that_is_wanted(world, digest):
-    assert _judged(world, world.settled(), api="api-2") == [
+    assert _reviewed(world, world.settled(), api="api-2") == [
         f"api digest: runs {digest('api-1')[7:19]}, not {digest('api-2')[7:19]}"
     ]
 
 
 def test_a_container_that_is_not_healthy(world):
     seen = world.settled(containers=world.changed("bot", health="unhealthy"))
-    assert _judged(world, seen) == ["bot container: running unhealthy"]
+    assert _reviewed(world, seen) == ["bot container: running unhealthy"]
 
 
 def test_one_container_for_each_service(world):
     seen = world.settled()
     twice = replace(seen, containers=(*seen.containers, seen.of("bot")[0]))
-    assert _judged(world, twice) == ["bot container: 2 containers"]
+    assert _reviewed(world, twice) == ["bot container: 2 containers"]
     gone = replace(seen, containers=tuple(c for c in seen.containers if c.service != "bot"))
-    assert _judged(world, gone) == ["bot container: 0 containers"]
+    assert _reviewed(world, gone) == ["bot container: 0 containers"]
 
 
 ANSWERS = {
@@ -134,7 +134,7 @@ ANSWERS = {
 
 def _answered(world, **answers):
     said = {**ANSWERS, **{k.replace("_", ":"): v for k, v in answers.items()}}
-    found = judge_answers(world.target(), world.settled(), said)
+    found = check_answers(world.target(), world.settled(), said)
     assert {f.check for f in found} == {"restarts", "own probe", "connected", "log"}
     return found
 
@@ -168,7 +168,7 @@ def test_bad_answers_fail(world, answer, said):
 
 
 def test_no_answer_is_a_failure_of_every_check(world):
-    found = judge_answers(world.target(), world.settled(), {})
+    found = check_answers(world.target(), world.settled(), {})
     assert len(failures(found)) == len(found) == 6
 
 
@@ -179,7 +179,7 @@ def test_a_connection_over_six(world):
 
 def test_a_connection_to_another_port_is_not_the_one(world):
     target = world.target({"TELEGRAM_API_URL": "http://telegram:8081"})
-    found = judge_answers(target, world.settled(), ANSWERS)
+    found = check_answers(target, world.settled(), ANSWERS)
     assert failures(found) == ["bot connected: no open connection to telegram:8081"]
 
 
@@ -187,7 +187,7 @@ def test_an_environment_may_not_look_into_the_log(world, make_environment):
     assert [service for service, _ in logs(world.target())] == ["bot"]
     world.environment = make_environment(verify={"skip": {"bot": ["log"]}})
     assert logs(world.target()) == []
-    found = judge_answers(world.target(), world.settled(), ANSWERS)
+    found = check_answers(world.target(), world.settled(), ANSWERS)
     assert "log" not in {f.check for f in found}
 
 

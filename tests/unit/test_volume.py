@@ -12,7 +12,7 @@ from deployments.database.change import DataChange
 from deployments.database.migration_review import Finding, Migration, of_unknown
 from deployments.errors import Refused
 from deployments.host.observation import with_database
-from infra.run.migration_review import Judge
+from infra.run.migration_review import MigrationReview
 
 VOLUME = "homeguru_postgres-data"
 DROP = Finding("destructive", "ALTER TABLE users DROP COLUMN name", "it may break clients")
@@ -86,7 +86,7 @@ def test_data_is_backed_up_after_its_database_starts_and_what_it_loses_is_asked(
 def test_tables_without_a_revision_are_nobodys_empty_database(world):
     """From which revision on would it be migrated?"""
     seen = world.settled(revision=None, tables=3, database_bytes=7)
-    judge = Judge(SimpleNamespace(environment=world.environment), None)
+    judge = MigrationReview(SimpleNamespace(environment=world.environment), None)
     change = judge.forward(world.target(api="api-2"), seen)
     assert change == DataChange("migrate", of_unknown(3))
     assert change.asks and "3 tables" in change.asks[0]
@@ -95,7 +95,7 @@ def test_tables_without_a_revision_are_nobodys_empty_database(world):
 
 def test_a_container_that_a_first_deploy_left_and_that_does_not_answer_is_no_empty_database(world):
     seen = replace(world.settled(), current=None, revision=None)
-    judge = Judge(SimpleNamespace(environment=world.environment), None)
+    judge = MigrationReview(SimpleNamespace(environment=world.environment), None)
     with pytest.raises(Refused) as caught:
         judge.forward(world.target(api="api-2"), seen)
     assert "docker rm -f homeguru-postgres-1" in caught.value.todo

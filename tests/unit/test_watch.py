@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.health.alerts import DAY, HOUR, Memory, judge, restarted
+from deployments.health.alerts import DAY, HOUR, Memory, evaluate, restarted
 from deployments.health.verification import CheckResult
 
 MINUTE = 60.0
@@ -19,7 +19,7 @@ def looks(*steps: tuple[float, list[CheckResult]], memory: Memory | None = None)
     """The kinds of news of some looks, each at a time in seconds."""
     memory, told = memory or Memory(), []
     for at, findings in steps:
-        memory, news = judge(memory, findings, 1_000_000 + at)
+        memory, news = evaluate(memory, findings, 1_000_000 + at)
         told.append(news.kind if news else None)
     return memory, told
 
@@ -37,19 +37,19 @@ def test_a_problem_is_told_once_and_so_is_its_end() -> None:
 
 
 def test_the_news_says_what_and_for_how_long() -> None:
-    memory, news = judge(Memory(), [API, BOT, WELL], 100.0)
+    memory, news = evaluate(Memory(), [API, BOT, WELL], 100.0)
     assert news is not None
     assert news.problems == (
         "api outside: 503 https://api.example.org/health", "bot container: exited"
     )  # fmt: skip
-    _, ended = judge(memory, [WELL], 100.0 + 25 * MINUTE)
+    _, ended = evaluate(memory, [WELL], 100.0 + 25 * MINUTE)
     assert ended is not None
     assert (ended.seconds, ended.problems) == (25 * MINUTE, ("api outside", "bot container"))
 
 
 def test_a_further_problem_is_told_alone() -> None:
-    memory, _ = judge(Memory(), [API], 0.0)
-    _, news = judge(memory, [API, BOT], 300.0)
+    memory, _ = evaluate(Memory(), [API], 0.0)
+    _, news = evaluate(memory, [API, BOT], 300.0)
     assert news is not None
     assert (news.kind, news.problems) == ("worse", ("bot container: exited",))
 
@@ -86,24 +86,24 @@ def test_a_flapping_check_does_not_hide_another() -> None:
 
 def test_a_notice_that_was_not_sent_is_told_by_the_next_look() -> None:
     before = Memory()
-    memory, news = judge(before, [API], 100.0)
+    memory, news = evaluate(before, [API], 100.0)
     assert news
-    _, again = judge(memory.untold(before), [API], 400.0)
+    _, again = evaluate(memory.untold(before), [API], 400.0)
     assert again is not None
     assert (again.kind, again.seconds) == ("down", 300.0)
 
 
 def test_an_end_that_was_not_sent_is_told_by_the_next_look() -> None:
-    memory, _ = judge(Memory(), [API], 0.0)
-    after, news = judge(memory, [WELL], 300.0)
+    memory, _ = evaluate(Memory(), [API], 0.0)
+    after, news = evaluate(memory, [WELL], 300.0)
     assert news
-    _, again = judge(after.untold(memory), [WELL], 600.0)
+    _, again = evaluate(after.untold(memory), [WELL], 600.0)
     assert again is not None
     assert again.kind == "recovered"
 
 
 def test_the_memory_survives_its_file() -> None:
-    memory, _ = judge(Memory(restarts={"0123456789ab": 2}), [API], 5.0)
+    memory, _ = evaluate(Memory(restarts={"0123456789ab": 2}), [API], 5.0)
     assert Memory.model_validate_json(memory.model_dump_json()) == memory
 
 

@@ -55,7 +55,7 @@ def looked(world, kept, monkeypatch):
     )
     monkeypatch.setattr(probes, "certificates", lambda target: [])
     # What containers say of themselves is judged in tests of its own.
-    monkeypatch.setattr(watching.verification, "judge_answers", lambda *_, **__: [])
+    monkeypatch.setattr(watching.verification, "check_answers", lambda *_, **__: [])
     targets = SimpleNamespace(
         assembly=SimpleNamespace(stack=world.stack), nothing=world.target,
         recorded=lambda *_, **__: world.target(),

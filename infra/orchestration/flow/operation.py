@@ -26,9 +26,9 @@ from infra.host.session import Actor, Host
 from infra.host.watching import Look, Watcher
 from infra.orchestration.flow import approval
 from infra.orchestration.flow.artifacts import leave_plan, leave_report, leave_result, outcome
+from infra.orchestration.flow.notifying import Notifier, page_of_run
 from infra.orchestration.flow.slot import slot
 from infra.orchestration.flow.tasks import as_task, log
-from infra.orchestration.flow.telling import Teller, page_of_run
 from infra.orchestration.flow.vault import Blocks
 from infra.orchestration.flow.who import compared, current_actor
 from infra.run.executor import Planned
@@ -47,7 +47,7 @@ class FlowOperation:
 
     def __init__(self, assembly: Assembly, operation: Operation, held: ExitStack) -> None:
         self.environment: Environment = assembly.located.environment
-        self.teller = Teller(assembly)
+        self.teller = Notifier(assembly)
         self._operation = operation
         self._run = operation.run
         self._slot = held.enter_context(ExitStack())

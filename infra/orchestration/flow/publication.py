@@ -9,8 +9,8 @@ from deployments.release.manifest import Manifest
 from infra.environment.context import Assembly, assemble
 from infra.host import actor as people
 from infra.orchestration.flow.artifacts import leave_images, leave_result, outcome
+from infra.orchestration.flow.notifying import Notifier
 from infra.orchestration.flow.tasks import as_task, log
-from infra.orchestration.flow.telling import Teller
 from infra.orchestration.flow.vault import Blocks
 from infra.orchestration.flow.who import current_actor
 from infra.publish import clone
@@ -24,7 +24,7 @@ def publish_source(
     """Stage the source, build what changed, push, store the manifest."""
     with outcome(environment):
         assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
-        teller, actor = Teller(assembly), current_actor(by)
+        teller, actor = Notifier(assembly), current_actor(by)
         log(f"asked for by {actor.who}, from {actor.origin}")
         with teller.failure_of("publish", lambda: actor):
             chosen = allowed(

@@ -8,13 +8,13 @@ from typing import Any
 from prefect.events import emit_event
 
 from deployments.errors import HomeguruError, Locked
-from deployments.health.alerts import HOUR, Memory, News, judge
+from deployments.health.alerts import HOUR, Memory, News, evaluate
 from infra.host.watching import Look
 from infra.orchestration.flow.memory import Remembered
+from infra.orchestration.flow.notifying import page_of_run
 from infra.orchestration.flow.operation import FlowOperation
 from infra.orchestration.flow.schedule import missed
 from infra.orchestration.flow.tasks import log
-from infra.orchestration.flow.telling import page_of_run
 
 
 def watch(on: FlowOperation) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _healed(on: FlowOperation, kept: Remembered, memory: Memory, look: Look) -> 
 
 def _remember(on: FlowOperation, before: Memory, look: Look, *, healing: bool) -> Memory:
     """The memory after a look; what changed is told, and is an event in Prefect."""
-    memory, news = judge(before, list(look.findings), time.time())
+    memory, news = evaluate(before, list(look.findings), time.time())
     if look.seen:
         memory = memory.model_copy(update={"restarts": look.restarts})
     if news is None:

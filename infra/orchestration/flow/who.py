@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_API_URL
 
 from deployments.environment.digest import Compared
 from deployments.history import gateway_log as proof
-from deployments.history.requester import parse_asked
+from deployments.history.requester import parse_requester
 from infra.host import actor
 from infra.host.session import Actor
 
@@ -36,11 +36,11 @@ def compared(asked: Actor, configuration: str) -> Compared:
 def _actor(by: str) -> Actor:
     """The flow's `by`, or this process's person, or the schedule, or a form in the UI."""
     run = str(runtime.flow_run.id)
-    claimed = parse_asked(by) or actor.claimed()
+    claimed = parse_requester(by) or actor.claimed()
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
     if flow_run is None or flow_run.deployment_id is None:
-        asked = claimed or parse_asked("prefect")
+        asked = claimed or parse_requester("prefect")
         assert asked is not None
         return Actor(asked.who, asked.origin, run, asked.link)
     if flow_run.auto_scheduled:

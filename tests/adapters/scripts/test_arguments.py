@@ -23,7 +23,7 @@ def _hostile_stack(compose_config):
 
 
 NAMES = sorted(
-    ["observe", "weigh", "read", "session", "guarded", "stop work", "install", "restore", "remove",
+    ["observe", "candidate", "read", "session", "guarded", "stop work", "install", "restore", "remove",
      "record", "close", "pull", "roles", "migrate", "routed", "plain", "up", "reload", "probe",
      "logs", "remove one", "let go", "prepare", "last words"]
 )  # fmt: skip
@@ -44,7 +44,7 @@ def test_every_script_parses(world, compose_config, name, word):
     ("name", "functions"),
     [
         ("observe", ["observe"]),
-        ("weigh", ["candidate"]),
+        ("candidate", ["candidate"]),
         ("read", ["emit_file"]),
         ("session", ["session"]),
         ("guarded", ["guard"]),

@@ -129,7 +129,7 @@ COMPOSE = 'case "$*" in *"config --hash"*) printf "api h1\\nbot h2\\n" ;; esac'
 
 
 def _weigh(shell, mode="keep"):
-    return shell.run(observe.weigh_candidate(shell.environment, ".incoming/t1", mode))
+    return shell.run(observe.read_candidate_script(shell.environment, ".incoming/t1", mode))
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from deployments.errors import Locked, StepFailed
 from deployments.messages.notices import Asker
 from infra.notices import Sent
-from infra.orchestration.flow import telling
-from infra.orchestration.flow.telling import Teller
+from infra.orchestration.flow import notifying
+from infra.orchestration.flow.notifying import Notifier
 
 pytestmark = pytest.mark.harness
 
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.harness
 @pytest.fixture
 def tell(monkeypatch):
     """Tell two addresses, some of which are dead."""
-    monkeypatch.setattr(telling, "log", lambda _: None)
+    monkeypatch.setattr(notifying, "log", lambda _: None)
 
     def told(*dead: str) -> bool:
-        monkeypatch.setattr(telling.notices, "send", lambda *_, **__: Sent(2 - len(dead), dead))
+        monkeypatch.setattr(notifying.notices, "send", lambda *_, **__: Sent(2 - len(dead), dead))
         notices = SimpleNamespace(urls="NOTIFY_URLS", language="en", telegram_api="")
         environment = SimpleNamespace(name="production", notices=notices)
-        teller = Teller(
+        teller = Notifier(
             SimpleNamespace(
                 located=SimpleNamespace(environment=environment),
                 notice_urls=lambda: "tgram://one slack://two",
@@ -53,7 +53,7 @@ def test_who_was_reached_is_not_told_again_for_the_sake_of_a_dead_address(tell, 
 def test_a_schedule_that_waited_in_vain_is_told(monkeypatch, verb, origin, told) -> None:
     """Nobody sees the refusal of a run that nobody asked for."""
     environment = SimpleNamespace(notices=None, name="prod")
-    teller = Teller(SimpleNamespace(
+    teller = Notifier(SimpleNamespace(
         located=SimpleNamespace(environment=environment), notice_urls=lambda: None
     ))  # fmt: skip
     sent: list[object] = []

@@ -23,7 +23,7 @@ def page_of_run() -> str:
     return f"{base.rstrip('/')}/runs/flow-run/{runtime.flow_run.id}" if base else ""
 
 
-class Teller:
+class Notifier:
     """Sends notices where the environment names somebody to tell."""
 
     def __init__(self, assembly: Assembly) -> None:
