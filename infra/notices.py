@@ -38,8 +38,8 @@ def send(urls: str, notice: Notice, *, telegram_api: str = "") -> Sent:
 
 
 def _said(url: str, notice: Notice, telegram_api: str) -> list[str]:
-    """What went wrong with each chat of one address; nothing where it was told."""
-    # Importing it takes a third of a second: only where somebody is told.
+    """What went wrong with each chat of one address; empty where it was sent."""
+    # Importing it takes a third of a second: only where something is sent.
     from apprise import Apprise, OverflowMode
 
     kind = url.partition(":")[0][:20] if "://" in url else "an address without a kind"

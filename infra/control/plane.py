@@ -128,7 +128,7 @@ class ControlPlane:
     def _start(self, compose: Compose, image: str, found: Outcome) -> None:
         if (before := self._server_image(compose)) != image:
             if before:
-                # Nothing begins, and nothing writes, while the database is brought along.
+                # Nothing begins, and nothing writes, while the database is migrated.
                 compose.long("stopping", "stop", "worker-docker", "worker", "server", timeout=180)
             self.migrate(compose)
         compose.long("starting the server", "up", "-d", "--wait", "server", "gateway")

@@ -23,7 +23,7 @@ _NEVER = "a worker took it and did not begin it within {} s: the worker was kill
 
 
 class Reaper:
-    """Looks again and again; judges only what it could have seen."""
+    """Looks at intervals; acts only on what it could have seen."""
 
     def __init__(self, api: PrefectApi) -> None:
         self._api = api

@@ -105,7 +105,7 @@ class State:
         self.folder = folder
 
     def settings(self) -> Settings:
-        """What the last `up` was told; raises WrongUse when there was none."""
+        """The settings of the last `up`; raises WrongUse when there was none."""
         try:
             return Settings(**json.loads((self.folder / "settings.json").read_text()))
         except FileNotFoundError:

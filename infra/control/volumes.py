@@ -1,4 +1,4 @@
-"""The files that the control plane's containers read, brought into its volumes.
+"""The files that the control plane's containers read, written into its volumes.
 
 Copied, not mounted: it works over SSH too, and each file gets the owner and mode that its
 reader needs. A change here reaches the containers by the next `up`.

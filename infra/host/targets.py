@@ -37,8 +37,9 @@ class Targets:
         check_published(manifest, environment, self.assembly.stack.built())
         check_build_env(manifest, environment.build, environment.name)
         return self._target(
-            manifest, self.assembly.stack, self.configuration, update_infrastructure
-        )
+            manifest, self.assembly.stack, self.configuration,
+            update_infrastructure=update_infrastructure,
+        )  # fmt: skip
 
     def former(self, release: str, *, pin: bool) -> Target:
         """The wanted state of a release that the host keeps a record of.
@@ -95,9 +96,9 @@ class Targets:
         if pin:
             # As it was: what the environment leaves out today is no matter of a way back.
             there = stack.as_recorded(parse_env(env))
-            return self._target(found, there, configuration, False, former_images(env, there))
+            return self._target(found, there, configuration, pins=former_images(env, there))
         there = stack.chosen(self.host.environment.services)
-        return self._target(found, there, configuration, False)
+        return self._target(found, there, configuration)
 
     def _adopted(self, manifest: Manifest, adoption: Adoption, compose: str, env: str) -> Target:
         """Release 0. Its variables are those of now where the file is not one of ours."""
@@ -108,18 +109,19 @@ class Targets:
             configuration = former_configuration(env, stack, self.configuration)
             # What did not run then is none of its services now.
             stack = stack.without({s.name for s in stack.ordered} - adoption.services.keys())
-        return self._target(manifest, stack, configuration, False, pins(adoption))
+        return self._target(manifest, stack, configuration, pins=pins(adoption))
 
     def nothing(self) -> Target:
         """What ran before the first release."""
-        return self._target(Manifest.nothing(), self.assembly.stack, self.configuration, False)
+        return self._target(Manifest.nothing(), self.assembly.stack, self.configuration)
 
     def _target(
-        self, manifest: Manifest, stack: Stack, configuration: Configuration, update: bool,
-        pins: dict[str, str] | None = None,
+        self, manifest: Manifest, stack: Stack, configuration: Configuration, *,
+        update_infrastructure: bool = False, pins: dict[str, str] | None = None,
     ) -> Target:  # fmt: skip
         base = self.assembly.located.edge_base.read_text()
         there = stack.called_for(configuration.variables)
         return Target(
-            self.host.environment, manifest, there, configuration, base, update, pins or {}
-        )
+            self.host.environment, manifest, there, configuration, base,
+            update_infrastructure, pins or {},
+        )  # fmt: skip

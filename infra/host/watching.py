@@ -91,7 +91,7 @@ class Watcher:
         try:
             self._host.open()
         except (Refused, WrongUse) as error:
-            # Another key, or ours is not let in: nobody knows what runs there, and people are told.
+            # Another key, or ours is not let in: nobody knows what runs there, so that it is a finding.
             return self._unseen(error)
         seen, kept = self._host.look(self._targets.assembly.stack)
         try:

@@ -51,7 +51,7 @@ def clean_data(data: Any) -> Any:
 
 @dataclass(frozen=True)
 class Output:
-    """How a script on the host ended. results: what it told the deployer, and no program can."""
+    """How a script on the host ended. results: what the script itself reports; no program can."""
 
     code: int
     stdout: str

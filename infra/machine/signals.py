@@ -83,7 +83,7 @@ def _interrupt(number: int, _: FrameType | None) -> None:
 
 
 def interrupted() -> Interrupted | None:
-    """What a person who pressed the key is told; None where nobody did."""
+    """The message for a person who pressed the key; None where nobody did."""
     if not _request.by:
         return None
     return Interrupted(

@@ -67,7 +67,7 @@ class Publisher:
         self._say = say
 
     def check(self) -> None:
-        """Raise WrongUse for what can be told without the source."""
+        """Raise WrongUse for what is wrong whatever the source holds."""
         self._recipes.check()
 
     def publish(self, tree: Tree, origin: str = "") -> Manifest:

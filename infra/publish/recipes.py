@@ -25,7 +25,7 @@ class Recipes:
         self._stack = stack
 
     def check(self) -> None:
-        """Raise WrongUse for what can be told without the source."""
+        """Raise WrongUse for what is wrong whatever the source holds."""
         self._check_bake_file()
         self._check_own()
 

@@ -139,7 +139,7 @@ class Executor:
                 self.run.recorder.made = made_of(result)
             else:
                 name = DatabaseSteps(planned.target, planned.seen).on.name
-                self.run.recorder.beside = database_of(result, name)
+                self.run.recorder.kept_database = database_of(result, name)
                 self.run.recorder.changed_to(self.run.recorder.revision.before)
 
     def _watch(self, planned: Planned, seconds: int) -> None:

@@ -93,7 +93,7 @@ class Operation:
         return find_manifest(located, self.executor.registry, wanted)
 
     def start_database(self) -> None:
-        """Start a database that somebody stopped: without it nothing can be judged.
+        """Start a database that somebody stopped: without it no migration can be reviewed.
 
         What was deployed by hand is left alone, and one that does not start is the plan's matter.
         """
@@ -220,7 +220,7 @@ def operation_on(
     planning = Planning(run, targets, MigrationReview(host, registry))
     executor = Executor(run, registry, perform)
     undo = Undo(run, assembly.stack, planning, executor)
-    # Made first: what is wrong with it is told before anything is changed.
+    # Made first: what is wrong with it is an error before anything is changed.
     copies = off_host(assembly.located, assembly.found_secrets)
     housekeeping = Housekeeping(run, executor, copies)
     recovery = Recovery(run, assembly.stack, planning, executor, undo, housekeeping)

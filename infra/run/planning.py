@@ -1,4 +1,4 @@
-"""Plans for each verb: the target weighed on the host, then the way to it."""
+"""Plans for each verb: Compose's hashes of the target from the host, then the way to it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BACK = "/back"
 
 @dataclass(frozen=True)
 class Planning:
-    """Makes plans for one host. Under its lock the weighed files stay for the steps."""
+    """Makes plans for one host. Under its lock the files of the candidate stay for the steps."""
 
     run: Run
     targets: Targets
@@ -93,7 +93,7 @@ class Planning:
     def rollback(self, to: str, seen: Observation, choice: Choice = Choice.keep) -> Planned:
         """The way back to an earlier release of the host's ledger; none to the one that runs.
 
-        So that who asks again after a kill is told that it is done, as with a deploy.
+        Who asks again after a kill gets an empty plan, as with a deploy.
         """
         names = names_of(seen.current) if seen.current else ()
         if self._ended(f"rollback {to} {choice}") or (choice != "restore" and to in names):
@@ -132,7 +132,7 @@ class Planning:
         return self._plan(target, seen, self._ask("drill", current, data))
 
     def _ended(self, asked: str) -> bool:
-        """Whether just that was asked of a killed run that this one brought to its end.
+        """Whether a killed run, which this one has ended, was for exactly that.
 
         Kept for this run's own journal too, whose release would not tell it.
         """

@@ -35,7 +35,7 @@ class Recorder:
     revision: Revision = field(default_factory=Revision)
     made: Made | None = None
     """The backup that this run made."""
-    beside: str = ""
+    kept_database: str = ""
     """Name under which a database is kept that an undo replaced."""
     recorded: Report | None = None
     """How the run ended, once that was written down."""
@@ -156,7 +156,7 @@ class Recorder:
         state = f"runs {previous} as before" if previous else "runs nothing, as before"
         if self.revision.after != self.revision.before:
             state += f"; the database stays at revision {self.revision.after}"
-        return f"{state}; {kept_database_note(self.beside)}" if self.beside else state
+        return f"{state}; {kept_database_note(self.kept_database)}" if self.kept_database else state
 
     def close_own(self, release: str) -> None:
         """End the journal of a run that changed nothing: no ledger line."""

@@ -103,7 +103,7 @@ class Recovery:
             self.run.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
         if exchanged:
             self.run.recorder.changed_to(self.run.host.observe(self.stack).revision)
-        if beside := self.run.recorder.beside:
+        if beside := self.run.recorder.kept_database:
             self.run.host.log(kept_database_note(beside))
         manifest = unfinished.release.partition("-")[2]
         plan = Plan("undo", unfinished.release, manifest, seen.current, ())

@@ -1,4 +1,4 @@
-"""The way back of a run that failed: to the release before, with both facts told."""
+"""The way back of a run that failed: to the release before, with one error that names both."""
 
 from __future__ import annotations
 

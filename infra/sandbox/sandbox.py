@@ -1,4 +1,4 @@
-"""A production server of your own: brought up, described, taken down."""
+"""A production server of your own: started, described, removed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MANIFESTS = (
 
 
 class SandboxFailed(HomeguruError):
-    """The sandbox could not be brought up; the text says why and what to do."""
+    """The sandbox could not be started; the text says why and what to do."""
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class SessionLock:
 
     @property
     def lost(self) -> bool:
-        """Whether the host cannot be told any more that this run is there."""
+        """Whether heartbeats no longer reach the host."""
         return self._heartbeat is not None and self._heartbeat.lost.is_set()
 
     def acquire(self, wait: int, again: str = "") -> None:

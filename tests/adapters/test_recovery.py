@@ -31,7 +31,7 @@ def settling(
             raise StepFailed("bring database back failed", where="host")
 
     recorder = SimpleNamespace(
-        beside=beside,
+        kept_database=beside,
         close_other=lambda *a: closed.append(a[2]) or "report",
         changed_to=lambda _: None,
     )

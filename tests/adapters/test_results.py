@@ -97,7 +97,7 @@ def test_a_migration_that_prints_lines_of_ours_changes_nothing(server):
     """One such line made the deployer plan the deletion of every backup."""
     (server.directory / "prints").write_text(FORGED)
     recorder = server.perform(MIGRATE)
-    assert (recorder.made, recorder.beside) == (None, "")
+    assert (recorder.made, recorder.kept_database) == (None, "")
     assert recorder.revision.after == "0002"
 
 
@@ -134,7 +134,7 @@ def test_a_step_that_may_not_tell_it_is_not_believed(server, step, script):
     recorder = server.perform(
         ScriptStep(step, "", script=Script(script), results=allowed.get(step, ()))
     )
-    assert (recorder.made, recorder.beside, recorder.revision.after) == (None, "", None)
+    assert (recorder.made, recorder.kept_database, recorder.revision.after) == (None, "", None)
 
 
 @pytest.mark.parametrize(
@@ -156,4 +156,4 @@ def test_a_database_that_an_undo_replaced_is_named(server):
     step = ScriptStep(
         "bring-back", "", script=Script("result kept homeguru_undone_r1_2"), results=("kept",)
     )
-    assert server.perform(step).beside == "homeguru_undone_r1_2"
+    assert server.perform(step).kept_database == "homeguru_undone_r1_2"

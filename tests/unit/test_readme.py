@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 import click
 import pytest
 import typer
+from rich.console import Console
 
+from infra.cli import show
 from infra.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -182,3 +185,20 @@ def test_decisions_are_short_and_of_one_form(file: Path) -> None:
     assert len(text.splitlines()) < 40
     assert re.findall(r"^## (.+)$", text, re.M) == ["Context", "Decision", "Consequences"]
     assert f"](adr/{file.name})" in (ROOT / "doc/README.md").read_text()
+
+
+def _masked(text: str) -> list[str]:
+    """Lines without what is made up: digests and fingerprints."""
+    lines = (line.strip() for line in text.splitlines())
+    return [re.sub(r"\b[0-9a-f]{12}\b", "HEX", line) for line in lines if line]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_plans_are_what_the_command_prints(readme, world, monkeypatch, first) -> None:
+    printed = io.StringIO()
+    monkeypatch.setattr(show, "console", Console(file=printed, width=120))
+    target, seen = (
+        (world.target(), world.bare) if first else (world.target(api="api-2"), world.settled())
+    )
+    show.plan(world.plan(target, seen))
+    assert _masked(printed.getvalue()) in [_masked(block) for block in readme.blocks]

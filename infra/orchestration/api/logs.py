@@ -27,7 +27,7 @@ class LogTail:
     run: str
     complete: bool = False
     _after: str = "2000-01-01T00:00:00Z"
-    _told: set[str] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
 
     def lines(self) -> Iterator[str]:
         """What was logged since the last call, Prefect's own chatter left out."""
@@ -48,8 +48,8 @@ class LogTail:
         body = {"logs": wanted, "sort": "TIMESTAMP_ASC"}
         for line in pages(self.api, "/logs/filter", body):
             self._after = _earlier(line["timestamp"])
-            if line["id"] not in self._told:
-                self._told.add(line["id"])
+            if line["id"] not in self._seen:
+                self._seen.add(line["id"])
                 yield line
 
 

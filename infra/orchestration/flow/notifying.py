@@ -33,7 +33,7 @@ class Notifier:
     def tell(self, write: Callable[[Writer], Notice]) -> bool:
         """Send; whether anybody was reached. Without anybody to tell there is nobody to miss.
 
-        Those who were reached are not told again for the sake of an address that is dead.
+        Who was reached gets no second message for the sake of an address that is dead.
         """
         told = self._environment.notices
         if not told.urls:
@@ -55,9 +55,9 @@ class Notifier:
 
     @contextmanager
     def failure_of(self, verb: str, actor: Callable[[], Actor]) -> Iterator[None]:
-        """Tell how a verb failed. What was refused, or asked for wrongly, only the asker is told.
+        """Notify of a verb that failed. A refusal and wrong input are answered to the asker alone.
 
-        A schedule has no asker: what it waited for in vain is told too.
+        A schedule has no asker, so that a lock it waited for in vain is notified too.
         """
         try:
             yield

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class _Sentences(logging.Filter):
-    """A person's mistake is told in its sentence, without a traceback; nothing shows a secret."""
+    """A person's mistake ends with one sentence, without a traceback; nothing shows a secret."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], HomeguruError):

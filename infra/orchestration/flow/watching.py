@@ -61,7 +61,7 @@ def _healed(on: FlowOperation, kept: Remembered, memory: Memory, look: Look) -> 
 
 
 def _remember(on: FlowOperation, before: Memory, look: Look, *, healing: bool) -> Memory:
-    """The memory after a look; what changed is told, and is an event in Prefect."""
+    """The memory after a look; a change is notified, and is an event in Prefect."""
     memory, news = evaluate(before, list(look.findings), time.time())
     if look.seen:
         memory = memory.model_copy(update={"restarts": look.restarts})
@@ -84,7 +84,7 @@ def _emit(environment: str, news: News) -> None:
 
 
 def _heal(on: FlowOperation) -> None:
-    """Deploy the current release again; a failure other than a held lock is told."""
+    """Deploy the current release again; a failure other than a held lock is notified."""
     try:
         on.heal()
     except Locked:

@@ -11,7 +11,7 @@ from infra.orchestration.setup.pools import DOCKER_POOL
 def workers(api: PrefectApi, pool: str) -> list[dict[str, Any]]:
     """The pool's workers that are online: name, last_heartbeat_time, heartbeat_interval_seconds.
 
-    The server judges by its own clock: a worker is offline when it was silent for three of
+    The server goes by its own clock: a worker is offline when it was silent for three of
     its intervals and the next look, every 15 s, finds it so: within 30 s of its end where
     PREFECT_WORKER_HEARTBEAT_SECONDS is 5, as with ours.
     """
