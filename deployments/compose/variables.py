@@ -44,16 +44,16 @@ def configuration(
     given = {**environment.variables, **{n: v for n, v in secrets.items() if n in names}}
     missing = set(stack.missing(given)) - names
     without = sorted(names - secrets.keys())
-    told = {
+    problem_of = {
         **{name: f"variable {name} is missing" for name in missing - secret},
         **{name: f"secret {name} is missing" for name in without},
         **{name: _problem(name, environment, secrets, stack) for name in given},
     }
-    told = {name: told[name] for name in sorted(told) if told[name]}
+    problem_of = {name: problem_of[name] for name in sorted(problem_of) if problem_of[name]}
     others = [*_in_clear(environment, stack), *stack.wrong_ports(environment.variables)]
-    unused = [found for found in _unused(environment, stack) if found[0] not in told]
-    if problems := [*told.values(), *others, *(what for _, what, _ in unused)]:
-        wrong = others or told.keys() - missing - set(without)
+    unused = [found for found in _unused(environment, stack) if found[0] not in problem_of]
+    if problems := [*problem_of.values(), *others, *(what for _, what, _ in unused)]:
+        wrong = others or problem_of.keys() - missing - set(without)
         todo = [
             *(["give each missing variable a value under [variables]"] if missing - secret else []),
             *([how_to_give(environment, without, file)] if without else []),

@@ -20,10 +20,10 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True)
 class DataChange:
-    """The way of the database, beside that of the containers.
+    """What becomes of the database, apart from the containers.
 
-    migration: judged, of a `migrate` or a `downgrade`; of a `keep`, what came since the release
-    to go back to. None when nothing could judge it.
+    migration: reviewed, of a `migrate` or a `downgrade`; of a `keep`, what came since the release
+    to go back to. None when it could not be reviewed.
     to: the revision that a downgrade goes back to. backup, losses: of a restore.
     """
 
@@ -56,7 +56,7 @@ class DataChange:
         if self.kind == "restore" and self.backup:
             return (self._what_is_lost(),)
         findings = self.migration.findings if self.migration else ()
-        # A database that stays is only a question where nothing could tell whether it may.
+        # A database that stays is only a question where its migrations could not be reviewed.
         return tuple(str(f) for f in findings if self.kind != "keep" or f.kind == "unreadable")
 
     def _what_is_lost(self) -> str:

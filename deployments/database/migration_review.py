@@ -2,7 +2,7 @@
 
 Additive statements run. What removes or renames, and what blocks readers or writers while
 it works, stops the plan until somebody approves it by name and reason; so does what cannot
-be judged. The rules are squawk's; what squawk has none for stands in `_OWN`.
+be read. The rules are squawk's; what squawk has none for stands in `_OWN`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from deployments.environment.schema import Environment
 from deployments.errors import Refused, WrongUse
 
 #: How one machine reaches things, or where it keeps them: may differ from machine to machine.
-#: Which server is meant tell its pinned host keys.
+#: Pinned host keys identify the server.
 _OF_ONE_MACHINE = (
     "compose", "push_registry", "source_key_file", "host.address", "host.port", "host.key_file",
     "host.tunnel_registry", "secrets.file", "urls",

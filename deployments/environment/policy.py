@@ -1,4 +1,4 @@
-"""What an environment wants checked, watched, kept and told: tables of its file with defaults."""
+"""Checks, watching, retention and notifications of an environment: tables of its file, with defaults."""
 
 from __future__ import annotations
 

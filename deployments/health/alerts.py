@@ -1,8 +1,8 @@
-"""Watching: from one look at an environment to the next, what is worth telling a person.
+"""Watching: from one look at an environment to the next, what is worth a notification.
 
-A problem is one check of one service. It is told when it is new, once more after an hour and
-then daily while it lasts, and its end is told once. One that comes and goes is told as
-flapping and then kept quiet until it has been steady for an hour.
+A problem is one check of one service. It is notified when it is new, once more after an hour and
+then daily while it lasts, and its end once. One that comes and goes is notified as flapping,
+then not again until it has been steady for an hour.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Kind = Literal["down", "worse", "still", "flapping", "recovered"]
 class Memory(BaseModel):
     """What one look leaves for the next. Times in seconds since 1970.
 
-    bad: problems of the last look. told: those that were told since all was well last.
+    bad: problems of the last look. told: those that were notified since all was well last.
     begun: when each problem began, within the last hour. restarts: by the first twelve digits of a container's id.
     """
 

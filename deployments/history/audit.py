@@ -139,7 +139,7 @@ def _of_line(line: Line, run: PrefectRun | None, since: str) -> AuditEntry:
         gone = _comparable(line.at) < since or line.server == ""
         return AuditEntry("ledger", line, None, "" if gone else "Prefect does not know this run")
     # A look that heals fails all the same when something else is amiss; and what died may have
-    # been brought to its end by the run that came next.
+    # been completed by the next run.
     ended_well = run.state == "COMPLETED" or (run.state == "CRASHED" and line.outcome == "ok")
     note = ""
     compared = run.state in ENDED and not traits(line.verb).heals

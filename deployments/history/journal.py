@@ -60,7 +60,7 @@ class Unfinished:
 
     @property
     def exchanged(self) -> bool:
-        """Whether the database of before may lie beside: what a database cannot be asked for."""
+        """Whether the database of before may exist under the run's name; a stopped one cannot say."""
         return any(step.traits.exchanges_database for step in self.begun)
 
     @property

@@ -1,4 +1,4 @@
-"""The edge's health checks in the access log of what serves behind it.
+"""The edge's health checks in the access logs of the services behind it.
 
 The edge asks each server once a second: `GET <health> HTTP/1.1`, from its own address in the
 project's network, with `Host: edge` and no User-Agent. An access log has the request and the

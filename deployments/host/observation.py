@@ -58,9 +58,9 @@ class Observation:
     owner: str
     unfinished: tuple[journal.Unfinished, ...]
     database_bytes: int = 0
+    """Size of the database; 0 where PostgreSQL does not answer."""
     database_major: str = ""
     """PostgreSQL's, such as `16`; empty where it does not run."""
-    """What the database takes now; 0 when nobody could be asked."""
     backups: tuple[Backup, ...] = ()
     """Oldest first."""
     aside: tuple[str, ...] = ()

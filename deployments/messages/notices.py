@@ -1,4 +1,4 @@
-"""Notices: what people are told, in English or Russian. Short, no secret, with what to do."""
+"""Notices: messages to people, in English or Russian. Short, no secret, with what to do."""
 
 from __future__ import annotations
 

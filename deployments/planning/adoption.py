@@ -196,7 +196,15 @@ def stack_of_adopted(adoption: Adoption, text: str) -> Stack:
         else ()
     )
     services = {
-        name: Service(name, f"{name.upper().replace('-', '_')}_IMAGE", False, 0, True, False, 30)
+        name: Service(
+            name,
+            f"{name.upper().replace('-', '_')}_IMAGE",
+            start_first=False,
+            reservation_mb=0,
+            overrides_command=True,
+            one_off=False,
+            stop_grace=30,
+        )
         for name in adoption.services
     }
     return Stack(

@@ -67,7 +67,10 @@ def _with_those_waited_for(
     """The changes, and what must run once more before them, as Compose runs it at each start."""
     changed = {c.service.name for c in found}
     again = [
-        Change(s, images[s.name], f"{' and '.join(waiting)} waits for its end", False, False)
+        Change(
+            s, images[s.name], f"{' and '.join(waiting)} waits for its end", new_image=False,
+            first=False,
+        )
         for s in target.stack.ordered
         if s.runs_once and s.name not in changed
         and (waiting := [n for n in target.stack.waits_for(s.name) if n in changed])

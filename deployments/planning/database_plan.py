@@ -61,7 +61,13 @@ class DatabasePlan:
         known = {c.service.name for c in found}
         images = self.target.images(self.seen)
         again = [
-            Change(s, images[s.name], "stopped while the database changed", False, False)
+            Change(
+                s,
+                images[s.name],
+                "stopped while the database changed",
+                new_image=False,
+                first=False,
+            )
             for s in self.target.stack.database_users
             if s.name not in known
         ]

@@ -107,7 +107,7 @@ class Planner:
         moved = take.steps(found) if take.moves_ports else []
         kept = self._routed() if moved else set()
         orphans = self._make.remove_orphans()
-        # In front of what serves behind no edge of ours may be one that serves it: it goes last.
+        # Optional front services start after the port handover.
         last_of_all = bool(moved) or (take.due and bool(self._routed()))
         # Its ports may be held by what the take-over removes.
         late = [

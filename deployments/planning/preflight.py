@@ -166,7 +166,7 @@ def _ports(environment: Environment, stack: Stack, seen: Observation) -> list[tu
 def _holder(
     environment: Environment, stack: Stack, seen: Observation, port: int
 ) -> tuple[str, str]:
-    """Who has a port, and what to do: what serves people is never to be stopped for it."""
+    """Who has a port, and what to do; the advice never stops a service that people use."""
     holder = seen.published.get(port, "")
     other = f"publish another one{_by_variable(environment, stack, port)}"
     if not holder:

@@ -149,7 +149,7 @@ class Steps:
         return VerifyStep("verify", "from outside, from inside, digest by digest")
 
     def bake(self) -> list[Step]:
-        """Watching what serves for a while, before it counts as the release."""
+        """Watching the new containers for a while, before they count as the release."""
         minutes = self.target.environment.bake_minutes
         said = f"{minutes} min under watch: what fails meanwhile undoes the release"
         return [WatchStep("watch", said, seconds=minutes * 60)] if minutes else []

@@ -2,9 +2,9 @@
 
 Undone, as a rule: what ran before is known to work. But where the database was exchanged and is
 written to again, the one that was set aside lacks what was written since, and the way back would
-take it away from people who were told that it is kept. There the run goes on to its release. So
-does one whose release is asked for again, once its containers are being replaced: nothing is known
-to be wrong with it, and what is done need not be done twice.
+take away rows that were acknowledged. There the run goes on to its release. So does one whose
+release is requested again, once its containers are being replaced: nothing is known to be wrong
+with it, and what is done need not be done twice.
 """
 
 from __future__ import annotations

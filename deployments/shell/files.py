@@ -8,7 +8,7 @@ from deployments.shell.quote import Script, call, functions, join
 def unpack(directory: str, then: Script) -> Script:
     """Put the tar archive on standard input into a directory of the run's own, 0700; then the rest.
 
-    One command and no round trip a file; what cannot be written is told before anything else runs.
+    One command and no round trip a file; what cannot be written is an error before anything else runs.
     """
     return Script(
         join(functions("files_unpack"), call("unpack", directory), then.text), timeout=then.timeout

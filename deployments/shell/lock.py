@@ -17,7 +17,7 @@ SILENCE = 15
 LINGER = 60
 """Seconds for which the files of a run that was cut off stay: it may come back for them."""
 ANSWER = 30
-"""Seconds within which the host's Docker answers, or is told to be the one that does not."""
+"""Seconds within which the host's Docker must answer; after them the error names Docker."""
 PATIENCE = 120
 """Seconds for which a new run waits for a command, and then for a container, of an earlier one."""
 ANSWERED = 2 * PATIENCE + 60 + ANSWER + PATIENCE + 30
