@@ -2,7 +2,7 @@
 
     HomeguruError              exit code 1  something did not work
     +-- WrongUse               exit code 2  the input is wrong; nothing was touched
-    +-- Refused                exit code 3  asked for something that is not allowed now
+    +-- Refused                exit code 3  requested something that is not allowed now
     |   +-- Locked             exit code 3  another run works on this environment
     +-- StepFailed             exit code 1  a step on the host failed
     |   +-- Unreachable        exit code 1  the host or a registry did not answer; repeating is safe
@@ -101,7 +101,7 @@ class Unreachable(StepFailed):
 
 
 class Interrupted(HomeguruError):
-    """A person or the platform asked the run to stop."""
+    """A person or the platform requested that the run stop."""
 
 
 _KINDS: dict[str, type[HomeguruError]] = {
@@ -115,7 +115,7 @@ _PARTS = frozenset({"error", "where", "server", "next", "exit_code", "kind"})
 
 
 def sentence(error: BaseException) -> str:
-    """What went wrong, without the rest; a defect tells its kind."""
+    """What went wrong, without the rest; a defect names its kind."""
     if isinstance(error, HomeguruError):
         return error.what
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -69,7 +69,7 @@ def _check_kept(path: str) -> str:
 
 
 def check_address(url: str) -> str:
-    """A port that is no number would be found only when the address is asked."""
+    """A port that is no number would be noticed only when the address is requested."""
     try:
         _ = urlsplit(url).port
     except ValueError as error:
@@ -85,7 +85,7 @@ Url = Annotated[
 
 
 def _check_repository(template: str) -> str:
-    """Whatever the service is called, a path in the registry must come of it."""
+    """With any service's name it must make a valid path in the registry."""
     if not re.fullmatch(REPOSITORY.removesuffix("$"), template.replace("{service}", "x")):
         raise ValueError(f"no repository comes of {template!r}: lower-case words, apart by / . _ -")
     return template

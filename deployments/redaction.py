@@ -70,7 +70,7 @@ def _base64(data: bytes) -> set[str]:
     found = set()
     for offset in range(3):
         text = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")
-        # The first characters, and the last one, share their bits with what stands beside.
+        # The first characters, and the last one, share their bits with their neighbours.
         first = (0, 2, 3)[offset]
         last = len(text) if (len(data) + offset) % 3 == 0 else len(text) - 1
         part = text[first:last]

@@ -1,4 +1,4 @@
-"""The verbs, and what each may do: one table, which decisions ask instead of comparing words."""
+"""The verbs, and what each may do: one table, which decisions read instead of comparing words."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Traits:
     """What a verb does. An unknown one, of a newer version's ledger, does the usual."""
 
     changes_what_runs: bool = False
-    """Its plan must be made from the asker's files, and its run be in ledger and history alike."""
+    """Its plan needs the requester's files, and its run must be in both ledger and history."""
     replaces_release: bool = False
-    """Brings the services to another release, or to the same one anew, and expects them well."""
+    """Moves the services to another release, or to the same one anew, and expects them well."""
     names_release: bool = True
     """Its release is the current one afterwards."""
     may_migrate: bool = False
@@ -31,13 +31,13 @@ class Traits:
     backs_up_alone: bool = False
     """A backup is all of it: one that is not copied off the host failed."""
     drills: bool = False
-    """A restored copy beside the database is all of it."""
+    """A restored copy next to the database is all of it."""
     restores: bool = False
     """A backup takes the database's place: what it lacks is migrated after it."""
     works_beside: bool = False
-    """Nothing of what runs changes: no ledger line, and nobody presses again for a schedule's."""
+    """Nothing of what runs changes: no ledger line, and a scheduled one is not repeated by hand."""
     returns: bool = False
-    """The way back that a person asks for: too little room does not hold it up."""
+    """The way back that a person requests: too little room does not hold it up."""
     undoes: bool = False
     """The way back that a failed run takes: content with healthy containers."""
     heals: bool = False
@@ -47,7 +47,7 @@ class Traits:
     only_looks: bool = False
     """Nothing changes, so nobody has to approve it."""
     only_publishes: bool = False
-    """Images are built; no host is asked."""
+    """Images are built; no host is queried."""
     publishes_and_deploys: bool = False
     """Two runs in one: publish, then deploy."""
     converges: bool = False

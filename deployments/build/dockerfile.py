@@ -1,7 +1,7 @@
 """What a Dockerfile wants of its context, its arguments and other images.
 
 Source: the Dockerfile reference of BuildKit. A word that cannot be known before the build (a
-variable of a base image, a pattern) asks for nothing.
+variable of a base image, a pattern) requires nothing.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class Recipe:
     """A service's Dockerfile with its `.dockerignore`.
 
     reads: files of the source that Docker reads besides its context. own: where the Dockerfile is
-    the application's own and lies in the source; None for one beside the bake file.
+    the application's own and lies in the source; None for one next to the bake file.
     """
 
     service: str

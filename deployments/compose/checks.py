@@ -1,6 +1,6 @@
-"""What a Compose file may not ask for: a release of it would lose something, or never settle.
+"""What a Compose file may not contain: a release of it would lose something, or never settle.
 
-Releases that were are as they are: only a file that is to be released is checked.
+Earlier releases are not checked: only a file that is to be released is.
 `doc/compose.md` lists what is followed, refused and ignored.
 """
 
@@ -13,7 +13,7 @@ from deployments.errors import WrongUse
 
 
 def check(stack: Stack, config: dict[str, Any], where: str) -> None:
-    """Raise WrongUse for what a release of this file would lose; releases that were, are as they are."""
+    """Raise WrongUse for what a release of this file would lose; earlier ones are not checked."""
     for name, service in sorted(stack.services.items()):
         body = config["services"][name]
         _check_shared(service, body, where)
@@ -78,7 +78,7 @@ def _check_order(stack: Stack, where: str) -> None:
 
 
 def _check_replaced(service: Service, body: dict[str, Any], where: str) -> None:
-    """What a container loses that is replaced by another one beside it."""
+    """What a container loses when another one replaces it."""
     copies = {str((body.get("deploy") or {}).get("replicas", 1)), str(body.get("scale", 1))}
     if copies != {"1"}:
         raise WrongUse(

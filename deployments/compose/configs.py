@@ -2,7 +2,7 @@
 
 A config's content stands in a second document of the Compose file, which Compose merges into the
 first; a secret's is a line of `secrets.env`. Compose copies both into each container that it makes.
-Its own hash of a service does not count what they hold, so a label says it.
+Its own hash of a service does not cover what they hold, so a label does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from deployments.canonical import canonical
 from deployments.compose.references import references
 
 LABEL = "org.homeguru.files"
-"""Label of a container that tells what its configs and secrets hold."""
+"""Label of a container with a hash of what its configs and secrets hold."""
 
 LIMIT = 500_000
 """Bytes of one config or secret: what Docker takes."""
@@ -40,7 +40,7 @@ def used(config: dict[str, Any], services: Collection[str], kind: str) -> dict[s
 
 
 def with_contents(body: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """A service's form with what each of its configs and secrets holds, beside where it is put."""
+    """A service's form with what each of its configs and secrets holds, and where it is put."""
     form = dict(body)
     for kind in KINDS:
         if entries := body.get(kind):
@@ -116,7 +116,7 @@ def problems(
 ) -> Iterator[tuple[str, str]]:
     """What of them cannot reach a container, and what to do about it.
 
-    beside: names under `configs` and `secrets` whose file lies beside the Compose file; any other
+    beside: names under `configs` and `secrets` whose file lies next to the Compose file; any other
     file is the server's own, and Compose mounts it.
     """
     for service in sorted(services):

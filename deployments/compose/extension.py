@@ -64,7 +64,7 @@ class MigrateService(_Strict):
     image_of: str
     command: tuple[str, ...]
     sql: tuple[str, ...] = ()
-    """Prints the SQL of the migration without running it; none means that nothing judges it."""
+    """Prints the SQL of the migration without running it; none means no review."""
     downgrade: tuple[str, ...] = ()
     downgrade_sql: tuple[str, ...] = ()
     timeout: int = 900
@@ -96,13 +96,13 @@ class Log(_Strict):
     must_not: tuple[str, ...]
     """Extended regular expressions, each about one line."""
     files: tuple[str, ...] = ()
-    """Paths, from the container's working directory; one that is not there says nothing."""
+    """Paths, from the container's working directory; one that is not there counts as empty."""
     seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     """How far back is looked."""
 
 
 class Probe(_Strict):
-    """What is asked of one service after a deploy, besides its container's health."""
+    """What is checked of one service after a deploy, besides its container's health."""
 
     ready: tuple[str, ...] = ()
     """Command that exits 0 inside a new container as soon as it does its work; it is waited for."""
@@ -121,7 +121,7 @@ class Deploy(_Strict):
     order: tuple[str, ...] = ()
     infrastructure: dict[str, str] = {}
     optional: dict[str, str] = {}
-    """Service to the variable that calls for it; without a value the service is not there."""
+    """Service to the variable that enables it; without a value the service is left out."""
     edge: EdgeService | None = None
     database: Database | None = None
     migrate: MigrateService | None = None

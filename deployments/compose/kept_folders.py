@@ -1,4 +1,4 @@
-"""Folders that outlast a release: volumes that an environment asks for beside the Compose file's."""
+"""Folders that outlast a release: volumes that an environment adds to the Compose file's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deployments.compose.stack import Stack
 def document(keep: Mapping[str, tuple[str, ...]]) -> str:
     """A second document for the Compose file, which Compose merges into the first.
 
-    Empty where nothing is asked for. JSON is YAML, and needs no library here.
+    Empty where no folder is to be kept. JSON is YAML, and needs no library here.
     """
     wanted = {service: paths for service, paths in keep.items() if paths}
     if not wanted:
@@ -56,7 +56,7 @@ def _mount(service: str, path: str) -> dict[str, str]:
 
 
 def _volume(service: str, path: str) -> str:
-    """A name that tells a person whose it is: `keep-bot-home-app-.cache`."""
+    """A name that shows a person whose it is: `keep-bot-home-app-.cache`."""
     return f"keep-{service}-{re.sub(r'[^A-Za-z0-9._-]+', '-', path.strip('/'))}"
 
 

@@ -87,7 +87,7 @@ def unfilled(text: str, values: Mapping[str, str]) -> frozenset[str]:
 
 
 def _unfilled(text: str, values: Mapping[str, str], *, read: bool) -> Iterator[str]:
-    """read: whether the text is used. Compose asks for `?` in a default that nobody reads, too."""
+    """read: whether the text is used. Compose checks `?` in a default that nobody reads, too."""
     for part in _only_references(parse(text)):
         there = _is_there(part, values)
         if "?" in part.how:

@@ -18,7 +18,7 @@ LEFT_OUT = "HOMEGURU_LEFT_OUT"
 """Variable of the host's `.env` that names the services which a release was deployed without."""
 
 PROFILES = "COMPOSE_PROFILES"
-"""Variable of the host's `.env` by which Compose knows services that it is not asked for by name."""
+"""Variable of the host's `.env` by which Compose knows services that no command names."""
 
 PLACEHOLDER = "left-out"
 """Value of what only services that are left out need: Compose reads the whole file all the same."""
@@ -161,7 +161,7 @@ class Stack:
         )
 
     def published(self, variables: dict[str, str]) -> list[tuple[str, int]]:
-        """Service and each TCP port that it publishes. `wrong_ports` tells what is none."""
+        """Service and each TCP port that it publishes. `wrong_ports` lists what is no port."""
         filled = [(service, numbers(interpolate(raw, variables))) for service, raw in self.ports]
         return [(service, port) for service, found in filled for port in found or ()]
 

@@ -141,7 +141,7 @@ def chosen(backups: tuple[Backup, ...], wanted: str, environment: str) -> Backup
 def to_restore(backups: tuple[Backup, ...], wanted: str, environment: str) -> Backup:
     """The same for a restore, whose `newest` passes over those that restores made.
 
-    A restore backs up first what it takes back: asked for again, it must not choose just that.
+    A restore first backs up what it replaces: a repeated restore must not choose that backup.
     """
     if wanted != "newest":
         return chosen(backups, wanted, environment)

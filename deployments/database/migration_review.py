@@ -19,7 +19,7 @@ DESTRUCTIVE = {
     "ban-drop-table", "ban-truncate-cascade", "changing-column-type", "renaming-column",
     "renaming-object", "renaming-table",
 }  # fmt: skip
-"""What removes, renames, or asks of every row what the release before does not write."""
+"""What removes, renames, or requires of every row what the release before does not write."""
 BLOCKING = {
     "adding-exclusion-constraint", "adding-field-with-default", "adding-foreign-key-constraint",
     "adding-serial-primary-key-field", "ban-alter-domain-with-add-constraint", "constraint-missing-not-valid",
@@ -27,7 +27,7 @@ BLOCKING = {
     "require-concurrent-index-deletion",
 }  # fmt: skip
 UNREADABLE = {"syntax-error"}
-"""squawk says nothing of the rest, then."""
+"""squawk then reports nothing about the rest."""
 _BEGIN = r"(?:^|; ?)"
 """The beginning of a statement, or of a later one on the same line."""
 _OWN = (
@@ -100,7 +100,7 @@ class Migration:
 
 
 def review(sql: str, lints: list[Lint], since: str | None = None) -> Migration:
-    """Weigh the SQL with what squawk says of it. Source: `alembic upgrade A:head --sql`.
+    """Review the SQL with squawk's findings. Source: `alembic upgrade A:head --sql`.
 
     since: the revision that it starts from.
     """

@@ -1,6 +1,6 @@
 """The container that prints a migration's SQL: an image that nobody has approved yet.
 
-It is of the service that migrates only what its code needs to start: how it is called and its
+Of the service that migrates it has only what its code needs to start: how it is called and its
 variables. It has no network, no secret, no capability, nothing that lasts to write on.
 """
 
@@ -22,14 +22,14 @@ FILE, ENV_FILE = "sql.yml", "sql.env"
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 _WITH_LOGIN = re.compile(rf"{_URL.pattern}[^/?#]*@")
 _KEY = "A" * 43 + "="
-"""Thirty-two bytes in Base64: long enough for what asks for a key of some length."""
+"""Thirty-two bytes in Base64: long enough for code that checks a key's length."""
 _FORMS = (
     (r"\d+", "1000000000"),
     (r"\d+:.+", f"1000000000:{'A' * 35}"),
     (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", f"{'0' * 8}-0000-4000-8000-{'0' * 12}"),
     (r"[0-9a-fA-F]{32,}", "0" * 64),
 )
-"""What a secret may look like, and what stands for it: code may check its form when it is imported."""
+"""Forms of a secret and their placeholders: code may check the form when it is imported."""
 
 
 def compose_file(process: Process, image: str) -> str:
@@ -40,7 +40,7 @@ def compose_file(process: Process, image: str) -> str:
         "network_mode": "none", "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"],
         "read_only": True, "tmpfs": [f"{place}:size=64m,mode=1777" for place in places],
         "pids_limit": 256, "mem_limit": "1g", "cpu_shares": 256,
-        # Neither is what it prints kept on the server's disk.
+        # What it prints is not kept on the server's disk either.
         "logging": {"driver": "none"}, "healthcheck": {"disable": True},
         "environment": {"XDG_CACHE_HOME": _SCRATCH, **_without_logins(process.environment)},
         **process.call,
@@ -49,13 +49,13 @@ def compose_file(process: Process, image: str) -> str:
 
 
 def env_file(variables: Mapping[str, str], secrets: Mapping[str, SecretStr]) -> str:
-    """Plain variables as they are; of each secret what has the same form."""
+    """Plain variables as they are; for each secret a placeholder of the same form."""
     dummies = {name: dummy(secret.get_secret_value()) for name, secret in secrets.items()}
     return render_env({**variables, **dummies})
 
 
 def dummy(value: str) -> str:
-    """What stands for a secret. Of the value it tells no more than its kind."""
+    """Placeholder for a secret. Of the value it shows no more than its kind."""
     if found := _URL.match(value):
         return f"{found['scheme']}://dummy:dummy@localhost/dummy"
     if value.startswith(("{", "[")) and _is_json(value):

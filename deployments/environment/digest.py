@@ -1,7 +1,7 @@
 """Whether two machines mean the same by an environment's name.
 
 `plan` reads the files of the machine that it runs on, a run on a Prefect server those of its
-worker. A run carries a digest of each setting that it was asked for with; values themselves
+worker. A run carries a digest of each setting that it was requested with; values themselves
 do not travel. A form in Prefect sends none: there the run says whose file it read, with one short
 digest, and whoever approves can compare that.
 """
@@ -28,8 +28,8 @@ _DIGITS = 8
 _SHORT = 12
 
 Compared = Literal["compared", "elsewhere", "here"]
-"""Of a run's environment: the same as where it was asked for; asked for elsewhere, without a digest;
-read where it was asked for, so that there is nothing to compare."""
+"""Of a run's environment: the same as where it was requested; requested elsewhere without a digest;
+read where it was requested, so that there is nothing to compare."""
 
 
 def digests(
@@ -77,7 +77,7 @@ def of_a_checkout(found: dict[str, str]) -> dict[str, str]:
 
 
 def must_be_as_asked(asked: dict[str, str], found: dict[str, str], name: str, where: str) -> None:
-    """Raise Refused naming each setting that differs from what the run was asked for with."""
+    """Raise Refused naming each setting that differs from what the run was requested with."""
     if asked == of_a_checkout(asked):
         found = of_a_checkout(found)
     differ = sorted(k for k in asked.keys() | found.keys() if asked.get(k) != found.get(k))

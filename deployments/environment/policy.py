@@ -1,4 +1,4 @@
-"""Checks, watching, retention and notifications of an environment: tables of its file, with defaults."""
+"""An environment's checks, watching, retention and notices: tables of its file, with defaults."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ class OwnDockerfile(Strict):
 
 
 class Verify(Strict):
-    """What this environment asks less of than the Compose file's `x-deploy`."""
+    """What this environment checks less than the Compose file's `x-deploy`."""
 
     leave_out: tuple[str, ...] = ()
     """Services that are not verified; they are deployed all the same."""
     skip: dict[str, tuple[Literal["outside", "connected", "exec", "ready", "log"], ...]] = Field(
         default_factory=dict
     )
-    """Probes that are not asked of a service."""
+    """Probes that are left out for a service."""
 
 
 class Need(Strict):
-    """What preflight asks of the host, in MiB."""
+    """What preflight requires of the host, in MiB."""
 
     disk_mb: Annotated[int, Field(ge=0)] = 2048
     memory_mb: Annotated[int, Field(ge=0)] = 256
 
 
 class Watch(Strict):
-    """What the scheduled verification asks, and how often."""
+    """What the scheduled verification checks, and how often."""
 
     every: Annotated[int, Field(ge=0, le=86400)] = 300
     """Seconds between two scheduled verifications; 0 means none."""
     heal: bool = False
     """Deploy the current release again when the server drifted from it."""
     backup_hours: Annotated[int, Field(ge=0)] = 0
-    """Age, in hours, that the newest backup may have; 0 asks nothing."""
+    """Age, in hours, that the newest backup may have; 0 means any."""
     disk_mb: Annotated[int, Field(ge=0)] = 1024
     """Free space, in MiB, below which the server is not well."""
     memory_mb: Annotated[int, Field(ge=0)] = 128
@@ -126,7 +126,7 @@ class Retention(Strict):
 
 
 class Notices(Strict):
-    """Who is told, and in which language."""
+    """Who is notified, and in which language."""
 
     urls: VariableName | Literal[""] = ""
     """Name of the secret that holds apprise's URLs, one or more, apart by white space."""

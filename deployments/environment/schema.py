@@ -240,9 +240,9 @@ class Environment(Strict):
 
 
 def patience(environment: Environment, verb: str, origin: str) -> int:
-    """Seconds that a run waits for another one: nobody presses again for a schedule.
+    """Seconds that a run waits for another one: nobody repeats a scheduled run by hand.
 
-    A look of the schedule waits for nothing: the next one follows soon.
+    A scheduled look does not wait longer: the next one follows soon.
     """
     longer = SCHEDULED_WAIT if origin == "schedule" and traits(verb).works_beside else 0
     return max(environment.lock_wait, longer)

@@ -27,7 +27,8 @@ class Memory(BaseModel):
     """What one look leaves for the next. Times in seconds since 1970.
 
     bad: problems of the last look. told: those that were notified since all was well last.
-    begun: when each problem began, within the last hour. restarts: by the first twelve digits of a container's id.
+    begun: when each problem began, within the last hour. restarts: by the first twelve
+    digits of a container's id.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -43,7 +44,7 @@ class Memory(BaseModel):
     healed_at: float = 0.0
 
     def untold(self, before: Memory) -> Memory:
-        """This memory where the notice could not be sent: the next look tells it again."""
+        """This memory where the notice could not be sent: the next look sends it again."""
         kept = {"told": before.told, "told_at": before.told_at, "reminded": before.reminded}
         return self.model_copy(update=kept)
 
@@ -70,7 +71,7 @@ def restarted(seen: Observation, memory: Memory) -> list[CheckResult]:
 
 
 def evaluate(memory: Memory, findings: list[CheckResult], now: float) -> tuple[Memory, News | None]:
-    """The memory after this look, and what to tell of it."""
+    """The memory after this look, and what to notify of it."""
     bad = {
         f"{f.service} {f.check}": f"{f.service} {f.check}: {f.detail}" for f in findings if not f.ok
     }

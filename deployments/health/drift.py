@@ -1,7 +1,7 @@
 """Drift: what on a host is no longer as its ledger's current release left it.
 
 The plan back to the current release says most of it; what no plan would touch (the
-database's revision, an edited ledger) is said beside it. Only names, never values.
+database's revision, an edited ledger) is reported as well. Only names, never values.
 """
 
 from __future__ import annotations

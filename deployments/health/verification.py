@@ -1,4 +1,4 @@
-"""Verification: what is asked of each service, and what an answer means."""
+"""Verification: what is checked of each service, and what an answer means."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CheckResult:
 
 
 def requests(target: Target) -> list[ProbeRequest]:
-    """What is asked from outside."""
+    """What is requested from outside."""
     found = []
     for service, probe in _asked(target):
         outside = probe.outside
@@ -56,7 +56,7 @@ def requests(target: Target) -> list[ProbeRequest]:
 
 
 def questions(target: Target, *, settled: bool = True) -> list[Question]:
-    """What is asked from inside, in one script.
+    """What is queried from inside, in one script.
 
     settled: also each restart count, once the service has been up for some seconds; a look
     at what has long been running compares the counts with an earlier look instead.
@@ -120,7 +120,7 @@ def check_containers(
 def check_answers(
     target: Target, seen: Observation, answers: dict[str, str], *, settled: bool = True
 ) -> list[CheckResult]:
-    """What the containers said of themselves."""
+    """What the containers report of themselves."""
     findings = []
     for name, service, command in questions(target, settled=settled):
         kind = name.partition(":")[0]
@@ -215,7 +215,7 @@ PATIENCE = 20.0
 def seconds_left(
     target: Target, seen: Observation, findings: list[CheckResult], elapsed: float
 ) -> float:
-    """For how long what fails may still become well: as long as the one with the least time.
+    """Seconds in which failing checks may still pass: those of the one with the least time.
 
     A service that is starting has the time that a start has, from its container's start. elapsed:
     seconds since the first look.
@@ -241,12 +241,12 @@ QUIET = 5.0
 
 
 def must_stay_quiet(target: Target, fresh: frozenset[str]) -> bool:
-    """Whether a container that is new has a log that tells: it has said little so far."""
+    """Whether a new container has a log that is checked: it holds little so far."""
     return any(service in fresh for service, _ in logs(target))
 
 
 def silent(findings: list[CheckResult]) -> list[str]:
-    """Services whose own words may say why they are not well."""
+    """Services whose own output may show why they are not well."""
     return list(dict.fromkeys(f.service for f in findings if not f.ok and f.check != "digest"))
 
 

@@ -60,7 +60,7 @@ class AuditEntry:
 
     @property
     def who(self) -> str:
-        """Who asked, and whether that is proven or claimed."""
+        """Who requested it, and whether that is proven or claimed."""
         if self.line:
             return described(self.line)
         asked = parse_requester(self.run.by) if self.run else None
@@ -107,13 +107,13 @@ def join(lines: list[Line], runs: list[PrefectRun] | None) -> list[AuditEntry]:
 
 
 def plan_files(lines: Sequence[Line]) -> list[str]:
-    """The files on the host that tell subjects of commits: the plans of the releases that it keeps."""
+    """Files on the host that hold subjects of commits: the plans of the releases that it keeps."""
     releases = dict.fromkeys(line.release for line in lines)
     return [f"releases/{r}/plan.json" for r in releases if re.fullmatch(r"\d+-[a-z0-9-]+", r)]
 
 
 def read_subjects(files: Mapping[str, str]) -> dict[str, str]:
-    """Manifest to its commit's subject; a plan of before has none."""
+    """Manifest to its commit's subject; an older plan has none."""
     plans = (_mapping(text) for text in files.values())
     found = {str(p.get("manifest")): subject(str(p.get("subject") or "")) for p in plans}
     return {manifest: said for manifest, said in found.items() if said}

@@ -29,7 +29,7 @@ def step_line(step: StepKey, event: Event, token: str, outcome: str = "") -> str
 def run_line(release: str, event: Event, token: str, outcome: str = "") -> str:
     """The line that begins or ends a whole run.
 
-    outcome: of the line that begins it, what was asked for where the release does not tell.
+    outcome: of the line that begins it, what was requested where the release does not say it.
     """
     # An older version knows the line by its name.
     return _line(StepKey(_RUN), f"{_RUN_V1}{release}", event, token, outcome, release)
@@ -56,7 +56,7 @@ class Unfinished:
     undoing: bool = False
     """Whether it was being undone already."""
     asked: str = ""
-    """What it was asked for, where that is more than its release."""
+    """What was requested, where that is more than its release."""
 
     @property
     def exchanged(self) -> bool:

@@ -71,7 +71,7 @@ class Approval(BaseModel):
 class Line(BaseModel):
     """One line of `releases.jsonl`.
 
-    who, link: as claimed by whoever asked. account: the gateway's account that created the
+    who, link: as claimed by the requester. account: the gateway's account that created the
     run, where the gateway's log proves it. problem: why it was undone or failed. server: the
     Prefect server that has the run; empty: none but the run's own process; None: not recorded.
     """
@@ -101,7 +101,7 @@ class Line(BaseModel):
     server: str | None = None
 
     def became(self, current: str | None) -> bool:
-        """Whether this run brought the release that is current; a migration alone brings none."""
+        """Whether this run installed the release that is current; a migration does not."""
         return self.outcome == "ok" and traits(self.verb).names_release and self.release == current
 
     def to_json(self) -> str:
@@ -114,7 +114,7 @@ PROBLEM = 300
 
 
 def shortened(problem: str) -> str:
-    """What went wrong, on one line; the state and the advice beside it were for that moment."""
+    """What went wrong, on one line; the state and the advice with it were for that moment."""
     what = problem.partition("\nServer: ")[0].partition("\nNext: ")[0]
     said = " ".join(what.split())
     return said if len(said) <= PROBLEM else said[: PROBLEM - 1] + "…"
@@ -172,8 +172,8 @@ class Ledger:
     def target(self, wanted: str, current: str | None, kept: tuple[str, ...] | None = None) -> Line:
         """The release that `rollback` means: `previous`, a release id or a manifest's name.
 
-        kept: releases that the host still has a record of; None when nobody asked. Raises Refused when there is none,
-        with the nearest names.
+        kept: releases that the host still has a record of; None: not checked. Raises Refused
+        when there is none, with the nearest names.
         """
         found = self._target(wanted, current)
         if kept is not None and found.release not in kept:

@@ -1,4 +1,4 @@
-"""Who asks for a run, and from where: the flows' parameter `by`."""
+"""Who requests a run, and from where: the flows' parameter `by`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Kinds of steps, and what each may do: one table, which decisions ask instead of comparing names.
+"""Kinds of steps, and what each may do: one table, which decisions read instead of comparing names.
 
-A kind is what the journal and the ledger keep of a step. The name is for people: it may be worded
-anew at any time.
+A kind is what the journal and the ledger keep of a step. The name is for people: it may be
+reworded at any time.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class KindTraits:
     works_beside: bool = False
     """Nothing of what runs changes, so a run of such steps alone needs no undo."""
     exchanges_database: bool = False
-    """Afterwards the database of before lies beside, under the run's name."""
+    """Afterwards the database of before exists under the run's name."""
     copies_database: bool = False
-    """Writes the database once more; a dump is smaller, by how much nobody knows."""
+    """Writes the database once more; a dump is smaller, by an unknown amount."""
     backs_up: bool = False
     """The copy is a backup, which a policy may want restored to verify it."""
     changes_database: bool = False
@@ -132,7 +132,7 @@ _NAMES_V1: dict[str, str] = {
     "restore database": "restore", "bring database back": "bring-back", "migrate": "migrate",
     "downgrade": "downgrade", "drill": "drill", "copy backup": "copy-backup",
 }  # fmt: skip
-"""Names of steps in journals and ledgers of format 1, which had no kinds. Never worded anew."""
+"""Names of steps in journals and ledgers of format 1, which had no kinds. Never reworded."""
 
 _PREFIXES_V1: dict[str, str] = {
     "let go of former": "let-go", "start": "start", "recreate": "recreate", "replace": "replace",

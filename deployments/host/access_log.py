@@ -1,6 +1,6 @@
 """The edge's health checks in the access logs of the services behind it.
 
-The edge asks each server once a second: `GET <health> HTTP/1.1`, from its own address in the
+The edge queries each server once a second: `GET <health> HTTP/1.1`, from its own address in the
 project's network, with `Host: edge` and no User-Agent. An access log has the request and the
 address, and in the combined format the missing agent.
 """
@@ -16,7 +16,7 @@ from deployments.compose.stack import Stack
 
 #: As Compose prints a line: service, number of the container, then time and text.
 _LINE = re.compile(r"^([\w.-]+)-\d+ +\| (.*)$", re.DOTALL)
-#: A network of Docker's. What a proxy header names is somebody outside, whom a service may show.
+#: A network of Docker's. A proxy header names an outside client, which a service may log.
 _INSIDE = re.compile(r"(?<![\d.])(10\.\d+|172\.(1[6-9]|2\d|3[01])|192\.168)\.\d+\.\d+(?![\d.])")
 _PASSED = r' HTTP/1\.1"? [23]\d\d(?!\d)'
 _NO_AGENT = re.compile(r'"-" "-"\s*$')
@@ -24,7 +24,7 @@ _NO_AGENT = re.compile(r'"-" "-"\s*$')
 
 @dataclass(frozen=True)
 class EdgeChecks:
-    """Tells the edge's health checks that passed from other lines. paths: of each routed service."""
+    """Recognizes the edge's health checks that passed. paths: of each routed service."""
 
     paths: Mapping[str, str]
 

@@ -64,7 +64,7 @@ class Observation:
     backups: tuple[Backup, ...] = ()
     """Oldest first."""
     aside: tuple[str, ...] = ()
-    """Databases that runs left beside it, by the end of their names: `aside_<the run's last twelve>`,
+    """Databases that runs left next to it, by the end of the name: `aside_<the run's last twelve>`,
     `restoring`, `drill`."""
     undone: tuple[str, ...] = ()
     """Databases that an undo took out, with the rows that were written meanwhile."""
@@ -79,7 +79,7 @@ class Observation:
     projects: tuple[Project, ...] = ()
     """All Compose projects of the host."""
     epoch: int = 0
-    """The host's clock, seconds since 1970; 0 when it was not asked."""
+    """The host's clock, seconds since 1970; 0 when it was not read."""
     journals: int = 0
     """How many journals of runs there are."""
     tables: int = 0
@@ -104,12 +104,12 @@ class Observation:
 
     @property
     def unread(self) -> str:
-        """Where data may be that nobody was asked about; empty where there is none."""
+        """Where data may be that was not read; empty where there is none."""
         return "" if self.database_bytes else ", ".join(self.places)
 
     @property
     def holds_data(self) -> bool:
-        """Whether the database, as far as anybody was asked, is one to lose."""
+        """Whether the database, as far as it was read, holds data that could be lost."""
         return bool(self.tables or self.revision)
 
     def of(self, service: str) -> list[Container]:
@@ -141,7 +141,7 @@ class Kept:
     edge: str
     candidate: Candidate
     backup_seconds: int | None
-    """Age of the newest backup; None when there is none, or nobody asked."""
+    """Age of the newest backup; None when there is none, or it was not read."""
 
 
 def sections(output: str) -> dict[str, str]:
@@ -157,7 +157,7 @@ def sections(output: str) -> dict[str, str]:
 
 
 def read_observation(output: str) -> Observation:
-    """Read the answer to `commands.observe.observe`."""
+    """Read the answer to `shell.observe.observe`."""
     found = sections(output)
     data = _database(found.get("database", ""))
     facts = dict(line.split("=", 1) for line in found.get("facts", "").splitlines() if "=" in line)
@@ -200,7 +200,7 @@ def read_observation(output: str) -> Observation:
 
 
 def read_candidate(output: str) -> Candidate:
-    """Read the answer to `commands.observe.weigh_candidate`."""
+    """Read the answer to `shell.observe.read_candidate_script`."""
     found = sections(output)
     hashes, now, then = (
         _pairs(found.get(name, "")) for name in ("hashes", "secrets_now", "secrets_then")
@@ -209,7 +209,7 @@ def read_candidate(output: str) -> Candidate:
 
 
 def read_kept(output: str) -> Kept:
-    """Read what `commands.observe.look` says beyond an observation."""
+    """Read what `shell.observe.look` says beyond an observation."""
     found = sections(output)
     age = found.get("backup", "").strip()
     return Kept(
@@ -233,7 +233,7 @@ class _Database:
 
 
 def with_database(seen: Observation, text: str) -> Observation:
-    """The same, with what its database said when it was started to be asked."""
+    """The same, with what its database answered when it was started to be queried."""
     data = _database(text)
     return replace(
         seen, database_bytes=data.bytes, aside=data.aside, undone=data.undone,

@@ -1,7 +1,7 @@
-"""What a script tells its deployer, apart from what programs print beside it.
+"""What a script reports to its deployer, apart from what programs print on the same stream.
 
 A result is a line of its own that begins with the nonce of its script: an application, whose
-output is on the same stream, does not know it. `commands.prelude` has the shell's side.
+output is on the same stream, does not know it. `shell.prelude` has the shell's side.
 """
 
 from __future__ import annotations

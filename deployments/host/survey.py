@@ -47,7 +47,7 @@ class Survey:
 
 
 def read_survey(output: str, compose: str) -> Survey:
-    """Read the answer to `commands.adopt.survey`. compose: SHA-256 of the environment's file."""
+    """Read the answer to `shell.adopt.survey`. compose: SHA-256 of the environment's file."""
     found = sections(output)
     rows = [json.loads(line) for line in found.get("byhand", "").splitlines()]
     facts = dict(line.split("=", 1) for line in found.get("data", "").splitlines() if "=" in line)
@@ -67,7 +67,7 @@ def read_survey(output: str, compose: str) -> Survey:
 
 
 def read_comparison(output: str) -> frozenset[str] | None:
-    """Read the answer to `commands.adopt.compare`: the containers that would be made anew."""
+    """Read the answer to `shell.adopt.compare`: the containers that would be made anew."""
     said = sections(output).get("up")
     if said is None:
         return None

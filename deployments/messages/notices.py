@@ -30,7 +30,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asked for a run, and where its log is; empty when there is no page."""
+    """Who requested a run, and where its log is; empty when there is no page."""
 
     who: str
     page: str = ""
@@ -138,7 +138,7 @@ class Writer:
         return self._notice("warning", self._say("waits"), lines)
 
     def not_approved(self, error: HomeguruError, asked: Asker) -> Notice:
-        """Nobody said yes in time, or somebody said no."""
+        """Nobody approved in time, or somebody refused."""
         lines = [error.what, self._say("by", who=asked.who), asked.page]
         return self._notice("warning", self._say("not approved"), lines)
 
@@ -172,5 +172,5 @@ _LEVELS: dict[Kind, Level] = {
 
 
 def _cut(text: str) -> str:
-    """The end of a long text: what failed is said last."""
+    """The end of a long text: what failed comes last."""
     return text if len(text) <= LONGEST else f"...{text[-LONGEST:]}"

@@ -25,7 +25,7 @@ from deployments.verbs import traits
 
 @dataclass(frozen=True)
 class Adopting:
-    """Weighs one survey for one environment."""
+    """Checks one survey for one environment."""
 
     environment: Environment
     stack: Stack
@@ -88,7 +88,7 @@ class Adopting:
     def unlike(self) -> dict[str, str]:
         """Service to its container, where Compose's hash of the files is not the container's.
 
-        That alone does not say that they changed: `commands.adopt.compare` does.
+        That alone does not say that they changed: `shell.adopt.compare` does.
         """
         return {
             name: c.name for name, c in self._running.items()

@@ -75,7 +75,7 @@ class DatabasePlan:
         return sorted([*found, *again], key=lambda c: place[c.service.name])
 
     def exchange(self, fresh: bool) -> list[Step]:
-        """Users stop, a backup is made, and the database becomes another one or is kept aside."""
+        """Users stop, a backup is made; the database is replaced or copied under the run's name."""
         steps = self._make.stop_users() if self.exchanged else []
         if self._set_aside:
             return [*steps, self._make.bring_back(self._set_aside)]

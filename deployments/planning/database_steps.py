@@ -92,7 +92,7 @@ class DatabaseSteps:
         return ScriptStep("restore", reason, script=script, results=("revision",))
 
     def drill(self, chosen: Backup) -> Step:
-        """A backup restored beside the database, and dropped again: does it restore?"""
+        """A backup restored next to the database, and dropped again: does it restore?"""
         script = exchange.drill(
             self.on, chosen.id, chosen.sha256, patience(chosen.bytes * 5),
             chosen.contents.extensions,
@@ -156,7 +156,7 @@ class DatabaseSteps:
         return "a database without a revision" if self.seen.tables else "an empty database"
 
     def _unless_empty(self, script: Script) -> Script:
-        """What is taken for empty is backed up where it is not: a volume of before, say."""
+        """A database taken for empty is backed up where it is not: an earlier volume, say."""
         verify = self.target.environment.backup.verify
         first = backup.back_up_unless_empty(self.on, self._described("migration"), verify)
         return Script(join(first, script.text), timeout=script.timeout + patience(0))

@@ -37,7 +37,7 @@ def armed(plan: Plan, back: Plan, environment: Environment) -> Plan:
 
 
 def files(back: Plan, environment: Environment) -> dict[str, str]:
-    """What the host carries out, beside the files of the release that it goes back to."""
+    """What the host carries out, besides the files of the release that it goes back to."""
     return scripts(environment, _scripts(back))
 
 

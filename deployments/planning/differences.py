@@ -54,7 +54,7 @@ class Side:
         return dict(json.loads(self.stack.forms.get(service, "{}")))
 
     def variables(self, service: str) -> dict[str, tuple[str, str | None]]:
-        """Name to what tells whether it is the same: of the container's, or read elsewhere in it."""
+        """Name to what is compared: of the container's variables, or read elsewhere in it."""
         form = self.form(service)
         own = {str(n): str(text) for n, text in (form.get("environment") or {}).items()}
         rest = json.dumps({k: v for k, v in form.items() if k not in APART})

@@ -16,7 +16,7 @@ OLDEST = 13
 
 @dataclass(frozen=True)
 class FoundData:
-    """Weighs the database of one survey for one environment."""
+    """Checks the database of one survey for one environment."""
 
     environment: Environment
     stack: Stack

@@ -65,12 +65,12 @@ class ScriptStep(Step):
 
 @dataclass(frozen=True)
 class VerifyStep(Step):
-    """Asks the application, from outside and from inside."""
+    """Checks the application, from outside and from inside."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchStep(Step):
-    """Asks it again and again; a crash meanwhile is a failure."""
+    """Checks it again and again; a crash meanwhile is a failure."""
 
     seconds: int
 
@@ -105,7 +105,7 @@ class Plan:
         return bool(self.steps)
 
     def again(self, environment: str) -> str:
-        """The command that asks for the same once more, by name: `newest` may be another by then."""
+        """The command that requests the same again, by name: `newest` may be another by then."""
         does = traits(self.verb)
         if does.returns:
             return f"homeguru rollback {self.release} --env {environment}"

@@ -121,7 +121,7 @@ class Planner:
             *self._edge(found),
             *moved,
             *[self._make.replace(c) for c in found if c.service.name not in state | kept],
-            # Of what was there by hand each serves until its successor does, and may hold a port.
+            # What was deployed by hand serves until its successor does, and may hold a port.
             *(orphans if last_of_all else []),
             *[self._make.up(c) for c in late],
         ]
@@ -141,7 +141,7 @@ class Planner:
         return [first, *pulled, *prepared, *work, *last]
 
     def _adopted_again(self, found: list[Change]) -> list[Step]:
-        """Release 0: its database where it is asked for, its files, its containers by Compose."""
+        """Release 0: its database where it is requested, its files, its containers by Compose."""
         adoption = self.target.adopted
         assert adoption is not None
         orphans = self._make.remove_orphans()
@@ -182,7 +182,7 @@ class Planner:
         data = deploy.database.service if deploy.database else ""
         own = [c for c in state if c.service.name == data]
         over = self._take_over
-        # What uses the database starts when that is what it will be: it is stopped meanwhile.
+        # Users of the database are stopped while it changes, and start afterwards.
         users = (
             {s.name for s in self.target.stack.database_users} if self._data.exchanged else set()
         )
@@ -237,7 +237,7 @@ class Planner:
         return own | set(deploy.infrastructure)
 
     def files(self, plan: Plan, who: str, run: str) -> dict[str, str]:
-        """Files that the plan's steps find in `incoming`, besides the weighed ones."""
+        """Files that the plan's steps find in `incoming`, besides the candidate's."""
         target, seen = self.target, self.seen
         about = {
             "manifest.json": target.manifest.to_json(),

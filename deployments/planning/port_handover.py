@@ -37,7 +37,7 @@ class TakeOver:
         return bool(self.due and edge and not self.seen.of(edge.service) and self._holders())
 
     def steps(self, found: list[Change]) -> list[Step]:
-        """New containers beside the old ones, then the ports; found: all changes of the plan."""
+        """New containers next to the old ones, then the ports; found: all changes of the plan."""
         edge = self.target.stack.deploy.edge
         assert edge is not None
         moved = [c for c in found if c.service.name in edge.routes]

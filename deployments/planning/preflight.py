@@ -61,7 +61,7 @@ _STOPPED = ("Cannot connect", "failed to connect to the docker API", "error duri
 
 
 def check_engine(environment: Environment, seen: Observation) -> None:
-    """Raise Refused when the host's engine cannot even be asked."""
+    """Raise Refused when the host's engine cannot even be queried."""
     for problem, todo in _engine(seen, environment.host.user):
         raise Refused(problem, where=environment.ssh, state="unknown", todo=todo)
 
@@ -105,9 +105,9 @@ def _directory(environment: Environment, seen: Observation) -> list[tuple[str, s
 
 
 def check_room(environment: Environment, plan: Plan, seen: Observation) -> None:
-    """Raise Refused when the plan's copies of the database do not fit beside what must stay free."""
+    """Raise Refused when the plan's copies of the database need space that must stay free."""
     copies = [s.key.traits for s in plan.steps if s.key.traits.copies_database]
-    # Dumped, and restored beside until the next step.
+    # Dumped, and restored next to the database until the next step.
     twice = environment.backup.verify == "restore" and any(c.backs_up for c in copies)
     need = max(len(copies), 2 if twice else 0) * seen.database_bytes // 2**20
     if not copies or need <= seen.disk_mb - environment.need.disk_mb:
@@ -121,7 +121,7 @@ def check_room(environment: Environment, plan: Plan, seen: Observation) -> None:
 
 
 def _ledger(seen: Observation) -> list[tuple[str, str]]:
-    """What cannot be read can neither be gone back to nor be written after."""
+    """An unreadable ledger allows neither a rollback nor a new line."""
     try:
         _ = seen.ledger.lines
     except Refused as error:

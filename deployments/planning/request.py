@@ -1,4 +1,4 @@
-"""What a plan is asked for, apart from the target."""
+"""What is requested of a plan, apart from the target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deployments.verbs import Verb
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What is asked for, apart from the target: a verb, the release's id, a place for files."""
+    """What is requested, apart from the target: a verb, the release's id, a place for files."""
 
     verb: Verb
     release: str

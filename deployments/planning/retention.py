@@ -27,7 +27,7 @@ def _data(target: Target, seen: Observation, plan: Plan, made: Made | None) -> S
     if target.stack.deploy.database is None:
         return None
     exchanged = any(s.key.traits.exchanges_database for s in plan.steps)
-    # Only a run that brought the host to one release knows that no way back is needed.
+    # Only a run that put the host on one release knows that no way back is needed.
     settled = exchanged or (seen.aside and traits(plan.verb).replaces_release)
     gone = expired(seen.backups, target.environment.backup, made)
     if not (gone or settled):

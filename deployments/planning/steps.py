@@ -145,7 +145,7 @@ class Steps:
         ]  # fmt: skip
 
     def verify(self) -> Step:
-        """The application, asked from outside and inside."""
+        """The application, checked from outside and inside."""
         return VerifyStep("verify", "from outside, from inside, digest by digest")
 
     def bake(self) -> list[Step]:
@@ -165,7 +165,7 @@ class Steps:
         return {**short, **{s.name: s.alone for s in start_first if s.alone}}
 
     def replacement(self, change: Change) -> replacing.Replacement:
-        """What the scripts that replace a container are told."""
+        """The input of the scripts that replace a container."""
         return self._replacement(change.service, change.image)
 
     def _replacement(self, service: Service, image: str) -> replacing.Replacement:

@@ -135,7 +135,7 @@ class Target:
         return edge.render_again(self.edge_base, part, seen.edge, serving)
 
     def candidate_files(self, seen: Observation) -> dict[str, str]:
-        """Files that Compose needs to weigh this target."""
+        """Files that Compose needs to evaluate this target."""
         return {
             "compose.yml": self.stack.text,
             ".env": render_env(self.env(seen)),

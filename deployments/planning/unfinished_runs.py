@@ -1,4 +1,4 @@
-"""A run that never ended: is it undone, or gone on with?
+"""A run that never ended: is it undone, or continued?
 
 Undone, as a rule: what ran before is known to work. But where the database was exchanged and is
 written to again, the one that was set aside lacks what was written since, and the way back would
@@ -20,9 +20,9 @@ from deployments.verbs import Verb, traits
 def goes_on(unfinished: Unfinished, users: Iterable[str], wanted: str = "") -> bool:
     """Whether the rest of the way is nearer, or safer, than the way back.
 
-    users: services that use the database. wanted: the manifest that is asked for now, empty where
+    users: services that use the database. wanted: the manifest that is requested now, empty where
     an undo comes first whatever it is. A run that was being undone is undone to the end. The
-    journal tells, since a database that is down for a moment cannot.
+    journal decides, since a database that is down for a moment cannot.
     """
     if unfinished.undoing:
         return False
@@ -38,7 +38,7 @@ def goes_on(unfinished: Unfinished, users: Iterable[str], wanted: str = "") -> b
 
 
 def may_be_gone_on_with(manifest: str, verb: str, seen: Observation, confirm_timeout: int) -> str:
-    """The manifest, where a run for it may be gone on with; empty where it is undone.
+    """The manifest, where a run for it may be continued; empty where it is undone.
 
     The way back to release 0 moves ports, and one in the server's own hands is armed by a plan
     from the start only.

@@ -65,7 +65,7 @@ class Manifest(BaseModel):
     """Of release 0: how it was deployed by hand. It was never published."""
 
     subject: Annotated[str, Field(exclude=True)] = ""
-    """Of the commit, where that was published from Git: beside the JSON, which older tools read and
+    """Of the commit, where that was published from Git: not in the JSON, which older tools read and
     which has no key for it. The registry has it as an annotation, the host in the release's plan."""
 
     @model_validator(mode="after")
@@ -132,7 +132,7 @@ def check_published(
     """Refuse a published release that is not this environment's own, by name or by repository.
 
     A manifest is text that others may have written: it chooses a digest, and not where that
-    comes from. Of a host's own records nothing of this is asked: the environment may have
+    comes from. None of this is required of a host's own records: the environment may have
     moved to another repository since.
     """
     if not of_environment(manifest.name, environment.name):

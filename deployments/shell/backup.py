@@ -35,7 +35,7 @@ def back_up(
 
 
 def back_up_unless_empty(on: On, described: str, verify: str) -> str:
-    """Shell text: a backup where the database is not empty, though nobody was there to say so."""
+    """Shell text: a backup where the database is not empty, though that could not be observed."""
     drilled = functions("exchange") if verify == "restore" else ""
     back = call("back_up", described, verify, "")
     return join(

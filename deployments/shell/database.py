@@ -29,7 +29,7 @@ def prepare_roles(
     owner: tuple[str, str],
     application: tuple[str, str],
 ) -> Script:
-    """Bring both roles and their grants about. owner, application: (role, secret's name)."""
+    """Create or update both roles and their grants. owner, application: (role, secret's name)."""
     sql = roles_sql(database=database, owner=owner[0], application=application[0])
     line = call("roles", service, superuser, database, owner[1], application[1], sql)
     return Script(join(functions("postgres_secret", "database_roles"), line))
@@ -57,7 +57,7 @@ def migrate(
 
 
 def roles_sql(*, database: str, owner: str, application: str) -> str:
-    """SQL that brings both roles, their grants and time-outs about, any number of times.
+    """SQL that creates or updates both roles, their grants and time-outs; it can be repeated.
 
     Tables, types and functions that another role made (an adopted volume) become the owner's, so
     that it can migrate them. psql fills the passwords in from its environment.

@@ -8,7 +8,7 @@ from deployments.shell.quote import Script, call, functions, join
 def unpack(directory: str, then: Script) -> Script:
     """Put the tar archive on standard input into a directory of the run's own, 0700; then the rest.
 
-    One command and no round trip a file; what cannot be written is an error before anything else runs.
+    One command and no round trip a file; a failed write is an error before anything else runs.
     """
     return Script(
         join(functions("files_unpack"), call("unpack", directory), then.text), timeout=then.timeout
@@ -41,7 +41,7 @@ def record(
     line: str, incoming: str, tip: str, current: str, release: str, *, settled: bool = True,
     environment: str = "",
 ) -> Script:  # fmt: skip
-    """Append the run's line to the ledger and, when it became current, say so.
+    """Append the run's line to the ledger and, when it became current, record that.
 
     line: goes with the script, since a file of its own costs four round trips.
     environment: whose directory this is from now on; empty leaves it as it is.

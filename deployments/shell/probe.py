@@ -1,4 +1,4 @@
-"""Asking containers from the inside."""
+"""Querying containers from the inside."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def probe(
 ) -> Script:
     """Run commands inside containers, each answer a section `<exit code> <its end>`.
 
-    questions: (name of the answer, service, command). An empty command asks for the
-    service's restart count once it has been up for UP_FOR: late, so that the others' answers
-    are had in the meantime. logs: service and what is looked for there, last of all.
+    questions: (name of the answer, service, command). An empty command requests the
+    service's restart count once it has been up for UP_FOR: late, so that the others
+    answer in the meantime. logs: service and what is looked for there, last of all.
     """
     asked = [
         call("ask", name, service, *command) for name, service, command in questions if command

@@ -2,7 +2,7 @@
 
 Everything new is up and healthy before the ports move; then the old ones stop together and
 the edge starts. What cannot be avoided is that both cannot hold a port at once: how long it
-did not answer is measured on the host and said.
+did not answer is measured on the host and reported.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Moved:
 
 
 def beside(what: Replacement) -> Script:
-    """A new container of a service beside the old one, healthy, and known to nobody yet."""
+    """A new container of a service next to the old one, healthy, and not in use yet."""
     text = join(
         functions("container", "takeover_wanted", "takeover_beside"),
         *what.settings(),

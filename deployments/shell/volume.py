@@ -9,7 +9,7 @@ def look_into(
     *, incoming: str, service: str, variable: str, image: str, healthy_within: int,
     database: tuple[str, str, str],
 ) -> Script:  # fmt: skip
-    """Start the database's image on its data, ask it what an observation asks, and stop it again.
+    """Start the database's image on its data, query it as an observation does, and stop it again.
 
     database: (superuser, name, revision query). Its result is the answer.
     """
