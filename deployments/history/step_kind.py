@@ -119,7 +119,8 @@ class StepKey:
     @property
     def name(self) -> str:
         """For people."""
-        return self.traits.name.format(self.service)
+        # Replaced and not formatted: a kind may come from a host's journal.
+        return self.traits.name.replace("{}", self.service)
 
 
 _NAMES_V1: dict[str, str] = {

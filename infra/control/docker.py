@@ -20,7 +20,7 @@ from subprocess import DEVNULL, PIPE, Popen
 from deployments.errors import HomeguruError, Unreachable, WrongUse
 from infra.control.settings import Settings, State
 from infra.machine.long_processes import CommandFailed, Say, run_long
-from infra.machine.processes import end, run, start
+from infra.machine.processes import TimedOut, end, run, start
 
 DATA = Path(__file__).resolve().parent.parent / "control-plane"
 
@@ -45,9 +45,7 @@ class Docker:
         shown = "docker " + " ".join(args[:3])
         try:
             done = run("docker", *args, stdin=data or b"", timeout=timeout, env=self.env)
-        except WrongUse:
-            raise
-        except HomeguruError:
+        except TimedOut:
             raise DockerRefused(f"{shown}: no end after {timeout:.0f} s") from None
         if done.code:
             complaint = done.stderr.strip()
@@ -79,7 +77,8 @@ class Docker:
                 yield process
                 process.wait(600)
             finally:
-                end(process)
+                if process.poll() is None:
+                    end(process)
             if process.returncode:
                 complaints.seek(0)
                 said = complaints.read().decode(errors="replace").strip()[-600:]
@@ -89,17 +88,13 @@ class Docker:
         """Compose for this control plane with these variables."""
         return Compose(self, variables)
 
-    def succeeds(self, *args: str) -> bool:
-        """Whether a command ends well; what cannot be asked at all is raised."""
+    def exists(self, kind: str, name: str) -> bool:
+        """Whether the engine has this image, volume or network."""
         try:
-            self.run(*args)
+            self.run(kind, "inspect", "--format", "x", name)
         except DockerRefused:
             return False
         return True
-
-    def exists(self, kind: str, name: str) -> bool:
-        """Whether the engine has this image, volume or network."""
-        return self.succeeds(kind, "inspect", "--format", "x", name)
 
 
 class Compose:

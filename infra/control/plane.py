@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx
 
+from deployments.errors import Unreachable
 from infra.control import versions, volumes
 from infra.control.accounts import Accounts
-from infra.control.docker import Compose, Docker
+from infra.control.docker import Compose, Docker, DockerRefused
 from infra.control.image import ensure_image, prune
 from infra.control.settings import Settings, State
 from infra.machine.long_processes import Say
@@ -185,10 +187,15 @@ class ControlPlane:
         if self.settings.tls == "acme":
             return ""
         gateway = compose.containers()["gateway"]
-        # It writes it a moment after its start.
-        there = ("exec", gateway, "test", "-s", ROOT_CERTIFICATE)
-        wait_until(lambda: self.docker.succeeds(*there), 20)
-        text = self.docker.text("exec", gateway, "cat", ROOT_CERTIFICATE)
+        words = ("exec", gateway, "cat", ROOT_CERTIFICATE)
+
+        def written() -> str:
+            # It is there a moment after the gateway's start.
+            with suppress(DockerRefused, Unreachable):
+                return self.docker.text(*words)
+            return ""
+
+        text = wait_until(written, 20) or self.docker.text(*words)
         self.state.write("ca.crt", text + "\n")
         return str(self.state.folder / "ca.crt")
 

@@ -116,13 +116,16 @@ def _same_key(plane: ControlPlane, file: Path) -> None:
 
 def _nothing_at_work(plane: ControlPlane) -> None:
     label = f"label={volumes.LABEL}={plane.settings.project}"
+    running: list[str] = []
 
-    def at_work() -> list[str]:
-        return plane.docker.text("ps", "-q", "--filter", label).split()
+    def ended() -> bool:
+        nonlocal running
+        running = plane.docker.text("ps", "-q", "--filter", label).split()
+        return not running
 
-    if not wait_until(lambda: not at_work(), ENDING, every=1):
+    if not wait_until(ended, ENDING, every=1):
         raise Refused(
-            f"{len(at_work())} flow runs are at work", state="unchanged",
+            f"{len(running)} flow runs are at work", state="unchanged",
             todo="wait for their end, or cancel them",
         )  # fmt: skip
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deployments.errors import HomeguruError
-from infra.machine.processes import run
+from deployments.errors import HomeguruError, WrongUse
+from infra.machine.processes import TimedOut, run
 
 
 class DockerFailed(HomeguruError):
@@ -19,7 +19,7 @@ def docker(*args: str, data: bytes | None = None, timeout: float = 60) -> str:
     shown = "docker " + " ".join(args[:3])
     try:
         done = run("docker", *args, stdin=data or b"", timeout=timeout)
-    except HomeguruError as error:
+    except (WrongUse, TimedOut) as error:
         raise DockerFailed(f"{shown}: {error.what}") from error
     if done.code:
         raise DockerFailed(f"{shown}: {done.stderr.strip()}")

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.errors import HomeguruError
+from deployments.errors import HomeguruError, WrongUse
 from infra.engine import debian
 from infra.machine.long_processes import CommandFailed, Say, tail
-from infra.machine.processes import run
+from infra.machine.processes import TimedOut, run
 from infra.machine.waiting import wait_until
 
 MINIMUM_COMPOSE = (2, 20)
@@ -106,7 +106,7 @@ def _start(say: Say, state: Path) -> tuple[str, str]:
             # The package may have started the daemon itself.
             if debian.running_dockerd() is None:
                 debian.start_dockerd(state)
-        except (CommandFailed, OSError) as error:
+        except (CommandFailed, WrongUse, TimedOut, OSError) as error:
             raise EngineMissing(
                 f"Docker could not be installed or started: {error}. {HOW_TO}"
             ) from error
@@ -178,7 +178,7 @@ def _output(*argv: str) -> str | None:
     """What a short command prints, None when it fails or is missing."""
     try:
         done = run(*argv, timeout=20)
-    except HomeguruError:
+    except (WrongUse, TimedOut):
         return None
     return done.stdout.strip() if done.code == 0 else None
 

@@ -140,8 +140,8 @@ def start_time(pid: int) -> int:
 def start_dockerd(state: Path) -> None:
     """Start the daemon detached from us, or let systemd do it where that runs.
 
-    Log and pid file lie in `state`. Raises OSError when it cannot
-    be started at all; whether it stays up is for the caller to see.
+    Log and pid file lie in `state`. Raises OSError, WrongUse or TimedOut when it cannot be started
+    at all; whether it stays up is for the caller to see.
     """
     if Path("/run/systemd/system").is_dir() and shutil.which("systemctl"):
         run("systemctl", "start", "docker")
@@ -153,7 +153,7 @@ def start_dockerd(state: Path) -> None:
     with (state / "dockerd.log").open("ab") as log:
         # A session of its own and no child of ours: it lives on when our terminal is gone.
         command = ["setsid", "--fork", "dockerd", "--pidfile", str(pid_file.absolute())]
-        if start(command, stdout=log, stderr=log, cwd="/").wait(60):
+        if start(command, stdout=log, stderr=log, cwd="/").wait():
             raise OSError(f"dockerd could not be started; its log is {log.name}")
 
 

@@ -162,5 +162,7 @@ def _alone(say: Say) -> Iterator[None]:
             return True
 
         said = "waiting for another run that prepares images"
-        wait_until(locked, math.inf, tell=lambda spent: say(f"{said}: {spent:.0f} s"))
+        if not locked():
+            say(f"{said}: 0 s")
+            wait_until(locked, math.inf, tell=lambda spent: say(f"{said}: {spent:.0f} s"))
         yield

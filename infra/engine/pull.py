@@ -48,7 +48,8 @@ def pull(name: str, say: Say) -> None:
     try:
         text = _watch(process, name, say)
     finally:
-        end(process)
+        if process.poll() is None:
+            end(process)
         if process.stdout:
             process.stdout.close()
     if process.returncode:

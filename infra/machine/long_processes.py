@@ -43,8 +43,8 @@ def run_long(
     with tempfile.TemporaryFile() as out:
         try:
             process = start(argv, stdout=out, stderr=out, env=env, cwd=cwd)
-        except (OSError, WrongUse) as error:
-            raise CommandFailed(argv, str(error), "") from error
+        except WrongUse as error:
+            raise CommandFailed(argv, error.what, "") from error
         late = not _wait(process, label, say, timeout)
         out.seek(0)
         text = out.read().decode(errors="replace")
@@ -74,4 +74,5 @@ def _wait(process: Popen[bytes], label: str, say: Say, timeout: float) -> bool:
         return False
     finally:
         # Also after an interrupt: a forgotten child would keep package locks.
-        end(process)
+        if process.poll() is None:
+            end(process)

@@ -28,6 +28,10 @@ Stream = int | IO[bytes] | None
 """Where a process reads or writes: PIPE, DEVNULL, a file; None is our own."""
 
 
+class TimedOut(HomeguruError):
+    """A command did not end in time, or was silent for too long; it was ended."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a local command ended. raw: its standard output, byte by byte."""
@@ -42,7 +46,7 @@ def run(
     *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None,
     timeout: float = 120, stdin: str | bytes | None = None,
 ) -> Ended:  # fmt: skip
-    """Run a command quietly. env: on top of our own. Raises WrongUse when there is no such program."""
+    """Run a command quietly. env: on top of our own. Raises WrongUse and TimedOut."""
     data = stdin.encode() if isinstance(stdin, str) else stdin
     process = start(
         argv, stdin=None if data is None else PIPE, stdout=PIPE, stderr=PIPE,
@@ -52,7 +56,7 @@ def run(
         out, error = process.communicate(data, timeout)
     except subprocess.TimeoutExpired:
         end(process)
-        raise HomeguruError(
+        raise TimedOut(
             f"{' '.join(argv[:2])} did not end within {timeout:.0f} s", todo=_AGAIN
         ) from None
     except BaseException:
@@ -80,7 +84,7 @@ def stream(
         code = process.wait(SILENCE)
     except (queue.Empty, subprocess.TimeoutExpired):
         end(process)
-        raise HomeguruError(
+        raise TimedOut(
             f"{' '.join(argv[:2])} printed nothing for {SILENCE} s, and was ended", todo=_AGAIN
         ) from None
     except BaseException:
@@ -95,7 +99,7 @@ def start(
 ) -> Popen[bytes]:  # fmt: skip
     """Start a command in a session of its own, so that all that it starts can be ended with it.
 
-    env: all of its environment; None is our own. Raises WrongUse when there is no such program.
+    env: all of its environment; None is our own. Raises WrongUse when it cannot be started.
     """
     try:
         return Popen(
@@ -104,6 +108,11 @@ def start(
         )  # fmt: skip
     except FileNotFoundError:
         raise WrongUse(f"{argv[0]} is not installed on this machine", todo=_hint(argv[0])) from None
+    except OSError as error:
+        raise WrongUse(
+            f"{argv[0]} cannot be started: {error.strerror}",
+            todo=f"by hand, as the same user: {argv[0]} --version",
+        ) from None
 
 
 def _read(process: Popen[bytes], arrived: queue.Queue[str | None]) -> None:
@@ -120,9 +129,7 @@ def _text(said: bytes) -> str:
 
 
 def end(process: Popen[bytes]) -> None:
-    """End a command and its children; one that does not want to is killed."""
-    if process.poll() is not None:
-        return
+    """End a command and its children, also those of one that has ended; what does not want to is killed."""
     for sent in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, sent)

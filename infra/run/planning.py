@@ -96,7 +96,9 @@ class Planning:
         Who asks again after a kill gets an empty plan, as with a deploy.
         """
         names = names_of(seen.current) if seen.current else ()
-        if self._ended(f"rollback {to} {choice}") or (choice != "restore" and to in names):
+        # For the journal too, where the release alone would not say it.
+        self.run.asked = f"rollback {to} {choice}"
+        if self.run.ended_already or (choice != "restore" and to in names):
             assert seen.current is not None
             target = self.targets.complete(seen.current, pin=False)
             return self._plan(target, seen, self._ask("rollback", seen.current, KEEP))
@@ -131,19 +133,12 @@ class Planning:
         data = DataChange("keep", backup=chosen(seen.backups, wanted, self.host.environment.name))
         return self._plan(target, seen, self._ask("drill", current, data))
 
-    def _ended(self, asked: str) -> bool:
-        """Whether a killed run, which this one has ended, was for exactly that.
-
-        Kept for this run's own journal too, whose release would not tell it.
-        """
-        self.run.asked = asked
-        return asked in self.run.ended
-
     def restore(self, wanted: str, seen: Observation) -> Planned:
         """A backup in the database's place, under the release that runs."""
         current = self._current(seen, "restore")
         target = self.targets.complete(current, pin=True)
-        if self._ended(f"restore {wanted}"):
+        self.run.asked = f"restore {wanted}"
+        if self.run.ended_already:
             return self._plan(target, seen, self._ask("restore", current, KEEP))
         backup = to_restore(seen.backups, wanted, self.host.environment.name)
         self.review.must_know(backup, target, seen)

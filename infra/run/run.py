@@ -30,6 +30,11 @@ class Run:
         assert self._seen is not None, "a run observes its host first"
         return self._seen
 
+    @property
+    def ended_already(self) -> bool:
+        """Whether a killed run, which this one has ended, was for exactly what this one is for."""
+        return self.asked in self.ended
+
     def saw(self, seen: Observation) -> None:
         """Keep an observation."""
         self._seen = seen

@@ -37,7 +37,7 @@ def lint(sql: str, major: str = "") -> list[Lint]:
             "squawk, which judges migrations, is not beside this program's Python",
             where=str(PROGRAM), todo="install homeguru-deploy anew: it brings squawk-cli",
         ) from None  # fmt: skip
-    except HomeguruError:
+    except processes.TimedOut:
         raise HomeguruError(
             f"squawk did not judge the migration within {SECONDS} s",
             todo="run the same command again; if it fails again, report it as a defect",

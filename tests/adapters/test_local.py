@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 
-from deployments.errors import HomeguruError
+from deployments.errors import HomeguruError, Interrupted, WrongUse
+from infra.control.docker import Docker
+from infra.control.settings import Settings, State
+from infra.engine import client, daemon
 from infra.machine import processes as local
+from infra.machine.long_processes import run_long
+from infra.run import squawk
 
 STUBBORN = "trap '' TERM; sleep 60 & echo $! $$ > {pids}; echo begun; wait"
 
@@ -93,3 +100,56 @@ def test_processes_are_started_in_one_place() -> None:
         or (isinstance(node, ast.Import) and any(a.name == "subprocess" for a in node.names))
     ]
     assert set(found) == {"machine/processes.py"}
+
+
+LEAVES_A_CHILD = "trap '' TERM; sleep 60 & echo $! > {pids}; echo begun"
+
+
+def test_a_child_that_outlives_its_command_is_ended_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps the output open, so that the command that has ended itself never seems to."""
+    monkeypatch.setattr(local, "GRACE", 0.5)
+    pids = tmp_path / "pids"
+    with pytest.raises(HomeguruError, match="bash -c did not end within 1 s"):
+        local.run("bash", "-c", LEAVES_A_CHILD.format(pids=pids), timeout=1)
+    _until(lambda: _gone(pids))
+
+
+def test_what_a_command_that_ended_well_has_started_goes_on(tmp_path: Path) -> None:
+    """A package's installation starts a daemon."""
+    pids = tmp_path / "pids"
+    run_long(["bash", "-c", f"sleep 60 & echo $! > {pids}"], "installing", print)
+    assert not _gone(pids)
+    os.kill(int(pids.read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda docker: client.docker("info"),
+        lambda docker: daemon._output("docker", "info"),
+        lambda docker: docker.run("info"),
+        lambda _: squawk.lint("SELECT 1"),
+    ],
+)
+def test_an_interrupt_is_no_failure_of_a_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call
+) -> None:
+    """It was taken for a time-out, and the work went on."""
+
+    def interrupted(*_: object) -> None:
+        raise Interrupted("stopped by Ctrl-C")
+
+    (tmp_path / "docker").write_text("#!/bin/sh\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(Popen, "communicate", interrupted)
+    with pytest.raises(Interrupted):
+        call(Docker(State(tmp_path), Settings(), print))
+
+
+def test_a_program_that_may_not_be_started_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_text("#!/bin/sh\n")
+    with pytest.raises(WrongUse, match="tool cannot be started: Permission denied"):
+        local.run(str(tmp_path / "tool"))

@@ -129,3 +129,7 @@ def test_nobody_compares_the_name_or_the_kind_of_a_step(folder):
 )  # fmt: skip
 def test_the_comparison_would_be_found(said):
     assert any(_compares_a_step(node) for node in ast.walk(ast.parse(said)))
+
+
+def test_a_kind_of_a_newer_journal_is_text_and_no_template():
+    assert StepKey("{0.__class__}{x}", "api").name == "{0.__class__}{x}"
