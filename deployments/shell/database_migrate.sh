@@ -9,9 +9,9 @@ migrate() {
   local service=$1 variable=$2 image=$3 one_off="$project-$1" after code=0
   shift 3
   export "$variable=$image"
-  docker rm -f "$one_off" >/dev/null 2>&1 || true
+  remove_container "$one_off"
   compose run --rm -T --no-deps --name "$one_off" "$service" "$@" </dev/null 2>&1 || code=$?
-  docker rm -f "$one_off" >/dev/null 2>&1 || true
+  remove_container "$one_off"
   after=$(revision)
   result revision "$after"
   [ $code = 0 ] || exit 22

@@ -8,7 +8,7 @@ print_sql() {
   one_off=$project-$service-${incoming##*[-/]}
   # What it began ends with this script, however that one ends.
   # shellcheck disable=SC2064  # expanded now: these names are gone when the trap runs
-  trap "docker rm -f $(printf %q "$one_off") >/dev/null 2>&1 || true; rm -f $(printf '%q ' "$incoming"/{"$file","$env_file",sql,said})" EXIT
+  trap "remove_container $(printf %q "$one_off"); rm -f $(printf '%q ' "$incoming"/{"$file","$env_file",sql,said})" EXIT
   {
     COMPOSE_IGNORE_ORPHANS=1 timeout -k 5 "$limit" docker compose -p "$project" --project-directory . \
       -f "$incoming/$file" --env-file "$incoming/$env_file" \

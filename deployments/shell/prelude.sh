@@ -25,6 +25,14 @@ ids() {
 }
 name_of() { docker inspect -f '{{.Name}}' "$1" | cut -c2-; }
 is_running() { [ "$(docker inspect -f '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
+# A container and its name: Docker may be removing it already, and then refuses, and takes a moment.
+remove_container() {
+  ! docker rm -f "$1" >/dev/null 2>&1 || return 0
+  for _ in {1..100}; do
+    docker container inspect "$1" >/dev/null 2>&1 || break
+    sleep 0.1
+  done
+}
 # Each section of an answer is one line, `name base64`, so that no content can break the frame.
 emit() { printf '%s ' "$1"; base64 -w0; echo; }
 # A file whole or not at all: a full disk cuts a write off, and `set -e` is blind behind `if` and `&&`.

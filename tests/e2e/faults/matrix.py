@@ -29,6 +29,8 @@ echo "unfinished=$(for f in journal/*.jsonl; do
   tail -n 1 $f | grep -q '"event":"end".*"step":"run ' || echo $f
 done | xargs)"
 """
+STILL_AT_WORK = "flock -w 60 lock/work true && tail -n 1 $(ls -t journal/*.jsonl | head -n 1)"
+"""The last line of the newest journal, once no command is at work any more."""
 RUNNING = ",".join(f"{n} running" for n in ("api", "bot", "edge", "frontend", "postgres"))
 
 
