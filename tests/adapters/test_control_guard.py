@@ -268,8 +268,11 @@ def test_events_of_others_are_dropped_and_the_stream_goes_on() -> None:
         seen.extend([text async for text in socket])
 
     async def talk() -> None:
-        async with websockets.serve(serve, "127.0.0.1", 0, subprotocols=["prefect"]) as upstream:
-            port = upstream.sockets[0].getsockname()[1]
+        upstream = websockets.serve(
+            serve, "127.0.0.1", 0, subprotocols=["prefect"], close_timeout=0.1
+        )
+        async with upstream as server:
+            port = server.sockets[0].getsockname()[1]
             guard = Guard(f"http://127.0.0.1:{port}/api")
             guard._rules = Rules(find)
             await asyncio.to_thread(client, guard)

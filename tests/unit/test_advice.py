@@ -10,6 +10,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -41,14 +42,10 @@ def _text(node: ast.JoinedStr) -> str:
 
 def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Texts as they are written, without docstrings; what they fill in is `X`."""
-    inner = {
-        id(part)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.JoinedStr)
-        for part in node.values
-    }
-    inner |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    inner = {id(part) for n in nodes if isinstance(n, ast.JoinedStr) for part in n.values}
+    inner |= {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             yield node.lineno, _text(node)
         elif (
@@ -57,12 +54,19 @@ def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
+@cache
+def _trees() -> dict[str, ast.Module]:
+    """Each file of the product, parsed once."""
+    return {str(f.relative_to(ROOT)): ast.parse(f.read_text()) for f in sorted(FILES)}
+
+
+@cache
 def _todos() -> list[tuple[str, ast.expr]]:
     """The `todo` of every error."""
     return [
-        (f"{file.relative_to(ROOT)}:{node.lineno}", keyword.value)
-        for file in sorted(FILES)
-        for node in ast.walk(ast.parse(file.read_text()))
+        (f"{file}:{node.lineno}", keyword.value)
+        for file, tree in _trees().items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         for keyword in node.keywords
         if keyword.arg == "todo"
@@ -82,10 +86,11 @@ _END = r"[;`,:)\n]|\. |\.$"
 def _mentions() -> list[tuple[str, str]]:
     """What follows `homeguru` in a text, to the end of the command."""
     return [
-        (f"{file.relative_to(ROOT)}:{line}", re.split(_END, text[found.end() :])[0].strip())
+        (f"{file.relative_to(ROOT)}:{line}", re.split(_END, text[mention.end() :])[0].strip())
         for file in sorted(FILES)
-        for line, text in _texts(ast.parse(file.read_text()))
-        for found in _HOMEGURU.finditer(text)
+        if "homeguru " in (source := file.read_text())
+        for line, text in _texts(ast.parse(source))
+        for mention in _HOMEGURU.finditer(text)
     ]
 
 
@@ -186,7 +191,7 @@ def test_every_file_that_a_text_names_exists() -> None:
 
 def test_a_control_plane_is_looked_at_from_where_it_was_put_up() -> None:
     """Its state lies there; its host, when that is another machine, has none."""
-    texts = [text for file in FILES for _, text in _texts(ast.parse(file.read_text()))]
+    texts = [text for tree in _trees().values() for _, text in _texts(tree)]
     assert [t for t in texts if re.search(r"control-plane status`?,? on its host", t)] == []
 
 

@@ -79,7 +79,7 @@ def test_it_acts_after_silence_in_order_and_says_so_in_the_journal(host):
 
 def test_a_deployer_that_lives_is_left_alone(host):
     host.arm("touch went")
-    for _ in range(8):
+    for _ in range(6):
         host.beat()
         time.sleep(0.5)
     assert not host.there("went")
@@ -88,7 +88,7 @@ def test_a_deployer_that_lives_is_left_alone(host):
 def test_its_file_removed_disarms_it(host):
     host.arm("touch went")
     host.shell.run("rm -rf deadman")
-    time.sleep(4)
+    time.sleep(3)
     assert not host.there("went")
 
 
