@@ -14,7 +14,9 @@ from deployments.shell.quote import Script, call, functions, join
 
 def survey(environment: Environment, database: str) -> Script:
     """Read what runs under the environment's project. database: its service, or empty."""
-    return Script(join(prelude(environment), functions("adopt_survey"), call("survey", database)))
+    return Script(
+        join(prelude(environment), functions("adopt_survey"), call("survey_by_hand", database))
+    )
 
 
 def compare(environment: Environment, adoption: Adoption) -> Script:
@@ -24,7 +26,7 @@ def compare(environment: Environment, adoption: Adoption) -> Script:
         join(
             prelude(environment),
             functions("adopt_survey", "adopt_compare"),
-            call("compare", *where),
+            call("compare_by_hand", *where),
         )
     )
 
@@ -32,26 +34,27 @@ def compare(environment: Environment, adoption: Adoption) -> Script:
 def keep(incoming: str, adoption: Adoption) -> Script:
     """Keep the files and the images of what runs, as release 0; no container is touched."""
     where = (adoption.directory, ",".join(adoption.files), ",".join(adoption.env_files))
-    held = [call("hold", name, s.image) for name, s in adoption.services.items()]
+    held = [call("hold_image", name, s.image) for name, s in adoption.services.items()]
     return Script(
-        join(functions("adopt_keep"), call("keep", incoming, RELEASE, *where), *held), timeout=120
+        join(functions("adopt_keep"), call("keep_by_hand", incoming, RELEASE, *where), *held),
+        timeout=120,
     )
 
 
 def put_back() -> Script:
     """Release 0's own files, where they lay."""
-    return Script(join(functions("adopt_back"), call("put_back", RELEASE)))
+    return Script(join(functions("adopt_back"), call("put_files_back", RELEASE)))
 
 
 def start_again(adoption: Adoption, healthy: int) -> Script:
     """Release 0's containers, by Compose; whatever else the project has is removed."""
     where = (adoption.directory, ",".join(adoption.files), ",".join(adoption.env_files))
-    named = [call("name_again", n, s.image, s.reference) for n, s in adoption.services.items()]
+    named = [call("tag_image_again", n, s.image, s.reference) for n, s in adoption.services.items()]
     settings = [call("declare", f"healthy={healthy}"), call("declare", "problem=")]
     return Script(
         join(
-            functions("container", "adopt_survey", "adopt_back"), *settings, call("as_by_hand", *where), *named,
-            call("start_again", *adoption.services),
+            functions("container", "adopt_survey", "adopt_back"), *settings, call("set_by_hand_compose", *where), *named,
+            call("start_by_hand", *adoption.services),
         ),
         timeout=healthy + 5 * len(adoption.services) + 180,
     )  # fmt: skip

@@ -9,7 +9,7 @@ put_link() {
 }
 # Containers have written to what is mounted since: of that, only what is gone comes back, and what a
 # deploy of ours writes itself.
-put_back() {
+put_files_back() {
   local folder=releases/$1 path count=0
   [ -f "$folder/files.tar" ] || fail "the files of release $1 are gone"
   rm -rf .put-back
@@ -34,12 +34,12 @@ put_back() {
   rm -rf .put-back .put-back.said
   say "$count files put back, the others are as they were"
 }
-name_again() {
+tag_image_again() {
   docker image inspect "$2" >/dev/null 2>&1 || fail "the image of $1 is no longer on this host: $2"
   case $3 in *@*|sha256:*) ;; *) docker tag "$2" "$3" ;; esac
 }
 # What Compose's file has and did not run then: a later release of ours may have started it.
-stop_others() {
+stop_other_services() {
   local id service
   for id in $(containers_by_hand); do
     service=$(docker inspect -f '{{index .Config.Labels "com.docker.compose.service"}}' "$id" 2>/dev/null) || continue
@@ -47,13 +47,13 @@ stop_others() {
     ! is_running "$id" || docker rm -f "$id" >/dev/null
   done
 }
-start_again() {
+start_by_hand() {
   local id left until=$((SECONDS + healthy))
-  stop_others "$@"
+  stop_other_services "$@"
   "${by_hand_compose[@]}" up -d --no-build --pull never --remove-orphans "$@" </dev/null >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   for service in "$@"; do
-    id=$(ids "$service" | head -n 1)
+    id=$(container_ids "$service" | head -n 1)
     # They start together, so one deadline holds for all; what is up already needs some seconds to show it.
     left=$((until - SECONDS))
     wait_healthy "$id" $((left > 5 ? left : 5)) || { say "$service $problem; its last lines:" >&2; last_lines "$id" "$service"; exit 20; }

@@ -2,12 +2,12 @@
 # What runs under the project, deployed by hand: containers, their files, the data.
 # Reads: project
 
-label() { docker inspect -f "{{index .Config.Labels \"com.docker.compose.project.$2\"}}" "$1"; }
+compose_label() { docker inspect -f "{{index .Config.Labels \"com.docker.compose.project.$2\"}}" "$1"; }
 containers_by_hand() {
   docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False
 }
 # Each file with its directory, where it has none.
-absolute() {
+absolute_paths() {
   local path
   tr ',' '\n' <<< "$2" | while read -r path; do
     [ -n "$path" ] || continue
@@ -16,20 +16,20 @@ absolute() {
 }
 env_files() {
   local given
-  given=$(absolute "$1" "$2")
+  given=$(absolute_paths "$1" "$2")
   if [ -z "$given" ] && [ -f "$1/.env" ]; then given=$1/.env; fi
   say "$given"
 }
-by_hand() {
+list_by_hand() {
   local id directory
   for id in $(containers_by_hand); do
-    directory=$(label "$id" working_dir)
-    docker inspect -f "{\"service\":{{json (index .Config.Labels \"com.docker.compose.service\")}},\"directory\":\"$directory\",\"files\":\"$(absolute "$directory" "$(label "$id" config_files)")\",\"env_files\":\"$(env_files "$directory" "$(label "$id" environment_file)")\",\"exit_code\":{{.State.ExitCode}},\"mounts\":{{json .Mounts}}}" "$id"
+    directory=$(compose_label "$id" working_dir)
+    docker inspect -f "{\"service\":{{json (index .Config.Labels \"com.docker.compose.service\")}},\"directory\":\"$directory\",\"files\":\"$(absolute_paths "$directory" "$(compose_label "$id" config_files)")\",\"env_files\":\"$(env_files "$directory" "$(compose_label "$id" environment_file)")\",\"exit_code\":{{.State.ExitCode}},\"mounts\":{{json .Mounts}}}" "$id"
   done
 }
-data() {
+database_by_hand() {
   local id given user image
-  id=$(ids "$1" | head -n 1)
+  id=$(container_ids "$1" | head -n 1)
   [ -n "$id" ] || return 0
   given=$(docker inspect -f '{{range .Config.Env}}{{println .}}{{end}}' "$id" | grep -E '^POSTGRES_(USER|DB)=') || true
   say "$given"
@@ -45,7 +45,7 @@ data() {
   say "major=$(docker exec "$id" psql --version 2>/dev/null | grep -oE '[0-9]+\.[0-9]+' | head -n 1)"
 }
 # Sets the array `by_hand_compose`: Compose as it was called by hand.
-as_by_hand() {
+set_by_hand_compose() {
   local directory=$1 files=$2 env_files=$3 each
   by_hand_compose=(docker compose -p "$project" --project-directory "$directory")
   while read -r each; do by_hand_compose+=(-f "$each"); done < <(tr ',' '\n' <<< "$files")
@@ -53,17 +53,17 @@ as_by_hand() {
     [ -z "$each" ] || by_hand_compose+=(--env-file "$each")
   done < <(tr ',' '\n' <<< "$env_files")
 }
-survey() {
+survey_by_hand() {
   local first directory files env_files
   docker ps -a --format '{{.Label "com.docker.compose.project"}}' | sort -u | emit projects
-  by_hand | emit byhand
-  [ -z "$1" ] || data "$1" | emit data
+  list_by_hand | emit byhand
+  [ -z "$1" ] || database_by_hand "$1" | emit data
   first=$(containers_by_hand | head -n 1)
   [ -n "$first" ] || return 0
-  directory=$(label "$first" working_dir)
-  files=$(absolute "$directory" "$(label "$first" config_files)")
-  env_files=$(env_files "$directory" "$(label "$first" environment_file)")
+  directory=$(compose_label "$first" working_dir)
+  files=$(absolute_paths "$directory" "$(compose_label "$first" config_files)")
+  env_files=$(env_files "$directory" "$(compose_label "$first" environment_file)")
   tr ',' '\n' <<< "$files" | while read -r each; do sha256sum < "$each" | cut -c1-64; done 2>/dev/null | emit sums
-  as_by_hand "$directory" "$files" "$env_files"
+  set_by_hand_compose "$directory" "$files" "$env_files"
   "${by_hand_compose[@]}" --profile '*' config --hash '*' 2>/dev/null | emit hashes || true
 }

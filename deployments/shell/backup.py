@@ -54,4 +54,6 @@ def settle(on: On | None, gone: list[str], made: str = "") -> Script:
     prune = call("prune_backups", made, *gone) if gone else ""
     if on is None:
         return Script(join(functions("backup_prune"), prune))
-    return Script(join(*on.functions(), functions("exchange", "backup_prune"), "drop_aside", prune))
+    return Script(
+        join(*on.functions(), functions("exchange", "backup_prune"), "drop_databases_aside", prune)
+    )

@@ -21,8 +21,8 @@ back_up() {
   for file in backups/*.dump; do [ -e "${file%.dump}.json" ] || rm -f "$file"; done
   file=backups/$id.dump
   [ ! -e "$file" ] || fail "backup $id is there already"
-  postgres=$(container)
-  what=$(contents "$name" -v versioned=1)
+  postgres=$(postgres_container)
+  what=$(database_contents "$name" -v versioned=1)
   # Read to its end as it is written: the list of contents stands at the beginning, and knows
   # nothing of a cut tail. The checksum afterwards is of what the disk holds.
   docker exec "$postgres" pg_dump -U "$superuser" -d "$name" --format=custom | tee "$file.part" |
@@ -46,6 +46,6 @@ back_up() {
   fi
   printf '%s\n' "$described" > "backups/$id.json.part"
   mv -f "backups/$id.json.part" "backups/$id.json"
-  if [ "$2" = restore ]; then tried "$3"; fi
+  if [ "$2" = restore ]; then try_migration "$3"; fi
   result backup "$id" "$(stat -c %s "$file")"
 }

@@ -9,6 +9,9 @@ from deployments.shell.replace import Replacement
 def complete(what: Replacement) -> Script:
     """Run a service to its end; what waits for that starts later."""
     text = join(
-        functions("container", "replace_own"), *what.settings(), functions("completion"), "complete"
+        functions("container", "replace_own"),
+        *what.settings(),
+        functions("completion"),
+        "run_to_its_end",
     )
     return Script(text, timeout=what.healthy_within + 120)

@@ -2,7 +2,7 @@
 # A service that runs to its end.
 # Reads: healthy image service variable
 
-wait_end() {
+wait_ended() {
   local id=$1 deadline=$((SECONDS + $2)) state code
   while :; do
     read -r state code < <(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
@@ -15,19 +15,19 @@ wait_end() {
   done
 }
 # The one of before stays as it ended, until this one has ended well.
-complete() {
+run_to_its_end() {
   local new
   export "$variable=$image"
   own_kept
   create_another
   docker start "$new" >/dev/null || true
-  wait_end "$new" "$healthy" || {
+  wait_ended "$new" "$healthy" || {
     say "$service $problem; its last lines:" >&2
     last_lines "$new" "$service"
     docker rm -f "$new" >/dev/null || true
     exit 20
   }
-  say "$(name_of "$new") ended well"
-  ids "$service" | grep -vxF "$new" | xargs -r docker rm -f >/dev/null || true
+  say "$(container_name "$new") ended well"
+  container_ids "$service" | grep -vxF "$new" | xargs -r docker rm -f >/dev/null || true
   set_env "$variable" "$image"
 }

@@ -8,7 +8,7 @@ last_check() {
     grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-200
 }
 # A program that ends well is no crash, and a service all the same that does not go on.
-restarted() {
+describe_restarts() {
   local times="restarted $2 times" how="crashes at start: exit code $1"
   [ "$2" -ne 1 ] || times="restarted once"
   [ "$1" -ne 0 ] || how="ends by itself, with exit code 0, and a service goes on"
@@ -25,7 +25,7 @@ wait_healthy() {
       running/none) [ $((SECONDS - began)) -lt 3 ] || return 0 ;;
       exited/*|dead/*) problem="exited with code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1 ;;
     esac
-    [ "$restarts" -eq 0 ] || { restarted "$(docker inspect -f '{{.State.ExitCode}}' "$id")" "$restarts"; return 1; }
+    [ "$restarts" -eq 0 ] || { describe_restarts "$(docker inspect -f '{{.State.ExitCode}}' "$id")" "$restarts"; return 1; }
     [ $SECONDS -lt $deadline ] || {
       problem="did not become healthy within $2 s"
       [ "$health" != unhealthy ] || problem="$problem; its health check says: $(last_check "$id")"
@@ -52,10 +52,10 @@ made_from() {
 # One more container of the service, beside those that are there and not started: it becomes `new`.
 create_another() {
   local before
-  before=$(ids "$service")
+  before=$(container_ids "$service")
   compose up --no-start --no-deps --no-recreate --scale "$service=$(($(wc -w <<< "$before") + 1))" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
-  new=$(ids "$service" | grep -vxF "${before:-none}" | head -n 1)
+  new=$(container_ids "$service" | grep -vxF "${before:-none}" | head -n 1)
   [ -n "$new" ] || fail "Compose created no container for $service"
   note_made "$new" "$hash"
 }

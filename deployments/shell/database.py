@@ -31,7 +31,7 @@ def prepare_roles(
 ) -> Script:
     """Create or update both roles and their grants. owner, application: (role, secret's name)."""
     sql = roles_sql(database=database, owner=owner[0], application=application[0])
-    line = call("roles", service, superuser, database, owner[1], application[1], sql)
+    line = call("create_roles", service, superuser, database, owner[1], application[1], sql)
     return Script(join(functions("postgres_secret", "database_roles"), line))
 
 

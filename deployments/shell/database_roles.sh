@@ -2,10 +2,10 @@
 # Roles and grants. Passwords go from the 0600 file through the environment: `-e NAME` without a
 # value.
 
-roles() {
+create_roles() {
   local id
-  id=$(ids "$1" | head -n 1)
-  OWNER_PASSWORD=$(secret "$4") APPLICATION_PASSWORD=$(secret "$5")
+  id=$(container_ids "$1" | head -n 1)
+  OWNER_PASSWORD=$(secret_value "$4") APPLICATION_PASSWORD=$(secret_value "$5")
   [ -n "$OWNER_PASSWORD" ] && [ -n "$APPLICATION_PASSWORD" ] || fail "no $4 or $5 in secrets.env"
   export OWNER_PASSWORD APPLICATION_PASSWORD
   docker exec -i -e OWNER_PASSWORD -e APPLICATION_PASSWORD "$id" \

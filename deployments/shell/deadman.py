@@ -23,7 +23,7 @@ FILES = f"{FOLDER}/files"
 
 def arm(incoming: str) -> Script:
     """Start the watch. `incoming`/back holds the scripts, and the files that move to `FILES`."""
-    return Script(join(functions("deadman_arm"), call("arm", incoming)))
+    return Script(join(functions("deadman_arm"), call("arm_deadman", incoming)))
 
 
 def scripts(environment: Environment, steps: list[Script]) -> dict[str, str]:
@@ -41,8 +41,8 @@ def scripts(environment: Environment, steps: list[Script]) -> dict[str, str]:
         journal.step_line(StepKey("return"), event, FOLDER, outcome) for event, outcome in events
     ]
     watch = join(
-        head, functions("lock_stop", "deadman_watch"), call("watch", environment.confirm_timeout, owner),
-        call("go_back", *lines),
+        head, functions("lock_stop", "deadman_watch"), call("watch_heartbeat", environment.confirm_timeout, owner),
+        call("run_way_back", *lines),
     )  # fmt: skip
     numbered = {f"step-{n}.sh": join(head, s.text) for n, s in enumerate(steps, start=100)}
     return {"watch.sh": watch, **numbered}

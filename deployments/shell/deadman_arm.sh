@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Arming the dead-man switch.
 
-arm() {
+arm_deadman() {
   local incoming=$1
   rm -rf deadman
   mkdir -p deadman

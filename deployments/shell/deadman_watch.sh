@@ -2,14 +2,14 @@
 # The dead-man switch: waits for a silence, then goes back.
 # Reads: project
 
-silence() { say $(($(date +%s) - $(stat -c %Y lock/beat 2>/dev/null || date +%s))); }
-watch() {
+heartbeat_age() { say $(($(date +%s) - $(stat -c %Y lock/beat 2>/dev/null || date +%s))); }
+watch_heartbeat() {
   local timeout=$1
   while [ -e deadman/armed ]; do
-    if [ "$(silence)" -lt "$timeout" ]; then sleep 1; continue; fi
+    if [ "$(heartbeat_age)" -lt "$timeout" ]; then sleep 1; continue; fi
     # One that comes back holds the lock again, or has held it meanwhile: then it is watched further.
     exec 8>>lock/session
-    if flock -w 30 8 && [ "$(silence)" -ge "$timeout" ]; then break; fi
+    if flock -w 30 8 && [ "$(heartbeat_age)" -ge "$timeout" ]; then break; fi
     exec 8>&-
   done
   [ -e deadman/armed ] || exit 0
@@ -20,14 +20,14 @@ watch() {
   docker ps -q --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=True |
     xargs -r docker stop -t 10 >/dev/null || true
 }
-note() { printf '%s\n' "${1//@AT@/$(now)}" >> "journal/$(cat deadman/run).jsonl"; }
+note_in_journal() { printf '%s\n' "${1//@AT@/$(now)}" >> "journal/$(cat deadman/run).jsonl"; }
 # Each step in a shell of its own, as a deployer would call it.
-go_back() {
+run_way_back() {
   local begin=$1 end=$2 failed=$3 each
-  note "$begin"
+  note_in_journal "$begin"
   for each in deadman/step-*.sh; do
-    if ! bash "$each"; then note "$failed"; exit 1; fi
+    if ! bash "$each"; then note_in_journal "$failed"; exit 1; fi
   done
-  note "$end"
+  note_in_journal "$end"
   rm -f deadman/armed
 }

@@ -7,4 +7,4 @@ from deployments.shell.quote import Script, call, functions, join
 
 def reload_edge(service: str) -> Script:
     """Make the edge read its configuration again; requests in flight go on."""
-    return Script(join(functions("edge"), call("reload", service)))
+    return Script(join(functions("edge"), call("reload_edge", service)))

@@ -23,7 +23,7 @@ def restore(
     revision: the backup's, empty for none; its result, for the ledger. extensions: to their
     owners, where the backup knows them.
     """
-    line = call("restore", name, sha256, revision, _owners(extensions))
+    line = call("restore_backup", name, sha256, revision, _owners(extensions))
     return _restoring(on, line, timeout)
 
 
@@ -31,7 +31,7 @@ def drill(
     on: On, name: str, sha256: str, timeout: int, extensions: Mapping[str, str] | None = None
 ) -> Script:
     """Restore a backup into a database of its own, which is dropped again."""
-    return _restoring(on, call("drill", name, sha256, _owners(extensions)), timeout)
+    return _restoring(on, call("drill_backup", name, sha256, _owners(extensions)), timeout)
 
 
 def _owners(extensions: Mapping[str, str] | None) -> str:
@@ -40,12 +40,12 @@ def _owners(extensions: Mapping[str, str] | None) -> str:
 
 def copy_aside(on: On, timeout: int) -> Script:
     """Copy the database under this run's name; `bring_back` makes that copy the database."""
-    return _restoring(on, "copy_aside", timeout)
+    return _restoring(on, "copy_database_aside", timeout)
 
 
 def bring_back(on: On, run: str) -> Script:
     """Undo of a restore by `run`: the database that it set aside takes its name again."""
-    return _restoring(on, call("bring_back", run), 120)
+    return _restoring(on, call("bring_database_back", run), 120)
 
 
 def _restoring(on: On, line: str, timeout: int) -> Script:

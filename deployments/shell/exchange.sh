@@ -2,17 +2,17 @@
 # A database restored beside the present one, and the exchange of the two names.
 # Reads: name owner owner_secret superuser
 
-checked() {
+check_backup() {
   [ -f "backups/$1.dump" ] || fail "backup $1 has no file any more"
   [ "$(sha256sum < "backups/$1.dump" | cut -c1-64)" = "$2" ] || fail "backup $1 is not what was written: its checksum differs"
 }
-drop() {
+drop_database() {
   sql_in postgres -v gone="$1" <<'SQL'
 DROP DATABASE IF EXISTS :"gone" WITH (FORCE);
 SQL
 }
 # Empty, with the encoding and the collation of the one that it will replace.
-create_like() {
+create_database_like() {
   sql_in postgres -v new="$1" <<'SQL'
 DROP DATABASE IF EXISTS :"new" WITH (FORCE);
 SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L', :'new',
@@ -26,7 +26,7 @@ SQL
 }
 # What belongs to the name: neither a dump nor a template has owner, limit, settings, privileges, comment.
 # Settings go from row to row, for a list such as search_path cannot be said again from its text.
-dress() {
+copy_database_settings() {
   sql_in postgres -v new="$1" --single-transaction >/dev/null <<'SQL'
 SELECT format('ALTER DATABASE %I OWNER TO %I', :'new', pg_get_userbyid(datdba)) AS owner,
   format('ALTER DATABASE %I CONNECTION LIMIT %s', :'new', datconnlimit) AS most
@@ -68,16 +68,16 @@ SELECT (SELECT oid FROM pg_database WHERE datname = current_database()), 'pg_ext
 FROM given WHERE owner <> 10;
 SQL
 }
-load() {
-  checked "$1" "$2"
-  create_like "$3"
-  docker exec -i "$(container)" pg_restore -U "$superuser" -d "$3" --exit-on-error < "backups/$1.dump" ||
-    { drop "$3"; fail "PostgreSQL cannot restore backup $1"; }
+load_backup() {
+  check_backup "$1" "$2"
+  create_database_like "$3"
+  docker exec -i "$(postgres_container)" pg_restore -U "$superuser" -d "$3" --exit-on-error < "backups/$1.dump" ||
+    { drop_database "$3"; fail "PostgreSQL cannot restore backup $1"; }
   own_extensions "$3" "${4:-}"
-  dress "$3"
+  copy_database_settings "$3"
 }
 # In one transaction: at any moment exactly one database has the name.
-swap() {
+swap_names() {
   sql_in postgres -v comes="$1" -v goes="$2" --single-transaction >/dev/null <<'SQL'
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE datname IN (:'db', :'comes') AND pid <> pg_backend_pid();
@@ -85,16 +85,16 @@ ALTER DATABASE :"db" RENAME TO :"goes";
 ALTER DATABASE :"comes" RENAME TO :"db";
 SQL
 }
-exchange() {
+exchange_database() {
   local try
   for try in 1 2 3 4 5; do
-    if swap "$1" "$2"; then return; fi
+    if swap_names "$1" "$2"; then return; fi
     sleep 1
   done
   fail "database $name is in use and cannot be exchanged"
 }
 # One that does not answer has not said that it is not there.
-there() {
+database_exists() {
   local found
   found=$(sql_in postgres -v wanted="$1" <<'SQL'
 SELECT count(*) FROM pg_database WHERE datname = :'wanted';
@@ -103,7 +103,7 @@ SQL
   [ "$found" = 1 ]
 }
 # A run's last characters: its first ones are the time, alike in all runs of one minute.
-of_run() { say "${name}_$1_${2: -12}"; }
+database_of_run() { say "${name}_$1_${2: -12}"; }
 database_answers() {
   local deadline=$((SECONDS + 60))
   until sql_in postgres <<< 'SELECT 1' >/dev/null 2>&1; do
@@ -111,45 +111,45 @@ database_answers() {
     sleep 1
   done
 }
-restore() {
+restore_backup() {
   local id=$1 sum=$2 owners=${4:-} aside postgres
-  aside=$(of_run aside "$HOMEGURU_RUN")
-  postgres=$(container)
+  aside=$(database_of_run aside "$HOMEGURU_RUN")
+  postgres=$(postgres_container)
   # What an unfinished run set aside was settled before: this is of a recorded one, tried again.
-  drop "$aside"
-  load "$id" "$sum" "${name}_restoring" "$owners"
-  (exchange "${name}_restoring" "$aside") || { drop "${name}_restoring"; exit 20; }
+  drop_database "$aside"
+  load_backup "$id" "$sum" "${name}_restoring" "$owners"
+  (exchange_database "${name}_restoring" "$aside") || { drop_database "${name}_restoring"; exit 20; }
   say "backup $id is the database now; the one before is set aside"
   result revision "$3"
 }
 # A copy needs that nobody is connected, and its users were stopped.
-copy_aside() {
+copy_database_aside() {
   local aside try
-  aside=$(of_run aside "$HOMEGURU_RUN")
+  aside=$(database_of_run aside "$HOMEGURU_RUN")
   # As in a restore: one of that name is of a run that was recorded, and is old.
-  drop "$aside"
+  drop_database "$aside"
   for try in 1 2 3 4 5; do
     if sql_in postgres -v aside="$aside" >/dev/null <<'SQL'
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'db' AND pid <> pg_backend_pid();
 CREATE DATABASE :"aside" TEMPLATE :"db";
 SQL
-    then dress "$aside"; return; fi
+    then copy_database_settings "$aside"; return; fi
     sleep 1
   done
   fail "database $name is in use and cannot be copied"
 }
-bring_back() {
+bring_database_back() {
   local aside undone="" next again=1
-  aside=$(of_run aside "$1")
-  next=$(of_run undone "$1")
+  aside=$(database_of_run aside "$1")
+  next=$(database_of_run undone "$1")
   database_answers
   # A run that is tried again under its name may be undone again.
-  while there "$next"; do
+  while database_exists "$next"; do
     undone=$next again=$((again + 1))
-    next=$(of_run undone "$1")_$again
+    next=$(database_of_run undone "$1")_$again
   done
-  if there "$aside"; then
-    exchange "$aside" "$next"
+  if database_exists "$aside"; then
+    exchange_database "$aside" "$next"
     undone=$next
     say "the database of before is back; what the other one held is kept as $undone"
   elif [ -n "$undone" ]; then say "already brought back"
@@ -157,28 +157,28 @@ bring_back() {
   result kept "$undone"
 }
 # Nothing is at work when this runs, so nothing of this kind is needed any more.
-drop_aside() {
+drop_databases_aside() {
   local each found
   found=$(sql_in postgres <<'SQL'
 SELECT datname FROM pg_database WHERE starts_with(datname, :'db' || '_aside_')
   OR datname IN (:'db' || '_restoring', :'db' || '_drill');
 SQL
   )
-  while IFS= read -r each; do [ -z "$each" ] || drop "$each"; done <<< "$found"
+  while IFS= read -r each; do [ -z "$each" ] || drop_database "$each"; done <<< "$found"
 }
 # shellcheck disable=SC2119  # without an argument nothing is tried
-drill() { restore_copy "$@"; tried; }
+drill_backup() { restore_copy "$@"; try_migration; }
 restore_copy() {
-  load "$1" "$2" "${name}_drill" "${3:-}"
+  load_backup "$1" "$2" "${name}_drill" "${3:-}"
   say "restored beside the database: $(sql_in "${name}_drill" <<< 'SELECT count(*) FROM pg_stat_user_tables') tables"
 }
 # As the owner that will run it, and no superuser: an image wrote that text.
-as_owner() {
-  PGPASSWORD=$(secret "$owner_secret") docker exec -i -e PGPASSWORD "$(container)" \
+psql_as_owner() {
+  PGPASSWORD=$(secret_value "$owner_secret") docker exec -i -e PGPASSWORD "$(postgres_container)" \
     psql -U "$owner" -d "${name}_drill" -XAtq -v ON_ERROR_STOP=1
 }
 # psql would obey a `\!` in it, which starts a program.
-unobeyed() {
+restricted_sql() {
   local key
   # shellcheck disable=SC1003  # one backslash
   if ! grep -q '\\' "$1"; then cat "$1"; return; fi
@@ -189,14 +189,14 @@ unobeyed() {
   say "\\unrestrict $key"
 }
 # shellcheck disable=SC2120  # backup.sh gives one
-tried() {
+try_migration() {
   if [ -n "${1:-}" ]; then
     # shellcheck disable=SC1003  # one backslash
-    ! grep -q '\\' "$1" || printf '%s\n' '\restrict a' '\unrestrict a' | as_owner >/dev/null 2>&1 ||
-      { drop "${name}_drill"; fail "the migration's SQL holds a backslash, and psql of this PostgreSQL has no \\restrict that keeps it from being obeyed: update its image, or set [backup] verify = \"read\""; }
-    unobeyed "$1" | as_owner >/dev/null ||
-      { drop "${name}_drill"; fail "the migration does not work on a restored copy of this database"; }
+    ! grep -q '\\' "$1" || printf '%s\n' '\restrict a' '\unrestrict a' | psql_as_owner >/dev/null 2>&1 ||
+      { drop_database "${name}_drill"; fail "the migration's SQL holds a backslash, and psql of this PostgreSQL has no \\restrict that keeps it from being obeyed: update its image, or set [backup] verify = \"read\""; }
+    restricted_sql "$1" | psql_as_owner >/dev/null ||
+      { drop_database "${name}_drill"; fail "the migration does not work on a restored copy of this database"; }
     say "the migration works on a restored copy"
   fi
-  drop "${name}_drill"
+  drop_database "${name}_drill"
 }

@@ -11,7 +11,8 @@ def unpack(directory: str, then: Script) -> Script:
     One command and no round trip a file; a failed write is an error before anything else runs.
     """
     return Script(
-        join(functions("files_unpack"), call("unpack", directory), then.text), timeout=then.timeout
+        join(functions("files_unpack"), call("unpack_files", directory), then.text),
+        timeout=then.timeout,
     )
 
 
@@ -29,7 +30,7 @@ def restore(incoming: str) -> Script:
 
 def remove_all() -> Script:
     """Undo of a first deploy: containers and network go, volumes stay."""
-    return Script(join(functions("files_remove"), "remove_all"), timeout=180)
+    return Script(join(functions("files_remove"), "remove_project"), timeout=180)
 
 
 def forget(release: str) -> Script:
@@ -50,7 +51,7 @@ def record(
     """
     end = "yes" if settled else "no"
     words = (line, incoming, tip, current, release, end, environment)
-    return Script(join(functions("files_record"), call("record", *words)))
+    return Script(join(functions("files_record"), call("record_run", *words)))
 
 
 def close(run: str, line: str) -> Script:

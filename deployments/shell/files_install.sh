@@ -10,9 +10,9 @@ install_release() {
   for file in haproxy.cfg secrets.fingerprints; do
     [ ! -f "$incoming/$file" ] || cp "$incoming/$file" "releases/$release/"
   done
-  place "$incoming"
+  place_files "$incoming"
 }
-place() {
+place_files() {
   local file
   # The edge's container reads its configuration as another user.
   mkdir -p edge

@@ -2,7 +2,7 @@
 # How a run ended, recorded in ledger and report.
 # Reads: project
 
-record() {
+record_run() {
   local line=$1 incoming=$2 tip=$3 current=$4 release=$5 settled=$6 environment=$7 found
   found=$(printf '0%.0s' {1..64})
   [ ! -s releases.jsonl ] || found=$(tail -n 1 releases.jsonl | tr -d '\n' | sha256sum | cut -c1-64)

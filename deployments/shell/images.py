@@ -7,7 +7,7 @@ from deployments.shell.quote import Script, call, functions, join
 
 def missing(references: list[str]) -> Script:
     """Print those of the references whose image is not on the host."""
-    return Script(join(functions("images_missing"), call("missing", *references)))
+    return Script(join(functions("images_missing"), call("missing_images", *references)))
 
 
 def listens(port: int) -> Script:
@@ -30,10 +30,10 @@ def pull(references: list[str], tag: str, login: tuple[str, str, str] | None = N
             functions("images_missing"),
             functions("images_pull"),
             # What is there already needs no registry, and so no login that it might refuse.
-            f'[ -z "$({call("missing", *references)})" ] || {call("login", *login)}'
+            f'[ -z "$({call("missing_images", *references)})" ] || {call("login_to_registry", *login)}'
             if login
             else "",
-            call("pull", tag, *references),
+            call("pull_images", tag, *references),
         ),
         timeout=1800,
     )

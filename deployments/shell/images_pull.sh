@@ -5,13 +5,13 @@ whole_releases() {
   local folder ref
   for folder in releases/*/; do
     [ -s "$folder/variables.env" ] || continue
-    for ref in $(references "$folder"); do
+    for ref in $(image_references "$folder"); do
       docker image inspect "$ref" >/dev/null 2>&1 || continue 2
     done
     basename "$folder"
   done
 }
-login() {
+login_to_registry() {
   [ -f "$1/registry.password" ] || fail "the registry's password is not in $1 any more"
   local context mine=${DOCKER_CONFIG:-$HOME/.docker}
   context=$(docker context show 2>/dev/null) || context=default
@@ -25,7 +25,7 @@ login() {
   docker login --username "$3" --password-stdin "$2" < "$1/registry.password" >/dev/null 2>"$1/login" ||
     { cat "$1/login" >&2; fail "registry $2 refused the login of $3"; }
 }
-pull_one() {
+pull_image() {
   local ref=$1 tag=$2 error
   if docker image inspect "$ref" >/dev/null 2>&1; then
     say "already here: $ref"
@@ -36,10 +36,10 @@ pull_one() {
   # Pulled by digest an image has no tag, and `docker image prune` would take it.
   docker tag "$ref" "${ref%@*}:$tag"
 }
-pull() {
+pull_images() {
   local tag=$1 ref pids=() code=0 pid
   shift
-  for ref in "$@"; do pull_one "$ref" "$tag" & pids+=($!); done
+  for ref in "$@"; do pull_image "$ref" "$tag" & pids+=($!); done
   for pid in "${pids[@]}"; do wait "$pid" || code=21; done
   [ $code = 0 ] || { say "releases whose images are all on this server: $(whole_releases | sort -n | tail -n 10 | paste -sd' ' -)" >&2; exit $code; }
 }

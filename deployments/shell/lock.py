@@ -37,7 +37,7 @@ def hold_session(environment: Environment, owner: str, one_off: str, again: str 
     again: the token, when this run held the lock before and its connection broke; it is
     refused (exit code 76) when another run had the lock in between.
     """
-    line = call("session", owner, SILENCE, PATIENCE, one_off, again, LINGER, ANSWER)
+    line = call("hold_session", owner, SILENCE, PATIENCE, one_off, again, LINGER, ANSWER)
     return Script(
         join(prelude(environment), functions("lock_stop", "lock_session"), line), timeout=0
     )
@@ -61,7 +61,9 @@ def guarded(
     """
     listening = call("declare", "+x", f"channel={channel}")
     inner = join(prelude(environment), listening, body.text)
-    line = call("relayed", "guard", run, token, body.timeout, begin, end, after, inner)
+    line = call(
+        "with_relayed_output", "run_guarded", run, token, body.timeout, begin, end, after, inner
+    )
     return Script(
         join(prelude(environment), functions("lock_relay", "lock_guard"), line),
         timeout=body.timeout + 90,

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A command under the work lock, between its journal lines.
 
-guard() {
+run_guarded() {
   local run=$1 token=$2 timeout=$3 begin=$4 end=$5 after=$6 body=$7 outcome=ok code=0
   exec 9>>lock/work
   flock -w 60 9 || fail "a command of an earlier run still works on this host"

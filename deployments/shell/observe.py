@@ -33,7 +33,7 @@ def look(environment: Environment, stack: Stack) -> Script:
             "observe_emit", "observe_database", "observe", "observe_candidate", "observe_release"
         ),
         observed,
-        "released",
+        "emit_release",
         backup,
     )
     return Script(join(prelude(environment), *parts))
@@ -47,7 +47,7 @@ def _observed(environment: Environment, stack: Stack) -> str:
         superuser, name = (interpolate(t, values) for t in (database.superuser, database.name))
         places = [interpolate(text, values) for text in stack.places.get(database.service, ())]
         query = (database.service, superuser, name, database.revision, *places)
-    return call("observe", *query)
+    return call("observe_host", *query)
 
 
 def read_candidate_script(environment: Environment, incoming: str, mode: SecretsSource) -> Script:
@@ -62,7 +62,7 @@ def read_candidate_script(environment: Environment, incoming: str, mode: Secrets
         join(
             prelude(environment),
             functions("observe_emit", "observe_candidate"),
-            call("candidate", incoming, mode),
+            call("emit_candidate", incoming, mode),
         )
     )
 

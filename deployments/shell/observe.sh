@@ -2,7 +2,7 @@
 # Everything that a plan needs to know of a host.
 # Reads: project
 
-facts() {
+host_facts() {
   say "writable=$(test -w . && echo yes || echo no)"
   say "disk_kb=$(df -Pk . | awk 'NR==2{print $4}')"
   say "memory_kb=$(awk '/^MemAvailable:/{print $2}' /proc/meminfo)"
@@ -13,7 +13,7 @@ facts() {
   say "journals=$(ls journal 2>/dev/null | wc -l)"
   say "compose=$(docker compose version --short 2>/dev/null | head -n 1)"
 }
-listening() {
+listening_ports() {
   # A host without IPv6 has no tcp6.
   { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true; } |
     awk '$4=="0A"{split($2,a,":"); print a[2]}' | sort -u
@@ -24,14 +24,14 @@ list_containers() {
   docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" |
     xargs -r docker inspect -f '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"ref":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit":{{.State.ExitCode}},"started":{{json .State.StartedAt}},"labels":{{json .Config.Labels}}}' 2>/dev/null || true
 }
-images() {
+project_images() {
   docker ps -aq --filter "label=com.docker.compose.project=$project" |
     xargs -r docker inspect -f '{{.Image}}' 2>/dev/null | sort -u |
     xargs -r docker image inspect -f '{"id":{{json .Id}},"digests":{{json .RepoDigests}}}' 2>/dev/null || true
 }
 # Each Compose project with the directories that it was started from, and the environment that one
 # of them is.
-projects() {
+compose_projects() {
   local name directory here whose
   docker ps -a --format '{{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null |
     sort -u | while read -r name directory; do
@@ -44,17 +44,17 @@ projects() {
       printf '%s\t%s\t%s\t%s\n' "$name" "$directory" "$here" "$whose"
     done || true
 }
-published() { docker ps --format '{{.Names}} {{.Ports}} |{{.Label "com.docker.compose.project"}}' 2>/dev/null || true; }
+published_ports() { docker ps --format '{{.Names}} {{.Ports}} |{{.Label "com.docker.compose.project"}}' 2>/dev/null || true; }
 # Of a database without a container: where its data would be and something is, a place a line.
-database() {
+database_state() {
   local service=$1 user=$2 database=$3 query=$4 id
   shift 4
-  id=$(ids "$service" | head -n 1) || return 0
-  if [ -z "$id" ]; then places "$@"; return; fi
+  id=$(container_ids "$service" | head -n 1) || return 0
+  if [ -z "$id" ]; then data_places "$@"; return; fi
   ! is_running "$id" || ask_database "$id" "$user" "$database" "$query"
 }
 # A volume's name or a path. What may not be read may hold anything.
-places() {
+data_places() {
   local each
   for each in "$@"; do
     case $each in
@@ -64,22 +64,22 @@ places() {
   done
 }
 # One that was fetched may have come without the end of its line.
-backups() { awk 1 backups/*.json 2>/dev/null || true; }
-journals() {
+list_backups() { awk 1 backups/*.json 2>/dev/null || true; }
+emit_journals() {
   local file
   for file in journal/*.jsonl; do
     [ -f "$file" ] || continue
     tail -n 1 "$file" | grep -qE '"event":"end".*("kind":"run"|"step":"run ).*}$' || emit_file "journal:$(basename "$file" .jsonl)" "$file"
   done
 }
-observe() {
-  facts | emit facts
-  listening | emit listening
+observe_host() {
+  host_facts | emit facts
+  listening_ports | emit listening
   list_containers | emit containers
-  images | emit images
-  published | emit published
-  projects | emit projects
-  if [ -n "$1" ]; then database "$@" | emit database; backups | emit backups; fi
+  project_images | emit images
+  published_ports | emit published
+  compose_projects | emit projects
+  if [ -n "$1" ]; then database_state "$@" | emit database; list_backups | emit backups; fi
   emit_file env .env
   emit_file compose compose.yml
   emit_file edge edge/haproxy.cfg
@@ -91,5 +91,5 @@ observe() {
   emit_file ledger releases.jsonl
   { ls releases 2>/dev/null || true; } | emit releases
   emit_file owner lock/owner
-  journals
+  emit_journals
 }

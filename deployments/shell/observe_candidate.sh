@@ -3,7 +3,7 @@
 # becomes an argument of a process.
 # Reads: project
 
-padded() {
+padded_key() {
   local key=$1 pad=$2 out='' i
   for ((i = 0; i < 128; i += 2)); do
     printf -v out '%s\\x%02x' "$out" $((16#${key:i:2} ^ pad))
@@ -14,7 +14,7 @@ fingerprints() {
   local key inner outer name value sum
   [ -f "$1" ] || return 0
   key=$(cat .fingerprint.key)
-  inner=$(padded "$key" 0x36); outer=$(padded "$key" 0x5c)
+  inner=$(padded_key "$key" 0x36); outer=$(padded_key "$key" 0x5c)
   while IFS='=' read -r name value; do
     # shellcheck disable=SC2059  # bytes, written as \x escapes
     sum=$({ printf "$inner"; printf '%s' "$value"; } | sha256sum | cut -c1-64)
@@ -26,11 +26,11 @@ fingerprints() {
 make_key() {
   [ -s .fingerprint.key ] || od -An -vtx1 -N64 /dev/urandom | tr -d ' \n' > .fingerprint.key
 }
-hashes() {
+config_hashes() {
   docker compose -p "$project" --project-directory . -f "$1/compose.yml" \
     --env-file "$1/.env" --env-file "$1/secrets.env" --profile '*' config --hash '*'
 }
-candidate() {
+emit_candidate() {
   # Secrets of a plan go, however weighing it ends.
   # shellcheck disable=SC2064  # expanded now: these names are gone when the trap runs
   [ "$2" != discard ] || trap "rm -rf $(printf %q "$1"); rmdir $(printf %q "$(dirname "$1")") 2>/dev/null || true" EXIT
@@ -42,7 +42,7 @@ candidate() {
   elif [[ $2 = former || $2 = present ]] && [ -s secrets.env ]; then
     cp -p secrets.env "$1/secrets.env"
   fi
-  hashes "$1" | emit hashes
+  config_hashes "$1" | emit hashes
   fingerprints secrets.env | emit secrets_now
   # Installed with the release: what a later look compares the secrets with.
   fingerprints "$1/secrets.env" > "$1/secrets.fingerprints"

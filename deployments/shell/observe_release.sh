@@ -3,7 +3,7 @@
 # Reads: project
 
 # The current release as this host keeps it, weighed with the secrets that are here now.
-released() {
+emit_release() {
   local folder
   [ -f current ] || return 0
   folder="releases/$(cat current)"

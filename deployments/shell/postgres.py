@@ -26,7 +26,7 @@ class On:
 
 def read_contents(on: On) -> str:
     """Shell text that prints the database's tables as one line of JSON."""
-    return join(*on.functions(), 'contents "$name"')
+    return join(*on.functions(), 'database_contents "$name"')
 
 
 def read_version(on: On) -> str:

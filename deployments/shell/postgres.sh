@@ -3,18 +3,18 @@
 # Reads: name service superuser
 
 # `postgres` is set where one script asks it often: each look is a call of the engine.
-container() { if [ -n "${postgres:-}" ]; then say "$postgres"; else ids "$service" | head -n 1; fi; }
+postgres_container() { if [ -n "${postgres:-}" ]; then say "$postgres"; else container_ids "$service" | head -n 1; fi; }
 # SQL comes on stdin: psql fills names in as :"db" there, quoted by itself, and not in -c.
 sql_in() {
   local database=$1
   shift
-  docker exec -i "$(container)" psql -U "$superuser" -d "$database" -v db="$name" "$@" -XAtq -v ON_ERROR_STOP=1
+  docker exec -i "$(postgres_container)" psql -U "$superuser" -d "$database" -v db="$name" "$@" -XAtq -v ON_ERROR_STOP=1
 }
 # Every table with its rows, counted, and its counters, as one line of JSON; with
 # `-v versioned=1`, a line with the server's version before it. Not those that nobody else can
 # read: another session's temporary ones, a view WITH NO DATA. `reset` differs when the counters
 # began again: by hand, in another database of the name, after a crash.
-contents() {
+database_contents() {
   sql_in "$@" <<'SQL'
 \if :{?versioned}
 \echo :SERVER_VERSION_NAME

@@ -19,11 +19,11 @@ result() {
   printf '\n@%s %s%s\n' "$channel" "$kind" "$words"
 }
 fail() { printf '%s\n' "$*" >&2; exit 20; }
-ids() {
+container_ids() {
   docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" \
     --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False
 }
-name_of() { docker inspect -f '{{.Name}}' "$1" | cut -c2-; }
+container_name() { docker inspect -f '{{.Name}}' "$1" | cut -c2-; }
 is_running() { [ "$(docker inspect -f '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
 # A container and its name: Docker may be removing it already, and then refuses, and takes a moment.
 remove_container() {

@@ -26,12 +26,16 @@ def probe(
     answer in the meantime. logs: service and what is looked for there, last of all.
     """
     asked = [
-        call("ask", name, service, *command) for name, service, command in questions if command
+        call("ask_container", name, service, *command)
+        for name, service, command in questions
+        if command
     ]
-    asked += [call("settled", service, UP_FOR) for _, service, command in questions if not command]
+    asked += [
+        call("emit_restarts", service, UP_FOR) for _, service, command in questions if not command
+    ]
     asked += [
         call(
-            "logged", f"log:{service}", service, log.seconds, " ".join(log.files),
+            "emit_logged", f"log:{service}", service, log.seconds, " ".join(log.files),
             *[word for pattern in log.must_not for word in ("-e", pattern)],
         )
         for service, log in logs
@@ -41,7 +45,7 @@ def probe(
 
 def last_words(environment: Environment, services: list[str]) -> Script:
     """The last lines of some services' newest containers, a section `last:<service>` each."""
-    asked = [call("last_words", service) for service in services]
+    asked = [call("emit_last_lines", service) for service in services]
     return Script(join(prelude(environment), functions("probe"), *asked))
 
 

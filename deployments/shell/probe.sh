@@ -1,19 +1,19 @@
 # shellcheck shell=bash
 # Asking containers from the inside.
 
-ask() {
+ask_container() {
   local name=$1 service=$2 id code=0 answer
   shift 2
-  id=$(ids "$service" | head -n 1)
+  id=$(container_ids "$service" | head -n 1)
   [ -n "$id" ] || { say "1 no container" | emit "$name"; return; }
   answer=$(timeout 20 docker exec "$id" "$@" 2>&1 </dev/null | tail -c 100000) || code=$?
   say "$code $answer" | emit "$name"
 }
 # Its last line of the last seconds that fits: of its output, and of files that were written in that time.
-logged() {
+emit_logged() {
   local name=$1 service=$2 seconds=$3 files=$4 id found
   shift 4
-  id=$(ids "$service" | head -n 1)
+  id=$(container_ids "$service" | head -n 1)
   [ -n "$id" ] || { say "1 no container" | emit "$name"; return; }
   # shellcheck disable=SC2016  # the inner shell's own variables
   found=$({
@@ -25,16 +25,16 @@ logged() {
   } | grep -E "$@" | tail -n 1 | cut -c1-300) || true
   if [ -n "$found" ]; then say "1 $found"; else say "0 "; fi | emit "$name"
 }
-last_words() {
+emit_last_lines() {
   local id
-  id=$(ids "$1" | head -n 1)
+  id=$(container_ids "$1" | head -n 1)
   [ -n "$id" ] || return 0
   { docker logs --tail 20 "$id" 2>&1 || true; } | emit "last:$1"
 }
-settled() {
+emit_restarts() {
   local id up wait=$2
   # The newest: an older one may be kept through a window, and is not asked about.
-  id=$(ids "$1" | head -n 1)
+  id=$(container_ids "$1" | head -n 1)
   [ -n "$id" ] || return 0
   up=$(( $(date +%s) - $(date -d "$(docker inspect -f '{{.State.StartedAt}}' "$id")" +%s) ))
   [ $up -ge "$wait" ] || sleep $((wait - up))

@@ -13,7 +13,7 @@ drop_image() {
 # A kept release's image keeps a tag: with its last one Docker may let the image go, digest and all.
 prune_release() {
   local release=$1 kept=$2 used=$3 ref tag keeper
-  for ref in $(references "releases/$release"); do
+  for ref in $(image_references "releases/$release"); do
     tag=${ref%@*}:release-${release#*-}
     ! grep -qxF "$ref ${release#*-}" <<< "$kept" || continue
     keeper=$(awk -v ref="$ref" '$1==ref{print $2; exit}' <<< "$kept")
@@ -36,7 +36,7 @@ prune_releases() {
   used=$(images_in_use)
   for folder in releases/*/; do
     release=$(basename "$folder")
-    case $keep in *" $release "*) kept+=$(references "$folder" | sed "s/\$/ ${release#*-}/")$'\n' ;; esac
+    case $keep in *" $release "*) kept+=$(image_references "$folder" | sed "s/\$/ ${release#*-}/")$'\n' ;; esac
   done
   for folder in releases/*/; do
     release=$(basename "$folder")

@@ -57,20 +57,20 @@ def replace_routed(what: Replacement, *, edge: str, port: int, drain: int) -> Sc
     """Replace a service behind the edge. `drain` bounds how long open requests may take."""
     route = {"be": f"be_{what.service}", "port": str(port), "drain": str(drain), "routed": "yes"}
     assign = [call("declare", f"{name}={value}") for name, value in route.items()]
-    find_edge = f"edge=$({call('ids', edge)} | head -n 1)"
+    find_edge = f"edge=$({call('container_ids', edge)} | head -n 1)"
     parts = (
         functions("container", "slots", "replace_own", "replace", "replace_former"),
         *what.settings(),
         *assign,
         find_edge,
     )
-    text = join(*parts, "replace")
+    text = join(*parts, "replace_service")
     return Script(text, timeout=what.healthy_within * 2 + drain + what.grace * 2 + 120)
 
 
 def prepare(what: Replacement, command: tuple[str, ...], seconds: int) -> Script:
     """Run a command in a container of the new image while the old one runs."""
-    line = call("prepare", seconds, *command)
+    line = call("prepare_image", seconds, *command)
     return Script(
         join(functions("replace_own", "replace_prepare"), *what.settings(), line),
         timeout=seconds + 60,
@@ -82,9 +82,9 @@ def let_go(what: Replacement, *, edge: str, port: int) -> Script:
     assign = [
         call("declare", f"{n}={v}") for n, v in (("be", f"be_{what.service}"), ("port", str(port)))
     ]
-    find_edge = f"edge=$({call('ids', edge)} | head -n 1)"
+    find_edge = f"edge=$({call('container_ids', edge)} | head -n 1)"
     text = join(
-        functions("slots", "replace_former"), *what.settings(), *assign, find_edge, "let_go"
+        functions("slots", "replace_former"), *what.settings(), *assign, find_edge, "let_former_go"
     )
     return Script(text, timeout=what.grace + 60)
 
@@ -95,14 +95,16 @@ def replace_plain(what: Replacement) -> Script:
         functions("container", "replace_own", "replace"),
         *what.settings(),
         call("declare", "routed="),
-        "replace",
+        "replace_service",
     )
     return Script(text, timeout=what.healthy_within * 2 + what.grace * 2 + 120)
 
 
 def up(what: Replacement) -> Script:
     """Start or recreate a service with state or ports of its own: database, edge."""
-    text = join(functions("container"), *what.settings(), functions("replace_up"), "up")
+    text = join(
+        functions("container"), *what.settings(), functions("replace_up"), "recreate_service"
+    )
     return Script(text, timeout=what.healthy_within + what.grace + 120)
 
 
@@ -116,12 +118,16 @@ def start_stopped(container: str, healthy_within: int) -> Script:
 def stop(service: str, grace: int) -> Script:
     """Stop a service's containers and leave them there: its way back is to start them."""
     return Script(
-        f"{call('ids', service)} | xargs -r docker stop -t {grace} >/dev/null\n", timeout=grace + 60
+        f"{call('container_ids', service)} | xargs -r docker stop -t {grace} >/dev/null\n",
+        timeout=grace + 60,
     )
 
 
 def remove(service: str) -> Script:
     """Stop and remove every container of a service."""
     return Script(
-        join(stop(service, 30).text, f"{call('ids', service)} | xargs -r docker rm -f >/dev/null")
+        join(
+            stop(service, 30).text,
+            f"{call('container_ids', service)} | xargs -r docker rm -f >/dev/null",
+        )
     )

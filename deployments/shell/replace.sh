@@ -13,22 +13,22 @@ wait_ready() {
     sleep 1
   done
 }
-tidy() {
+remove_unused() {
   local id
-  for id in $(ids "$service"); do
+  for id in $(container_ids "$service"); do
     [ "$id" != "$old" ] && [ "$id" != "${former:-}" ] || continue
-    say "removing $(name_of "$id"): it does not serve"
+    say "removing $(container_name "$id"): it does not serve"
     docker rm -f "$id" >/dev/null
   done
 }
-find_plain() {
+find_running() {
   local id
   old=
-  for id in $(ids "$service"); do
+  for id in $(container_ids "$service"); do
     if is_running "$id"; then old=$id; break; fi
   done
 }
-give_up() {
+give_up_new() {
   local new=$1
   say "$service: the new container $problem; its last lines:" >&2
   last_lines "$new" "$service"
@@ -40,11 +40,11 @@ give_up() {
   fi
   exit 20
 }
-replace() {
+replace_service() {
   local new began
   former='' former_name=''
-  if [ -n "$routed" ]; then find_former; find_serving; [ -n "$old" ] || find_by_hand; else find_plain; fi
-  tidy
+  if [ -n "$routed" ]; then find_former; find_serving; [ -n "$old" ] || find_by_hand; else find_running; fi
+  remove_unused
   if is_wanted "$old"; then
     say "already replaced"
     [ -z "$former_name" ] || remove_former
@@ -56,19 +56,19 @@ replace() {
   own_kept
   create_another
   if [ "$order" = stop-first ] && [ -n "$old" ]; then
-    say "stopping $(name_of "$old")"
+    say "stopping $(container_name "$old")"
     docker stop -t "$grace" "$old" >/dev/null
   fi
   began=$SECONDS
-  docker start "$new" >/dev/null || { problem="does not start"; give_up "$new"; }
-  say "started $(name_of "$new")"
-  wait_healthy "$new" "$healthy" || give_up "$new"
-  wait_ready "$new" $((began + healthy)) || give_up "$new"
+  docker start "$new" >/dev/null || { problem="does not start"; give_up_new "$new"; }
+  say "started $(container_name "$new")"
+  wait_healthy "$new" "$healthy" || give_up_new "$new"
+  wait_ready "$new" $((began + healthy)) || give_up_new "$new"
   if [ -n "$routed" ]; then
     local free=s1
     [ "$slot" != s1 ] || free=s2
-    enter_slot "$free" "$(name_of "$new")" || give_up "$new"
-    say "$(name_of "$new") serves"
+    enter_slot "$free" "$(container_name "$new")" || give_up_new "$new"
+    say "$(container_name "$new") serves"
     # Only now: until something else serves, it may be the one that does.
     [ -z "$former_name" ] || remove_former
     if keep_old; then return; fi

@@ -5,10 +5,10 @@
 # The old container stays: what is open there goes on, and it takes over when the new one is gone.
 keep_old() {
   [ -n "$keep" ] && [ -n "$old" ] && [ -n "$slot" ] || return 1
-  admin "set server $be/$slot state drain" >/dev/null
-  enter_slot former "$(name_of "$old")" || { say "$(name_of "$old") is not kept: it $problem"; return 1; }
+  edge_admin "set server $be/$slot state drain" >/dev/null
+  enter_slot former "$(container_name "$old")" || { say "$(container_name "$old") is not kept: it $problem"; return 1; }
   idle_slot "$slot"
-  say "$(name_of "$old") is kept through the window"
+  say "$(container_name "$old") is kept through the window"
   set_env "$variable" "$image"
 }
 serves_well() {
@@ -40,7 +40,7 @@ former_in_use() {
   return 1
 }
 # Behind the kept one nobody sees a new one that does not answer: it is asked for once more.
-let_go() {
+let_former_go() {
   local deadline=$((SECONDS + 10))
   until former_in_use; do
     [ $SECONDS -lt $deadline ] || fail "$service: the release before serves again, since the new container does not answer the edge"

@@ -2,7 +2,7 @@
 # A command in a container of the new image, while the old one runs.
 # Reads: image project service variable
 
-prepare() {
+prepare_image() {
   local limit=$1 one_off="$project-prepare-$service" code=0 said
   shift
   export "$variable=$image"

@@ -2,20 +2,20 @@
 # The edge's two slots of a service, at run time and in its file.
 # Reads: be drain edge grace port service
 
-admin() {
+edge_admin() {
   docker exec "$edge" bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999; printf "%s\n" "$1" >&3; cat <&3' _ "$1"
 }
 # A worker that just goes, after a reload, takes a connection and answers nothing: that is no answer.
-asked() {
+edge_answer() {
   local said try
   for try in 1 2 3 4 5 6 7 8 9 10; do
-    said=$(admin "$1" 2>/dev/null) || said=
+    said=$(edge_admin "$1" 2>/dev/null) || said=
     if [ -n "$said" ]; then say "$said"; return; fi
     sleep 0.3
   done
   fail "the edge does not answer"
 }
-slot_row() { asked "show servers state $be" | awk -v s="$1" '$4==s{print $5, $6, $7, $18}'; }
+slot_row() { edge_answer "show servers state $be" | awk -v s="$1" '$4==s{print $5, $6, $7, $18}'; }
 slot_name() { slot_row "$1" | awk '{print $4}'; }
 # Bits of the administrative state that keep traffic away: forced or inherited maintenance,
 # drain, no address. The others (4: began disabled, 64: renamed at run time) only inform.
@@ -34,7 +34,7 @@ remove_former() {
   [ -z "$former" ] || docker rm -f "$former" >/dev/null 2>&1 || true
   former_name='' former=''
 }
-slot_sessions() { asked "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{print $5}'; }
+slot_sessions() { edge_answer "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{print $5}'; }
 write_slot() {
   # shellcheck disable=SC2016  # awk's own variables
   put_out edge/haproxy.cfg awk -v be="backend $be" -v slot="$1" -v name="$2" -v port="$port" '
@@ -43,14 +43,14 @@ write_slot() {
     {print}' edge/haproxy.cfg
 }
 idle_slot() {
-  admin "set server $be/$1 state maint" >/dev/null
-  admin "set server $be/$1 fqdn idle.invalid" >/dev/null
+  edge_admin "set server $be/$1 state maint" >/dev/null
+  edge_admin "set server $be/$1 fqdn idle.invalid" >/dev/null
   write_slot "$1" idle.invalid
 }
 enter_slot() {
   local slot=$1 name=$2 deadline=$((SECONDS + 20)) addr op admin_state fqdn
-  admin "set server $be/$slot fqdn $name" >/dev/null
-  admin "set server $be/$slot state ready" >/dev/null
+  edge_admin "set server $be/$slot fqdn $name" >/dev/null
+  edge_admin "set server $be/$slot state ready" >/dev/null
   while :; do
     read -r addr op admin_state fqdn < <(slot_row "$slot") || true
     [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [ "$addr" != - ] && takes_traffic "$admin_state" && break
@@ -61,12 +61,12 @@ enter_slot() {
 }
 drain_slot() {
   local slot=$1 deadline=$((SECONDS + drain)) open
-  admin "set server $be/$slot state drain" >/dev/null
-  ! slot_ready "$slot" || admin "set server $be/$slot state drain" >/dev/null
+  edge_admin "set server $be/$slot state drain" >/dev/null
+  ! slot_ready "$slot" || edge_admin "set server $be/$slot state drain" >/dev/null
   while open=$(slot_sessions "$slot") && [ "${open:-0}" -gt 0 ]; do
     if [ $SECONDS -ge $deadline ]; then
       say "$open connections still open after $drain s are cut"
-      admin "shutdown sessions server $be/$slot" >/dev/null
+      edge_admin "shutdown sessions server $be/$slot" >/dev/null
       break
     fi
     sleep 0.2
@@ -74,14 +74,14 @@ drain_slot() {
 }
 first_running() {
   local id
-  for id in $(ids "$service"); do
+  for id in $(container_ids "$service"); do
     if is_running "$id"; then say "$id"; return; fi
   done
 }
 # One that was started by hand serves on a port of its own, until the edge has its successor.
 find_by_hand() {
   local id
-  for id in $(ids "$service"); do
+  for id in $(container_ids "$service"); do
     if is_running "$id" && [ "$(docker inspect -f '{{len .HostConfig.PortBindings}}' "$id")" != 0 ]; then old=$id; break; fi
   done
 }

@@ -43,7 +43,7 @@ def beside(what: Replacement) -> Script:
 def up_bridged(what: Replacement) -> Script:
     """Recreate a database that others still reach in a network, or by a name, of their own."""
     text = join(
-        functions("container"), *what.settings(), functions("takeover_bridged"), "up_bridged"
+        functions("container"), *what.settings(), functions("takeover_bridged"), "recreate_bridged"
     )
     return Script(text, timeout=what.healthy_within + what.grace + 120)
 
@@ -58,7 +58,9 @@ def hand_over(edge: Replacement, moved: list[Moved], holders: list[str]) -> Scri
         call("declare", f"holders={' '.join(holders)}"), "all_stops=()",
     ]  # fmt: skip
     words = [word for m in moved for word in m.words()]
-    line = call("hand_over", edge.service, edge.variable, edge.image, edge.config_hash, *words)
+    line = call(
+        "hand_over_ports", edge.service, edge.variable, edge.image, edge.config_hash, *words
+    )
     named = [call("set_env", m.what.variable, m.what.image) for m in moved]
     named.append(call("set_env", edge.variable, edge.image))
     text = join(

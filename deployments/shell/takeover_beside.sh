@@ -5,7 +5,7 @@
 start_beside() {
   local new
   export "$variable=$image"
-  new=$(wanted "$service" "$image" "$hash")
+  new=$(wanted_container "$service" "$image" "$hash")
   if [ -z "$new" ]; then
     create_another
   fi
@@ -16,5 +16,5 @@ start_beside() {
     docker rm -f "$new" >/dev/null || true
     exit 20
   }
-  say "$(name_of "$new") is up beside the old one"
+  say "$(container_name "$new") is up beside the old one"
 }

@@ -3,19 +3,19 @@
 # goes on asking for it where it always did, under the name that it always had.
 # Reads: hash healthy image problem service variable
 
-up_bridged() {
+recreate_bridged() {
   local old name networks network id each
   local -A aliases=()
   export "$variable=$image"
-  old=$(ids "$service" | head -n 1)
-  name=$(name_of "$old")
+  old=$(container_ids "$service" | head -n 1)
+  name=$(container_name "$old")
   networks=$(docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}' "$old")
   for network in $networks; do
     aliases[$network]=$(docker inspect -f "{{range (index .NetworkSettings.Networks \"$network\").Aliases}}{{println .}}{{end}}" "$old" 2>/dev/null) || true
   done
   compose up --no-start --no-deps "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
-  id=$(ids "$service" | head -n 1)
+  id=$(container_ids "$service" | head -n 1)
   for network in $networks; do
     docker network disconnect "$network" "$id" >/dev/null 2>&1 || true
     # shellcheck disable=SC2046,SC2086  # one word an alias

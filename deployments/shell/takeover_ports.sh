@@ -2,7 +2,7 @@
 # The handover of published ports to the edge.
 # Reads: healthy holders
 
-ms() { date +%s%3N; }
+milliseconds() { date +%s%3N; }
 # Where the edge will publish a port; every address means that this one does too.
 address_of() {
   local found
@@ -17,10 +17,10 @@ port_answers() {
 # The longest time, in ms, between two answers of a port.
 longest_silence() {
   local last worst=0 now ever=
-  last=$(ms)
+  last=$(milliseconds)
   while [ -e .handing-over ]; do
     if port_answers "$1" "$2" "$3"; then
-      now=$(ms) ever=yes
+      now=$(milliseconds) ever=yes
       [ $((now - last)) -le $worst ] || worst=$((now - last))
       last=$now
     fi
@@ -37,7 +37,7 @@ back_to_old() {
   say "the ports are with the old containers again" >&2
   exit 20
 }
-hand_over() {
+hand_over_ports() {
   local edge_service=$1 edge_variable=$2 edge_image=$3 edge_hash=$4 service port image hash new id deadline
   local old="$holders" all=() watched=() at=()
   shift 4
@@ -45,11 +45,11 @@ hand_over() {
   while [ $# -gt 0 ]; do
     service=$1 port=$2 image=$3 hash=$4
     be=be_$service
-    new=$(wanted "$service" "$image" "$hash")
+    new=$(wanted_container "$service" "$image" "$hash")
     [ -n "$new" ] || fail "there is no new container of $service"
-    write_slot s1 "$(name_of "$new")"
+    write_slot s1 "$(container_name "$new")"
     write_slot s2 idle.invalid
-    for id in $(ids "$service"); do [ "$id" = "$new" ] || old+=" $id"; done
+    for id in $(container_ids "$service"); do [ "$id" = "$new" ] || old+=" $id"; done
     [ "$5" = - ] || watched+=("$5")
     shift 5
   done
@@ -57,7 +57,7 @@ hand_over() {
   export "$edge_variable=$edge_image"
   compose up --no-start --no-deps "$edge_service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
-  edge=$(ids "$edge_service" | head -n 1)
+  edge=$(container_ids "$edge_service" | head -n 1)
   note_made "$edge" "$edge_hash"
   : > .handing-over
   for id in "${watched[@]}"; do

@@ -68,3 +68,16 @@ def test_a_function_of_a_file_has_a_name_of_its_own() -> None:
         for name in re.findall(r"^([a-z_]+)\(\)", file.read_text(), re.M):
             found.setdefault(name, []).append(file.stem)
     assert {name: files for name, files in found.items() if len(files) > 1} == {}
+
+
+def test_a_function_names_what_it_works_on() -> None:
+    """A verb alone tells a reader of one file nothing, and is the next file's name too."""
+    alone = {
+        f"{file.stem}: {name}"
+        for file in FILES
+        if not file.stem.startswith("prelude")
+        for name in re.findall(r"^([a-z]+)\(\)", file.read_text(), re.M)
+    }
+    assert alone == {
+        "database_migrate: migrate", "observe_candidate: fingerprints", "takeover_ports: milliseconds",
+    }  # fmt: skip

@@ -352,7 +352,7 @@ def test_the_way_back_is_composes_own(world, adopting, by_hand):
     assert [s.name for s in plan.steps] == ["put files back", "start release 0", "verify"]
     start = plan.steps[1].script.text
     assert "--remove-orphans" in start and "--pull never" in start
-    assert f"name_again api {ID} sunko-api:latest" in start
+    assert f"tag_image_again api {ID} sunko-api:latest" in start
     undo = world.plan(target, seen, candidate, verb="undo")
     assert [s.name for s in undo.steps] == ["put files back", "start release 0"]
     settled = replace(by_hand, current=RELEASE)

@@ -23,17 +23,17 @@ def _tail(script):
     [
         (files.install(".incoming/t", "2-x"), "install_release .incoming/t 2-x"),
         (files.restore(".incoming/t"), "restore_release .incoming/t"),
-        (files.remove_all(), "remove_all"),
-        (files.record("{}", ".incoming/t", "00", "", "2-x"), "record '{}' .incoming/t 00 '' 2-x yes ''"),
+        (files.remove_all(), "remove_project"),
+        (files.record("{}", ".incoming/t", "00", "", "2-x"), "record_run '{}' .incoming/t 00 '' 2-x yes ''"),
         (files.record("{}", ".incoming/t", "00", "2-x", "2-x", settled=False),
-         "record '{}' .incoming/t 00 2-x 2-x no ''"),
+         "record_run '{}' .incoming/t 00 2-x 2-x no ''"),
         (images.pull(["r/a@sha256:1", "r/b@sha256:2"], "release-x"),
-         "pull release-x r/a@sha256:1 r/b@sha256:2"),
-        (reload_edge("edge"), "reload edge"),
-        (replacing.up(replacement("postgres")), "up"),
-        (replacing.replace_plain(replacement("bot")), "replace"),
-        (replacing.replace_routed(replacement(), edge="edge", port=8000, drain=30), "replace"),
-        (replacing.let_go(replacement(), edge="edge", port=8000), "let_go"),
+         "pull_images release-x r/a@sha256:1 r/b@sha256:2"),
+        (reload_edge("edge"), "reload_edge edge"),
+        (replacing.up(replacement("postgres")), "recreate_service"),
+        (replacing.replace_plain(replacement("bot")), "replace_service"),
+        (replacing.replace_routed(replacement(), edge="edge", port=8000, drain=30), "replace_service"),
+        (replacing.let_go(replacement(), edge="edge", port=8000), "let_former_go"),
         (database.migrate(
             database=("postgres", "postgres", "app", "SELECT 1"), service="migrate",
             variable="API_IMAGE", image="r/api@sha256:1", command=("alembic", "upgrade", "head"),
@@ -47,7 +47,8 @@ def test_the_line_that_does_the_work(script, last):
 def test_a_login_comes_before_the_pull():
     script = images.pull(["r/a@sha256:1"], "t", (".incoming/t", "ghcr.io", "robot"))
     assert script.text.splitlines()[-2:] == [
-        '[ -z "$(missing r/a@sha256:1)" ] || login .incoming/t ghcr.io robot', "pull t r/a@sha256:1",
+        '[ -z "$(missing_images r/a@sha256:1)" ] || login_to_registry .incoming/t ghcr.io robot',
+        "pull_images t r/a@sha256:1",
     ]  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def test_settings_of_a_replacement():
     text = replacing.replace_routed(replacement(), edge="edge", port=8000, drain=30).text
     assert text.splitlines()[-6:] == [
         "declare be=be_api", "declare port=8000", "declare drain=30", "declare routed=yes",
-        "edge=$(ids edge | head -n 1)", "replace",
+        "edge=$(container_ids edge | head -n 1)", "replace_service",
     ]  # fmt: skip
 
 

@@ -270,7 +270,7 @@ def test_an_undo_brings_back_what_its_run_set_aside(world, plan):
         "restore files", "stop api", "stop bot", "bring database back", "prepare roles",
         "replace api", "replace bot",
     ]  # fmt: skip
-    assert f"bring_back {RUN}" in scripts(made)["bring database back"]
+    assert f"bring_database_back {RUN}" in scripts(made)["bring database back"]
     assert made.asks == ()
 
 
@@ -369,18 +369,18 @@ def test_backups_beyond_the_policy_go(world, make_environment, tidy):
     world.environment = make_environment(backup={"keep": 1})
     text = tidy(ADDITIVE, made=Made("20300102T000000Z"), backups=(BACKUP,))
     assert text.endswith("prune_backups 20300102T000000Z 20300101T000000Z\n")
-    assert "drop_aside" not in text
+    assert "drop_databases_aside" not in text
 
 
 @pytest.mark.parametrize(
     ("data", "verb"), [(DESTRUCTIVE, "deploy"), (DOWNGRADE, "rollback"), (RESTORE, "restore")]
 )
 def test_what_the_run_set_aside_goes(tidy, data, verb):
-    assert tidy(data, verb).endswith("\ndrop_aside\n")
+    assert tidy(data, verb).endswith("\ndrop_databases_aside\n")
 
 
 def test_what_an_earlier_run_left_aside_goes(tidy):
-    assert tidy(ADDITIVE, aside=("aside_ffffffffffff",)).endswith("\ndrop_aside\n")
+    assert tidy(ADDITIVE, aside=("aside_ffffffffffff",)).endswith("\ndrop_databases_aside\n")
 
 
 @pytest.mark.parametrize("verb", ["backup", "migrate"])
@@ -391,7 +391,9 @@ def test_a_run_that_makes_no_release_leaves_what_lies_aside(tidy, verb):
 def test_both_go_in_one_script(world, make_environment, tidy):
     world.environment = make_environment(backup={"keep": 1})
     text = tidy(DESTRUCTIVE, made=Made("20300102T000000Z"), backups=(BACKUP,))
-    assert text.endswith("\ndrop_aside\nprune_backups 20300102T000000Z 20300101T000000Z\n")
+    assert text.endswith(
+        "\ndrop_databases_aside\nprune_backups 20300102T000000Z 20300101T000000Z\n"
+    )
 
 
 def test_nothing_is_tidied_without_a_database(world, tidy):
@@ -408,7 +410,7 @@ def test_a_restore_tells_the_ledger_the_backups_revision(world):
     )  # fmt: skip
     script = steps.restore_backup(backup).script
     assert script is not None
-    assert script.text.endswith(f"restore 20300101T000000Z {'0' * 64} 0001 ''\n")
+    assert script.text.endswith(f"restore_backup 20300101T000000Z {'0' * 64} 0001 ''\n")
     assert 'result revision "$3"' in script.text
     known = backup.model_copy(
         update={"contents": Contents(extensions={"citext": "homeguru_owner"})}

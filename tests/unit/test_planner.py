@@ -240,7 +240,7 @@ def test_a_new_image_is_prepared_while_the_old_container_runs(world):
     assert steps[:3] == ["upload", "pull", "prepare bot"]
     step = next(s for s in world.plan(target, world.settled()).steps if s.name == "prepare bot")
     assert step.reason == "its new image, while the old container runs: 900 s at most"
-    assert step.script.text.endswith("prepare 900 sh -c 'python -m src.bot.model'\n")
+    assert step.script.text.endswith("prepare_image 900 sh -c 'python -m src.bot.model'\n")
     assert step.script.timeout > 900
 
 
@@ -349,7 +349,7 @@ def test_a_registry_login_travels_as_a_file(world, make_environment):
     planner = world.planner(world.target(bot="bot-2"), world.settled())
     assert planner.files(planner.plan(), "alice", "run-1")["registry.password"] == "token-1"
     scripts = "".join(s.script.text for s in planner.plan().script_steps)
-    assert "login .incoming/token ghcr.io robot" in scripts
+    assert "login_to_registry .incoming/token ghcr.io robot" in scripts
     assert "token-1" not in scripts
 
 

@@ -43,24 +43,24 @@ def test_every_script_parses(world, compose_config, name, word):
 @pytest.mark.parametrize(
     ("name", "functions"),
     [
-        ("observe", ["observe"]),
-        ("candidate", ["candidate"]),
+        ("observe", ["observe_host"]),
+        ("candidate", ["emit_candidate"]),
         ("read", ["emit_file"]),
-        ("session", ["session"]),
-        ("guarded", ["guard"]),
+        ("session", ["hold_session"]),
+        ("guarded", ["run_guarded"]),
         ("stop work", ["grep", "flock", "stop_work"]),
         ("install", ["install_release"]),
         ("restore", ["restore_release"]),
-        ("record", ["record"]),
+        ("record", ["record_run"]),
         ("close", ["close_journal"]),
-        ("pull", ["login", "pull"]),
-        ("roles", ["roles"]),
+        ("pull", ["login_to_registry", "pull_images"]),
+        ("roles", ["create_roles"]),
         ("migrate", ["migrate"]),
-        ("reload", ["reload"]),
-        ("remove one", ["ids"]),
-        ("probe", ["ask", "settled", "logged"]),
-        ("last words", ["last_words"]),
-        ("prepare", ["prepare"]),
+        ("reload", ["reload_edge"]),
+        ("remove one", ["container_ids"]),
+        ("probe", ["ask_container", "emit_restarts", "emit_logged"]),
+        ("last words", ["emit_last_lines"]),
+        ("prepare", ["prepare_image"]),
         ("logs", ["compose"]),
     ],
 )
@@ -81,7 +81,10 @@ def test_a_hostile_name_arrives_literally(world, compose_config, tmp_path, name,
 def test_settings_of_a_replacement_arrive_literally(world, compose_config, make):
     text = every_script(world.environment, _hostile_stack(compose_config), HOSTILE)[make].text
     body, _, _ = text.rpartition(
-        "\n" + {"routed": "edge=$(ids", "plain": "replace", "up": "up"}[make]
+        "\n"
+        + {"routed": "edge=$(container_ids", "plain": "replace_service", "up": "recreate_service"}[
+            make
+        ]
     )
     body += '\nprintf "%s\\n" "$service" "$image" "$hash"\n'
     done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, check=True)

@@ -177,7 +177,7 @@ def test_the_file_of_the_edge_follows_its_slots(shell, stack, slot, name, expect
     slots = {"api": ("homeguru-api-1", IDLE), "frontend": ("homeguru-frontend-1", IDLE)}
     shell.write("edge/haproxy.cfg", render("global\n", edge, slots))
     script = replacing.replace_routed(_what(service="api"), edge="edge", port=8000, drain=1)
-    text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
+    text = script.text.replace("edge=$(container_ids edge | head -n 1)", ":")
     text = _functions(replacing.Script(text), f"write_slot {slot} {name}")
     assert shell.run(prelude(shell.environment) + text).returncode == 0
     assert shell.read("edge/haproxy.cfg") == render("global\n", edge, {**slots, "api": expected})
@@ -191,7 +191,7 @@ def test_a_disk_that_fills_up_leaves_the_edges_file_whole(shell, stack):
     shell.write("edge/haproxy.cfg", whole)
     shell.program("awk", "echo global; exit 2")
     script = replacing.let_go(_what(service="api"), edge="edge", port=8000)
-    text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
+    text = script.text.replace("edge=$(container_ids edge | head -n 1)", ":")
     calls = "if write_slot s1 homeguru-api-3; then :; fi"
     done = shell.run(prelude(shell.environment) + _functions(replacing.Script(text), calls))
     assert (done.returncode, done.stderr) == (20, "cannot write edge/haproxy.cfg\n")
@@ -203,7 +203,7 @@ def test_the_container_that_is_kept_is_written_and_read_back(shell, stack, name)
     edge, slots = stack.deploy.edge, {"api": (IDLE, "homeguru-api-2"), "frontend": (IDLE, IDLE)}
     shell.write("edge/haproxy.cfg", render("global\n", edge, slots, {"api": "homeguru-api-0"}))
     script = replacing.let_go(_what(service="api"), edge="edge", port=8000)
-    text = script.text.replace("edge=$(ids edge | head -n 1)", ":")
+    text = script.text.replace("edge=$(container_ids edge | head -n 1)", ":")
     text = _functions(replacing.Script(text), f"write_slot former {name}")
     assert shell.run(prelude(shell.environment) + text).returncode == 0
     kept = {"api": name} if name != IDLE else {}
@@ -654,7 +654,7 @@ def test_what_must_have_been_up_for_a_while_is_asked_last(shell):
     """The wait is spent on the other answers."""
     questions = [("restarts:api", "api", ()), ("exec:bot", "bot", ("true",))]
     text = probe.probe(shell.environment, questions).text
-    assert text.splitlines()[-2:] == ["ask exec:bot bot true", "settled api 3"]
+    assert text.splitlines()[-2:] == ["ask_container exec:bot bot true", "emit_restarts api 3"]
 
 
 def test_a_table_of_many_connections_arrives_whole(shell):

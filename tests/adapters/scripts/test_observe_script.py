@@ -206,7 +206,7 @@ def test_files_of_a_plan_do_not_stay_when_compose_refuses_them(candidate):
 def test_a_description_without_the_end_of_its_line_hides_no_other(shell):
     shell.write("backups/20300101T000000Z.json", '{"id": 1}')
     shell.write("backups/20300102T000000Z.json", '{"id": 2}\n')
-    text = prelude(shell.environment) + functions("observe") + "\nbackups\n"
+    text = prelude(shell.environment) + functions("observe") + "\nlist_backups\n"
     assert shell.run(text).stdout == '{"id": 1}\n{"id": 2}\n'
 
 

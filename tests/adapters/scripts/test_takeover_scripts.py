@@ -148,7 +148,7 @@ case "$1 $2" in
 esac"""
     shell.program("docker", program)
     body, _, _ = adopt.start_again(_adoption(shell), 1).text.partition("declare healthy=")
-    done = shell.run(prelude(shell.environment) + body + "stop_others api\n")
+    done = shell.run(prelude(shell.environment) + body + "stop_other_services api\n")
     assert done.returncode == 0, done.stderr
     assert [x for x in shell.read("docker.log").splitlines() if x.startswith("rm")] == ["rm -f c2"]
 
@@ -191,6 +191,6 @@ def test_a_name_that_is_kept_is_of_this_project_alone_and_lower_case(shell):
     ).text
     shell.program("docker", 'echo "$*" >> docker.log')
     _, _, last = text.strip().rpartition("\n")
-    body, _, _ = text.partition("\nkeep ")
+    body, _, _ = text.partition("\nkeep_by_hand ")
     assert shell.run(prelude(shell.environment) + body + f"\n{last}\n").returncode == 0
     assert shell.read("docker.log") == f"tag {IMAGE} homeguru-adopted/homeguru/api:0\n"
