@@ -147,5 +147,5 @@ def from_dict(data: dict[str, Any]) -> HomeguruError:
     """The error again, as another process left it."""
     kind = _KINDS.get(str(data.get("kind")), HomeguruError)
     where, state, todo = (str(data.get(k, "")) for k in ("where", "server", "next"))
-    summary = {name: found for name, found in data.items() if name not in _PARTS}
+    summary = {name: value for name, value in data.items() if name not in _PARTS}
     return _rebuild(kind, str(data["error"]), where, state, todo, summary)

@@ -61,5 +61,5 @@ def short(digest: str) -> str:
 
 def place(name: str) -> str:
     """Registry and repository of an image, without what chooses one there."""
-    found = read(name)
-    return f"{found.host}/{found.repository}"
+    image = read(name)
+    return f"{image.host}/{image.repository}"

@@ -59,20 +59,20 @@ def _forms(value: str) -> set[str]:
 
 
 def _percent(data: bytes) -> set[str]:
-    found = {quote(data, safe=safe) for safe in ("", "/", "/:@", "/:@!$&'()*+,;=~")}
-    found.add(quote_plus(data))
+    forms = {quote(data, safe=safe) for safe in ("", "/", "/:@", "/:@!$&'()*+,;=~")}
+    forms.add(quote_plus(data))
     # Some programs write the digits in small letters.
-    return found | {re.sub(r"%[0-9A-F]{2}", lambda m: m.group().lower(), f) for f in found}
+    return forms | {re.sub(r"%[0-9A-F]{2}", lambda m: m.group().lower(), f) for f in forms}
 
 
 def _base64(data: bytes) -> set[str]:
     """What is sure to be in a base64 text that holds these bytes somewhere."""
-    found = set()
+    forms = set()
     for offset in range(3):
         text = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")
         # The first characters, and the last one, share their bits with their neighbours.
         first = (0, 2, 3)[offset]
         last = len(text) if (len(data) + offset) % 3 == 0 else len(text) - 1
         part = text[first:last]
-        found |= {part, part.replace("+", "-").replace("/", "_")}
-    return found
+        forms |= {part, part.replace("+", "-").replace("/", "_")}
+    return forms

@@ -51,12 +51,12 @@ def required(dockerfile: str, given: Mapping[str, str] | None = None) -> list[st
     given: build arguments. Patterns are optional: `COPY .python-versio[n] ./` is how a file may
     be absent.
     """
-    found: list[str] = []
+    paths: list[str] = []
     for instruction, scope in _walked(dockerfile, given or {}):
         words = _context_words(instruction)
         filled = [path for word in words if (path := scope.fill(word)) is not None]
-        found += [_in_context(path) for path in filled if not _is_elsewhere(path)]
-    return [path for path in dict.fromkeys(found) if path]
+        paths += [_in_context(path) for path in filled if not _is_elsewhere(path)]
+    return [path for path in dict.fromkeys(paths) if path]
 
 
 def started(dockerfile: str) -> list[str]:
@@ -96,7 +96,7 @@ def base_images(dockerfile: str) -> dict[str, str]:
 
 def images(dockerfile: str, given: Mapping[str, str] | None = None) -> list[str]:
     """Images of others that it begins with or copies from; not its own stages, nor `scratch`."""
-    found, stages = [], {"scratch"}
+    bases, stages = [], {"scratch"}
     for instruction, scope in _walked(dockerfile, given or {}):
         words = instruction.rest.split()
         if instruction.word == "FROM":
@@ -107,9 +107,9 @@ def images(dockerfile: str, given: Mapping[str, str] | None = None) -> list[str]
             taken += re.findall(r"--mount=\S*\bfrom=([^,\s]+)", instruction.rest)
             named = []
         filled = [image for word in taken if (image := scope.fill(word))]
-        found += [i for i in filled if i.lower() not in stages and not i.isdigit()]
+        bases += [i for i in filled if i.lower() not in stages and not i.isdigit()]
         stages |= {name.lower() for name in named}
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(bases))
 
 
 def _walked(dockerfile: str, given: Mapping[str, str]) -> Iterator[tuple[_Instruction, _Scope]]:
@@ -147,10 +147,10 @@ def _pairs(rest: str) -> list[tuple[str, str | None]]:
     first = re.match(r"(\w+)\s+([^=]*)$", rest)
     if first:
         return [(first[1], first[2])]
-    found = re.findall(
+    pairs = re.findall(
         r"(\w+)(?:(=)(\"(?:\\.|[^\"\\])*\"|'[^']*'|(?:\\.|[^\s\\])*))?(?=\s|$)", rest
     )
-    return [(name, value if sign else None) for name, sign, value in found]
+    return [(name, value if sign else None) for name, sign, value in pairs]
 
 
 def _context_words(instruction: _Instruction) -> list[str]:
@@ -206,7 +206,7 @@ def _in_context(path: str) -> str:
 def _instructions(dockerfile: str) -> list[_Instruction]:
     lines = iter(dockerfile.removeprefix("\ufeff").splitlines())
     escape = "`" if re.match(r"#\s*escape\s*=\s*`", dockerfile, re.IGNORECASE) else "\\"
-    found = []
+    instructions = []
     for line in lines:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -214,8 +214,8 @@ def _instructions(dockerfile: str) -> list[_Instruction]:
         word, _, rest = whole.partition(" ")
         for _, end in _HEREDOC.findall(rest) if word.upper() in ("RUN", "COPY", "ADD") else ():
             _skip_to(lines, end)
-        found.append(_Instruction(word.upper(), rest.strip()))
-    return found
+        instructions.append(_Instruction(word.upper(), rest.strip()))
+    return instructions
 
 
 def _joined(first: str, lines: Iterator[str], escape: str) -> str:

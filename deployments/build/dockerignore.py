@@ -47,10 +47,10 @@ class Dockerignore:
 
     def may_hold(self, folder: str) -> bool:
         """Whether a file below this folder may be let in; one without need not be walked."""
-        found = self._may_hold.get(folder)
-        if found is None:
-            found = self._may_hold[folder] = self._is_open(folder)
-        return found
+        is_open = self._may_hold.get(folder)
+        if is_open is None:
+            is_open = self._may_hold[folder] = self._is_open(folder)
+        return is_open
 
     def _is_open(self, folder: str) -> bool:
         """What leaves a folder out is final, but for exceptions below it that come later."""
@@ -65,47 +65,47 @@ class Dockerignore:
 
     def _of_folder(self, folder: str) -> tuple[bool, ...]:
         """Each rule: does it match the folder, or one above it?"""
-        found = self._folders.get(folder)
-        if found is None:
+        verdicts = self._folders.get(folder)
+        if verdicts is None:
             above = self._of_folder(folder.rpartition("/")[0])
-            found = self._folders[folder] = tuple(
+            verdicts = self._folders[folder] = tuple(
                 matched or rule.regex.fullmatch(folder) is not None
                 for matched, rule in zip(above, self._rules, strict=True)
             )
-        return found
+        return verdicts
 
 
 def _rules(text: str) -> list[_Rule]:
-    found = []
+    rules = []
     for line in text.removeprefix("\ufeff").splitlines():
         words = "" if line.startswith("#") else line.strip()
         leaves_out = not words.startswith("!")
         pattern = words.removeprefix("!").strip()
         if pattern:
             clean = posixpath.normpath(pattern).lstrip("/")
-            found.append(_Rule(leaves_out, clean, _regex(clean)))
-    return found
+            rules.append(_Rule(leaves_out, clean, _regex(clean)))
+    return rules
 
 
 def _regex(pattern: str) -> re.Pattern[str]:
     """`*` and `?` never cross a `/`, `**` is any number of folders, `[a-z]` a class as in Go."""
-    found, at = "", 0
+    regex, at = "", 0
     while at < len(pattern):
         rest = pattern[at:]
         if rest == "**":
-            found, step = f"{found}.*", 2
+            regex, step = f"{regex}.*", 2
         elif rest.startswith("**"):
-            found, step = f"{found}(?:.*/)?", 3 if rest.startswith("**/") else 2
+            regex, step = f"{regex}(?:.*/)?", 3 if rest.startswith("**/") else 2
         elif part := re.match(r"\[([^\]/]+)\]", rest):
             inside = part[1].replace("[", r"\[")
-            found, step = f"{found}[{inside}]", part.end()
+            regex, step = f"{regex}[{inside}]", part.end()
         elif rest[0] == "\\" and len(rest) > 1:
-            found, step = found + re.escape(rest[1]), 2
+            regex, step = regex + re.escape(rest[1]), 2
         else:
-            found, step = found + {"*": "[^/]*", "?": "[^/]"}.get(rest[0], re.escape(rest[0])), 1
+            regex, step = regex + {"*": "[^/]*", "?": "[^/]"}.get(rest[0], re.escape(rest[0])), 1
         at += step
     try:
-        return re.compile(found, re.DOTALL)
+        return re.compile(regex, re.DOTALL)
     except re.error as error:
         raise WrongUse(
             f"{pattern!r} in a .dockerignore is no pattern: {error}",

@@ -18,10 +18,10 @@ def cover(every: Collection[str], wanted: Collection[str]) -> list[str]:
     """
     of_all, of_wanted = Counter(_above(every)), Counter(_above(wanted))
     whole = {folder for folder, count in of_wanted.items() if of_all[folder] == count}
-    found = {_first(path, whole) for path in wanted}
-    if len(found) > _MOST:
-        found = {path.partition("/")[0] for path in wanted}
-    return sorted(found) if len(found) <= _MOST else ["."]
+    prefixes = {_first(path, whole) for path in wanted}
+    if len(prefixes) > _MOST:
+        prefixes = {path.partition("/")[0] for path in wanted}
+    return sorted(prefixes) if len(prefixes) <= _MOST else ["."]
 
 
 def _above(paths: Iterable[str]) -> Iterator[str]:

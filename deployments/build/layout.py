@@ -36,7 +36,7 @@ def refusal(
     paths: all files of the source. alembic_ini: the text of the one at its root.
     """
     missing = {r.service: r.missing(paths, environment.build) for r in recipes}
-    missing = {service: found for service, found in missing.items() if found}
+    missing = {service: files for service, files in missing.items() if files}
     if not missing:
         return None
     hints = [
@@ -58,9 +58,9 @@ def refusal(
 def dockerfiles(paths: Collection[str]) -> list[str]:
     """Dockerfiles of a source that build by themselves, the outermost first."""
     names = re.compile(r"(Dockerfile|Containerfile)([.-][\w.-]+)?|[\w.-]+\.(d|D)ockerfile")
-    found = [p for p in paths if names.fullmatch(posixpath.basename(p))]
-    found = [p for p in found if not p.endswith(".dockerignore")]
-    return sorted(found, key=lambda p: (p.count("/"), p))
+    candidates = [p for p in paths if names.fullmatch(posixpath.basename(p))]
+    candidates = [p for p in candidates if not p.endswith(".dockerignore")]
+    return sorted(candidates, key=lambda p: (p.count("/"), p))
 
 
 def dockerfile_line(service: str, file: str, context: str = ".", target: str = "") -> str:
@@ -80,11 +80,11 @@ def _lacking(missing: Mapping[str, list[str]], files: set[str]) -> str:
     def shown(path: str) -> str:
         return f"{path} (left out by the .dockerignore)" if path in there else path
 
-    lists = {service: ", ".join(map(shown, found)) for service, found in missing.items()}
+    lists = {service: ", ".join(map(shown, names)) for service, names in missing.items()}
     if len(lists) == 1:
         (service,) = lists
         return f"the image of {service} needs {lists[service]}, which the source lacks"
-    each = "; ".join(f"{service} needs {found}" for service, found in lists.items())
+    each = "; ".join(f"{service} needs {names}" for service, names in lists.items())
     return f"the source lacks what {len(lists)} images are made of: {each}"
 
 
@@ -95,7 +95,7 @@ def _upwards(folder: str) -> list[str]:
 def _of_migrations(
     missing: Mapping[str, list[str]], paths: Collection[str], stack: Stack, alembic_ini: str
 ) -> list[str]:
-    lacking = {path for found in missing.values() for path in found}
+    lacking = {path for files in missing.values() for path in files}
     if not lacking & {"alembic.ini", "migrations"}:
         return []
     named = re.search(r"^\s*script_location\s*=\s*(\S+)", alembic_ini, re.MULTILINE)
@@ -114,14 +114,14 @@ def _of_migrations(
 
 
 def _of_locks(missing: Mapping[str, list[str]], paths: Collection[str]) -> list[str]:
-    found = []
+    hints = []
     for path in dict.fromkeys(path for lacking in missing.values() for path in lacking):
         folder, name = posixpath.split(path)
         others, hint = _OTHER_LOCKS.get(name, ((), ""))
         there = [other for other in others if posixpath.join(folder, other) in paths]
         if there:
-            found.append(f"{there[0]} is there, and {hint}, or a Dockerfile of your own reads it")
-    return found
+            hints.append(f"{there[0]} is there, and {hint}, or a Dockerfile of your own reads it")
+    return hints
 
 
 def _of_services(
@@ -141,9 +141,9 @@ def _of_services(
 
 
 def _of_dockerfiles(missing: Mapping[str, list[str]], paths: Collection[str]) -> list[str]:
-    found = dockerfiles(paths)
-    if not found:
+    own = dockerfiles(paths)
+    if not own:
         return ["a Dockerfile of your own under [dockerfiles]"]
-    line = dockerfile_line(next(iter(missing)), found[0])
-    others = f" (there are also {', '.join(found[1:5])})" if found[1:] else ""
+    line = dockerfile_line(next(iter(missing)), own[0])
+    others = f" (there are also {', '.join(own[1:5])})" if own[1:] else ""
     return [f"`{line}` under [dockerfiles] to build by the application's own{others}"]

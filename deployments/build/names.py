@@ -36,8 +36,8 @@ def refusal(environment: Environment, stack: Stack, declared: Collection[str]) -
 
 
 def _said(name: str, stack: Stack, declared: Collection[str]) -> str:
-    said = f"[build] names {name}, which no Dockerfile declares as ARG"
+    problem = f"[build] names {name}, which no Dockerfile declares as ARG"
     if name in stack.named:
-        return f"{said}: a variable of the Compose file"
+        return f"{problem}: a variable of the Compose file"
     near = difflib.get_close_matches(name, sorted(declared), n=1)
-    return f"{said}, and {near[0]} is one" if near else said
+    return f"{problem}, and {near[0]} is one" if near else problem

@@ -76,9 +76,9 @@ class Recipe:
 
 
 def _with_folders(paths: Iterable[str]) -> set[str]:
-    found = set()
+    folders = set()
     for path in paths:
-        while path and path not in found:
-            found.add(path)
+        while path and path not in folders:
+            folders.add(path)
             path = posixpath.dirname(path)
-    return found
+    return folders

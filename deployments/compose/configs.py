@@ -87,15 +87,15 @@ def labels(
     config: with contents in the place of files. values: variables and secrets. Whoever can read a
     container's labels can read its files too.
     """
-    found = {}
+    digests = {}
     for service in sorted(services):
         body = with_contents(config["services"][service], config)
         files = [body.get(kind) or [] for kind in KINDS]
         if any(files):
             there = sorted(references(json.dumps(files)))
             known = [files, [[name, values.get(name)] for name in there]]
-            found[service] = hashlib.sha256(canonical(known).encode()).hexdigest()[:16]
-    return found
+            digests[service] = hashlib.sha256(canonical(known).encode()).hexdigest()[:16]
+    return digests
 
 
 def filled(
@@ -170,4 +170,4 @@ def _entry(name: str, key: str, value: str) -> str:
 
 def _quoted(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -31,18 +31,20 @@ def document(keep: Mapping[str, tuple[str, ...]]) -> str:
 
 def problems(keep: Mapping[str, tuple[str, ...]], stack: Stack) -> list[str]:
     """What would hide data or a release's own files, a sentence each. stack: without `keep`."""
-    found = []
+    sentences = []
     for service, paths in keep.items():
         mounted = {path for _, path in stack.volumes.get(service, ())}
         for path in paths:
             if path in mounted:
-                found.append(f"the Compose file has a volume at {path} of {service} already")
+                sentences.append(f"the Compose file has a volume at {path} of {service} already")
             if service in stack.deploy.infrastructure:
-                found.append(f"{service} is not built here: give it a volume in the Compose file")
+                sentences.append(
+                    f"{service} is not built here: give it a volume in the Compose file"
+                )
         volumes = [_volume(service, path) for path in paths]
         if len(set(volumes)) < len(volumes):
-            found.append(f"two folders of {service} would have one volume: {', '.join(paths)}")
-    return found
+            sentences.append(f"two folders of {service} would have one volume: {', '.join(paths)}")
+    return sentences
 
 
 def kept_folders(stack: Stack, service: str) -> tuple[str, ...]:

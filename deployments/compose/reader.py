@@ -36,11 +36,13 @@ def parse_stack(
     try:
         deploy = Deploy.model_validate(config.get("x-deploy") or {})
     except ValidationError as error:
-        said = "; ".join(
+        problems = "; ".join(
             f"{'.'.join(map(str, ('x-deploy', *e['loc'])))}: {e['msg']}" for e in error.errors()
         )
         raise WrongUse(
-            said, where=where, todo="correct that key; docker/docker-compose.prod.yml shows each"
+            problems,
+            where=where,
+            todo="correct that key; docker/docker-compose.prod.yml shows each",
         ) from None
     raw = {
         name: with_contents(_with_variables(body), config)
@@ -55,13 +57,13 @@ def parse_stack(
     rest = [config.get(key) or {} for key in ("volumes", "networks", "x-deploy")]
     forms = {"": json.dumps(rest), **{name: json.dumps(body) for name, body in raw.items()}}
     odd = set(named) - references(json.dumps(config)).keys() - {PROJECT_NAME}
-    found = {**dict.fromkeys(odd, ""), **_asked_for(forms, deploy)}
+    variables = {**dict.fromkeys(odd, ""), **_asked_for(forms, deploy)}
     return Stack(
         text=text,
         services=services,
         deploy=deploy,
-        references=found,
-        named=frozenset(found),
+        references=variables,
+        named=frozenset(variables),
         uses={name: frozenset(references(forms[name])) | odd for name in raw},
         ports=tuple((n, p) for n, body in raw.items() for p in _published(body)),
         in_urls=_in_urls(raw),
@@ -230,7 +232,7 @@ def _published(body: dict[str, Any]) -> list[str]:
 
     Of several for one port inside, Compose takes one that is free.
     """
-    found = []
+    ports = []
     for port in body.get("ports") or []:
         if isinstance(port, dict):
             published, inside = str(port.get("published") or ""), str(port.get("target", ""))
@@ -241,17 +243,20 @@ def _published(body: dict[str, Any]) -> list[str]:
             published, inside = (match[1], match[2]) if match else ("", "")
         of_several = re.fullmatch(r"\d+-\d+", published) and "-" not in inside
         if published and protocol in ("", "tcp") and not of_several:
-            found.append(published)
-    return found
+            ports.append(published)
+    return ports
 
 
 def _asked_for(forms: dict[str, str], deploy: Deploy) -> dict[str, str | None]:
     """Variables that somebody must or may give a value; the project's name Compose knows."""
-    found = references("\n".join(forms.values()))
+    defaults = references("\n".join(forms.values()))
     if deploy.database:
         # The roles' passwords, whether or not a container is given them.
-        found |= {deploy.database.owner.password: None, deploy.database.application.password: None}
-    return {name: default for name, default in found.items() if name != PROJECT_NAME}
+        defaults |= {
+            deploy.database.owner.password: None,
+            deploy.database.application.password: None,
+        }
+    return {name: default for name, default in defaults.items() if name != PROJECT_NAME}
 
 
 def _volumes(body: dict[str, Any], names: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -33,8 +33,8 @@ def parse(text: str) -> list[str | Reference]:
         if match.start() < at:
             continue
         parts.append(text[at : match.start()])
-        found, at = _reference(text, match)
-        parts.append(found)
+        reference, at = _reference(text, match)
+        parts.append(reference)
     return [part for part in (*parts, text[at:]) if part != ""]
 
 
@@ -66,19 +66,19 @@ def references(text: str) -> dict[str, str | None]:
     None: somebody must give a value. One without a default wins over one with. What stands in a
     default or in a replacement may never be read, so it has an empty default: `unfilled` decides.
     """
-    found: dict[str, str | None] = {}
+    defaults: dict[str, str | None] = {}
     for part in parse(text):
         if isinstance(part, str):
             continue
         name = part.name
         if "-" in part.how:
-            found[name] = found.get(name, part.word)
+            defaults[name] = defaults.get(name, part.word)
         else:
-            found[name] = found.get(name, "") if "+" in part.how else None
+            defaults[name] = defaults.get(name, "") if "+" in part.how else None
         if part.how and "?" not in part.how:
             for inner, default in references(part.word).items():
-                found.setdefault(inner, default or "")
-    return found
+                defaults.setdefault(inner, default or "")
+    return defaults
 
 
 def unfilled(text: str, values: Mapping[str, str]) -> frozenset[str]:

@@ -163,7 +163,7 @@ class Stack:
     def published(self, variables: dict[str, str]) -> list[tuple[str, int]]:
         """Service and each TCP port that it publishes. `wrong_ports` lists what is no port."""
         filled = [(service, numbers(interpolate(raw, variables))) for service, raw in self.ports]
-        return [(service, port) for service, found in filled for port in found or ()]
+        return [(service, port) for service, ports in filled for port in ports or ()]
 
     def wrong_ports(self, variables: dict[str, str]) -> list[str]:
         """What is published and is no port, a sentence each."""
@@ -201,7 +201,7 @@ class Stack:
             for s in self._profiled
             if not values.get(s.image_variable)
         }
-        there = {n: said for n, said in why.items() if n in self.services}
+        there = {n: reason for n, reason in why.items() if n in self.services}
         return self.without(there.keys(), there)
 
     @property

@@ -51,7 +51,7 @@ def configuration(
     }
     problem_of = {name: problem_of[name] for name in sorted(problem_of) if problem_of[name]}
     others = [*_in_clear(environment, stack), *stack.wrong_ports(environment.variables)]
-    unused = [found for found in _unused(environment, stack) if found[0] not in problem_of]
+    unused = [entry for entry in _unused(environment, stack) if entry[0] not in problem_of]
     if problems := [*problem_of.values(), *others, *(what for _, what, _ in unused)]:
         wrong = others or problem_of.keys() - missing - set(without)
         todo = [
@@ -97,19 +97,19 @@ def _unused(environment: Environment, stack: Stack) -> list[tuple[str, str, str]
         environment.source_token, off_host.access_key, off_host.secret_key,
     }  # fmt: skip
     known = stack.named | own | {*environment.unused, *EDGE_VARIABLES}
-    found = []
+    unused = []
     for kind, names in (("variable", environment.variables), ("secret", environment.secrets.names)):
         for name in sorted(set(names) - known):
             near = difflib.get_close_matches(name, sorted(stack.named - stack.image_variables), n=1)
             meant = f", and {near[0]} is" if near else ""
-            found.append(
+            unused.append(
                 (
                     name,
                     f"{kind} {name} is used nowhere in the Compose file{meant}",
                     f'correct its name, take it away, or allow it: unused = ["{name}"]',
                 )
             )
-        found += [
+        unused += [
             (
                 name,
                 f"{kind} {name} is filled by the deploy itself",
@@ -117,7 +117,7 @@ def _unused(environment: Environment, stack: Stack) -> list[tuple[str, str, str]
             )
             for name in sorted(set(names) & stack.image_variables)
         ]
-    return found
+    return unused
 
 
 def _in_clear(environment: Environment, stack: Stack) -> list[str]:
@@ -187,7 +187,7 @@ def parse_env(text: str) -> dict[str, str]:
             continue
         value, quote = _unquoted(raw.strip())
         values[name.removeprefix("export ").strip()] = (
-            re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), value)
+            re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), value)
             if quote == '"'
             else value
         )

@@ -91,13 +91,13 @@ class Loss:
 
 def read_backups(text: str) -> tuple[Backup, ...]:
     """Read descriptions, one JSON line each, oldest first; a line that is none is left out."""
-    found = []
+    backups = []
     for line in text.splitlines():
         try:
-            found.append(Backup.model_validate_json(line))
+            backups.append(Backup.model_validate_json(line))
         except ValidationError:
             continue
-    return tuple(sorted(found, key=lambda b: b.id))
+    return tuple(sorted(backups, key=lambda b: b.id))
 
 
 def losses(then: Contents, now: Contents) -> list[Loss]:
@@ -106,7 +106,7 @@ def losses(then: Contents, now: Contents) -> list[Loss]:
     The counters are believed when nobody reset them in between; otherwise the rows are
     compared, and updates are unknown.
     """
-    found = []
+    lost = []
     for name, table in sorted(now.tables.items()):
         before = then.tables.get(name, Table(rows=0, inserted=0, updated=0, deleted=0))
         done = (
@@ -119,8 +119,8 @@ def losses(then: Contents, now: Contents) -> list[Loss]:
             more = table.rows - before.rows
             loss = Loss(name, max(more, 0), 0, max(-more, 0), known=False)
         if loss.inserted or loss.updated or loss.deleted or not loss.known:
-            found.append(loss)
-    return found
+            lost.append(loss)
+    return lost
 
 
 def chosen(backups: tuple[Backup, ...], wanted: str, environment: str) -> Backup:

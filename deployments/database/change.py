@@ -61,9 +61,9 @@ class DataChange:
 
     def _what_is_lost(self) -> str:
         assert self.backup is not None
-        said = f"what was written since {self.backup.at} is taken back"
+        sentence = f"what was written since {self.backup.at} is taken back"
         lost = "; ".join(str(loss) for loss in self.losses)
-        return f"{said}: {lost}" if lost else f"{said}; nothing was, as far as is known"
+        return f"{sentence}: {lost}" if lost else f"{sentence}; nothing was, as far as is known"
 
 
 KEEP = DataChange("keep")

@@ -104,14 +104,14 @@ def review(sql: str, lints: list[Lint], since: str | None = None) -> Migration:
 
     since: the revision that it starts from.
     """
-    found: dict[int, Finding] = {}
+    gravest: dict[int, Finding] = {}
     for lint in lints:
         if kind := _kind(lint.rule):
-            said = Finding(kind, _at(sql, lint.line), _sentence(lint.message))
-            found[lint.line] = min(found.get(lint.line, said), said, key=_gravest_first)
-    known = {f.statement for f in found.values() if f.kind == "destructive"}
+            finding = Finding(kind, _at(sql, lint.line), _sentence(lint.message))
+            gravest[lint.line] = min(gravest.get(lint.line, finding), finding, key=_gravest_first)
+    known = {f.statement for f in gravest.values() if f.kind == "destructive"}
     own = [f for f in map(_finding, statements(sql)) if f and f.statement not in known]
-    return Migration(sql, leads_to(since, sql), (*(found[n] for n in sorted(found)), *own))
+    return Migration(sql, leads_to(since, sql), (*(gravest[n] for n in sorted(gravest)), *own))
 
 
 def _kind(rule: str) -> str:
@@ -134,34 +134,36 @@ def _finding(statement: str) -> Finding | None:
 
 def unreadable(why: str) -> Migration:
     """A migration whose SQL cannot be made without running it."""
-    said = f"cannot be judged: its SQL could not be made ({why})"
-    return Migration(None, "", (Finding("unreadable", "", said),))
+    reason = f"cannot be judged: its SQL could not be made ({why})"
+    return Migration(None, "", (Finding("unreadable", "", reason),))
 
 
 def of_unknown(tables: int) -> Migration:
     """A migration of a database that has tables and no revision: from where does it start?"""
-    said = f"cannot be judged: the database has no revision, and {tables} tables that it may change"
-    return Migration(None, "", (Finding("unreadable", "", said),))
+    reason = (
+        f"cannot be judged: the database has no revision, and {tables} tables that it may change"
+    )
+    return Migration(None, "", (Finding("unreadable", "", reason),))
 
 
 def statements(sql: str) -> list[str]:
     """Statements but for the transaction's frame and alembic's own table."""
     bare = re.sub(r"^\s*--.*$|/\*[\s\S]*?\*/", "", sql, flags=re.M)
-    found = [" ".join(part.split()).rstrip("; ") for part in re.split(r";\s*(?:\n|$)", bare)]
-    return [s for s in found if s and not _FRAME.match(s) and not _BOOKKEEPING.search(s)]
+    parts = [" ".join(part.split()).rstrip("; ") for part in re.split(r";\s*(?:\n|$)", bare)]
+    return [s for s in parts if s and not _FRAME.match(s) and not _BOOKKEEPING.search(s)]
 
 
 def refusal(
-    said: str, revision: str, ledger: Ledger, release: str, environment: str
+    output: str, revision: str, ledger: Ledger, release: str, environment: str
 ) -> Refused | None:
     """The reason why alembic will not go from this revision at all; None when it is another."""
-    if "Multiple head revisions" in said:
+    if "Multiple head revisions" in output:
         return Refused(
             f"release {release} has several heads of its migrations", state="unchanged",
             todo="alembic merge heads, commit, publish again; or migrate to all of them: "
             "`heads` for `head` in the `command` and `sql` of x-deploy.migrate",
         )  # fmt: skip
-    if "Can't locate revision" not in said:
+    if "Can't locate revision" not in output:
         return None
     by = [line.release for line in ledger.lines if revision in heads_of(line.revision.after)]
     if by:

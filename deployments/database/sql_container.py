@@ -56,8 +56,8 @@ def env_file(variables: Mapping[str, str], secrets: Mapping[str, SecretStr]) -> 
 
 def dummy(value: str) -> str:
     """Placeholder for a secret. Of the value it shows no more than its kind."""
-    if found := _URL.match(value):
-        return f"{found['scheme']}://dummy:dummy@localhost/dummy"
+    if match := _URL.match(value):
+        return f"{match['scheme']}://dummy:dummy@localhost/dummy"
     if value.startswith(("{", "[")) and _is_json(value):
         return "{}" if value.startswith("{") else "[]"
     return next((same for form, same in _FORMS if re.fullmatch(form, value)), _KEY)
@@ -69,8 +69,8 @@ def _without_logins(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _without_login(name: str, value: str) -> str:
-    if found := _WITH_LOGIN.match(value):
-        return f"{found['scheme']}://dummy:dummy@localhost/dummy"
+    if match := _WITH_LOGIN.match(value):
+        return f"{match['scheme']}://dummy:dummy@localhost/dummy"
     literal = "$" not in value
     return dummy(value) if value and literal and re.search(r"PASS(WORD|WD)?$", name) else value
 

@@ -39,25 +39,25 @@ def digests(
 
     configs: name of each file that the Compose file's `configs` name, to its text.
     """
-    said = {"compose file": _digest(compose)}
-    said |= {f"config file {name}": _digest(text) for name, text in configs.items()}
+    by_key = {"compose file": _digest(compose)}
+    by_key |= {f"config file {name}": _digest(text) for name, text in configs.items()}
     for key, value in environment.model_dump(mode="json").items():
         if key in _OF_ONE_MACHINE:
             continue
         nested = value if isinstance(value, dict) else None
         settings = {f"{key}.{k}": v for k, v in nested.items()} if nested else {key: value}
-        said |= {k: _digest(v) for k, v in settings.items() if k not in _OF_ONE_MACHINE}
-    return said
+        by_key |= {k: _digest(v) for k, v in settings.items() if k not in _OF_ONE_MACHINE}
+    return by_key
 
 
-def encoded(found: dict[str, str]) -> str:
+def encoded(digests: dict[str, str]) -> str:
     """For a run's parameter."""
-    return canonical(found)
+    return canonical(digests)
 
 
-def short(found: dict[str, str]) -> str:
+def short(digests: dict[str, str]) -> str:
     """One digest of all settings, for people: equal where `must_be_as_asked` finds no difference."""
-    return hashlib.sha256(encoded(found).encode()).hexdigest()[:_SHORT]
+    return hashlib.sha256(encoded(digests).encode()).hexdigest()[:_SHORT]
 
 
 def read_from(name: str, file: str, machine: str, digest: str, compared: Compared) -> str:
@@ -71,16 +71,16 @@ def read_from(name: str, file: str, machine: str, digest: str, compared: Compare
     return f"{file} on {machine}, digest {digest}{more[compared]}"
 
 
-def of_a_checkout(found: dict[str, str]) -> dict[str, str]:
+def of_a_checkout(digests: dict[str, str]) -> dict[str, str]:
     """The same without `[host]`: the application's repository need not know the server."""
-    return {key: value for key, value in found.items() if not key.startswith("host.")}
+    return {key: value for key, value in digests.items() if not key.startswith("host.")}
 
 
-def must_be_as_asked(asked: dict[str, str], found: dict[str, str], name: str, where: str) -> None:
+def must_be_as_asked(asked: dict[str, str], here: dict[str, str], name: str, where: str) -> None:
     """Raise Refused naming each setting that differs from what the run was requested with."""
     if asked == of_a_checkout(asked):
-        found = of_a_checkout(found)
-    differ = sorted(k for k in asked.keys() | found.keys() if asked.get(k) != found.get(k))
+        here = of_a_checkout(here)
+    differ = sorted(k for k in asked.keys() | here.keys() if asked.get(k) != here.get(k))
     if differ:
         raise Refused(
             f"environment {name} is another one where the run was asked for than on this worker: "
@@ -95,15 +95,15 @@ def must_be_as_asked(asked: dict[str, str], found: dict[str, str], name: str, wh
 def decoded(text: str) -> dict[str, str]:
     """The parameter again; raises WrongUse for what is none."""
     try:
-        found = json.loads(text)
+        data = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        data = None
+    if not isinstance(data, dict):
         raise WrongUse(
             "parameter configuration is none that the command line made", state="untouched",
             todo="leave it empty: then nothing is compared",
         )  # fmt: skip
-    return {str(k): str(v) for k, v in found.items()}
+    return {str(k): str(v) for k, v in data.items()}
 
 
 def _digest(value: Any) -> str:

@@ -261,15 +261,15 @@ def parse_environment(name: str, data: dict[str, Any], path: str) -> Environment
     try:
         return Environment.model_validate({**data, "name": name})
     except ValidationError as error:
-        found = [
+        errors = [
             (_key(e["loc"]), e["type"], said_of(e["type"], e["msg"], e.get("ctx", {})))
             for e in error.errors()
         ]
         # Of a key that may be empty or of a form, the form is what was meant.
-        forms = {key for key, kind, _ in found if kind != "literal_error"}
+        forms = {key for key, kind, _ in errors if kind != "literal_error"}
         mistakes = [
             _mistake(key, kind, message)
-            for key, kind, message in found
+            for key, kind, message in errors
             if not (kind == "literal_error" and key in forms)
         ]
         raise WrongUse(

@@ -60,14 +60,14 @@ class News:
 
 def restarted(seen: Observation, memory: Memory) -> list[CheckResult]:
     """Containers whose engine started them again since the last look."""
-    found = []
+    results = []
     for container in seen.long_running:
         before = memory.restarts.get(container.id[:12], container.restarts)
         if container.restarts > before:
             times = container.restarts - before
-            said = f"restarted {times} time{'s' if times > 1 else ''} since the last look"
-            found.append(CheckResult(container.service, "restarts", False, said))
-    return found
+            detail = f"restarted {times} time{'s' if times > 1 else ''} since the last look"
+            results.append(CheckResult(container.service, "restarts", ok=False, detail=detail))
+    return results
 
 
 def evaluate(memory: Memory, findings: list[CheckResult], now: float) -> tuple[Memory, News | None]:
@@ -107,11 +107,11 @@ def _still(memory: Memory, bad: dict[str, str], now: float) -> tuple[Memory, New
 
 def _begun(memory: Memory, bad: list[str], now: float) -> dict[str, tuple[float, ...]]:
     """When each problem began, within the last hour."""
-    found = {k: tuple(t for t in times if now - t < HOUR) for k, times in memory.begun.items()}
+    recent = {k: tuple(t for t in times if now - t < HOUR) for k, times in memory.begun.items()}
     for key in bad:
         if key not in memory.bad:
-            found[key] = (*found.get(key, ()), now)
-    return {key: times for key, times in found.items() if times}
+            recent[key] = (*recent.get(key, ()), now)
+    return {key: times for key, times in recent.items() if times}
 
 
 def _said(bad: dict[str, str], keys: list[str]) -> tuple[str, ...]:

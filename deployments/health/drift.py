@@ -37,9 +37,9 @@ def find_drift(target: Target, seen: Observation, kept: Kept) -> list[CheckResul
     ]
 
 
-def heals(found: list[CheckResult]) -> bool:
+def heals(results: list[CheckResult]) -> bool:
     """Whether deploying the current release again takes some of it back, and hides nothing."""
-    checks = {f.check for f in found if not f.ok}
+    checks = {f.check for f in results if not f.ok}
     return bool(checks - NO_HEALING) and FOR_A_PERSON not in checks
 
 
@@ -57,16 +57,16 @@ def secrets_edited(kept: Kept) -> list[str]:
 
 
 def _drift(service: str, check: str, detail: str) -> CheckResult:
-    return CheckResult(service, check, False, detail)
+    return CheckResult(service, check, ok=False, detail=detail)
 
 
 def _services(target: Target, seen: Observation, kept: Kept) -> list[CheckResult]:
     """Long-running services that a plan back would replace."""
     left_out = target.environment.verify.leave_out
-    found = changes(target, seen, _candidate(target, seen, kept))
+    changed = changes(target, seen, _candidate(target, seen, kept))
     return [
         _drift(c.service.name, "drift", _words(c.reason, c.image, seen, c.service.name))
-        for c in found
+        for c in changed
         if c.service.name not in left_out
     ]
 
@@ -105,17 +105,17 @@ def _unknown(target: Target, seen: Observation) -> list[CheckResult]:
 def _files(target: Target, seen: Observation, kept: Kept) -> list[CheckResult]:
     if target.adopted:
         return []
-    found = []
+    results = []
     if seen.compose_file != target.stack.text:
-        found.append(_drift("server", "compose.yml", _edited(seen.compose_file)))
+        results.append(_drift("server", "compose.yml", _edited(seen.compose_file)))
     names = changed_names(parse_env(seen.env), target.env(seen))
     if names:
-        said = f"variables changed: {', '.join(names)}" if seen.env else "the file is gone"
-        found.append(_drift("server", ".env", said))
-    found += _secrets(kept)
+        detail = f"variables changed: {', '.join(names)}" if seen.env else "the file is gone"
+        results.append(_drift("server", ".env", detail))
+    results += _secrets(kept)
     if kept.edge and without_slots(seen.edge) != without_slots(kept.edge):
-        found.append(_drift("server", "haproxy.cfg", _edited(seen.edge)))
-    return found
+        results.append(_drift("server", "haproxy.cfg", _edited(seen.edge)))
+    return results
 
 
 def _secrets(kept: Kept) -> list[CheckResult]:
@@ -139,8 +139,8 @@ def _revision(target: Target, seen: Observation) -> list[CheckResult]:
         return []
     if seen.revision == known:
         return []
-    said = f"the database is at {seen.revision or 'no revision'}, the ledger says {known}"
-    return [_drift(database.service, "revision", said)]
+    detail = f"the database is at {seen.revision or 'no revision'}, the ledger says {known}"
+    return [_drift(database.service, "revision", detail)]
 
 
 def _ledger(seen: Observation) -> list[CheckResult]:

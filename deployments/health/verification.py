@@ -42,7 +42,7 @@ class CheckResult:
 
 def requests(target: Target) -> list[ProbeRequest]:
     """What is requested from outside."""
-    found = []
+    probes = []
     for service, probe in _asked(target):
         outside = probe.outside
         if (
@@ -51,8 +51,8 @@ def requests(target: Target) -> list[ProbeRequest]:
             and _wants(target, service, "outside")
         ):
             base = target.environment.urls[outside.url].rstrip("/")
-            found.append(ProbeRequest(service, f"{base}{outside.path}", outside.status))
-    return found
+            probes.append(ProbeRequest(service, f"{base}{outside.path}", outside.status))
+    return probes
 
 
 def questions(target: Target, *, settled: bool = True) -> list[Question]:
@@ -61,17 +61,17 @@ def questions(target: Target, *, settled: bool = True) -> list[Question]:
     settled: also each restart count, once the service has been up for some seconds; a look
     at what has long been running compares the counts with an earlier look instead.
     """
-    found: list[Question] = []
+    wanted: list[Question] = []
     for service, probe in _asked(target):
         if settled:
-            found.append((f"restarts:{service}", service, ()))
+            wanted.append((f"restarts:{service}", service, ()))
         if probe.exec and _wants(target, service, "exec"):
-            found.append((f"exec:{service}", service, probe.exec))
+            wanted.append((f"exec:{service}", service, probe.exec))
         if probe.connected and _wants(target, service, "connected"):
             host = urlsplit(target.value(probe.connected)).hostname or ""
-            found.append((f"hosts:{service}", service, ("getent", "ahosts", host)))
-            found.append((f"tcp:{service}", service, ("cat", "/proc/net/tcp", "/proc/net/tcp6")))
-    return found
+            wanted.append((f"hosts:{service}", service, ("getent", "ahosts", host)))
+            wanted.append((f"tcp:{service}", service, ("cat", "/proc/net/tcp", "/proc/net/tcp6")))
+    return wanted
 
 
 def logs(target: Target) -> list[tuple[str, Log]]:
@@ -103,7 +103,9 @@ def check_containers(
         running = seen.of(service)
         digest = digest_of(reference)
         if len(running) != 1:
-            findings.append(CheckResult(service, "container", False, f"{len(running)} containers"))
+            findings.append(
+                CheckResult(service, "container", ok=False, detail=f"{len(running)} containers")
+            )
             continue
         container = running[0]
         if target.stack.services[service].runs_once:
@@ -138,8 +140,8 @@ def check_answers(
         del command
     for service, log in logs(target):
         code, _, text = answers.get(f"log:{service}", "1 no answer").partition(" ")
-        said = text.strip() or f"none of {', '.join(log.must_not)} in {log.seconds} s"
-        findings.append(CheckResult(service, "log", code == "0", said[:200]))
+        detail = text.strip() or f"none of {', '.join(log.must_not)} in {log.seconds} s"
+        findings.append(CheckResult(service, "log", code == "0", detail[:200]))
     return findings
 
 
@@ -178,31 +180,36 @@ def _address(raw: str) -> str:
 def check_certificate(request: ProbeRequest, valid_days: float, wanted: int) -> CheckResult:
     """How long the certificate that a URL shows is still valid, against what is wanted."""
     days = int(valid_days)
-    said = f"valid for {days} days" if days != 1 else "valid for 1 day"
+    detail = f"valid for {days} days" if days != 1 else "valid for 1 day"
     ok = valid_days >= wanted
-    return CheckResult(request.service, "certificate", ok, said if ok else f"{said}: {request.url}")
+    return CheckResult(
+        request.service, "certificate", ok, detail if ok else f"{detail}: {request.url}"
+    )
 
 
 def check_server(watch: Watch, seen: Observation, backup_seconds: int | None) -> list[CheckResult]:
     """Room and backups on the host, against the environment's `[watch]`."""
-    found = [
+    results = [
         _room("disk", seen.disk_mb, watch.disk_mb), _room("memory", seen.memory_mb, watch.memory_mb)
     ]  # fmt: skip
     if watch.backup_hours == 0:
-        return found
+        return results
     if backup_seconds is None:
-        return [*found, CheckResult("server", "backup", False, "there is none in backups/")]
+        return [
+            *results,
+            CheckResult("server", "backup", ok=False, detail="there is none in backups/"),
+        ]
     hours = backup_seconds // 3600
     ok = backup_seconds <= watch.backup_hours * 3600
-    said = f"the newest is {hours} h old"
+    detail = f"the newest is {hours} h old"
     limit = "" if ok else f", {watch.backup_hours} h are allowed"
-    return [*found, CheckResult("server", "backup", ok, said + limit)]
+    return [*results, CheckResult("server", "backup", ok, detail + limit)]
 
 
 def _room(what: str, free: int, wanted: int) -> CheckResult:
     ok = free >= wanted
-    said = f"{free} MiB free" + ("" if ok else f", {wanted} are wanted")
-    return CheckResult("server", what, ok, said)
+    detail = f"{free} MiB free" + ("" if ok else f", {wanted} are wanted")
+    return CheckResult("server", what, ok, detail)
 
 
 _AT_START = frozenset({"connected", "own probe", "log", "container"})

@@ -115,16 +115,16 @@ def plan_files(lines: Sequence[Line]) -> list[str]:
 def read_subjects(files: Mapping[str, str]) -> dict[str, str]:
     """Manifest to its commit's subject; an older plan has none."""
     plans = (_mapping(text) for text in files.values())
-    found = {str(p.get("manifest")): subject(str(p.get("subject") or "")) for p in plans}
-    return {manifest: said for manifest, said in found.items() if said}
+    subjects = {str(p.get("manifest")): subject(str(p.get("subject") or "")) for p in plans}
+    return {manifest: line for manifest, line in subjects.items() if line}
 
 
 def _mapping(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        data = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
 def described_by(entries: Sequence[AuditEntry], subjects: Mapping[str, str]) -> list[AuditEntry]:

@@ -29,7 +29,7 @@ class GatewayEntry:
 
 def read_entries(lines: Iterable[str]) -> list[GatewayEntry]:
     """Read Caddy's JSON access log; lines of another kind, or cut ones, are left out."""
-    found = []
+    entries = []
     for line in lines:
         try:
             row = json.loads(line)
@@ -41,8 +41,8 @@ def read_entries(lines: Iterable[str]) -> list[GatewayEntry]:
         except (ValueError, KeyError, TypeError):
             continue
         if entry.account and 200 <= entry.status < 300:
-            found.append(entry)
-    return found
+            entries.append(entry)
+    return entries
 
 
 def creator(entries: list[GatewayEntry], deployment: str, created: float) -> str:
@@ -61,8 +61,8 @@ def approver(entries: list[GatewayEntry], run: str) -> str:
     Prefect answers 201 to the one who did, and 200 to whoever came after that.
     """
     path = re.compile(rf"^/api/flow_runs/{re.escape(run)}/resume/?$")
-    found = [
+    accounts = [
         e.account for e in entries
         if e.status == 201 and e.method == "POST" and path.match(e.path)
     ]  # fmt: skip
-    return found[-1] if found else ""
+    return accounts[-1] if accounts else ""

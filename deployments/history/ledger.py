@@ -116,8 +116,8 @@ PROBLEM = 300
 def shortened(problem: str) -> str:
     """What went wrong, on one line; the state and the advice with it were for that moment."""
     what = problem.partition("\nServer: ")[0].partition("\nNext: ")[0]
-    said = " ".join(what.split())
-    return said if len(said) <= PROBLEM else said[: PROBLEM - 1] + "…"
+    text = " ".join(what.split())
+    return text if len(text) <= PROBLEM else text[: PROBLEM - 1] + "…"
 
 
 @dataclass(frozen=True)
@@ -175,16 +175,16 @@ class Ledger:
         kept: releases that the host still has a record of; None: not checked. Raises Refused
         when there is none, with the nearest names.
         """
-        found = self._target(wanted, current)
-        if kept is not None and found.release not in kept:
+        line = self._target(wanted, current)
+        if kept is not None and line.release not in kept:
             left = [x.release for x in self.good() if x.release in kept and x.release != current]
             raise Refused(
-                f"release {found.release} is no longer kept on this server",
+                f"release {line.release} is no longer kept on this server",
                 state=f"runs {current}, unchanged" if current else "runs no release of ours",
                 todo=f"choose one that is: {', '.join(left[-5:])}" if left
                 else "deploy a published release instead",
             )  # fmt: skip
-        return found
+        return line
 
     def _target(self, wanted: str, current: str | None) -> Line:
         good = [line for line in self.good() if line.release != current]
@@ -227,13 +227,13 @@ def _read(number: int, text: str) -> Line:
     except ValidationError:
         version = _version(text)
     newer = isinstance(version, int) and version > 1
-    said = (
+    problem = (
         f"is of version {version}, and this homeguru reads version 1"
         if newer
         else "is no line of a ledger"
     )
     raise Refused(
-        f"line {number} of releases.jsonl {said}", state="unchanged",
+        f"line {number} of releases.jsonl {problem}", state="unchanged",
         todo="upgrade homeguru to the version that wrote it" if newer
         else "put the line back from a copy, such as `homeguru audit export --env NAME` made; if there "
         "is none, move the file aside: a deploy then begins a new one, and no rollback goes behind it",

@@ -17,15 +17,15 @@ def parse_revisions(rows: Iterable[str]) -> str | None:
     In order, since a table has none: the same heads are the same text. The application writes
     that table, so what reads like no revision is refused.
     """
-    found = sorted({row for row in rows if row})
-    for row in found:
+    revisions = sorted({row for row in rows if row})
+    for row in revisions:
         if len(row) > LONGEST or not _FORM.fullmatch(row):
             raise StepFailed(
                 f"the database's revision reads like none: {row[:60]!r}", state="unchanged",
                 todo="x-deploy.database.revision must select one name a row, of letters, digits "
                 "and . _ - : + = / @ ~; look at what that table holds",
             )  # fmt: skip
-    return ",".join(found) or None
+    return ",".join(revisions) or None
 
 
 def heads_of(revision: str | None) -> tuple[str, ...]:
@@ -45,12 +45,12 @@ _STEP = re.compile(
 
 def leads_to(since: str | None, sql: str) -> str:
     """The revision that a migration leads to from another one; empty where it changes none."""
-    heads, found = set(heads_of(since)), False
+    heads, changed = set(heads_of(since)), False
     for step in _STEP.finditer(sql):
-        found = True
+        changed = True
         heads -= {step["before"], step["gone"]}
         heads |= {name for name in (step["new"], step["to"]) if name}
-    return ",".join(sorted(heads)) if found else ""
+    return ",".join(sorted(heads)) if changed else ""
 
 
 def pending_of_all(printed: list[str]) -> str | None:
@@ -61,9 +61,9 @@ def pending_of_all(printed: list[str]) -> str | None:
     where a text with statements has no section for each revision.
     """
     texts = [_sections(sql) for sql in printed]
-    if any(found is None for found in texts):
+    if any(revision is None for revision in texts):
         return None
-    first, *others = (found for found in texts if found is not None)
+    first, *others = (revision for revision in texts if revision is not None)
     begin = printed[0][: match.start()] if (match := _SECTION.search(printed[0])) else ""
     kept = [text for name, text in first.items() if all(name in other for other in others)]
     sql = begin + "".join(kept)

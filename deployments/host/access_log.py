@@ -35,10 +35,10 @@ class EdgeChecks:
 
     def owns(self, line: str) -> bool:
         """Whether a line is such a check; one that failed is for people to read."""
-        found = _LINE.match(line)
-        if found is None or (path := self.paths.get(found[1])) is None:
+        match = _LINE.match(line)
+        if match is None or (path := self.paths.get(match[1])) is None:
             return False
-        text = found[2]
+        text = match[2]
         asked = re.search(rf"GET {re.escape(path)}{_PASSED}", text)
         if asked is None or not _INSIDE.search(text[: asked.start()]):
             return False

@@ -58,9 +58,9 @@ def read_containers(containers: str, images: str, made: str = "") -> tuple[Conta
     """
     rows = [json.loads(line) for line in images.splitlines()]
     digests = {row["id"]: tuple(row["digests"] or ()) for row in rows}
-    found = (_container(json.loads(line), digests) for line in containers.splitlines())
+    read = (_container(json.loads(line), digests) for line in containers.splitlines())
     noted = dict(pair for line in made.splitlines() if len(pair := line.split()) == 2)
-    return tuple(replace(c, config_hash=noted.get(c.id, c.config_hash)) for c in found)
+    return tuple(replace(c, config_hash=noted.get(c.id, c.config_hash)) for c in read)
 
 
 def _container(row: dict[str, object], digests: dict[str, tuple[str, ...]]) -> Container:

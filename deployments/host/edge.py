@@ -78,15 +78,15 @@ def render_again(
 def read_slots(config: str) -> dict[str, Slots]:
     """Slots of a configuration that was rendered before and since changed in place."""
     return {
-        name: (found.get("s1", IDLE), found.get("s2", IDLE))
-        for name, found in _servers(config).items()
+        name: (servers.get("s1", IDLE), servers.get("s2", IDLE))
+        for name, servers in _servers(config).items()
     }
 
 
 def read_former(config: str) -> dict[str, str]:
     """Service to the container of the release before, where one is kept."""
-    found = {name: servers.get(FORMER, IDLE) for name, servers in _servers(config).items()}
-    return {name: container for name, container in found.items() if container != IDLE}
+    formers = {name: servers.get(FORMER, IDLE) for name, servers in _servers(config).items()}
+    return {name: container for name, container in formers.items() if container != IDLE}
 
 
 def without_slots(config: str) -> str:
@@ -95,8 +95,8 @@ def without_slots(config: str) -> str:
 
 
 def _servers(config: str) -> dict[str, dict[str, str]]:
-    found = {}
+    backends = {}
     for block in re.split(r"^(?=backend )", config, flags=re.MULTILINE)[1:]:
         name = block.split(maxsplit=2)[1].removeprefix("be_")
-        found[name] = {match[1]: match[2] for match in _SERVER.finditer(block)}
-    return found
+        backends[name] = {match[1]: match[2] for match in _SERVER.finditer(block)}
+    return backends

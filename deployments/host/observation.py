@@ -146,21 +146,21 @@ class Kept:
 
 def sections(output: str) -> dict[str, str]:
     """Unpack `name base64` lines; anything else on stdout is ignored."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for line in output.splitlines():
         name, _, body = line.partition(" ")
         named = re.fullmatch(r"[a-z_./]+[A-Za-z0-9_./:-]*", name)
         if named and re.fullmatch(r"[A-Za-z0-9+/=]*", body):
             with contextlib.suppress(binascii.Error):
-                found[name] = base64.b64decode(body).decode(errors="replace")
-    return found
+                texts[name] = base64.b64decode(body).decode(errors="replace")
+    return texts
 
 
 def read_observation(output: str) -> Observation:
     """Read the answer to `shell.observe.observe`."""
-    found = sections(output)
-    data = _database(found.get("database", ""))
-    facts = dict(line.split("=", 1) for line in found.get("facts", "").splitlines() if "=" in line)
+    answer = sections(output)
+    data = _database(answer.get("database", ""))
+    facts = dict(line.split("=", 1) for line in answer.get("facts", "").splitlines() if "=" in line)
     return Observation(
         writable=facts.get("writable") == "yes",
         locked=facts.get("locked") == "yes",
@@ -168,54 +168,54 @@ def read_observation(output: str) -> Observation:
         memory_mb=int(facts.get("memory_kb") or 0) // 1024,
         engine=facts.get("engine", ""),
         compose=facts.get("compose", "").removeprefix("v"),
-        listening=frozenset(int(p, 16) for p in found.get("listening", "").split()),
-        published=_published(found.get("published", "")),
-        holders=_holders(found.get("published", "")),
+        listening=frozenset(int(p, 16) for p in answer.get("listening", "").split()),
+        published=_published(answer.get("published", "")),
+        holders=_holders(answer.get("published", "")),
         containers=read_containers(
-            found.get("containers", ""), found.get("images", ""), found.get("made", "")
+            answer.get("containers", ""), answer.get("images", ""), answer.get("made", "")
         ),
         revision=data.revision,
         tables=data.tables,
         places=data.places,
-        env=found.get("env", ""),
-        compose_file=found.get("compose", ""),
-        edge=found.get("edge", ""),
-        current=found.get("current", "").strip() or None,
-        manifest=found.get("manifest", ""),
-        ledger=Ledger(tuple(filter(None, found.get("ledger", "").split("\n")))),
-        owner=found.get("owner", "").strip(),
-        unfinished=_unfinished(found),
+        env=answer.get("env", ""),
+        compose_file=answer.get("compose", ""),
+        edge=answer.get("edge", ""),
+        current=answer.get("current", "").strip() or None,
+        manifest=answer.get("manifest", ""),
+        ledger=Ledger(tuple(filter(None, answer.get("ledger", "").split("\n")))),
+        owner=answer.get("owner", "").strip(),
+        unfinished=_unfinished(answer),
         database_bytes=data.bytes,
         database_major=data.major,
         aside=data.aside,
         undone=data.undone,
-        backups=read_backups(found.get("backups", "")),
-        releases=_releases(found.get("releases", "")),
+        backups=read_backups(answer.get("backups", "")),
+        releases=_releases(answer.get("releases", "")),
         journals=int(facts.get("journals") or 0),
-        environment=found.get("environment", "").strip(),
-        project=found.get("project", "").strip(),
-        projects=_projects(found.get("projects", "")),
+        environment=answer.get("environment", "").strip(),
+        project=answer.get("project", "").strip(),
+        projects=_projects(answer.get("projects", "")),
         epoch=int(facts.get("epoch") or 0),
     )
 
 
 def read_candidate(output: str) -> Candidate:
     """Read the answer to `shell.observe.read_candidate_script`."""
-    found = sections(output)
+    answer = sections(output)
     hashes, now, then = (
-        _pairs(found.get(name, "")) for name in ("hashes", "secrets_now", "secrets_then")
+        _pairs(answer.get(name, "")) for name in ("hashes", "secrets_now", "secrets_then")
     )
     return Candidate(hashes, now, then)
 
 
 def read_kept(output: str) -> Kept:
     """Read what `shell.observe.look` says beyond an observation."""
-    found = sections(output)
-    age = found.get("backup", "").strip()
+    answer = sections(output)
+    age = answer.get("backup", "").strip()
     return Kept(
-        compose_file=found.get("release_compose", ""),
-        env=found.get("release_env", ""),
-        edge=found.get("release_edge", ""),
+        compose_file=answer.get("release_compose", ""),
+        env=answer.get("release_env", ""),
+        edge=answer.get("release_edge", ""),
         candidate=read_candidate(output),
         backup_seconds=int(age) if age.lstrip("-").isdigit() else None,
     )
@@ -257,8 +257,8 @@ def _database(text: str) -> _Database:
 
 def _major(version: object) -> str:
     """Of `server_version_num`, such as 160004."""
-    found = str(version or "")
-    return str(int(found) // 10_000) if found.isascii() and found.isdigit() else ""
+    number = str(version or "")
+    return str(int(number) // 10_000) if number.isascii() and number.isdigit() else ""
 
 
 def _releases(text: str) -> tuple[str, ...]:
@@ -280,13 +280,13 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _published(text: str) -> dict[int, str]:
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     for line in text.splitlines():
         name, _, ports = line.partition(" ")
         # Neighbours that are the same inside are written as a range.
         for first, last in re.findall(r":(\d+)(?:-(\d+))?->", ports):
-            found.update(dict.fromkeys(range(int(first), int(last or first) + 1), name))
-    return found
+            names.update(dict.fromkeys(range(int(first), int(last or first) + 1), name))
+    return names
 
 
 def _holders(text: str) -> dict[str, str]:
@@ -294,10 +294,10 @@ def _holders(text: str) -> dict[str, str]:
     return {line.partition(" ")[0]: project for line, _, project in rows if project}
 
 
-def _unfinished(found: dict[str, str]) -> tuple[journal.Unfinished, ...]:
+def _unfinished(answer: dict[str, str]) -> tuple[journal.Unfinished, ...]:
     read = [
         journal.read(name.removeprefix("journal:"), text)
-        for name, text in found.items()
+        for name, text in answer.items()
         if name.startswith("journal:")
     ]
     return tuple(sorted((u for u in read if u), key=lambda u: u.at))

@@ -28,12 +28,12 @@ def check_owner(environment: Environment, stack: Stack, seen: Observation) -> No
 
 def ownership(environment: Environment, stack: Stack, seen: Observation) -> list[Problem]:
     """The first reason why this environment may not work here; one is enough."""
-    found = (
+    problems = (
         *_of_another_directory(environment, seen),
         *_of_another_environment(environment, seen),
         *_renamed(environment, stack, seen),
     )
-    return list(found[:1])
+    return list(problems[:1])
 
 
 def _state(seen: Observation) -> str:
@@ -61,21 +61,23 @@ def _of_another_environment(environment: Environment, seen: Observation) -> Iter
         for c in seen.containers
         if "@sha256:" in c.ref and c.compose_file == f"{c.directory}/compose.yml"
     }
-    for found in seen.projects:
-        if found.name != environment.project or found.here:
+    for project in seen.projects:
+        if project.name != environment.project or project.here:
             continue
-        if not (found.environment or (seen.current is None and found.directory in made)):
+        if not (project.environment or (seen.current is None and project.directory in made)):
             continue
-        if found.environment == environment.name:
+        if project.environment == environment.name:
             yield (
-                f"environment {environment.name} is deployed in {found.directory}, and its file "
+                f"environment {environment.name} is deployed in {project.directory}, and its file "
                 f"names directory {environment.directory}",
-                f'write directory = "{found.directory}" again',
+                f'write directory = "{project.directory}" again',
             )
             continue
-        whose = f"environment {found.environment}" if found.environment else "another environment"
+        whose = (
+            f"environment {project.environment}" if project.environment else "another environment"
+        )
         yield (
-            f"Compose project {environment.project} is {whose}'s, which runs in {found.directory}",
+            f"Compose project {environment.project} is {whose}'s, which runs in {project.directory}",
             f"give environment {environment.name} a `project` and a directory of its own: with "
             "this one it would take the other's containers and volumes",
         )
@@ -109,18 +111,20 @@ class _Rename:
         """How each volume that Compose names after the project keeps its name."""
         volumes = self.stack.volumes
         patterns = {name for s in self.stack.services for name, _ in volumes.get(s, ())}
-        found = []
+        changes = []
         for pattern in sorted(patterns):
             name = self._name(pattern, self.before)
             if name == self._name(pattern, self.environment.project):
                 continue
             variable = next((n for n in references(pattern) if n != PROJECT_NAME), "")
             if variable:
-                found.append(f'write {variable} = "{name}" under [variables], which keeps its data')
+                changes.append(
+                    f'write {variable} = "{name}" under [variables], which keeps its data'
+                )
             else:
                 key = re.sub(r"^\$\{COMPOSE_PROJECT_NAME\}_", "", pattern)
-                found.append(f"give volume {key} of the Compose file `name: {name}`")
-        return found
+                changes.append(f"give volume {key} of the Compose file `name: {name}`")
+        return changes
 
     def _name(self, pattern: str, project: str) -> str:
         return interpolate(pattern, {**self.environment.variables, PROJECT_NAME: project})
@@ -140,7 +144,7 @@ def _renamed(environment: Environment, stack: Stack, seen: Observation) -> Itera
     before = seen.project or _project_of_records(seen)
     if before in ("", environment.project):
         return
-    runs = any(found.name == before for found in seen.projects)
+    runs = any(project.name == before for project in seen.projects)
     if problem := _Rename(environment, stack, before, runs).problem():
         yield problem
 

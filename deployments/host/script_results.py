@@ -42,10 +42,10 @@ class Channel:
     def split(self, stdout: str) -> tuple[str, tuple[Result, ...]]:
         """The output without the results, and the results."""
         talk: list[str] = []
-        found: list[str] = []
+        frames: list[str] = []
         for line in stdout.splitlines(keepends=True):
-            (found if self.owns(line) else talk).append(line)
-        return "".join(talk), tuple(filter(None, map(self._read, found)))
+            (frames if self.owns(line) else talk).append(line)
+        return "".join(talk), tuple(filter(None, map(self._read, frames)))
 
     def _read(self, line: str) -> Result | None:
         kind, *words = line.rstrip("\n").removeprefix(f"@{self.nonce} ").split(" ")
@@ -83,8 +83,8 @@ def database_of(result: Result, database: str) -> str:
 
 
 def _wrong(kind: str, *words: str) -> StepFailed:
-    said = ", ".join(repr(word[:60]) for word in words) or "nothing"
+    printed = ", ".join(repr(word[:60]) for word in words) or "nothing"
     return StepFailed(
-        f"the step's result cannot be read: {said} is no `{kind}`",
+        f"the step's result cannot be read: {printed} is no `{kind}`",
         todo="run the same command again; if it says so again, report it as a defect",
     )

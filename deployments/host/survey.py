@@ -48,18 +48,18 @@ class Survey:
 
 def read_survey(output: str, compose: str) -> Survey:
     """Read the answer to `shell.adopt.survey`. compose: SHA-256 of the environment's file."""
-    found = sections(output)
-    rows = [json.loads(line) for line in found.get("byhand", "").splitlines()]
-    facts = dict(line.split("=", 1) for line in found.get("data", "").splitlines() if "=" in line)
-    hashes = [line.split() for line in found.get("hashes", "").splitlines()]
+    answer = sections(output)
+    rows = [json.loads(line) for line in answer.get("byhand", "").splitlines()]
+    facts = dict(line.split("=", 1) for line in answer.get("data", "").splitlines() if "=" in line)
+    hashes = [line.split() for line in answer.get("hashes", "").splitlines()]
     return Survey(
         containers=tuple(_found(row) for row in rows),
         superuser=facts.get("POSTGRES_USER") or "postgres",
         database=facts.get("POSTGRES_DB") or facts.get("POSTGRES_USER") or "postgres",
         major=facts.get("major", "").partition(".")[0],
-        same_file=found.get("sums", "").split() == [compose],
+        same_file=answer.get("sums", "").split() == [compose],
         hashes={words[0]: words[1] for words in hashes if len(words) == 2},
-        projects=tuple(found.get("projects", "").split()),
+        projects=tuple(answer.get("projects", "").split()),
         databases=_listed(facts.get("databases", "")),
         superusers=_listed(facts.get("superusers", "")),
         data_directory=facts.get("PGDATA", ""),
@@ -68,10 +68,10 @@ def read_survey(output: str, compose: str) -> Survey:
 
 def read_comparison(output: str) -> frozenset[str] | None:
     """Read the answer to `shell.adopt.compare`: the containers that would be made anew."""
-    said = sections(output).get("up")
-    if said is None:
+    dry_run = sections(output).get("up")
+    if dry_run is None:
         return None
-    return frozenset(re.findall(r"Container (\S+) +Recreate$", said, re.MULTILINE))
+    return frozenset(re.findall(r"Container (\S+) +Recreate$", dry_run, re.MULTILINE))
 
 
 def _listed(text: str) -> tuple[str, ...]:

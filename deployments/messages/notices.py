@@ -115,18 +115,18 @@ class Writer:
             self._say("next", text=error.todo) if error.todo else "",
             self._say("by", who=asked.who), asked.page,
         ]  # fmt: skip
-        said = (
+        title = (
             self._say("build failed")
             if traits(verb).only_publishes
             else self._say("failed", verb=verb)
         )
-        return self._notice("failure", said, lines)
+        return self._notice("failure", title, lines)
 
     def published(self, manifest: Manifest, asked: Asker) -> Notice:
         """Images that were built, or found unchanged."""
-        said = self._say("commit", commit=manifest.commit[:12], author=manifest.author)
+        commit = self._say("commit", commit=manifest.commit[:12], author=manifest.author)
         title = f"{self._say('published')} {manifest.name}"
-        return self._notice("success", title, [said, self._say("by", who=asked.who), asked.page])
+        return self._notice("success", title, [commit, self._say("by", who=asked.who), asked.page])
 
     def waits(self, plan: Plan, minutes: int, asked: Asker) -> Notice:
         """A plan that a person must approve."""

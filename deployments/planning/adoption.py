@@ -42,10 +42,10 @@ class Adopting:
                 "; ".join(dict.fromkeys(todo for _, todo in problems)),
             )
         if needs := self._data.needs():
-            said = "; ".join(what for _, _, what in needs)
+            differences = "; ".join(what for _, _, what in needs)
             lines = "; ".join(f'{name} = "{value}"' for name, value, _ in needs)
             raise self._refused(
-                f"environment {self.environment.name} speaks of another database than runs: {said}",
+                f"environment {self.environment.name} speaks of another database than runs: {differences}",
                 f"write under [variables] of {self.environment.name}.toml: {lines}",
             )
         one = self.survey.containers[0]
@@ -60,7 +60,7 @@ class Adopting:
     def notes(self) -> list[str]:
         """What the first deploy will do to what was found, and what nobody can promise."""
         there, wanted = set(self._running), {s.name for s in self.stack.ordered}
-        said = [
+        general = [
             f"{n} is not in the Compose file: the first deploy removes it"
             for n in sorted(there - wanted)
         ]
@@ -82,7 +82,7 @@ class Adopting:
                 f"Compose cannot read {', '.join(self.survey.containers[0].files)} any more: "
                 "there will be no way back to release 0"
             ]
-        return [*said, *moved, *changed]
+        return [*general, *moved, *changed]
 
     @property
     def unlike(self) -> dict[str, str]:
@@ -105,9 +105,9 @@ class Adopting:
         once = {c.service for c in self.survey.containers if self._ended_well(c)}
         return {c.service: c for c in self.seen.long_running if c.service not in once}
 
-    def _ended_well(self, found: Found) -> bool:
-        states = {c.state for c in self.seen.of(found.service)}
-        return states == {"exited"} and found.exit_code == 0
+    def _ended_well(self, service: Found) -> bool:
+        states = {c.state for c in self.seen.of(service.service)}
+        return states == {"exited"} and service.exit_code == 0
 
     def _must_be_new(self) -> None:
         if self.seen.current is not None or self.seen.unfinished:
@@ -127,9 +127,9 @@ class Adopting:
                 else (f"nothing runs there: homeguru deploy newest --env {self.environment.name}")
             )
             return [(f"no container of Compose project {project} runs here", todo)]
-        found = []
+        problems = []
         if len({(c.directory, c.files) for c in self.survey.containers}) > 1:
-            found.append(
+            problems.append(
                 (
                     "its containers were started from several directories or Compose files",
                     f"start them from one: docker compose -p {project} up -d --force-recreate there; first "
@@ -138,7 +138,7 @@ class Adopting:
             )
         for name, container in self._running.items():
             if len(self.seen.of(name)) > 1:
-                found.append(
+                problems.append(
                     (
                         f"{name} has {len(self.seen.of(name))} containers",
                         f"docker compose -p {project} up -d --no-recreate --scale {name}=1, in its folder",
@@ -146,14 +146,14 @@ class Adopting:
                 )
             elif not container.serving:
                 state = container.health if container.state == "running" else container.state
-                found.append(
+                problems.append(
                     (
                         f"{name} is {state}",
                         f"docker logs {container.name} says why; docker start {container.name}; one that "
                         f"nobody needs and that holds no data of its own: docker rm {container.name}",
                     )
                 )
-        return found
+        return problems
 
     def _deploy(self) -> Deploy:
         """`x-deploy` of a file that has none: nothing is built, and nothing migrates."""

@@ -46,7 +46,7 @@ class Change:
 def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Change]:
     """All services that differ, in the order of replacement."""
     images = target.images(seen)
-    found = []
+    due = []
     for service in target.stack.ordered:
         running = seen.of(service.name)
         differs = _difference(service, target, seen, candidate) if running else Difference()
@@ -55,17 +55,17 @@ def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Cha
             wanted = digest_of(images[service.name])
             new = not any(c.runs(wanted) for c in running)
             before = running[0].ref if running else ""
-            found.append(
+            due.append(
                 Change(service, images[service.name], reason, new, not running, before, differs)
             )
-    return _with_those_waited_for(target, images, found)
+    return _with_those_waited_for(target, images, due)
 
 
 def _with_those_waited_for(
-    target: Target, images: dict[str, str], found: list[Change]
+    target: Target, images: dict[str, str], direct: list[Change]
 ) -> list[Change]:
     """The changes, and what must run once more before them, as Compose runs it at each start."""
-    changed = {c.service.name for c in found}
+    changed = {c.service.name for c in direct}
     again = [
         Change(
             s, images[s.name], f"{' and '.join(waiting)} waits for its end", new_image=False,
@@ -76,7 +76,7 @@ def _with_those_waited_for(
         and (waiting := [n for n in target.stack.waits_for(s.name) if n in changed])
     ]  # fmt: skip
     place = target.stack.place
-    return sorted([*found, *again], key=lambda c: place[c.service.name])
+    return sorted([*direct, *again], key=lambda c: place[c.service.name])
 
 
 def _reason(
@@ -96,10 +96,10 @@ def _reason(
         return f"its container is {_state(container)}"
     if container.config_hash == candidate.hashes.get(service.name):
         return ""
-    said = "; ".join(differs.words) or "its definition in the Compose file changed"
+    reason = "; ".join(differs.words) or "its definition in the Compose file changed"
     if moved := _moved(container, image):
-        return f"the same image from {moved[1]}, before from {moved[0]}; {said}"
-    return said
+        return f"the same image from {moved[1]}, before from {moved[0]}; {reason}"
+    return reason
 
 
 def _from_to(container: Container, image: str) -> str:
@@ -135,14 +135,14 @@ def _difference(
 
 
 def unused_changes(
-    target: Target, seen: Observation, candidate: Candidate, found: list[Change]
+    target: Target, seen: Observation, candidate: Candidate, due: list[Change]
 ) -> list[str]:
     """Variables and secrets that differ and are named by no change, such as the migration's."""
     if seen.current in (None, RELEASE):
         return []
     variables = changed_names(parse_env(seen.env), target.env(seen))
     secrets = changed_names(candidate.secrets_now, candidate.secrets_then)
-    known = target.stack.image_variables.union(*(c.difference.names for c in found))
+    known = target.stack.image_variables.union(*(c.difference.names for c in due))
     return [name for name in sorted({*variables, *secrets}) if name not in known]
 
 

@@ -54,11 +54,11 @@ class DatabasePlan:
             self._make.migrate(self.change.migration, self.seen.revision, unseen=self._unseen),
         ]  # fmt: skip
 
-    def with_stopped(self, found: list[Change]) -> list[Change]:
+    def with_stopped(self, changes: list[Change]) -> list[Change]:
         """The changes, and the services that only start again because they were stopped."""
         if not self.exchanged:
-            return found
-        known = {c.service.name for c in found}
+            return changes
+        known = {c.service.name for c in changes}
         images = self.target.images(self.seen)
         again = [
             Change(
@@ -72,16 +72,16 @@ class DatabasePlan:
             if s.name not in known
         ]
         place = self.target.stack.place
-        return sorted([*found, *again], key=lambda c: place[c.service.name])
+        return sorted([*changes, *again], key=lambda c: place[c.service.name])
 
-    def exchange(self, fresh: bool) -> list[Step]:
+    def exchange(self, *, fresh: bool) -> list[Step]:
         """Users stop, a backup is made; the database is replaced or copied under the run's name."""
         steps = self._make.stop_users() if self.exchanged else []
         if self._set_aside:
             return [*steps, self._make.bring_back(self._set_aside)]
         if not self.change.changes:
             return steps
-        steps += self._backup(fresh)
+        steps += self._backup(fresh=fresh)
         if self.change.kind == "restore" and self.change.backup:
             return [*steps, self._make.restore_backup(self.change.backup)]
         return [*steps, self._make.set_aside()] if self.change.exclusive else steps
@@ -152,7 +152,7 @@ class DatabasePlan:
         """Whether the database's users stop while it becomes another one."""
         return bool(self._set_aside) or (self.change.exclusive and self.change.changes)
 
-    def _backup(self, fresh: bool) -> list[Step]:
+    def _backup(self, *, fresh: bool) -> list[Step]:
         """A backup before the database changes; a fresh one has nothing to lose."""
         wanted = self.change.exclusive or self.target.environment.backup.before_migration
         if fresh or not wanted or not self.seen.holds_data or self.backed_up:

@@ -51,10 +51,10 @@ class DatabaseSteps:
         described = self._described(reason)
         script = backup.back_up(self.on, described, verify, patience(size), trial, owner)
         words = {n: f"before the {n}" for n in ("migration", "restore")}
-        said = {**words, "adoption": "before the first deploy"}.get(reason, reason)
-        said += ", which is tried on it" if trial else ""
+        why = {**words, "adoption": "before the first deploy"}.get(reason, reason)
+        why += ", which is tried on it" if trial else ""
         return ScriptStep(
-            "back-up", said, script=script, about=f"about {_megabytes(size)}",
+            "back-up", why, script=script, about=f"about {_megabytes(size)}",
             results=("backup",),
         )  # fmt: skip
 

@@ -31,8 +31,8 @@ def armed(plan: Plan, back: Plan, environment: Environment) -> Plan:
     """The plan with the way back in the host's own hands first."""
     if not _scripts(back):
         return plan
-    said = f"to {plan.previous}, by the server itself, {environment.confirm_timeout} s after its deployer falls silent"
-    step = ScriptStep("arm", said, script=arm(plan.incoming))
+    reason = f"to {plan.previous}, by the server itself, {environment.confirm_timeout} s after its deployer falls silent"
+    step = ScriptStep("arm", reason, script=arm(plan.incoming))
     return replace(plan, steps=(step, *plan.steps))
 
 

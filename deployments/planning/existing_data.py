@@ -30,8 +30,8 @@ class FoundData:
         database = self.stack.deploy.database
         if database is None or not running:
             return []
-        found = self.survey.of(database.service)
-        if found is None:
+        service = self.survey.of(database.service)
+        if service is None:
             names = ", ".join(sorted(running))
             return [(
                 f"the Compose file's database is service {database.service}, and here run {names}",
@@ -45,11 +45,14 @@ class FoundData:
                 f"bring the data to PostgreSQL {OLDEST} or newer first",
             )]  # fmt: skip
         _, target = self._volume(database.service)
-        kinds = [kind for kind, _, inside in found.mounts if inside == target]
+        kinds = [kind for kind, _, inside in service.mounts if inside == target]
         if kinds != ["volume"]:
-            said = f"the data of {database.service} is not in a volume at {target}"
+            problem = f"the data of {database.service} is not in a volume at {target}"
             return [
-                (said, "a Compose file of your own (`compose`) must mount it as it is mounted here")
+                (
+                    problem,
+                    "a Compose file of your own (`compose`) must mount it as it is mounted here",
+                )
             ]
         directory = self.survey.data_directory
         if directory not in ("", target) and directory not in self.stack.text:
@@ -64,10 +67,10 @@ class FoundData:
         database = self.stack.deploy.database
         if database is None:
             return []
-        found = self.survey.of(database.service)
-        assert found is not None, "checked before"
+        service = self.survey.of(database.service)
+        assert service is not None, "checked before"
         pattern, target = self._volume(database.service)
-        volume = next(name for _, name, inside in found.mounts if inside == target)
+        volume = next(name for _, name, inside in service.mounts if inside == target)
         superuser = self._one_of(database.superuser, self.survey.superusers, self.survey.superuser)
         name = self._one_of(database.name, self.survey.databases, self.survey.database)
         wanted = [

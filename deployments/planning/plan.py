@@ -124,9 +124,9 @@ class Plan:
         scripts = [s.script.text if isinstance(s, ScriptStep) else "" for s in self.steps]
         if self.incoming:
             scripts = [text.replace(self.incoming, "@INCOMING@") for text in scripts]
-        said = [(s.name, s.reason, text) for s, text in zip(self.steps, scripts, strict=True)]
+        steps = [(s.name, s.reason, text) for s, text in zip(self.steps, scripts, strict=True)]
         differs = [change.to_dict() for change in self.changes]
-        all_of_it = json.dumps([said, differs, self.notes, self.content if self.steps else ""])
+        all_of_it = json.dumps([steps, differs, self.notes, self.content if self.steps else ""])
         return hashlib.sha256(all_of_it.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, object]:
@@ -153,8 +153,8 @@ class Plan:
         """Two columns for people: what, and why."""
         rows = []
         for step in self.steps:
-            said = f"{step.reason}, {step.about}" if step.about else step.reason
-            wrapped = [line for text in (said, *step.details) for line in _wrapped(text)]
+            reason = f"{step.reason}, {step.about}" if step.about else step.reason
+            wrapped = [line for text in (reason, *step.details) for line in _wrapped(text)]
             rows += [(step.name if n == 0 else "", line) for n, line in enumerate(wrapped)]
         rows += [(name, f"unchanged, {short(digest)}") for name, digest in self.unchanged]
         rows += [("note", note) for note in self.notes]
@@ -176,9 +176,9 @@ def notes_for(
 ) -> tuple[str, ...]:
     """What a plan costs the people who use the service. pauses: who is not started first, and why."""
     again = [change.service.name for change in changes if not change.first]
-    said = [f"{n} is recreated: it is away while it restarts" for n in again if n in state]
-    said += [f"{n} is replaced stop-first and pauses: {pauses[n]}" for n in again if n in pauses]
+    notes = [f"{n} is recreated: it is away while it restarts" for n in again if n in state]
+    notes += [f"{n} is replaced stop-first and pauses: {pauses[n]}" for n in again if n in pauses]
     for bound in dict.fromkeys(bounds[n] for n in again if n in bounds):
         cut = [n for n in again if bounds.get(n) == bound]
-        said.append(f"connections to the old {' and '.join(cut)} still open after {bound} are cut")
-    return tuple(said)
+        notes.append(f"connections to the old {' and '.join(cut)} still open after {bound} are cut")
+    return tuple(notes)

@@ -48,13 +48,13 @@ class Planner:
 
     def plan(self) -> Plan:
         """Steps in order; none when the environment already is as wanted."""
-        found: list[Change] = []
+        due: list[Change] = []
         steps = self._alone()
         if steps is None:
-            found = self._data.with_stopped(changes(self.target, self.seen, self.candidate))
-            steps = self._steps(found)
+            due = self._data.with_stopped(changes(self.target, self.seen, self.candidate))
+            steps = self._steps(due)
         wanted = self.target.images(self.seen)
-        touched = {c.service.name for c in found}
+        touched = {c.service.name for c in due}
         return Plan(
             verb=self.request.verb,
             release=self.request.release,
@@ -63,17 +63,17 @@ class Planner:
             steps=tuple(steps),
             unchanged=tuple((n, digest_of(r)) for n, r in wanted.items() if n not in touched),
             notes=(
-                *notes_for(found, self._make.pauses(), self._state(), self._bounds()),
-                *self._make.absences([c for c in found if c.service.name not in self._state()]),
+                *notes_for(due, self._make.pauses(), self._state(), self._bounds()),
+                *self._make.absences([c for c in due if c.service.name not in self._state()]),
                 *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
-                *(self._changed_besides(found) if steps else []),
+                *(self._changed_besides(due) if steps else []),
                 *self._in_clear(),
                 *self._data.notes(),
             ),
             asks=self._data.change.asks if steps else (),
             images=tuple(wanted.items()),
             before=tuple((n, c.digest) for n in wanted for c in self.seen.of(n)[:1]),
-            changes=tuple(found) if steps else (),
+            changes=tuple(due) if steps else (),
             content=self._content(),
             incoming=self.request.incoming,
         )
@@ -86,10 +86,10 @@ class Planner:
         ]  # fmt: skip
         return hashlib.sha256("\0".join(files).encode()).hexdigest()
 
-    def _changed_besides(self, found: list[Change]) -> list[str]:
-        names = unused_changes(self.target, self.seen, self.candidate, found)
-        said = f"changed too, and no service is replaced for it: {', '.join(names)}"
-        return [said] if names else []
+    def _changed_besides(self, due: list[Change]) -> list[str]:
+        names = unused_changes(self.target, self.seen, self.candidate, due)
+        note = f"changed too, and no service is replaced for it: {', '.join(names)}"
+        return [note] if names else []
 
     def _alone(self) -> list[Step] | None:
         """A verb about the database alone; a migration needs its image. None for any other."""
@@ -99,57 +99,57 @@ class Planner:
         image = self.target.images(self.seen)[migrate.image_of]
         return [self._make.pull({migrate.image_of: image}), *steps]
 
-    def _steps(self, found: list[Change]) -> list[Step]:
+    def _steps(self, due: list[Change]) -> list[Step]:
         if self.target.adopted:
-            return self._adopted_again(found)
+            return self._adopted_again(due)
         state = self._state()
         take = self._take_over
-        moved = take.steps(found) if take.moves_ports else []
+        moved = take.steps(due) if take.moves_ports else []
         kept = self._routed() if moved else set()
         orphans = self._make.remove_orphans()
         # Optional front services start after the port handover.
         last_of_all = bool(moved) or (take.due and bool(self._routed()))
         # Its ports may be held by what the take-over removes.
         late = [
-            c for c in found if last_of_all and c.service.name in self.target.stack.deploy.optional
+            c for c in due if last_of_all and c.service.name in self.target.stack.deploy.optional
         ]
         undo = self._does.undoes
         work = [
             *([] if last_of_all else orphans),
-            *take.free_ports(found, back=undo and self.request.release == RELEASE),
-            *self._database([c for c in found if c.service.name in state and c not in late]),
-            *self._edge(found),
+            *take.free_ports(due, back=undo and self.request.release == RELEASE),
+            *self._database([c for c in due if c.service.name in state and c not in late]),
+            *self._edge(due),
             *moved,
-            *[self._make.replace(c) for c in found if c.service.name not in state | kept],
+            *[self._make.replace(c) for c in due if c.service.name not in state | kept],
             # What was deployed by hand serves until its successor does, and may hold a port.
             *(orphans if last_of_all else []),
             *[self._make.up(c) for c in late],
         ]
-        over = [] if undo else self._make.let_go(found)
+        over = [] if undo else self._make.let_go(due)
         if not (work or over or self._files_differ() or self._other_release()):
             return []
-        new = {c.service.name: c.image for c in found if c.new_image}
+        new = {c.service.name: c.image for c in due if c.new_image}
         first = (
-            self._make.restore(len(found))
+            self._make.restore(len(due))
             if undo
-            else self._make.install(self.request.release, len(found))
+            else self._make.install(self.request.release, len(due))
         )
         # An undo is content with healthy containers: what may be amiss outside was so before.
         last = [] if undo else [self._make.verify(), *self._make.bake(), *over]
-        prepared = self._make.prepare(found) if self._does.replaces_release else []
+        prepared = self._make.prepare(due) if self._does.replaces_release else []
         pulled = [self._make.pull(new)] if new else []
         return [first, *pulled, *prepared, *work, *last]
 
-    def _adopted_again(self, found: list[Change]) -> list[Step]:
+    def _adopted_again(self, due: list[Change]) -> list[Step]:
         """Release 0: its database where it is requested, its files, its containers by Compose."""
         adoption = self.target.adopted
         assert adoption is not None
         orphans = self._make.remove_orphans()
-        if self._does.heals and not found and not orphans:
+        if self._does.heals and not due and not orphans:
             return []
         names = ", ".join(adoption.services)
         start = adopting.start_again(adoption, self.target.environment.longest_start)
-        again = [*self._data.exchange(False), *(self._data.schema() if adoption.ours else [])]
+        again = [*self._data.exchange(fresh=False), *(self._data.schema() if adoption.ours else [])]
         last = [] if self._does.undoes else [self._make.verify()]
         was = f"of {adoption.directory}, as they were"
         return [
@@ -197,14 +197,14 @@ class Planner:
         fresh = any(c.first for c in own) and not self.seen.holds_data
         first = [over.back_up()] if over.due and not fresh else []
         plan = self._data
-        changed = [*plan.exchange(fresh), *plan.roles(bool(own)), *plan.schema()]
+        changed = [*plan.exchange(fresh=fresh), *plan.roles(bool(own)), *plan.schema()]
         return [*first, *steps, *changed, *using]
 
-    def _edge(self, found: list[Change]) -> list[Step]:
+    def _edge(self, due: list[Change]) -> list[Step]:
         edge = self.target.stack.deploy.edge
         if edge is None or self._take_over.moves_ports:
             return []
-        recreated = [self._make.up(c) for c in found if c.service.name == edge.service]
+        recreated = [self._make.up(c) for c in due if c.service.name == edge.service]
         if recreated or self.seen.edge == self.target.edge_config(self.seen):
             return recreated
         return [self._make.reload(edge)]
@@ -216,9 +216,11 @@ class Planner:
         return [(name, why) for name, why in sorted(left_out) if name not in removed]
 
     def _in_clear(self) -> list[str]:
-        found = self.target.in_clear
-        said = f"what users send to {' and '.join(found)} travels in clear: [edge] domain gives TLS"
-        return [said] if found and self._routed() else []
+        services = self.target.in_clear
+        note = (
+            f"what users send to {' and '.join(services)} travels in clear: [edge] domain gives TLS"
+        )
+        return [note] if services and self._routed() else []
 
     def _bounds(self) -> dict[str, str]:
         """Service behind the edge to when what is still open on its old container is cut."""

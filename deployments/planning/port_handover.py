@@ -36,19 +36,19 @@ class TakeOver:
         edge = self.target.stack.deploy.edge
         return bool(self.due and edge and not self.seen.of(edge.service) and self._holders())
 
-    def steps(self, found: list[Change]) -> list[Step]:
-        """New containers next to the old ones, then the ports; found: all changes of the plan."""
+    def steps(self, due: list[Change]) -> list[Step]:
+        """New containers next to the old ones, then the ports; due: all changes of the plan."""
         edge = self.target.stack.deploy.edge
         assert edge is not None
-        moved = [c for c in found if c.service.name in edge.routes]
-        (owner,) = [c for c in found if c.service.name == edge.service]
+        moved = [c for c in due if c.service.name in edge.routes]
+        (owner,) = [c for c in due if c.service.name == edge.service]
         parts = [self._moved(c) for c in moved]
         others = sorted(
             set(self._holders()) - {c.name for m in moved for c in self.seen.of(m.service.name)}
         )
         script = takeover.hand_over(self.make.replacement(owner), parts, others)
         ports = " and ".join(str(p) for p in sorted(self._ports() & set(self.seen.published)))
-        said = f"{ports} to {edge.service}: measured, how long they do not answer"
+        reason = f"{ports} to {edge.service}: measured, how long they do not answer"
         beside = [
             ScriptStep(
                 "start-beside", f"{c.reason} (beside the old one)", service=c.service.name,
@@ -56,12 +56,12 @@ class TakeOver:
             )
             for c in moved
         ]  # fmt: skip
-        return [*beside, ScriptStep("hand-over", said, script=script)]
+        return [*beside, ScriptStep("hand-over", reason, script=script)]
 
-    def free_ports(self, found: list[Change], back: bool) -> list[Step]:
+    def free_ports(self, due: list[Change], back: bool) -> list[Step]:
         """Containers that hold what the edge is to publish stop before it starts.
 
-        found: all changes of the plan. back: release 0 was to run, so whatever is behind the edge
+        due: all changes of the plan. back: release 0 was to run, so whatever is behind the edge
         may hold a port, whether that was seen or is planned for a moment to come.
         """
         edge = self.target.stack.deploy.edge
@@ -69,8 +69,8 @@ class TakeOver:
             return []
         holders = set(self._holders())
         holding = {c.service for c in self.seen.containers if c.name in holders} - {edge.service}
-        holding |= {c.service.name for c in found} & set(edge.routes) if back else set()
-        stopped = [c.service for c in found if c.service.name in holding]
+        holding |= {c.service.name for c in due} & set(edge.routes) if back else set()
+        stopped = [c.service for c in due if c.service.name in holding]
         if not stopped:
             return []
         texts = [replacing.stop(s.name, s.stop_grace).text for s in stopped]

@@ -73,21 +73,25 @@ def _engine(seen: Observation, user: str) -> list[tuple[str, str]]:
         return [("the Docker engine does not run", _start_engine(seen.engine, user))]
     if not re.match(r"\d+\.", seen.engine):
         return [("there is no Docker engine", "install Docker Engine 25 or newer with Compose")]
-    found = []
+    problems = []
     if _version(seen.engine) < MINIMUM_ENGINE:
-        found.append((f"Docker engine {seen.engine} is older than 25", "upgrade Docker Engine"))
+        problems.append((f"Docker engine {seen.engine} is older than 25", "upgrade Docker Engine"))
     if not seen.compose:
-        found.append(("Docker Compose v2 is missing", "install the Compose plugin, 2.26 or newer"))
+        problems.append(
+            ("Docker Compose v2 is missing", "install the Compose plugin, 2.26 or newer")
+        )
     elif _version(seen.compose) < MINIMUM_COMPOSE:
-        found.append((f"Compose {seen.compose} is older than 2.26", "upgrade the Compose plugin"))
-    return found
+        problems.append(
+            (f"Compose {seen.compose} is older than 2.26", "upgrade the Compose plugin")
+        )
+    return problems
 
 
-def _start_engine(said: str, user: str) -> str:
+def _start_engine(answer: str, user: str) -> str:
     """What starts the engine that the client names as the one which does not answer."""
-    if "unix:///run/user/" in said:
+    if "unix:///run/user/" in answer:
         return f"as {user}: systemctl --user start docker"
-    if "unix:///var/run/docker.sock" in said or "unix:///run/docker.sock" in said:
+    if "unix:///var/run/docker.sock" in answer or "unix:///run/docker.sock" in answer:
         return "as root: systemctl enable --now docker"
     return f"start it; docker context ls, as {user}, shows where it is looked for"
 
@@ -135,32 +139,32 @@ def _clock(seen: Observation, now: float) -> list[tuple[str, str]]:
     if seen.epoch == 0 or abs(off) <= CLOCKS:
         return []
     way = "ahead of" if off > 0 else "behind"
-    said = f"the server's clock is {abs(off) // 60} min {way} this machine's"
-    return [(said, "set the one that is wrong; on the server as root: timedatectl set-ntp true")]
+    problem = f"the server's clock is {abs(off) // 60} min {way} this machine's"
+    return [(problem, "set the one that is wrong; on the server as root: timedatectl set-ntp true")]
 
 
 def _room(environment: Environment, seen: Observation) -> list[tuple[str, str]]:
-    found = []
+    problems = []
     need = environment.need
     if seen.disk_mb < need.disk_mb:
-        said = f"{seen.disk_mb} MiB of disk are free, {need.disk_mb} are needed"
-        found.append((said, "free some, or lower need.disk_mb"))
+        problem = f"{seen.disk_mb} MiB of disk are free, {need.disk_mb} are needed"
+        problems.append((problem, "free some, or lower need.disk_mb"))
     if seen.memory_mb < need.memory_mb:
-        said = f"{seen.memory_mb} MiB of memory are free, {need.memory_mb} are needed"
-        found.append((said, "free some, or lower need.memory_mb"))
-    return found
+        problem = f"{seen.memory_mb} MiB of memory are free, {need.memory_mb} are needed"
+        problems.append((problem, "free some, or lower need.memory_mb"))
+    return problems
 
 
 def _ports(environment: Environment, stack: Stack, seen: Observation) -> list[tuple[str, str]]:
-    found = []
+    problems = []
     ours = {c.name for c in seen.containers}
     for service, port in stack.published(environment.variables):
         holder = seen.published.get(port, "")
         mine = any(c.state == "running" for c in seen.of(service)) and holder in ("", *ours)
         if port in seen.listening and not mine and holder not in ours:
             who, todo = _holder(environment, stack, seen, port)
-            found.append((f"port {port}, which {service} publishes, is taken by {who}", todo))
-    return found
+            problems.append((f"port {port}, which {service} publishes, is taken by {who}", todo))
+    return problems
 
 
 def _holder(

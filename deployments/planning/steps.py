@@ -82,11 +82,11 @@ class Steps:
             return _of("start", change, script)
         return _of("replace", change, script, "start first" if what.start_first else "stop first")
 
-    def prepare(self, found: list[Change]) -> list[Step]:
+    def prepare(self, due: list[Change]) -> list[Step]:
         """What new images do while the old containers run, so that less is left for their start."""
         wanted = self.target.stack.deploy.prepare
         steps: list[Step] = []
-        for change in found:
+        for change in due:
             part = wanted.get(change.service.name)
             command = tuple(self.target.value(word) for word in part.command) if part else ()
             if part is None or change.first or not all(command):
@@ -101,13 +101,13 @@ class Steps:
         """A container that runs to its end before those that wait for it start."""
         return _of("complete", change, complete(self.replacement(change)), "runs once")
 
-    def let_go(self, found: list[Change]) -> list[Step]:
+    def let_go(self, due: list[Change]) -> list[Step]:
         """Containers of the release before, once the window is over; earlier runs' ones too."""
         edge = self.target.stack.deploy.edge
         if edge is None:
             return []
         there = set(read_former(self.seen.edge))
-        there |= {c.service.name for c in found if not c.first} & self.kept()
+        there |= {c.service.name for c in due if not c.first} & self.kept()
         return [
             ScriptStep(
                 "let-go", "the window is over", service=service.name,
@@ -124,13 +124,13 @@ class Steps:
     def kept(self) -> set[str]:
         """Services whose containers stay through the window: as many as there is memory for."""
         edge = self.target.stack.deploy.edge
-        found: set[str] = set()
+        services: set[str] = set()
         room = self.seen.memory_mb
         for service in self.target.stack.ordered if edge and self.keep else []:
             room -= service.reservation_mb
             if service.start_first and edge and service.name in edge.routes and room >= 0:
-                found.add(service.name)
-        return found
+                services.add(service.name)
+        return services
 
     def remove_orphans(self) -> list[Step]:
         """Containers of services that the release no longer has."""
@@ -151,8 +151,8 @@ class Steps:
     def bake(self) -> list[Step]:
         """Watching the new containers for a while, before they count as the release."""
         minutes = self.target.environment.bake_minutes
-        said = f"{minutes} min under watch: what fails meanwhile undoes the release"
-        return [WatchStep("watch", said, seconds=minutes * 60)] if minutes else []
+        reason = f"{minutes} min under watch: what fails meanwhile undoes the release"
+        return [WatchStep("watch", reason, seconds=minutes * 60)] if minutes else []
 
     def pauses(self) -> dict[str, str]:
         """Start-first services that are replaced stop-first all the same, and why."""
@@ -189,13 +189,13 @@ class Steps:
             return ()
         return tuple(self.target.value(word) for word in probe.ready)
 
-    def absences(self, found: list[Change]) -> list[str]:
+    def absences(self, due: list[Change]) -> list[str]:
         """Services that do nothing from the stop of one container until the next is ready."""
         apart = {s.name for s in self.target.stack.ordered if not s.start_first} | set(
             self.pauses()
         )
         again = [
-            c.service for c in found
+            c.service for c in due
             if not c.first and not c.service.runs_once and c.service.name in apart
         ]  # fmt: skip
         return [

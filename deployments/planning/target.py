@@ -170,8 +170,12 @@ class Target:
 
 def _one_serves(service: str, seen: Observation) -> bool:
     """Whether it has one container, behind the edge: none with ports of its own, as by hand."""
-    found = seen.of(service)
-    return len(found) == 1 and found[0].serving and found[0].name not in seen.published.values()
+    containers = seen.of(service)
+    return (
+        len(containers) == 1
+        and containers[0].serving
+        and containers[0].name not in seen.published.values()
+    )
 
 
 def _is_loopback(host: str) -> bool:
@@ -217,5 +221,5 @@ def lost_values(target: Target, fingerprints: str) -> list[str]:
 def former_images(env_text: str, stack: Stack) -> dict[str, str]:
     """Service to the image reference that a former release's variables hold."""
     values = parse_env(env_text)
-    found = {s.name: values.get(s.image_variable, "") for s in stack.ordered}
-    return {service: reference for service, reference in found.items() if "@" in reference}
+    references = {s.name: values.get(s.image_variable, "") for s in stack.ordered}
+    return {service: reference for service, reference in references.items() if "@" in reference}

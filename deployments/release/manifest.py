@@ -108,9 +108,9 @@ def parse_manifest(text: str, where: str) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        said = said_of(first["type"], first["msg"], first.get("ctx", {}))
+        problem = said_of(first["type"], first["msg"], first.get("ctx", {}))
         raise WrongUse(
-            f"not a release manifest: {key}: {said}",
+            f"not a release manifest: {key}: {problem}",
             where=where,
             todo="use a file written by `homeguru publish --env NAME --output FILE`, or a manifest's name",
         ) from None
@@ -175,13 +175,13 @@ def check_build_env(manifest: Manifest, build: dict[str, str], environment: str)
     names = sorted(set(manifest.build_env) | set(build))
     different = [n for n in names if manifest.build_env.get(n) != build.get(n)]
     if different:
-        said = "; ".join(
+        differences = "; ".join(
             f"{n} is {manifest.build_env.get(n, 'not set')!r} in the release "
             f"and {build.get(n, 'not set')!r} in the environment"
             for n in different
         )
         raise Refused(
-            f"release {manifest.name} was built for another environment: {said}",
+            f"release {manifest.name} was built for another environment: {differences}",
             state="untouched",
             todo=f"publish it for this one: homeguru publish --env {environment}",
         )
