@@ -180,8 +180,8 @@ class Environment(Strict):
     @model_validator(mode="after")
     def _edge_is_read_from_variables(self) -> Self:
         """`[edge]` reaches the Compose file, and is compared, as every other variable."""
-        theirs = self.variables
-        if twice := sorted(n for n, v in self.edge.variables.items() if theirs.get(n, v) != v):
+        variables = self.variables
+        if twice := sorted(n for n, v in self.edge.variables.items() if variables.get(n, v) != v):
             raise ValueError(f"[edge] says {', '.join(twice)}: not in [variables] again")
         self.variables.update(self.edge.variables)
         return self

@@ -84,8 +84,8 @@ def evaluate(memory: Memory, findings: list[CheckResult], now: float) -> tuple[M
         kind: Kind = "worse" if memory.told else "down"
         if flapping.issuperset(new):
             kind = "flapping"
-        told = (*memory.told, *new)
-        change = {"told": told, "told_at": now, "reminded": 0}
+        reported = (*memory.told, *new)
+        change = {"told": reported, "told_at": now, "reminded": 0}
         return after.model_copy(update=change), News(kind, _said(bad, new), now - since)
     if bad:
         return _still(after, bad, now)

@@ -63,8 +63,8 @@ class AuditEntry:
         """Who requested it, and whether that is proven or claimed."""
         if self.line:
             return described(self.line)
-        asked = parse_requester(self.run.by) if self.run else None
-        return f"{asked.who} (claimed)" if asked else "unknown"
+        requester = parse_requester(self.run.by) if self.run else None
+        return f"{requester.who} (claimed)" if requester else "unknown"
 
     def to_dict(self) -> dict[str, Any]:
         """One line of the export."""

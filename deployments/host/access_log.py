@@ -39,8 +39,8 @@ class EdgeChecks:
         if match is None or (path := self.paths.get(match[1])) is None:
             return False
         text = match[2]
-        asked = re.search(rf"GET {re.escape(path)}{_PASSED}", text)
-        if asked is None or not _INSIDE.search(text[: asked.start()]):
+        request = re.search(rf"GET {re.escape(path)}{_PASSED}", text)
+        if request is None or not _INSIDE.search(text[: request.start()]):
             return False
         # People open `/` as well, through the edge and so from the same address.
         return path != "/" or _NO_AGENT.search(text) is not None

@@ -247,10 +247,10 @@ def _database(text: str) -> _Database:
     if not first.startswith("{"):
         return _Database(places=tuple(text.splitlines()))
     own = json.loads(first)
-    aside = (name for name in own["aside"] if re.fullmatch(r"\w+", name, re.A))
+    names = (name for name in own["aside"] if re.fullmatch(r"\w+", name, re.A))
     undone = (name for name in own["undone"] if name.isprintable())
     return _Database(
-        int(own["bytes"]), tuple(aside), tuple(undone), parse_revisions(rows.split("\n")),
+        int(own["bytes"]), tuple(names), tuple(undone), parse_revisions(rows.split("\n")),
         int(own["tables"]), major=_major(own.get("version")),
     )  # fmt: skip
 

@@ -90,30 +90,30 @@ class Writer:
     environment: str
     language: Language
 
-    def done(self, report: Report, asked: Asker) -> Notice:
+    def done(self, report: Report, asker: Asker) -> Notice:
         """A verb that changed the server."""
         plan = report.plan
         same = {name for name, _ in plan.unchanged}
         changed = [name for name, _ in plan.images if name not in same]
         lines = [
-            f"{self._say('by', who=asked.who)}, {self._say('took', seconds=report.seconds)}",
+            f"{self._say('by', who=asker.who)}, {self._say('took', seconds=report.seconds)}",
             self._say("revision", revision=report.revision.after) if report.revision.after else "",
             self._say("changed", names=", ".join(changed)) if changed else "",
             *[f"{name}: {url}" for name, url in sorted(report.urls.items())],
             self._say("back", previous=plan.previous, name=self.environment)
             if traits(plan.verb).goes_on and plan.previous not in (None, plan.release)
             else "",
-            asked.page,
+            asker.page,
         ]
         return self._notice("success", f"{self._say(plan.verb)} {plan.release}", lines)
 
-    def failed(self, verb: str, error: HomeguruError, asked: Asker) -> Notice:
+    def failed(self, verb: str, error: HomeguruError, asker: Asker) -> Notice:
         """A verb that did not end well; the text holds a container's last lines."""
         lines = [
             _cut(error.what),
             self._say("server", text=error.state) if error.state else "",
             self._say("next", text=error.todo) if error.todo else "",
-            self._say("by", who=asked.who), asked.page,
+            self._say("by", who=asker.who), asker.page,
         ]  # fmt: skip
         title = (
             self._say("build failed")
@@ -122,24 +122,24 @@ class Writer:
         )
         return self._notice("failure", title, lines)
 
-    def published(self, manifest: Manifest, asked: Asker) -> Notice:
+    def published(self, manifest: Manifest, asker: Asker) -> Notice:
         """Images that were built, or found unchanged."""
         commit = self._say("commit", commit=manifest.commit[:12], author=manifest.author)
         title = f"{self._say('published')} {manifest.name}"
-        return self._notice("success", title, [commit, self._say("by", who=asked.who), asked.page])
+        return self._notice("success", title, [commit, self._say("by", who=asker.who), asker.page])
 
-    def waits(self, plan: Plan, minutes: int, asked: Asker) -> Notice:
+    def waits(self, plan: Plan, minutes: int, asker: Asker) -> Notice:
         """A plan that a person must approve."""
         lines = [
             f"{plan.previous or '-'} -> {plan.release}",
             *[f"{what}: {why}" if what else f"  {why}" for what, why in plan.lines()],
-            self._say("by", who=asked.who), self._say("answer", minutes=minutes), asked.page,
+            self._say("by", who=asker.who), self._say("answer", minutes=minutes), asker.page,
         ]  # fmt: skip
         return self._notice("warning", self._say("waits"), lines)
 
-    def not_approved(self, error: HomeguruError, asked: Asker) -> Notice:
+    def not_approved(self, error: HomeguruError, asker: Asker) -> Notice:
         """Nobody approved in time, or somebody refused."""
-        lines = [error.what, self._say("by", who=asked.who), asked.page]
+        lines = [error.what, self._say("by", who=asker.who), asker.page]
         return self._notice("warning", self._say("not approved"), lines)
 
     def news(self, news: News, *, healing: bool, page: str) -> Notice:

@@ -19,11 +19,11 @@ def way_back(
     plan: Plan, seen: Observation, former: Target, candidate: Candidate, run: str
 ) -> Planner:
     """Plans from wherever `plan` may have come to, back to the release that runs now."""
-    aside = any(s.key.traits.exchanges_database for s in plan.steps)
+    exchanged = any(s.key.traits.exchanges_database for s in plan.steps)
     anywhere = replace(
         seen, containers=_anywhere(plan, seen), aside=(), compose_file="",
     )  # fmt: skip
-    request = PlanRequest("undo", plan.release, FILES, unfinished=run, exchanged=aside)
+    request = PlanRequest("undo", plan.release, FILES, unfinished=run, exchanged=exchanged)
     return Planner(request, former, anywhere, candidate)
 
 

@@ -160,8 +160,8 @@ def _ports(environment: Environment, stack: Stack, seen: Observation) -> list[tu
     ours = {c.name for c in seen.containers}
     for service, port in stack.published(environment.variables):
         holder = seen.published.get(port, "")
-        mine = any(c.state == "running" for c in seen.of(service)) and holder in ("", *ours)
-        if port in seen.listening and not mine and holder not in ours:
+        own = any(c.state == "running" for c in seen.of(service)) and holder in ("", *ours)
+        if port in seen.listening and not own and holder not in ours:
             who, todo = _holder(environment, stack, seen, port)
             problems.append((f"port {port}, which {service} publishes, is taken by {who}", todo))
     return problems

@@ -60,6 +60,6 @@ def kept(
     if not newest or len(good) <= policy.releases:
         return {*releases, *needed}
     since = min(ran.get(r, 0) for r in good[-policy.releases :])
-    told = {line.release: line.seq for line in ledger.lines}
-    failed = {r for r in releases if r not in ran and told.get(r, since + 1) > since}
+    number_of = {line.release: line.seq for line in ledger.lines}
+    failed = {r for r in releases if r not in ran and number_of.get(r, since + 1) > since}
     return {*newest, *needed, *failed}

@@ -72,6 +72,6 @@ def guarded(
 
 def stop_work(environment: Environment, token: str) -> Script:
     """End the command that this run left at work, and the way back that it armed."""
-    mine = call("grep", "-qF", f'"token":"{token}"', "lock/owner") + " || exit 76"
+    holds_lock = call("grep", "-qF", f'"token":"{token}"', "lock/owner") + " || exit 76"
     wait = "rm -rf deadman; exec 9>>lock/work; stop_work; flock -w 45 9 || fail 'the command does not end'"
-    return Script(join(prelude(environment), functions("lock_stop"), mine, wait), timeout=60)
+    return Script(join(prelude(environment), functions("lock_stop"), holds_lock, wait), timeout=60)

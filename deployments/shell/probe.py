@@ -25,28 +25,28 @@ def probe(
     service's restart count once it has been up for UP_FOR: late, so that the others
     answer in the meantime. logs: service and what is looked for there, last of all.
     """
-    asked = [
+    calls = [
         call("ask_container", name, service, *command)
         for name, service, command in questions
         if command
     ]
-    asked += [
+    calls += [
         call("emit_restarts", service, UP_FOR) for _, service, command in questions if not command
     ]
-    asked += [
+    calls += [
         call(
             "emit_logged", f"log:{service}", service, log.seconds, " ".join(log.files),
             *[word for pattern in log.must_not for word in ("-e", pattern)],
         )
         for service, log in logs
     ]  # fmt: skip
-    return Script(join(prelude(environment), functions("probe"), *asked), timeout=120)
+    return Script(join(prelude(environment), functions("probe"), *calls), timeout=120)
 
 
 def last_words(environment: Environment, services: list[str]) -> Script:
     """The last lines of some services' newest containers, a section `last:<service>` each."""
-    asked = [call("emit_last_lines", service) for service in services]
-    return Script(join(prelude(environment), functions("probe"), *asked))
+    calls = [call("emit_last_lines", service) for service in services]
+    return Script(join(prelude(environment), functions("probe"), *calls))
 
 
 @dataclass(frozen=True)
