@@ -57,8 +57,8 @@ class S3Store:
 
     def names(self) -> list[str]:
         with self._told():
-            found = self._client.list_objects(bucket_name=self._bucket, prefix=self._prefix)
-            return sorted(str(x.object_name).removeprefix(self._prefix) for x in found)
+            objects = self._client.list_objects(bucket_name=self._bucket, prefix=self._prefix)
+            return sorted(str(x.object_name).removeprefix(self._prefix) for x in objects)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -54,17 +54,17 @@ Parameters = Mapping[str, str | bool]
 
 
 def run(
-    verb: str, env: str, given: Parameters, *, quiet: bool, here: bool, approve: str = ""
+    verb: str, env: str, flow_parameters: Parameters, *, quiet: bool, here: bool, approve: str = ""
 ) -> Any:
     """Run a verb; its run stays in Prefect's history. Returns its summary.
 
-    given: the flow's own parameters. With a server configured the run is created there and followed here. What is published
-    from a folder of this machine is published here.
+    flow_parameters: the flow's own. With a server configured the run is created there and
+    followed here. What is published from a folder of this machine is published here.
     """
     located = environments.load(env)
-    asked = actor.from_terminal()
-    parameters = {"environment": env, **given, "by": str(asked)}
-    source = str(given.get("source", ""))
+    requester = actor.from_terminal()
+    parameters = {"environment": env, **flow_parameters, "by": str(requester)}
+    source = str(flow_parameters.get("source", ""))
     refuse_credentials(source)
     if approve and not here and _server():
         raise WrongUse(
@@ -73,16 +73,16 @@ def run(
         )  # fmt: skip
     if traits(verb).publishes_and_deploys and not here and _server():
         # Two runs, each of which can be followed; a run inside a run cannot.
-        published = run("publish", env, given, quiet=quiet, here=False)
+        published = run("publish", env, flow_parameters, quiet=quiet, here=False)
         return run("deploy", env, {"release": _named(published)}, quiet=quiet, here=False)
     if here or not _server() or (traits(verb).only_publishes and not is_url(source)):
-        return _here(verb, parameters, quiet, approve, asked)
+        return _here(verb, parameters, quiet, approve, requester)
     if "release" in parameters:
         parameters["release"] = name_of(str(parameters["release"]))
     if traits(verb).changes_what_runs:
         # What a plan of this machine's files says: the worker's must be the same.
         parameters["configuration"] = located.configuration
-    return _there(verb, parameters, quiet, asked)
+    return _there(verb, parameters, quiet, requester)
 
 
 def _named(published: dict[str, Any]) -> str:
@@ -99,16 +99,16 @@ def _server() -> bool:
 
 
 def _here(
-    verb: str, parameters: dict[str, Any], quiet: bool, approve: str, asked: Requester
+    verb: str, parameters: dict[str, Any], quiet: bool, approve: str, requester: Requester
 ) -> Any:
     from infra.orchestration.flow import approval, process
 
     if _server():
         _ask_for_its_version()
-    actor.claim(asked)
+    actor.claim(requester)
     progress.watch(TerminalProgress(show.errors if quiet else show.console))
     if approve or sys.stdin.isatty():
-        approval.ask_here(lambda plan: _answer(plan, approve, asked.who, quiet=quiet))
+        approval.ask_here(lambda plan: _answer(plan, approve, requester.who, quiet=quiet))
     elif not _server():
         # Prefect's own server ends with this process: nobody could answer there.
         approval.ask_here(lambda plan: _nobody(plan, quiet=quiet))
@@ -145,7 +145,7 @@ def _nobody(plan: Plan, *, quiet: bool) -> NoReturn:
     )  # fmt: skip
 
 
-def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Requester) -> Any:
+def _there(verb: str, parameters: dict[str, Any], quiet: bool, requester: Requester) -> Any:
     from infra.orchestration.api.button import press
     from infra.orchestration.api.client import PrefectApi
 
@@ -156,7 +156,7 @@ def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Requester)
     try:
         return press(
             # What is sent again after a time-out is the same press.
-            api, verb, parameters, tags=asked.tags, key=f"cli-{uuid.uuid4()}",
+            api, verb, parameters, tags=requester.tags, key=f"cli-{uuid.uuid4()}",
             say=lambda line: console.print(f"  {line}", markup=False),
         )  # fmt: skip
     finally:

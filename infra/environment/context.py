@@ -42,8 +42,8 @@ class Assembly:
     def _where(self) -> str:
         """The environment's file, and its file of secrets where that is not there."""
         file = self.located.environment.secrets.file
-        there = not file or self.located.beside(file).is_file()
-        missing = "" if there else f" (there is no {self.located.beside(file)})"
+        present = not file or self.located.beside(file).is_file()
+        missing = "" if present else f" (there is no {self.located.beside(file)})"
         return f"{self.located.file}{missing}"
 
     def login(self) -> tuple[str, str] | None:
@@ -98,16 +98,16 @@ def _know_each_other(located: Located, stack: Stack) -> None:
         "keep": set(environment.keep),
         "healthy_within": environment.healthy_within.keys() - {DEFAULT},
     }  # fmt: skip
-    there = {where: set(stack.services) for where in named}
+    existing = {where: set(stack.services) for where in named}
     named["[services] profiles"] = set(environment.services.profiles)
-    there["[services] profiles"] = {p for s in stack.services.values() for p in s.profiles}
+    existing["[services] profiles"] = {p for s in stack.services.values() for p in s.profiles}
     for where, names in named.items():
-        if unknown := sorted(names - there[where]):
+        if unknown := sorted(names - existing[where]):
             kind = "profile" if where.endswith("profiles") else "service"
             raise WrongUse(
                 f"{where} names {', '.join(unknown)}: no such {kind} in {located.compose_file.name}",
                 where=str(located.file), state="untouched",
-                todo=f"correct the names; it has {', '.join(sorted(there[where])) or 'none'}",
+                todo=f"correct the names; it has {', '.join(sorted(existing[where])) or 'none'}",
             )  # fmt: skip
 
 

@@ -201,16 +201,16 @@ class Host:
         output = self._run(script, None, files, below)
         if output.code != 0:
             hangs = "the server's commands do not end: does its Docker answer? docker ps"
-            said = hangs if output.code == TIMED_OUT else f"exit code {output.code}"
+            reason = hangs if output.code == TIMED_OUT else f"exit code {output.code}"
             raise StepFailed(
-                self.mask(output.tail) or said, where=self.environment.ssh,
+                self.mask(output.tail) or reason, where=self.environment.ssh,
                 state="untouched",
              todo="correct what it says on the server, then run the same command again")  # fmt: skip
         return output.stdout
 
     def answers(self, script: Script) -> dict[str, str]:
         """What programs of the application say, section by section, masked."""
-        return {name: self.mask(said) for name, said in sections(self.read(script)).items()}
+        return {name: self.mask(text) for name, text in sections(self.read(script)).items()}
 
     def _run(
         self, script: Script, log: Log | None, files: dict[str, str] | None, below: str = ""

@@ -63,13 +63,13 @@ class Watcher:
         if not self._environment.host.host_keys:
             # Not set up: `open` refuses, and nothing is asked of the server from outside either.
             self._host.open()
-        found = self._once()
+        look = self._once()
         for pause in AGAIN:
-            if not any(not f.ok and f.check in PASSING for f in found.findings):
+            if not any(not f.ok and f.check in PASSING for f in look.findings):
                 break
             time.sleep(pause)
-            found = self._once()
-        return found
+            look = self._once()
+        return look
 
     def _once(self) -> Look:
         with ThreadPoolExecutor(1) as pool:
@@ -93,7 +93,7 @@ class Watcher:
         except (Refused, WrongUse) as error:
             # Another key, or ours is not let in: nobody knows what runs there, so that it is a finding.
             return self._unseen(error)
-        seen, kept = self._host.look(self._targets.assembly.stack)
+        seen, record = self._host.look(self._targets.assembly.stack)
         try:
             check_engine(self._environment, seen)
         except Refused as error:
@@ -103,15 +103,15 @@ class Watcher:
         except Refused as error:
             return Look((CheckResult("server", "project", False, error.what),))
         self._must_be_deployed(seen)
-        target = self._recorded(seen, kept)
-        drifted = drift.find_drift(target, seen, kept)
-        found = [
+        target = self._recorded(seen, record)
+        drifted = drift.find_drift(target, seen, record)
+        results = [
             *verification.check_containers(target, seen, target.images(seen)),
             *self._answers(target, seen),
             *watch.restarted(seen, self._memory),
-            *verification.check_server(self._environment.watch, seen, kept.backup_seconds),
+            *verification.check_server(self._environment.watch, seen, record.backup_seconds),
         ]
-        findings = (*_causes(found), *_not_said_yet(drifted, found))
+        findings = (*_causes(results), *_not_said_yet(drifted, results))
         return Look(findings, drift.heals(drifted), seen, target)
 
     def _unseen(self, error: HomeguruError, check: str = "ssh") -> Look:
@@ -132,21 +132,21 @@ class Watcher:
                 todo=f"homeguru deploy newest --env {name}",
             )  # fmt: skip
 
-    def _recorded(self, seen: Observation, kept: Kept) -> Target:
-        if not (seen.manifest and kept.compose_file):
+    def _recorded(self, seen: Observation, record: Kept) -> Target:
+        if not (seen.manifest and record.compose_file):
             raise StepFailed(
                 f"the host keeps no record of release {seen.current}", where=self._environment.ssh,
                 state="as it is; what it should run is not known",
                 todo=_deploy_again(seen.current, self._environment.name),
             )  # fmt: skip
-        return self._targets.recorded(seen.manifest, kept.compose_file, kept.env, pin=True)
+        return self._targets.recorded(seen.manifest, record.compose_file, record.env, pin=True)
 
     def _answers(self, target: Target, seen: Observation) -> list[CheckResult]:
-        asked = verification.questions(target, settled=False)
+        questions = verification.questions(target, settled=False)
         logs = verification.logs(target)
-        if not asked and not logs:
+        if not questions and not logs:
             return []
-        answers = self._host.answers(probe(self._environment, asked, logs))
+        answers = self._host.answers(probe(self._environment, questions, logs))
         return verification.check_answers(target, seen, answers, settled=False)
 
 
@@ -156,14 +156,14 @@ def _deploy_again(release: str | None, environment: str) -> str:
     return f"homeguru deploy {name} --env {environment}"
 
 
-def _causes(found: list[CheckResult]) -> list[CheckResult]:
+def _causes(results: list[CheckResult]) -> list[CheckResult]:
     """Without what only follows: a container that does not run answers nothing."""
-    down = {f.service for f in found if not f.ok and f.check == "container"}
-    asked = ("own probe", "connected", "log")
-    return [f for f in found if f.ok or f.service not in down or f.check not in asked]
+    down = {f.service for f in results if not f.ok and f.check == "container"}
+    dependent = ("own probe", "connected", "log")
+    return [f for f in results if f.ok or f.service not in down or f.check not in dependent]
 
 
-def _not_said_yet(drifted: list[CheckResult], found: list[CheckResult]) -> list[CheckResult]:
+def _not_said_yet(drifted: list[CheckResult], results: list[CheckResult]) -> list[CheckResult]:
     """Drift without what a container's own check says already."""
-    said = {f.service for f in found if not f.ok and f.check in ("container", "digest")}
-    return [f for f in drifted if not (f.check == "drift" and f.service in said)]
+    reported = {f.service for f in results if not f.ok and f.check in ("container", "digest")}
+    return [f for f in drifted if not (f.check == "drift" and f.service in reported)]

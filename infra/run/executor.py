@@ -122,11 +122,11 @@ class Executor:
         if output.code != 0:
             raise self._failed(step, output.tail)
 
-    def _failed(self, step: Step, said: str) -> StepFailed:
+    def _failed(self, step: Step, output: str) -> StepFailed:
         kind = StepFailed
-        if step.repeatable and _TRANSIENT.search(said):
+        if step.repeatable and _TRANSIENT.search(output):
             kind = Unreachable
-        return kind(f"{step.key.name} failed:\n{said}", where=self._host.environment.ssh)
+        return kind(f"{step.key.name} failed:\n{output}", where=self._host.environment.ssh)
 
     def _note(self, step: ScriptStep, results: tuple[Result, ...], planned: Planned) -> None:
         """What a step tells for the ledger: the revision now, the backup that it made."""
@@ -146,8 +146,8 @@ class Executor:
         """Look again and again; what crashed meanwhile is not well, though it came back."""
         end = time.monotonic() + seconds
         before = self._restarts(planned)
-        while (left := end - time.monotonic()) > 0:
-            time.sleep(min(PACE, left))
+        while (remaining := end - time.monotonic()) > 0:
+            time.sleep(min(PACE, remaining))
             while not self._seen_well(planned, before, end + AWAY):
                 time.sleep(PACE)
 

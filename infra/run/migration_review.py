@@ -108,34 +108,34 @@ class MigrationReview:
         database = target.stack.deploy.database
         if database is None or seen.database_bytes:
             return
-        left = [c.name for c in seen.of(database.service)]
-        if seen.current is None and not left:
+        containers = [c.name for c in seen.of(database.service)]
+        if seen.current is None and not containers:
             return
-        said = "the database does not answer, so what a migration would do to it is not known"
+        message = "the database does not answer, so what a migration would do to it is not known"
         if seen.current is None:
             # Left by a first deploy that could not be undone; without it, its data is looked into.
             raise Refused(
-                said, where=self._where, state="runs no release, unchanged",
-                todo=f"on the server: docker rm -f {' '.join(left)}; it keeps the data, and the same "
-                "command again looks into that first",
+                message, where=self._where, state="runs no release, unchanged",
+                todo=f"on the server: docker rm -f {' '.join(containers)}; it keeps the data, and "
+                "the same command again looks into that first",
             )  # fmt: skip
         raise Refused(
-            said, where=self._where, state=f"runs {seen.current}, unchanged",
+            message, where=self._where, state=f"runs {seen.current}, unchanged",
             todo=f"homeguru logs {database.service} --env "
             f"{self.host.environment.name}; homeguru deploy current "
             f"--env {self.host.environment.name} starts it again",
         )  # fmt: skip
 
     def _restored(self, target: Target, line: Line, seen: Observation) -> DataChange:
-        found = backups.of_release(seen.backups, line.release, line.revision.after)
-        if found is None:
+        backup = backups.of_release(seen.backups, line.release, line.revision.after)
+        if backup is None:
             raise Refused(
                 f"no backup was made while release {line.release} ran", where=self._where,
                 state=f"runs {seen.current}, unchanged",
                 todo="choose --database keep or downgrade; homeguru backups --env "
                 f"{self.host.environment.name} shows what there is",
             )  # fmt: skip
-        return self.restore(found, target, seen)
+        return self.restore(backup, target, seen)
 
     def _not_ours(self, line: Line, seen: Observation) -> Refused:
         """An image that migrates when it starts never gets past a revision that it lacks."""
@@ -182,11 +182,11 @@ class MigrationReview:
         except Refused as error:
             # What runs was rolled back to, and knows less than the release to go to.
             return DataChange("keep", migration.unreadable(error.what))
-        gone = [f for f in since.findings if f.kind == "destructive"]
-        if gone:
+        destructive = [f for f in since.findings if f.kind == "destructive"]
+        if destructive:
             raise Refused(
                 f"release {line.release} cannot work on this database: since then "
-                + "; ".join(f.statement for f in gone), where=self._where,
+                + "; ".join(f.statement for f in destructive), where=self._where,
                 state=f"runs {seen.current}, unchanged",
                 todo="choose what becomes of the database: --database restore, or downgrade",
             )  # fmt: skip
@@ -206,14 +206,14 @@ class MigrationReview:
         revision: str, to: str,
     ) -> Migration:  # fmt: skip
         """From each head of its own, where there are several: what prints SQL takes one."""
-        each = heads_of(revision) if any("{from}" in word for word in command) else (revision,)
+        heads = heads_of(revision) if any("{from}" in word for word in command) else (revision,)
         printed: list[str] = []
-        for head in each:
+        for head in heads:
             words = tuple(w.replace("{from}", head).replace("{to}", to) for w in command)
-            found = self._printed(target, seen, image, words, head)
-            if isinstance(found, Migration):
-                return found
-            printed.append(found)
+            answer = self._printed(target, seen, image, words, head)
+            if isinstance(answer, Migration):
+                return answer
+            printed.append(answer)
         sql = printed[0] if len(printed) == 1 else pending_of_all(printed)
         if sql is None:
             return migration.unreadable(f"the database is at several revisions, {revision}")
@@ -246,16 +246,16 @@ class MigrationReview:
     def _answer_read(
         self, answer: dict[str, str], target: Target, seen: Observation, revision: str
     ) -> str | Migration:
-        said, code = self.host.mask(answer.get("said", "")), answer.get("code", "").strip()
+        output, code = self.host.mask(answer.get("said", "")), answer.get("code", "").strip()
         if unread := _UNREAD.get(code):
             return migration.unreadable(unread)
         if code != "0":
             refused = migration.refusal(
-                said, revision, seen.ledger, target.manifest.name, self.host.environment.name
+                output, revision, seen.ledger, target.manifest.name, self.host.environment.name
             )
             if refused:
                 raise refused
-            lines = [x for x in said.strip().splitlines() if x]
+            lines = [x for x in output.strip().splitlines() if x]
             return migration.unreadable(lines[-1][:200] if lines else "no reason was given")
         return answer.get("sql", "")
 

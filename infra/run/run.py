@@ -39,9 +39,9 @@ class Run:
         """Keep an observation."""
         self._seen = seen
 
-    def approve(self, given: Approval) -> None:
+    def approve(self, approval: Approval) -> None:
         """Keep who let the plan run: ledger and report say it."""
-        self.host.actor = replace(self.host.actor, approval=given)
+        self.host.actor = replace(self.host.actor, approval=approval)
 
     def record_anew(self) -> None:
         """After an earlier run was settled: what follows is this one's own."""

@@ -123,11 +123,11 @@ def _archive(files: Sequence[File]) -> bytes:
 
 def remove(project: str) -> None:
     """Remove exactly the project's containers, network and volumes, by their label."""
-    if found := docker("ps", "-aq", *_mine(project)).split():
-        docker("rm", "-f", "-v", *found, timeout=120)
+    if ids := docker("ps", "-aq", *_mine(project)).split():
+        docker("rm", "-f", "-v", *ids, timeout=120)
     for kind in ("network", "volume"):
-        if found := docker(kind, "ls", "-q", *_mine(project)).split():
-            docker(kind, "rm", *found)
+        if ids := docker(kind, "ls", "-q", *_mine(project)).split():
+            docker(kind, "rm", *ids)
 
 
 def _mine(project: str) -> list[str]:

@@ -317,10 +317,10 @@ def _connection(host: HostAddress, key_file: Path) -> Connection:
         },
     )
     connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    known = connection.client.get_host_keys()
+    host_keys = connection.client.get_host_keys()
     name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
     for line in host.host_keys:
-        known.add(name, line.split()[0], _pinned(line, name))
+        host_keys.add(name, line.split()[0], _pinned(line, name))
     return connection
 
 

@@ -161,7 +161,7 @@ class Shell:
         return " ".join(plain.split())[:_SHOWN]
 
     def _no_shell(self, user: str, within: str) -> Refused:
-        printed = f". It printed: {said}" if (said := self._printed()) else ""
+        printed = f". It printed: {text}" if (text := self._printed()) else ""
         return Refused(
             f"user {user} cannot run commands on this server: its login shell did not start bash"
             f"{within}{printed}",
@@ -191,8 +191,8 @@ class _Stream:
         text = self._decoder.decode(data)
         if not self.ready:
             self.before += text
-            before, found, text = f"\n{self.before}".partition(f"\n{READY}\n")
-            if not found:
+            before, marker, text = f"\n{self.before}".partition(f"\n{READY}\n")
+            if not marker:
                 return []
             self.ready, self.before = True, before[1:]
         self._parts.append(text)

@@ -30,13 +30,13 @@ def server_of_secrets(runner: Runner, name: str) -> Iterator[None]:
     if "SSH_PORT" in os.environ:
         host["port"] = _port(os.environ["SSH_PORT"].strip())
     file = environments.load(name)
-    told = file.environment.host
+    declared = file.environment.host
     if "SSH_KNOWN_HOSTS" in os.environ:
-        address, port = host.get("address", told.address), host.get("port", told.port)
+        address, port = host.get("address", declared.address), host.get("port", declared.port)
         host["host_keys"] = pinned_keys(os.environ["SSH_KNOWN_HOSTS"], address, port)
     if "SSH_KEY" in os.environ:
         host["key_file"] = str(_write_key(runner, os.environ.pop("SSH_KEY")))
-    _nothing_missing(host, file.key_file, bool(told.host_keys))
+    _nothing_missing(host, file.key_file, bool(declared.host_keys))
     environments.override(name, host)
     try:
         yield

@@ -81,10 +81,10 @@ def stop(runner: Runner, say: Say) -> None:
         runner.summary(text)
         return
     try:
-        found = cancel(api, runner.key, say)
+        cancelled = cancel(api, runner.key, say)
     finally:
         api.close()
-    text = "The run on the control plane was cancelled." if found else "No run was at work."
+    text = "The run on the control plane was cancelled." if cancelled else "No run was at work."
     say(text)
     runner.summary(text)
 
@@ -109,15 +109,15 @@ def _change(runner: Runner, verb: str, parameters: dict[str, Any], say: Say) -> 
 def _there(
     runner: Runner, api: PrefectApi, pressed: Pressed, parameters: dict[str, Any], say: Say
 ) -> None:
-    asked = actor.from_terminal()
-    given = {"environment": pressed.environment, **parameters, "by": str(asked)}
+    requester = actor.from_terminal()
+    run_parameters = {"environment": pressed.environment, **parameters, "by": str(requester)}
     # The worker has a copy of the checkout's file: of this commit, if it was given that one.
     located = environments.own(pressed.environment)
     if located and traits(pressed.verb).changes_what_runs:
-        given["configuration"] = located.configuration_of_checkout
+        run_parameters["configuration"] = located.configuration_of_checkout
     press = Press(api, pressed.verb, say)
     try:
-        press.create(given, asked.tags, runner.key)
+        press.create(run_parameters, requester.tags, runner.key)
         pressed.page = press.page
         press.follow()
         pressed.result = press.outcome()
@@ -156,10 +156,10 @@ def _plan(runner: Runner, release: str, say: Say) -> None:
             assembly = assemble(name)
             read = show.of_this_machine(assembly.located)
             say(f"from {read}")
-            found = inspection.plan_of(assembly, release, say)
+            plan = inspection.plan_of(assembly, release, say)
     except HomeguruError as error:
         runner.summary(summary.failed("plan", name, error, ""))
         raise
-    for what, why in found.lines():
+    for what, why in plan.lines():
         say(f"{what:<18} {why}")
-    runner.summary(summary.planned(name, found, read))
+    runner.summary(summary.planned(name, plan, read))

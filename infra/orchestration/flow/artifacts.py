@@ -43,8 +43,8 @@ def leave_report(report: Report) -> None:
 def leave_images(environment: str, manifest: Manifest) -> None:
     """The images that were published."""
     images = tuple((n, f"{s.repository}@{s.digest}") for n, s in manifest.services.items())
-    said = f"{manifest.name}, commit {manifest.commit[:12]} by {manifest.author}"
-    _table("images", environment, reporting.service_rows(images, {}), said)
+    description = f"{manifest.name}, commit {manifest.commit[:12]} by {manifest.author}"
+    _table("images", environment, reporting.service_rows(images, {}), description)
 
 
 def leave_result(environment: str, result: dict[str, Any]) -> None:
@@ -68,13 +68,15 @@ def outcome(environment: str) -> Iterator[None]:
 
 
 def _markdown(kind: str, environment: str, text: str) -> None:
-    said = f"{kind} for {environment}"
-    _stored(kind, lambda: create_markdown_artifact(clean(text), _key(kind, environment), said))
+    description = f"{kind} for {environment}"
+    _stored(
+        kind, lambda: create_markdown_artifact(clean(text), _key(kind, environment), description)
+    )
 
 
-def _table(kind: str, environment: str, rows: list[dict[str, str]], said: str) -> None:
+def _table(kind: str, environment: str, rows: list[dict[str, str]], description: str) -> None:
     shown = [{name: clean(value) for name, value in row.items()} for row in rows]
-    _stored(kind, lambda: create_table_artifact(shown, _key(kind, environment), clean(said)))
+    _stored(kind, lambda: create_table_artifact(shown, _key(kind, environment), clean(description)))
 
 
 def _stored(kind: str, create: Callable[[], object]) -> None:

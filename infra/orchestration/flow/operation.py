@@ -43,14 +43,14 @@ form on a server offers it after `homeguru setup`.
 
 
 class FlowOperation:
-    """One verb on one environment. What it holds ends with `held`."""
+    """One verb on one environment. What it holds ends with `resources`."""
 
-    def __init__(self, assembly: Assembly, operation: Operation, held: ExitStack) -> None:
+    def __init__(self, assembly: Assembly, operation: Operation, resources: ExitStack) -> None:
         self.environment: Environment = assembly.located.environment
         self.teller = Notifier(assembly)
         self._operation = operation
         self._run = operation.run
-        self._slot = held.enter_context(ExitStack())
+        self._slot = resources.enter_context(ExitStack())
         self._approved = self._wanted = ""
 
     @property
@@ -70,14 +70,14 @@ class FlowOperation:
 
     def find_release(self, wanted: str) -> Manifest:
         """The manifest by name, file, or the newest."""
-        found = as_task(
+        manifest = as_task(
             "find release",
             lambda: self._operation.find(wanted),
             retries=2,
         )
-        self._operation.targets.published(found)
-        self._wanted = found.name
-        return found
+        self._operation.targets.published(manifest)
+        self._wanted = manifest.name
+        return manifest
 
     def agreed(self, make: Callable[[], Planned]) -> Planned:
         """The plan, made under the lock, with a person's yes where one is needed.
@@ -132,14 +132,14 @@ class FlowOperation:
             )
             self.teller.tell(lambda write: write.waits(plan, minutes, self.asked))
         try:
-            given = approval.approved(self.environment, plan, self._run.host.read_from)
+            decision = approval.approved(self.environment, plan, self._run.host.read_from)
         except Refused as refusal:
-            said = refusal
-            self.teller.tell(lambda write: write.not_approved(said, self.asked))
+            failure = refusal
+            self.teller.tell(lambda write: write.not_approved(failure, self.asked))
             raise
         self._approved = plan.fingerprint
-        self._run.approve(given)
-        log(f"approved by {given.who}: {given.reason}")
+        self._run.approve(decision)
+        log(f"approved by {decision.who}: {decision.reason}")
         self._let_go()
 
     def _let_go(self) -> None:
@@ -266,17 +266,17 @@ def operation(
 
     configuration: what the environment is where this was asked for, see environment_digest.
     """
-    with outcome(environment), ExitStack() as held:
+    with outcome(environment), ExitStack() as resources:
         assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
         if configuration:
             assembly.located.must_be_as_asked(configuration)
         host = Host(assembly.located, current_actor(by), verb, log)
         host.read_from = assembly.located.read_from(compared(host.actor, configuration))
         log(f"environment {environment} is read from {host.read_from}")
-        registry = held.enter_context(assembly.registry())
-        held.callback(host.close)
+        registry = resources.enter_context(assembly.registry())
+        resources.callback(host.close)
         inner = operation_on(assembly, assembly.configuration(), host, registry, _perform)
-        on = FlowOperation(assembly, inner, held)
+        on = FlowOperation(assembly, inner, resources)
         with on.teller.failure_of(verb, lambda: host.actor):
             yield on
 

@@ -26,11 +26,11 @@ def current_actor(by: str) -> Actor:
     return replace(_actor(by), server=PREFECT_API_URL.value() or "")
 
 
-def compared(asked: Actor, configuration: str) -> Compared:
+def compared(requester: Actor, configuration: str) -> Compared:
     """What is known of the environment's file where a run was asked for."""
     if configuration:
         return "compared"
-    return "here" if actor.claimed() or asked.origin == "schedule" else "elsewhere"
+    return "here" if actor.claimed() or requester.origin == "schedule" else "elsewhere"
 
 
 def _actor(by: str) -> Actor:
@@ -40,9 +40,9 @@ def _actor(by: str) -> Actor:
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
     if flow_run is None or flow_run.deployment_id is None:
-        asked = claimed or parse_requester("prefect")
-        assert asked is not None
-        return Actor(asked.who, asked.origin, run, asked.link)
+        requester = claimed or parse_requester("prefect")
+        assert requester is not None
+        return Actor(requester.who, requester.origin, run, requester.link)
     if flow_run.auto_scheduled:
         return Actor("schedule", "schedule", run)
     created = flow_run.created.timestamp() if flow_run.created else 0.0

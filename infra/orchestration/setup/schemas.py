@@ -32,8 +32,8 @@ def job_template(kind: str) -> dict[str, Any]:
     if kind == "docker":
         from prefect_docker.worker import DockerWorker  # type: ignore[import-untyped]
 
-        found: dict[str, Any] = DockerWorker.get_default_base_job_template()
-        return found
+        template: dict[str, Any] = DockerWorker.get_default_base_job_template()
+        return template
     from prefect.workers.process import ProcessWorker
 
     return dict(ProcessWorker.get_default_base_job_template())
