@@ -33,11 +33,11 @@ def send(urls: str, notice: Notice, *, telegram_api: str = "") -> Sent:
     notice = replace(notice, title=clean(chat(notice.title)), body=clean(chat(notice.body)))
     if not words:
         return Sent(0, ("the secret of [notices] urls is empty",))
-    results = [result for word in words for result in _said(word, notice, telegram_api)]
+    results = [result for word in words for result in _problems(word, notice, telegram_api)]
     return Sent(results.count(""), tuple(filter(None, results)))
 
 
-def _said(url: str, notice: Notice, telegram_api: str) -> list[str]:
+def _problems(url: str, notice: Notice, telegram_api: str) -> list[str]:
     """What went wrong with each chat of one address; empty where it was sent."""
     # Importing it takes a third of a second: only where something is sent.
     from apprise import Apprise, OverflowMode

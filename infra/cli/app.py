@@ -69,7 +69,9 @@ def publish(
             state="untouched",
             todo=f"mkdir -p {shlex.quote(str(output.parent))}",
         )
-    result = run("publish", env, _source(source, ref, allow_dirty), quiet=json, here=here)
+    result = run(
+        "publish", env, _source(source, ref, allow_dirty=allow_dirty), quiet=json, here=here
+    )
     if output:
         from deployments.release.manifest import Manifest
 
@@ -97,7 +99,12 @@ def release(
 ) -> None:  # fmt: skip
     """Publish, then deploy what was published."""
     result = run(
-        "release", env, _source(source, ref, allow_dirty), quiet=json, here=here, approve=approve
+        "release",
+        env,
+        _source(source, ref, allow_dirty=allow_dirty),
+        quiet=json,
+        here=here,
+        approve=approve,
     )
     show.as_json(result) if json else show.deployed(result)
 
@@ -248,6 +255,6 @@ def _demo() -> Demo:
     return Demo(state_dir() / "demo", say, TerminalProgress(show.console))
 
 
-def _source(source: str, ref: str, allow_dirty: bool) -> dict[str, Any]:
+def _source(source: str, ref: str, *, allow_dirty: bool) -> dict[str, Any]:
     where = source if is_url(source) else str(Path(source).resolve())
     return {"source": where, "ref": ref, "allow_dirty": allow_dirty}

@@ -41,7 +41,7 @@ def state() -> State:
     return State(state_dir() / "control-plane")
 
 
-def known() -> ControlPlane:
+def existing_plane() -> ControlPlane:
     """The control plane of the last `up`."""
     kept_state = state()
     return ControlPlane(kept_state, kept_state.settings(), say)
@@ -74,10 +74,10 @@ def up(
     )  # fmt: skip
     if not settings.host:
         ensure_engine(say, state_dir() / "engine")
-    tell(ControlPlane(kept_state, settings, say).up(image))
+    show_outcome(ControlPlane(kept_state, settings, say).up(image))
 
 
-def tell(outcome: Outcome) -> None:
+def show_outcome(outcome: Outcome) -> None:
     """What `up` did, and where to go now."""
     show.console.print()
     for change in outcome.changes:
@@ -97,7 +97,7 @@ def down(
     volumes: Annotated[bool, Text("--volumes", help="The data too: history, blocks.")] = False,
 ) -> None:
     """Stop and remove it; its data stays unless --volumes is given."""
-    known().down(volumes_too=volumes)
+    existing_plane().down(volumes_too=volumes)
 
 
 @account.command("add")
@@ -106,7 +106,7 @@ def account_add(
     stdin: Annotated[bool, Text("--stdin", help="Read the password from stdin.")] = False,
 ) -> None:
     """Add a person, or give an account a new password; it is printed once."""
-    plane = known()
+    plane = existing_plane()
     chosen = sys.stdin.readline().rstrip("\n") if stdin else ""
     password = plane.accounts.add(name, chosen)
     try:
@@ -125,7 +125,7 @@ def account_add(
 @account.command("remove")
 def account_remove(name: str) -> None:
     """Remove a person's account."""
-    plane = known()
+    plane = existing_plane()
     plane.accounts.remove(name)
     plane.refresh()
 

@@ -14,7 +14,7 @@ from infra.control import upkeep
 from infra.control.plane import ControlPlane, Outcome
 from infra.control.settings import State
 from infra.control.status import Status
-from infra.control.status import status as look
+from infra.control.status import status as plane_status
 from infra.machine.paths import state_dir
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -30,7 +30,7 @@ def say(text: str) -> None:
     show.errors.print(f"  {text}", markup=False)
 
 
-def known(recipient: str | None = None) -> ControlPlane:
+def existing_plane(recipient: str | None = None) -> ControlPlane:
     """The control plane that was put up from here; a recipient is checked and kept."""
     state = State(state_dir() / "control-plane")
     settings = state.settings()
@@ -43,7 +43,7 @@ def known(recipient: str | None = None) -> ControlPlane:
 
 def status(json: Json = False) -> None:
     """Containers, server, workers, memory, last backup; ends 1 when something is wrong."""
-    report = look(known())
+    report = plane_status(existing_plane())
     show.as_json(report.as_dict()) if json else _show(report)
     if report.problems:
         raise typer.Exit(1)
@@ -56,7 +56,7 @@ def upgrade(
     json: Json = False,
 ) -> None:
     """Bring it to another image: a backup, then the database, server and workers."""
-    _told(upkeep.upgrade(known(recipient), image, with_backup=backup), json)
+    _show_outcome(upkeep.upgrade(existing_plane(recipient), image, with_backup=backup), json=json)
 
 
 def backup(
@@ -69,7 +69,7 @@ def backup(
 ) -> None:
     """Write the database, encrypted by age, to a file that only its owner may read."""
     key = age.identity(identity) if identity else None
-    written = upkeep.make_backup(known(recipient), to, key)
+    written = upkeep.make_backup(existing_plane(recipient), to, key)
     if json:
         show.as_json(asdict(written))
         return
@@ -86,10 +86,10 @@ def restore(
     json: Json = False,
 ) -> None:
     """Put a backup in the database's place; runs that were at work then are ended."""
-    _told(upkeep.restore(known(), file, age.identity(identity), image), json)
+    _show_outcome(upkeep.restore(existing_plane(), file, age.identity(identity), image), json=json)
 
 
-def _told(outcome: Outcome, json: bool) -> None:
+def _show_outcome(outcome: Outcome, *, json: bool) -> None:
     if json:
         show.as_json(asdict(outcome))
         return

@@ -60,5 +60,5 @@ def settle(why: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    found = settle(sys.argv[2]) if sys.argv[1:2] == ["settle"] else look()
-    sys.stdout.write(json.dumps(found))
+    result = settle(sys.argv[2]) if sys.argv[1:2] == ["settle"] else look()
+    sys.stdout.write(json.dumps(result))

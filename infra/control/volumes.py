@@ -15,7 +15,7 @@ from deployments.errors import WrongUse
 from infra.control.accounts import Accounts
 from infra.control.docker import DATA, Docker
 from infra.control.settings import Settings, State
-from infra.environment import locate as environments
+from infra.environment import locate
 from infra.environment.configs import config_files
 
 LABEL = "org.homeguru.control"
@@ -84,7 +84,7 @@ def _environments(folder: str) -> dict[str, bytes]:
     """What a worker needs of the environments, with the files that their Compose files name as configs."""
     files = _below(folder, ENVIRONMENT_FILES)
     base = Path(folder).resolve()
-    for located in environments.all_of(base) if folder else []:
+    for located in locate.all_of(base) if folder else []:
         compose = located.compose_file
         if not located.environment.compose or not compose.is_file():
             continue

@@ -153,10 +153,10 @@ def _engine(identity: tuple[str, str], state: Path) -> Engine:
     if buildx is None:
         raise EngineMissing(f"Docker answers, but its buildx plugin is missing. {HOW_TO}")
     _recover_record(state)
-    started = _record(state) is not None
     return Engine(
-        identity[0], identity[1], compose.strip("v\n"), buildx.split()[1], _host(), started
-    )
+        identity[0], identity[1], compose.strip("v\n"), buildx.split()[1], _host(),
+        started=_record(state) is not None,
+    )  # fmt: skip
 
 
 def _identity() -> tuple[str, str] | None:

@@ -91,7 +91,7 @@ class _Search:
 
     def __init__(self, say: Say, builds: dict[str, ImageRecipe]) -> None:
         self._say, self._builds = say, builds
-        self._known = recipes()
+        self._recipes = recipes()
         self._hub_down = ""
 
     def resolve(self, names: Iterable[str]) -> None:
@@ -99,7 +99,7 @@ class _Search:
         for name in names:
             if name in self._builds or image_exists(name):
                 continue
-            recipe = self._known.get(name)
+            recipe = self._recipes.get(name)
             if recipe is None or not recipe.ours:
                 reason = self._pull(name)
                 if not reason:

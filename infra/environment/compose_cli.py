@@ -30,7 +30,7 @@ def read_stack(file: Path) -> Stack:
     return stack_of(compose_text(file), str(file))
 
 
-def with_kept(stack: Stack, keep: Mapping[str, tuple[str, ...]], where: str) -> Stack:
+def with_kept_volumes(stack: Stack, keep: Mapping[str, tuple[str, ...]], where: str) -> Stack:
     """The stack with the volumes that an environment asks for beside the Compose file's own."""
     if wrong := problems(keep, stack):
         raise WrongUse(
@@ -80,7 +80,10 @@ def _check_beside(file: Path, stack: Stack, config: dict[str, Any]) -> None:
             for bind in binds
             if str(bind.get("source", "")).startswith(HERE)
             and name != edge
-            and _there(file.parent / str(bind["source"])[len(HERE) :], bind.get("read_only", False))
+            and _exists(
+                file.parent / str(bind["source"])[len(HERE) :],
+                or_folder=bind.get("read_only", False),
+            )
         ]
         if not (_env_files(file, body) or beside):
             continue
@@ -104,8 +107,8 @@ def _env_files(file: Path, body: dict[str, Any]) -> bool:
     )
 
 
-def _there(path: Path, read_only: bool) -> bool:
-    return path.is_file() or (read_only and path.is_dir())
+def _exists(path: Path, *, or_folder: bool) -> bool:
+    return path.is_file() or (or_folder and path.is_dir())
 
 
 def config_of(text: str, where: str) -> dict[str, Any]:
@@ -140,7 +143,7 @@ def paths_of(text: str, where: str) -> dict[str, dict[str, str]]:
 
 
 @lru_cache(maxsize=16)
-def _asked(text: str) -> tuple[Ended, Ended, str]:
+def _compose_output(text: str) -> tuple[Ended, Ended, str]:
     """Compose's form of a text, its variables, and the folder of the copy: asked once a text."""
     with _asking_compose(text) as (compose, folder), ThreadPoolExecutor(1) as beside:
         variables = beside.submit(run, *compose, "--variables")
@@ -151,7 +154,7 @@ def _asked(text: str) -> tuple[Ended, Ended, str]:
 @lru_cache(maxsize=16)
 def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
     """Its form with variables as they stand, and the variables that Compose finds in it."""
-    completed, named, folder = _asked(text)
+    completed, named, folder = _compose_output(text)
     if completed.code != 0:
         complaint = completed.stderr.strip().replace(folder, ".")[-500:]
         raise WrongUse(

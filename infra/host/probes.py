@@ -12,8 +12,7 @@ from deployments.health import verification
 from deployments.health.verification import CheckResult
 from deployments.host.observation import Observation
 from deployments.planning.target import Target
-from deployments.shell import probe as asking
-from deployments.shell.probe import probe
+from deployments.shell import probe
 from infra.host.session import Host
 
 PAUSE = 0.5
@@ -59,7 +58,7 @@ def ask_more(host: Host, target: Target, seen: Observation) -> list[CheckResult]
     findings = outside(target)
     questions, logs = verification.questions(target), verification.logs(target)
     if questions or logs:
-        answers = host.answers(probe(host.environment, questions, logs))
+        answers = host.answers(probe.probe(host.environment, questions, logs))
         findings += verification.check_answers(target, seen, answers)
     return findings
 
@@ -69,7 +68,7 @@ def last_words(host: Host, findings: list[CheckResult]) -> str:
     services = verification.silent(findings)
     if not services:
         return ""
-    answers = host.answers(asking.last_words(host.environment, services))
+    answers = host.answers(probe.last_words(host.environment, services))
     lines = [
         f"  {service} | {line}"
         for service in services

@@ -46,14 +46,14 @@ class Targets:
 
         pin: bring its database and edge images back too, as an undo must.
         """
-        return self._former(release, pin)[0]
+        return self._former(release, pin=pin)[0]
 
     def complete(self, release: str, *, pin: bool) -> Target:
         """The same, to be given the secrets of now; raises Refused when one of its own is gone.
 
         Compose would fill it with nothing. An undo needs none: the host has the secrets of before.
         """
-        target, fingerprints = self._former(release, pin)
+        target, fingerprints = self._former(release, pin=pin)
         lost = [] if target.adopted else lost_values(target, fingerprints)
         if not lost:
             return target
@@ -67,7 +67,7 @@ class Targets:
             f"homeguru history --env {located.environment.name} shows them",
         )  # fmt: skip
 
-    def _former(self, release: str, pin: bool) -> tuple[Target, str]:
+    def _former(self, release: str, *, pin: bool) -> tuple[Target, str]:
         """The target, and the fingerprints of the secrets that it had."""
         folder = f"releases/{release}"
         names = [f"{folder}/{n}" for n in ("manifest.json", "compose.yml", "variables.env")]

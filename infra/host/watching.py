@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, WrongUse
-from deployments.health import alerts as watch
 from deployments.health import drift, verification
+from deployments.health.alerts import Memory, restarted
 from deployments.health.verification import CheckResult, failures
 from deployments.host.observation import Kept, Observation
 from deployments.host.ownership import check_owner
@@ -54,7 +54,7 @@ class Look:
 class Watcher:
     """Looks at one environment; changes nothing."""
 
-    def __init__(self, host: Host, targets: Targets, memory: watch.Memory) -> None:
+    def __init__(self, host: Host, targets: Targets, memory: Memory) -> None:
         self._host, self._targets, self._memory = host, targets, memory
         self._environment = host.environment
 
@@ -97,27 +97,27 @@ class Watcher:
         try:
             check_engine(self._environment, seen)
         except Refused as error:
-            return Look((CheckResult("server", "engine", False, error.what),))
+            return Look((CheckResult("server", "engine", ok=False, detail=error.what),))
         try:
             check_owner(self._environment, self._targets.assembly.stack, seen)
         except Refused as error:
-            return Look((CheckResult("server", "project", False, error.what),))
+            return Look((CheckResult("server", "project", ok=False, detail=error.what),))
         self._must_be_deployed(seen)
         target = self._recorded(seen, record)
         drifted = drift.find_drift(target, seen, record)
         results = [
             *verification.check_containers(target, seen, target.images(seen)),
             *self._answers(target, seen),
-            *watch.restarted(seen, self._memory),
+            *restarted(seen, self._memory),
             *verification.check_server(self._environment.watch, seen, record.backup_seconds),
         ]
-        findings = (*_causes(results), *_not_said_yet(drifted, results))
-        return Look(findings, drift.heals(drifted), seen, target)
+        findings = (*_causes(results), *_not_reported(drifted, results))
+        return Look(findings, heals=drift.heals(drifted), seen=seen, target=target)
 
     def _unseen(self, error: HomeguruError, check: str = "ssh") -> Look:
         """What is known of a host that could not be asked; the next look connects anew."""
         self._host.close()
-        return Look((CheckResult("server", check, False, error.what),))
+        return Look((CheckResult("server", check, ok=False, detail=error.what),))
 
     def _must_be_deployed(self, seen: Observation) -> None:
         where, name = self._environment.ssh, self._environment.name
@@ -163,7 +163,7 @@ def _causes(results: list[CheckResult]) -> list[CheckResult]:
     return [f for f in results if f.ok or f.service not in down or f.check not in dependent]
 
 
-def _not_said_yet(drifted: list[CheckResult], results: list[CheckResult]) -> list[CheckResult]:
+def _not_reported(drifted: list[CheckResult], results: list[CheckResult]) -> list[CheckResult]:
     """Drift without what a container's own check says already."""
     reported = {f.service for f in results if not f.ok and f.check in ("container", "digest")}
     return [f for f in drifted if not (f.check == "drift" and f.service in reported)]

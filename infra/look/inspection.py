@@ -137,7 +137,7 @@ def fetched(
 
 
 def _store(assembly: Assembly) -> OffHost:
-    store = off_host(assembly.located, assembly.found_secrets)
+    store = off_host(assembly.located, assembly.secret_values)
     if store is None:
         raise Refused(
             "backups of this environment are copied nowhere", where=str(assembly.located.file),

@@ -114,7 +114,7 @@ class Executor:
     def _run_script(self, step: ScriptStep, planned: Planned) -> None:
         event: Event = "undo" if step.undoes else "begin"
         with self._host.tunnel(self.registry, step.pulls):
-            before = self.run.recorder.opening(planned.plan.release, self.run.asked)
+            before = self.run.recorder.opening(planned.plan.release, self.run.request)
             self.run.recorder.begun = True
             output = self._host.work(step.key, step.script, event, before)
             self.run.recorder.opened = True
@@ -148,10 +148,10 @@ class Executor:
         before = self._restarts(planned)
         while (remaining := end - time.monotonic()) > 0:
             time.sleep(min(PACE, remaining))
-            while not self._seen_well(planned, before, end + AWAY):
+            while not self._still_well(planned, before, end + AWAY):
                 time.sleep(PACE)
 
-    def _seen_well(
+    def _still_well(
         self, planned: Planned, before: dict[str, tuple[str, int]], until: float
     ) -> bool:
         """One look; False where the host could not be reached, which says nothing of a release."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from deployments.database import backups, sql_container
-from deployments.database import migration_review as migration
+from deployments.database import backups, migration_review, sql_container
 from deployments.database.backups import Backup, Contents
 from deployments.database.change import KEEP, Choice, DataChange
 from deployments.database.migration_review import Migration
@@ -43,7 +42,7 @@ class MigrationReview:
 
     host: Host
     registry: Registry
-    _known: dict[tuple[str, ...], Migration] = field(default_factory=dict)
+    _reviews: dict[tuple[str, ...], Migration] = field(default_factory=dict)
 
     @property
     def data(self) -> DataVolume:
@@ -59,12 +58,12 @@ class MigrationReview:
             return KEEP  # Its schema is there; the plan starts the database again.
         self._must_answer(target, seen)
         if seen.revision is None and seen.tables:
-            return DataChange("migrate", migration.of_unknown(seen.tables))
+            return DataChange("migrate", migration_review.of_unknown(seen.tables))
         if seen.revision is None or not migrate.sql:
             return DataChange("migrate")
         image = target.images(seen)[migrate.image_of]
-        found = self._render(target, seen, image, migrate.sql, seen.revision, "")
-        return DataChange("migrate", found)
+        migration = self._render(target, seen, image, migrate.sql, seen.revision, "")
+        return DataChange("migrate", migration)
 
     def back(self, target: Target, line: Line, seen: Observation, choice: Choice) -> DataChange:
         """What a rollback to an earlier release does; raises Refused when it cannot be."""
@@ -163,12 +162,12 @@ class MigrationReview:
             )  # fmt: skip
         if len(heads_of(seen.revision)) > 1:
             why = f"the database is at several revisions, {seen.revision}"
-            return DataChange("downgrade", migration.unreadable(why), to)
+            return DataChange("downgrade", migration_review.unreadable(why), to)
         if not migrate.downgrade_sql or seen.revision is None:
-            return DataChange("downgrade", migration.unreadable("no `downgrade_sql`"), to)
+            return DataChange("downgrade", migration_review.unreadable("no `downgrade_sql`"), to)
         image = seen.of(migrate.image_of)[0].ref
-        found = self._render(target, seen, image, migrate.downgrade_sql, seen.revision, to)
-        return DataChange("downgrade", found, to)
+        migration = self._render(target, seen, image, migrate.downgrade_sql, seen.revision, to)
+        return DataChange("downgrade", migration, to)
 
     def _kept(self, target: Target, line: Line, seen: Observation) -> DataChange:
         """The database stays: may the earlier release work on what came since?"""
@@ -181,7 +180,7 @@ class MigrationReview:
             since = self._render(target, seen, image, migrate.sql, then, "")
         except Refused as error:
             # What runs was rolled back to, and knows less than the release to go to.
-            return DataChange("keep", migration.unreadable(error.what))
+            return DataChange("keep", migration_review.unreadable(error.what))
         destructive = [f for f in since.findings if f.kind == "destructive"]
         if destructive:
             raise Refused(
@@ -197,9 +196,9 @@ class MigrationReview:
         revision: str, to: str,
     ) -> Migration:  # fmt: skip
         key = (image, *command, revision, to)
-        if key not in self._known:
-            self._known[key] = self._reviewed(target, seen, image, command, revision, to)
-        return self._known[key]
+        if key not in self._reviews:
+            self._reviews[key] = self._reviewed(target, seen, image, command, revision, to)
+        return self._reviews[key]
 
     def _reviewed(
         self, target: Target, seen: Observation, image: str, command: tuple[str, ...],
@@ -216,8 +215,8 @@ class MigrationReview:
             printed.append(answer)
         sql = printed[0] if len(printed) == 1 else pending_of_all(printed)
         if sql is None:
-            return migration.unreadable(f"the database is at several revisions, {revision}")
-        return migration.review(sql, squawk.lint(sql, seen.database_major), revision)
+            return migration_review.unreadable(f"the database is at several revisions, {revision}")
+        return migration_review.review(sql, squawk.lint(sql, seen.database_major), revision)
 
     def _printed(
         self, target: Target, seen: Observation, image: str, words: tuple[str, ...], revision: str
@@ -248,15 +247,15 @@ class MigrationReview:
     ) -> str | Migration:
         output, code = self.host.mask(answer.get("said", "")), answer.get("code", "").strip()
         if unread := _UNREAD.get(code):
-            return migration.unreadable(unread)
+            return migration_review.unreadable(unread)
         if code != "0":
-            refused = migration.refusal(
+            refused = migration_review.refusal(
                 output, revision, seen.ledger, target.manifest.name, self.host.environment.name
             )
             if refused:
                 raise refused
             lines = [x for x in output.strip().splitlines() if x]
-            return migration.unreadable(lines[-1][:200] if lines else "no reason was given")
+            return migration_review.unreadable(lines[-1][:200] if lines else "no reason was given")
         return answer.get("sql", "")
 
     def _losses(

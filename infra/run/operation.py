@@ -221,7 +221,7 @@ def operation_on(
     executor = Executor(run, registry, perform)
     undo = Undo(run, assembly.stack, planning, executor)
     # Made first: what is wrong with it is an error before anything is changed.
-    copies = off_host(assembly.located, assembly.found_secrets)
+    copies = off_host(assembly.located, assembly.secret_values)
     housekeeping = Housekeeping(run, executor, copies)
     recovery = Recovery(run, assembly.stack, planning, executor, undo, housekeeping)
     return Operation(run, targets, planning, executor, undo, recovery, housekeeping)

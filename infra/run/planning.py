@@ -97,7 +97,7 @@ class Planning:
         """
         names = names_of(seen.current) if seen.current else ()
         # For the journal too, where the release alone would not say it.
-        self.run.asked = f"rollback {to} {choice}"
+        self.run.request = f"rollback {to} {choice}"
         if self.run.ended_already or (choice != "restore" and to in names):
             assert seen.current is not None
             target = self.targets.complete(seen.current, pin=False)
@@ -137,7 +137,7 @@ class Planning:
         """A backup in the database's place, under the release that runs."""
         current = self._current(seen, "restore")
         target = self.targets.complete(current, pin=True)
-        self.run.asked = f"restore {wanted}"
+        self.run.request = f"restore {wanted}"
         if self.run.ended_already:
             return self._plan(target, seen, self._ask("restore", current, KEEP))
         backup = to_restore(seen.backups, wanted, self.host.environment.name)
@@ -145,7 +145,7 @@ class Planning:
         data = self.review.restore(backup, target, seen)
         return self._plan(target, seen, self._ask("restore", current, data))
 
-    def undo(self, release: str, seen: Observation, run: str, exchanged: bool) -> Planned:
+    def undo(self, release: str, seen: Observation, run: str, *, exchanged: bool) -> Planned:
         """The way back from an unfinished `release` of a run to the current one, or to nothing.
 
         exchanged: the run may have set a database aside.

@@ -47,7 +47,7 @@ class Shell:
         user: whose login shell it is. patience: seconds.
         """
         until = time.monotonic() + patience
-        self.start_known(patience)
+        self.start_at_once(patience)
         while not self._out.ready:
             ended = self._ended
             self._take()
@@ -59,7 +59,7 @@ class Shell:
                 raise self._no_shell(user, "" if ended else f" within {patience:.0f} s")
             self._wait(until)
 
-    def start_known(self, patience: float) -> None:
+    def start_at_once(self, patience: float) -> None:
         """Start bash where it came before: what is sent may follow at once."""
         with closed_after(self._channel, patience):
             self._channel.exec_command(self._command)

@@ -18,13 +18,13 @@ def pinned_keys(text: str, address: str, port: int) -> list[str]:
     A line without a host's name is about this host. Raises WrongUse for a line about another
     one: it was pasted by mistake, and would pin nothing.
     """
-    keys = [_key(line, address, port) for line in text.splitlines() if _says(line)]
+    keys = [_key(line, address, port) for line in text.splitlines() if _is_entry(line)]
     if not keys:
         raise WrongUse("SSH_KNOWN_HOSTS holds no key", state="not contacted", todo=_todo(address))
     return list(dict.fromkeys(keys))
 
 
-def _says(line: str) -> bool:
+def _is_entry(line: str) -> bool:
     return bool(line.strip()) and not line.lstrip().startswith("#")
 
 

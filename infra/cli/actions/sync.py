@@ -10,7 +10,7 @@ from deployments.errors import HomeguruError, Refused, WrongUse
 from infra.cli.actions import summary
 from infra.cli.actions.runner import Runner
 from infra.cli.actions.trust import trust
-from infra.environment import locate as environments
+from infra.environment import locate
 from infra.orchestration.api.button import Say
 from infra.orchestration.api.client import PrefectApi
 
@@ -76,4 +76,4 @@ def _kind(api: PrefectApi) -> dict[str, Any]:
 
 
 def _names(environment: str) -> list[str]:
-    return environments.load(environment).environment.secret_names
+    return locate.load(environment).environment.secret_names

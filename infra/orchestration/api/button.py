@@ -122,7 +122,7 @@ class Press:
     def outcome(self) -> dict[str, Any]:
         """The run's summary; raises what it failed with."""
         self._last_lines()
-        state, result = self.run["state"], self._left()
+        state, result = self.run["state"], self._result()
         if state["type"] == "COMPLETED":
             return result or {"outcome": "ok"}
         if state["type"] == "CANCELLED":
@@ -144,7 +144,7 @@ class Press:
             todo="the run's log tells more: open that page",
         )  # fmt: skip
 
-    def _left(self) -> dict[str, Any]:
+    def _result(self) -> dict[str, Any]:
         return result_of(self.artifacts().get("result", ""))
 
     def artifacts(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from deployments.environment.schema import Environment
 from deployments.errors import Refused
-from deployments.history import gateway_log as proof
+from deployments.history.gateway_log import approver
 from deployments.history.ledger import Approval
 from deployments.messages import report
 from deployments.planning.plan import Plan
@@ -91,7 +91,7 @@ def _in_the_ui(environment: Environment, plan: Plan, read: str) -> Approval | No
         raise _refused(environment, message) from None
     if decision is None:
         return None
-    account = proof.approver(gateway_log(), str(runtime.flow_run.id))
+    account = approver(gateway_log(), str(runtime.flow_run.id))
     return Approval(who=decision.approver, reason=decision.reason, account=account)
 
 

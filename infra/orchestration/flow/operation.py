@@ -14,13 +14,12 @@ from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError, Locked, Refused
 from deployments.health.alerts import Memory
 from deployments.host.observation import Observation
-from deployments.messages import report as reporting
 from deployments.messages.notices import Asker
-from deployments.messages.report import Report
+from deployments.messages.report import Report, check_lines, must_be_well, summary
 from deployments.planning.plan import Plan, Step
 from deployments.release.manifest import Manifest
 from deployments.verbs import traits
-from infra.environment import locate as environments
+from infra.environment import locate
 from infra.environment.context import Assembly, assemble
 from infra.host.session import Actor, Host
 from infra.host.watching import Look, Watcher
@@ -34,7 +33,7 @@ from infra.orchestration.flow.who import compared, current_actor
 from infra.run.executor import Planned
 from infra.run.operation import Operation, operation_on
 
-EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()})  # type: ignore[misc]
+EnvironmentName = StrEnum("EnvironmentName", {n: n for n in locate.names()})  # type: ignore[misc]
 """The form's choice: every environment that this process can find.
 
 A run is a process of its own, so that the next run knows an environment that was written later. The
@@ -64,7 +63,7 @@ class FlowOperation:
         return self._run.host.actor
 
     @property
-    def asked(self) -> Asker:
+    def asker(self) -> Asker:
         """The same, for notices."""
         return self.teller.by(self._run.host.actor)
 
@@ -130,12 +129,12 @@ class FlowOperation:
             log(
                 f"plan {plan.fingerprint} waits for approval until {until:%H:%M} UTC: {page_of_run()}"
             )
-            self.teller.tell(lambda write: write.waits(plan, minutes, self.asked))
+            self.teller.tell(lambda write: write.waits(plan, minutes, self.asker))
         try:
             decision = approval.approved(self.environment, plan, self._run.host.read_from)
         except Refused as refusal:
             failure = refusal
-            self.teller.tell(lambda write: write.not_approved(failure, self.asked))
+            self.teller.tell(lambda write: write.not_approved(failure, self.asker))
             raise
         self._approved = plan.fingerprint
         self._run.approve(decision)
@@ -211,7 +210,7 @@ class FlowOperation:
             report = self._operation.carry_out(planned)
         except HomeguruError as failure:
             report = self._operation.report_of_failure(planned, failure)
-            failure.summary = reporting.summary(report)
+            failure.summary = summary(report)
             leave_report(report)
             raise
         leave_report(report)
@@ -220,7 +219,7 @@ class FlowOperation:
         return report
 
     def _tell_done(self, report: Report) -> None:
-        self.teller.tell(lambda write: write.done(report, self.asked))
+        self.teller.tell(lambda write: write.done(report, self.asker))
 
     # -- looking --------------------------------------------------------------------
 
@@ -243,9 +242,9 @@ class FlowOperation:
         """Leave what a look found; raises StepFailed when a check did not pass."""
         report = self._operation.report_of(look)
         leave_report(report)
-        for line in reporting.check_lines(report):
+        for line in check_lines(report):
             log(line)
-        reporting.must_be_well(report, self.environment.ssh)
+        must_be_well(report, self.environment.ssh)
         return self._ended(report)
 
     def skipped(self, why: str) -> dict[str, Any]:
@@ -253,9 +252,9 @@ class FlowOperation:
         return {"environment": self.environment.name, "outcome": "skipped", "why": why}
 
     def _ended(self, report: Report) -> dict[str, Any]:
-        summary = reporting.summary(report)
-        leave_result(self.environment.name, summary)
-        return summary
+        result = summary(report)
+        leave_result(self.environment.name, result)
+        return result
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def ask(request: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def there() -> bool:
+def reachable() -> bool:
     """Whether the server answers, or may be asked at all."""
     return ask(_health, otherwise=False)
 

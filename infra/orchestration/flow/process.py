@@ -103,7 +103,7 @@ class _Ends:
         """The same function; how it ends is kept."""
 
         @functools.wraps(work)
-        def kept(*words: Any, **named: Any) -> Any:
+        def recorded(*words: Any, **named: Any) -> Any:
             try:
                 self._result = [work(*words, **named)]
             except BaseException as error:
@@ -111,7 +111,7 @@ class _Ends:
                 raise
             return self._result[0]
 
-        return kept
+        return recorded
 
     def without_server(self, error: httpx.TransportError, environment: object) -> Any:
         """The function's own end; raises what it failed with."""

@@ -25,7 +25,7 @@ def slot(environment: Environment, wait: int) -> Iterator[None]:
 
     Without waiting configured, the host's lock alone refuses.
     """
-    if environment.lock_wait == 0 or not presence.there():
+    if environment.lock_wait == 0 or not presence.reachable():
         # Prefect asks for the slot in a thread of its own, with a patience of its own.
         yield
         return

@@ -93,5 +93,5 @@ def _heal(on: FlowOperation) -> None:
         raise
     except HomeguruError as error:
         failure = error
-        on.teller.tell(lambda write: write.failed("heal", failure, on.asked))
+        on.teller.tell(lambda write: write.failed("heal", failure, on.asker))
         raise

@@ -12,7 +12,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL
 
 from deployments.environment.digest import Compared
-from deployments.history import gateway_log as proof
+from deployments.history.gateway_log import GatewayEntry, creator, read_entries
 from deployments.history.requester import parse_requester
 from infra.host import actor
 from infra.host.session import Actor
@@ -46,16 +46,16 @@ def _actor(by: str) -> Actor:
     if flow_run.auto_scheduled:
         return Actor("schedule", "schedule", run)
     created = flow_run.created.timestamp() if flow_run.created else 0.0
-    account = proof.creator(gateway_log(), str(flow_run.deployment_id), created)
+    account = creator(gateway_log(), str(flow_run.deployment_id), created)
     if claimed is None:
         return Actor(account or "prefect", "ui", run, account=account)
     return Actor(claimed.who, claimed.origin, run, claimed.link, account)
 
 
-def gateway_log() -> list[proof.GatewayEntry]:
+def gateway_log() -> list[GatewayEntry]:
     """The newest requests of the gateway before this Prefect server; none without one."""
     file = Path(os.environ.get("HOMEGURU_GATEWAY_LOG", ""))
     if not file.is_file():
         return []
     with file.open(encoding="utf-8", errors="replace") as lines:
-        return proof.read_entries(deque(lines, TAIL))
+        return read_entries(deque(lines, TAIL))

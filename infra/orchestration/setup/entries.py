@@ -30,13 +30,13 @@ class Entries:
         self._api = api
         flows = {flow["id"]: flow["name"] for flow in pages(api, "/flows/filter")}
         deployments = list(pages(api, "/deployments/filter"))
-        self._found = {f"{flows.get(d['flow_id'], '')}/{d['name']}": d for d in deployments}
+        self._existing = {f"{flows.get(d['flow_id'], '')}/{d['name']}": d for d in deployments}
 
     def ensure(self, entry: Declared, pool: str, described: Described) -> tuple[SetupChange, Any]:
         """Create the deployment, or change what differs; also returns it as it was found."""
         flow, schema = described
         name, wanted = f"{flow}/{entry.name}", _wanted(entry, pool, schema)
-        existing = self._found.get(name)
+        existing = self._existing.get(name)
         if existing is None:
             return self._create(name, flow, wanted)
         different = {k: v for k, v in wanted.items() if not _same(k, existing.get(k), v)}
@@ -48,12 +48,12 @@ class Entries:
             different["work_queue_name"] = wanted["work_queue_name"]
         self._api.patch(f"/deployments/{existing['id']}", different)
         return SetupChange(
-            "deployment", name, "changed", ", ".join(_said(different, existing))
+            "deployment", name, "changed", ", ".join(_changes(different, existing))
         ), existing
 
     def left_over(self, named: set[str]) -> list[SetupChange]:
         """Deployments of ours that prefect.yaml does not name; they stay."""
-        ours = sorted(n for n, d in self._found.items() if TAG in d["tags"] and n not in named)
+        ours = sorted(n for n, d in self._existing.items() if TAG in d["tags"] and n not in named)
         return [
             SetupChange("deployment", name, "left over", "prefect.yaml does not name it; delete it")
             for name in ours
@@ -90,7 +90,7 @@ def _same(key: str, actual: Any, wanted: Any) -> bool:
     return bool(json.dumps(actual, sort_keys=True) == json.dumps(wanted, sort_keys=True))
 
 
-def _said(different: dict[str, Any], existing: dict[str, Any]) -> Iterator[str]:
+def _changes(different: dict[str, Any], existing: dict[str, Any]) -> Iterator[str]:
     for key, value in different.items():
         if key == "work_queue_name" and existing[key] == value:
             continue
