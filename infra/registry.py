@@ -251,11 +251,11 @@ class Registry:
             todo=f"is its name right in {self._named}, and is it a registry?",
         )  # fmt: skip
 
-    def _json(self, answer: httpx.Response, what: str) -> dict[str, Any]:
+    def _json(self, answer: httpx.Response, subject: str) -> dict[str, Any]:
         try:
             return dict(answer.json())
         except ValueError:
-            raise self._no_registry(f"no JSON for {what}") from None
+            raise self._no_registry(f"no JSON for {subject}") from None
 
     def _authorize(self, refused: httpx.Response, scope: str) -> str:
         """Answer a 401: basic credentials, or a bearer token for the scope."""

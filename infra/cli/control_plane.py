@@ -43,8 +43,8 @@ def state() -> State:
 
 def existing_plane() -> ControlPlane:
     """The control plane of the last `up`."""
-    kept_state = state()
-    return ControlPlane(kept_state, kept_state.settings(), say)
+    plane_state = state()
+    return ControlPlane(plane_state, plane_state.settings(), say)
 
 
 @control_plane.command("up")
@@ -64,17 +64,17 @@ def up(
 ) -> None:
     """Put it up, or bring it to what is said here; what is as it should be stays."""
     folders = {"environments": environments, "keys": keys, "ssh_key": ssh_key}
-    kept_state = state()
+    plane_state = state()
     if recipient:
         age.recipient(recipient)
-    settings = kept_state.choose(
+    settings = plane_state.choose(
         address=address, http=http, https=https, bind=bind, host=host, host_key=host_key,
         builder=builder, recipient=recipient,
         **{k: str(p.expanduser().resolve()) for k, p in folders.items() if p},
     )  # fmt: skip
     if not settings.host:
         ensure_engine(say, state_dir() / "engine")
-    show_outcome(ControlPlane(kept_state, settings, say).up(image))
+    show_outcome(ControlPlane(plane_state, settings, say).up(image))
 
 
 def show_outcome(outcome: Outcome) -> None:

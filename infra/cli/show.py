@@ -154,11 +154,11 @@ def deployed(summary: dict[str, Any]) -> None:
         console.print("\n[green]done[/green]; the run's page tells more")
         return
     if not summary["changed"]:
-        what = "nothing to do"
+        headline = "nothing to do"
         if traits(summary["verb"]).only_looks:
-            what = "all checks passed"
+            headline = "all checks passed"
         console.print(
-            f"\n[green]{what}[/green]: {summary['environment']} runs {summary['release']}"
+            f"\n[green]{headline}[/green]: {summary['environment']} runs {summary['release']}"
         )
         return
     console.print(f"\n[green]done[/green] in {summary['seconds']:.1f} s")

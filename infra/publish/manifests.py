@@ -40,9 +40,9 @@ def current_manifest(located: Located, seen: Observation) -> Manifest:
     """The release that runs, as its host keeps it."""
     name = located.environment.name
     if seen.current in (None, RELEASE) or not seen.manifest:
-        what = "was deployed by hand" if seen.current == RELEASE else "no release of ours runs"
+        reason = "was deployed by hand" if seen.current == RELEASE else "no release of ours runs"
         raise Refused(
-            f"there is no current release to deploy again: {what}", where=located.environment.ssh,
+            f"there is no current release to deploy again: {reason}", where=located.environment.ssh,
             state="unchanged", todo=f"homeguru deploy newest --env {name}",
         )  # fmt: skip
     return parse_manifest(seen.manifest, "current")

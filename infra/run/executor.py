@@ -159,13 +159,13 @@ class Executor:
             if not self._host.connected:
                 self._host.reconnect()
             self._verify(planned)
-            now = self._restarts(planned)
+            after = self._restarts(planned)
         except Unreachable as away:
             if time.monotonic() > until:
                 raise
             self._host.log(f"cannot look for a moment: {away.what}")
             return False
-        if crashed := [s for s in now if now[s] != before.get(s)]:
+        if crashed := [s for s in after if after[s] != before.get(s)]:
             raise StepFailed(
                 f"crashed while it was watched: {', '.join(crashed)}",
                 todo="correct what makes it crash; then publish again and deploy that",

@@ -263,8 +263,8 @@ class MigrationReview:
     ) -> tuple[backups.Loss, ...]:
         timeout = patience(seen.database_bytes)
         script = Script(postgres.read_contents(DatabaseSteps(target, seen).on), timeout=timeout)
-        now = Contents.model_validate(json.loads(self._read((script,), timeout=timeout)))
-        return tuple(backups.losses(chosen.contents, now))
+        contents = Contents.model_validate(json.loads(self._read((script,), timeout=timeout)))
+        return tuple(backups.losses(chosen.contents, contents))
 
     def _same_major(self, chosen: Backup, target: Target, seen: Observation) -> None:
         on = DatabaseSteps(target, seen).on

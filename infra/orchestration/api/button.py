@@ -69,13 +69,13 @@ class Press:
         begin, state = time.monotonic(), ""
         while True:
             self.run = self.api.get(f"/flow_runs/{self.run['id']}")
-            now = self.run["state"]["name"]
+            name = self.run["state"]["name"]
             self._log()
             if self.run["state"]["type"] in ENDED:
                 return
-            if now != state:
-                self._tell_wait(now)
-                state = now
+            if name != state:
+                self._tell_wait(name)
+                state = name
             if self.run["state"]["type"] in WAITING and time.monotonic() - begin > PICK_UP:
                 self._need_worker()
                 begin = time.monotonic()
