@@ -33,11 +33,11 @@ def send(urls: str, notice: Notice, *, telegram_api: str = "") -> Sent:
     notice = replace(notice, title=clean(chat(notice.title)), body=clean(chat(notice.body)))
     if not words:
         return Sent(0, ("the secret of [notices] urls is empty",))
-    said = [each for word in words for each in _said(word, notice, telegram_api)]
-    return Sent(said.count(""), tuple(filter(None, said)))
+    results = [result for word in words for result in _problems(word, notice, telegram_api)]
+    return Sent(results.count(""), tuple(filter(None, results)))
 
 
-def _said(url: str, notice: Notice, telegram_api: str) -> list[str]:
+def _problems(url: str, notice: Notice, telegram_api: str) -> list[str]:
     """What went wrong with each chat of one address; empty where it was sent."""
     # Importing it takes a third of a second: only where something is sent.
     from apprise import Apprise, OverflowMode
@@ -49,7 +49,7 @@ def _said(url: str, notice: Notice, telegram_api: str) -> list[str]:
     _redirect(plugin, telegram_api)
     # A long plan is several messages: as one, Telegram would refuse it.
     plugin.overflow_mode = OverflowMode.SPLIT
-    return [f"{kind}: {said}" if (said := _tried(x, notice)) else "" for x in _apart(plugin)]
+    return [f"{kind}: {problem}" if (problem := _tried(x, notice)) else "" for x in _apart(plugin)]
 
 
 def _apart(plugin: Any) -> list[Any]:
@@ -58,8 +58,8 @@ def _apart(plugin: Any) -> list[Any]:
     if not isinstance(targets, list) or len(targets) < 2:
         return [plugin]
     apart = [copy(plugin) for _ in targets]
-    for one, target in zip(apart, targets, strict=True):
-        one.targets = [target]
+    for single, target in zip(apart, targets, strict=True):
+        single.targets = [target]
     return apart
 
 
@@ -79,10 +79,10 @@ def _tried(plugin: NotifyBase, notice: Notice) -> str:
 def _notify(plugin: NotifyBase, notice: Notice) -> bool:
     from apprise import Apprise, NotifyFormat, NotifyType
 
-    told = Apprise()
-    told.add(plugin)
+    sender = Apprise()
+    sender.add(plugin)
     return bool(
-        told.notify(
+        sender.notify(
             title=notice.title, body=notice.body, notify_type=NotifyType(notice.level),
             body_format=NotifyFormat.TEXT,
         )

@@ -108,16 +108,16 @@ class Registry:
 
     def tags(self, repository: str) -> list[str]:
         """All tags; empty for an unknown repository."""
-        found: list[str] = []
+        tags: list[str] = []
         path = f"{_path(repository)}/tags/list"
         while path:
             answer = self._send("GET", path, scope=f"repository:{repository}:pull")
             if answer.status_code == httpx.codes.NOT_FOUND:
                 break
             self._check(answer, repository, "read")
-            found += self._json(answer, f"tags of {repository}").get("tags") or []
+            tags += self._json(answer, f"tags of {repository}").get("tags") or []
             path = answer.links.get("next", {}).get("url", "")
-        return found
+        return tags
 
     def push_release(self, repository: str, release: Stored, tags: list[str]) -> str:
         """Store a release manifest as an OCI artifact; returns its digest."""
@@ -182,13 +182,13 @@ class Registry:
     def _push_blob(self, repository: str, content: bytes) -> dict[str, object]:
         digest = _sha256(content)
         scope = f"repository:{repository}:pull,push"
-        here = self._send("HEAD", f"{_path(repository)}/blobs/{digest}", scope=scope)
-        if here.status_code != httpx.codes.OK:
+        existing = self._send("HEAD", f"{_path(repository)}/blobs/{digest}", scope=scope)
+        if existing.status_code != httpx.codes.OK:
             start = self._send("POST", f"{_path(repository)}/blobs/uploads/", scope=scope)
             self._check(start, repository, "push to")
             url = httpx.URL(start.headers["Location"]).copy_merge_params({"digest": digest})
-            done = self._send("PUT", str(url), scope=scope, content=content)
-            self._check(done, repository, "push to")
+            upload = self._send("PUT", str(url), scope=scope, content=content)
+            self._check(upload, repository, "push to")
         return {"digest": digest, "size": len(content)}
 
     def _put_manifest(self, repository: str, tag: str, body: bytes, kind: str) -> None:
@@ -238,24 +238,24 @@ class Registry:
         try:
             return self._client.request(method, path, content=content, headers=headers)
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            said = str(error) if "CERTIFICATE" in str(error) else type(error).__name__
+            reason = str(error) if "CERTIFICATE" in str(error) else type(error).__name__
             raise Unreachable(
-                f"registry {self.host} does not answer: {said}",
+                f"registry {self.host} does not answer: {reason}",
                 state="untouched",
                 todo=f"is it running, can this machine reach it, and is its name right in {self._named}?",
             ) from None
 
-    def _no_registry(self, said: str) -> Unreachable:
+    def _no_registry(self, answer: str) -> Unreachable:
         return Unreachable(
-            f"registry {self.host} answers {said}", state="untouched",
+            f"registry {self.host} answers {answer}", state="untouched",
             todo=f"is its name right in {self._named}, and is it a registry?",
         )  # fmt: skip
 
-    def _json(self, answer: httpx.Response, what: str) -> dict[str, Any]:
+    def _json(self, answer: httpx.Response, subject: str) -> dict[str, Any]:
         try:
             return dict(answer.json())
         except ValueError:
-            raise self._no_registry(f"no JSON for {what}") from None
+            raise self._no_registry(f"no JSON for {subject}") from None
 
     def _authorize(self, refused: httpx.Response, scope: str) -> str:
         """Answer a 401: basic credentials, or a bearer token for the scope."""
@@ -289,9 +289,9 @@ class Registry:
         """A token service may have another name than its registry, but nobody may listen."""
         return realm.startswith("https://") or self._client.base_url.scheme == "http"
 
-    def _busy(self, answer: httpx.Response, asked: str) -> Unreachable:
+    def _busy(self, answer: httpx.Response, purpose: str) -> Unreachable:
         return Unreachable(
-            f"registry {self.host} answered {answer.status_code} {asked}", state="untouched",
+            f"registry {self.host} answered {answer.status_code} {purpose}", state="untouched",
             todo="it is overloaded or limits how often it is asked: wait, and press again",
         )  # fmt: skip
 

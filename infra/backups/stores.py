@@ -44,24 +44,24 @@ class S3Store:
         )  # fmt: skip
 
     def put(self, name: str, file: Path) -> None:
-        with self._told():
+        with self._without_request():
             self._client.fput_object(
                 bucket_name=self._bucket, object_name=self._prefix + name, file_path=str(file)
             )
 
     def get(self, name: str, file: Path) -> None:
-        with self._told():
+        with self._without_request():
             self._client.fget_object(
                 bucket_name=self._bucket, object_name=self._prefix + name, file_path=str(file)
             )
 
     def names(self) -> list[str]:
-        with self._told():
-            found = self._client.list_objects(bucket_name=self._bucket, prefix=self._prefix)
-            return sorted(str(x.object_name).removeprefix(self._prefix) for x in found)
+        with self._without_request():
+            objects = self._client.list_objects(bucket_name=self._bucket, prefix=self._prefix)
+            return sorted(str(x.object_name).removeprefix(self._prefix) for x in objects)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _without_request(self) -> Iterator[None]:
         """Errors of the client without the request, which holds the access key."""
         from minio.error import MinioException, S3Error
         from urllib3.exceptions import HTTPError

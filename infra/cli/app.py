@@ -69,12 +69,14 @@ def publish(
             state="untouched",
             todo=f"mkdir -p {shlex.quote(str(output.parent))}",
         )
-    found = run("publish", env, _source(source, ref, allow_dirty), quiet=json, here=here)
+    result = run(
+        "publish", env, _source(source, ref, allow_dirty=allow_dirty), quiet=json, here=here
+    )
     if output:
         from deployments.release.manifest import Manifest
 
-        output.write_text(Manifest.model_validate(found).to_json() + "\n")
-    show.as_json(found) if json else show.manifest(found)
+        output.write_text(Manifest.model_validate(result).to_json() + "\n")
+    show.as_json(result) if json else show.manifest(result)
 
 
 @app.command()
@@ -83,11 +85,11 @@ def deploy(
     json: Json = False, here: Here = False, approve: Approve = "",
 ) -> None:  # fmt: skip
     """Bring an environment to a published release, or leave it as it was."""
-    found = run(
+    result = run(
         "deploy", env, {"release": release, "update_infrastructure": update_infrastructure},
         quiet=json, here=here, approve=approve,
     )  # fmt: skip
-    show.as_json(found) if json else show.deployed(found)
+    show.as_json(result) if json else show.deployed(result)
 
 
 @app.command()
@@ -96,10 +98,15 @@ def release(
     json: Json = False, here: Here = False, approve: Approve = "",
 ) -> None:  # fmt: skip
     """Publish, then deploy what was published."""
-    found = run(
-        "release", env, _source(source, ref, allow_dirty), quiet=json, here=here, approve=approve
+    result = run(
+        "release",
+        env,
+        _source(source, ref, allow_dirty=allow_dirty),
+        quiet=json,
+        here=here,
+        approve=approve,
     )
-    show.as_json(found) if json else show.deployed(found)
+    show.as_json(result) if json else show.deployed(result)
 
 
 @app.command()
@@ -108,15 +115,15 @@ def migrate(
     approve: Approve = "",
 ) -> None:  # fmt: skip
     """Bring the database to the head of a release's migrations."""
-    found = run("migrate", env, {"release": release}, quiet=json, here=here, approve=approve)
-    show.as_json(found) if json else show.deployed(found)
+    result = run("migrate", env, {"release": release}, quiet=json, here=here, approve=approve)
+    show.as_json(result) if json else show.deployed(result)
 
 
 @app.command()
 def verify(env: Env, json: Json = False, here: Here = False) -> None:
     """Ask the running application from outside and inside; change nothing."""
-    found = run("verify", env, {}, quiet=json, here=here)
-    show.as_json(found) if json else show.deployed(found)
+    result = run("verify", env, {}, quiet=json, here=here)
+    show.as_json(result) if json else show.deployed(result)
 
 
 @app.command()
@@ -133,7 +140,7 @@ def rollback(
     approve: Approve = "",
 ) -> None:
     """Bring an earlier release back; the database stays, unless it is told otherwise."""
-    found = run(
+    result = run(
         "rollback",
         env,
         {"to": to, "database": database.value},
@@ -141,7 +148,7 @@ def rollback(
         here=here,
         approve=approve,
     )
-    show.as_json(found) if json else show.deployed(found)
+    show.as_json(result) if json else show.deployed(result)
 
 
 @app.command()
@@ -151,17 +158,17 @@ def plan(
     """Show what deploy would do now; change nothing."""
     assembly = assemble(env)
     show.read_from(assembly.located)
-    found = inspection.plan_of(
+    planned = inspection.plan_of(
         assembly, release, show.errors.print, update_infrastructure=update_infrastructure
     )
-    show.as_json(found.to_dict()) if json else show.plan(found)
+    show.as_json(planned.to_dict()) if json else show.plan(planned)
 
 
 @app.command()
 def status(env: Env, json: Json = False) -> None:
     """Show what runs now."""
-    found, notes = inspection.status_of(assemble(env), show.errors.print)
-    show.as_json(found) if json else show.status(found, notes)
+    document, notes = inspection.status_of(assemble(env), show.errors.print)
+    show.as_json(document) if json else show.status(document, notes)
 
 
 @app.command()
@@ -178,8 +185,8 @@ def adopt(
         planned = inspection.adoption_of(assembly, show.errors.print)
         show.as_json(planned.to_dict()) if json else show.plan(planned)
         return
-    found = run("adopt", env, {}, quiet=json, here=here)
-    show.as_json(found) if json else show.deployed(found)
+    result = run("adopt", env, {}, quiet=json, here=here)
+    show.as_json(result) if json else show.deployed(result)
 
 
 app.command()(backup)
@@ -205,10 +212,10 @@ def logs(
     ] = False,
 ) -> None:
     """Show the last lines of services with their times, without the edge's health checks."""
-    wanted = Tail(tuple(services), lines, since, follow=follow)
+    tail = Tail(tuple(services), lines, since, follow=follow)
     try:
         say = lambda text: show.console.out(text)  # noqa: E731
-        code = inspection.logs_of(assemble(env), wanted, say, checks=everything)
+        code = inspection.logs_of(assemble(env), tail, say, checks=everything)
     except Interrupted:
         if not follow:
             raise
@@ -233,8 +240,8 @@ def demo_up(
     source: Annotated[Path, typer.Option("--source", help="The application.")] = DEMO_SOURCE,
 ) -> None:
     """Bring up server, registry and Prefect, and release the application; converges."""
-    found = _demo().up(source.resolve())
-    show.demo(found)
+    result = _demo().up(source.resolve())
+    show.demo(result)
 
 
 @demo.command("down")
@@ -248,6 +255,6 @@ def _demo() -> Demo:
     return Demo(state_dir() / "demo", say, TerminalProgress(show.console))
 
 
-def _source(source: str, ref: str, allow_dirty: bool) -> dict[str, Any]:
+def _source(source: str, ref: str, *, allow_dirty: bool) -> dict[str, Any]:
     where = source if is_url(source) else str(Path(source).resolve())
     return {"source": where, "ref": ref, "allow_dirty": allow_dirty}

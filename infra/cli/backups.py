@@ -16,8 +16,8 @@ from infra.look import inspection
 
 def backup(env: Env, json: Json = False, here: Here = False) -> None:
     """Make a backup of the database on its server, and read it back."""
-    found = run("backup", env, {}, quiet=json, here=here)
-    show.as_json(found) if json else show.deployed(found)
+    result = run("backup", env, {}, quiet=json, here=here)
+    show.as_json(result) if json else show.deployed(result)
 
 
 def backups(
@@ -32,11 +32,11 @@ def backups(
         ids = inspection.copies_of(assemble(env))
         show.as_json(ids) if json else show.console.print("\n".join(ids) or "none", highlight=False)
         return
-    found = inspection.backups_of(assemble(env), show.errors.print)
+    on_server = inspection.backups_of(assemble(env), show.errors.print)
     if json:
-        show.as_json([backup.model_dump() for backup in found])
+        show.as_json([backup.model_dump() for backup in on_server])
     else:
-        show.backups(found)
+        show.backups(on_server)
 
 
 def fetch(
@@ -48,8 +48,8 @@ def fetch(
 ) -> None:
     """Put a backup's copy back on the server, checked; `restore` can use it then."""
     key = age_identity(identity) if identity else None
-    found = inspection.fetched(assemble(env), wanted, key, show.errors.print)
-    show.console.print(f"backup {found.id} of release {found.release} is on the server again")
+    fetched = inspection.fetched(assemble(env), wanted, key, show.errors.print)
+    show.console.print(f"backup {fetched.id} of release {fetched.release} is on the server again")
 
 
 def drill(
@@ -61,8 +61,8 @@ def drill(
     here: Here = False,
 ) -> None:
     """Restore a backup beside the database, and drop it again: does it restore?"""
-    found = run("drill", env, {"backup": wanted}, quiet=json, here=here)
-    show.as_json(found) if json else show.deployed(found)
+    result = run("drill", env, {"backup": wanted}, quiet=json, here=here)
+    show.as_json(result) if json else show.deployed(result)
 
 
 def restore(
@@ -75,5 +75,5 @@ def restore(
     approve: Approve = "",
 ) -> None:
     """Put a backup in the database's place; says first what is lost, and asks."""
-    found = run("restore", env, {"backup": wanted}, quiet=json, here=here, approve=approve)
-    show.as_json(found) if json else show.deployed(found)
+    result = run("restore", env, {"backup": wanted}, quiet=json, here=here, approve=approve)
+    show.as_json(result) if json else show.deployed(result)

@@ -41,10 +41,10 @@ def state() -> State:
     return State(state_dir() / "control-plane")
 
 
-def known() -> ControlPlane:
+def existing_plane() -> ControlPlane:
     """The control plane of the last `up`."""
-    here = state()
-    return ControlPlane(here, here.settings(), say)
+    plane_state = state()
+    return ControlPlane(plane_state, plane_state.settings(), say)
 
 
 @control_plane.command("up")
@@ -64,31 +64,31 @@ def up(
 ) -> None:
     """Put it up, or bring it to what is said here; what is as it should be stays."""
     folders = {"environments": environments, "keys": keys, "ssh_key": ssh_key}
-    here = state()
+    plane_state = state()
     if recipient:
         age.recipient(recipient)
-    settings = here.choose(
+    settings = plane_state.choose(
         address=address, http=http, https=https, bind=bind, host=host, host_key=host_key,
         builder=builder, recipient=recipient,
         **{k: str(p.expanduser().resolve()) for k, p in folders.items() if p},
     )  # fmt: skip
     if not settings.host:
         ensure_engine(say, state_dir() / "engine")
-    tell(ControlPlane(here, settings, say).up(image))
+    show_outcome(ControlPlane(plane_state, settings, say).up(image))
 
 
-def tell(found: Outcome) -> None:
+def show_outcome(outcome: Outcome) -> None:
     """What `up` did, and where to go now."""
     show.console.print()
-    for change in found.changes:
+    for change in outcome.changes:
         say(change)
-    said = "[green]up[/green]" if found.changes else "[green]nothing to do[/green]"
-    show.console.print(f"{said} after {found.seconds:.1f} s")
-    rows = [("Prefect UI", found.url), ("PREFECT_API_URL", f"{found.url}/api")]
-    if found.certificate:
-        rows.append(("SSL_CERT_FILE", found.certificate))
+    headline = "[green]up[/green]" if outcome.changes else "[green]nothing to do[/green]"
+    show.console.print(f"{headline} after {outcome.seconds:.1f} s")
+    rows = [("Prefect UI", outcome.url), ("PREFECT_API_URL", f"{outcome.url}/api")]
+    if outcome.certificate:
+        rows.append(("SSL_CERT_FILE", outcome.certificate))
     show.pairs(rows)
-    if not found.people:
+    if not outcome.people:
         show.console.print("\nNo person can log in yet: homeguru control-plane account add NAME")
 
 
@@ -97,7 +97,7 @@ def down(
     volumes: Annotated[bool, Text("--volumes", help="The data too: history, blocks.")] = False,
 ) -> None:
     """Stop and remove it; its data stays unless --volumes is given."""
-    known().down(volumes_too=volumes)
+    existing_plane().down(volumes_too=volumes)
 
 
 @account.command("add")
@@ -106,26 +106,26 @@ def account_add(
     stdin: Annotated[bool, Text("--stdin", help="Read the password from stdin.")] = False,
 ) -> None:
     """Add a person, or give an account a new password; it is printed once."""
-    plane = known()
-    given = sys.stdin.readline().rstrip("\n") if stdin else ""
-    password = plane.accounts.add(name, given)
+    plane = existing_plane()
+    chosen = sys.stdin.readline().rstrip("\n") if stdin else ""
+    password = plane.accounts.add(name, chosen)
     try:
         plane.refresh()
     except HomeguruError:
         # It is kept here already, and the next `up` brings it there: nobody may lose it.
         show.console.print("kept here, and not there yet: homeguru control-plane up", markup=False)
-        if not given:
+        if not chosen:
             show.console.print(f"password (shown once): {password}", markup=False)
         raise
     show.console.print(f"{name} may do: {MACHINES.get(name, 'everything')}")
-    if not given:
+    if not chosen:
         show.console.print(f"password (shown once): {password}", markup=False)
 
 
 @account.command("remove")
 def account_remove(name: str) -> None:
     """Remove a person's account."""
-    plane = known()
+    plane = existing_plane()
     plane.accounts.remove(name)
     plane.refresh()
 
@@ -145,14 +145,14 @@ def demo_up(
     source: Annotated[Path, Text("--source", help="The application.")] = DEMO_SOURCE,
 ) -> None:
     """Control plane, server and a release through both; converges."""
-    here = _demo()
-    found = here.up(source.resolve())
+    control_demo = _demo()
+    result = control_demo.up(source.resolve())
     show.console.print()
-    rows = [("Prefect UI", found["ui"]), ("account", f"demo  {here.password('demo')}")]
-    rows += [("release", found["published"])]
-    rows += [(name, url) for name, url in sorted(found.get("urls", {}).items())]
-    rows += [("CA", str(here.state / "control-plane" / "ca.crt"))]
-    rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in here.phases))]
+    rows = [("Prefect UI", result["ui"]), ("account", f"demo  {control_demo.password('demo')}")]
+    rows += [("release", result["published"])]
+    rows += [(name, url) for name, url in sorted(result.get("urls", {}).items())]
+    rows += [("CA", str(control_demo.state / "control-plane" / "ca.crt"))]
+    rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in control_demo.phases))]
     show.pairs(rows)
 
 

@@ -14,7 +14,7 @@ from infra.control import upkeep
 from infra.control.plane import ControlPlane, Outcome
 from infra.control.settings import State
 from infra.control.status import Status
-from infra.control.status import status as look
+from infra.control.status import status as plane_status
 from infra.machine.paths import state_dir
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -30,7 +30,7 @@ def say(text: str) -> None:
     show.errors.print(f"  {text}", markup=False)
 
 
-def known(recipient: str | None = None) -> ControlPlane:
+def existing_plane(recipient: str | None = None) -> ControlPlane:
     """The control plane that was put up from here; a recipient is checked and kept."""
     state = State(state_dir() / "control-plane")
     settings = state.settings()
@@ -43,9 +43,9 @@ def known(recipient: str | None = None) -> ControlPlane:
 
 def status(json: Json = False) -> None:
     """Containers, server, workers, memory, last backup; ends 1 when something is wrong."""
-    found = look(known())
-    show.as_json(found.as_dict()) if json else _show(found)
-    if found.problems:
+    report = plane_status(existing_plane())
+    show.as_json(report.as_dict()) if json else _show(report)
+    if report.problems:
         raise typer.Exit(1)
 
 
@@ -56,7 +56,7 @@ def upgrade(
     json: Json = False,
 ) -> None:
     """Bring it to another image: a backup, then the database, server and workers."""
-    _told(upkeep.upgrade(known(recipient), image, with_backup=backup), json)
+    _show_outcome(upkeep.upgrade(existing_plane(recipient), image, with_backup=backup), json=json)
 
 
 def backup(
@@ -69,12 +69,12 @@ def backup(
 ) -> None:
     """Write the database, encrypted by age, to a file that only its owner may read."""
     key = age.identity(identity) if identity else None
-    made = upkeep.make_backup(known(recipient), to, key)
+    written = upkeep.make_backup(existing_plane(recipient), to, key)
     if json:
-        show.as_json(asdict(made))
+        show.as_json(asdict(written))
         return
-    read = "read back to its end" if made.verified else "not read back: give --identity"
-    rows = [("file", made.file), ("bytes", f"{made.bytes}"), ("sha256", made.sha256)]
+    read = "read back to its end" if written.verified else "not read back: give --identity"
+    rows = [("file", written.file), ("bytes", f"{written.bytes}"), ("sha256", written.sha256)]
     show.pairs([*rows, ("checked", read)])
     show.console.print("Keep the encryption key apart from it: without it no Secret block is read.")
 
@@ -86,37 +86,37 @@ def restore(
     json: Json = False,
 ) -> None:
     """Put a backup in the database's place; runs that were at work then are ended."""
-    _told(upkeep.restore(known(), file, age.identity(identity), image), json)
+    _show_outcome(upkeep.restore(existing_plane(), file, age.identity(identity), image), json=json)
 
 
-def _told(found: Outcome, json: bool) -> None:
+def _show_outcome(outcome: Outcome, *, json: bool) -> None:
     if json:
-        show.as_json(asdict(found))
+        show.as_json(asdict(outcome))
         return
-    for change in found.changes:
+    for change in outcome.changes:
         show.console.print(f"  {change}", markup=False)
-    said = "[green]done[/green]" if found.changes else "[green]nothing to do[/green]"
-    show.console.print(f"{said} after {found.seconds:.1f} s")
-    show.pairs([("Prefect UI", found.url), ("backup", found.backup or "none")])
+    headline = "[green]done[/green]" if outcome.changes else "[green]nothing to do[/green]"
+    show.console.print(f"{headline} after {outcome.seconds:.1f} s")
+    show.pairs([("Prefect UI", outcome.url), ("backup", outcome.backup or "none")])
 
 
-def _show(found: Status) -> None:
-    workers = ", ".join(f"{pool}: {len(names)}" for pool, names in found.workers.items())
-    last = found.backup
+def _show(report: Status) -> None:
+    workers = ", ".join(f"{pool}: {len(names)}" for pool, names in report.workers.items())
+    last = report.backup
     rows = [
-        ("Prefect UI", found.url), ("SSL_CERT_FILE", found.certificate or "not needed"),
-        ("Prefect", found.version or "no answer"), ("image", found.image or "none"),
-        ("workers online", workers or "unknown"), ("runs at work", str(found.runs_at_work)),
+        ("Prefect UI", report.url), ("SSL_CERT_FILE", report.certificate or "not needed"),
+        ("Prefect", report.version or "no answer"), ("image", report.image or "none"),
+        ("workers online", workers or "unknown"), ("runs at work", str(report.runs_at_work)),
         ("last backup", f"{last.at} {last.file}" if last else "none"),
-        ("memory", f"{found.memory / 2**20:.0f} MiB"),
+        ("memory", f"{report.memory / 2**20:.0f} MiB"),
     ]  # fmt: skip
-    show.pairs([*rows, *[("problem", text) for text in found.problems]])
+    show.pairs([*rows, *[("problem", text) for text in report.problems]])
     show.console.print()
     show.table(
         ["service", "state", "health", "memory", "restarts"],
         [
             [p.service, p.state, p.health or "-", f"{p.memory / 2**20:.0f} MiB", str(p.restarts)]
-            for p in found.containers
+            for p in report.containers
         ],
     )
 

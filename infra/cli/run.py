@@ -18,7 +18,7 @@ from deployments.planning.plan import Plan
 from deployments.verbs import traits
 from infra.cli import show
 from infra.cli.terminal import TerminalProgress
-from infra.environment import locate as environments
+from infra.environment import locate
 from infra.host import actor
 from infra.machine import progress, signals
 from infra.publish.clone import refuse_credentials
@@ -27,7 +27,7 @@ from infra.publish.manifests import name_of
 Env = Annotated[
     str,
     typer.Option(
-        "--env", "-e", default_factory=environments.only, show_default="the only one",
+        "--env", "-e", default_factory=locate.only, show_default="the only one",
         help="Environment, such as production.",
     ),
 ]  # fmt: skip
@@ -54,17 +54,17 @@ Parameters = Mapping[str, str | bool]
 
 
 def run(
-    verb: str, env: str, given: Parameters, *, quiet: bool, here: bool, approve: str = ""
+    verb: str, env: str, flow_parameters: Parameters, *, quiet: bool, here: bool, approve: str = ""
 ) -> Any:
     """Run a verb; its run stays in Prefect's history. Returns its summary.
 
-    given: the flow's own parameters. With a server configured the run is created there and followed here. What is published
-    from a folder of this machine is published here.
+    flow_parameters: the flow's own. With a server configured the run is created there and
+    followed here. What is published from a folder of this machine is published here.
     """
-    located = environments.load(env)
-    asked = actor.from_terminal()
-    parameters = {"environment": env, **given, "by": str(asked)}
-    source = str(given.get("source", ""))
+    located = locate.load(env)
+    requester = actor.from_terminal()
+    parameters = {"environment": env, **flow_parameters, "by": str(requester)}
+    source = str(flow_parameters.get("source", ""))
     refuse_credentials(source)
     if approve and not here and _server():
         raise WrongUse(
@@ -73,16 +73,16 @@ def run(
         )  # fmt: skip
     if traits(verb).publishes_and_deploys and not here and _server():
         # Two runs, each of which can be followed; a run inside a run cannot.
-        published = run("publish", env, given, quiet=quiet, here=False)
+        published = run("publish", env, flow_parameters, quiet=quiet, here=False)
         return run("deploy", env, {"release": _named(published)}, quiet=quiet, here=False)
     if here or not _server() or (traits(verb).only_publishes and not is_url(source)):
-        return _here(verb, parameters, quiet, approve, asked)
+        return _in_this_process(verb, parameters, approve, requester, quiet=quiet)
     if "release" in parameters:
         parameters["release"] = name_of(str(parameters["release"]))
     if traits(verb).changes_what_runs:
         # What a plan of this machine's files says: the worker's must be the same.
         parameters["configuration"] = located.configuration
-    return _there(verb, parameters, quiet, asked)
+    return _on_server(verb, parameters, requester, quiet=quiet)
 
 
 def _named(published: dict[str, Any]) -> str:
@@ -98,24 +98,24 @@ def _server() -> bool:
     return bool(os.environ.get("PREFECT_API_URL"))
 
 
-def _here(
-    verb: str, parameters: dict[str, Any], quiet: bool, approve: str, asked: Requester
+def _in_this_process(
+    verb: str, parameters: dict[str, Any], approve: str, requester: Requester, *, quiet: bool
 ) -> Any:
     from infra.orchestration.flow import approval, process
 
     if _server():
-        _ask_for_its_version()
-    actor.claim(asked)
+        _check_server()
+    actor.claim(requester)
     progress.watch(TerminalProgress(show.errors if quiet else show.console))
     if approve or sys.stdin.isatty():
-        approval.ask_here(lambda plan: _answer(plan, approve, asked.who, quiet=quiet))
+        approval.ask_here(lambda plan: _answer(plan, approve, requester.who, quiet=quiet))
     elif not _server():
         # Prefect's own server ends with this process: nobody could answer there.
         approval.ask_here(lambda plan: _nobody(plan, quiet=quiet))
     return process.run_flow(verb, parameters)
 
 
-def _ask_for_its_version() -> None:
+def _check_server() -> None:
     """Prefect's own client would answer a wrong password or address with a traceback."""
     from infra.orchestration.api.client import PrefectApi
 
@@ -145,7 +145,7 @@ def _nobody(plan: Plan, *, quiet: bool) -> NoReturn:
     )  # fmt: skip
 
 
-def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Requester) -> Any:
+def _on_server(verb: str, parameters: dict[str, Any], requester: Requester, *, quiet: bool) -> Any:
     from infra.orchestration.api.button import press
     from infra.orchestration.api.client import PrefectApi
 
@@ -156,7 +156,7 @@ def _there(verb: str, parameters: dict[str, Any], quiet: bool, asked: Requester)
     try:
         return press(
             # What is sent again after a time-out is the same press.
-            api, verb, parameters, tags=asked.tags, key=f"cli-{uuid.uuid4()}",
+            api, verb, parameters, tags=requester.tags, key=f"cli-{uuid.uuid4()}",
             say=lambda line: console.print(f"  {line}", markup=False),
         )  # fmt: skip
     finally:

@@ -43,10 +43,10 @@ def setup(
     console = show.errors if json else show.console
     say = lambda text: console.out(text, highlight=False)  # noqa: E731
     try:
-        found = apply(
+        changes = apply(
             api, say, pools=pools or pools_of(api), archive=archive, silent_after=silent_after
         )
     finally:
         api.close()
     if json:
-        show.as_json([vars(change) for change in found])
+        show.as_json([vars(change) for change in changes])

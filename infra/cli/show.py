@@ -39,8 +39,8 @@ def pairs(rows: list[tuple[str, str]], to: Console = console) -> None:
 
 def read_from(located: Located) -> None:
     """Whose file a plan is made from: beside the document, so that stdout is the plan alone."""
-    there = "; a run on the Prefect server is refused where its worker's says otherwise"
-    also = there if os.environ.get("PREFECT_API_URL") else ""
+    warning = "; a run on the Prefect server is refused where its worker's says otherwise"
+    also = warning if os.environ.get("PREFECT_API_URL") else ""
     errors.print(f"from {of_this_machine(located)}{also}", markup=False)
 
 
@@ -49,13 +49,15 @@ def of_this_machine(located: Located) -> str:
     return f"{located.file} on this machine, digest {located.digest}"
 
 
-def plan(found: Plan, *, quiet: bool = False) -> None:
+def plan(planned: Plan, *, quiet: bool = False) -> None:
     """What would be done, and why. quiet: stdout is for one document, this is beside it."""
     to = errors if quiet else console
-    pairs(found.lines(), to)
-    count = len(found.steps)
-    said = f"{count} steps" if count else "Nothing to do: the environment already runs this release"
-    to.print(f"\n{said}. Fingerprint {found.fingerprint}.")
+    pairs(planned.lines(), to)
+    count = len(planned.steps)
+    headline = (
+        f"{count} steps" if count else "Nothing to do: the environment already runs this release"
+    )
+    to.print(f"\n{headline}. Fingerprint {planned.fingerprint}.")
 
 
 def table(header: list[str], rows: list[list[str]]) -> None:
@@ -72,9 +74,9 @@ WIDTH = 80
 
 def history(entries: list[AuditEntry], current: str | None) -> None:
     """Every run, newest last; the line that brought the current release is marked."""
-    ours = [n for n, e in enumerate(entries) if e.line and e.line.became(current)]
+    made_current = [n for n, e in enumerate(entries) if e.line and e.line.became(current)]
     for number, entry in enumerate(entries):
-        mark = "*" if ours and number == ours[-1] else " "
+        mark = "*" if made_current and number == made_current[-1] else " "
         first, *more = _line_rows(entry.line) if entry.line else _run_rows(entry)
         who = f"{entry.line.origin if entry.line else 'prefect'}, {entry.who}"
         console.print(f"{mark} {first}", markup=False)
@@ -108,26 +110,27 @@ def _minute(at: str) -> str:
     return at[:16].replace("T", " ")
 
 
-def status(found: dict[str, Any], notes: list[str]) -> None:
+def status(document: dict[str, Any], notes: list[str]) -> None:
     """One environment as it is now."""
-    commit = str(found["commit"] or "none")[:12]
+    commit = str(document["commit"] or "none")[:12]
     head = [
-        ("environment", str(found["environment"])),
-        ("release", str(found["release"] or "none")),
+        ("environment", str(document["environment"])),
+        ("release", str(document["release"] or "none")),
         ("commit", commit),
-        ("database revision", str(found["database_revision"] or "none")),
-        *[(name, url) for name, url in sorted(found["urls"].items())],
+        ("database revision", str(document["database_revision"] or "none")),
+        *[(name, url) for name, url in sorted(document["urls"].items())],
         *[("note", note) for note in notes],
     ]
     pairs(head)
     console.print()
     rows = [
-        [s["name"], s["state"], s["health"] or "-", short(s["digest"])] for s in found["services"]
+        [s["name"], s["state"], s["health"] or "-", short(s["digest"])]
+        for s in document["services"]
     ]
     table(["service", "state", "health", "digest"], rows)
 
 
-def backups(found: tuple[Backup, ...]) -> None:
+def backups(on_server: tuple[Backup, ...]) -> None:
     """Backups on the host, newest last."""
     header = ["backup", "release", "revision", "size", "tables", "rows", "why"]
     rows = [
@@ -135,7 +138,7 @@ def backups(found: tuple[Backup, ...]) -> None:
             b.id, b.release, b.revision or "-", _size(b.bytes), str(len(b.contents.tables)),
             str(sum(t.rows for t in b.contents.tables.values())), b.reason,
         ]
-        for b in found
+        for b in on_server
     ]  # fmt: skip
     table(header, rows)
 
@@ -151,11 +154,11 @@ def deployed(summary: dict[str, Any]) -> None:
         console.print("\n[green]done[/green]; the run's page tells more")
         return
     if not summary["changed"]:
-        what = "nothing to do"
+        headline = "nothing to do"
         if traits(summary["verb"]).only_looks:
-            what = "all checks passed"
+            headline = "all checks passed"
         console.print(
-            f"\n[green]{what}[/green]: {summary['environment']} runs {summary['release']}"
+            f"\n[green]{headline}[/green]: {summary['environment']} runs {summary['release']}"
         )
         return
     console.print(f"\n[green]done[/green] in {summary['seconds']:.1f} s")
@@ -164,30 +167,30 @@ def deployed(summary: dict[str, Any]) -> None:
     pairs(rows)
 
 
-def manifest(found: dict[str, Any]) -> None:
+def manifest(document: dict[str, Any]) -> None:
     """A published release: its name and the digests."""
-    if "name" not in found:
+    if "name" not in document:
         console.print("\n[green]published[/green]; the run's page tells more")
         return
-    console.print(f"\n[green]published[/green] {found['name']}")
+    console.print(f"\n[green]published[/green] {document['name']}")
     rows = [
-        [name, image["repository"], image["digest"]] for name, image in found["services"].items()
+        [name, image["repository"], image["digest"]] for name, image in document["services"].items()
     ]
     table(["service", "repository", "digest"], rows)
 
 
-def demo(found: dict[str, Any]) -> None:
+def demo(result: dict[str, Any]) -> None:
     """Where to look, after the demo came up."""
     console.print()
-    if not found["changed"]:
+    if not result["changed"]:
         console.print("Nothing to do: the sandbox already runs this release.\n")
-    rows = [("Prefect UI", found["ui"])]
-    rows += [(name, url) for name, url in sorted(found["urls"].items())]
-    rows += [("release", str(found["release"]))]
-    rows += [("revision", str(found["database_revision"]))]
-    rows += [(name, digest_of(ref)) for name, ref in found["images"].items()]
-    rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in found["phases"]))]
+    rows = [("Prefect UI", result["ui"])]
+    rows += [(name, url) for name, url in sorted(result["urls"].items())]
+    rows += [("release", str(result["release"]))]
+    rows += [("revision", str(result["database_revision"]))]
+    rows += [(name, digest_of(ref)) for name, ref in result["images"].items()]
+    rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in result["phases"]))]
     pairs(rows)
     console.print(
-        f"\nTry: HOMEGURU_ENVIRONMENTS={found['environments']} homeguru status --env sandbox"
+        f"\nTry: HOMEGURU_ENVIRONMENTS={result['environments']} homeguru status --env sandbox"
     )

@@ -50,23 +50,23 @@ class Accounts:
                 todo="choose another one",
             )
         password = password or secrets.token_urlsafe(24)
-        known = self._load()
-        known[name] = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_COST)).decode()
-        self._save(known)
+        hashes = self._load()
+        hashes[name] = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_COST)).decode()
+        self._save(hashes)
         return password
 
     def remove(self, name: str) -> None:
         """Remove a person's account; machines only get new passwords."""
-        known = self._load()
+        hashes = self._load()
         if name in MACHINES:
             raise WrongUse(
                 f"{name} is a machine account",
                 todo=f"homeguru control-plane account add {name} renews it",
             )
-        if name not in known:
-            raise WrongUse(f"no account {name!r}", todo=f"choose one of: {', '.join(known)}")
-        del known[name]
-        self._save(known)
+        if name not in hashes:
+            raise WrongUse(f"no account {name!r}", todo=f"choose one of: {', '.join(hashes)}")
+        del hashes[name]
+        self._save(hashes)
 
     def ensure_machines(self) -> None:
         """Make the machine accounts, with passwords that nobody knows until they are renewed."""
@@ -84,8 +84,8 @@ class Accounts:
         file = self._state.folder / _FILE
         if not file.exists():
             return {}
-        found = dict(line.split(" ", 1) for line in file.read_text().splitlines())
-        return {name: found[name] for name in sorted(found, key=lambda n: (n not in MACHINES, n))}
+        hashes = dict(line.split(" ", 1) for line in file.read_text().splitlines())
+        return {name: hashes[name] for name in sorted(hashes, key=lambda n: (n not in MACHINES, n))}
 
-    def _save(self, known: dict[str, str]) -> None:
-        self._state.write(_FILE, "".join(f"{name} {h}\n" for name, h in known.items()))
+    def _save(self, hashes: dict[str, str]) -> None:
+        self._state.write(_FILE, "".join(f"{name} {h}\n" for name, h in hashes.items()))

@@ -71,12 +71,12 @@ def make(
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    made = PlaneBackup(
+    backup = PlaneBackup(
         str(file), f"{now:%Y-%m-%dT%H:%M:%SZ}", file.stat().st_size, digest(file), key_id(state),
         image,
     )  # fmt: skip
-    _describe(made, file, state)
-    return made
+    _describe(backup, file, state)
+    return backup
 
 
 def verify(docker: Docker, postgres: str, file: Path, key: Key) -> None:
@@ -89,10 +89,10 @@ def verify(docker: Docker, postgres: str, file: Path, key: Key) -> None:
 def described(file: Path) -> dict[str, str]:
     """What was written beside a backup; empty when nothing is there."""
     try:
-        found: dict[str, str] = json.loads(_beside(file).read_text())
+        description: dict[str, str] = json.loads(_beside(file).read_text())
     except (OSError, ValueError):
         return {}
-    return found
+    return description
 
 
 def last(state: State) -> PlaneBackup | None:
@@ -101,11 +101,11 @@ def last(state: State) -> PlaneBackup | None:
     return PlaneBackup(**json.loads(file.read_text())) if file.exists() else None
 
 
-def remember_verified(state: State, made: PlaneBackup) -> PlaneBackup:
+def remember_verified(state: State, backup: PlaneBackup) -> PlaneBackup:
     """Note that a backup was read back."""
-    seen = PlaneBackup(**{**asdict(made), "verified": True})
-    _describe(seen, Path(made.file), state)
-    return seen
+    verified = PlaneBackup(**{**asdict(backup), "verified": True})
+    _describe(verified, Path(backup.file), state)
+    return verified
 
 
 @contextmanager
@@ -141,16 +141,16 @@ def _same(file: Path) -> None:
             state="unchanged",
             todo="name a file that homeguru control-plane backup wrote",
         )
-    said = described(file).get("sha256")
-    if said and said != digest(file):
+    recorded = described(file).get("sha256")
+    if recorded and recorded != digest(file):
         raise HomeguruError(
             "the backup is not what was written: its checksum differs", where=str(file),
             state="unchanged", todo="take an earlier backup",
         )  # fmt: skip
 
 
-def _describe(made: PlaneBackup, file: Path, state: State) -> None:
-    text = json.dumps(asdict(made), indent=1) + "\n"
+def _describe(backup: PlaneBackup, file: Path, state: State) -> None:
+    text = json.dumps(asdict(backup), indent=1) + "\n"
     beside = _beside(file)
     beside.touch(mode=0o600)
     beside.write_text(text)

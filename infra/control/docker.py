@@ -44,18 +44,18 @@ class Docker:
         """Run `docker` and return its output; `data` goes to its standard input."""
         shown = "docker " + " ".join(args[:3])
         try:
-            done = run("docker", *args, stdin=data or b"", timeout=timeout, env=self.env)
+            completed = run("docker", *args, stdin=data or b"", timeout=timeout, env=self.env)
         except TimedOut:
             raise DockerRefused(f"{shown}: no end after {timeout:.0f} s") from None
-        if done.code:
-            complaint = done.stderr.strip()
+        if completed.code:
+            complaint = completed.stderr.strip()
             if any(sign in complaint for sign in _AWAY) or "ssh" in complaint.split()[:1]:
                 raise Unreachable(
                     f"the Docker engine does not answer: {complaint}",
                     where=self.settings.host or "this machine", state="unchanged",
                  todo="does it run, and may this user use it? docker info")  # fmt: skip
             raise DockerRefused(f"{shown}: {complaint}")
-        return done.raw
+        return completed.raw
 
     def text(self, *args: str, data: bytes | None = None, timeout: float = 120) -> str:
         """Like `run`, as stripped text."""
@@ -81,8 +81,8 @@ class Docker:
                     end(process)
             if process.returncode:
                 complaints.seek(0)
-                said = complaints.read().decode(errors="replace").strip()[-600:]
-                raise DockerRefused(f"{label}: {said or process.returncode}")
+                complaint = complaints.read().decode(errors="replace").strip()[-600:]
+                raise DockerRefused(f"{label}: {complaint or process.returncode}")
 
     def compose(self, variables: dict[str, str]) -> Compose:
         """Compose for this control plane with these variables."""
@@ -126,8 +126,8 @@ class Compose:
         shape = (
             '{{.Label "com.docker.compose.service"}} {{.ID}} {{.Label "com.docker.compose.oneoff"}}'
         )
-        found = self._docker.text("ps", "-a", "--no-trunc", "--filter", label, "--format", shape)
-        rows = (line.split(" ") for line in found.splitlines())
+        listing = self._docker.text("ps", "-a", "--no-trunc", "--filter", label, "--format", shape)
+        rows = (line.split(" ") for line in listing.splitlines())
         return {row[0]: row[1] for row in rows if row[2] != "True"}
 
 
@@ -142,8 +142,8 @@ def _remote(state: State, settings: Settings) -> dict[str, str]:
         )  # fmt: skip
     user, _, rest = settings.host.rpartition("@")
     name, _, port = rest.partition(":")
-    known = f"{name if not port else f'[{name}]:{port}'} {settings.host_key}\n"
-    state.write("known_hosts", known)
+    known_hosts = f"{name if not port else f'[{name}]:{port}'} {settings.host_key}\n"
+    state.write("known_hosts", known_hosts)
     (state.folder / "bin").mkdir(exist_ok=True, mode=0o700)
     state.write("bin/ssh", _wrapper(state.folder / "known_hosts", settings.ssh_key))
     (state.folder / "bin" / "ssh").chmod(0o700)

@@ -83,8 +83,8 @@ class Guard:
             return _refused(str(refusal))
         except httpx.HTTPError as error:
             return PlainTextResponse(f"the server does not answer: {type(error).__name__}", 503)
-        kept = {k: v for k, v in answer.headers.items() if k not in _DROPPED}
-        return Response(answer.content, answer.status_code, kept)
+        answer_headers = {k: v for k, v in answer.headers.items() if k not in _DROPPED}
+        return Response(answer.content, answer.status_code, answer_headers)
 
     async def _stream(self, socket: WebSocket) -> None:
         """Events of the reporter's own runs; any other is dropped, and the stream goes on."""

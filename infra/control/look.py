@@ -31,8 +31,8 @@ def look() -> dict[str, Any]:
     return {
         "version": ask("/admin/version"),
         "workers": {
-            pool: [w["name"] for w in found if w["status"] == "ONLINE"]
-            for pool, found in workers.items()
+            pool: [w["name"] for w in members if w["status"] == "ONLINE"]
+            for pool, members in workers.items()
         },
         "runs_at_work": ask(
             "/flow_runs/count", {"flow_runs": {"state": {"type": {"any_": AT_WORK}}}}
@@ -45,11 +45,11 @@ def settle(why: str) -> dict[str, Any]:
     ended, freed = 0, 0
     body = {"flow_runs": {"state": {"type": {"any_": AT_WORK}}}, "limit": 200}
     for _ in range(100):
-        for run in (found := ask("/flow_runs/filter", body)):
+        for run in (runs := ask("/flow_runs/filter", body)):
             state = {"type": "CRASHED", "name": "Crashed", "message": why}
             ask(f"/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
             ended += 1
-        if not found:
+        if not runs:
             break
     for limit in ask("/v2/concurrency_limits/filter", {"limit": 200}):
         if limit["active_slots"]:
@@ -60,5 +60,5 @@ def settle(why: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    found = settle(sys.argv[2]) if sys.argv[1:2] == ["settle"] else look()
-    sys.stdout.write(json.dumps(found))
+    result = settle(sys.argv[2]) if sys.argv[1:2] == ["settle"] else look()
+    sys.stdout.write(json.dumps(result))

@@ -50,35 +50,35 @@ class ControlPlane:
     def up(self, image: str = "") -> Outcome:
         """Converge; raises HomeguruError with what stands in the way."""
         begin = time.monotonic()
-        found = Outcome(self.settings.url)
+        outcome = Outcome(self.settings.url)
         if self.state.keep(self.settings):
-            found.changes.append("settings")
+            outcome.changes.append("settings")
         # First of all, and in a sentence: a build's own complaint is Docker's raw text.
         self.docker.text("version", "--format", "{{.Server.Version}}")
         image = ensure_image(self.docker, image)
         versions.refuse_another(self.docker, self.image(), image)
-        return self.converge(image, found, begin)
+        return self.converge(image, outcome, begin)
 
-    def converge(self, image: str, found: Outcome, begin: float) -> Outcome:
+    def converge(self, image: str, outcome: Outcome, begin: float) -> Outcome:
         """Bring everything to this image, whatever ran before."""
         image_before = self.image()
         if self.state.write("image", image):
-            found.changes.append(f"image {image}")
+            outcome.changes.append(f"image {image}")
         self.accounts.ensure_machines()
-        found.people = self.accounts.people()
+        outcome.people = self.accounts.people()
         pushed = self._push(image)
-        found.changes += [f"files: {name}" for name in pushed]
+        outcome.changes += [f"files: {name}" for name in pushed]
         compose = self.compose(image)
         before = compose.containers()
-        self._start(compose, image, found)
-        self._announce(compose, before, found, reload="gateway-config" in pushed)
-        found.certificate = self._certificate(compose)
+        self._start(compose, image, outcome)
+        self._announce(compose, before, outcome, reload="gateway-config" in pushed)
+        outcome.certificate = self._certificate(compose)
         self._await_gateway()
         if image_before != image:
             # The one before stays: it is the way back.
             prune(self.docker, {image, image_before})
-        found.seconds = time.monotonic() - begin
-        return found
+        outcome.seconds = time.monotonic() - begin
+        return outcome
 
     def refresh(self) -> None:
         """Bring changed files there; a gateway that runs takes the accounts as they are now."""
@@ -95,9 +95,9 @@ class ControlPlane:
         words = ["--volumes"] if volumes_too else []
         self.compose(self.image() or "none").text("down", "--remove-orphans", *words, timeout=300)
         if volumes_too and (
-            found := self.docker.text("volume", "ls", "-q", "--filter", label).split()
+            volume_names := self.docker.text("volume", "ls", "-q", "--filter", label).split()
         ):
-            self.docker.text("volume", "rm", *found)
+            self.docker.text("volume", "rm", *volume_names)
 
     def image(self) -> str:
         """The image of the last `up`; empty before the first."""
@@ -127,14 +127,14 @@ class ControlPlane:
             self.docker, image, volumes.wanted(self.state, self.settings, self.accounts)
         )
 
-    def _start(self, compose: Compose, image: str, found: Outcome) -> None:
+    def _start(self, compose: Compose, image: str, outcome: Outcome) -> None:
         if (before := self._server_image(compose)) != image:
             if before:
                 # Nothing begins, and nothing writes, while the database is migrated.
                 compose.long("stopping", "stop", "worker-docker", "worker", "server", timeout=180)
             self.migrate(compose)
         compose.long("starting the server", "up", "-d", "--wait", "server", "gateway")
-        found.changes += self._register(compose, image)
+        outcome.changes += self._register(compose, image)
         compose.long("starting the workers", "up", "-d", "--wait", "--remove-orphans")
 
     def _server_image(self, compose: Compose) -> str:
@@ -157,11 +157,11 @@ class ControlPlane:
         return [f"{count} registrations"] if count else []
 
     def _announce(
-        self, compose: Compose, before: dict[str, str], found: Outcome, *, reload: bool
+        self, compose: Compose, before: dict[str, str], outcome: Outcome, *, reload: bool
     ) -> None:
         after = compose.containers()
         started = [s for s, container in after.items() if before.get(s) != container]
-        found.changes += [f"started {service}" for service in sorted(started)]
+        outcome.changes += [f"started {service}" for service in sorted(started)]
         if reload and "gateway" not in started:
             self._reload(compose)
 
@@ -172,15 +172,15 @@ class ControlPlane:
         """The group that may use the engine's socket; a number, for it has no name in there."""
         if image == "none":
             return "0"
-        kept, host = self.state.folder / "docker-group", self.settings.host or "here"
-        known = kept.read_text().split() if kept.exists() else []
+        file, host = self.state.folder / "docker-group", self.settings.host or "here"
+        cached = file.read_text().split() if file.exists() else []
         # The number differs from host to host: another one is asked anew.
-        if len(known) != 2 or known[0] != host:
+        if len(cached) != 2 or cached[0] != host:
             stat = f"import os; print(os.stat('{SOCKET}').st_gid)"
             words = ("run", "--rm", "--network", "none", "-v", f"{SOCKET}:{SOCKET}:ro", image)
-            known = [host, self.docker.text(*words, "python", "-c", stat).strip()]
-            self.state.write("docker-group", " ".join(known))
-        return known[1]
+            cached = [host, self.docker.text(*words, "python", "-c", stat).strip()]
+            self.state.write("docker-group", " ".join(cached))
+        return cached[1]
 
     def _certificate(self, compose: Compose) -> str:
         """Keep the root certificate of the gateway's own CA; its file, empty with ACME."""

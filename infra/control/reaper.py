@@ -40,11 +40,11 @@ class Reaper:
 
     def _runs(self) -> list[dict[str, Any]]:
         at_work = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
-        ours = {"work_pools": {"name": {"any_": [PROCESS_POOL, DOCKER_POOL]}}}
-        found: list[dict[str, Any]] = self._api.post(
-            "/flow_runs/filter", {"flow_runs": at_work, **ours}
+        of_our_pools = {"work_pools": {"name": {"any_": [PROCESS_POOL, DOCKER_POOL]}}}
+        runs: list[dict[str, Any]] = self._api.post(
+            "/flow_runs/filter", {"flow_runs": at_work, **of_our_pools}
         )
-        return found
+        return runs
 
     def _ended(self, run: dict[str, Any], watched: float) -> bool:
         running = run["state"]["type"] == "RUNNING"
@@ -63,8 +63,8 @@ class Reaper:
             "event": {"name": [HEARTBEAT]},
             "resource": {"id": [f"prefect.flow-run.{run['id']}"]},
         }
-        found = self._api.post(
+        answer = self._api.post(
             "/events/filter", {"filter": {**chosen, "order": "DESC"}, "limit": 1}
         )
-        signs = [run["state"]["timestamp"], *(e["occurred"] for e in found["events"])]
+        signs = [run["state"]["timestamp"], *(e["occurred"] for e in answer["events"])]
         return (datetime.now(UTC) - max(map(datetime.fromisoformat, signs))).total_seconds()

@@ -24,7 +24,7 @@ def fill(folder: Path, files: Files | int) -> bool:
     changed = _keep(folder, files)
     first = next(iter(files.values()), ("", 0o600, 0))
     _own(folder, 0o755 if first[1] & 0o044 else 0o700, first[2])
-    for name, (content, mode, who) in files.items():
+    for name, (content, mode, owner) in files.items():
         file, data = folder / name, b64decode(content)
         if not (file.is_file() and file.read_bytes() == data):
             changed = True
@@ -36,16 +36,18 @@ def fill(folder: Path, files: Files | int) -> bool:
             part.replace(file)
         for above in file.relative_to(folder).parents:
             if above != Path():
-                _own(folder / above, 0o700, who)
-        _own(file, mode, who)
+                _own(folder / above, 0o700, owner)
+        _own(file, mode, owner)
     return changed
 
 
 def _keep(folder: Path, files: Files) -> bool:
-    left = [f for f in folder.rglob("*") if f.is_file() and str(f.relative_to(folder)) not in files]
-    for file in left:
+    surplus = [
+        f for f in folder.rglob("*") if f.is_file() and str(f.relative_to(folder)) not in files
+    ]
+    for file in surplus:
         file.unlink()
-    return bool(left)
+    return bool(surplus)
 
 
 def _own(path: Path, mode: int, owner: int) -> None:

@@ -46,8 +46,10 @@ def closed(template: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]
 
     `standard` is the worker's own template: it says where each variable belongs.
     """
-    known = template["variables"]["properties"]
-    fixed = {k: deepcopy(v["default"]) for k, v in known.items() if v.get("default") is not None}
+    properties = template["variables"]["properties"]
+    fixed = {
+        k: deepcopy(v["default"]) for k, v in properties.items() if v.get("default") is not None
+    }
     places = {
         place: re.fullmatch(r"\{\{ ?(\w+) ?\}\}", str(text))
         for place, text in standard["job_configuration"].items()
@@ -58,7 +60,7 @@ def closed(template: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]
     }
     variables = {
         "type": "object", "additionalProperties": False,
-        "properties": {k: {**known[k], "const": v} for k, v in fixed.items()},
+        "properties": {k: {**properties[k], "const": v} for k, v in fixed.items()},
         **{k: v for k, v in template["variables"].items() if k in ("$defs", "definitions")},
     }  # fmt: skip
     return {"job_configuration": configuration, "variables": variables}
@@ -68,9 +70,9 @@ def close_pool(api: PrefectApi, name: str, kind: str) -> bool:
     """Close one work pool; whether it was not closed already."""
     from infra.orchestration.setup.schemas import job_template
 
-    found = api.get(f"/work_pools/{name}")["base_job_template"]
-    wanted = closed(found, job_template(kind))
-    if found == wanted:
+    template = api.get(f"/work_pools/{name}")["base_job_template"]
+    wanted = closed(template, job_template(kind))
+    if template == wanted:
         return False
     api.patch(f"/work_pools/{name}", {"base_job_template": wanted})
     return True
@@ -106,22 +108,22 @@ def _wanting(changes: list[SetupChange]) -> list[str]:
         if change.what == "missing":
             environment, _, name = change.name.partition(" ")
             names.setdefault(environment, []).append(name)
-    return [f"no Secret block yet in {e}: {', '.join(found)}" for e, found in names.items()]
+    return [f"no Secret block yet in {e}: {', '.join(missing)}" for e, missing in names.items()]
 
 
 def _open_for(api: PrefectApi, variables: dict[str, Any]) -> None:
     """Give an older closed pool the variables that this version wants to set."""
     from infra.orchestration.setup.schemas import job_template
 
-    found = api.find("/work_pools/homeguru-docker")
-    if found is None:
+    pool = api.find("/work_pools/homeguru-docker")
+    if pool is None:
         return
-    template = found["base_job_template"]
-    known = template["variables"]["properties"]
+    template = pool["base_job_template"]
+    properties = template["variables"]["properties"]
     standard = job_template("docker")["variables"]["properties"]
-    missing = {k: standard[k] for k in variables if k not in known}
+    missing = {k: standard[k] for k in variables if k not in properties}
     if missing:
-        known.update(missing)
+        properties.update(missing)
         api.patch("/work_pools/homeguru-docker", {"base_job_template": template})
 
 

@@ -50,11 +50,11 @@ class Rules:
 
     async def checked(self, account: str, method: str, path: str, body: bytes) -> bytes:
         """The body to pass on; raises NotAllowed. It is written anew: what was read is what is sent."""
-        for who, how, pattern, rule in _RULES:
-            found = re.fullmatch(pattern, path)
-            if (who, how) == (account, method) and found:
+        for machine, verb, pattern, rule in _RULES:
+            match = re.fullmatch(pattern, path)
+            if (machine, verb) == (account, method) and match:
                 data = read(body)
-                sent = await rule(self, data, *found.groups())
+                sent = await rule(self, data, *match.groups())
                 return json.dumps(sent).encode()
         raise NotAllowed(f"{account} may not {method} {path}")
 
@@ -157,13 +157,13 @@ class Rules:
         for task in (x.removeprefix("prefect.task-run.") for x in ids if "prefect.task-run." in x):
             await self._must_not_be_anothers(task)
         payload = data.get("payload")
-        said = payload.get("task_run") if isinstance(payload, dict) else None
-        if isinstance(said, dict):
+        task_run = payload.get("task_run") if isinstance(payload, dict) else None
+        if isinstance(task_run, dict):
             # The server lets these two speak for the resource.
-            if said.get("flow_run_id"):
-                await self._must_own(said["flow_run_id"])
-            if said.get("id"):
-                await self._must_not_be_anothers(said["id"])
+            if task_run.get("flow_run_id"):
+                await self._must_own(task_run["flow_run_id"])
+            if task_run.get("id"):
+                await self._must_not_be_anothers(task_run["id"])
         return json.dumps(data)
 
     # -- secrets --------------------------------------------------------------------
@@ -180,10 +180,10 @@ class Rules:
     async def _change_secret(self, data: Any, block: str) -> Any:
         only(data, {"data"})
         _must_be_value(data.get("data"))
-        found = await self._find(f"/block_documents/{block}")
-        if not found or (found.get("block_type") or {}).get("slug") != "secret":
+        document = await self._find(f"/block_documents/{block}")
+        if not document or (document.get("block_type") or {}).get("slug") != "secret":
             raise NotAllowed("a block of another type than Secret")
-        _must_be_ours(found.get("name"))
+        _must_be_ours(document.get("name"))
         return data
 
     # -- whose it is ----------------------------------------------------------------
@@ -191,8 +191,8 @@ class Rules:
     async def _must_own(self, run: Any) -> None:
         if run in self._own:
             return
-        found = await self._find(f"/flow_runs/{_id(run)}")
-        if not found or MARK not in (found.get("tags") or []):
+        flow_run = await self._find(f"/flow_runs/{_id(run)}")
+        if not flow_run or MARK not in (flow_run.get("tags") or []):
             raise NotAllowed(f"run {run} was not made by this account")
         self._own.add(run)
 
@@ -207,10 +207,10 @@ class Rules:
     async def _knows_task(self, task: Any) -> bool:
         if task in self._own_tasks:
             return True
-        found = await self._find(f"/task_runs/{_id(task)}")
-        if not found:
+        task_run = await self._find(f"/task_runs/{_id(task)}")
+        if not task_run:
             return False
-        await self._must_own(found.get("flow_run_id"))
+        await self._must_own(task_run.get("flow_run_id"))
         self._own_tasks.add(task)
         return True
 
@@ -248,10 +248,10 @@ def only(data: Any, keys: Iterable[str]) -> None:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         raise ValueError("a key twice")
-    return found
+    return mapping
 
 
 def _constant(name: str) -> Any:

@@ -121,8 +121,8 @@ class State:
 
     def choose(self, **chosen: Any) -> Settings:
         """The kept settings with what was chosen now, checked; not kept yet."""
-        known = self.settings() if (self.folder / "settings.json").exists() else Settings()
-        return replace(known, **{k: v for k, v in chosen.items() if v is not None}).check()
+        current = self.settings() if (self.folder / "settings.json").exists() else Settings()
+        return replace(current, **{k: v for k, v in chosen.items() if v is not None}).check()
 
     def keep(self, settings: Settings) -> bool:
         """Write the settings; whether they differ from before."""
@@ -132,9 +132,9 @@ class State:
         """A secret of the control plane, made at its first use."""
         file = self.folder / name
         if not file.exists():
-            made = secrets.token_bytes(32)
+            key = secrets.token_bytes(32)
             # The form of a Fernet key; as a password it is as good as any.
-            self.write(name, urlsafe_b64encode(made).decode())
+            self.write(name, urlsafe_b64encode(key).decode())
         return file.read_text().strip()
 
     def write(self, name: str, text: str) -> bool:

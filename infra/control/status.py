@@ -65,18 +65,18 @@ class Status:
 
 def status(plane: ControlPlane) -> Status:
     """Look; changes nothing. Raises Unreachable when the engine does not answer."""
-    found = Status(plane.settings.url, image=plane.image(), backup=backup.last(plane.state))
+    report = Status(plane.settings.url, image=plane.image(), backup=backup.last(plane.state))
     if plane.settings.tls == "internal":
-        found.certificate = str(plane.state.folder / "ca.crt")
+        report.certificate = str(plane.state.folder / "ca.crt")
     compose = plane.compose(plane.image() or "none")
-    found.containers = parts(plane.docker, compose.containers())
-    found.problems = [
+    report.containers = parts(plane.docker, compose.containers())
+    report.problems = [
         f"{p.service} is {p.state}{f', {p.health}' if p.health else ''}"
-        for p in found.containers
+        for p in report.containers
         if not p.well
     ]
-    _server(plane, compose.containers().get("server", ""), found)
-    return found
+    _server(plane, compose.containers().get("server", ""), report)
+    return report
 
 
 def parts(docker: Docker, containers: dict[str, str]) -> list[PartState]:
@@ -86,32 +86,34 @@ def parts(docker: Docker, containers: dict[str, str]) -> list[PartState]:
     shown = docker.text("inspect", "--format", _SHAPE, *containers.values())
     by_id = {row.pop("id"): row for row in map(json.loads, shown.splitlines())}
     used = _memory(docker, list(containers.values()))
-    found = []
+    states = []
     for service in dict.fromkeys((*SERVICES, *containers)):
         container = containers.get(service, "")
         row = by_id.get(container, {})
-        found.append(PartState(service, memory=used.get(container, 0), **row))
-    return found
+        states.append(PartState(service, memory=used.get(container, 0), **row))
+    return states
 
 
-def _server(plane: ControlPlane, container: str, found: Status) -> None:
+def _server(plane: ControlPlane, container: str, report: Status) -> None:
     try:
         words = ("exec", "-i", container or "none", "python", "-")
-        said = json.loads(plane.docker.text(*words, data=LOOK.read_bytes()))
+        output = json.loads(plane.docker.text(*words, data=LOOK.read_bytes()))
     except DockerRefused:
-        found.problems.append("the Prefect server does not answer")
+        report.problems.append("the Prefect server does not answer")
         return
-    found.version, found.runs_at_work = said["version"], said["runs_at_work"]
-    found.workers = said["workers"]
-    found.problems += [
-        f"no worker is online for pool {pool}" for pool, names in found.workers.items() if not names
+    report.version, report.runs_at_work = output["version"], output["runs_at_work"]
+    report.workers = output["workers"]
+    report.problems += [
+        f"no worker is online for pool {pool}"
+        for pool, names in report.workers.items()
+        if not names
     ]
     try:
         answer = plane.ask("/api/health").status_code
         if answer != 200:
-            found.problems.append(f"{found.url} answers {answer}")
+            report.problems.append(f"{report.url} answers {answer}")
     except (httpx.HTTPError, OSError) as error:
-        found.problems.append(f"{found.url} does not answer from here: {error}")
+        report.problems.append(f"{report.url} does not answer from here: {error}")
 
 
 def _memory(docker: Docker, containers: list[str]) -> dict[str, int]:

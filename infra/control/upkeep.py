@@ -28,11 +28,11 @@ def make_backup(
     """Make a backup, and read it back when the identity is there."""
     postgres = _postgres(plane)
     to, where = plane.settings.recipient, folder or plane.state.folder / "backups"
-    made = backup.make(plane.docker, postgres, plane.state, to, where, plane.image())
+    written = backup.make(plane.docker, postgres, plane.state, to, where, plane.image())
     if key:
-        backup.verify(plane.docker, postgres, Path(made.file), key)
-        made = backup.remember_verified(plane.state, made)
-    return made
+        backup.verify(plane.docker, postgres, Path(written.file), key)
+        written = backup.remember_verified(plane.state, written)
+    return written
 
 
 def upgrade(plane: ControlPlane, image: str = "", *, with_backup: bool = True) -> Outcome:
@@ -43,19 +43,19 @@ def upgrade(plane: ControlPlane, image: str = "", *, with_backup: bool = True) -
             "no control plane was put up from here", todo="homeguru control-plane up --address NAME"
         )
     new = ensure_image(plane.docker, image)
-    found = Outcome(plane.settings.url)
+    outcome = Outcome(plane.settings.url)
     if new != old:
-        _newer(plane, old, new, found)
+        _newer(plane, old, new, outcome)
         if with_backup:
-            found.backup = make_backup(plane).file
-            plane.say(f"backup {found.backup}")
+            outcome.backup = make_backup(plane).file
+            plane.say(f"backup {outcome.backup}")
     try:
-        return plane.converge(new, found, begin)
+        return plane.converge(new, outcome, begin)
     except HomeguruError as error:
         raise HomeguruError(
             f"the upgrade to {new} failed: {error.what}", where=error.where,
             state="the control plane may be down; applications are untouched",
-            todo=way_back(old, found.backup),
+            todo=way_back(old, outcome.backup),
         ) from None  # fmt: skip
 
 
@@ -78,22 +78,24 @@ def restore(plane: ControlPlane, file: Path, key: age.Key, image: str = "") -> O
     _nothing_at_work(plane)
     compose.long("stopping", "stop", "worker-docker", "worker", "server", timeout=180)
     _load(plane, postgres, file, key)
-    found = Outcome(plane.settings.url, [f"database of {file.name}"], backup=str(file))
+    outcome = Outcome(plane.settings.url, [f"database of {file.name}"], backup=str(file))
     plane.migrate(compose)
     compose.long("starting the server", "up", "-d", "--wait", "server")
-    said = _settle(plane, compose)
-    plane.say(f"runs and slots of then: {said}")
-    return plane.converge(image, found, begin)
+    settled = _settle(plane, compose)
+    plane.say(f"runs and slots of then: {settled}")
+    return plane.converge(image, outcome, begin)
 
 
-def _newer(plane: ControlPlane, old: str, new: str, found: Outcome) -> None:
+def _newer(plane: ControlPlane, old: str, new: str, outcome: Outcome) -> None:
     before, after = (versions.version(plane.docker, image) for image in (old, new))
     if versions.numbers(after) < versions.numbers(before):
         raise Refused(
             f"Prefect {before} runs, and {new} has {after}: its database does not go back",
             state="unchanged", todo="restore a backup of that version, with --image",
         )  # fmt: skip
-    found.changes.append(f"Prefect {before} -> {after}" if before != after else f"Prefect {after}")
+    outcome.changes.append(
+        f"Prefect {before} -> {after}" if before != after else f"Prefect {after}"
+    )
 
 
 def _postgres(plane: ControlPlane) -> str:
@@ -104,8 +106,8 @@ def _postgres(plane: ControlPlane) -> str:
 
 
 def _same_key(plane: ControlPlane, file: Path) -> None:
-    said = backup.described(file).get("key")
-    if said and said != backup.key_id(plane.state):
+    recorded = backup.described(file).get("key")
+    if recorded and recorded != backup.key_id(plane.state):
         raise Refused(
             "the backup's Secret blocks were written with another encryption key",
             where=str(file), state="unchanged",

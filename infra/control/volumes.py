@@ -15,7 +15,7 @@ from deployments.errors import WrongUse
 from infra.control.accounts import Accounts
 from infra.control.docker import DATA, Docker
 from infra.control.settings import Settings, State
-from infra.environment import locate as environments
+from infra.environment import locate
 from infra.environment.configs import config_files
 
 LABEL = "org.homeguru.control"
@@ -35,7 +35,7 @@ def wanted(state: State, settings: Settings, accounts: Accounts) -> dict[str, di
     """Volume to file to (content, mode, owner)."""
     gateway = {f.name: f.read_bytes() for f in sorted((DATA / "gateway").iterdir())}
     gateway["accounts"] = accounts.caddy().encode()
-    found = {
+    contents = {
         "database-secret": {"password": state.secret("postgres-password").encode()},
         "server-secret": {"encryption-key": state.secret("encryption-key").encode()},
         "gateway-config": gateway,
@@ -44,7 +44,7 @@ def wanted(state: State, settings: Settings, accounts: Accounts) -> dict[str, di
     }
     return {
         volume: {n: (data, 0o444 if volume in SHARED else 0o600, USER) for n, data in files.items()}
-        for volume, files in found.items()
+        for volume, files in contents.items()
     }
 
 
@@ -82,9 +82,9 @@ def push(docker: Docker, image: str, files: dict[str, dict[str, File]]) -> list[
 
 def _environments(folder: str) -> dict[str, bytes]:
     """What a worker needs of the environments, with the files that their Compose files name as configs."""
-    found = _below(folder, ENVIRONMENT_FILES)
+    files = _below(folder, ENVIRONMENT_FILES)
     base = Path(folder).resolve()
-    for located in environments.all_of(base) if folder else []:
+    for located in locate.all_of(base) if folder else []:
         compose = located.compose_file
         if not located.environment.compose or not compose.is_file():
             continue
@@ -96,8 +96,8 @@ def _environments(folder: str) -> dict[str, bytes]:
             )  # fmt: skip
         for file in config_files(compose):
             if file.is_relative_to(base):
-                found[str(file.relative_to(base))] = file.read_bytes()
-    return found
+                files[str(file.relative_to(base))] = file.read_bytes()
+    return files
 
 
 def _below(folder: str, kinds: tuple[str, ...] = ("*",)) -> dict[str, bytes]:

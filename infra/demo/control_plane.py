@@ -100,15 +100,15 @@ class ControlDemo:
     def password(self, name: str) -> str:
         """Password of an account of the demo; kept in its state folder, for it is a demo."""
         file = self.state / "passwords.json"
-        known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        passwords: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
         plane = self.plane
-        if name not in known or name not in plane.accounts.names():
-            known[name] = secrets.token_urlsafe(24)
-            plane.accounts.add(name, known[name])
+        if name not in passwords or name not in plane.accounts.names():
+            passwords[name] = secrets.token_urlsafe(24)
+            plane.accounts.add(name, passwords[name])
             file.touch(mode=0o600)
-            file.write_text(json.dumps(known))
+            file.write_text(json.dumps(passwords))
             plane.refresh()
-        return known[name]
+        return passwords[name]
 
     def variables(self, account: str) -> dict[str, str]:
         """How a process of this machine reaches the control plane as this account."""
@@ -144,8 +144,8 @@ class ControlDemo:
             [sys.executable, "-m", "infra.cli", *words, "--here", "--json"], "publishing",
             self.say, timeout=1200, env={**os.environ, **self.variables("reporter")},
         )  # fmt: skip
-        found: dict[str, Any] = json.loads(shown.strip().splitlines()[-1])
-        return found
+        result: dict[str, Any] = json.loads(shown.strip().splitlines()[-1])
+        return result
 
     def deploy(self, release: str) -> dict[str, Any]:
         """Press the button, as Actions does; a container of the Docker worker carries it out."""

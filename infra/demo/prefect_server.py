@@ -118,8 +118,8 @@ class LocalPrefect:
                 raise self._did_not_come_up()
             return False
 
-        said = "starting the Prefect server"
-        if not wait_until(healthy, 120, tell=lambda spent: self._say(f"{said}: {spent:.0f} s")):
+        message = "starting the Prefect server"
+        if not wait_until(healthy, 120, tell=lambda spent: self._say(f"{message}: {spent:.0f} s")):
             raise self._did_not_come_up()
 
     def _did_not_come_up(self) -> HomeguruError:

@@ -18,12 +18,12 @@ def docker(*args: str, data: bytes | None = None, timeout: float = 60) -> str:
     """
     shown = "docker " + " ".join(args[:3])
     try:
-        done = run("docker", *args, stdin=data or b"", timeout=timeout)
+        completed = run("docker", *args, stdin=data or b"", timeout=timeout)
     except (WrongUse, TimedOut) as error:
         raise DockerFailed(f"{shown}: {error.what}") from error
-    if done.code:
-        raise DockerFailed(f"{shown}: {done.stderr.strip()}")
-    return done.stdout.strip()
+    if completed.code:
+        raise DockerFailed(f"{shown}: {completed.stderr.strip()}")
+    return completed.stdout.strip()
 
 
 def image_exists(name: str) -> bool:

@@ -143,20 +143,20 @@ def _did_not_come_up(state: Path) -> EngineMissing:
 
 def _engine(identity: tuple[str, str], state: Path) -> Engine:
     compose = _output("docker", "compose", "version", "--short") or ""
-    found = re.match(r"v?(\d+)\.(\d+)", compose)
-    if found is None or (int(found[1]), int(found[2])) < MINIMUM_COMPOSE:
-        wanted = ".".join(map(str, MINIMUM_COMPOSE))
+    match = re.match(r"v?(\d+)\.(\d+)", compose)
+    if match is None or (int(match[1]), int(match[2])) < MINIMUM_COMPOSE:
+        minimum = ".".join(map(str, MINIMUM_COMPOSE))
         raise EngineMissing(
-            f"Docker Compose {wanted} or newer is needed, found: {compose or 'none'}. {HOW_TO}"
+            f"Docker Compose {minimum} or newer is needed, found: {compose or 'none'}. {HOW_TO}"
         )
     buildx = _output("docker", "buildx", "version")
     if buildx is None:
         raise EngineMissing(f"Docker answers, but its buildx plugin is missing. {HOW_TO}")
     _recover_record(state)
-    started = _record(state) is not None
     return Engine(
-        identity[0], identity[1], compose.strip("v\n"), buildx.split()[1], _host(), started
-    )
+        identity[0], identity[1], compose.strip("v\n"), buildx.split()[1], _host(),
+        started=_record(state) is not None,
+    )  # fmt: skip
 
 
 def _identity() -> tuple[str, str] | None:
@@ -177,10 +177,10 @@ def _host() -> str:
 def _output(*argv: str) -> str | None:
     """What a short command prints, None when it fails or is missing."""
     try:
-        done = run(*argv, timeout=20)
+        completed = run(*argv, timeout=20)
     except (WrongUse, TimedOut):
         return None
-    return done.stdout.strip() if done.code == 0 else None
+    return completed.stdout.strip() if completed.code == 0 else None
 
 
 def _write_record(state: Path, pid: int) -> None:

@@ -108,11 +108,11 @@ def running_dockerd() -> int | None:
     Daemons inside containers are visible too, but live in other namespaces. A second
     daemon in ours would delete the first one's bridge, so it must never be started.
     """
-    ours = Path("/proc/self/ns/net").readlink()
+    own_namespace = Path("/proc/self/ns/net").readlink()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and process_name(int(entry.name)) == "dockerd":
             try:
-                if (entry / "ns/net").readlink() == ours:
+                if (entry / "ns/net").readlink() == own_namespace:
                     return int(entry.name)
             except OSError:  # it ended meanwhile
                 continue

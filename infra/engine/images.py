@@ -91,7 +91,7 @@ class _Search:
 
     def __init__(self, say: Say, builds: dict[str, ImageRecipe]) -> None:
         self._say, self._builds = say, builds
-        self._known = recipes()
+        self._recipes = recipes()
         self._hub_down = ""
 
     def resolve(self, names: Iterable[str]) -> None:
@@ -99,7 +99,7 @@ class _Search:
         for name in names:
             if name in self._builds or image_exists(name):
                 continue
-            recipe = self._known.get(name)
+            recipe = self._recipes.get(name)
             if recipe is None or not recipe.ours:
                 reason = self._pull(name)
                 if not reason:
@@ -127,11 +127,13 @@ class _Search:
 
 def _waves(builds: dict[str, ImageRecipe]) -> Iterator[list[str]]:
     """Yield groups of images that can be built at once, each after all it needs."""
-    left = dict(builds)
-    while left:
-        wave = [name for name, recipe in left.items() if not set(recipe.needs) & left.keys()]
+    remaining = dict(builds)
+    while remaining:
+        wave = [
+            name for name, recipe in remaining.items() if not set(recipe.needs) & remaining.keys()
+        ]
         for name in wave:
-            del left[name]
+            del remaining[name]
         yield wave
 
 
@@ -161,8 +163,8 @@ def _alone(say: Say) -> Iterator[None]:
                 return False
             return True
 
-        said = "waiting for another run that prepares images"
+        message = "waiting for another run that prepares images"
         if not locked():
-            say(f"{said}: 0 s")
-            wait_until(locked, math.inf, tell=lambda spent: say(f"{said}: {spent:.0f} s"))
+            say(f"{message}: 0 s")
+            wait_until(locked, math.inf, tell=lambda spent: say(f"{message}: {spent:.0f} s"))
         yield

@@ -59,7 +59,7 @@ def pull(name: str, say: Say) -> None:
 def _watch(process: Popen[bytes], name: str, say: Say) -> str:
     """Collect the output until its end; raises HubUnreachable when it stays silent."""
     assert process.stdout is not None
-    begin, told, text = time.monotonic(), 0.0, b""
+    begin, last_report, text = time.monotonic(), 0.0, b""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while (spent := time.monotonic() - begin) < (WHOLE if text else FIRST_ANSWER):
@@ -68,8 +68,8 @@ def _watch(process: Popen[bytes], name: str, say: Say) -> str:
                     process.wait()
                     return text.decode(errors="replace")
                 text += piece
-            if spent - told >= TELL_EVERY:
-                told = spent
+            if spent - last_report >= TELL_EVERY:
+                last_report = spent
                 say(f"pulling {name}: {spent:.0f} s")
     raise HubUnreachable("docker.io is unreachable")
 

@@ -30,11 +30,11 @@ def read_stack(file: Path) -> Stack:
     return stack_of(compose_text(file), str(file))
 
 
-def with_kept(stack: Stack, keep: Mapping[str, tuple[str, ...]], where: str) -> Stack:
+def with_kept_volumes(stack: Stack, keep: Mapping[str, tuple[str, ...]], where: str) -> Stack:
     """The stack with the volumes that an environment asks for beside the Compose file's own."""
-    if said := problems(keep, stack):
+    if wrong := problems(keep, stack):
         raise WrongUse(
-            f"`keep`: {'; '.join(said)}", where=where, state="untouched",
+            f"`keep`: {'; '.join(wrong)}", where=where, state="untouched",
             todo="correct `keep` in the environment's file",
         )  # fmt: skip
     more = document(keep)
@@ -80,7 +80,10 @@ def _check_beside(file: Path, stack: Stack, config: dict[str, Any]) -> None:
             for bind in binds
             if str(bind.get("source", "")).startswith(HERE)
             and name != edge
-            and _there(file.parent / str(bind["source"])[len(HERE) :], bind.get("read_only", False))
+            and _exists(
+                file.parent / str(bind["source"])[len(HERE) :],
+                or_folder=bind.get("read_only", False),
+            )
         ]
         if not (_env_files(file, body) or beside):
             continue
@@ -104,8 +107,8 @@ def _env_files(file: Path, body: dict[str, Any]) -> bool:
     )
 
 
-def _there(path: Path, read_only: bool) -> bool:
-    return path.is_file() or (read_only and path.is_dir())
+def _exists(path: Path, *, or_folder: bool) -> bool:
+    return path.is_file() or (or_folder and path.is_dir())
 
 
 def config_of(text: str, where: str) -> dict[str, Any]:
@@ -127,8 +130,10 @@ def paths_of(text: str, where: str) -> dict[str, dict[str, str]]:
         (body or {}).get("file") for kind in KINDS for body in (config.get(kind) or {}).values()
     ):
         with _asking_compose(text) as (compose, _):
-            done = run(*compose, "--no-interpolate", "--no-path-resolution", "--format", "json")
-        config = json.loads(done.stdout)
+            completed = run(
+                *compose, "--no-interpolate", "--no-path-resolution", "--format", "json"
+            )
+        config = json.loads(completed.stdout)
     return {
         kind: {
             n: str(b["file"]) for n, b in (config.get(kind) or {}).items() if (b or {}).get("file")
@@ -138,24 +143,24 @@ def paths_of(text: str, where: str) -> dict[str, dict[str, str]]:
 
 
 @lru_cache(maxsize=16)
-def _asked(text: str) -> tuple[Ended, Ended, str]:
+def _compose_output(text: str) -> tuple[Ended, Ended, str]:
     """Compose's form of a text, its variables, and the folder of the copy: asked once a text."""
     with _asking_compose(text) as (compose, folder), ThreadPoolExecutor(1) as beside:
-        asked = beside.submit(run, *compose, "--variables")
-        done = run(*compose, "--no-interpolate", "--format", "json")
-        return done, asked.result(), folder
+        variables = beside.submit(run, *compose, "--variables")
+        config = run(*compose, "--no-interpolate", "--format", "json")
+        return config, variables.result(), folder
 
 
 @lru_cache(maxsize=16)
 def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
     """Its form with variables as they stand, and the variables that Compose finds in it."""
-    done, named, folder = _asked(text)
-    if done.code != 0:
-        said = done.stderr.strip().replace(folder, ".")[-500:]
+    completed, named, folder = _compose_output(text)
+    if completed.code != 0:
+        complaint = completed.stderr.strip().replace(folder, ".")[-500:]
         raise WrongUse(
-            f"Compose cannot read it: {said}", where=where, state="untouched",
+            f"Compose cannot read it: {complaint}", where=where, state="untouched",
             todo="one file alone reaches the server: `docker compose config` writes one of what "
-            "it includes or extends" if "no such file" in said
+            "it includes or extends" if "no such file" in complaint
             else "correct that in the file; `docker compose config` beside it says the same",
         )  # fmt: skip
     if named.code != 0:
@@ -164,9 +169,9 @@ def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
             state="untouched", todo="upgrade the Compose plugin of this machine to 2.26 or newer",
         )  # fmt: skip
     # Names that Compose makes of the project's are the environment's.
-    config = done.stdout.replace(f"{PROJECT}_", "${COMPOSE_PROJECT_NAME}_")
-    found = cast("dict[str, Any]", json.loads(_beside_the_file(config, folder)))
-    return found, _names(named.stdout)
+    config = completed.stdout.replace(f"{PROJECT}_", "${COMPOSE_PROJECT_NAME}_")
+    form = cast("dict[str, Any]", json.loads(_beside_the_file(config, folder)))
+    return form, _names(named.stdout)
 
 
 @contextmanager

@@ -38,8 +38,8 @@ def with_configs(
 def config_files(file: Path) -> list[Path]:
     """Files beside a Compose file that its configs name, where they are there."""
     paths = paths_of(compose_text(file), str(file))["configs"].values()
-    there = {(file.parent / path).resolve() for path in paths if _is_beside(path)}
-    return sorted(path for path in there if path.is_file())
+    files = {(file.parent / path).resolve() for path in paths if _is_beside(path)}
+    return sorted(path for path in files if path.is_file())
 
 
 class SecretFiles:
@@ -67,12 +67,12 @@ class SecretFiles:
 
 
 def _contents(paths: Mapping[str, str], file: Path) -> dict[str, str]:
-    there = {name: file.parent / path for name, path in paths.items()}
+    files = {name: file.parent / path for name, path in paths.items()}
     _check(
         ((f"configs.{n}: there is no file {path}", "correct its `file`, which is relative to the Compose file")
-         for n, path in there.items() if not path.is_file()), file,
+         for n, path in files.items() if not path.is_file()), file,
     )  # fmt: skip
-    return {name: _text(path) for name, path in there.items()}
+    return {name: _text(path) for name, path in files.items()}
 
 
 def _text(file: Path) -> str:
@@ -91,10 +91,10 @@ def _text(file: Path) -> str:
 
 
 def _check(problems: Iterable[tuple[str, str]], file: Path) -> None:
-    if found := list(problems):
+    if listed := list(problems):
         raise WrongUse(
-            "; ".join(what for what, _ in found), where=str(file), state="untouched",
-            todo="; ".join(dict.fromkeys(todo for _, todo in found)),
+            "; ".join(what for what, _ in listed), where=str(file), state="untouched",
+            todo="; ".join(dict.fromkeys(todo for _, todo in listed)),
         )  # fmt: skip
 
 

@@ -10,9 +10,8 @@ from deployments.compose.variables import Configuration, configuration, how_to_g
 from deployments.environment.schema import DEFAULT
 from deployments.errors import WrongUse
 from deployments.image_name import REPOSITORY
-from infra.environment import locate as environments
-from infra.environment import secrets
-from infra.environment.compose_cli import check_stack, read_stack, with_kept
+from infra.environment import locate, secrets
+from infra.environment.compose_cli import check_stack, read_stack, with_kept_volumes
 from infra.environment.configs import SecretFiles, with_configs
 from infra.environment.locate import Located
 from infra.machine.output import hide
@@ -25,12 +24,12 @@ class Assembly:
 
     located: Located
     stack: Stack
-    found_secrets: dict[str, str]
+    secret_values: dict[str, str]
 
     def configuration(self) -> Configuration:
         """Variables and secrets, complete; raises WrongUse naming each that is wanting."""
         environment = self.located.environment
-        return configuration(environment, self.stack, self.found_secrets, self._where, self._file)
+        return configuration(environment, self.stack, self.secret_values, self._where, self._file)
 
     @property
     def _file(self) -> str:
@@ -42,8 +41,8 @@ class Assembly:
     def _where(self) -> str:
         """The environment's file, and its file of secrets where that is not there."""
         file = self.located.environment.secrets.file
-        there = not file or self.located.beside(file).is_file()
-        missing = "" if there else f" (there is no {self.located.beside(file)})"
+        present = not file or self.located.beside(file).is_file()
+        missing = "" if present else f" (there is no {self.located.beside(file)})"
         return f"{self.located.file}{missing}"
 
     def login(self) -> tuple[str, str] | None:
@@ -52,7 +51,7 @@ class Assembly:
         if login is None:
             return None
         try:
-            return self.found_secrets[login.user], self.found_secrets[login.token]
+            return self.secret_values[login.user], self.secret_values[login.token]
         except KeyError as missing:
             raise WrongUse(
                 f"secret {missing.args[0]} for registry {self.located.environment.push_registry} "
@@ -65,29 +64,29 @@ class Assembly:
         """Values that nothing may show; who logs in to the registry is part of image names."""
         login = self.located.environment.login
         shown = login.user if login else ""
-        return [value for name, value in self.found_secrets.items() if name != shown]
+        return [value for name, value in self.secret_values.items() if name != shown]
 
     def source_token(self) -> str:
         """Token that reads the application's Git URL; empty for a public one."""
         name = self.located.environment.source_token
-        if name and name not in self.found_secrets:
+        if name and name not in self.secret_values:
             raise WrongUse(
                 f"secret {name} for the application's Git URL is missing",
                 where=str(self.located.file), state="untouched",
                 todo=how_to_give(self.located.environment, [name], self._file),
             )  # fmt: skip
-        return self.found_secrets.get(name, "")
+        return self.secret_values.get(name, "")
 
     def notice_urls(self) -> str | None:
         """Addresses of those to tell; None when the secret is missing or nobody is named."""
-        return self.found_secrets.get(self.located.environment.notices.urls)
+        return self.secret_values.get(self.located.environment.notices.urls)
 
     def registry(self) -> Registry:
         """The registry as the deployer reaches it."""
         return Registry(self.located.environment.push_registry, self.login())
 
 
-def _know_each_other(located: Located, stack: Stack) -> None:
+def _check_names(located: Located, stack: Stack) -> None:
     """Raise WrongUse for names of services that the Compose file has not: they would mean nothing."""
     environment = located.environment
     verify = environment.verify
@@ -98,16 +97,16 @@ def _know_each_other(located: Located, stack: Stack) -> None:
         "keep": set(environment.keep),
         "healthy_within": environment.healthy_within.keys() - {DEFAULT},
     }  # fmt: skip
-    there = {where: set(stack.services) for where in named}
+    existing = {where: set(stack.services) for where in named}
     named["[services] profiles"] = set(environment.services.profiles)
-    there["[services] profiles"] = {p for s in stack.services.values() for p in s.profiles}
+    existing["[services] profiles"] = {p for s in stack.services.values() for p in s.profiles}
     for where, names in named.items():
-        if unknown := sorted(names - there[where]):
+        if unknown := sorted(names - existing[where]):
             kind = "profile" if where.endswith("profiles") else "service"
             raise WrongUse(
                 f"{where} names {', '.join(unknown)}: no such {kind} in {located.compose_file.name}",
                 where=str(located.file), state="untouched",
-                todo=f"correct the names; it has {', '.join(sorted(there[where])) or 'none'}",
+                todo=f"correct the names; it has {', '.join(sorted(existing[where])) or 'none'}",
             )  # fmt: skip
 
 
@@ -135,17 +134,17 @@ def _have_repositories(located: Located, stack: Stack) -> None:
 
 def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Assembly:
     """Read one environment and all that it names."""
-    located = environments.load(name)
+    located = locate.load(name)
     stack = read_stack(located.compose_file)
-    _know_each_other(located, stack)
-    stack = with_kept(stack, located.environment.keep, str(located.file))
+    _check_names(located, stack)
+    stack = with_kept_volumes(stack, located.environment.keep, str(located.file))
     deployed = _deployed(stack, located)
     check_stack(located.compose_file, deployed)
     _have_repositories(located, deployed)
     sources = [*(extra or []), SecretFiles(stack, located.compose_file)]
     assembly = Assembly(located, deployed, secrets.resolve(located, sources))
     hide(assembly.hidden())
-    values = {**located.environment.variables, **assembly.found_secrets}
+    values = {**located.environment.variables, **assembly.secret_values}
     whole = with_configs(stack, located.compose_file, deployed.services, values)
     return replace(assembly, stack=_deployed(whole, located))
 

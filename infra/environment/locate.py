@@ -65,9 +65,9 @@ class Located:
 
     def must_be_as_asked(self, configuration: str) -> None:
         """Raise Refused where another machine's files say otherwise than this one's."""
-        asked = environment_digest.decoded(configuration)
+        expected = environment_digest.decoded(configuration)
         environment_digest.must_be_as_asked(
-            asked, self._digests, self.environment.name, str(self.file)
+            expected, self._digests, self.environment.name, str(self.file)
         )
 
     @property
@@ -110,8 +110,8 @@ def folders() -> list[Path]:
 
 def names() -> list[str]:
     """All environments that can be named, the first folder's first."""
-    found = [file.stem for folder in folders() for file in sorted(folder.glob("*.toml"))]
-    return list(dict.fromkeys(found))
+    listed = [file.stem for folder in folders() for file in sorted(folder.glob("*.toml"))]
+    return list(dict.fromkeys(listed))
 
 
 def only() -> str:
@@ -120,13 +120,13 @@ def only() -> str:
     A folder of one's own counts before the packaged one.
     """
     for folder in folders():
-        found = sorted(file.stem for file in folder.glob("*.toml"))
-        if len(found) == 1:
-            return found[0]
-        if found:
+        choices = sorted(file.stem for file in folder.glob("*.toml"))
+        if len(choices) == 1:
+            return choices[0]
+        if choices:
             raise WrongUse(
-                f"there are {len(found)} environments", where=str(folder), state="untouched",
-                todo=f"choose one: --env {', --env '.join(found)}",
+                f"there are {len(choices)} environments", where=str(folder), state="untouched",
+                todo=f"choose one: --env {', --env '.join(choices)}",
             )  # fmt: skip
     raise WrongUse(
         "there is no environment", where=", ".join(str(f) for f in folders()), state="untouched",
@@ -140,13 +140,13 @@ def load(name: str) -> Located:
         file = folder / f"{name}.toml"
         if len(name) <= LONGEST and file.is_file():
             return _located(name, file)
-    known = names()
-    meant = nearest(name, known)
+    existing = names()
+    meant = nearest(name, existing)
     raise WrongUse(
         f"no environment {name[:LONGEST]!r}",
         where=", ".join(str(f) for f in folders()),
         state="not contacted",
-        todo=f"choose one of: {', '.join(meant)}" if known else "write one, or run `make demo`",
+        todo=f"choose one of: {', '.join(meant)}" if existing else "write one, or run `make demo`",
     )
 
 
@@ -155,8 +155,10 @@ def own(name: str) -> Located | None:
 
     The packaged folder holds an example of that name.
     """
-    mine = folders()[:-1] if len(name) <= LONGEST else []
-    return load(name) if any((folder / f"{name}.toml").is_file() for folder in mine) else None
+    own_folders = folders()[:-1] if len(name) <= LONGEST else []
+    return (
+        load(name) if any((folder / f"{name}.toml").is_file() for folder in own_folders) else None
+    )
 
 
 def all_of(folder: Path) -> list[Located]:

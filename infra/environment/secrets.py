@@ -66,11 +66,11 @@ def resolve(located: Located, extra: list[SecretSource] | None = None) -> dict[s
     if environment.secrets.file:
         sources.append(SecretsFile(located.beside(environment.secrets.file)))
     sources += extra or []
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name in environment.secret_names:
         for source in sources:
             value = source.get(name)
             if value is not None:
-                found[name] = value
+                values[name] = value
                 break
-    return found
+    return values

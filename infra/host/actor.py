@@ -29,13 +29,13 @@ def _page() -> str:
 
 def at_terminal(run: str) -> Actor:
     """The same, as a host's lock and ledger know people."""
-    asked = from_terminal()
-    return Actor(asked.who, asked.origin, run, asked.link)
+    requester = from_terminal()
+    return Actor(requester.who, requester.origin, run, requester.link)
 
 
-def claim(asked: Requester) -> None:
+def claim(requester: Requester) -> None:
     """Say who runs the flows of this process."""
-    _current.set(asked)
+    _current.set(requester)
 
 
 def claimed() -> Requester | None:

@@ -12,8 +12,7 @@ from deployments.health import verification
 from deployments.health.verification import CheckResult
 from deployments.host.observation import Observation
 from deployments.planning.target import Target
-from deployments.shell import probe as asking
-from deployments.shell.probe import probe
+from deployments.shell import probe
 from infra.host.session import Host
 
 PAUSE = 0.5
@@ -30,7 +29,7 @@ def verify(
     begin = time.monotonic()
     quiet = verification.QUIET if verification.must_stay_quiet(target, fresh) else 0.0
     quiet_since: float | None = begin
-    told: list[str] = []
+    last_logged: list[str] = []
     while True:
         seen = host.observe(target.stack)
         findings = [
@@ -48,18 +47,18 @@ def verify(
         quiet_since = None
         if verification.seconds_left(target, seen, findings, now - begin) <= 0:
             return findings
-        if now - begin > verification.PATIENCE and failed != told:
+        if now - begin > verification.PATIENCE and failed != last_logged:
             host.log(f"not yet: {'; '.join(failed)}")
-            told = failed
+            last_logged = failed
         time.sleep(PAUSE)
 
 
 def ask_more(host: Host, target: Target, seen: Observation) -> list[CheckResult]:
     """The probes beyond what an observation already shows."""
     findings = outside(target)
-    asked, logs = verification.questions(target), verification.logs(target)
-    if asked or logs:
-        answers = host.answers(probe(host.environment, asked, logs))
+    questions, logs = verification.questions(target), verification.logs(target)
+    if questions or logs:
+        answers = host.answers(probe.probe(host.environment, questions, logs))
         findings += verification.check_answers(target, seen, answers)
     return findings
 
@@ -69,7 +68,7 @@ def last_words(host: Host, findings: list[CheckResult]) -> str:
     services = verification.silent(findings)
     if not services:
         return ""
-    answers = host.answers(asking.last_words(host.environment, services))
+    answers = host.answers(probe.last_words(host.environment, services))
     lines = [
         f"  {service} | {line}"
         for service in services
@@ -99,13 +98,13 @@ def outside(target: Target, transport: httpx.BaseTransport | None = None) -> lis
 def certificates(target: Target) -> list[CheckResult]:
     """How long the certificates still are valid that the application's addresses show."""
     wanted = target.environment.watch.certificate_days
-    found: dict[tuple[str, int], CheckResult] = {}
+    results: dict[tuple[str, int], CheckResult] = {}
     for request in verification.requests(target) if wanted else []:
         url = httpx.URL(request.url)
         place = (url.host, url.port or 443)
-        if url.scheme == "https" and place not in found and (days := _valid_days(*place)):
-            found[place] = verification.check_certificate(request, days, wanted)
-    return list(found.values())
+        if url.scheme == "https" and place not in results and (days := _valid_days(*place)):
+            results[place] = verification.check_certificate(request, days, wanted)
+    return list(results.values())
 
 
 def _valid_days(host: str, port: int) -> float | None:

@@ -28,11 +28,17 @@ from deployments.host.observation import (
 )
 from deployments.host.script_results import Channel
 from deployments.release.adopted_record import Adoption
-from deployments.shell import adopt as adopting
-from deployments.shell import files as filing
 from deployments.shell import images
-from deployments.shell import lock as locking
-from deployments.shell import observe as observing
+from deployments.shell.adopt import compare, survey
+from deployments.shell.files import unpack
+from deployments.shell.lock import FENCED, guarded, stop_work
+from deployments.shell.observe import (
+    SecretsSource,
+    look,
+    observe,
+    read_candidate_script,
+    read_files,
+)
 from deployments.shell.quote import Script
 from infra.backups.off_host import OffHost
 from infra.environment.locate import Located
@@ -155,31 +161,29 @@ class Host:
 
     def observe(self, stack: Stack) -> Observation:
         """Read the host."""
-        return read_observation(self.read(observing.observe(self.environment, stack)))
+        return read_observation(self.read(observe(self.environment, stack)))
 
     def look(self, stack: Stack) -> tuple[Observation, Kept]:
         """Read the host, and what it keeps of its current release."""
-        output = self.read(observing.look(self.environment, stack))
+        output = self.read(look(self.environment, stack))
         return read_observation(output), read_kept(output)
 
     def survey(self, database: str) -> str:
         """Read what was deployed by hand. database: its service, or empty."""
-        return self.read(adopting.survey(self.environment, database))
+        return self.read(survey(self.environment, database))
 
     def compare(self, adoption: Adoption) -> str:
         """Ask which containers Compose would make anew from the files that they were made from."""
-        return self.read(adopting.compare(self.environment, adoption))
+        return self.read(compare(self.environment, adoption))
 
-    def candidate(
-        self, files: dict[str, str], mode: observing.SecretsSource, below: str = ""
-    ) -> Candidate:
+    def candidate(self, files: dict[str, str], mode: SecretsSource, below: str = "") -> Candidate:
         """What Compose says of files to come. below: a directory in this run's own."""
-        script = observing.read_candidate_script(self.environment, self.incoming + below, mode)
+        script = read_candidate_script(self.environment, self.incoming + below, mode)
         return read_candidate(self.read(script, files, below))
 
     def files(self, paths: list[str]) -> dict[str, str]:
         """Some files of the environment's directory; those not there are left out."""
-        return sections(self.read(observing.read_files(self.environment, paths)))
+        return sections(self.read(read_files(self.environment, paths)))
 
     def send(self, files: dict[str, str], below: str = "") -> None:
         """Write files into this run's incoming directory, or one below it."""
@@ -201,16 +205,16 @@ class Host:
         output = self._run(script, None, files, below)
         if output.code != 0:
             hangs = "the server's commands do not end: does its Docker answer? docker ps"
-            said = hangs if output.code == TIMED_OUT else f"exit code {output.code}"
+            reason = hangs if output.code == TIMED_OUT else f"exit code {output.code}"
             raise StepFailed(
-                self.mask(output.tail) or said, where=self.environment.ssh,
+                self.mask(output.tail) or reason, where=self.environment.ssh,
                 state="untouched",
              todo="correct what it says on the server, then run the same command again")  # fmt: skip
         return output.stdout
 
     def answers(self, script: Script) -> dict[str, str]:
         """What programs of the application say, section by section, masked."""
-        return {name: self.mask(said) for name, said in sections(self.read(script)).items()}
+        return {name: self.mask(text) for name, text in sections(self.read(script)).items()}
 
     def _run(
         self, script: Script, log: Log | None, files: dict[str, str] | None, below: str = ""
@@ -219,7 +223,7 @@ class Host:
         if not files:
             return self._remote.run(script, log)
         directory = f"{self.environment.directory}/{self.incoming}{below}"
-        return self._remote.run(filing.unpack(directory, script), log, tarball(files))
+        return self._remote.run(unpack(directory, script), log, tarball(files))
 
     def follow(self, script: Script) -> int:
         """Run a script and log its output as it comes."""
@@ -239,13 +243,13 @@ class Host:
         channel = Channel(secrets.token_hex(16))
         begin = step_line(step, event, self.token)
         end = step_line(step, "end", self.token, "@OUTCOME@")
-        guarded = locking.guarded(
+        guarded_script = guarded(
             self.environment, self.actor.run, self.token,
             "\n".join(filter(None, (before, begin))), end, after, script, channel.nonce,
         )  # fmt: skip
         log = without_results(channel, self.mask.log(self.log))
-        output = self.mask.output(with_results(channel, self._run(guarded, log, files)))
-        if output.code == locking.FENCED:
+        output = self.mask.output(with_results(channel, self._run(guarded_script, log, files)))
+        if output.code == FENCED:
             raise Locked(
                 f"another run took environment {self.environment.name} meanwhile",
                 state="as that run leaves it",
@@ -255,7 +259,7 @@ class Host:
 
     def stop_work(self) -> None:
         """End the command of this run that an interrupt left at work."""
-        self._remote.run(locking.stop_work(self.environment, self.token))
+        self._remote.run(stop_work(self.environment, self.token))
 
     @contextmanager
     def tunnel(self, registry: Registry, references: Sequence[str]) -> Iterator[None]:

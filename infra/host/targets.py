@@ -46,14 +46,14 @@ class Targets:
 
         pin: bring its database and edge images back too, as an undo must.
         """
-        return self._former(release, pin)[0]
+        return self._former(release, pin=pin)[0]
 
     def complete(self, release: str, *, pin: bool) -> Target:
         """The same, to be given the secrets of now; raises Refused when one of its own is gone.
 
         Compose would fill it with nothing. An undo needs none: the host has the secrets of before.
         """
-        target, fingerprints = self._former(release, pin)
+        target, fingerprints = self._former(release, pin=pin)
         lost = [] if target.adopted else lost_values(target, fingerprints)
         if not lost:
             return target
@@ -67,38 +67,38 @@ class Targets:
             f"homeguru history --env {located.environment.name} shows them",
         )  # fmt: skip
 
-    def _former(self, release: str, pin: bool) -> tuple[Target, str]:
+    def _former(self, release: str, *, pin: bool) -> tuple[Target, str]:
         """The target, and the fingerprints of the secrets that it had."""
         folder = f"releases/{release}"
         names = [f"{folder}/{n}" for n in ("manifest.json", "compose.yml", "variables.env")]
         fingerprints, plan = f"{folder}/secrets.fingerprints", f"{folder}/plan.json"
-        found = self.host.files([*names, fingerprints, plan])
-        if not found.keys() >= set(names):
+        files = self.host.files([*names, fingerprints, plan])
+        if not files.keys() >= set(names):
             raise Refused(
                 f"the host keeps no record of release {release}", where=self.host.environment.ssh,
                 state="unchanged", todo="deploy a published release instead",
             )  # fmt: skip
-        check_record(parse_manifest(found[names[0]], names[0]), release, self.host.environment.ssh)
-        target = self.recorded(*(found[name] for name in names), pin=pin)
-        if subject := read_subjects({plan: found.get(plan, "")}).get(target.manifest.name):
+        check_record(parse_manifest(files[names[0]], names[0]), release, self.host.environment.ssh)
+        target = self.recorded(*(files[name] for name in names), pin=pin)
+        if subject := read_subjects({plan: files.get(plan, "")}).get(target.manifest.name):
             # The way back writes that file anew.
             target = replace(target, manifest=target.manifest.described(subject))
-        return target, found.get(fingerprints, "")
+        return target, files.get(fingerprints, "")
 
     def recorded(self, manifest: str, compose: str, env: str, *, pin: bool) -> Target:
         """The wanted state of a release, from the three texts that the host keeps of it."""
-        found = parse_manifest(manifest, "manifest.json")
-        if found.adopted:
-            return self._adopted(found, found.adopted, compose, env)
+        parsed = parse_manifest(manifest, "manifest.json")
+        if parsed.adopted:
+            return self._adopted(parsed, parsed.adopted, compose, env)
         stack = stack_of(compose, "compose.yml")
         edge = None if pin else self.host.environment.edge.variables
         configuration = former_configuration(env, stack, self.configuration, edge)
         if pin:
             # As it was: what the environment leaves out today is no matter of a way back.
-            there = stack.as_recorded(parse_env(env))
-            return self._target(found, there, configuration, pins=former_images(env, there))
-        there = stack.chosen(self.host.environment.services)
-        return self._target(found, there, configuration)
+            deployed = stack.as_recorded(parse_env(env))
+            return self._target(parsed, deployed, configuration, pins=former_images(env, deployed))
+        deployed = stack.chosen(self.host.environment.services)
+        return self._target(parsed, deployed, configuration)
 
     def _adopted(self, manifest: Manifest, adoption: Adoption, compose: str, env: str) -> Target:
         """Release 0. Its variables are those of now where the file is not one of ours."""
@@ -120,8 +120,8 @@ class Targets:
         update_infrastructure: bool = False, pins: dict[str, str] | None = None,
     ) -> Target:  # fmt: skip
         base = self.assembly.located.edge_base.read_text()
-        there = stack.called_for(configuration.variables)
+        deployed = stack.called_for(configuration.variables)
         return Target(
-            self.host.environment, manifest, there, configuration, base,
+            self.host.environment, manifest, deployed, configuration, base,
             update_infrastructure, pins or {},
         )  # fmt: skip

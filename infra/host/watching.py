@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, WrongUse
-from deployments.health import alerts as watch
 from deployments.health import drift, verification
+from deployments.health.alerts import Memory, restarted
 from deployments.health.verification import CheckResult, failures
 from deployments.host.observation import Kept, Observation
 from deployments.host.ownership import check_owner
@@ -54,7 +54,7 @@ class Look:
 class Watcher:
     """Looks at one environment; changes nothing."""
 
-    def __init__(self, host: Host, targets: Targets, memory: watch.Memory) -> None:
+    def __init__(self, host: Host, targets: Targets, memory: Memory) -> None:
         self._host, self._targets, self._memory = host, targets, memory
         self._environment = host.environment
 
@@ -63,13 +63,13 @@ class Watcher:
         if not self._environment.host.host_keys:
             # Not set up: `open` refuses, and nothing is asked of the server from outside either.
             self._host.open()
-        found = self._once()
+        look = self._once()
         for pause in AGAIN:
-            if not any(not f.ok and f.check in PASSING for f in found.findings):
+            if not any(not f.ok and f.check in PASSING for f in look.findings):
                 break
             time.sleep(pause)
-            found = self._once()
-        return found
+            look = self._once()
+        return look
 
     def _once(self) -> Look:
         with ThreadPoolExecutor(1) as pool:
@@ -93,31 +93,31 @@ class Watcher:
         except (Refused, WrongUse) as error:
             # Another key, or ours is not let in: nobody knows what runs there, so that it is a finding.
             return self._unseen(error)
-        seen, kept = self._host.look(self._targets.assembly.stack)
+        seen, record = self._host.look(self._targets.assembly.stack)
         try:
             check_engine(self._environment, seen)
         except Refused as error:
-            return Look((CheckResult("server", "engine", False, error.what),))
+            return Look((CheckResult("server", "engine", ok=False, detail=error.what),))
         try:
             check_owner(self._environment, self._targets.assembly.stack, seen)
         except Refused as error:
-            return Look((CheckResult("server", "project", False, error.what),))
+            return Look((CheckResult("server", "project", ok=False, detail=error.what),))
         self._must_be_deployed(seen)
-        target = self._recorded(seen, kept)
-        drifted = drift.find_drift(target, seen, kept)
-        found = [
+        target = self._recorded(seen, record)
+        drifted = drift.find_drift(target, seen, record)
+        results = [
             *verification.check_containers(target, seen, target.images(seen)),
             *self._answers(target, seen),
-            *watch.restarted(seen, self._memory),
-            *verification.check_server(self._environment.watch, seen, kept.backup_seconds),
+            *restarted(seen, self._memory),
+            *verification.check_server(self._environment.watch, seen, record.backup_seconds),
         ]
-        findings = (*_causes(found), *_not_said_yet(drifted, found))
-        return Look(findings, drift.heals(drifted), seen, target)
+        findings = (*_causes(results), *_not_reported(drifted, results))
+        return Look(findings, heals=drift.heals(drifted), seen=seen, target=target)
 
     def _unseen(self, error: HomeguruError, check: str = "ssh") -> Look:
         """What is known of a host that could not be asked; the next look connects anew."""
         self._host.close()
-        return Look((CheckResult("server", check, False, error.what),))
+        return Look((CheckResult("server", check, ok=False, detail=error.what),))
 
     def _must_be_deployed(self, seen: Observation) -> None:
         where, name = self._environment.ssh, self._environment.name
@@ -132,21 +132,21 @@ class Watcher:
                 todo=f"homeguru deploy newest --env {name}",
             )  # fmt: skip
 
-    def _recorded(self, seen: Observation, kept: Kept) -> Target:
-        if not (seen.manifest and kept.compose_file):
+    def _recorded(self, seen: Observation, record: Kept) -> Target:
+        if not (seen.manifest and record.compose_file):
             raise StepFailed(
                 f"the host keeps no record of release {seen.current}", where=self._environment.ssh,
                 state="as it is; what it should run is not known",
                 todo=_deploy_again(seen.current, self._environment.name),
             )  # fmt: skip
-        return self._targets.recorded(seen.manifest, kept.compose_file, kept.env, pin=True)
+        return self._targets.recorded(seen.manifest, record.compose_file, record.env, pin=True)
 
     def _answers(self, target: Target, seen: Observation) -> list[CheckResult]:
-        asked = verification.questions(target, settled=False)
+        questions = verification.questions(target, settled=False)
         logs = verification.logs(target)
-        if not asked and not logs:
+        if not questions and not logs:
             return []
-        answers = self._host.answers(probe(self._environment, asked, logs))
+        answers = self._host.answers(probe(self._environment, questions, logs))
         return verification.check_answers(target, seen, answers, settled=False)
 
 
@@ -156,14 +156,14 @@ def _deploy_again(release: str | None, environment: str) -> str:
     return f"homeguru deploy {name} --env {environment}"
 
 
-def _causes(found: list[CheckResult]) -> list[CheckResult]:
+def _causes(results: list[CheckResult]) -> list[CheckResult]:
     """Without what only follows: a container that does not run answers nothing."""
-    down = {f.service for f in found if not f.ok and f.check == "container"}
-    asked = ("own probe", "connected", "log")
-    return [f for f in found if f.ok or f.service not in down or f.check not in asked]
+    down = {f.service for f in results if not f.ok and f.check == "container"}
+    dependent = ("own probe", "connected", "log")
+    return [f for f in results if f.ok or f.service not in down or f.check not in dependent]
 
 
-def _not_said_yet(drifted: list[CheckResult], found: list[CheckResult]) -> list[CheckResult]:
+def _not_reported(drifted: list[CheckResult], results: list[CheckResult]) -> list[CheckResult]:
     """Drift without what a container's own check says already."""
-    said = {f.service for f in found if not f.ok and f.check in ("container", "digest")}
-    return [f for f in drifted if not (f.check == "drift" and f.service in said)]
+    reported = {f.service for f in results if not f.ok and f.check in ("container", "digest")}
+    return [f for f in drifted if not (f.check == "drift" and f.service in reported)]

@@ -75,7 +75,7 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
     check_engine(assembly.located.environment, seen)
     check_owner(assembly.located.environment, assembly.stack, seen)
     commit = parse_manifest(seen.manifest, "current").commit if seen.manifest else None
-    found = {
+    document = {
         "environment": assembly.located.environment.name,
         "release": seen.current,
         "commit": commit,
@@ -93,7 +93,7 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
         "urls": dict(assembly.located.environment.urls),
         "database_revision": seen.revision,
     }
-    return found, _notes(seen)
+    return document, _notes(seen)
 
 
 def _notes(seen: Observation) -> list[str]:
@@ -137,7 +137,7 @@ def fetched(
 
 
 def _store(assembly: Assembly) -> OffHost:
-    store = off_host(assembly.located, assembly.found_secrets)
+    store = off_host(assembly.located, assembly.secret_values)
     if store is None:
         raise Refused(
             "backups of this environment are copied nowhere", where=str(assembly.located.file),
@@ -161,14 +161,14 @@ def audited_of(
 ) -> tuple[Ledger, str | None, list[str]]:
     """The ledger, the current release, and what runs otherwise than they say."""
     with opened(assembly, "audit", log) as host:
-        seen, kept = host.look(assembly.stack)
+        seen, record = host.look(assembly.stack)
         wrong = drift.unknown_current(seen)
-        if seen.current and seen.manifest and kept.compose_file and not seen.locked:
+        if seen.current and seen.manifest and record.compose_file and not seen.locked:
             # No secret is needed to see what differs: only their fingerprints are compared.
             targets = Targets(assembly, Configuration({}, {}), host)
-            target = targets.recorded(seen.manifest, kept.compose_file, kept.env, pin=True)
-            found = drift.find_drift(target, seen, kept)
-            wrong += [f"{f.service} {f.check}: {f.detail}" for f in found if f.check != "ledger"]
+            target = targets.recorded(seen.manifest, record.compose_file, record.env, pin=True)
+            drifted = drift.find_drift(target, seen, record)
+            wrong += [f"{f.service} {f.check}: {f.detail}" for f in drifted if f.check != "ledger"]
     return seen.ledger, seen.current, wrong
 
 
@@ -177,26 +177,26 @@ AMONG = 10_000
 
 
 def logs_of(
-    assembly: Assembly, wanted: Tail, log: Callable[[str], None], *, checks: bool = False
+    assembly: Assembly, tail: Tail, log: Callable[[str], None], *, checks: bool = False
 ) -> int:
     """Print the last lines of services; returns the remote exit code.
 
     checks: the edge's health checks too.
     """
-    unknown = [name for name in wanted.services if name not in assembly.stack.services]
+    unknown = [name for name in tail.services if name not in assembly.stack.services]
     if unknown:
         raise WrongUse(
             f"no service {unknown[0]!r}", where=str(assembly.located.compose_file),
             todo=f"choose one of: {', '.join(s.name for s in assembly.stack.ordered)}",
         )  # fmt: skip
     edge = EdgeChecks({}) if checks else EdgeChecks.of(assembly.stack)
-    if wanted.follow or not edge.paths.keys() & set(wanted.services):
+    if tail.follow or not edge.paths.keys() & set(tail.services):
         shown = lambda line: None if edge.owns(line) else log(line)  # noqa: E731
         with opened(assembly, "logs", shown) as host:
-            return host.follow(tail_logs(host.environment, wanted))
+            return host.follow(tail_logs(host.environment, tail))
     lines: list[str] = []
     with opened(assembly, "logs", lines.append) as host:
-        code = host.follow(tail_logs(host.environment, replace(wanted, lines=AMONG)))
-    for line in edge.without(lines, wanted.lines):
+        code = host.follow(tail_logs(host.environment, replace(tail, lines=AMONG)))
+    for line in edge.without(lines, tail.lines):
         log(line)
     return code

@@ -19,9 +19,9 @@ _process = Redactor()
 def hide(values: Iterable[str]) -> None:
     """Let no sink of this process show these values."""
     # What comes from a file may end in a line break that its reader takes away.
-    known = [form for value in values for form in (value, plain(value), value.strip())]
+    forms = [form for value in values for form in (value, plain(value), value.strip())]
     # Several addresses with their tokens may be one value.
-    _process.learn([*known, *(w for value in known for w in value.split() if len(w) >= 16)])
+    _process.learn([*forms, *(w for value in forms for w in value.split() if len(w) >= 16)])
 
 
 def clean(text: str) -> str:

@@ -123,9 +123,9 @@ def _read(process: Popen[bytes], arrived: queue.Queue[str | None]) -> None:
     arrived.put(None)
 
 
-def _text(said: bytes) -> str:
+def _text(output: bytes) -> str:
     """As a program's text is read: any end of a line is one."""
-    return said.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    return output.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def end(process: Popen[bytes]) -> None:

@@ -21,13 +21,13 @@ def wait_until(
     every: seconds between two questions. tell: is given the seconds spent so far, every ten
     seconds. What makes waiting useless is raised by `check`.
     """
-    begin = told = time.monotonic()
+    begin = last_report = time.monotonic()
     while not (answer := check()):
         now = time.monotonic()
         if now - begin >= seconds:
             break
-        if tell and now - told >= TELL_EVERY:
-            told = now
+        if tell and now - last_report >= TELL_EVERY:
+            last_report = now
             tell(now - begin)
         time.sleep(every)
     return answer

@@ -75,9 +75,9 @@ def bake(
         }
         targets = [i.target for i in images]
         with _logged_in(login) as extra:
-            done = stream(*command, *targets, log=_headings(say), env={**environment, **extra})
-    if done.code != 0:
-        raise _failure(done.stdout, {i.target: i.service for i in images})
+            completed = stream(*command, *targets, log=_headings(say), env={**environment, **extra})
+    if completed.code != 0:
+        raise _failure(completed.stdout, {i.target: i.service for i in images})
 
 
 @contextlib.contextmanager
@@ -98,18 +98,18 @@ def _target(name: str, own: OwnDockerfile, context: Path) -> dict[str, object]:
     cache_from, cache_to, provenance = (
         os.environ.get(n, "") for n in ("CACHE_FROM", "CACHE_TO", "PROVENANCE")
     )
-    found: dict[str, object] = {
+    target: dict[str, object] = {
         "context": str(context / own.context),
         "dockerfile": str(context / own.file),
         "attest": [f"type=provenance,{f'mode={provenance}' if provenance else 'disabled=true'}"],
     }
     if own.target:
-        found["target"] = own.target
+        target["target"] = own.target
     if cache_from:
-        found["cache-from"] = [f"type=registry,ref={cache_from}:{name}"]
+        target["cache-from"] = [f"type=registry,ref={cache_from}:{name}"]
     if cache_to:
-        found["cache-to"] = [f"type=registry,ref={cache_to}:{name},mode=max,ignore-error=true"]
-    return found
+        target["cache-to"] = [f"type=registry,ref={cache_to}:{name},mode=max,ignore-error=true"]
+    return target
 
 
 def _headings(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -152,13 +152,13 @@ def _failure(output: str, targets: Mapping[str, str]) -> HomeguruError:
 def _refusal(output: str) -> str:
     """The line that says that a push is not allowed; a step or a base image is no push."""
     errors = [line for line in output.splitlines() if re.match(r"(#\d+ )?ERROR", line)]
-    found = [
+    refusals = [
         line
         for line in errors
         if re.search(r"denied|unauthorized|insufficient_scope|403 Forbidden", line)
         and not re.search(r"did not complete|source metadata|pull access", line)
     ]
-    return found[-1].strip()[:300] if found else ""
+    return refusals[-1].strip()[:300] if refusals else ""
 
 
 @contextlib.contextmanager

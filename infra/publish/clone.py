@@ -61,10 +61,10 @@ def local(source: str, ref: str, access: Access | None = None) -> Iterator[tuple
         into = Path(folder) / "source"
         env = {**_settings(source, access or Access()), **_ssh(source, access, Path(folder))}
         words = ("git", "clone", "--quiet", "--no-checkout", "--", source, str(into))
-        done = run(*words, env=env, timeout=600)
-        if done.code != 0:
+        completed = run(*words, env=env, timeout=600)
+        if completed.code != 0:
             raise WrongUse(
-                f"git clone: {done.stderr.strip()[-300:]}", where=source, state="untouched",
+                f"git clone: {completed.stderr.strip()[-300:]}", where=source, state="untouched",
                 todo=_SSH_TODO if over_ssh(source) else _TODO,
             )  # fmt: skip
         yield into, _commit(into, source, ref)
@@ -108,11 +108,11 @@ def _ssh(source: str, access: Access | None, folder: Path) -> dict[str, str]:
             "a source over SSH needs Git's own client, and there is no ssh client on this machine",
             where=source, state="untouched", todo="install it: apt-get install openssh-client",
         )  # fmt: skip
-    known = folder / "known_hosts"
-    known.write_text("".join(f"{ssh_host(source)} {key}\n" for key in access.host_keys))
+    known_hosts = folder / "known_hosts"
+    known_hosts.write_text("".join(f"{ssh_host(source)} {key}\n" for key in access.host_keys))
     options = {
         "IdentitiesOnly": "yes", "IdentityAgent": "none", "BatchMode": "yes",
-        "StrictHostKeyChecking": "yes", "UserKnownHostsFile": str(known),
+        "StrictHostKeyChecking": "yes", "UserKnownHostsFile": str(known_hosts),
         "GlobalKnownHostsFile": "/dev/null", "UpdateHostKeys": "no", "ConnectTimeout": "15",
         "ForwardAgent": "no", "PreferredAuthentications": "publickey",
     }  # fmt: skip
@@ -126,9 +126,9 @@ def _commit(folder: Path, source: str, ref: str) -> str:
     """The commit that a branch, tag or commit of the remote means."""
     words = ("git", "-C", str(folder), "rev-parse", "--verify", "--quiet", "--end-of-options")
     for name in (f"origin/{ref}", ref):
-        done = run(*words, f"{name}^{{commit}}")
-        if done.code == 0:
-            return done.stdout.strip()
+        completed = run(*words, f"{name}^{{commit}}")
+        if completed.code == 0:
+            return completed.stdout.strip()
     raise WrongUse(
         f"no branch, tag or commit {ref!r}", where=source, state="untouched",
         todo="`git ls-remote` shows what is there",

@@ -20,16 +20,18 @@ def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest
     where = f"{registry.host}/{environment.manifests}"
     if wanted == "newest" or of_environment(wanted, environment.name):
         tag = f"{environment.name}-newest" if wanted == "newest" else wanted
-        found = registry.pull_release(environment.manifests, tag)
-        if found is not None:
-            manifest = parse_manifest(found.text, f"{where}:{tag}").described(found.subject)
+        stored = registry.pull_release(environment.manifests, tag)
+        if stored is not None:
+            manifest = parse_manifest(stored.text, f"{where}:{tag}").described(stored.subject)
             return _named(manifest, wanted, f"{where}:{tag}")
     # Nothing else is asked for: what a person types would become a part of the address.
-    known = [t for t in registry.tags(environment.manifests) if of_environment(t, environment.name)]
+    published = [
+        t for t in registry.tags(environment.manifests) if of_environment(t, environment.name)
+    ]
     raise WrongUse(
         f"no release {wanted!r} is published for {environment.name}",
         where=where, state="untouched",
-        todo=f"choose one of: {', '.join(nearest(wanted, known))}" if known
+        todo=f"choose one of: {', '.join(nearest(wanted, published))}" if published
         else f"publish one: homeguru publish --env {environment.name}",
     )  # fmt: skip
 
@@ -38,9 +40,9 @@ def current_manifest(located: Located, seen: Observation) -> Manifest:
     """The release that runs, as its host keeps it."""
     name = located.environment.name
     if seen.current in (None, RELEASE) or not seen.manifest:
-        what = "was deployed by hand" if seen.current == RELEASE else "no release of ours runs"
+        reason = "was deployed by hand" if seen.current == RELEASE else "no release of ours runs"
         raise Refused(
-            f"there is no current release to deploy again: {what}", where=located.environment.ssh,
+            f"there is no current release to deploy again: {reason}", where=located.environment.ssh,
             state="unchanged", todo=f"homeguru deploy newest --env {name}",
         )  # fmt: skip
     return parse_manifest(seen.manifest, "current")
@@ -66,11 +68,11 @@ def _in_file(wanted: str) -> str | None:
     """Text of a manifest's file; None where no file is meant."""
     file = Path(wanted)
     try:
-        there = file.is_file()
+        exists = file.is_file()
     except (OSError, ValueError):
         # Too long for a name, or none at all.
         return None
-    if there:
+    if exists:
         return file.read_text()
     if wanted.endswith(".json"):
         raise WrongUse(

@@ -199,7 +199,7 @@ class Publisher:
 
     def _infrastructure(self) -> dict[str, ServiceImage]:
         """Digests, today, of the images that are not built here."""
-        found = {}
+        infrastructure = {}
         for service, default in self._stack.deploy.infrastructure.items():
             reference = self._environment.images.get(service, default)
             name = image_name.read(reference)
@@ -209,14 +209,16 @@ class Publisher:
                     f"no image {reference} for service {service}", state="untouched",
                     todo=f"correct [images] {service} in the environment",
                 )  # fmt: skip
-            found[service] = ServiceImage(repository=name.repository, digest=digest, built=False)
-        return found
+            infrastructure[service] = ServiceImage(
+                repository=name.repository, digest=digest, built=False
+            )
+        return infrastructure
 
     def _digest_of(self, name: ImageName) -> str | None:
         if name.host == self._environment.pull_registry:
             return self._registry.digest(name.repository, name.tag)
-        with Registry(name.host, named="[images] of the environment, or x-deploy") as other:
-            return other.digest(name.repository, name.tag)
+        with Registry(name.host, named="[images] of the environment, or x-deploy") as registry:
+            return registry.digest(name.repository, name.tag)
 
 
 def _linked(origin: str) -> dict[str, str]:

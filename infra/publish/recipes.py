@@ -36,26 +36,26 @@ class Recipes:
         self._check_dockerfiles(
             [s for s in services if s not in self._environment.dockerfiles], tree
         )
-        found = [self._recipe(service, tree) for service in services]
-        if any(r.missing(self.paths(found, tree), self._environment.build) for r in found):
+        recipes = [self._recipe(service, tree) for service in services]
+        if any(r.missing(self.paths(recipes, tree), self._environment.build) for r in recipes):
             everything = tree.paths(_everywhere)
             ini = tree.read("alembic.ini") or ""
-            refusal = layout.refusal(found, everything, self._environment, self._stack, ini)
+            refusal = layout.refusal(recipes, everything, self._environment, self._stack, ini)
             if refusal:
                 raise WrongUse(
                     refusal.what, where=str(tree.folder), state=refusal.state, todo=refusal.todo
                 )
-        return found
+        return recipes
 
     def of_left_out(self, tree: Tree) -> list[str]:
         """Dockerfiles, as far as there are any, of services that this environment has not."""
-        found = []
+        texts = []
         for service in self._stack.left_out:
             own = self._environment.dockerfiles.get(service)
             file = self._folder / f"Dockerfile.{service}"
             text = tree.read(own.file) if own else file.read_text() if file.is_file() else None
-            found.append(text or "")
-        return found
+            texts.append(text or "")
+        return texts
 
     @staticmethod
     def paths(recipes: list[Recipe], tree: Tree) -> list[str]:
@@ -98,13 +98,13 @@ class Recipes:
     def _check_dockerfiles(self, services: list[str], tree: Tree) -> None:
         """Of services that are built by files beside the bake file."""
         packaged = self._folder != self._compose.parent
-        told = [s for s in services if packaged and self._stack.build_of(s)]
-        if told:
+        with_build = [s for s in services if packaged and self._stack.build_of(s)]
+        if with_build:
             raise WrongUse(
-                f"the Compose file's `build` of {', '.join(told)} is not followed: the source may "
-                "lie elsewhere than the file", where=str(self._compose), state="untouched",
-                todo=f"write under [dockerfiles] of the environment: {self._lines(told, tree)}; paths "
-                f"are relative to the source's root. {layout.GUIDE} explains it",
+                f"the Compose file's `build` of {', '.join(with_build)} is not followed: the source "
+                "may lie elsewhere than the file", where=str(self._compose), state="untouched",
+                todo=f"write under [dockerfiles] of the environment: {self._lines(with_build, tree)}; "
+                f"paths are relative to the source's root. {layout.GUIDE} explains it",
             )  # fmt: skip
         lacking = [s for s in services if not (self._folder / f"Dockerfile.{s}").is_file()]
         if lacking:
@@ -127,14 +127,16 @@ class Recipes:
 
     def _lines(self, services: list[str], tree: Tree) -> str:
         """What `[dockerfiles]` would say: as the Compose file builds, else what the source has."""
-        there = layout.dockerfiles(tree.paths(_everywhere))
-        return ", ".join(f"`{self._line(service, there)}`" for service in services)
+        dockerfiles = layout.dockerfiles(tree.paths(_everywhere))
+        return ", ".join(f"`{self._line(service, dockerfiles)}`" for service in services)
 
-    def _line(self, service: str, there: list[str]) -> str:
+    def _line(self, service: str, dockerfiles: list[str]) -> str:
         if build := self._stack.build_of(service):
             return layout.dockerfile_line(service, *build)
-        names = [f for f in there if service in f.lower().replace("dockerfile", "").split("/")]
-        return layout.dockerfile_line(service, (names or there or ["Dockerfile"])[0])
+        names = [
+            f for f in dockerfiles if service in f.lower().replace("dockerfile", "").split("/")
+        ]
+        return layout.dockerfile_line(service, (names or dockerfiles or ["Dockerfile"])[0])
 
 
 def _everywhere(_folder: str) -> bool:
@@ -144,11 +146,12 @@ def _everywhere(_folder: str) -> bool:
 def _of_source(service: str, own: OwnDockerfile, tree: Tree) -> Recipe:
     text = tree.read(own.file)
     if text is None:
-        there = layout.dockerfiles(tree.paths(_everywhere))
+        dockerfiles = layout.dockerfiles(tree.paths(_everywhere))
         raise WrongUse(
             f"[dockerfiles] {service}: the source has no file {own.file}", where=str(tree.folder),
             state="untouched",
-            todo=f"it has {', '.join(there[:6])}" if there else "it has no Dockerfile; is it committed?",
+            todo=f"it has {', '.join(dockerfiles[:6])}" if dockerfiles
+            else "it has no Dockerfile; is it committed?",
         )  # fmt: skip
     # BuildKit's order: the one beside the Dockerfile, else the one of the context.
     choices = (f"{own.file}.dockerignore", posixpath.normpath(f"{own.context}/.dockerignore"))

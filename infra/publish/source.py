@@ -51,8 +51,8 @@ def staged(tree: Tree, source: Source) -> Iterator[Path]:
 
 def _is_git(source: Path) -> bool:
     """Whether `source` itself is the top of a work tree; a folder inside one is plain."""
-    done = git(source, "rev-parse", "--show-toplevel")
-    return done.code == 0 and Path(done.stdout.strip()).resolve() == source.resolve()
+    completed = git(source, "rev-parse", "--show-toplevel")
+    return completed.code == 0 and Path(completed.stdout.strip()).resolve() == source.resolve()
 
 
 def _of_git(source: Path, ref: str, *, allow_dirty: bool, say: Callable[[str], None]) -> Tree:

@@ -115,7 +115,7 @@ class Commit:
     def _through(self, links: dict[str, str], files: Files) -> Files:
         """What symbolic links to files lead to; one to a folder has no content of its own."""
         folders = {folder for path in files for folder in folders_above(path)}
-        found = {}
+        linked = {}
         for path in links:
             target = resolved(path, links)
             if target is None:
@@ -125,10 +125,10 @@ class Commit:
                     todo="remove the symbolic link",
                 )  # fmt: skip
             if target in files:
-                found[path] = files[target]
+                linked[path] = files[target]
             elif target and target not in folders:
                 raise _dangling(path)
-        return found
+        return linked
 
     def copy(self, source: Source, root: Path) -> None:
         with self._archive(source.paths) as archive:
@@ -142,10 +142,10 @@ class Commit:
             # Without a name Git would write everything.
             few = cover(self._listed, paths) or ["."]
             words = ("--format=tar", "-o", file.name, self._sha, "--", *few)
-            done = git(self.folder, "archive", *words)
-            if done.code != 0:
+            completed = git(self.folder, "archive", *words)
+            if completed.code != 0:
                 raise WrongUse(
-                    f"git archive: {done.stderr.strip()}",
+                    f"git archive: {completed.stderr.strip()}",
                     where=str(self.folder),
                     todo="git fsck there shows what is amiss; then publish again",
                 )
@@ -154,8 +154,8 @@ class Commit:
 
     def _last_commit(self, paths: list[str]) -> str:
         few = cover(self._listed, paths)
-        done = git(self.folder, "log", "-1", "--format=%H", self._sha, "--", *few)
-        return done.stdout.strip() or self._sha
+        completed = git(self.folder, "log", "-1", "--format=%H", self._sha, "--", *few)
+        return completed.stdout.strip() or self._sha
 
 
 class Directory:
@@ -165,13 +165,13 @@ class Directory:
         self.folder = folder
 
     def paths(self, may_hold: Callable[[str], bool]) -> list[str]:
-        top, found = str(self.folder), []
+        top, paths = str(self.folder), []
         for folder, folders, names in os.walk(top):
             at = os.path.relpath(folder, top)
             prefix = "" if at == "." else f"{at}/"
             folders[:] = sorted(n for n in folders if n not in _SKIPPED and may_hold(prefix + n))
-            found += [prefix + name for name in names]
-        return _checked(found)
+            paths += [prefix + name for name in names]
+        return _checked(paths)
 
     def read(self, path: str) -> str | None:
         file = self.folder / path
@@ -187,13 +187,13 @@ class Directory:
         )  # fmt: skip
 
     def copy(self, source: Source, root: Path) -> None:
-        for path, (known, _) in source.files.items():
+        for path, (expected, _) in source.files.items():
             original, target = self.folder / path, root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(original, target)
             about = original.stat()
             os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns))
-            if hashlib.sha256(target.read_bytes()).hexdigest() != known:
+            if hashlib.sha256(target.read_bytes()).hexdigest() != expected:
                 raise Refused(
                     f"{path} was changed while it was published", where=str(self.folder),
                     state="untouched", todo="publish again",
@@ -214,8 +214,8 @@ class WorkTree(Directory):
 
     def look(self, paths: Collection[str]) -> Source:
         # A file that was deleted is listed all the same.
-        there = [path for path in paths if os.path.lexists(self.folder / path)]
-        plain = super().look(there)
+        present = [path for path in paths if os.path.lexists(self.folder / path)]
+        plain = super().look(present)
         # What is published is not that commit's content: its subject would mislead.
         author, _, _ = _commit_facts(self.folder, self._sha)
         ref = "HEAD, with uncommitted changes"
@@ -248,7 +248,7 @@ def _is_utf8(path: str) -> bool:
 
 def _hashed(folder: Path, paths: list[str]) -> tuple[Files, float]:
     """Regular files, and what links lead to; with the time of the newest."""
-    found: Files = {}
+    files: Files = {}
     newest = 0.0
     for path in paths:
         file = f"{folder}/{path}"
@@ -265,9 +265,9 @@ def _hashed(folder: Path, paths: list[str]) -> tuple[Files, float]:
             raise _dangling(path) from None
         if content is not None:
             executable = bool(about.st_mode & stat.S_IXUSR)
-            found[path] = (hashlib.sha256(content).hexdigest(), executable)
+            files[path] = (hashlib.sha256(content).hexdigest(), executable)
             newest = max(newest, about.st_mtime)
-    return found, newest
+    return files, newest
 
 
 def _dangling(path: str) -> WrongUse:

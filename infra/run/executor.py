@@ -114,7 +114,7 @@ class Executor:
     def _run_script(self, step: ScriptStep, planned: Planned) -> None:
         event: Event = "undo" if step.undoes else "begin"
         with self._host.tunnel(self.registry, step.pulls):
-            before = self.run.recorder.opening(planned.plan.release, self.run.asked)
+            before = self.run.recorder.opening(planned.plan.release, self.run.request)
             self.run.recorder.begun = True
             output = self._host.work(step.key, step.script, event, before)
             self.run.recorder.opened = True
@@ -122,11 +122,11 @@ class Executor:
         if output.code != 0:
             raise self._failed(step, output.tail)
 
-    def _failed(self, step: Step, said: str) -> StepFailed:
+    def _failed(self, step: Step, output: str) -> StepFailed:
         kind = StepFailed
-        if step.repeatable and _TRANSIENT.search(said):
+        if step.repeatable and _TRANSIENT.search(output):
             kind = Unreachable
-        return kind(f"{step.key.name} failed:\n{said}", where=self._host.environment.ssh)
+        return kind(f"{step.key.name} failed:\n{output}", where=self._host.environment.ssh)
 
     def _note(self, step: ScriptStep, results: tuple[Result, ...], planned: Planned) -> None:
         """What a step tells for the ledger: the revision now, the backup that it made."""
@@ -146,12 +146,12 @@ class Executor:
         """Look again and again; what crashed meanwhile is not well, though it came back."""
         end = time.monotonic() + seconds
         before = self._restarts(planned)
-        while (left := end - time.monotonic()) > 0:
-            time.sleep(min(PACE, left))
-            while not self._seen_well(planned, before, end + AWAY):
+        while (remaining := end - time.monotonic()) > 0:
+            time.sleep(min(PACE, remaining))
+            while not self._still_well(planned, before, end + AWAY):
                 time.sleep(PACE)
 
-    def _seen_well(
+    def _still_well(
         self, planned: Planned, before: dict[str, tuple[str, int]], until: float
     ) -> bool:
         """One look; False where the host could not be reached, which says nothing of a release."""
@@ -159,13 +159,13 @@ class Executor:
             if not self._host.connected:
                 self._host.reconnect()
             self._verify(planned)
-            now = self._restarts(planned)
+            after = self._restarts(planned)
         except Unreachable as away:
             if time.monotonic() > until:
                 raise
             self._host.log(f"cannot look for a moment: {away.what}")
             return False
-        if crashed := [s for s in now if now[s] != before.get(s)]:
+        if crashed := [s for s in after if after[s] != before.get(s)]:
             raise StepFailed(
                 f"crashed while it was watched: {', '.join(crashed)}",
                 todo="correct what makes it crash; then publish again and deploy that",

@@ -26,23 +26,23 @@ class Housekeeping:
         self._copy(planned.plan, self.run.recorder.backup)
         self._tidy(planned)
 
-    def _copy(self, plan: Plan, made: str | None) -> None:
+    def _copy(self, plan: Plan, backup: str | None) -> None:
         """A deploy stays good when its copy fails: the next scheduled backup tells it louder."""
         store = self.copies
-        if store is None or made is None:
+        if store is None or backup is None:
             return
         step = Step("copy-backup", f"to {store.store.where}")
         try:
-            self.executor.perform(step, lambda: self.run.host.copy_out(store, made))
+            self.executor.perform(step, lambda: self.run.host.copy_out(store, backup))
         except HomeguruError as failure:
             if traits(plan.verb).backs_up_alone:
                 raise StepFailed(
-                    f"backup {made} is on the server, and was not copied: {failure.what}",
+                    f"backup {backup} is on the server, and was not copied: {failure.what}",
                     where=failure.where, state=f"runs {plan.previous}, unchanged",
                     todo=failure.todo
                     or f"correct the cause, then: homeguru backup --env {self.run.host.environment.name}",
                 ) from None  # fmt: skip
-            self.run.host.log(f"backup {made} was not copied: {sentence(failure)}")
+            self.run.host.log(f"backup {backup} was not copied: {sentence(failure)}")
 
     def _tidy(self, planned: Planned) -> None:
         recorder = self.run.recorder

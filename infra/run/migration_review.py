@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from deployments.database import backups, sql_container
-from deployments.database import migration_review as migration
+from deployments.database import backups, migration_review, sql_container
 from deployments.database.backups import Backup, Contents
 from deployments.database.change import KEEP, Choice, DataChange
 from deployments.database.migration_review import Migration
@@ -43,7 +42,7 @@ class MigrationReview:
 
     host: Host
     registry: Registry
-    _known: dict[tuple[str, ...], Migration] = field(default_factory=dict)
+    _reviews: dict[tuple[str, ...], Migration] = field(default_factory=dict)
 
     @property
     def data(self) -> DataVolume:
@@ -59,12 +58,12 @@ class MigrationReview:
             return KEEP  # Its schema is there; the plan starts the database again.
         self._must_answer(target, seen)
         if seen.revision is None and seen.tables:
-            return DataChange("migrate", migration.of_unknown(seen.tables))
+            return DataChange("migrate", migration_review.of_unknown(seen.tables))
         if seen.revision is None or not migrate.sql:
             return DataChange("migrate")
         image = target.images(seen)[migrate.image_of]
-        found = self._render(target, seen, image, migrate.sql, seen.revision, "")
-        return DataChange("migrate", found)
+        migration = self._render(target, seen, image, migrate.sql, seen.revision, "")
+        return DataChange("migrate", migration)
 
     def back(self, target: Target, line: Line, seen: Observation, choice: Choice) -> DataChange:
         """What a rollback to an earlier release does; raises Refused when it cannot be."""
@@ -108,34 +107,34 @@ class MigrationReview:
         database = target.stack.deploy.database
         if database is None or seen.database_bytes:
             return
-        left = [c.name for c in seen.of(database.service)]
-        if seen.current is None and not left:
+        containers = [c.name for c in seen.of(database.service)]
+        if seen.current is None and not containers:
             return
-        said = "the database does not answer, so what a migration would do to it is not known"
+        message = "the database does not answer, so what a migration would do to it is not known"
         if seen.current is None:
             # Left by a first deploy that could not be undone; without it, its data is looked into.
             raise Refused(
-                said, where=self._where, state="runs no release, unchanged",
-                todo=f"on the server: docker rm -f {' '.join(left)}; it keeps the data, and the same "
-                "command again looks into that first",
+                message, where=self._where, state="runs no release, unchanged",
+                todo=f"on the server: docker rm -f {' '.join(containers)}; it keeps the data, and "
+                "the same command again looks into that first",
             )  # fmt: skip
         raise Refused(
-            said, where=self._where, state=f"runs {seen.current}, unchanged",
+            message, where=self._where, state=f"runs {seen.current}, unchanged",
             todo=f"homeguru logs {database.service} --env "
             f"{self.host.environment.name}; homeguru deploy current "
             f"--env {self.host.environment.name} starts it again",
         )  # fmt: skip
 
     def _restored(self, target: Target, line: Line, seen: Observation) -> DataChange:
-        found = backups.of_release(seen.backups, line.release, line.revision.after)
-        if found is None:
+        backup = backups.of_release(seen.backups, line.release, line.revision.after)
+        if backup is None:
             raise Refused(
                 f"no backup was made while release {line.release} ran", where=self._where,
                 state=f"runs {seen.current}, unchanged",
                 todo="choose --database keep or downgrade; homeguru backups --env "
                 f"{self.host.environment.name} shows what there is",
             )  # fmt: skip
-        return self.restore(found, target, seen)
+        return self.restore(backup, target, seen)
 
     def _not_ours(self, line: Line, seen: Observation) -> Refused:
         """An image that migrates when it starts never gets past a revision that it lacks."""
@@ -163,12 +162,12 @@ class MigrationReview:
             )  # fmt: skip
         if len(heads_of(seen.revision)) > 1:
             why = f"the database is at several revisions, {seen.revision}"
-            return DataChange("downgrade", migration.unreadable(why), to)
+            return DataChange("downgrade", migration_review.unreadable(why), to)
         if not migrate.downgrade_sql or seen.revision is None:
-            return DataChange("downgrade", migration.unreadable("no `downgrade_sql`"), to)
+            return DataChange("downgrade", migration_review.unreadable("no `downgrade_sql`"), to)
         image = seen.of(migrate.image_of)[0].ref
-        found = self._render(target, seen, image, migrate.downgrade_sql, seen.revision, to)
-        return DataChange("downgrade", found, to)
+        migration = self._render(target, seen, image, migrate.downgrade_sql, seen.revision, to)
+        return DataChange("downgrade", migration, to)
 
     def _kept(self, target: Target, line: Line, seen: Observation) -> DataChange:
         """The database stays: may the earlier release work on what came since?"""
@@ -181,12 +180,12 @@ class MigrationReview:
             since = self._render(target, seen, image, migrate.sql, then, "")
         except Refused as error:
             # What runs was rolled back to, and knows less than the release to go to.
-            return DataChange("keep", migration.unreadable(error.what))
-        gone = [f for f in since.findings if f.kind == "destructive"]
-        if gone:
+            return DataChange("keep", migration_review.unreadable(error.what))
+        destructive = [f for f in since.findings if f.kind == "destructive"]
+        if destructive:
             raise Refused(
                 f"release {line.release} cannot work on this database: since then "
-                + "; ".join(f.statement for f in gone), where=self._where,
+                + "; ".join(f.statement for f in destructive), where=self._where,
                 state=f"runs {seen.current}, unchanged",
                 todo="choose what becomes of the database: --database restore, or downgrade",
             )  # fmt: skip
@@ -197,27 +196,27 @@ class MigrationReview:
         revision: str, to: str,
     ) -> Migration:  # fmt: skip
         key = (image, *command, revision, to)
-        if key not in self._known:
-            self._known[key] = self._reviewed(target, seen, image, command, revision, to)
-        return self._known[key]
+        if key not in self._reviews:
+            self._reviews[key] = self._reviewed(target, seen, image, command, revision, to)
+        return self._reviews[key]
 
     def _reviewed(
         self, target: Target, seen: Observation, image: str, command: tuple[str, ...],
         revision: str, to: str,
     ) -> Migration:  # fmt: skip
         """From each head of its own, where there are several: what prints SQL takes one."""
-        each = heads_of(revision) if any("{from}" in word for word in command) else (revision,)
+        heads = heads_of(revision) if any("{from}" in word for word in command) else (revision,)
         printed: list[str] = []
-        for head in each:
+        for head in heads:
             words = tuple(w.replace("{from}", head).replace("{to}", to) for w in command)
-            found = self._printed(target, seen, image, words, head)
-            if isinstance(found, Migration):
-                return found
-            printed.append(found)
+            answer = self._printed(target, seen, image, words, head)
+            if isinstance(answer, Migration):
+                return answer
+            printed.append(answer)
         sql = printed[0] if len(printed) == 1 else pending_of_all(printed)
         if sql is None:
-            return migration.unreadable(f"the database is at several revisions, {revision}")
-        return migration.review(sql, squawk.lint(sql, seen.database_major), revision)
+            return migration_review.unreadable(f"the database is at several revisions, {revision}")
+        return migration_review.review(sql, squawk.lint(sql, seen.database_major), revision)
 
     def _printed(
         self, target: Target, seen: Observation, image: str, words: tuple[str, ...], revision: str
@@ -246,17 +245,17 @@ class MigrationReview:
     def _answer_read(
         self, answer: dict[str, str], target: Target, seen: Observation, revision: str
     ) -> str | Migration:
-        said, code = self.host.mask(answer.get("said", "")), answer.get("code", "").strip()
+        output, code = self.host.mask(answer.get("said", "")), answer.get("code", "").strip()
         if unread := _UNREAD.get(code):
-            return migration.unreadable(unread)
+            return migration_review.unreadable(unread)
         if code != "0":
-            refused = migration.refusal(
-                said, revision, seen.ledger, target.manifest.name, self.host.environment.name
+            refused = migration_review.refusal(
+                output, revision, seen.ledger, target.manifest.name, self.host.environment.name
             )
             if refused:
                 raise refused
-            lines = [x for x in said.strip().splitlines() if x]
-            return migration.unreadable(lines[-1][:200] if lines else "no reason was given")
+            lines = [x for x in output.strip().splitlines() if x]
+            return migration_review.unreadable(lines[-1][:200] if lines else "no reason was given")
         return answer.get("sql", "")
 
     def _losses(
@@ -264,8 +263,8 @@ class MigrationReview:
     ) -> tuple[backups.Loss, ...]:
         timeout = patience(seen.database_bytes)
         script = Script(postgres.read_contents(DatabaseSteps(target, seen).on), timeout=timeout)
-        now = Contents.model_validate(json.loads(self._read((script,), timeout=timeout)))
-        return tuple(backups.losses(chosen.contents, now))
+        contents = Contents.model_validate(json.loads(self._read((script,), timeout=timeout)))
+        return tuple(backups.losses(chosen.contents, contents))
 
     def _same_major(self, chosen: Backup, target: Target, seen: Observation) -> None:
         on = DatabaseSteps(target, seen).on

@@ -98,11 +98,11 @@ class Operation:
         What was deployed by hand is left alone, and one that does not start is the plan's matter.
         """
         part, seen, host = self.stack.deploy.database, self.run.seen, self.run.host
-        found = seen.of(part.service) if part else []
+        containers = seen.of(part.service) if part else []
         foreign = seen.current == RELEASE or by_hand(seen, self.environment.directory)
-        if foreign or [c.state for c in found] != ["exited"]:
+        if foreign or [c.state for c in containers] != ["exited"]:
             return
-        (container,) = found
+        (container,) = containers
         host.log(f"{container.service} is stopped: starting it")
         script = start_stopped(container.id, self.environment.healthy_within_of(container.service))
         after = self.run.recorder.closing(str(seen.current), "ok")
@@ -117,8 +117,8 @@ class Operation:
             return self._confirm(planned)
         if self.run.recorder.revision.before is None:
             # Where its data was looked into to plan, the observation did not know it yet.
-            found = planned.seen.revision
-            self.run.recorder.revision = Revision(before=found, after=found)
+            revision = planned.seen.revision
+            self.run.recorder.revision = Revision(before=revision, after=revision)
         self.executor.send(planned)
         try:
             self.executor.carry_out(planned)
@@ -138,13 +138,13 @@ class Operation:
             # Whose migration it was need not be the release that runs.
             return self.run.recorder.report(planned.plan, "ok")
         target, seen, images = planned.target, planned.seen, dict(planned.plan.images)
-        found = [
+        findings = [
             *check_containers(target, seen, images),
             *probes.ask_more(self.run.host, target, seen),
         ]
         # What is amiss at first sight gets the patience that a new container gets.
         self.run.recorder.findings = (
-            probes.verify(self.run.host, target, images) if failures(found) else found
+            probes.verify(self.run.host, target, images) if failures(findings) else findings
         )
         report = self.run.recorder.report(planned.plan, "ok")
         must_be_well(report, self.environment.ssh)
@@ -221,7 +221,7 @@ def operation_on(
     executor = Executor(run, registry, perform)
     undo = Undo(run, assembly.stack, planning, executor)
     # Made first: what is wrong with it is an error before anything is changed.
-    copies = off_host(assembly.located, assembly.found_secrets)
+    copies = off_host(assembly.located, assembly.secret_values)
     housekeeping = Housekeeping(run, executor, copies)
     recovery = Recovery(run, assembly.stack, planning, executor, undo, housekeeping)
     return Operation(run, targets, planning, executor, undo, recovery, housekeeping)

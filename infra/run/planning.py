@@ -60,11 +60,11 @@ class Planning:
     def _must_be_ours(self, seen: Observation) -> None:
         """What was deployed by hand is recorded first: going back would remove it otherwise."""
         environment = self.host.environment
-        found = by_hand(seen, environment.directory)
-        if not found:
+        names = by_hand(seen, environment.directory)
+        if not names:
             return
         raise Refused(
-            f"project {environment.project} was deployed by hand: {', '.join(found)}",
+            f"project {environment.project} was deployed by hand: {', '.join(names)}",
             where=environment.ssh, state="untouched",
             todo=f"homeguru adopt --env {environment.name}: it records that as release 0, "
             "and touches no container",
@@ -97,7 +97,7 @@ class Planning:
         """
         names = names_of(seen.current) if seen.current else ()
         # For the journal too, where the release alone would not say it.
-        self.run.asked = f"rollback {to} {choice}"
+        self.run.request = f"rollback {to} {choice}"
         if self.run.ended_already or (choice != "restore" and to in names):
             assert seen.current is not None
             target = self.targets.complete(seen.current, pin=False)
@@ -123,8 +123,8 @@ class Planning:
         """A backup, and nothing else."""
         current = self._current(seen, "back up")
         target = self.targets.former(current, pin=True)
-        asked = replace(self._ask("backup", current, KEEP), reason=reason)
-        return self._plan(target, seen, asked)
+        request = replace(self._ask("backup", current, KEEP), reason=reason)
+        return self._plan(target, seen, request)
 
     def drill(self, wanted: str, seen: Observation) -> Planned:
         """A backup restored beside the database, and nothing else."""
@@ -137,7 +137,7 @@ class Planning:
         """A backup in the database's place, under the release that runs."""
         current = self._current(seen, "restore")
         target = self.targets.complete(current, pin=True)
-        self.run.asked = f"restore {wanted}"
+        self.run.request = f"restore {wanted}"
         if self.run.ended_already:
             return self._plan(target, seen, self._ask("restore", current, KEEP))
         backup = to_restore(seen.backups, wanted, self.host.environment.name)
@@ -145,15 +145,15 @@ class Planning:
         data = self.review.restore(backup, target, seen)
         return self._plan(target, seen, self._ask("restore", current, data))
 
-    def undo(self, release: str, seen: Observation, run: str, exchanged: bool) -> Planned:
+    def undo(self, release: str, seen: Observation, run: str, *, exchanged: bool) -> Planned:
         """The way back from an unfinished `release` of a run to the current one, or to nothing.
 
         exchanged: the run may have set a database aside.
         """
         if seen.current is not None:
             target = self.targets.former(seen.current, pin=True)
-            asked = self._ask("undo", release, KEEP)
-            return self._plan(target, seen, replace(asked, unfinished=run, exchanged=exchanged))
+            way_back = self._ask("undo", release, KEEP)
+            return self._plan(target, seen, replace(way_back, unfinished=run, exchanged=exchanged))
         request = PlanRequest("undo", release, self.host.incoming)
         nothing = Planner(request, self.targets.nothing(), seen, Candidate({}))
         # Data that was there before the first release is as it was before, too.
@@ -176,14 +176,14 @@ class Planning:
         """What was deployed by hand, recorded as release 0."""
         stack, environment = self.targets.assembly.stack, self.host.environment
         database = stack.deploy.database
-        survey = self.host.survey(database.service if database else "")
+        answer = self.host.survey(database.service if database else "")
         compose = hashlib.sha256(stack.text.encode()).hexdigest()
-        found = read_survey(survey, compose)
-        adopting = Adopting(environment, stack, seen, found)
+        survey = read_survey(answer, compose)
+        adopting = Adopting(environment, stack, seen, survey)
         adoption = adopting.adoption()
         if adopting.unlike:
             anew = read_comparison(self.host.compare(adoption))
-            adopting = replace(adopting, survey=replace(found, made_anew=anew))
+            adopting = replace(adopting, survey=replace(survey, made_anew=anew))
         manifest = Manifest.of_adopted(adoption)
         target = self.targets.recorded(manifest.to_json(), stack.text, "", pin=True)
         plan = plan_of_adoption(adoption, self.host.incoming, adopting.notes())
@@ -202,18 +202,18 @@ class Planning:
     def _ask(self, verb: Verb, release: str, data: DataChange | None = None) -> PlanRequest:
         return PlanRequest(verb, release, self.host.incoming, data)
 
-    def _plan(self, target: Target, seen: Observation, asked: PlanRequest) -> Planned:
-        made = self._made(target, seen, asked)
-        if traits(asked.verb).replaces_release and made.plan.changed:
-            return Planned(self._armed(made.plan, seen), made.planner)
-        return made
+    def _plan(self, target: Target, seen: Observation, request: PlanRequest) -> Planned:
+        planned = self._made(target, seen, request)
+        if traits(request.verb).replaces_release and planned.plan.changed:
+            return Planned(self._armed(planned.plan, seen), planned.planner)
+        return planned
 
-    def _made(self, target: Target, seen: Observation, asked: PlanRequest) -> Planned:
-        mode: SecretsSource = traits(asked.verb).secrets if self.host.locked else "discard"
+    def _made(self, target: Target, seen: Observation, request: PlanRequest) -> Planned:
+        mode: SecretsSource = traits(request.verb).secrets if self.host.locked else "discard"
         candidate = self._candidate(target, seen, mode)
-        planner = Planner(asked, target, seen, candidate)
+        planner = Planner(request, target, seen, candidate)
         plan = planner.plan()
-        if not traits(asked.verb).undoes:
+        if not traits(request.verb).undoes:
             check_room(self.host.environment, plan, seen)
         return Planned(plan, planner)
 
@@ -235,8 +235,8 @@ class Planning:
         self, target: Target, seen: Observation, mode: SecretsSource, below: str = ""
     ) -> Candidate:
         if target.adopted:
-            known = target.adopted.services.items()
-            return Candidate({name: service.config_hash for name, service in known})
+            services = target.adopted.services.items()
+            return Candidate({name: service.config_hash for name, service in services})
         candidate = self.host.candidate(target.candidate_files(seen), mode, below)
         return replace(candidate, before=_stack_before(target.stack, seen))
 

@@ -57,16 +57,16 @@ class Recorder:
         """The database's revision from here on."""
         self.revision = self.revision.model_copy(update={"after": revision})
 
-    def opening(self, release: str, asked: str) -> str:
+    def opening(self, release: str, request: str) -> str:
         """The run's first journal line, until the host has it for certain.
 
-        asked: what was asked for, where the release alone does not tell.
+        request: what was asked for, where the release alone does not tell.
 
         Twice does no harm: the second begins the same run anew, before its first step.
         """
         if self.opened:
             return ""
-        return journal.run_line(release, "begin", self.host.token, asked)
+        return journal.run_line(release, "begin", self.host.token, request)
 
     def closing(self, release: str, outcome: str) -> str:
         """The run's last journal line."""
@@ -123,7 +123,9 @@ class Recorder:
         report = self.report(plan, outcome, problem)
         settled = outcome != "failed"
         line = self.line(plan, outcome, ledger, problem=problem)
-        script = self._recording(line, plan, ledger, outcome == "ok" and current, settled)
+        script = self._recording(
+            line, plan, ledger, becomes=outcome == "ok" and current, settled=settled
+        )
         self._write(script, self.closing(plan.release, outcome) if settled else "", report)
         self.recorded = report
         return report
@@ -181,7 +183,7 @@ class Recorder:
             self.revision = self.revision.model_copy(update={"before": ledger.revision})
         report = self.report(plan, outcome)
         line = self.line(plan, outcome, ledger, run=unfinished.run)
-        record = self._recording(line, plan, ledger, outcome == "ok")
+        record = self._recording(line, plan, ledger, becomes=outcome == "ok")
         end = journal.run_line(plan.release, "end", self.host.token, outcome)
         close = files.close(unfinished.run, end)
         # Its own end as the last line, by which a later look tells that it need not read the rest.
@@ -190,7 +192,7 @@ class Recorder:
         return report
 
     def _recording(
-        self, line: str, plan: Plan, ledger: Ledger, becomes: bool, settled: bool = True
+        self, line: str, plan: Plan, ledger: Ledger, *, becomes: bool, settled: bool = True
     ) -> Script:
         """Append a ledger line. becomes: the plan's release is the current one from here on."""
         return files.record(

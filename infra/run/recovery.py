@@ -94,7 +94,7 @@ class Recovery:
     def _undo(self, unfinished: Unfinished, seen: Observation) -> None:
         run, exchanged = unfinished.run, unfinished.exchanged
         try:
-            back = self.undo.way_back(unfinished.release, seen, run, exchanged)
+            back = self.undo.way_back(unfinished.release, seen, run, exchanged=exchanged)
             self.executor.undo(back)
         except (StepFailed, Refused) as failure:
             self._passable(failure)

@@ -14,13 +14,13 @@ from infra.run.recorder import Recorder
 class Run:
     """Who asks is the host's actor; what was asked, what was seen and what is left stand here.
 
-    asked: what was asked for, where the release alone does not tell; for the journal.
+    request: what was asked for, where the release alone does not tell; for the journal.
     ended: what killed runs had been asked for that this one brought to their end.
     """
 
     host: Host
     recorder: Recorder
-    asked: str = ""
+    request: str = ""
     ended: set[str] = field(default_factory=set)
     _seen: Observation | None = None
 
@@ -33,15 +33,15 @@ class Run:
     @property
     def ended_already(self) -> bool:
         """Whether a killed run, which this one has ended, was for exactly what this one is for."""
-        return self.asked in self.ended
+        return self.request in self.ended
 
     def saw(self, seen: Observation) -> None:
         """Keep an observation."""
         self._seen = seen
 
-    def approve(self, given: Approval) -> None:
+    def approve(self, approval: Approval) -> None:
         """Keep who let the plan run: ledger and report say it."""
-        self.host.actor = replace(self.host.actor, approval=given)
+        self.host.actor = replace(self.host.actor, approval=approval)
 
     def record_anew(self) -> None:
         """After an earlier run was settled: what follows is this one's own."""

@@ -31,7 +31,7 @@ def lint(sql: str, major: str = "") -> list[Lint]:
     # A comment may silence a rule there; whether it may run is not the migration's to say.
     sql = sql.replace("squawk-ignore", "squawk ignore")
     try:
-        done = processes.run(*words, stdin=sql, timeout=SECONDS)
+        completed = processes.run(*words, stdin=sql, timeout=SECONDS)
     except WrongUse:
         raise HomeguruError(
             "squawk, which judges migrations, is not beside this program's Python",
@@ -43,10 +43,10 @@ def lint(sql: str, major: str = "") -> list[Lint]:
             todo="run the same command again; if it fails again, report it as a defect",
         ) from None
     try:
-        found = json.loads(done.stdout)
+        findings = json.loads(completed.stdout)
     except ValueError:
         raise HomeguruError(
-            f"squawk cannot judge the migration: {done.stderr[-300:]}",
+            f"squawk cannot judge the migration: {completed.stderr[-300:]}",
             todo="run the same command again; if it fails again, report it as a defect",
         ) from None
-    return [Lint(f["rule_name"], f["line"] + 1, f["message"]) for f in found]
+    return [Lint(f["rule_name"], f["line"] + 1, f["message"]) for f in findings]

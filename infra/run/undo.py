@@ -48,9 +48,9 @@ class Undo:
                 return self._half_way(planned, failure, second)
         return in_state(failure, recorder.after_undo(previous))
 
-    def way_back(self, release: str, seen: Observation, run: str, exchanged: bool) -> Planned:
+    def way_back(self, release: str, seen: Observation, run: str, *, exchanged: bool) -> Planned:
         """The plan from an unfinished release to the one before, its files on the host."""
-        back = self.planning.undo(release, seen, run, exchanged)
+        back = self.planning.undo(release, seen, run, exchanged=exchanged)
         if seen.current is not None:
             self.executor.send(back)
         return back
@@ -82,7 +82,8 @@ class Undo:
         if seen.revision and not exchanged:
             # A migration whose answer was cut off may have been committed.
             recorder.changed_to(seen.revision)
-        self.executor.undo(self.way_back(planned.plan.release, seen, host.actor.run, exchanged))
+        release, run = planned.plan.release, host.actor.run
+        self.executor.undo(self.way_back(release, seen, run, exchanged=exchanged))
 
     def _half_way(
         self, planned: Planned, failure: BaseException, second: Exception

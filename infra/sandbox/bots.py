@@ -50,9 +50,9 @@ class Telegram:
         """Queue a message from a person as the token's next update; returns the update."""
         with self.changed:
             bot = self.bots.setdefault(token, Bot())
-            said = message(bot.next_id, chat_id, text)
-            said["from"] = {"id": chat_id, "is_bot": False, "first_name": "Test"}
-            update = {"update_id": bot.next_id, "message": said}
+            content = message(bot.next_id, chat_id, text)
+            content["from"] = {"id": chat_id, "is_bot": False, "first_name": "Test"}
+            update = {"update_id": bot.next_id, "message": content}
             bot.updates.append(update)
             bot.next_id += 1
             self.changed.notify_all()
@@ -77,11 +77,11 @@ class Telegram:
         end = time.monotonic() + min(float(params.get("timeout") or 0), LONGEST_POLL)
         with self.changed:
             bot = self.bots.setdefault(token, Bot())
-            kept = [time.time(), 0.0]
-            bot.polls.append(kept)
+            times = [time.time(), 0.0]
+            bot.polls.append(times)
             del bot.polls[:-KEPT_CALLS]
             bot.poll += 1  # a waiting older poll sees this and ends
-            mine = bot.poll
+            number = bot.poll
             if bot.waiting:
                 self.conflicts += 1
                 self.changed.notify_all()
@@ -89,12 +89,12 @@ class Telegram:
             # A negative offset keeps that many of the last updates.
             last = [update for update in bot.updates if update["update_id"] >= offset]
             bot.updates = bot.updates[offset:] if offset < 0 else last
-            while not bot.updates and bot.poll == mine:
-                if (left := end - time.monotonic()) <= 0 or gone():
+            while not bot.updates and bot.poll == number:
+                if (remaining := end - time.monotonic()) <= 0 or gone():
                     break
-                self.changed.wait(min(left, LOOK_EVERY))
-            kept[1] = time.time()
-            if bot.poll != mine:
+                self.changed.wait(min(remaining, LOOK_EVERY))
+            times[1] = time.time()
+            if bot.poll != number:
                 return None
             bot.waiting = False
             return bot.updates[: max(1, min(limit, 100))]

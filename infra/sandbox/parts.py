@@ -84,14 +84,14 @@ def _publish(port: int, inside: int) -> list[str]:
 
 def states(project: str) -> dict[str, str]:
     """Return the state ("running", "exited", "created", ...) of each container by part name."""
-    shown = docker("ps", "-a", *_mine(project), "--format", "{{.Names}} {{.State}}")
+    shown = docker("ps", "-a", *_label_filter(project), "--format", "{{.Names}} {{.State}}")
     pairs = (line.split() for line in shown.splitlines())
     return {name.removeprefix(f"{project}-"): state for name, state in pairs}
 
 
 def ensure_network(project: str) -> None:
     """Create the project's network unless it exists."""
-    if not docker("network", "ls", "-q", *_mine(project)):
+    if not docker("network", "ls", "-q", *_label_filter(project)):
         docker("network", "create", "--label", f"{LABEL}={project}", project)
 
 
@@ -123,13 +123,13 @@ def _archive(files: Sequence[File]) -> bytes:
 
 def remove(project: str) -> None:
     """Remove exactly the project's containers, network and volumes, by their label."""
-    if found := docker("ps", "-aq", *_mine(project)).split():
-        docker("rm", "-f", "-v", *found, timeout=120)
+    if ids := docker("ps", "-aq", *_label_filter(project)).split():
+        docker("rm", "-f", "-v", *ids, timeout=120)
     for kind in ("network", "volume"):
-        if found := docker(kind, "ls", "-q", *_mine(project)).split():
-            docker(kind, "rm", *found)
+        if ids := docker(kind, "ls", "-q", *_label_filter(project)).split():
+            docker(kind, "rm", *ids)
 
 
-def _mine(project: str) -> list[str]:
+def _label_filter(project: str) -> list[str]:
     # Label filters compare the whole value, so no other project's name matches.
     return ["--filter", f"label={LABEL}={project}"]

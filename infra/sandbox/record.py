@@ -46,13 +46,13 @@ def save_ports(state: Path, project: str, ports: dict[str, int]) -> None:
 def choose_ports(project: str, wanted: dict[str, int] | None) -> dict[str, int]:
     """Choose a free loopback port for each purpose, the `wanted` one where it is free."""
     first = wanted or (PREFERRED if project == DEFAULT_PROJECT else {})
-    with ExitStack() as held:  # all held until all are chosen: no port twice
-        return {name: _free(first.get(name, 0), held) for name in PORTS}
+    with ExitStack() as sockets:  # all held until all are chosen: no port twice
+        return {name: _free(first.get(name, 0), sockets) for name in PORTS}
 
 
-def _free(wanted: int, held: ExitStack) -> int:
+def _free(wanted: int, sockets: ExitStack) -> int:
     for port in dict.fromkeys((wanted, 0)):
-        sock = held.enter_context(socket.socket())
+        sock = sockets.enter_context(socket.socket())
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind(("127.0.0.1", port))

@@ -183,12 +183,12 @@ class Sandbox:
             address = f"http://{registry}/v2/{name}/manifests/{tag}"
             if httpx.head(address, headers=headers).status_code == 200:
                 continue
-            there = f"{registry}/{name}:{tag}"
-            docker("tag", image, there)
+            pushed = f"{registry}/{name}:{tag}"
+            docker("tag", image, pushed)
             try:
-                run_long(["docker", "push", "-q", there], f"pushing {image}", self._say)
+                run_long(["docker", "push", "-q", pushed], f"pushing {image}", self._say)
             finally:
-                docker("rmi", there)  # the name only: the image keeps its own
+                docker("rmi", pushed)  # the name only: the image keeps its own
 
     def _await(self, name: str, check: Callable[[], None], seconds: float = 90) -> None:
         """Repeat `check` until it passes; SandboxFailed when it never does."""
@@ -206,9 +206,9 @@ class Sandbox:
                 raise self._silent(name, reason)
             return False
 
-        said = f"waiting for {name}"
+        message = f"waiting for {name}"
         if not wait_until(
-            answers, seconds, every=0.1, tell=lambda s: self._say(f"{said}: {s:.0f} s")
+            answers, seconds, every=0.1, tell=lambda spent: self._say(f"{message}: {spent:.0f} s")
         ):
             raise self._silent(name, reason)
 

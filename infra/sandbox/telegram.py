@@ -87,27 +87,27 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_DELETE = do_GET
 
     def _control(self, path: str, params: dict[str, Any]) -> None:
-        telegram, asked = self.server.telegram, (self.command, path)
-        if asked == ("GET", "/_calls"):
+        telegram, request = self.server.telegram, (self.command, path)
+        if request == ("GET", "/_calls"):
             return self._send(200, list(telegram.calls))
-        if asked == ("DELETE", "/_calls"):
+        if request == ("DELETE", "/_calls"):
             telegram.calls.clear()
             return self._send(200, {"ok": True})
-        if asked == ("POST", "/_updates"):
+        if request == ("POST", "/_updates"):
             chat = int(params.get("chat_id", 1))
             return self._send(200, telegram.queue(str(params["token"]), str(params["text"]), chat))
-        if asked == ("GET", "/_polls"):
+        if request == ("GET", "/_polls"):
             bot = telegram.bots.get(str(params["token"]), Bot())
             return self._send(200, list(bot.polls))
-        if asked == ("GET", "/_conflicts"):
+        if request == ("GET", "/_conflicts"):
             return self._send(200, {"count": telegram.conflicts})
         return self._send(404, {"error": "unknown"})
 
     def _bot(self, path: str, params: dict[str, Any]) -> None:
-        found = re.fullmatch(r"/bot([^/]+)/(\w+)", path)
-        if found is None:
+        match = re.fullmatch(r"/bot([^/]+)/(\w+)", path)
+        if match is None:
             return self._send(404, _error(404, "Not Found"))
-        token, method = found.groups()
+        token, method = match.groups()
         if not TOKEN.fullmatch(token):
             return self._send(401, _error(401, "Unauthorized"))
         self.server.telegram.record(method, self.client_address[0], _masked(params, token))

@@ -131,7 +131,7 @@ class Remote:
             try:
                 shell = Shell(channel, script, limit, self._where)
                 if self._bash_starts:
-                    shell.start_known(CONNECT_TIMEOUT)
+                    shell.start_at_once(CONNECT_TIMEOUT)
                 else:
                     shell.start(self.environment.host.user, CONNECT_TIMEOUT)
                 self._bash_starts = True
@@ -178,19 +178,19 @@ class Remote:
 
     def fetch(self, path: str, file: Path) -> None:
         """Copy a file of the host to here, by SFTP."""
-        with self._told(path), self._sftp() as sftp:
+        with self._copy_errors(path), self._sftp() as sftp:
             sftp.get(path, str(file))
 
     def bring(self, path: str, file: Path) -> None:
         """Copy a file from here to the host, 0600; whole or not at all."""
-        with self._told(path), self._sftp() as sftp:
+        with self._copy_errors(path), self._sftp() as sftp:
             _make_directory(sftp, path.rpartition("/")[0])
             sftp.put(str(file), f"{path}.part")
             sftp.chmod(f"{path}.part", 0o600)
             sftp.posix_rename(f"{path}.part", path)
 
     @contextmanager
-    def _told(self, path: str) -> Iterator[None]:
+    def _copy_errors(self, path: str) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError:
@@ -317,10 +317,10 @@ def _connection(host: HostAddress, key_file: Path) -> Connection:
         },
     )
     connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    known = connection.client.get_host_keys()
+    host_keys = connection.client.get_host_keys()
     name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
     for line in host.host_keys:
-        known.add(name, line.split()[0], _pinned(line, name))
+        host_keys.add(name, line.split()[0], _pinned(line, name))
     return connection
 
 

@@ -35,8 +35,8 @@ def connect_error(error: Exception, user: str, pinned: str, where: str, patience
             state=state,
             todo=f"read the key on the server's console and add it to {pinned}",
         )
-    said, todo = _unreachable(error, patience, where)
-    return Unreachable(said, where=where, state="not reached", todo=todo)
+    problem, todo = _unreachable(error, patience, where)
+    return Unreachable(problem, where=where, state="not reached", todo=todo)
 
 
 _FIREWALL = "is the server up, and does its firewall let this machine through?"
@@ -58,5 +58,5 @@ def _unreachable(error: Exception, patience: int, where: str) -> tuple[str, str]
         return f"no answer within {patience} s", _FIREWALL
     if "banner" in str(error) or "No existing session" in str(error):
         return f"no SSH answer within {patience} s", _SSHD
-    said = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    return f"cannot connect: {said}", _SSHD if isinstance(cause, ConnectionError) else _FIREWALL
+    reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return f"cannot connect: {reason}", _SSHD if isinstance(cause, ConnectionError) else _FIREWALL

@@ -68,16 +68,16 @@ class SessionLock:
         again: this run's token, when it held the lock before its connection broke.
         """
         deadline = time.monotonic() + wait
-        told = False
+        announced = False
         while True:
             busy = self._attempt(again)
             if busy is None:
                 return
             if time.monotonic() >= deadline:
                 raise locked(self._remote.environment, busy)
-            if not told:
+            if not announced:
                 self._log(f"waiting up to {wait} s: {describe_owner(busy)}")
-                told = True
+                announced = True
             time.sleep(2)
 
     def _attempt(self, again: str) -> str | None:
@@ -86,8 +86,8 @@ class SessionLock:
         shell = self._remote.start(script, limit=None)
         try:
             shell.give(None)
-            said = self._answer(shell)
-            if said == HELD:
+            answer = self._answer(shell)
+            if answer == HELD:
                 # Not before: a heartbeat says that the lock is held, to the host and to this run.
                 self._shell, self._heartbeat = shell, _Heartbeat(shell)
                 return None
@@ -96,7 +96,7 @@ class SessionLock:
             raise
         shell.close()
         if shell.code == BUSY:
-            return said
+            return answer
         if shell.code == FENCED:
             raise _fenced(self._remote.environment)
         if shell.code == -1:
@@ -114,17 +114,17 @@ class SessionLock:
 
     def _answer(self, shell: Shell) -> str:
         """HELD, or the last line that the host says."""
-        said = ""
+        answer = ""
         for line, error in shell.lines(time.monotonic() + ANSWERED):
             if error or not line.strip():
                 continue
             if line.startswith("waiting for"):
                 self._log(line)
                 continue
-            said = line.strip()
-            if said == HELD:
+            answer = line.strip()
+            if answer == HELD:
                 break
-        return said
+        return answer
 
     def release(self) -> None:
         """Free the lock and let the host remove this run's files; safe to call twice."""

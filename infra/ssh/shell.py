@@ -47,7 +47,7 @@ class Shell:
         user: whose login shell it is. patience: seconds.
         """
         until = time.monotonic() + patience
-        self.start_known(patience)
+        self.start_at_once(patience)
         while not self._out.ready:
             ended = self._ended
             self._take()
@@ -59,7 +59,7 @@ class Shell:
                 raise self._no_shell(user, "" if ended else f" within {patience:.0f} s")
             self._wait(until)
 
-    def start_known(self, patience: float) -> None:
+    def start_at_once(self, patience: float) -> None:
         """Start bash where it came before: what is sent may follow at once."""
         with closed_after(self._channel, patience):
             self._channel.exec_command(self._command)
@@ -161,7 +161,7 @@ class Shell:
         return " ".join(plain.split())[:_SHOWN]
 
     def _no_shell(self, user: str, within: str) -> Refused:
-        printed = f". It printed: {said}" if (said := self._printed()) else ""
+        printed = f". It printed: {text}" if (text := self._printed()) else ""
         return Refused(
             f"user {user} cannot run commands on this server: its login shell did not start bash"
             f"{within}{printed}",
@@ -191,8 +191,8 @@ class _Stream:
         text = self._decoder.decode(data)
         if not self.ready:
             self.before += text
-            before, found, text = f"\n{self.before}".partition(f"\n{READY}\n")
-            if not found:
+            before, marker, text = f"\n{self.before}".partition(f"\n{READY}\n")
+            if not marker:
                 return []
             self.ready, self.before = True, before[1:]
         self._parts.append(text)

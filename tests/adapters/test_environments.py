@@ -10,7 +10,7 @@ import pytest
 from deployments.compose.kept_folders import kept_folders
 from deployments.errors import WrongUse
 from infra.environment import locate as environments
-from infra.environment.compose_cli import check_stack, read_stack, with_kept
+from infra.environment.compose_cli import check_stack, read_stack, with_kept_volumes
 from infra.environment.context import assemble
 from infra.environment.secrets import SecretsFile
 from infra.machine.paths import docker_dir
@@ -237,8 +237,8 @@ def test_a_service_that_no_registry_has_a_name_for(folders, service, better):
 def test_folders_that_outlast_a_release_are_volumes_of_the_stack():
     """Compose itself reads the second document: no library for YAML is needed here."""
     stack = read_stack(docker_dir() / "docker-compose.prod.yml")
-    assert with_kept(stack, {}, "x") is stack
-    kept = with_kept(stack, {"bot": ("/home/app/.cache",)}, "prod.toml")
+    assert with_kept_volumes(stack, {}, "x") is stack
+    kept = with_kept_volumes(stack, {"bot": ("/home/app/.cache",)}, "prod.toml")
     name = "${KEEP_BOT_HOME_APP_CACHE:-${COMPOSE_PROJECT_NAME}_keep-bot-home-app-.cache}"
     assert kept.volumes["bot"] == ((name, "/home/app/.cache"),)
     assert kept_folders(kept, "bot") == ("/home/app/.cache",)
@@ -246,7 +246,7 @@ def test_folders_that_outlast_a_release_are_volumes_of_the_stack():
     assert kept.references["KEEP_BOT_HOME_APP_CACHE"] is not None
     assert (kept.deploy, kept.services, kept.volumes["api"]) == (stack.deploy, stack.services, ())
     with pytest.raises(WrongUse, match="has a volume at /var/lib/postgresql/data of postgres"):
-        with_kept(stack, {"postgres": ("/var/lib/postgresql/data",)}, "prod.toml")
+        with_kept_volumes(stack, {"postgres": ("/var/lib/postgresql/data",)}, "prod.toml")
 
 
 def test_where_there_is_one_it_need_not_be_named(folders):

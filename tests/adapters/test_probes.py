@@ -158,6 +158,6 @@ def test_the_last_words_of_what_is_not_well(monkeypatch):
         def answers(self, script):
             return {"last:bot": "loading\n*** failed\n"}
 
-    monkeypatch.setattr(probes.asking, "last_words", lambda *_: None)
+    monkeypatch.setattr(probes.probe, "last_words", lambda *_: None)
     assert probes.last_words(Host(), BAD) == "; last lines:\n  bot | loading\n  bot | *** failed"
     assert probes.last_words(Host(), GOOD) == ""

@@ -44,7 +44,7 @@ def settling(
     )  # fmt: skip
     stack = SimpleNamespace(database_users=[], deploy=SimpleNamespace(database=None))
     plans = SimpleNamespace(
-        undo=lambda *_: SimpleNamespace(), go_on=lambda *_: SimpleNamespace(plan=None)
+        undo=lambda *_, **__: SimpleNamespace(), go_on=lambda *_: SimpleNamespace(plan=None)
     )
     executor = SimpleNamespace(carry_out=run, undo=run, send=lambda _: None)
     done = Run(host, recorder)
@@ -167,7 +167,7 @@ def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, as
     assert found.rollback(to, seen, Choice(choice)) == (
         ("2-m2", KEEP) if done else ("1-m1", "judged")
     )
-    assert run.asked == f"rollback {to} {choice}"
+    assert run.request == f"rollback {to} {choice}"
 
 
 @pytest.mark.parametrize(("wanted", "done"), [("newest", True), ("20300101T000000Z", False)])

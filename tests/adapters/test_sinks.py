@@ -76,7 +76,7 @@ def test_an_error_and_its_kind():
 
 
 def test_what_an_environment_resolves_is_hidden_in_the_whole_process(located, monkeypatch):
-    monkeypatch.setattr(assembly.environments, "load", lambda _: located())
+    monkeypatch.setattr(assembly.locate, "load", lambda _: located())
     some = stack_of("services: {web: {image: '${WEB_IMAGE}'}}\nx-deploy: {v: 1}\n", "compose.yml")
     monkeypatch.setattr(assembly, "read_stack", lambda _: some)
     monkeypatch.setattr(assembly, "check_stack", lambda *_: None)

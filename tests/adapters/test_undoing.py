@@ -46,7 +46,7 @@ def undone(
         observe=lambda _: SimpleNamespace(revision=revision, current="1-m1"),
         actor=SimpleNamespace(run="r1"), environment=SimpleNamespace(ssh="h", name="sandbox"),
     )  # fmt: skip
-    planning = SimpleNamespace(undo=lambda *a: plans.append(a[3]))
+    planning = SimpleNamespace(undo=lambda *_, exchanged: plans.append(exchanged))
     executor = SimpleNamespace(undo=run, recorded=lambda _, write: write(), send=lambda _: None)
     plan = Plan(verb, "2-m2", "m2", "1-m1", ())
     planned = SimpleNamespace(plan=plan, seen=SimpleNamespace(current="1-m1", ledger=None))

@@ -141,7 +141,7 @@ def test_the_undo_of_a_first_deploy_brings_the_database_of_before_back(located, 
     )
     host = SimpleNamespace(incoming=".incoming/t", environment=located().environment)
     planning = Planning(Run(host, None), SimpleNamespace(nothing=lambda: target), None)
-    plan = planning.undo("1-m1", SEEN, "run-1", exchanged).plan
+    plan = planning.undo("1-m1", SEEN, "run-1", exchanged=exchanged).plan
     first = ["bring database back"] if exchanged else []
     assert [step.name for step in plan.steps] == [*first, "remove containers"]
 

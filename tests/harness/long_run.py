@@ -65,7 +65,7 @@ def _deploy(phase: str) -> None:
         send=lambda _: None, carry_out=run, undo=undo,
         recorded=lambda outcome, write: as_task("record", write),
     )  # fmt: skip
-    planning = SimpleNamespace(undo=lambda *_: None)
+    planning = SimpleNamespace(undo=lambda *_, **__: None)
     this = Run(host, recorder)  # type: ignore[arg-type]
     way_back = Undo(this, None, planning, executor)  # type: ignore[arg-type]
     operation = Operation(this, None, planning, executor, way_back, None, None)  # type: ignore[arg-type]

@@ -31,11 +31,11 @@ def build(runner: Runner, say: Say) -> None:
         _warn_of_another_owner(runner, assembly)
         _history(runner)
         use_builder(assembly.located.environment, say)
-        found = run("publish", name, {"source": str(_source(runner))}, quiet=False, here=True)
+        published = run("publish", name, {"source": str(_source(runner))}, quiet=False, here=True)
     except HomeguruError as error:
         runner.summary(summary.failed("build", name, error, ""))
         raise
-    manifest = Manifest.model_validate(found)
+    manifest = Manifest.model_validate(published)
     _leave(runner, assembly, manifest, time.monotonic() - began)
 
 
@@ -63,13 +63,13 @@ def _leave(runner: Runner, assembly: Assembly, manifest: Manifest, seconds: floa
 
 def _source(runner: Runner) -> Path:
     """The application's checkout."""
-    found = runner.workspace / os.environ.get("HOMEGURU_SOURCE", ".")
-    if not found.is_dir():
+    folder = runner.workspace / os.environ.get("HOMEGURU_SOURCE", ".")
+    if not folder.is_dir():
         raise WrongUse(
-            f"no checkout of the application: {found}", state="untouched",
+            f"no checkout of the application: {folder}", state="untouched",
             todo="actions/checkout with this `path`, before",
         )  # fmt: skip
-    return found.resolve()
+    return folder.resolve()
 
 
 def _history(runner: Runner) -> None:
@@ -105,11 +105,11 @@ def _warn_of_another_owner(runner: Runner, assembly: Assembly) -> None:
     """GITHUB_TOKEN pushes to its own owner's packages only."""
     environment = assembly.located.environment
     owner = os.environ.get("GITHUB_REPOSITORY_OWNER", "").lower()
-    theirs = environment.repository.partition("/")[0]
-    if owner and environment.push_registry == "ghcr.io" and theirs != owner:
+    image_owner = environment.repository.partition("/")[0]
+    if owner and environment.push_registry == "ghcr.io" and image_owner != owner:
         runner.annotate(
             "warning",
-            f"images go to ghcr.io/{theirs}, this repository belongs to {owner}: change "
+            f"images go to ghcr.io/{image_owner}, this repository belongs to {owner}: change "
             f"`repository` in {assembly.located.file.name}, or give REGISTRY_USER and "
             "REGISTRY_TOKEN of an account that may push there",
         )

@@ -18,13 +18,13 @@ def pinned_keys(text: str, address: str, port: int) -> list[str]:
     A line without a host's name is about this host. Raises WrongUse for a line about another
     one: it was pasted by mistake, and would pin nothing.
     """
-    found = [_key(line, address, port) for line in text.splitlines() if _says(line)]
-    if not found:
+    keys = [_key(line, address, port) for line in text.splitlines() if _is_entry(line)]
+    if not keys:
         raise WrongUse("SSH_KNOWN_HOSTS holds no key", state="not contacted", todo=_todo(address))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(keys))
 
 
-def _says(line: str) -> bool:
+def _is_entry(line: str) -> bool:
     return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
@@ -54,8 +54,8 @@ def _names(name: str, wanted: str) -> bool:
         salt, digest = (base64.b64decode(part, validate=True) for part in name.split("|")[2:4])
     except ValueError:
         return False
-    made = hmac.new(salt, wanted.encode(), hashlib.sha1).digest()
-    return hmac.compare_digest(made, digest)
+    computed = hmac.new(salt, wanted.encode(), hashlib.sha1).digest()
+    return hmac.compare_digest(computed, digest)
 
 
 def _todo(address: str) -> str:

@@ -63,24 +63,24 @@ class Runner:
 
     def release(self, variable: str, default: str) -> str:
         """Name of a release, `newest` or `previous`; raises WrongUse for anything else."""
-        found = os.environ.get(variable, default).strip()
-        if not _RELEASE.fullmatch(found):
+        name = os.environ.get(variable, default).strip()
+        if not _RELEASE.fullmatch(name):
             raise WrongUse(
-                f"not the name of a release: {found!r}", state="untouched",
+                f"not the name of a release: {name!r}", state="untouched",
                 todo=f"{default}, or a name such as production-sha-0a1b2c3d4e5f",
             )  # fmt: skip
-        return found
+        return name
 
     def yes(self, variable: str) -> bool:
         """A check box."""
-        found = os.environ.get(variable, "false")
-        if found not in ("true", "false"):
+        value = os.environ.get(variable, "false")
+        if value not in ("true", "false"):
             raise WrongUse(
-                f"{variable} is true or false, not {found!r}",
+                f"{variable} is true or false, not {value!r}",
                 state="untouched",
                 todo=f"set {variable} to true or false",
             )
-        return found == "true"
+        return value == "true"
 
     def output(self, name: str, value: str) -> None:
         """Give a later step a value."""
@@ -104,11 +104,11 @@ class Runner:
                 out.write(text)
 
 
-def _needed(variable: str, said: str) -> str:
-    found = os.environ.get(variable, "").strip()
-    if not found:
+def _needed(variable: str, label: str) -> str:
+    value = os.environ.get(variable, "").strip()
+    if not value:
         raise WrongUse(
-            f"{said} is missing: {variable} is not set", state="untouched",
+            f"{label} is missing: {variable} is not set", state="untouched",
             todo="the workflow gives it in the step's env",
         )  # fmt: skip
-    return found
+    return value

@@ -11,7 +11,7 @@ from typing import Any
 from deployments.errors import WrongUse
 from infra.cli.actions.known_hosts import pinned_keys
 from infra.cli.actions.runner import Runner
-from infra.environment import locate as environments
+from infra.environment import locate
 
 KEY_FILE = "homeguru-deploy-key"
 
@@ -29,15 +29,15 @@ def server_of_secrets(runner: Runner, name: str) -> Iterator[None]:
             host[key] = os.environ[variable].strip()
     if "SSH_PORT" in os.environ:
         host["port"] = _port(os.environ["SSH_PORT"].strip())
-    file = environments.load(name)
-    told = file.environment.host
+    file = locate.load(name)
+    declared = file.environment.host
     if "SSH_KNOWN_HOSTS" in os.environ:
-        address, port = host.get("address", told.address), host.get("port", told.port)
+        address, port = host.get("address", declared.address), host.get("port", declared.port)
         host["host_keys"] = pinned_keys(os.environ["SSH_KNOWN_HOSTS"], address, port)
     if "SSH_KEY" in os.environ:
         host["key_file"] = str(_write_key(runner, os.environ.pop("SSH_KEY")))
-    _nothing_missing(host, file.key_file, bool(told.host_keys))
-    environments.override(name, host)
+    _nothing_missing(host, file.key_file, pinned=bool(declared.host_keys))
+    locate.override(name, host)
     try:
         yield
     finally:
@@ -49,7 +49,7 @@ def remove_key(runner: Runner) -> None:
     (runner.temp / KEY_FILE).unlink(missing_ok=True)
 
 
-def _nothing_missing(host: dict[str, Any], key_file: Path, pinned: bool) -> None:
+def _nothing_missing(host: dict[str, Any], key_file: Path, *, pinned: bool) -> None:
     missing = []
     if "key_file" not in host and not key_file.is_file():
         missing.append("SSH_KEY")

@@ -9,15 +9,15 @@ from infra.registry import Registry
 
 def size_of(registry: Registry, repository: str, digest: str) -> int:
     """Bytes of the configuration and the compressed layers."""
-    found = _manifest(registry, repository, digest)
+    manifest = _manifest(registry, repository, digest)
     entries = [
         entry
-        for entry in found.get("manifests", [])
+        for entry in manifest.get("manifests", [])
         if entry.get("platform", {}).get("os") != "unknown"  # an attestation
     ]
     if entries:
-        found = _manifest(registry, repository, entries[0]["digest"])
-    parts = [found.get("config", {}), *found.get("layers", [])]
+        manifest = _manifest(registry, repository, entries[0]["digest"])
+    parts = [manifest.get("config", {}), *manifest.get("layers", [])]
     return sum(int(part.get("size", 0)) for part in parts)
 
 

@@ -23,8 +23,8 @@ def rows(source: object) -> list[dict[str, str]]:
         return []
     images = tuple((n, str(i)) for n, i in source.get("images", {}).items())
     before = source.get("before")
-    found = service_rows(images, before or {})
-    return found if before is not None else [{**row, "before": "?"} for row in found]
+    services = service_rows(images, before or {})
+    return services if before is not None else [{**row, "before": "?"} for row in services]
 
 
 def done(
@@ -32,9 +32,9 @@ def done(
 ) -> str:  # fmt: skip
     """A verb that went well."""
     verb, environment = result.get("verb", "run"), result.get("environment", "")
-    said = "done" if result.get("changed") else "nothing to do"
+    headline = "done" if result.get("changed") else "nothing to do"
     if traits(verb).only_looks:
-        said = "all checks passed"
+        headline = "all checks passed"
     facts = [
         ("release", code(str(result.get("release")))),
         ("database revision", code(str(result.get("database_revision")))),
@@ -42,7 +42,7 @@ def done(
         *_run(page),
         *[(name, url) for name, url in sorted(result.get("urls", {}).items())],
     ]
-    parts = [f"## {escaped(verb)} of {escaped(environment)}: {said}", "", *_facts(facts)]
+    parts = [f"## {escaped(verb)} of {escaped(environment)}: {headline}", "", *_facts(facts)]
     if services:
         cells = [[r["service"], code(r["digest"][:19]), _before(r["before"])] for r in services]
         parts += ["", *_table(["service", "digest", "before"], cells)]
@@ -70,13 +70,13 @@ def failed(verb: str, environment: str, error: HomeguruError, page: str) -> str:
 
 def planned(environment: str, plan: Plan, read: str) -> str:
     """What a deploy would do. read: whose file of the environment it was made from."""
-    said = f"{len(plan.steps)} steps" if plan.changed else "nothing to do"
+    headline = f"{len(plan.steps)} steps" if plan.changed else "nothing to do"
     facts = [
         ("from", code(plan.previous or "nothing")), ("to", code(plan.release)),
         ("fingerprint", code(plan.fingerprint)), ("made from", read),
     ]  # fmt: skip
     steps = [[what, why] for what, why in plan.lines()]
-    head = [f"## plan for {environment}: {said}, nothing was changed", "", *_facts(facts)]
+    head = [f"## plan for {environment}: {headline}, nothing was changed", "", *_facts(facts)]
     return "\n".join([*head, "", *_table(["step", "why"], steps)])
 
 
@@ -88,9 +88,9 @@ def published(name: str, commit: str, images: list[dict[str, str]], seconds: flo
     return "\n".join([*head, "", *_table(["image", "tags", "digest", "size"], cells)])
 
 
-def synced(environment: str, found: list[tuple[str, str, str]]) -> str:
+def synced(environment: str, secrets: list[tuple[str, str, str]]) -> str:
     """Names of secrets, and what became of their blocks."""
-    cells = [[name, code(block), what] for name, block, what in found]
+    cells = [[name, code(block), what] for name, block, what in secrets]
     head = f"## secrets of {environment}"
     return "\n".join([head, "", *_table(["secret", "block", ""], cells)])
 

@@ -10,7 +10,7 @@ from deployments.errors import HomeguruError, Refused, WrongUse
 from infra.cli.actions import summary
 from infra.cli.actions.runner import Runner
 from infra.cli.actions.trust import trust
-from infra.environment import locate as environments
+from infra.environment import locate
 from infra.orchestration.api.button import Say
 from infra.orchestration.api.client import PrefectApi
 
@@ -32,16 +32,16 @@ def sync_secrets(runner: Runner, say: Say) -> None:
                 todo="set PREFECT_API_URL and PREFECT_SECRETS_AUTH_STRING on GitHub",
             )  # fmt: skip
         try:
-            found = [_synced(api, name, secret) for secret in _names(name)]
+            secrets = [_synced(api, name, secret) for secret in _names(name)]
         finally:
             api.close()
     except HomeguruError as error:
         runner.summary(summary.failed("sync-secrets", name, error, ""))
         raise
-    for secret, block, what in found:
+    for secret, block, what in secrets:
         say(f"{secret:<24} {block:<44} {what}")
-    runner.summary(summary.synced(name, found))
-    _complete(name, [secret for secret, _, what in found if what == "missing"])
+    runner.summary(summary.synced(name, secrets))
+    _complete(name, [secret for secret, _, what in secrets if what == "missing"])
 
 
 def _complete(name: str, missing: list[str]) -> None:
@@ -55,13 +55,13 @@ def _complete(name: str, missing: list[str]) -> None:
 def _synced(api: PrefectApi, environment: str, secret: str) -> tuple[str, str, str]:
     """Name, block, and what became of it."""
     block = block_name(environment, secret)
-    found = api.find(f"{_TYPE}/block_documents/name/{block}")
+    existing = api.find(f"{_TYPE}/block_documents/name/{block}")
     value = os.environ.get(secret)
     if value is None:
-        return secret, block, "kept" if found else "missing"
+        return secret, block, "kept" if existing else "missing"
     data = {"value": value}
-    if found:
-        api.patch(f"/block_documents/{found['id']}", {"data": data})
+    if existing:
+        api.patch(f"/block_documents/{existing['id']}", {"data": data})
         return secret, block, "updated"
     api.post("/block_documents/", {"name": block, "data": data, **_kind(api)})
     return secret, block, "created"
@@ -69,11 +69,11 @@ def _synced(api: PrefectApi, environment: str, secret: str) -> tuple[str, str, s
 
 def _kind(api: PrefectApi) -> dict[str, Any]:
     """The type and schema of Secret blocks."""
-    found = api.get(_TYPE)
-    body = {"block_schemas": {"block_type_id": {"any_": [found["id"]]}}, "limit": 1}
+    block_type = api.get(_TYPE)
+    body = {"block_schemas": {"block_type_id": {"any_": [block_type["id"]]}}, "limit": 1}
     schemas = api.post("/block_schemas/filter", body)
-    return {"block_type_id": found["id"], "block_schema_id": schemas[0]["id"]}
+    return {"block_type_id": block_type["id"], "block_schema_id": schemas[0]["id"]}
 
 
 def _names(environment: str) -> list[str]:
-    return environments.load(environment).environment.secret_names
+    return locate.load(environment).environment.secret_names

@@ -15,16 +15,16 @@ CA_FILE = "homeguru-ca.pem"
 
 def trust(runner: Runner) -> None:
     """Trust the certificate in PREFECT_CA beside those that are trusted anyway."""
-    given = os.environ.pop("PREFECT_CA", "").replace("\r\n", "\n").strip()
-    if not given:
+    certificate = os.environ.pop("PREFECT_CA", "").replace("\r\n", "\n").strip()
+    if not certificate:
         return
-    if not given.startswith("-----BEGIN CERTIFICATE-----"):
+    if not certificate.startswith("-----BEGIN CERTIFICATE-----"):
         raise WrongUse(
             "PREFECT_CA is not a certificate in PEM", state="not contacted",
             todo="`homeguru control-plane status`, where it was put up from, tells where it lies",
         )  # fmt: skip
-    known = Path(os.environ.get("SSL_CERT_FILE") or certifi.where()).read_text()
+    trusted = Path(os.environ.get("SSL_CERT_FILE") or certifi.where()).read_text()
     file = runner.temp / CA_FILE
-    file.write_text(f"{known}\n{given}\n")
+    file.write_text(f"{trusted}\n{certificate}\n")
     for variable in ("SSL_CERT_FILE", "PREFECT_API_SSL_CERT_FILE"):
         os.environ[variable] = str(file)

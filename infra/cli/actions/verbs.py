@@ -16,7 +16,7 @@ from infra.cli.actions.runner import Runner
 from infra.cli.actions.server import remove_key, server_of_secrets
 from infra.cli.actions.trust import trust
 from infra.cli.run import run
-from infra.environment import locate as environments
+from infra.environment import locate
 from infra.environment.context import assemble
 from infra.host import actor
 from infra.look import inspection
@@ -81,10 +81,10 @@ def stop(runner: Runner, say: Say) -> None:
         runner.summary(text)
         return
     try:
-        found = cancel(api, runner.key, say)
+        cancelled = cancel(api, runner.key, say)
     finally:
         api.close()
-    text = "The run on the control plane was cancelled." if found else "No run was at work."
+    text = "The run on the control plane was cancelled." if cancelled else "No run was at work."
     say(text)
     runner.summary(text)
 
@@ -96,9 +96,9 @@ def _change(runner: Runner, verb: str, parameters: dict[str, Any], say: Say) -> 
         trust(runner)
         api = PrefectApi.from_environment()
         if api is None:
-            _here(runner, pressed, parameters)
+            _in_this_job(runner, pressed, parameters)
         else:
-            _there(runner, api, pressed, parameters, say)
+            _on_control_plane(runner, api, pressed, parameters, say)
     except HomeguruError as error:
         runner.summary(summary.failed(pressed.verb, pressed.environment, error, pressed.page))
         raise
@@ -106,18 +106,18 @@ def _change(runner: Runner, verb: str, parameters: dict[str, Any], say: Say) -> 
     runner.output("release", str(pressed.result.get("release", "")))
 
 
-def _there(
+def _on_control_plane(
     runner: Runner, api: PrefectApi, pressed: Pressed, parameters: dict[str, Any], say: Say
 ) -> None:
-    asked = actor.from_terminal()
-    given = {"environment": pressed.environment, **parameters, "by": str(asked)}
+    requester = actor.from_terminal()
+    run_parameters = {"environment": pressed.environment, **parameters, "by": str(requester)}
     # The worker has a copy of the checkout's file: of this commit, if it was given that one.
-    located = environments.own(pressed.environment)
+    located = locate.own(pressed.environment)
     if located and traits(pressed.verb).changes_what_runs:
-        given["configuration"] = located.configuration_of_checkout
+        run_parameters["configuration"] = located.configuration_of_checkout
     press = Press(api, pressed.verb, say)
     try:
-        press.create(given, asked.tags, runner.key)
+        press.create(run_parameters, requester.tags, runner.key)
         pressed.page = press.page
         press.follow()
         pressed.result = press.outcome()
@@ -133,11 +133,11 @@ def _there(
         api.close()
 
 
-def _here(runner: Runner, pressed: Pressed, parameters: dict[str, Any]) -> None:
+def _in_this_job(runner: Runner, pressed: Pressed, parameters: dict[str, Any]) -> None:
     name = pressed.environment
     with server_of_secrets(runner, name):
         reason = os.environ.get("HOMEGURU_APPROVE", "")
-        approval = environments.load(name).environment.approval
+        approval = locate.load(name).environment.approval
         if approval and not reason and not traits(pressed.verb).only_looks:
             raise Refused(
                 f"environment {name} asks for approval", where=name, state="untouched",
@@ -156,10 +156,10 @@ def _plan(runner: Runner, release: str, say: Say) -> None:
             assembly = assemble(name)
             read = show.of_this_machine(assembly.located)
             say(f"from {read}")
-            found = inspection.plan_of(assembly, release, say)
+            plan = inspection.plan_of(assembly, release, say)
     except HomeguruError as error:
         runner.summary(summary.failed("plan", name, error, ""))
         raise
-    for what, why in found.lines():
+    for what, why in plan.lines():
         say(f"{what:<18} {why}")
-    runner.summary(summary.planned(name, found, read))
+    runner.summary(summary.planned(name, plan, read))

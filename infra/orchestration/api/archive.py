@@ -51,14 +51,14 @@ def archive(api: PrefectApi, where: Path, today: date, say: Callable[[str], None
 
 def _days(api: PrefectApi, where: Path, today: date) -> list[date]:
     """Days from the oldest run that ended to yesterday, without those archived already."""
-    done = {file.stem for file in where.glob("*.jsonl")}
+    archived = {file.stem for file in where.glob("*.jsonl")}
     body = {"flow_runs": {"state": {"type": {"any_": ENDED}}}, "sort": "START_TIME_ASC", "limit": 1}
     oldest = api.post("/flow_runs/filter", body)
     if not oldest:
         return []
     day = datetime.fromisoformat(oldest[0]["start_time"] or oldest[0]["created"]).date()
     days = [day + timedelta(days=n) for n in range((today - day).days)]
-    return [d for d in days if d.isoformat() not in done]
+    return [d for d in days if d.isoformat() not in archived]
 
 
 def _records(api: PrefectApi, day: date) -> Iterator[dict[str, Any]]:
@@ -70,11 +70,11 @@ def _records(api: PrefectApi, day: date) -> Iterator[dict[str, Any]]:
     wanted = {"flow_runs": {"end_time": span}, "sort": "END_TIME_DESC"}
     for run in pages(api, "/flow_runs/filter", wanted):
         yield {"kind": "run", **run}
-        mine = {"flow_runs": {"id": {"any_": [run["id"]]}}}
-        for task in pages(api, "/task_runs/filter", {**mine, "sort": "EXPECTED_START_TIME_ASC"}):
+        of_run = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+        for task in pages(api, "/task_runs/filter", {**of_run, "sort": "EXPECTED_START_TIME_ASC"}):
             yield {"kind": "task", **task}
         logs = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "TIMESTAMP_ASC"}
         for line in pages(api, "/logs/filter", logs):
             yield {"kind": "log", **line}
-        for artifact in pages(api, "/artifacts/filter", mine):
+        for artifact in pages(api, "/artifacts/filter", of_run):
             yield {"kind": "artifact", **artifact}

@@ -12,18 +12,18 @@ from infra.orchestration.api.pages import PAGE, pages
 
 
 def runs_of(
-    api: PrefectApi, environment: str, known: list[str], most: int = 1000
+    api: PrefectApi, environment: str, ledger_runs: list[str], most: int = 1000
 ) -> list[PrefectRun]:
     """Runs of one environment, newest first: those of the ledger, and others of its verbs.
 
-    known: run ids that the ledger names. most: how many others are looked at.
+    ledger_runs: run ids that the ledger names. most: how many others are looked at.
     """
-    found = {row["id"]: row for row in _by_id(api, known)}
+    rows = {row["id"]: row for row in _by_id(api, ledger_runs)}
     for row in _recent(api, most):
         if row.get("parameters", {}).get("environment") == environment:
-            found.setdefault(row["id"], row)
-    results = _results(api, list(found))
-    return [_run(api, row, results.get(row["id"], {})) for row in found.values()]
+            rows.setdefault(row["id"], row)
+    results = _results(api, list(rows))
+    return [_run(api, row, results.get(row["id"], {})) for row in rows.values()]
 
 
 def _by_id(api: PrefectApi, ids: list[str]) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def _recent(api: PrefectApi, most: int) -> list[dict[str, Any]]:
 
 
 def _results(api: PrefectApi, ids: list[str]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for start in range(0, len(ids), PAGE):
         body = {
             "flow_runs": {"id": {"any_": ids[start : start + PAGE]}},
@@ -48,8 +48,8 @@ def _results(api: PrefectApi, ids: list[str]) -> dict[str, dict[str, Any]]:
             "limit": PAGE,
         }
         for artifact in api.post("/artifacts/filter", body):
-            found[artifact["flow_run_id"]] = result_of(artifact["data"])
-    return found
+            results[artifact["flow_run_id"]] = result_of(artifact["data"])
+    return results
 
 
 def _run(api: PrefectApi, row: dict[str, Any], result: dict[str, Any]) -> PrefectRun:

@@ -69,13 +69,13 @@ class Press:
         begin, state = time.monotonic(), ""
         while True:
             self.run = self.api.get(f"/flow_runs/{self.run['id']}")
-            now = self.run["state"]["name"]
+            name = self.run["state"]["name"]
             self._log()
             if self.run["state"]["type"] in ENDED:
                 return
-            if now != state:
-                self._tell_wait(now)
-                state = now
+            if name != state:
+                self._tell_wait(name)
+                state = name
             if self.run["state"]["type"] in WAITING and time.monotonic() - begin > PICK_UP:
                 self._need_worker()
                 begin = time.monotonic()
@@ -89,11 +89,11 @@ class Press:
 
     def _need_worker(self) -> None:
         """Raise Refused, and cancel the run, when no worker is there to take it."""
-        found = self.api.get(f"/deployments/{self.deployment['id']}")
-        pool = found.get("work_pool_name")
+        deployment = self.api.get(f"/deployments/{self.deployment['id']}")
+        pool = deployment.get("work_pool_name")
         if self.run["state"]["name"] != "Late":
             return
-        if found.get("status") != "NOT_READY":
+        if deployment.get("status") != "NOT_READY":
             if not self._late:
                 self.say(
                     f"no worker took it yet: is pool {pool} busy, or is it or its queue paused?"
@@ -116,23 +116,23 @@ class Press:
 
     def _last_lines(self) -> None:
         """Logs travel apart from states, a little later."""
-        wanted = self.run["state"]["type"] in ("COMPLETED", "FAILED")
-        wait_until(lambda: self._log() or not wanted, LAST_LINES, every=POLL / 2)
+        expected = self.run["state"]["type"] in ("COMPLETED", "FAILED")
+        wait_until(lambda: self._log() or not expected, LAST_LINES, every=POLL / 2)
 
     def outcome(self) -> dict[str, Any]:
         """The run's summary; raises what it failed with."""
         self._last_lines()
-        state, left = self.run["state"], self._left()
+        state, result = self.run["state"], self._result()
         if state["type"] == "COMPLETED":
-            return left or {"outcome": "ok"}
+            return result or {"outcome": "ok"}
         if state["type"] == "CANCELLED":
             raise Cancelled(
                 "the run was cancelled", where=self.page, state=_unsure(self.verb),
                 todo=f"homeguru status --env {self.environment} shows what runs; the next run finishes or "
                 "undoes what this one left, first",
             )  # fmt: skip
-        if left and "error" in left:
-            raise from_dict(left)
+        if result and "error" in result:
+            raise from_dict(result)
         if state["type"] == "CRASHED":
             raise HomeguruError(
                 f"the run's process died: {state.get('message') or 'no reason given'}",
@@ -144,16 +144,16 @@ class Press:
             todo="the run's log tells more: open that page",
         )  # fmt: skip
 
-    def _left(self) -> dict[str, Any]:
+    def _result(self) -> dict[str, Any]:
         return result_of(self.artifacts().get("result", ""))
 
     def artifacts(self) -> dict[str, Any]:
         """The run's artifacts by kind (plan, report, services, result), newest of each."""
         body = {"flow_runs": {"id": {"any_": [self.run["id"]]}}, "sort": "CREATED_DESC"}
-        found: dict[str, Any] = {}
+        artifacts: dict[str, Any] = {}
         for artifact in self.api.post("/artifacts/filter", body):
-            found.setdefault(str(artifact["key"]).partition("-")[0], artifact["data"])
-        return found
+            artifacts.setdefault(str(artifact["key"]).partition("-")[0], artifact["data"])
+        return artifacts
 
 
 class Cancelled(Interrupted):
@@ -181,11 +181,11 @@ def press(
 def cancel(api: PrefectApi, key: str, say: Say) -> bool:
     """Cancel the run that was created with `key`; whether there was one at work."""
     body = {"flow_runs": {"idempotency_key": {"any_": [key]}}}
-    found = [r for r in api.post("/flow_runs/filter", body) if r["state"]["type"] not in ENDED]
-    for run in found:
+    runs = [r for r in api.post("/flow_runs/filter", body) if r["state"]["type"] not in ENDED]
+    for run in runs:
         cancel_run(api, run["id"], "cancelled where it was pressed")
         say(f"cancelling run {run['name']}: {api.ui}/runs/flow-run/{run['id']}")
-    return bool(found)
+    return bool(runs)
 
 
 def cancel_run(api: PrefectApi, run: str, why: str) -> None:
@@ -198,13 +198,13 @@ def cancel_run(api: PrefectApi, run: str, why: str) -> None:
 def find_deployment(api: PrefectApi, verb: str) -> dict[str, Any]:
     """The deployment of a verb; raises Refused when the server has none."""
     try:
-        found: dict[str, Any] = api.get(f"/deployments/name/{verb}/{verb}")
+        deployment: dict[str, Any] = api.get(f"/deployments/name/{verb}/{verb}")
     except Absent:
         raise Refused(
             f"the Prefect server has no deployment {verb}/{verb}", where=api.url, state="untouched",
             todo="register it: homeguru control-plane up for a control plane, homeguru setup for any other",
         ) from None  # fmt: skip
-    return found
+    return deployment
 
 
 def check_parameters(
@@ -212,20 +212,21 @@ def check_parameters(
 ) -> None:
     """Raise WrongUse for what the server would take and the run would crash of."""
     schema = deployment.get("parameter_openapi_schema") or {}
-    known = schema.get("properties", {})
-    unknown = sorted(set(parameters) - set(known))
+    properties = schema.get("properties", {})
+    unknown = sorted(set(parameters) - set(properties))
     if unknown:
         raise WrongUse(
-            f"deployment {verb} has no parameter {', '.join(unknown)}; it has {', '.join(known)}",
+            f"deployment {verb} has no parameter {', '.join(unknown)}; "
+            f"it has {', '.join(properties)}",
             where=where, state="untouched",
             todo="server and command are of different versions: homeguru control-plane up brings a "
             "control plane to this one, homeguru setup any other server",
         )  # fmt: skip
-    found = sorted(jsonschema.Draft202012Validator(schema).iter_errors(parameters), key=str)
-    if found:
-        at = ".".join(str(p) for p in found[0].absolute_path)
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(parameters), key=str)
+    if errors:
+        at = ".".join(str(p) for p in errors[0].absolute_path)
         raise WrongUse(
-            f"parameter {at}: {_complaint(found[0])}" if at else found[0].message,
+            f"parameter {at}: {_complaint(errors[0])}" if at else errors[0].message,
             where=where, state="untouched",
             todo="correct it; a new environment reaches a control plane by homeguru control-plane up, any "
             "other server by homeguru setup where its worker is",
@@ -236,8 +237,8 @@ def _complaint(error: jsonschema.ValidationError) -> str:
     """What is wrong with a value, without the regular expression that it does not match."""
     if error.validator != "pattern":
         return str(error.message)
-    told = error.schema.get("description") if isinstance(error.schema, dict) else ""
-    return f"{error.instance!r} is not of its form{f': {told}' if told else ''}"
+    description = error.schema.get("description") if isinstance(error.schema, dict) else ""
+    return f"{error.instance!r} is not of its form{f': {description}' if description else ''}"
 
 
 def result_of(markdown: str) -> dict[str, Any]:

@@ -110,16 +110,16 @@ class PrefectApi:
 
     def version(self) -> str:
         """The server's version; raises Refused when it is too old."""
-        said = self.find("/admin/version")
-        if not isinstance(said, str):
+        version = self.find("/admin/version")
+        if not isinstance(version, str):
             raise self._no_prefect()
-        numbers = tuple(int(p) for p in said.split(".")[:2] if p.isdigit())
+        numbers = tuple(int(p) for p in version.split(".")[:2] if p.isdigit())
         if numbers < MINIMUM_SERVER:
             raise Refused(
-                f"Prefect server {said} is too old", where=self.url, state="not contacted",
+                f"Prefect server {version} is too old", where=self.url, state="not contacted",
                 todo="upgrade it to 3.8: homeguru control-plane upgrade",
             )  # fmt: skip
-        return said
+        return version
 
     def ask(self, method: str, path: str, json: Any = None, params: Any = None) -> Any:
         """One request, repeated while the server is away or busy."""
@@ -157,7 +157,7 @@ class PrefectApi:
             pause = min(pause * 2, 5)
 
     def _refusal(self, method: str, path: str, answer: httpx.Response) -> HomeguruError:
-        said = _detail(answer)
+        detail = _detail(answer)
         if answer.status_code == 401:
             return WrongUse(
                 "the Prefect API does not know this account or its password", where=self.url,
@@ -171,7 +171,7 @@ class PrefectApi:
         if answer.status_code == 404:
             return Absent(f"no such thing: {path}", where=self.url, state="untouched")
         return ApiRefused(
-            f"{method} {path}: {answer.status_code} {said}", where=self.url, state="untouched"
+            f"{method} {path}: {answer.status_code} {detail}", where=self.url, state="untouched"
         )
 
     def _no_prefect(self) -> HomeguruError:
@@ -197,9 +197,9 @@ class ApiRefused(HomeguruError):
     """The server understood and said no."""
 
 
-def _no_address(said: str) -> WrongUse:
+def _no_address(reason: str) -> WrongUse:
     return WrongUse(
-        f"PREFECT_API_URL is not an address: {said}", state="not contacted",
+        f"PREFECT_API_URL is not an address: {reason}", state="not contacted",
         todo="it reads https://prefect.example.org/api",
     )  # fmt: skip
 
@@ -227,8 +227,8 @@ def _untrusted(error: BaseException) -> bool:
 
 def _detail(answer: httpx.Response) -> str:
     try:
-        said = answer.json()
+        body = answer.json()
     except ValueError:
         return answer.text[:300]
-    detail = said.get("detail", said) if isinstance(said, dict) else said
+    detail = body.get("detail", body) if isinstance(body, dict) else body
     return str(detail)[:600]

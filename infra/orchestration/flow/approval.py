@@ -19,7 +19,7 @@ from pydantic import Field
 
 from deployments.environment.schema import Environment
 from deployments.errors import Refused
-from deployments.history import gateway_log as proof
+from deployments.history.gateway_log import approver
 from deployments.history.ledger import Approval
 from deployments.messages import report
 from deployments.planning.plan import Plan
@@ -71,10 +71,10 @@ def approved(environment: Environment, plan: Plan, read: str = "") -> Approval:
     read: whose file the environment was read from.
     """
     ask = _ask.get()
-    found = ask(plan) if ask else _in_the_ui(environment, plan, read)
-    if found is None:
+    approval = ask(plan) if ask else _in_the_ui(environment, plan, read)
+    if approval is None:
         raise _refused(environment, "the plan was not approved")
-    return found
+    return approval
 
 
 def _in_the_ui(environment: Environment, plan: Plan, read: str) -> Approval | None:
@@ -83,16 +83,16 @@ def _in_the_ui(environment: Environment, plan: Plan, read: str) -> Approval | No
     form = Decision.with_initial_data(description=clean(report.plan_markdown(plan, read)))
     try:
         with temporary_settings(PATIENT):
-            given = pause_flow_run(form, timeout=seconds, poll_interval=2, key="approval")
+            decision = pause_flow_run(form, timeout=seconds, poll_interval=2, key="approval")
     except httpx.HTTPError:
         raise _refused(environment, "Prefect was away for long while the plan waited") from None
     except FlowPauseTimeout:
-        said = f"nobody approved the plan within {environment.approval_minutes} min"
-        raise _refused(environment, said) from None
-    if given is None:
+        message = f"nobody approved the plan within {environment.approval_minutes} min"
+        raise _refused(environment, message) from None
+    if decision is None:
         return None
-    account = proof.approver(gateway_log(), str(runtime.flow_run.id))
-    return Approval(who=given.approver, reason=given.reason, account=account)
+    account = approver(gateway_log(), str(runtime.flow_run.id))
+    return Approval(who=decision.approver, reason=decision.reason, account=account)
 
 
 def _refused(environment: Environment, what: str) -> Refused:

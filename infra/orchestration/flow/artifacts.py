@@ -14,8 +14,7 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from deployments.errors import HomeguruError, Interrupted, as_dict
-from deployments.messages import report as reporting
-from deployments.messages.report import Report
+from deployments.messages.report import Report, plan_markdown, report_markdown, service_rows
 from deployments.planning.plan import Plan
 from deployments.release.manifest import Manifest
 from deployments.verbs import traits
@@ -27,24 +26,24 @@ from infra.orchestration.flow.tasks import log
 
 def leave_plan(environment: str, plan: Plan, read: str) -> None:
     """The plan, as a person approves it. read: whose file its environment was read from."""
-    _markdown("plan", environment, reporting.plan_markdown(plan, read))
+    _markdown("plan", environment, plan_markdown(plan, read))
 
 
 def leave_report(report: Report) -> None:
     """The services with their digests, and the whole report; of a look, its checks alone."""
     if traits(report.plan.verb).only_looks:
-        _markdown("health", report.environment, reporting.report_markdown(report))
+        _markdown("health", report.environment, report_markdown(report))
         return
-    rows = reporting.service_rows(report.plan.images, dict(report.plan.before))
+    rows = service_rows(report.plan.images, dict(report.plan.before))
     _table("services", report.environment, rows, f"{report.title}, release {report.plan.release}")
-    _markdown("report", report.environment, reporting.report_markdown(report))
+    _markdown("report", report.environment, report_markdown(report))
 
 
 def leave_images(environment: str, manifest: Manifest) -> None:
     """The images that were published."""
     images = tuple((n, f"{s.repository}@{s.digest}") for n, s in manifest.services.items())
-    said = f"{manifest.name}, commit {manifest.commit[:12]} by {manifest.author}"
-    _table("images", environment, reporting.service_rows(images, {}), said)
+    description = f"{manifest.name}, commit {manifest.commit[:12]} by {manifest.author}"
+    _table("images", environment, service_rows(images, {}), description)
 
 
 def leave_result(environment: str, result: dict[str, Any]) -> None:
@@ -68,13 +67,15 @@ def outcome(environment: str) -> Iterator[None]:
 
 
 def _markdown(kind: str, environment: str, text: str) -> None:
-    said = f"{kind} for {environment}"
-    _stored(kind, lambda: create_markdown_artifact(clean(text), _key(kind, environment), said))
+    description = f"{kind} for {environment}"
+    _stored(
+        kind, lambda: create_markdown_artifact(clean(text), _key(kind, environment), description)
+    )
 
 
-def _table(kind: str, environment: str, rows: list[dict[str, str]], said: str) -> None:
+def _table(kind: str, environment: str, rows: list[dict[str, str]], description: str) -> None:
     shown = [{name: clean(value) for name, value in row.items()} for row in rows]
-    _stored(kind, lambda: create_table_artifact(shown, _key(kind, environment), clean(said)))
+    _stored(kind, lambda: create_table_artifact(shown, _key(kind, environment), clean(description)))
 
 
 def _stored(kind: str, create: Callable[[], object]) -> None:

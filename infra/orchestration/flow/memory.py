@@ -27,26 +27,28 @@ class Remembered:
     def __init__(self, environment: str) -> None:
         self._name = "homeguru_watch_" + re.sub(r"[^a-z0-9]", "_", environment)
         self._file = FileMemory(environment)
-        self._there = bool(PREFECT_API_URL.value())
+        self._on_server = bool(PREFECT_API_URL.value())
 
     def load(self) -> Memory:
         """What the last look left; nothing before the first."""
-        return self._kept(lambda: read(str(Variable.get(self._name, default=""))), self._file.load)
+        return self._with_fallback(
+            lambda: read(str(Variable.get(self._name, default=""))), self._file.load
+        )
 
     def save(self, memory: Memory) -> None:
         """Keep it for the next one."""
         text = memory.model_dump_json()
-        self._kept(
+        self._with_fallback(
             lambda: Variable.set(self._name, text, overwrite=True), lambda: self._file.save(memory)
         )
 
-    def _kept(self, there: Callable[[], T], here: Callable[[], T]) -> T:
-        if self._there:
+    def _with_fallback(self, on_server: Callable[[], T], in_file: Callable[[], T]) -> T:
+        if self._on_server:
             try:
-                found = presence.ask(lambda: (there(),), None)
+                answer = presence.ask(lambda: (on_server(),), None)
             except PrefectHTTPStatusError:
-                found = None
-            if found is not None:
-                return found[0]
-            self._there = False
-        return here()
+                answer = None
+            if answer is not None:
+                return answer[0]
+            self._on_server = False
+        return in_file()

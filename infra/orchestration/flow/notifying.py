@@ -35,14 +35,14 @@ class Notifier:
 
         Who was reached gets no second message for the sake of an address that is dead.
         """
-        told = self._environment.notices
-        if not told.urls:
+        settings = self._environment.notices
+        if not settings.urls:
             return True
         if self._urls is None:
-            log(f"nobody was told: secret {told.urls} is missing")
+            log(f"nobody was told: secret {settings.urls} is missing")
             return False
-        notice = write(Writer(self._environment.name, told.language))
-        sent = notices.send(self._urls, notice, telegram_api=told.telegram_api)
+        notice = write(Writer(self._environment.name, settings.language))
+        sent = notices.send(self._urls, notice, telegram_api=settings.telegram_api)
         for problem in sent.failed:
             log(f"notice not sent to {problem}")
         if not sent.failed:

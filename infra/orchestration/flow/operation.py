@@ -14,13 +14,12 @@ from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError, Locked, Refused
 from deployments.health.alerts import Memory
 from deployments.host.observation import Observation
-from deployments.messages import report as reporting
 from deployments.messages.notices import Asker
-from deployments.messages.report import Report
+from deployments.messages.report import Report, check_lines, must_be_well, summary
 from deployments.planning.plan import Plan, Step
 from deployments.release.manifest import Manifest
 from deployments.verbs import traits
-from infra.environment import locate as environments
+from infra.environment import locate
 from infra.environment.context import Assembly, assemble
 from infra.host.session import Actor, Host
 from infra.host.watching import Look, Watcher
@@ -34,7 +33,7 @@ from infra.orchestration.flow.who import compared, current_actor
 from infra.run.executor import Planned
 from infra.run.operation import Operation, operation_on
 
-EnvironmentName = StrEnum("EnvironmentName", {n: n for n in environments.names()})  # type: ignore[misc]
+EnvironmentName = StrEnum("EnvironmentName", {n: n for n in locate.names()})  # type: ignore[misc]
 """The form's choice: every environment that this process can find.
 
 A run is a process of its own, so that the next run knows an environment that was written later. The
@@ -43,14 +42,14 @@ form on a server offers it after `homeguru setup`.
 
 
 class FlowOperation:
-    """One verb on one environment. What it holds ends with `held`."""
+    """One verb on one environment. What it holds ends with `resources`."""
 
-    def __init__(self, assembly: Assembly, operation: Operation, held: ExitStack) -> None:
+    def __init__(self, assembly: Assembly, operation: Operation, resources: ExitStack) -> None:
         self.environment: Environment = assembly.located.environment
         self.teller = Notifier(assembly)
         self._operation = operation
         self._run = operation.run
-        self._slot = held.enter_context(ExitStack())
+        self._slot = resources.enter_context(ExitStack())
         self._approved = self._wanted = ""
 
     @property
@@ -64,20 +63,20 @@ class FlowOperation:
         return self._run.host.actor
 
     @property
-    def asked(self) -> Asker:
+    def asker(self) -> Asker:
         """The same, for notices."""
         return self.teller.by(self._run.host.actor)
 
     def find_release(self, wanted: str) -> Manifest:
         """The manifest by name, file, or the newest."""
-        found = as_task(
+        manifest = as_task(
             "find release",
             lambda: self._operation.find(wanted),
             retries=2,
         )
-        self._operation.targets.published(found)
-        self._wanted = found.name
-        return found
+        self._operation.targets.published(manifest)
+        self._wanted = manifest.name
+        return manifest
 
     def agreed(self, make: Callable[[], Planned]) -> Planned:
         """The plan, made under the lock, with a person's yes where one is needed.
@@ -130,16 +129,16 @@ class FlowOperation:
             log(
                 f"plan {plan.fingerprint} waits for approval until {until:%H:%M} UTC: {page_of_run()}"
             )
-            self.teller.tell(lambda write: write.waits(plan, minutes, self.asked))
+            self.teller.tell(lambda write: write.waits(plan, minutes, self.asker))
         try:
-            given = approval.approved(self.environment, plan, self._run.host.read_from)
+            decision = approval.approved(self.environment, plan, self._run.host.read_from)
         except Refused as refusal:
-            said = refusal
-            self.teller.tell(lambda write: write.not_approved(said, self.asked))
+            failure = refusal
+            self.teller.tell(lambda write: write.not_approved(failure, self.asker))
             raise
         self._approved = plan.fingerprint
-        self._run.approve(given)
-        log(f"approved by {given.who}: {given.reason}")
+        self._run.approve(decision)
+        log(f"approved by {decision.who}: {decision.reason}")
         self._let_go()
 
     def _let_go(self) -> None:
@@ -211,7 +210,7 @@ class FlowOperation:
             report = self._operation.carry_out(planned)
         except HomeguruError as failure:
             report = self._operation.report_of_failure(planned, failure)
-            failure.summary = reporting.summary(report)
+            failure.summary = summary(report)
             leave_report(report)
             raise
         leave_report(report)
@@ -220,7 +219,7 @@ class FlowOperation:
         return report
 
     def _tell_done(self, report: Report) -> None:
-        self.teller.tell(lambda write: write.done(report, self.asked))
+        self.teller.tell(lambda write: write.done(report, self.asker))
 
     # -- looking --------------------------------------------------------------------
 
@@ -243,9 +242,9 @@ class FlowOperation:
         """Leave what a look found; raises StepFailed when a check did not pass."""
         report = self._operation.report_of(look)
         leave_report(report)
-        for line in reporting.check_lines(report):
+        for line in check_lines(report):
             log(line)
-        reporting.must_be_well(report, self.environment.ssh)
+        must_be_well(report, self.environment.ssh)
         return self._ended(report)
 
     def skipped(self, why: str) -> dict[str, Any]:
@@ -253,9 +252,9 @@ class FlowOperation:
         return {"environment": self.environment.name, "outcome": "skipped", "why": why}
 
     def _ended(self, report: Report) -> dict[str, Any]:
-        summary = reporting.summary(report)
-        leave_result(self.environment.name, summary)
-        return summary
+        result = summary(report)
+        leave_result(self.environment.name, result)
+        return result
 
 
 @contextmanager
@@ -266,17 +265,17 @@ def operation(
 
     configuration: what the environment is where this was asked for, see environment_digest.
     """
-    with outcome(environment), ExitStack() as held:
+    with outcome(environment), ExitStack() as resources:
         assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
         if configuration:
             assembly.located.must_be_as_asked(configuration)
         host = Host(assembly.located, current_actor(by), verb, log)
         host.read_from = assembly.located.read_from(compared(host.actor, configuration))
         log(f"environment {environment} is read from {host.read_from}")
-        registry = held.enter_context(assembly.registry())
-        held.callback(host.close)
+        registry = resources.enter_context(assembly.registry())
+        resources.callback(host.close)
         inner = operation_on(assembly, assembly.configuration(), host, registry, _perform)
-        on = FlowOperation(assembly, inner, held)
+        on = FlowOperation(assembly, inner, resources)
         with on.teller.failure_of(verb, lambda: host.actor):
             yield on
 

@@ -33,7 +33,7 @@ def ask(request: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def there() -> bool:
+def reachable() -> bool:
     """Whether the server answers, or may be asked at all."""
     return ask(_health, otherwise=False)
 
@@ -52,7 +52,7 @@ def _go_on_without() -> None:
         return
     _lost = True
     # For the rest of this process, and so for what Prefect itself asks after the run's last step.
-    now = get_settings_context()
-    at_once = now.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
-    SettingsContext(profile=now.profile, settings=at_once).__enter__()
+    context = get_settings_context()
+    at_once = context.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
+    SettingsContext(profile=context.profile, settings=at_once).__enter__()
     log("Prefect's server does not answer: the run goes on, and its history there has a gap")

@@ -103,7 +103,7 @@ class _Ends:
         """The same function; how it ends is kept."""
 
         @functools.wraps(work)
-        def kept(*words: Any, **named: Any) -> Any:
+        def recorded(*words: Any, **named: Any) -> Any:
             try:
                 self._result = [work(*words, **named)]
             except BaseException as error:
@@ -111,7 +111,7 @@ class _Ends:
                 raise
             return self._result[0]
 
-        return kept
+        return recorded
 
     def without_server(self, error: httpx.TransportError, environment: object) -> Any:
         """The function's own end; raises what it failed with."""
@@ -140,14 +140,14 @@ def embedded_server() -> Iterator[None]:
         return
     from prefect.server.api.server import SubprocessASGIServer
 
-    with socket.socket() as kept:
+    with socket.socket() as reserved:
         # Bound, and not listening: our server may listen there, others find that it is taken.
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.bind(("127.0.0.1", 0))
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
         server = SubprocessASGIServer()
-        server.port = port = kept.getsockname()[1]
+        server.port = port = reserved.getsockname()[1]
         server._run_uvicorn_command = lambda: embedded.serve(port)  # type: ignore[method-assign]
         if sys.platform != "linux":
             # Elsewhere our own server could not listen there either.
-            kept.close()
+            reserved.close()
         yield

@@ -7,7 +7,7 @@ from prefect import runtime
 from deployments.environment.sources import allowed, is_url
 from deployments.release.manifest import Manifest
 from infra.environment.context import Assembly, assemble
-from infra.host import actor as people
+from infra.host.actor import claimed
 from infra.orchestration.flow.artifacts import leave_images, leave_result, outcome
 from infra.orchestration.flow.notifying import Notifier
 from infra.orchestration.flow.tasks import as_task, log
@@ -30,7 +30,7 @@ def publish_source(
             chosen = allowed(
                 source, assembly.located.environment.sources, environment=environment,
                 # Whoever sits at this machine has said so; a worker runs for nobody here.
-                pressed=people.claimed() is None,
+                pressed=claimed() is None,
             )  # fmt: skip
             manifest = as_task(
                 "build and push", lambda: _published(assembly, chosen, ref, allow_dirty=allow_dirty)

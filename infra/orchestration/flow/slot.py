@@ -25,16 +25,16 @@ def slot(environment: Environment, wait: int) -> Iterator[None]:
 
     Without waiting configured, the host's lock alone refuses.
     """
-    if environment.lock_wait == 0 or not presence.there():
+    if environment.lock_wait == 0 or not presence.reachable():
         # Prefect asks for the slot in a thread of its own, with a patience of its own.
         yield
         return
-    held = concurrency(
+    lease = concurrency(
         limit_name(environment.name), timeout_seconds=wait,
         lease_duration=LEASE, strict=False, raise_on_lease_renewal_failure=False,
     )  # fmt: skip
     try:
-        held.__enter__()
+        lease.__enter__()
     except TimeoutError:
         raise Locked(
             f"another run works on {environment.name}, and {wait} s "
@@ -45,4 +45,4 @@ def slot(environment: Environment, wait: int) -> Iterator[None]:
         yield
     finally:
         # A server that is away frees it when the lease ends.
-        presence.ask(lambda: held.__exit__(None, None, None), otherwise=None)
+        presence.ask(lambda: lease.__exit__(None, None, None), otherwise=None)

@@ -56,12 +56,12 @@ def as_task(name: str, work: Callable[[], T], *, retries: int = 0) -> T:
         signals.stop_if_asked()
         with _logging():
             try:
-                done = work()
+                value = work()
             except HomeguruError as error:
                 # Prefect keeps its text as the state's message.
                 raise cleaned(error) from None
         signals.stop_if_asked()
-        return done
+        return value
 
     problem = "interrupted"
     try:

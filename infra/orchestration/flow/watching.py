@@ -21,8 +21,8 @@ def watch(on: FlowOperation) -> dict[str, Any]:
     """One look with all that follows from it; raises StepFailed when something is amiss."""
     if missed(on, on.environment.watch.every):
         return on.skipped("a later look of the schedule follows")
-    kept = Remembered(on.environment.name)
-    before = kept.load()
+    remembered = Remembered(on.environment.name)
+    before = remembered.load()
     try:
         look = on.look(before)
     except Locked as locked:
@@ -34,21 +34,23 @@ def watch(on: FlowOperation) -> dict[str, Any]:
     healing = on.environment.watch.heal and look.heals and time.time() - before.healed_at > HOUR
     memory = _remember(on, before, look, healing=healing)
     if not healing:
-        kept.save(memory)
+        remembered.save(memory)
         return on.looked(look)
-    return _healed(on, kept, memory, look)
+    return _healed(on, remembered, memory, look)
 
 
-def _healed(on: FlowOperation, kept: Remembered, memory: Memory, look: Look) -> dict[str, Any]:
+def _healed(
+    on: FlowOperation, remembered: Remembered, memory: Memory, look: Look
+) -> dict[str, Any]:
     """Heal once within an hour, and look again. A lock that is held leaves it to the next look."""
     # Kept before: a heal that dies is not tried again by every look.
     healed = memory.model_copy(update={"healed_at": time.time()})
-    kept.save(healed)
+    remembered.save(healed)
     try:
         _heal(on)
     except Locked as locked:
         log(f"not healed: {locked.what}")
-        kept.save(memory)
+        remembered.save(memory)
         return on.looked(look)
     try:
         look = on.look(healed)
@@ -56,7 +58,7 @@ def _healed(on: FlowOperation, kept: Remembered, memory: Memory, look: Look) -> 
         if on.actor.origin != "schedule":
             raise
         return on.skipped(locked.what)
-    kept.save(_remember(on, healed, look, healing=False))
+    remembered.save(_remember(on, healed, look, healing=False))
     return on.looked(look)
 
 
@@ -69,8 +71,8 @@ def _remember(on: FlowOperation, before: Memory, look: Look, *, healing: bool) -
         return memory
     _emit(on.environment.name, news)
     log(f"since the last look: {news.kind}")
-    told = on.teller.tell(lambda write: write.news(news, healing=healing, page=page_of_run()))
-    return memory if told else memory.untold(before)
+    reached = on.teller.tell(lambda write: write.news(news, healing=healing, page=page_of_run()))
+    return memory if reached else memory.untold(before)
 
 
 def _emit(environment: str, news: News) -> None:
@@ -91,5 +93,5 @@ def _heal(on: FlowOperation) -> None:
         raise
     except HomeguruError as error:
         failure = error
-        on.teller.tell(lambda write: write.failed("heal", failure, on.asked))
+        on.teller.tell(lambda write: write.failed("heal", failure, on.asker))
         raise

@@ -12,7 +12,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL
 
 from deployments.environment.digest import Compared
-from deployments.history import gateway_log as proof
+from deployments.history.gateway_log import GatewayEntry, creator, read_entries
 from deployments.history.requester import parse_requester
 from infra.host import actor
 from infra.host.session import Actor
@@ -26,11 +26,11 @@ def current_actor(by: str) -> Actor:
     return replace(_actor(by), server=PREFECT_API_URL.value() or "")
 
 
-def compared(asked: Actor, configuration: str) -> Compared:
+def compared(requester: Actor, configuration: str) -> Compared:
     """What is known of the environment's file where a run was asked for."""
     if configuration:
         return "compared"
-    return "here" if actor.claimed() or asked.origin == "schedule" else "elsewhere"
+    return "here" if actor.claimed() or requester.origin == "schedule" else "elsewhere"
 
 
 def _actor(by: str) -> Actor:
@@ -40,22 +40,22 @@ def _actor(by: str) -> Actor:
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
     if flow_run is None or flow_run.deployment_id is None:
-        asked = claimed or parse_requester("prefect")
-        assert asked is not None
-        return Actor(asked.who, asked.origin, run, asked.link)
+        requester = claimed or parse_requester("prefect")
+        assert requester is not None
+        return Actor(requester.who, requester.origin, run, requester.link)
     if flow_run.auto_scheduled:
         return Actor("schedule", "schedule", run)
     created = flow_run.created.timestamp() if flow_run.created else 0.0
-    account = proof.creator(gateway_log(), str(flow_run.deployment_id), created)
+    account = creator(gateway_log(), str(flow_run.deployment_id), created)
     if claimed is None:
         return Actor(account or "prefect", "ui", run, account=account)
     return Actor(claimed.who, claimed.origin, run, claimed.link, account)
 
 
-def gateway_log() -> list[proof.GatewayEntry]:
+def gateway_log() -> list[GatewayEntry]:
     """The newest requests of the gateway before this Prefect server; none without one."""
     file = Path(os.environ.get("HOMEGURU_GATEWAY_LOG", ""))
     if not file.is_file():
         return []
     with file.open(encoding="utf-8", errors="replace") as lines:
-        return proof.read_entries(deque(lines, TAIL))
+        return read_entries(deque(lines, TAIL))

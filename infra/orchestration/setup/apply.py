@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.errors import WrongUse
-from infra.environment import locate as environments
+from infra.environment import locate
 from infra.environment.locate import Located
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.setup import automations, blocks, schedules
@@ -39,13 +39,13 @@ def apply(
     api.version()
     entries, more = declared(file)
     entries += [entry for entry in more if archive or _has(api, entry)]
-    found: list[SetupChange] = []
+    changes: list[SetupChange] = []
     steps = _steps(api, entries, pools, docker_variables, (silent_after, begins_within), describe)
     for change in steps:
         say(str(change))
-        found.append(change)
-    _conclude(api, found, dict.fromkeys(e.pool_of(pools) for e in entries), say)
-    return found
+        changes.append(change)
+    _conclude(api, changes, dict.fromkeys(e.pool_of(pools) for e in entries), say)
+    return changes
 
 
 def pools_of(api: PrefectApi) -> str:
@@ -61,7 +61,7 @@ def _steps(
     api: PrefectApi, entries: list[Declared], pools: str, docker_variables: dict[str, Any] | None,
     patience: tuple[int, int], describe: Describe,
 ) -> Iterator[SetupChange]:  # fmt: skip
-    located = [environments.load(name) for name in environments.names()]
+    located = [locate.load(name) for name in locate.names()]
     yield blocks.ensure_secret_type(api)
     for pool in dict.fromkeys(e.pool_of(pools) for e in entries):
         yield ensure_pool(api, pool, docker_variables if pool == DOCKER_POOL else None)
@@ -76,27 +76,27 @@ def _deployments(
     api: PrefectApi, entries: list[Declared], pools: str, located: list[Located],
     describe: Describe, flows: list[str],
 ) -> Iterator[SetupChange]:  # fmt: skip
-    known, environments_here = Entries(api), [x.environment for x in located]
-    kept: set[str] = set()
+    registered, environments_here = Entries(api), [x.environment for x in located]
+    named: set[str] = set()
     for entry in entries:
         described = describe(entry)
         flows.append(described[0])
-        change, deployment = known.ensure(entry, entry.pool_of(pools), described)
-        kept.add(change.name)
+        change, deployment = registered.ensure(entry, entry.pool_of(pools), described)
+        named.add(change.name)
         yield change
         rhythm = schedules.wanted(entry, environments_here)
         yield from schedules.ensure_schedules(api, deployment, rhythm, environments_here)
-    yield from known.left_over(kept)
+    yield from registered.left_over(named)
 
 
 def _conclude(
-    api: PrefectApi, found: list[SetupChange], pools: Iterable[str], say: Callable[[str], None]
+    api: PrefectApi, changes: list[SetupChange], pools: Iterable[str], say: Callable[[str], None]
 ) -> None:
     counted = {
-        what: sum(c.what == what for c in found) for what in ("created", "changed", "removed")
+        what: sum(c.what == what for c in changes) for what in ("created", "changed", "removed")
     }
-    done = [f"{number} {what}" for what, number in counted.items() if number]
+    counts = [f"{number} {what}" for what, number in counted.items() if number]
     for pool in pools:
         if not workers(api, pool):
             say(f"no worker is online for pool {pool}; start one: {how_to_start(pool)}")
-    say(", ".join(done) if done else "nothing to do")
+    say(", ".join(counts) if counts else "nothing to do")

@@ -42,8 +42,8 @@ def ensure_automations(api: PrefectApi, automations: list[dict[str, Any]]) -> li
     """Create or change; one that a person switched off stays off."""
     names = [a["name"] for a in automations]
     body = {"automations": {"name": {"any_": names}}}
-    found = {a["name"]: a for a in pages(api, "/automations/filter", body)}
-    return [_ensure(api, a, found.get(a["name"])) for a in automations]
+    existing = {a["name"]: a for a in pages(api, "/automations/filter", body)}
+    return [_ensure(api, a, existing.get(a["name"])) for a in automations]
 
 
 def _dead_run(
@@ -70,29 +70,29 @@ def _dead_run(
 
 
 def _ensure(
-    api: PrefectApi, automation: dict[str, Any], found: dict[str, Any] | None
+    api: PrefectApi, automation: dict[str, Any], existing: dict[str, Any] | None
 ) -> SetupChange:
     name = automation["name"].removeprefix("homeguru: ")
-    if found is None:
+    if existing is None:
         api.post("/automations/", automation)
         return SetupChange("automation", name, "created")
-    wanted = {**automation, "enabled": found["enabled"]}
-    different = sorted(k for k, v in wanted.items() if not _holds(found.get(k), v))
+    wanted = {**automation, "enabled": existing["enabled"]}
+    different = sorted(k for k, v in wanted.items() if not _holds(existing.get(k), v))
     if not different:
         return SetupChange(
-            "automation", name, "unchanged", "" if found["enabled"] else "switched off"
+            "automation", name, "unchanged", "" if existing["enabled"] else "switched off"
         )
-    api.put(f"/automations/{found['id']}", wanted)
+    api.put(f"/automations/{existing['id']}", wanted)
     return SetupChange("automation", name, "changed", ", ".join(different))
 
 
-def _holds(found: Any, wanted: Any) -> bool:
+def _holds(actual: Any, wanted: Any) -> bool:
     """Whether the server's answer says what we say; it adds ids and defaults of its own."""
     if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(_holds(found.get(k), v) for k, v in wanted.items())
-    if isinstance(wanted, list) and isinstance(found, list):
+        return isinstance(actual, dict) and all(_holds(actual.get(k), v) for k, v in wanted.items())
+    if isinstance(wanted, list) and isinstance(actual, list):
         if all(isinstance(x, str) for x in wanted):
-            return sorted(found) == sorted(wanted)
-        pairs = zip(found, wanted, strict=False)
-        return len(found) == len(wanted) and all(_holds(f, w) for f, w in pairs)
-    return bool(found == wanted)
+            return sorted(actual) == sorted(wanted)
+        pairs = zip(actual, wanted, strict=False)
+        return len(actual) == len(wanted) and all(_holds(f, w) for f, w in pairs)
+    return bool(actual == wanted)

@@ -31,10 +31,10 @@ def missing_secrets(api: PrefectApi, located: list[Located]) -> list[SetupChange
 def _missing(located: Located, blocks: set[str]) -> list[SetupChange]:
     environment = located.environment
     file = environment.secrets.file
-    kept = SecretsFile(located.beside(file)) if file else None
+    secrets_file = SecretsFile(located.beside(file)) if file else None
     return [
         SetupChange("secret", f"{environment.name} {name}", "missing", f"block {block}")
         for name in environment.secret_names
         for block in [block_name(environment.name, name)]
-        if block not in blocks and (kept is None or kept.get(name) is None)
+        if block not in blocks and (secrets_file is None or secrets_file.get(name) is None)
     ]

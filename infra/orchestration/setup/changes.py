@@ -24,5 +24,5 @@ class SetupChange:
 
     def __str__(self) -> str:
         """One line; those of a run stand in columns."""
-        said = f"{self.what}: {self.detail}" if self.detail else self.what
-        return f"{self.kind:<11} {self.name:<38} {said}"
+        outcome = f"{self.what}: {self.detail}" if self.detail else self.what
+        return f"{self.kind:<11} {self.name:<38} {outcome}"

@@ -29,37 +29,39 @@ class Entries:
     def __init__(self, api: PrefectApi) -> None:
         self._api = api
         flows = {flow["id"]: flow["name"] for flow in pages(api, "/flows/filter")}
-        found = list(pages(api, "/deployments/filter"))
-        self._found = {f"{flows.get(d['flow_id'], '')}/{d['name']}": d for d in found}
+        deployments = list(pages(api, "/deployments/filter"))
+        self._existing = {f"{flows.get(d['flow_id'], '')}/{d['name']}": d for d in deployments}
 
     def ensure(self, entry: Declared, pool: str, described: Described) -> tuple[SetupChange, Any]:
         """Create the deployment, or change what differs; also returns it as it was found."""
         flow, schema = described
         name, wanted = f"{flow}/{entry.name}", _wanted(entry, pool, schema)
-        found = self._found.get(name)
-        if found is None:
+        existing = self._existing.get(name)
+        if existing is None:
             return self._create(name, flow, wanted)
-        different = {k: v for k, v in wanted.items() if not _same(k, found.get(k), v)}
+        different = {k: v for k, v in wanted.items() if not _same(k, existing.get(k), v)}
         if not different:
-            return SetupChange("deployment", name, "unchanged"), found
+            return SetupChange("deployment", name, "unchanged"), existing
         if {"work_pool_name", "work_queue_name"} & different.keys():
             # The server finds the queue by both names.
             different["work_pool_name"] = wanted["work_pool_name"]
             different["work_queue_name"] = wanted["work_queue_name"]
-        self._api.patch(f"/deployments/{found['id']}", different)
-        return SetupChange("deployment", name, "changed", ", ".join(_said(different, found))), found
+        self._api.patch(f"/deployments/{existing['id']}", different)
+        return SetupChange(
+            "deployment", name, "changed", ", ".join(_changes(different, existing))
+        ), existing
 
-    def left_over(self, kept: set[str]) -> list[SetupChange]:
+    def left_over(self, named: set[str]) -> list[SetupChange]:
         """Deployments of ours that prefect.yaml does not name; they stay."""
-        ours = sorted(n for n, d in self._found.items() if TAG in d["tags"] and n not in kept)
+        ours = sorted(n for n, d in self._existing.items() if TAG in d["tags"] and n not in named)
         return [
             SetupChange("deployment", name, "left over", "prefect.yaml does not name it; delete it")
             for name in ours
         ]
 
     def _create(self, name: str, flow: str, wanted: dict[str, Any]) -> tuple[SetupChange, Any]:
-        made = self._api.post("/flows/", {"name": flow})
-        body = {"name": name.rpartition("/")[2], "flow_id": made["id"], **wanted}
+        created = self._api.post("/flows/", {"name": flow})
+        body = {"name": name.rpartition("/")[2], "flow_id": created["id"], **wanted}
         return SetupChange("deployment", name, "created"), self._api.post("/deployments/", body)
 
 
@@ -82,20 +84,22 @@ def _wanted(entry: Declared, pool: str, schema: dict[str, Any]) -> dict[str, Any
     }  # fmt: skip
 
 
-def _same(key: str, found: Any, wanted: Any) -> bool:
+def _same(key: str, actual: Any, wanted: Any) -> bool:
     if key == "tags":
-        return sorted(found or []) == sorted(wanted)
-    return bool(json.dumps(found, sort_keys=True) == json.dumps(wanted, sort_keys=True))
+        return sorted(actual or []) == sorted(wanted)
+    return bool(json.dumps(actual, sort_keys=True) == json.dumps(wanted, sort_keys=True))
 
 
-def _said(different: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
+def _changes(different: dict[str, Any], existing: dict[str, Any]) -> Iterator[str]:
     for key, value in different.items():
-        if key == "work_queue_name" and found[key] == value:
+        if key == "work_queue_name" and existing[key] == value:
             continue
         called = _CALLED.get(key, key)
-        if key == "parameter_openapi_schema" and (gone := _offers(found[key]) - _offers(value)):
-            called += f" without {', '.join(sorted(gone))}"
-        yield f"{called} {found[key]} -> {value}" if key == "work_pool_name" else called
+        if key == "parameter_openapi_schema" and (
+            removed := _offers(existing[key]) - _offers(value)
+        ):
+            called += f" without {', '.join(sorted(removed))}"
+        yield f"{called} {existing[key]} -> {value}" if key == "work_pool_name" else called
 
 
 def _offers(schema: dict[str, Any] | None) -> set[str]:

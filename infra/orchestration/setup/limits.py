@@ -16,23 +16,23 @@ def ensure_limits(api: PrefectApi, environments: list[str]) -> list[SetupChange]
     A held slot is left held. A limit whose environment is not found here is reported: another
     machine may know it.
     """
-    found = {x["name"]: x for x in pages(api, "/v2/concurrency_limits/filter")}
-    changes = [_ensure(api, limit_name(e), found.get(limit_name(e))) for e in environments]
-    others = sorted(found.keys() - {limit_name(e) for e in environments})
-    left = [name for name in others if name.startswith(PREFIX)]
+    existing = {x["name"]: x for x in pages(api, "/v2/concurrency_limits/filter")}
+    changes = [_ensure(api, limit_name(e), existing.get(limit_name(e))) for e in environments]
+    others = sorted(existing.keys() - {limit_name(e) for e in environments})
+    left_over = [name for name in others if name.startswith(PREFIX)]
     return changes + [
-        SetupChange("limit", n, "left over", "no such environment here") for n in left
+        SetupChange("limit", n, "left over", "no such environment here") for n in left_over
     ]
 
 
-def _ensure(api: PrefectApi, name: str, found: dict[str, object] | None) -> SetupChange:
+def _ensure(api: PrefectApi, name: str, existing: dict[str, object] | None) -> SetupChange:
     wanted = {"limit": 1, "active": True, "slot_decay_per_second": 0}
-    if found is None:
+    if existing is None:
         api.post("/v2/concurrency_limits/", {"name": name, **wanted})
         return SetupChange("limit", name, "created")
-    different = {k: v for k, v in wanted.items() if found[k] != v}
+    different = {k: v for k, v in wanted.items() if existing[k] != v}
     if not different:
         return SetupChange("limit", name, "unchanged")
-    api.patch(f"/v2/concurrency_limits/{found['id']}", different)
-    said = ", ".join(f"{k} {found[k]} -> {v}" for k, v in different.items())
-    return SetupChange("limit", name, "changed", said)
+    api.patch(f"/v2/concurrency_limits/{existing['id']}", different)
+    detail = ", ".join(f"{k} {existing[k]} -> {v}" for k, v in different.items())
+    return SetupChange("limit", name, "changed", detail)

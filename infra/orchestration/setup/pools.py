@@ -23,16 +23,16 @@ _TYPES = {PROCESS_POOL: "process", DOCKER_POOL: "docker"}
 def ensure_pool(api: PrefectApi, name: str, variables: dict[str, Any] | None) -> SetupChange:
     """Create the pool, or bring its job variables' defaults to `variables`."""
     kind = _TYPES.get(name, "process")
-    found = api.find(f"/work_pools/{name}")
-    if found is None:
+    pool = api.find(f"/work_pools/{name}")
+    if pool is None:
         return _create(api, name, kind, variables)
-    if found["type"] != kind:
+    if pool["type"] != kind:
         raise Refused(
-            f"work pool {name} is of type {found['type']}, not {kind}", where=api.url,
+            f"work pool {name} is of type {pool['type']}, not {kind}", where=api.url,
             state="untouched", todo=f"keep it and run homeguru setup --pools {_OTHER[kind]}; or, if nothing runs by it any more: "
             f"prefect work-pool delete {name}",
         )  # fmt: skip
-    template = found["base_job_template"] or {}
+    template = pool["base_job_template"] or {}
     different = sorted(k for k, v in (variables or {}).items() if _default(template, k) != v)
     if not different:
         return SetupChange("work pool", name, "unchanged")
@@ -64,17 +64,17 @@ def _template(kind: str) -> dict[str, Any]:
 
 def _with_defaults(template: dict[str, Any], variables: dict[str, Any] | None) -> dict[str, Any]:
     wanted = deepcopy(template)
-    known = wanted["variables"]["properties"]
+    properties = wanted["variables"]["properties"]
     for name, value in (variables or {}).items():
-        if name not in known:
+        if name not in properties:
             raise WrongUse(
                 f"a Docker work pool has no job variable {name!r}", state="untouched",
-                todo=f"it knows: {', '.join(sorted(known))}",
+                todo=f"it knows: {', '.join(sorted(properties))}",
             )  # fmt: skip
-        known[name]["default"] = value
+        properties[name]["default"] = value
     return wanted
 
 
 def _default(template: dict[str, Any], name: str) -> Any:
-    known = template.get("variables", {}).get("properties", {})
-    return known.get(name, {}).get("default")
+    properties = template.get("variables", {}).get("properties", {})
+    return properties.get(name, {}).get("default")

@@ -18,15 +18,17 @@ def wanted(entry: Declared, environments: list[Environment]) -> list[dict[str, A
 
     An environment is ready when a host key is pinned: without one every look is refused.
     """
-    found = [_declared(schedule) for schedule in entry.schedules]
+    schedules = [_declared(schedule) for schedule in entry.schedules]
     rhythm = {
         "verify": lambda e: e.watch.every,
         "backup": lambda e: e.backup.every_hours * 3600,
         "drill": lambda e: e.backup.drill_hours * 3600,
     }.get(entry.name)
     if rhythm:
-        found += [_every(entry.name, e, rhythm(e)) for e in _ready(environments) if rhythm(e) > 0]
-    return found
+        schedules += [
+            _every(entry.name, e, rhythm(e)) for e in _ready(environments) if rhythm(e) > 0
+        ]
+    return schedules
 
 
 def ensure_schedules(
@@ -38,14 +40,14 @@ def ensure_schedules(
     One of an environment that has no place or no pinned key here is another machine's matter.
     """
     path = f"/deployments/{deployment['id']}/schedules"
-    found = {s["slug"]: s for s in deployment.get("schedules") or [] if s.get("slug")}
-    changes = [_ensure(api, path, s, found.get(s["slug"])) for s in schedules]
-    kept, here = {s["slug"] for s in schedules}, {e.name for e in _ready(environments)}
-    for slug in sorted(found.keys() - kept):
+    existing = {s["slug"]: s for s in deployment.get("schedules") or [] if s.get("slug")}
+    changes = [_ensure(api, path, s, existing.get(s["slug"])) for s in schedules]
+    slugs, ready = {s["slug"] for s in schedules}, {e.name for e in _ready(environments)}
+    for slug in sorted(existing.keys() - slugs):
         if not slug.startswith(_OURS):
             continue
-        if slug.partition("-")[2] in here:
-            api.delete(f"{path}/{found[slug]['id']}")
+        if slug.partition("-")[2] in ready:
+            api.delete(f"{path}/{existing[slug]['id']}")
             changes.append(SetupChange("schedule", slug, "removed", "its environment wants none"))
         else:
             why = "its environment is not set up here; delete it where that is gone"
@@ -73,17 +75,17 @@ def _declared(schedule: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ensure(
-    api: PrefectApi, path: str, schedule: dict[str, Any], found: dict[str, Any] | None
+    api: PrefectApi, path: str, schedule: dict[str, Any], existing: dict[str, Any] | None
 ) -> SetupChange:
     slug = schedule["slug"]
-    if found is None:
+    if existing is None:
         api.post(path, [{"active": True, **schedule}])
         return SetupChange("schedule", slug, "created", _rhythm(schedule["schedule"]))
     # The server adds what was left out, such as the day from which an interval counts.
-    rule = {k: found["schedule"].get(k) for k in schedule["schedule"]}
-    if rule == schedule["schedule"] and found["parameters"] == schedule["parameters"]:
-        return SetupChange("schedule", slug, "unchanged", "" if found["active"] else "paused")
-    api.patch(f"{path}/{found['id']}", {**schedule, "active": found["active"]})
+    rule = {k: existing["schedule"].get(k) for k in schedule["schedule"]}
+    if rule == schedule["schedule"] and existing["parameters"] == schedule["parameters"]:
+        return SetupChange("schedule", slug, "unchanged", "" if existing["active"] else "paused")
+    api.patch(f"{path}/{existing['id']}", {**schedule, "active": existing["active"]})
     return SetupChange("schedule", slug, "changed", _rhythm(schedule["schedule"]))
 
 

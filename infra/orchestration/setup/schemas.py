@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect.utilities.callables import parameter_schema
 
-from infra.environment import locate as environments
+from infra.environment import locate
 
 
 def flow_schema(entrypoint: str) -> tuple[str, dict[str, Any]]:
@@ -23,7 +23,7 @@ def flow_schema(entrypoint: str) -> tuple[str, dict[str, Any]]:
     schema: dict[str, Any] = json.loads(json.dumps(computed))
     choice = schema.get("definitions", {}).get("EnvironmentName")
     if choice:
-        choice["enum"] = environments.names()
+        choice["enum"] = locate.names()
     return flow.name, schema
 
 
@@ -32,8 +32,8 @@ def job_template(kind: str) -> dict[str, Any]:
     if kind == "docker":
         from prefect_docker.worker import DockerWorker  # type: ignore[import-untyped]
 
-        found: dict[str, Any] = DockerWorker.get_default_base_job_template()
-        return found
+        template: dict[str, Any] = DockerWorker.get_default_base_job_template()
+        return template
     from prefect.workers.process import ProcessWorker
 
     return dict(ProcessWorker.get_default_base_job_template())

@@ -16,10 +16,10 @@ def workers(api: PrefectApi, pool: str) -> list[dict[str, Any]]:
     PREFECT_WORKER_HEARTBEAT_SECONDS is 5, as with ours.
     """
     try:
-        found = api.post(f"/work_pools/{pool}/workers/filter", {"limit": 100})
+        registered = api.post(f"/work_pools/{pool}/workers/filter", {"limit": 100})
     except Absent:
         return []
-    return [worker for worker in found if worker["status"] == "ONLINE"]
+    return [worker for worker in registered if worker["status"] == "ONLINE"]
 
 
 def how_to_start(pool: str) -> str:
