@@ -6,9 +6,17 @@ from dataclasses import replace
 
 from deployments.compose.extension import Log
 from deployments.shell import database, files, images, lock, observe, probe
-from deployments.shell import replace as replacing
 from deployments.shell.edge import reload_edge
 from deployments.shell.quote import Script
+from deployments.shell.replace import (
+    Replacement,
+    let_former_go,
+    prepare_image,
+    recreate_service,
+    remove_service,
+    replace_plain,
+    replace_routed,
+)
 
 
 def replacement(service="api", **changes):
@@ -16,7 +24,7 @@ def replacement(service="api", **changes):
         "service": service, "variable": "API_IMAGE", "image": "reg/api@sha256:1",
         "config_hash": "abc", "start_first": True, "healthy_within": 180, "grace": 30,
     }  # fmt: skip
-    return replacing.Replacement(**{**fields, **changes})
+    return Replacement(**{**fields, **changes})
 
 
 def every_script(environment, stack, word):
@@ -32,7 +40,7 @@ def every_script(environment, stack, word):
         "stop work": lock.stop_work(environment, word),
         "install": files.install(word, word),
         "restore": files.restore(word),
-        "remove": files.remove_all(),
+        "remove": files.remove_project(),
         "record": files.record(word, word, word, word, word),
         "close": files.close(word, word),
         "pull": images.pull([word, "b"], word, (word, word, word)),
@@ -41,14 +49,14 @@ def every_script(environment, stack, word):
             database=(word, word, word, word), service=word, variable="API_IMAGE", image=word,
             command=(word, word), timeout=9,
         ),
-        "routed": replacing.replace_routed(what, edge=word, port=1, drain=30),
-        "plain": replacing.replace_plain(replace(what, ready=(word, word), kept=("/a", "/b"))),
-        "prepare": replacing.prepare(replace(what, kept=("/a",)), (word, word), 9),
+        "routed": replace_routed(what, edge=word, port=1, drain=30),
+        "plain": replace_plain(replace(what, ready=(word, word), kept=("/a", "/b"))),
+        "prepare": prepare_image(replace(what, kept=("/a",)), (word, word), 9),
         "last words": probe.last_words(environment, [word]),
-        "let go": replacing.let_go(what, edge=word, port=1),
-        "up": replacing.up(what),
+        "let go": let_former_go(what, edge=word, port=1),
+        "up": recreate_service(what),
         "reload": reload_edge(word),
-        "remove one": replacing.remove(word),
+        "remove one": remove_service(word),
         "probe": probe.probe(environment, [(word, word, (word,)), (word, word, ())], [(word, Log(must_not=(word,), files=(word,)))]),
         "logs": probe.tail_logs(environment, probe.Tail((word,), 20, word, follow=True)),
     }  # fmt: skip

@@ -19,7 +19,7 @@ from deployments.host.survey import Found, Survey
 from deployments.planning.existing_data import FoundData
 from deployments.planning.plan import Plan, ScriptStep
 from deployments.release.adopted_record import NAME, RELEASE, AdoptedService, Adoption, pins
-from deployments.shell import adopt as adopting
+from deployments.shell.adopt import keep_by_hand
 from deployments.verbs import traits
 
 
@@ -216,7 +216,7 @@ def stack_of_adopted(adoption: Adoption, text: str) -> Stack:
 def plan_of_adoption(adoption: Adoption, incoming: str, notes: list[str]) -> Plan:
     """Files and images are kept; nothing that runs is touched."""
     kept = f"files of {adoption.directory}, images of {', '.join(adoption.services)}"
-    script = adopting.keep(incoming, adoption)
+    script = keep_by_hand(incoming, adoption)
     step = ScriptStep("keep", f"{kept}; no container is touched", script=script)
     images = tuple(pins(adoption).items())
     before = tuple((name, s.digest) for name, s in adoption.services.items())

@@ -13,9 +13,9 @@ from deployments.host.script_results import ResultKind
 from deployments.planning.plan import ScriptStep, Step
 from deployments.planning.target import Target
 from deployments.shell import backup, database, exchange
-from deployments.shell import replace as replacing
 from deployments.shell.postgres import On
 from deployments.shell.quote import Script, join
+from deployments.shell.replace import stop_service
 
 LONGEST = 40
 """Bytes of a database's name: PostgreSQL cuts a name at 63, and `_undone_<run>_2` comes after it."""
@@ -71,7 +71,7 @@ class DatabaseSteps:
         return [
             ScriptStep(
                 "stop", "it uses the database, which changes", service=s.name,
-                script=replacing.stop(s.name, s.stop_grace),
+                script=stop_service(s.name, s.stop_grace),
             )
             for s in self.target.stack.database_users
             if self.seen.of(s.name)

@@ -17,8 +17,8 @@ from deployments.planning.request import PlanRequest
 from deployments.planning.steps import DRAIN, Steps
 from deployments.planning.target import Target
 from deployments.release.adopted_record import NAME, RELEASE
-from deployments.shell import adopt as adopting
-from deployments.shell import files as filing
+from deployments.shell.adopt import put_files_back, start_by_hand
+from deployments.shell.files import forget, remove_project
 from deployments.verbs import Traits, traits
 
 
@@ -148,13 +148,13 @@ class Planner:
         if self._does.heals and not due and not orphans:
             return []
         names = ", ".join(adoption.services)
-        start = adopting.start_again(adoption, self.target.environment.longest_start)
+        start = start_by_hand(adoption, self.target.environment.longest_start)
         again = [*self._data.exchange(fresh=False), *(self._data.schema() if adoption.ours else [])]
         last = [] if self._does.undoes else [self._make.verify()]
         was = f"of {adoption.directory}, as they were"
         return [
             *again,
-            ScriptStep("put-back", was, script=adopting.put_back()),
+            ScriptStep("put-back", was, script=put_files_back()),
             ScriptStep("start-adopted", f"by Compose: {names}", script=start),
             *last,
         ]
@@ -261,12 +261,12 @@ class Planner:
 
 def undo_of_adoption() -> Plan:
     """Undo of an adoption: only a record was made, so only that goes."""
-    step = ScriptStep("forget", "what runs is left alone", script=filing.forget(RELEASE))
+    step = ScriptStep("forget", "what runs is left alone", script=forget(RELEASE))
     return Plan("undo", RELEASE, NAME, None, (step,))
 
 
 def undo_of_first(release: str, first: tuple[Step, ...] = ()) -> Plan:
     """Undo of a first deploy: nothing ran before, so nothing runs after. first: its database's."""
     reason = "no release ran before this one"
-    step = ScriptStep("remove-all", reason, script=filing.remove_all())
+    step = ScriptStep("remove-all", reason, script=remove_project())
     return Plan("undo", release, "", None, (*first, step))

@@ -11,9 +11,9 @@ from deployments.planning.plan import ScriptStep, Step
 from deployments.planning.steps import Steps
 from deployments.planning.target import Target
 from deployments.release.adopted_record import RELEASE
-from deployments.shell import replace as replacing
 from deployments.shell import takeover
 from deployments.shell.quote import Script, join
+from deployments.shell.replace import stop_service
 from deployments.shell.takeover import Moved
 
 
@@ -73,7 +73,7 @@ class TakeOver:
         stopped = [c.service for c in due if c.service.name in holding]
         if not stopped:
             return []
-        texts = [replacing.stop(s.name, s.stop_grace).text for s in stopped]
+        texts = [stop_service(s.name, s.stop_grace).text for s in stopped]
         script = Script(join(*texts), timeout=sum(s.stop_grace for s in stopped) + 60)
         names = ", ".join(s.name for s in stopped)
         reason = f"{names}: {edge.service} publishes what they hold"

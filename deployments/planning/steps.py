@@ -14,10 +14,18 @@ from deployments.planning.changes import Change
 from deployments.planning.plan import ScriptStep, Step, VerifyStep, WatchStep
 from deployments.planning.target import Target
 from deployments.shell import files, images
-from deployments.shell import replace as replacing
 from deployments.shell.completion import complete
 from deployments.shell.edge import reload_edge
 from deployments.shell.quote import Script
+from deployments.shell.replace import (
+    Replacement,
+    let_former_go,
+    prepare_image,
+    recreate_service,
+    remove_service,
+    replace_plain,
+    replace_routed,
+)
 
 DRAIN = 30
 """Seconds that requests in flight may still take on the old container."""
@@ -57,7 +65,7 @@ class Steps:
         """A service with state or ports of its own."""
         if change.service.runs_once:
             return self._complete(change)
-        script = replacing.up(self.replacement(change))
+        script = recreate_service(self.replacement(change))
         return _of("start" if change.first else "recreate", change, script)
 
     def reload(self, edge: EdgeService) -> Step:
@@ -75,9 +83,9 @@ class Steps:
         what = self.replacement(change)
         if edge and name in edge.routes:
             port = edge.routes[name].port
-            script = replacing.replace_routed(what, edge=edge.service, port=port, drain=DRAIN)
+            script = replace_routed(what, edge=edge.service, port=port, drain=DRAIN)
         else:
-            script = replacing.replace_plain(what)
+            script = replace_plain(what)
         if change.first:
             return _of("start", change, script)
         return _of("replace", change, script, "start first" if what.start_first else "stop first")
@@ -91,7 +99,7 @@ class Steps:
             command = tuple(self.target.value(word) for word in part.command) if part else ()
             if part is None or change.first or not all(command):
                 continue
-            script = replacing.prepare(self.replacement(change), command, part.timeout)
+            script = prepare_image(self.replacement(change), command, part.timeout)
             reason = f"its new image, while the old container runs: {part.timeout} s at most"
             name = change.service.name
             steps.append(ScriptStep("prepare", reason, service=name, script=script))
@@ -119,7 +127,7 @@ class Steps:
 
     def _let_go(self, edge: EdgeService, service: Service) -> Script:
         what = self._replacement(service, "")
-        return replacing.let_go(what, edge=edge.service, port=edge.routes[service.name].port)
+        return let_former_go(what, edge=edge.service, port=edge.routes[service.name].port)
 
     def kept(self) -> set[str]:
         """Services whose containers stay through the window: as many as there is memory for."""
@@ -139,7 +147,7 @@ class Steps:
         return [
             ScriptStep(
                 "remove", why.get(name, "the Compose file no longer has it"), service=name,
-                script=replacing.remove(name),
+                script=remove_service(name),
             )
             for name in gone
         ]  # fmt: skip
@@ -164,12 +172,12 @@ class Steps:
         }
         return {**short, **{s.name: s.alone for s in start_first if s.alone}}
 
-    def replacement(self, change: Change) -> replacing.Replacement:
+    def replacement(self, change: Change) -> Replacement:
         """The input of the scripts that replace a container."""
         return self._replacement(change.service, change.image)
 
-    def _replacement(self, service: Service, image: str) -> replacing.Replacement:
-        return replacing.Replacement(
+    def _replacement(self, service: Service, image: str) -> Replacement:
+        return Replacement(
             service=service.name,
             variable=service.image_variable,
             image=image,

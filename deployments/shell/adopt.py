@@ -31,7 +31,7 @@ def compare(environment: Environment, adoption: Adoption) -> Script:
     )
 
 
-def keep(incoming: str, adoption: Adoption) -> Script:
+def keep_by_hand(incoming: str, adoption: Adoption) -> Script:
     """Keep the files and the images of what runs, as release 0; no container is touched."""
     where = (adoption.directory, ",".join(adoption.files), ",".join(adoption.env_files))
     held = [call("hold_image", name, s.image) for name, s in adoption.services.items()]
@@ -41,12 +41,12 @@ def keep(incoming: str, adoption: Adoption) -> Script:
     )
 
 
-def put_back() -> Script:
+def put_files_back() -> Script:
     """Release 0's own files, where they lay."""
     return Script(join(functions("adopt_back"), call("put_files_back", RELEASE)))
 
 
-def start_again(adoption: Adoption, healthy: int) -> Script:
+def start_by_hand(adoption: Adoption, healthy: int) -> Script:
     """Release 0's containers, by Compose; whatever else the project has is removed."""
     where = (adoption.directory, ",".join(adoption.files), ",".join(adoption.env_files))
     named = [call("tag_image_again", n, s.image, s.reference) for n, s in adoption.services.items()]

@@ -28,7 +28,7 @@ def restore(incoming: str) -> Script:
     )
 
 
-def remove_all() -> Script:
+def remove_project() -> Script:
     """Undo of a first deploy: containers and network go, volumes stay."""
     return Script(join(functions("files_remove"), "remove_project"), timeout=180)
 

@@ -68,7 +68,7 @@ def replace_routed(what: Replacement, *, edge: str, port: int, drain: int) -> Sc
     return Script(text, timeout=what.healthy_within * 2 + drain + what.grace * 2 + 120)
 
 
-def prepare(what: Replacement, command: tuple[str, ...], seconds: int) -> Script:
+def prepare_image(what: Replacement, command: tuple[str, ...], seconds: int) -> Script:
     """Run a command in a container of the new image while the old one runs."""
     line = call("prepare_image", seconds, *command)
     return Script(
@@ -77,7 +77,7 @@ def prepare(what: Replacement, command: tuple[str, ...], seconds: int) -> Script
     )
 
 
-def let_go(what: Replacement, *, edge: str, port: int) -> Script:
+def let_former_go(what: Replacement, *, edge: str, port: int) -> Script:
     """Remove the container that was kept of the release before; none is fine."""
     assign = [
         call("declare", f"{n}={v}") for n, v in (("be", f"be_{what.service}"), ("port", str(port)))
@@ -100,7 +100,7 @@ def replace_plain(what: Replacement) -> Script:
     return Script(text, timeout=what.healthy_within * 2 + what.grace * 2 + 120)
 
 
-def up(what: Replacement) -> Script:
+def recreate_service(what: Replacement) -> Script:
     """Start or recreate a service with state or ports of its own: database, edge."""
     text = join(
         functions("container"), *what.settings(), functions("replace_up"), "recreate_service"
@@ -115,7 +115,7 @@ def start_stopped(container: str, healthy_within: int) -> Script:
     return Script(join(functions("container"), start, wait), timeout=healthy_within + 60)
 
 
-def stop(service: str, grace: int) -> Script:
+def stop_service(service: str, grace: int) -> Script:
     """Stop a service's containers and leave them there: its way back is to start them."""
     return Script(
         f"{call('container_ids', service)} | xargs -r docker stop -t {grace} >/dev/null\n",
@@ -123,11 +123,11 @@ def stop(service: str, grace: int) -> Script:
     )
 
 
-def remove(service: str) -> Script:
+def remove_service(service: str) -> Script:
     """Stop and remove every container of a service."""
     return Script(
         join(
-            stop(service, 30).text,
+            stop_service(service, 30).text,
             f"{call('container_ids', service)} | xargs -r docker rm -f >/dev/null",
         )
     )

@@ -8,9 +8,9 @@ import pytest
 
 from deployments.history import journal
 from deployments.shell import database, files, images, lock, prelude, probe
-from deployments.shell import replace as replacing
 from deployments.shell.edge import reload_edge
 from deployments.shell.quote import Script
+from deployments.shell.replace import let_former_go, recreate_service, replace_plain, replace_routed
 from tests.every_script import every_script, replacement
 
 
@@ -23,17 +23,17 @@ def _tail(script):
     [
         (files.install(".incoming/t", "2-x"), "install_release .incoming/t 2-x"),
         (files.restore(".incoming/t"), "restore_release .incoming/t"),
-        (files.remove_all(), "remove_project"),
+        (files.remove_project(), "remove_project"),
         (files.record("{}", ".incoming/t", "00", "", "2-x"), "record_run '{}' .incoming/t 00 '' 2-x yes ''"),
         (files.record("{}", ".incoming/t", "00", "2-x", "2-x", settled=False),
          "record_run '{}' .incoming/t 00 2-x 2-x no ''"),
         (images.pull(["r/a@sha256:1", "r/b@sha256:2"], "release-x"),
          "pull_images release-x r/a@sha256:1 r/b@sha256:2"),
         (reload_edge("edge"), "reload_edge edge"),
-        (replacing.up(replacement("postgres")), "recreate_service"),
-        (replacing.replace_plain(replacement("bot")), "replace_service"),
-        (replacing.replace_routed(replacement(), edge="edge", port=8000, drain=30), "replace_service"),
-        (replacing.let_go(replacement(), edge="edge", port=8000), "let_former_go"),
+        (recreate_service(replacement("postgres")), "recreate_service"),
+        (replace_plain(replacement("bot")), "replace_service"),
+        (replace_routed(replacement(), edge="edge", port=8000, drain=30), "replace_service"),
+        (let_former_go(replacement(), edge="edge", port=8000), "let_former_go"),
         (database.migrate(
             database=("postgres", "postgres", "app", "SELECT 1"), service="migrate",
             variable="API_IMAGE", image="r/api@sha256:1", command=("alembic", "upgrade", "head"),
@@ -63,7 +63,7 @@ def test_settings_of_a_replacement():
     assert replacement(kept=("/a", "/b"), ready=("x", "y z")).settings()[-2:] == [
         "declare 'kept=/a /b'", "ready=(x 'y z')",
     ]  # fmt: skip
-    text = replacing.replace_routed(replacement(), edge="edge", port=8000, drain=30).text
+    text = replace_routed(replacement(), edge="edge", port=8000, drain=30).text
     assert text.splitlines()[-6:] == [
         "declare be=be_api", "declare port=8000", "declare drain=30", "declare routed=yes",
         "edge=$(container_ids edge | head -n 1)", "replace_service",
@@ -79,10 +79,10 @@ def test_every_script_begins_by_entering_the_environments_directory(world):
 @pytest.mark.parametrize(
     ("script", "seconds"),
     [
-        (replacing.up(replacement()), 180 + 30 + 120),
-        (replacing.replace_plain(replacement()), 360 + 60 + 120),
+        (recreate_service(replacement()), 180 + 30 + 120),
+        (replace_plain(replacement()), 360 + 60 + 120),
         (
-            replacing.replace_routed(replacement(), edge="edge", port=1, drain=30),
+            replace_routed(replacement(), edge="edge", port=1, drain=30),
             360 + 30 + 60 + 120,
         ),
         (files.install("i", "r"), 60),

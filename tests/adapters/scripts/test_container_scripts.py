@@ -12,11 +12,18 @@ from deployments.host.edge import IDLE, read_former, read_slots, render
 from deployments.host.observation import sections
 from deployments.host.script_results import Channel
 from deployments.shell import database, images, probe
-from deployments.shell import replace as replacing
 from deployments.shell.completion import complete
 from deployments.shell.edge import reload_edge
 from deployments.shell.prelude import prelude
 from deployments.shell.quote import Script, functions
+from deployments.shell.replace import (
+    Replacement,
+    let_former_go,
+    prepare_image,
+    recreate_service,
+    replace_plain,
+    replace_routed,
+)
 
 REFERENCE = "localhost:5000/acme/api@sha256:1"
 LOG = 'echo "$*" >> docker.log\n'
@@ -148,7 +155,7 @@ def _what(**changes):
         "service": "bot", "variable": "BOT_IMAGE", "image": "r/bot@sha256:2", "config_hash": "h2",
         "start_first": False, "healthy_within": 1, "grace": 3,
     }  # fmt: skip
-    return replacing.Replacement(**{**fields, **changes})
+    return Replacement(**{**fields, **changes})
 
 
 def _functions(script, calls):
@@ -162,7 +169,7 @@ def _functions(script, calls):
 )
 def test_one_variable_of_the_env_file_is_changed(shell, before, name):
     shell.write(".env", render_env(before))
-    text = _functions(replacing.replace_plain(_what()), f"set_env {name} r/bot@sha256:2")
+    text = _functions(replace_plain(_what()), f"set_env {name} r/bot@sha256:2")
     assert shell.run(prelude(shell.environment) + text).returncode == 0
     assert parse_env(shell.read(".env")) == {**before, name: "r/bot@sha256:2"}
 
@@ -176,9 +183,9 @@ def test_the_file_of_the_edge_follows_its_slots(shell, stack, slot, name, expect
     edge = stack.deploy.edge
     slots = {"api": ("homeguru-api-1", IDLE), "frontend": ("homeguru-frontend-1", IDLE)}
     shell.write("edge/haproxy.cfg", render("global\n", edge, slots))
-    script = replacing.replace_routed(_what(service="api"), edge="edge", port=8000, drain=1)
+    script = replace_routed(_what(service="api"), edge="edge", port=8000, drain=1)
     text = script.text.replace("edge=$(container_ids edge | head -n 1)", ":")
-    text = _functions(replacing.Script(text), f"write_slot {slot} {name}")
+    text = _functions(Script(text), f"write_slot {slot} {name}")
     assert shell.run(prelude(shell.environment) + text).returncode == 0
     assert shell.read("edge/haproxy.cfg") == render("global\n", edge, {**slots, "api": expected})
     assert read_slots(shell.read("edge/haproxy.cfg"))["api"] == expected
@@ -190,10 +197,10 @@ def test_a_disk_that_fills_up_leaves_the_edges_file_whole(shell, stack):
     whole = render("global\n", edge, slots)
     shell.write("edge/haproxy.cfg", whole)
     shell.program("awk", "echo global; exit 2")
-    script = replacing.let_go(_what(service="api"), edge="edge", port=8000)
+    script = let_former_go(_what(service="api"), edge="edge", port=8000)
     text = script.text.replace("edge=$(container_ids edge | head -n 1)", ":")
     calls = "if write_slot s1 homeguru-api-3; then :; fi"
-    done = shell.run(prelude(shell.environment) + _functions(replacing.Script(text), calls))
+    done = shell.run(prelude(shell.environment) + _functions(Script(text), calls))
     assert (done.returncode, done.stderr) == (20, "cannot write edge/haproxy.cfg\n")
     assert shell.read("edge/haproxy.cfg") == whole
 
@@ -202,9 +209,9 @@ def test_a_disk_that_fills_up_leaves_the_edges_file_whole(shell, stack):
 def test_the_container_that_is_kept_is_written_and_read_back(shell, stack, name):
     edge, slots = stack.deploy.edge, {"api": (IDLE, "homeguru-api-2"), "frontend": (IDLE, IDLE)}
     shell.write("edge/haproxy.cfg", render("global\n", edge, slots, {"api": "homeguru-api-0"}))
-    script = replacing.let_go(_what(service="api"), edge="edge", port=8000)
+    script = let_former_go(_what(service="api"), edge="edge", port=8000)
     text = script.text.replace("edge=$(container_ids edge | head -n 1)", ":")
-    text = _functions(replacing.Script(text), f"write_slot former {name}")
+    text = _functions(Script(text), f"write_slot former {name}")
     assert shell.run(prelude(shell.environment) + text).returncode == 0
     kept = {"api": name} if name != IDLE else {}
     assert shell.read("edge/haproxy.cfg") == render("global\n", edge, slots, kept)
@@ -231,7 +238,7 @@ def test_waiting_for_a_container(shell, answer, code, problem):
     program = f'case "$3" in *Log*) printf %b {said!r} ;; *ExitCode*) echo 137 ;; *) echo {answer} ;; esac'
     shell.program("docker", program)
     calls = 'code=0; wait_healthy c1 1 || code=$?; printf "%s %s" "$code" "$problem"'
-    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    text = prelude(shell.environment) + _functions(recreate_service(_what()), calls)
     assert shell.run(text).stdout == f"{code} {problem}"
 
 
@@ -239,7 +246,7 @@ def test_a_program_that_ends_well_does_not_crash(shell):
     program = 'case "$3" in *ExitCode*) echo 0 ;; *) echo restarting 3 none ;; esac'
     shell.program("docker", program)
     calls = 'wait_healthy c1 1 || printf "%s" "$problem"'
-    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    text = prelude(shell.environment) + _functions(recreate_service(_what()), calls)
     assert shell.run(text).stdout == (
         "ends by itself, with exit code 0, and a service goes on, restarted 3 times"
     )
@@ -250,7 +257,7 @@ def test_unhealthy_is_no_end_before_the_time_is_over(shell):
     program = "if [ -e later ]; then echo running 0 healthy; else echo running 0 unhealthy; fi"
     shell.program("docker", program)
     calls = "(sleep 1; touch later) & wait_healthy c1 20 && echo well"
-    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    text = prelude(shell.environment) + _functions(recreate_service(_what()), calls)
     assert shell.run(text).stdout == "well\n"
 
 
@@ -262,14 +269,14 @@ def test_what_a_container_was_made_from_is_noted_and_goes_with_it(shell):
         'case "$1" in ps) printf "old1\\nnew1\\n" ;; *) echo "r/bot@sha256:2 label" ;; esac',
     )
     calls = "note_made new1 h2; note_made new1 h3; made_from new1; made_from unknown"
-    text = prelude(shell.environment) + _functions(replacing.up(_what()), calls)
+    text = prelude(shell.environment) + _functions(recreate_service(_what()), calls)
     assert shell.run(text).stdout == "r/bot@sha256:2 h3\nr/bot@sha256:2 label\n"
     assert shell.read(".containers") == "old1 h1\nnew1 h3\n"
 
 
 def test_a_container_that_is_gone(shell):
     shell.program("docker", "exit 1")
-    text = _functions(replacing.up(_what()), 'wait_healthy c1 1 || printf "%s" "$problem"')
+    text = _functions(recreate_service(_what()), 'wait_healthy c1 1 || printf "%s" "$problem"')
     assert shell.run(prelude(shell.environment) + text).stdout == "is gone"
 
 
@@ -311,14 +318,14 @@ def _replace(shell, health):
     shell.write("old1", "running 0 healthy")
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     shell.program("docker", PLAIN.replace("$HEALTH", health))
-    return _run(shell, replacing.replace_plain(_what()))
+    return _run(shell, replace_plain(_what()))
 
 
 def _run_replacing(shell, program, **changes):
     shell.write("old1", "running 0 healthy")
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     shell.program("docker", PLAIN.replace("$HEALTH", "running 0 healthy") + program)
-    return _run(shell, replacing.replace_plain(_what(**changes)))
+    return _run(shell, replace_plain(_what(**changes)))
 
 
 def test_a_new_container_is_waited_for_until_it_is_ready(shell):
@@ -368,7 +375,7 @@ def test_what_runs_as_root_may_write_there_anyway(shell):
 
 def _prepare(shell, program):
     shell.program("docker", LOG + program)
-    return _run(shell, replacing.prepare(_what(), ("sh", "-c", "fetch it"), 1))
+    return _run(shell, prepare_image(_what(), ("sh", "-c", "fetch it"), 1))
 
 
 def test_preparing_runs_the_new_image_and_touches_no_container(shell):
@@ -424,7 +431,7 @@ def test_a_log_that_cannot_be_read_keeps_no_old_one_down(shell):
         '"rm -f")', '"rm -f") exit 1;'
     )
     shell.program("docker", silent.replace("$HEALTH", "exited 0 none"))
-    done = _run(shell, replacing.replace_plain(_what()))
+    done = _run(shell, replace_plain(_what()))
     assert done.returncode == 20
     assert "started the former container again" in done.stdout
     assert _log(shell)[-1] == "start old1"
@@ -435,7 +442,7 @@ def test_a_new_one_that_does_not_even_start_is_said_so(shell):
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     refused = PLAIN.replace('"start new1") ', '"start new1") exit 1; ').replace("$HEALTH", "x")
     shell.program("docker", refused)
-    done = _run(shell, replacing.replace_plain(_what()))
+    done = _run(shell, replace_plain(_what()))
     assert "bot: the new container does not start; its last lines:" in done.stderr
 
 
@@ -473,7 +480,7 @@ def test_what_runs_and_is_unwell_is_restarted_where_compose_sees_nothing_to_do(
     program = 'case "$1 $2" in "ps -aq") echo c1 ;; "inspect -f") case "$3" in *Restart*) echo running 0 healthy ;; *config-hash*) echo "r/bot@sha256:2 HASH" ;; *) echo STATE ;; esac ;; esac'
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     shell.program("docker", LOG + program.replace("STATE", state).replace("HASH", config))
-    assert _run(shell, replacing.up(_what())).returncode == 0
+    assert _run(shell, recreate_service(_what())).returncode == 0
     assert _log(shell).count("restart -t 3 c1") == restarts
 
 
@@ -482,7 +489,7 @@ def test_a_replacement_that_was_done_already_touches_nothing(shell):
     shell.write("old1", "running 0 healthy")
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     shell.program("docker", done_already)
-    done = _run(shell, replacing.replace_plain(_what()))
+    done = _run(shell, replace_plain(_what()))
     assert (done.returncode, done.stdout) == (0, "already replaced\n")
     assert not [line for line in _log(shell) if line.split()[0] in ("stop", "start", "rm")]
     assert shell.read(".env") == "BOT_IMAGE='r/bot@sha256:2'\n"

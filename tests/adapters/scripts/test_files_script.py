@@ -184,7 +184,7 @@ def test_removing_all_keeps_volumes_and_the_ledger(ready):
     ready.program(
         "docker", 'echo "$*" >> docker.log; [[ "$*" != *" -q"* && $1 != ps ]] || echo id1'
     )
-    done = _run(ready, files.remove_all())
+    done = _run(ready, files.remove_project())
     assert done.stdout == "removed every container of homeguru; its volumes are kept\n"
     log = ready.read("docker.log")
     assert "rm -f id1" in log

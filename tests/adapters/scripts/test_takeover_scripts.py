@@ -30,7 +30,7 @@ def test_release_0_gets_services_back_that_were_started_with_a_profile(shell):
         directory="/srv/hand", files=("/srv/hand/docker-compose.yml",), env_files=(),
         services={"api": service, "bot": service}, deploy=Deploy(v=1), ours=False,
     )  # fmt: skip
-    done = shell.run(prelude(shell.environment) + adopt.start_again(adoption, 1).text)
+    done = shell.run(prelude(shell.environment) + adopt.start_by_hand(adoption, 1).text)
     assert done.returncode == 0, done.stderr
     (line,) = [x for x in shell.read("docker.log").splitlines() if " up " in x]
     assert line.endswith("up -d --no-build --pull never --remove-orphans api bot")
@@ -93,11 +93,11 @@ def _keep(shell, adoption: Adoption, *mounts: str):
     for name in ("manifest.json", "plan.json"):
         shell.write(f".incoming/t1/{name}", "{}")
     (shell.directory / "releases").mkdir(exist_ok=True)
-    return shell.run(prelude(shell.environment) + adopt.keep(".incoming/t1", adoption).text)
+    return shell.run(prelude(shell.environment) + adopt.keep_by_hand(".incoming/t1", adoption).text)
 
 
 def _back(shell):
-    done = shell.run(prelude(shell.environment) + adopt.put_back().text)
+    done = shell.run(prelude(shell.environment) + adopt.put_files_back().text)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -147,7 +147,7 @@ case "$1 $2" in
   "inspect -f") case "$3 $4" in *service*c1) echo api ;; *service*) echo bot ;; *Running*) echo true ;; esac ;;
 esac"""
     shell.program("docker", program)
-    body, _, _ = adopt.start_again(_adoption(shell), 1).text.partition("declare healthy=")
+    body, _, _ = adopt.start_by_hand(_adoption(shell), 1).text.partition("declare healthy=")
     done = shell.run(prelude(shell.environment) + body + "stop_other_services api\n")
     assert done.returncode == 0, done.stderr
     assert [x for x in shell.read("docker.log").splitlines() if x.startswith("rm")] == ["rm -f c2"]
@@ -186,7 +186,7 @@ def test_a_folder_that_may_not_be_read_is_left_out_and_ends_nothing(shell):
 def test_a_name_that_is_kept_is_of_this_project_alone_and_lower_case(shell):
     adoption = _adoption(shell)
     service = AdoptedService(image=IMAGE, digest=IMAGE, reference="acme/x:1", config_hash="h")
-    text = adopt.keep(
+    text = adopt.keep_by_hand(
         ".incoming/t1", adoption.model_copy(update={"services": {"API": service}})
     ).text
     shell.program("docker", 'echo "$*" >> docker.log')
