@@ -121,7 +121,7 @@ def test_a_host_that_never_says_whether_the_lock_is_held(host, monkeypatch, tmp_
         "#!/bin/bash\nfor to in 1 2; do printf '\\nhomeguru-ready\\n' >&$to; done; sleep 60\n"
     )
     silent.chmod(0o755)
-    monkeypatch.setattr(locking, "ANSWERED", 1, raising=False)
+    monkeypatch.setattr(locking, "ANSWERED", 1)
     begin = time.monotonic()
     ended = []
 
