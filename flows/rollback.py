@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from deployments.database.change import Choice
+from deployments.database.choice import Choice
 from infra.orchestration.flow.operation import EnvironmentName, operation
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployments.messages.notices import Notice
 from deployments.text import chat
-from infra.machine.output import clean
+from infra.machine.sinks import clean
 
 if TYPE_CHECKING:
     from apprise import NotifyBase

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal
 
 from deployments.database.backups import Backup, Loss
 from deployments.database.migration_review import Migration
-
-
-class Choice(StrEnum):
-    """What a rollback does with the database."""
-
-    keep = "keep"
-    downgrade = "downgrade"
-    restore = "restore"
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ def main() -> None:
 
 
 def _start() -> None:
-    from infra.orchestration.flow import process
+    from infra.orchestration import settings
 
     # Before the first import of Prefect, which reads its settings then.
-    process.configure()
+    settings.configure()
     from infra.cli.app import app
 
     app()

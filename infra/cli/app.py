@@ -5,27 +5,25 @@ from __future__ import annotations
 import shlex
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deployments.database.change import Choice
-from deployments.environment.sources import is_url
+from deployments.database.choice import Choice
 from deployments.errors import Interrupted, Refused, WrongUse
-from deployments.shell.probe import Tail
 from infra.cli import show
 from infra.cli.actions.commands import app as actions
 from infra.cli.audit import audit, history
 from infra.cli.backups import backup, backups, drill, fetch, restore
 from infra.cli.control_plane import control_plane
-from infra.cli.run import Approve, Env, Here, Json, run
+from infra.cli.options import Approve, Env, Here, Json
+from infra.cli.run import run
 from infra.cli.setup import setup
-from infra.cli.terminal import TerminalProgress
-from infra.demo.local import Demo
-from infra.environment.context import assemble
-from infra.look import inspection
 from infra.machine import signals
 from infra.machine.paths import CHECKOUT, state_dir
+
+if TYPE_CHECKING:
+    from infra.demo.local import Demo
 
 app = typer.Typer(
     name="homeguru", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -53,7 +51,7 @@ def homeguru(
     if context.invoked_subcommand in ("demo", "control-plane", "setup", "actions"):
         signals.begin_work()
     if shown:
-        show.console.print(f"homeguru {version('homeguru-deploy')}")
+        typer.echo(f"homeguru {version('homeguru-deploy')}")
         raise typer.Exit
 
 
@@ -156,6 +154,9 @@ def plan(
     env: Env, release: Release = "newest", update_infrastructure: Infra = False, json: Json = False
 ) -> None:
     """Show what deploy would do now; change nothing."""
+    from infra.environment.context import assemble
+    from infra.look import inspection
+
     assembly = assemble(env)
     show.read_from(assembly.located)
     planned = inspection.plan_of(
@@ -167,6 +168,9 @@ def plan(
 @app.command()
 def status(env: Env, json: Json = False) -> None:
     """Show what runs now."""
+    from infra.environment.context import assemble
+    from infra.look import inspection
+
     document, notes = inspection.status_of(assemble(env), show.errors.print)
     show.as_json(document) if json else show.status(document, notes)
 
@@ -180,6 +184,9 @@ def adopt(
 ) -> None:
     """Record what was deployed by hand as release 0; touches no container."""
     if dry_run:
+        from infra.environment.context import assemble
+        from infra.look import inspection
+
         assembly = assemble(env)
         show.read_from(assembly.located)
         planned = inspection.adoption_of(assembly, show.errors.print)
@@ -212,6 +219,10 @@ def logs(
     ] = False,
 ) -> None:
     """Show the last lines of services with their times, without the edge's health checks."""
+    from deployments.shell.probe import Tail
+    from infra.environment.context import assemble
+    from infra.look import inspection
+
     tail = Tail(tuple(services), lines, since, follow=follow)
     try:
         say = lambda text: show.console.out(text)  # noqa: E731
@@ -251,10 +262,15 @@ def demo_down() -> None:
 
 
 def _demo() -> Demo:
+    from infra.cli.terminal import TerminalProgress
+    from infra.demo.local import Demo
+
     say = lambda text: show.console.print(f"  {text}")  # noqa: E731
     return Demo(state_dir() / "demo", say, TerminalProgress(show.console))
 
 
 def _source(source: str, ref: str, *, allow_dirty: bool) -> dict[str, Any]:
+    from deployments.environment.sources import is_url
+
     where = source if is_url(source) else str(Path(source).resolve())
     return {"source": where, "ref": ref, "allow_dirty": allow_dirty}

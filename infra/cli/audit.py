@@ -5,19 +5,17 @@ from __future__ import annotations
 import json as jsonlib
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deployments.errors import HomeguruError, Refused, WrongUse
-from deployments.history.audit import AuditEntry, described_by, join
-from deployments.history.ledger import Ledger
 from infra.cli import show
-from infra.cli.run import Env, Json
-from infra.environment.context import assemble
-from infra.look import inspection
-from infra.orchestration.api.audit import runs_of
-from infra.orchestration.api.client import PrefectApi
+from infra.cli.options import Env, Json
+
+if TYPE_CHECKING:
+    from deployments.history.audit import AuditEntry
+    from deployments.history.ledger import Ledger
 
 Output = Annotated[Path | None, typer.Option("--output", help="A file instead of stdout.")]
 
@@ -57,6 +55,9 @@ def export(env: Env, output: Output = None) -> None:
 @audit.command("verify")
 def verify(env: Env) -> None:
     """Recompute the ledger's hash chain; compare it with what runs and with Prefect's history."""
+    from infra.environment.context import assemble
+    from infra.look import inspection
+
     ledger, current, running = inspection.audited_of(assemble(env), show.errors.print)
     entries, _, broken = _joined(env, ledger, current)
     wrong = running + [f"{e.at} {_of(e)}: {e.note}" for e in entries if e.note]
@@ -77,6 +78,10 @@ def _of(entry: AuditEntry) -> str:
 
 def _entries(env: str) -> tuple[list[AuditEntry], str | None, int | None]:
     """Both sides joined, the current release, and where the chain breaks."""
+    from deployments.history.audit import described_by
+    from infra.environment.context import assemble
+    from infra.look import inspection
+
     ledger, current, subjects = inspection.history_of(assemble(env), show.errors.print)
     entries, current, broken = _joined(env, ledger, current)
     return described_by(entries, subjects), current, broken
@@ -85,6 +90,10 @@ def _entries(env: str) -> tuple[list[AuditEntry], str | None, int | None]:
 def _joined(
     env: str, ledger: Ledger, current: str | None
 ) -> tuple[list[AuditEntry], str | None, int | None]:
+    from deployments.history.audit import join
+    from infra.orchestration.api.audit import runs_of
+    from infra.orchestration.api.client import PrefectApi
+
     broken = ledger.broken_at()
     api = PrefectApi.from_environment()
     if api is None:

@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from infra.backups.age import identity as age_identity
 from infra.cli import show
-from infra.cli.run import Approve, Env, Here, Json, run
-from infra.environment.context import assemble
-from infra.look import inspection
+from infra.cli.options import Approve, Env, Here, Json
+from infra.cli.run import run
 
 
 def backup(env: Env, json: Json = False, here: Here = False) -> None:
@@ -28,6 +26,9 @@ def backups(
     ] = False,
 ) -> None:
     """List the backups on the server, or their copies elsewhere."""
+    from infra.environment.context import assemble
+    from infra.look import inspection
+
     if copies:
         ids = inspection.copies_of(assemble(env))
         show.as_json(ids) if json else show.console.print("\n".join(ids) or "none", highlight=False)
@@ -47,7 +48,11 @@ def fetch(
     ] = None,
 ) -> None:
     """Put a backup's copy back on the server, checked; `restore` can use it then."""
-    key = age_identity(identity) if identity else None
+    from infra.backups import age
+    from infra.environment.context import assemble
+    from infra.look import inspection
+
+    key = age.identity(identity) if identity else None
     fetched = inspection.fetched(assemble(env), wanted, key, show.errors.print)
     show.console.print(f"backup {fetched.id} of release {fetched.release} is on the server again")
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deployments.errors import HomeguruError
-from infra.backups import age
 from infra.cli import control_upkeep, show
-from infra.control.accounts import MACHINES, Accounts
-from infra.control.plane import ControlPlane, Outcome
-from infra.control.settings import State
-from infra.demo.control_plane import ControlDemo
-from infra.engine.daemon import ensure_engine
 from infra.machine.paths import CHECKOUT, state_dir
+
+if TYPE_CHECKING:
+    from infra.control.plane import ControlPlane, Outcome
+    from infra.control.settings import State
+    from infra.demo.control_plane import ControlDemo
 
 control_plane = typer.Typer(
     no_args_is_help=True, help="Prefect server, workers and gateway: here, or on a host over SSH."
@@ -38,11 +37,15 @@ def say(text: str) -> None:
 
 def state() -> State:
     """The state folder of the control plane that is put up from here."""
+    from infra.control.settings import State
+
     return State(state_dir() / "control-plane")
 
 
 def existing_plane() -> ControlPlane:
     """The control plane of the last `up`."""
+    from infra.control.plane import ControlPlane
+
     plane_state = state()
     return ControlPlane(plane_state, plane_state.settings(), say)
 
@@ -63,6 +66,10 @@ def up(
     image: Image = "",
 ) -> None:
     """Put it up, or bring it to what is said here; what is as it should be stays."""
+    from infra.backups import age
+    from infra.control.plane import ControlPlane
+    from infra.engine.daemon import ensure_engine
+
     folders = {"environments": environments, "keys": keys, "ssh_key": ssh_key}
     plane_state = state()
     if recipient:
@@ -106,6 +113,8 @@ def account_add(
     stdin: Annotated[bool, Text("--stdin", help="Read the password from stdin.")] = False,
 ) -> None:
     """Add a person, or give an account a new password; it is printed once."""
+    from infra.control.accounts import MACHINES
+
     plane = existing_plane()
     chosen = sys.stdin.readline().rstrip("\n") if stdin else ""
     password = plane.accounts.add(name, chosen)
@@ -133,6 +142,8 @@ def account_remove(name: str) -> None:
 @account.command("list")
 def account_list() -> None:
     """Every account and what it may do."""
+    from infra.control.accounts import MACHINES, Accounts
+
     show.pairs([(n, MACHINES.get(n, "everything")) for n in Accounts(state()).names()])
 
 
@@ -163,4 +174,6 @@ def demo_down() -> None:
 
 
 def _demo() -> ControlDemo:
+    from infra.demo.control_plane import ControlDemo
+
     return ControlDemo(state_dir() / "demo-control-plane", say)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.backups import age
 from infra.cli import show
-from infra.control import upkeep
-from infra.control.plane import ControlPlane, Outcome
-from infra.control.settings import State
-from infra.control.status import Status
-from infra.control.status import status as plane_status
 from infra.machine.paths import state_dir
+
+if TYPE_CHECKING:
+    from infra.control.plane import ControlPlane, Outcome
+    from infra.control.status import Status
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Image = Annotated[str, typer.Option("--image", help="This image; default: of the checkout.")]
@@ -32,6 +30,10 @@ def say(text: str) -> None:
 
 def existing_plane(recipient: str | None = None) -> ControlPlane:
     """The control plane that was put up from here; a recipient is checked and kept."""
+    from infra.backups import age
+    from infra.control.plane import ControlPlane
+    from infra.control.settings import State
+
     state = State(state_dir() / "control-plane")
     settings = state.settings()
     if recipient:
@@ -43,6 +45,8 @@ def existing_plane(recipient: str | None = None) -> ControlPlane:
 
 def status(json: Json = False) -> None:
     """Containers, server, workers, memory, last backup; ends 1 when something is wrong."""
+    from infra.control.status import status as plane_status
+
     report = plane_status(existing_plane())
     show.as_json(report.as_dict()) if json else _show(report)
     if report.problems:
@@ -56,6 +60,8 @@ def upgrade(
     json: Json = False,
 ) -> None:
     """Bring it to another image: a backup, then the database, server and workers."""
+    from infra.control import upkeep
+
     _show_outcome(upkeep.upgrade(existing_plane(recipient), image, with_backup=backup), json=json)
 
 
@@ -68,6 +74,9 @@ def backup(
     json: Json = False,
 ) -> None:
     """Write the database, encrypted by age, to a file that only its owner may read."""
+    from infra.backups import age
+    from infra.control import upkeep
+
     key = age.identity(identity) if identity else None
     written = upkeep.make_backup(existing_plane(recipient), to, key)
     if json:
@@ -86,6 +95,9 @@ def restore(
     json: Json = False,
 ) -> None:
     """Put a backup in the database's place; runs that were at work then are ended."""
+    from infra.backups import age
+    from infra.control import upkeep
+
     _show_outcome(upkeep.restore(existing_plane(), file, age.identity(identity), image), json=json)
 
 

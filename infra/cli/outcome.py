@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from deployments.errors import HomeguruError, Interrupted, as_dict
 from infra.machine import signals
-from infra.machine.output import cleaned
+from infra.machine.sinks import cleaned
 
 
 def run(start: Callable[[], None]) -> int:

@@ -6,48 +6,20 @@ import os
 import sys
 import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from deployments.environment.sources import is_url
 from deployments.errors import Refused, StepFailed, WrongUse
-from deployments.history.ledger import Approval
-from deployments.history.requester import Requester
-from deployments.planning.plan import Plan
 from deployments.verbs import traits
 from infra.cli import show
 from infra.cli.terminal import TerminalProgress
-from infra.environment import locate
-from infra.host import actor
 from infra.machine import progress, signals
-from infra.publish.clone import refuse_credentials
-from infra.publish.manifests import name_of
 
-Env = Annotated[
-    str,
-    typer.Option(
-        "--env", "-e", default_factory=locate.only, show_default="the only one",
-        help="Environment, such as production.",
-    ),
-]  # fmt: skip
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-Here = Annotated[
-    bool,
-    typer.Option(
-        "--here", envvar="HOMEGURU_HERE",
-        help="Run in this process, though PREFECT_API_URL names a server.",
-    ),
-]  # fmt: skip
-Approve = Annotated[
-    str,
-    typer.Option(
-        "--approve",
-        metavar="REASON",
-        help="Approve the plan of a run in this process, and say why.",
-    ),
-]
-
+if TYPE_CHECKING:
+    from deployments.history.ledger import Approval
+    from deployments.history.requester import Requester
+    from deployments.planning.plan import Plan
 
 Parameters = Mapping[str, str | bool]
 """Of a flow, by name; every run has its environment and who asked besides."""
@@ -61,6 +33,11 @@ def run(
     flow_parameters: the flow's own. With a server configured the run is created there and
     followed here. What is published from a folder of this machine is published here.
     """
+    from deployments.environment.sources import is_url
+    from infra.environment import locate
+    from infra.host import actor
+    from infra.publish.clone import refuse_credentials
+
     located = locate.load(env)
     requester = actor.from_terminal()
     parameters = {"environment": env, **flow_parameters, "by": str(requester)}
@@ -78,6 +55,8 @@ def run(
     if here or not _server() or (traits(verb).only_publishes and not is_url(source)):
         return _in_this_process(verb, parameters, approve, requester, quiet=quiet)
     if "release" in parameters:
+        from infra.publish.manifests import name_of
+
         parameters["release"] = name_of(str(parameters["release"]))
     if traits(verb).changes_what_runs:
         # What a plan of this machine's files says: the worker's must be the same.
@@ -101,6 +80,7 @@ def _server() -> bool:
 def _in_this_process(
     verb: str, parameters: dict[str, Any], approve: str, requester: Requester, *, quiet: bool
 ) -> Any:
+    from infra.host import actor
     from infra.orchestration.flow import approval, process
 
     if _server():
@@ -129,6 +109,8 @@ def _check_server() -> None:
 
 def _answer(plan: Plan, reason: str, who: str, *, quiet: bool) -> Approval | None:
     """The person's reason for this plan; None when there is none. quiet: stdout is a program's."""
+    from deployments.history.ledger import Approval
+
     if not reason:
         show.plan(plan, quiet=quiet)
         question = "Approve? Say why (empty: no)"

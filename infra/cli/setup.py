@@ -8,8 +8,7 @@ import typer
 
 from deployments.errors import WrongUse
 from infra.cli import show
-from infra.orchestration.api.client import PrefectApi
-from infra.orchestration.setup import POOL_KINDS, SILENT_AFTER, apply, pools_of
+from infra.orchestration.liveness import SILENT_AFTER
 
 
 def setup(
@@ -31,6 +30,9 @@ def setup(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Register pools, deployments, limits, schedules and automations; twice changes nothing."""
+    from infra.orchestration.api.client import PrefectApi
+    from infra.orchestration.setup import POOL_KINDS, apply, pools_of
+
     if pools and pools not in POOL_KINDS:
         raise WrongUse(f"no pools {pools!r}", todo=f"choose one of: {', '.join(POOL_KINDS)}")
     api = PrefectApi.from_environment()

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from deployments.database.backups import Backup
-from deployments.history.audit import AuditEntry
-from deployments.history.ledger import Line
 from deployments.image_name import digest_of, short
-from deployments.planning.plan import Plan
 from deployments.text import plain
 from deployments.verbs import traits
-from infra.environment.locate import Located
-from infra.machine.output import clean
+from infra.machine.sinks import clean
+
+if TYPE_CHECKING:
+    from deployments.database.backups import Backup
+    from deployments.history.audit import AuditEntry
+    from deployments.history.ledger import Line
+    from deployments.planning.plan import Plan
+    from infra.environment.locate import Located
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)

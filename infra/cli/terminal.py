@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from infra.machine.output import clean
+from infra.machine.sinks import clean
 
 _TELL_EVERY = 15.0
 

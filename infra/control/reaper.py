@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.orchestration.api.client import PrefectApi
-from infra.orchestration.setup.automations import BEGINS_WITHIN, SILENT_AFTER
+from infra.orchestration.liveness import BEGINS_WITHIN, SILENT_AFTER
 from infra.orchestration.setup.pools import DOCKER_POOL, PROCESS_POOL
 
 LATER = 45

@@ -80,7 +80,7 @@ def close_pool(api: PrefectApi, name: str, kind: str) -> bool:
 
 def main(project: str, image: str) -> None:
     """Say each thing that differed; the last line is their number."""
-    from infra.orchestration.flow.process import configure
+    from infra.orchestration.settings import configure
 
     configure()
     from infra.orchestration.setup import apply

@@ -18,7 +18,7 @@ from infra.machine.long_processes import run_long
 from infra.machine.paths import CHECKOUT
 from infra.machine.processes import run, start
 from infra.machine.waiting import wait_until
-from infra.orchestration.setup.automations import HEARTBEAT, SILENT_AFTER
+from infra.orchestration.liveness import HEARTBEAT, SILENT_AFTER
 
 Say = Callable[[str], None]
 POOL = "homeguru"

@@ -14,7 +14,7 @@ from infra.environment import locate, secrets
 from infra.environment.compose_cli import check_stack, read_stack, with_kept_volumes
 from infra.environment.configs import SecretFiles, with_configs
 from infra.environment.locate import Located
-from infra.machine.output import hide
+from infra.machine.sinks import hide
 from infra.registry import Registry
 
 

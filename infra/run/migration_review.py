@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from deployments.database import backups, migration_review, sql_container
 from deployments.database.backups import Backup, Contents
-from deployments.database.change import KEEP, Choice, DataChange
+from deployments.database.change import KEEP, DataChange
+from deployments.database.choice import Choice
 from deployments.database.migration_review import Migration
 from deployments.errors import Refused, StepFailed
 from deployments.history.ledger import Line

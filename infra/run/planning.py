@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from deployments.compose.stack import Stack
 from deployments.database.backups import Reason, chosen, to_restore
-from deployments.database.change import KEEP, Choice, DataChange
+from deployments.database.change import KEEP, DataChange
+from deployments.database.choice import Choice
 from deployments.errors import Refused, WrongUse
 from deployments.history.ledger import names_of
 from deployments.host.observation import Candidate, Observation

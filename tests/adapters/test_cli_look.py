@@ -14,6 +14,7 @@ from deployments.host.observation import Observation, Project, read_observation
 from deployments.shell.probe import Tail
 from infra.cli import app as cli
 from infra.cli import audit
+from infra.environment import context
 from infra.look import inspection
 from infra.orchestration.api.client import PrefectApi
 
@@ -27,9 +28,9 @@ def looking(monkeypatch):
     """A command that looks, with this in the place of the look."""
 
     def use(name: str, look) -> None:
-        monkeypatch.setattr(cli.inspection, name, look)
+        monkeypatch.setattr(inspection, name, look)
         located = SimpleNamespace(file="prod.toml", digest="0123456789ab")
-        monkeypatch.setattr(cli, "assemble", lambda _: SimpleNamespace(located=located))
+        monkeypatch.setattr(context, "assemble", lambda _: SimpleNamespace(located=located))
 
     return use
 
@@ -55,7 +56,7 @@ def test_one_environment_need_not_be_named_and_of_several_one_must(
 ) -> None:
     asked: list[str] = []
     looking("status_of", lambda *_: ({}, []))
-    monkeypatch.setattr(cli, "assemble", lambda name: asked.append(name))
+    monkeypatch.setattr(context, "assemble", lambda name: asked.append(name))
     monkeypatch.setattr(cli.show, "status", lambda *_: None)
     monkeypatch.setenv("HOMEGURU_ENVIRONMENTS", str(tmp_path))
     (tmp_path / "mine.toml").write_text("")
@@ -108,7 +109,9 @@ def test_a_server_that_is_away_costs_history_seconds(monkeypatch, capsys) -> Non
             asked.append("close")
 
     monkeypatch.setattr(PrefectApi, "from_environment", staticmethod(Away))
-    monkeypatch.setattr(audit, "runs_of", lambda *_: pytest.fail("asked with all patience"))
+    monkeypatch.setattr(
+        "infra.orchestration.api.audit.runs_of", lambda *_: pytest.fail("asked with all patience")
+    )
     assert audit._joined("prod", Ledger(()), None) == ([], None, None)
     assert asked == ["first", "close"]
     assert "history was not read: the Prefect API cannot be reached" in capsys.readouterr().err

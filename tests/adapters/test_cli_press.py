@@ -153,8 +153,10 @@ def test_a_plan_says_whose_file_it_read_and_its_digest(monkeypatch, capsys, serv
     monkeypatch.setenv("PREFECT_API_URL", server)
     located = load("production")
     plan = Plan("deploy", "1-x", "x", None, ())
-    monkeypatch.setattr(app, "assemble", lambda _: SimpleNamespace(located=located))
-    monkeypatch.setattr(app.inspection, "plan_of", lambda *_, **__: plan)
+    monkeypatch.setattr(
+        "infra.environment.context.assemble", lambda _: SimpleNamespace(located=located)
+    )
+    monkeypatch.setattr("infra.look.inspection.plan_of", lambda *_, **__: plan)
     app.plan("production", json=True)
     found = capsys.readouterr()
     assert f"from {located.file} on this machine, digest {located.digest}" in found.err

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from infra.orchestration.flow import process
-from infra.orchestration.setup.automations import SILENT_AFTER
+from infra.orchestration import settings
+from infra.orchestration.liveness import SILENT_AFTER
 
 
 def test_a_run_of_this_machine_outlives_the_automation(
@@ -17,6 +17,6 @@ def test_a_run_of_this_machine_outlives_the_automation(
     for name in ("PREFECT_HOME", "PREFECT_PROFILES_PATH"):
         monkeypatch.setenv(name, "as before")
     monkeypatch.delenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", raising=False)
-    process.configure()
+    settings.configure()
     # One may be lost and one late.
     assert int(os.environ.pop("PREFECT_FLOWS_HEARTBEAT_FREQUENCY")) * 3 <= SILENT_AFTER

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.database.change import KEEP, Choice
+from deployments.database.change import KEEP
+from deployments.database.choice import Choice
 from deployments.errors import StepFailed
 from deployments.history.journal import Unfinished
 from deployments.history.step_kind import StepKey, key_of_v1

@@ -26,8 +26,9 @@ from infra.cli.actions.runner import Runner
 from infra.cli.terminal import TerminalProgress
 from infra.environment import context as assembly
 from infra.environment.compose_cli import stack_of
-from infra.machine import output
-from infra.machine.output import Mask, Output, clean, cleaned, hide
+from infra.machine import sinks
+from infra.machine.output import Mask, Output
+from infra.machine.sinks import clean, cleaned, hide
 from infra.orchestration.api.logs import LogTail
 from infra.orchestration.flow import artifacts, operation, tasks
 from tests.adapters.flow_operations import flow_operation
@@ -41,7 +42,7 @@ TOKEN = "tgram://123:abcdefghijklmnop/1"
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
     """A process that knows one secret, and two addresses in another."""
-    monkeypatch.setattr(output, "_process", Redactor())
+    monkeypatch.setattr(sinks, "_process", Redactor())
     hide([SECRET, f"{TOKEN} slack://a/b"])
 
 

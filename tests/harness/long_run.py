@@ -11,13 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from infra.cli.outcome import run
+from infra.orchestration import settings
 from infra.orchestration.flow import process
 
 STEP, UNDO = "IN THE STEP", "IN THE UNDO"
 
 
 def start() -> None:
-    process.configure()
+    settings.configure()
     from infra.cli import show
     from infra.cli.terminal import TerminalProgress
     from infra.machine import progress

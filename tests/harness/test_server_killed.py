@@ -21,9 +21,10 @@ MOST = 20.0
 RUN = """
 import sys, time
 from infra.cli.outcome import run
+from infra.orchestration import settings
 from infra.orchestration.flow import process
 def start():
-    process.configure()
+    settings.configure()
     from infra.machine import progress
     from infra.cli import show
     from infra.cli.terminal import TerminalProgress

@@ -35,7 +35,8 @@ def test_an_empty_name_names_no_server(tmp_path: Path) -> None:
 
 
 TAKEN = """
-from infra.orchestration.flow.process import configure, embedded_server
+from infra.orchestration.flow.process import embedded_server
+from infra.orchestration.settings import configure
 configure()
 from prefect.server.api.server import SubprocessASGIServer as Server
 with embedded_server():

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.compose.reader import parse_stack
-from deployments.database.change import KEEP, Choice
+from deployments.database.change import KEEP
+from deployments.database.choice import Choice
 from deployments.errors import Refused
 from deployments.history.ledger import Revision
 from deployments.planning.compatibility import check_rollback

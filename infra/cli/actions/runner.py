@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.errors import WrongUse
-from infra.machine.output import clean
+from infra.machine.sinks import clean
 
 _RELEASE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 

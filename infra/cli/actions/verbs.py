@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments.database.change import Choice
+from deployments.database.choice import Choice
 from deployments.errors import HomeguruError, Interrupted, Refused, WrongUse
 from deployments.verbs import traits
 from infra.cli import show

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from infra.machine.output import clean
+from infra.machine.sinks import clean
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.api.pages import pages
 

@@ -23,7 +23,7 @@ from deployments.history.gateway_log import approver
 from deployments.history.ledger import Approval
 from deployments.messages import report
 from deployments.planning.plan import Plan
-from infra.machine.output import clean
+from infra.machine.sinks import clean
 from infra.orchestration.flow.who import gateway_log
 
 PATIENT = {PREFECT_CLIENT_MAX_RETRIES: 10, PREFECT_CLIENT_RETRY_EXTRA_CODES: {500, 504}}

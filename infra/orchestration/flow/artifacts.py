@@ -19,7 +19,7 @@ from deployments.planning.plan import Plan
 from deployments.release.manifest import Manifest
 from deployments.verbs import traits
 from infra.machine import signals
-from infra.machine.output import clean, cleaned
+from infra.machine.sinks import clean, cleaned
 from infra.orchestration.flow import presence
 from infra.orchestration.flow.tasks import log
 

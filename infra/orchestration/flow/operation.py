@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from deployments.database.backups import Reason
-from deployments.database.change import Choice
+from deployments.database.choice import Choice
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError, Locked, Refused
 from deployments.health.alerts import Memory

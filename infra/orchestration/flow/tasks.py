@@ -14,8 +14,8 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from deployments.errors import HomeguruError, Unreachable
 from infra.machine import signals
-from infra.machine.output import clean, cleaned
 from infra.machine.progress import watcher
+from infra.machine.sinks import clean, cleaned
 
 T = TypeVar("T")
 

@@ -5,10 +5,9 @@ of the demo call it. A second run sends nothing but questions.
 """
 
 from infra.orchestration.setup.apply import POOL_KINDS, apply, pools_of
-from infra.orchestration.setup.automations import SILENT_AFTER
 from infra.orchestration.setup.changes import SetupChange
 from infra.orchestration.setup.workers import how_to_start, workers
 
 __all__ = [
-    "POOL_KINDS", "SILENT_AFTER", "SetupChange", "apply", "how_to_start", "pools_of", "workers",
+    "POOL_KINDS", "SetupChange", "apply", "how_to_start", "pools_of", "workers",
 ]  # fmt: skip

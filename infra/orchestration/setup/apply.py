@@ -10,6 +10,7 @@ from deployments.errors import WrongUse
 from infra.environment import locate
 from infra.environment.locate import Located
 from infra.orchestration.api.client import PrefectApi
+from infra.orchestration.liveness import BEGINS_WITHIN, SILENT_AFTER
 from infra.orchestration.setup import automations, blocks, schedules
 from infra.orchestration.setup.changes import SetupChange
 from infra.orchestration.setup.declared import Declared, declared
@@ -24,8 +25,8 @@ POOL_KINDS = ("process", "docker")
 def apply(
     api: PrefectApi, say: Callable[[str], None], *, pools: str = "process",
     docker_variables: dict[str, Any] | None = None, archive: bool = False,
-    silent_after: int = automations.SILENT_AFTER,
-    begins_within: int = automations.BEGINS_WITHIN,
+    silent_after: int = SILENT_AFTER,
+    begins_within: int = BEGINS_WITHIN,
     file: Path | None = None, describe: Describe = describe,
 ) -> list[SetupChange]:  # fmt: skip
     """Compare, create and change what differs, say each thing; returns all of them.

@@ -8,15 +8,6 @@ from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.api.pages import pages
 from infra.orchestration.setup.changes import SetupChange
 
-HEARTBEAT = 30
-"""Seconds between two signs of life of a run: the least that Prefect allows."""
-
-SILENT_AFTER = 90
-"""Seconds without one after which a run counts as dead: one may be lost, one may be late."""
-
-BEGINS_WITHIN = 600
-"""Seconds that a claimed run has to begin: its worker may first have to pull an image."""
-
 _ENDED = ["Completed", "Failed", "Crashed", "Cancelled"]
 
 

@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 
-from deployments.database.change import Choice
+from deployments.database.choice import Choice
 from deployments.errors import HomeguruError, Unreachable
 from deployments.host.observation import Observation
 from deployments.planning.plan import Step

@@ -1,0 +1,41 @@
+"""Options that several verbs share.
+
+What a verb needs is imported when it runs: `--help` and a wrong option answer at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def _only() -> str:
+    from infra.environment.locate import only
+
+    return only()
+
+
+Env = Annotated[
+    str,
+    typer.Option(
+        "--env", "-e", default_factory=_only, show_default="the only one",
+        help="Environment, such as production.",
+    ),
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Here = Annotated[
+    bool,
+    typer.Option(
+        "--here", envvar="HOMEGURU_HERE",
+        help="Run in this process, though PREFECT_API_URL names a server.",
+    ),
+]  # fmt: skip
+Approve = Annotated[
+    str,
+    typer.Option(
+        "--approve",
+        metavar="REASON",
+        help="Approve the plan of a run in this process, and say why.",
+    ),
+]
