@@ -42,7 +42,7 @@ test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engi
 button-test: .venv/.ready ## All of the workflows' steps, the button and the watch, on a real server
 	@$(BIN)/pytest tests/e2e/test_actions.py tests/e2e/test_button.py tests/e2e/test_watch.py
 
-database-test: .venv/.ready ## Backups, judged migrations, restores and what kills them, on a real server
+database-test: .venv/.ready ## Backups, reviewed migrations, restores and what kills them, on a real server
 	@$(BIN)/pytest -m database
 
 faults: .venv/.ready ## A fault before every step of deploy, rollback, restore and migrate; prints the table

@@ -134,14 +134,14 @@ def _finding(statement: str) -> Finding | None:
 
 def unreadable(why: str) -> Migration:
     """A migration whose SQL cannot be made without running it."""
-    reason = f"cannot be judged: its SQL could not be made ({why})"
+    reason = f"cannot be reviewed: its SQL could not be made ({why})"
     return Migration(None, "", (Finding("unreadable", "", reason),))
 
 
 def of_unknown(tables: int) -> Migration:
     """A migration of a database that has tables and no revision: from where does it start?"""
     reason = (
-        f"cannot be judged: the database has no revision, and {tables} tables that it may change"
+        f"cannot be reviewed: the database has no revision, and {tables} tables that it may change"
     )
     return Migration(None, "", (Finding("unreadable", "", reason),))
 

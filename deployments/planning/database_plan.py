@@ -120,7 +120,7 @@ class DatabasePlan:
         if seen.unread:
             return [
                 f"a volume with data is there: {where}. A deploy first starts PostgreSQL on it to look; "
-                "what its migration does is judged then, and what it would lose waits for a yes"
+                "what its migration does is reviewed then, and what it would lose waits for a yes"
             ]
         return [f"a volume with data is there: {where}"] if seen.holds_data else []
 

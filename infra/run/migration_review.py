@@ -39,7 +39,7 @@ _UNREAD = {
 
 @dataclass(frozen=True)
 class MigrationReview:
-    """Judges for one host. What was asked once is not asked again in the same run."""
+    """Reviews for one host; what was asked of an image once is not asked again in the same run."""
 
     host: Host
     registry: Registry
@@ -236,6 +236,7 @@ class MigrationReview:
             **target.login_file(),
         }
         parts = (
+            # The tag that hosts know from before: another one would keep the image behind it.
             images.pull([image], "judged", target.login(incoming)),
             database.print_sql(incoming, words),
         )

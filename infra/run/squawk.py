@@ -34,19 +34,19 @@ def lint(sql: str, major: str = "") -> list[Lint]:
         completed = processes.run(*words, stdin=sql, timeout=SECONDS)
     except WrongUse:
         raise HomeguruError(
-            "squawk, which judges migrations, is not beside this program's Python",
+            "squawk, which reviews migrations, is not beside this program's Python",
             where=str(PROGRAM), todo="install homeguru-deploy anew: it brings squawk-cli",
         ) from None  # fmt: skip
     except processes.TimedOut:
         raise HomeguruError(
-            f"squawk did not judge the migration within {SECONDS} s",
+            f"squawk did not review the migration within {SECONDS} s",
             todo="run the same command again; if it fails again, report it as a defect",
         ) from None
     try:
         findings = json.loads(completed.stdout)
     except ValueError:
         raise HomeguruError(
-            f"squawk cannot judge the migration: {completed.stderr[-300:]}",
+            f"squawk cannot review the migration: {completed.stderr[-300:]}",
             todo="run the same command again; if it fails again, report it as a defect",
         ) from None
     return [Lint(f["rule_name"], f["line"] + 1, f["message"]) for f in findings]

@@ -66,7 +66,7 @@ def test_a_run_that_failed_leaves_its_report_too(running) -> None:
     assert running.left == [told]
 
 
-def test_a_database_that_somebody_stopped_is_started_before_anything_is_judged(
+def test_a_database_that_somebody_stopped_is_started_before_anything_is_reviewed(
     running, monkeypatch
 ) -> None:
     done: list[str] = []

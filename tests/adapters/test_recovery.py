@@ -159,25 +159,25 @@ def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, as
     """Found by a reader: `previous` would be looked up anew, and go one release further back."""
     run = Run(SimpleNamespace(incoming=".incoming/t"), None, ended={brought})
     targets = SimpleNamespace(complete=lambda release, pin: release)
-    found = planning.Planning(run, targets, SimpleNamespace(back=lambda *_: "judged"))
+    found = planning.Planning(run, targets, SimpleNamespace(back=lambda *_: "reviewed"))
     monkeypatch.setattr(planning.Planning, "_plan", lambda *a: (a[3].release, a[3].data))
     ledger = SimpleNamespace(target=lambda *_: SimpleNamespace(release="1-m1"))
     seen = SimpleNamespace(current="2-m2", ledger=ledger, releases=())
     monkeypatch.setattr(planning.Planning, "_has_tls", lambda *_: None)
     to, choice = asked
     assert found.rollback(to, seen, Choice(choice)) == (
-        ("2-m2", KEEP) if done else ("1-m1", "judged")
+        ("2-m2", KEEP) if done else ("1-m1", "reviewed")
     )
     assert run.request == f"rollback {to} {choice}"
 
 
 @pytest.mark.parametrize(("wanted", "done"), [("newest", True), ("20300101T000000Z", False)])
 def test_a_restore_that_was_brought_to_its_end_is_done(monkeypatch, wanted, done) -> None:
-    judge = SimpleNamespace(must_know=lambda *_: None, restore=lambda *_: "judged")
+    reviewer = SimpleNamespace(must_know=lambda *_: None, restore=lambda *_: "reviewed")
     targets = SimpleNamespace(complete=lambda release, pin: release)
     host = SimpleNamespace(environment=SimpleNamespace(name="prod"), incoming=".incoming/t")
-    found = planning.Planning(Run(host, None, ended={"restore newest"}), targets, judge)
+    found = planning.Planning(Run(host, None, ended={"restore newest"}), targets, reviewer)
     monkeypatch.setattr(planning.Planning, "_plan", lambda *a: a[3].data)
     monkeypatch.setattr(planning, "to_restore", lambda *_: "backup")
     seen = SimpleNamespace(current="2-m2", revision="0001", backups=())
-    assert found.restore(wanted, seen) == (KEEP if done else "judged")
+    assert found.restore(wanted, seen) == (KEEP if done else "reviewed")

@@ -50,12 +50,12 @@ def test_lines_are_counted_from_one_and_a_new_tables_index_blocks_nobody() -> No
 
 
 def test_its_findings_become_ours() -> None:
-    judged = review(SQL, squawk.lint(SQL))
-    assert [(f.kind, f.statement) for f in judged.findings] == [
+    reviewed = review(SQL, squawk.lint(SQL))
+    assert [(f.kind, f.statement) for f in reviewed.findings] == [
         ("destructive", "ALTER TABLE messages DROP COLUMN text"),
         ("blocking", "CREATE INDEX ix_messages_note ON messages (note)"),
     ]
-    assert judged.findings[0].why == "dropping a column may break existing clients"
+    assert reviewed.findings[0].why == "dropping a column may break existing clients"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_settings_of_the_working_directory_change_nothing(
 
 
 def test_an_answer_that_is_none_is_an_error() -> None:
-    with pytest.raises(HomeguruError, match="squawk cannot judge the migration: "):
+    with pytest.raises(HomeguruError, match="squawk cannot review the migration: "):
         squawk.lint(SQL, major="sixteen")
 
 
@@ -125,7 +125,7 @@ def _program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Path
 def test_one_that_does_not_end_is_an_error_of_ours(tmp_path, monkeypatch) -> None:
     _program(tmp_path, monkeypatch, "exec sleep 60")
     monkeypatch.setattr(squawk, "SECONDS", 0.3)
-    with pytest.raises(HomeguruError, match=r"squawk did not judge the migration within 0\.3 s"):
+    with pytest.raises(HomeguruError, match=r"squawk did not review the migration within 0\.3 s"):
         squawk.lint("SELECT 1;")
 
 
@@ -137,7 +137,7 @@ def test_one_that_is_not_there_is_an_error_of_ours(tmp_path, monkeypatch) -> Non
 
 
 @pytest.mark.parametrize(("major", "said"), [("", "16.0"), ("17", "17.0")])
-def test_it_judges_for_the_version_that_runs(tmp_path, monkeypatch, major, said) -> None:
+def test_it_reviews_for_the_version_that_runs(tmp_path, monkeypatch, major, said) -> None:
     _program(tmp_path, monkeypatch, f'echo "$@" > {tmp_path}/words; echo "[]"')
     assert squawk.lint("SELECT 1;", major) == []
     assert f"--pg-version {said} " in (tmp_path / "words").read_text()

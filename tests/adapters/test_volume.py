@@ -70,18 +70,19 @@ def test_a_plan_that_is_only_shown_starts_nothing(located) -> None:
 
 
 def test_a_deploy_is_planned_with_what_was_found_in_the_data(located, monkeypatch) -> None:
-    """Its migration is judged, and its steps are chosen, by that and not by the first look."""
+    """Its migration is reviewed, and its steps are chosen, by that and not by the first look."""
     ledger = SimpleNamespace(next_seq=1)
     found = SimpleNamespace(ledger=ledger)
-    judge = SimpleNamespace(
-        data=SimpleNamespace(looked_into=lambda *_: found), forward=lambda _, seen: ("judged", seen)
+    reviewer = SimpleNamespace(
+        data=SimpleNamespace(looked_into=lambda *_: found),
+        forward=lambda _, seen: ("reviewed", seen),
     )
     host = SimpleNamespace(environment=located().environment, incoming=".incoming/t")
-    planning = Planning(Run(host, None), None, judge)
+    planning = Planning(Run(host, None), None, reviewer)
     monkeypatch.setattr(Planning, "_must_be_ours", lambda *_: None)
     monkeypatch.setattr(Planning, "_plan", lambda _, target, seen, asked: (seen, asked.data))
     target = SimpleNamespace(manifest=SimpleNamespace(name="m1"))
-    assert planning.deploy(target, replace(SEEN)) == (found, ("judged", found))
+    assert planning.deploy(target, replace(SEEN)) == (found, ("reviewed", found))
 
 
 @pytest.mark.parametrize(

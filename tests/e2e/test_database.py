@@ -1,4 +1,4 @@
-"""The database's part of a release: backed up, judged, set aside, restored; in order, on real parts."""
+"""The database's part of a release: backed up, reviewed, set aside, restored; in order, on real parts."""
 
 from __future__ import annotations
 

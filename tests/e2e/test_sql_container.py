@@ -110,7 +110,7 @@ def test_one_that_does_not_end_is_ended(asked, monkeypatch) -> None:
 
 
 def test_what_never_ends_is_no_sql(asked, monkeypatch) -> None:
-    """A statement behind the last one that is read would never be judged."""
+    """A statement behind the last one that is read would never be reviewed."""
     monkeypatch.setattr(database, "MOST", 100_000)
     answer = asked("python", "-c", "for n in range(10000): print('SELECT 1;' * 10)")
     assert answer["code"].strip() == "toomuch"

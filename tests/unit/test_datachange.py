@@ -69,9 +69,9 @@ def test_each_finding_is_asked_for(kind):
 
 
 @pytest.mark.parametrize("kind", ["keep", "migrate", "downgrade"])
-def test_what_nothing_could_judge_is_asked_for(kind):
+def test_what_nothing_could_review_is_asked_for(kind):
     assert DataChange(kind, UNJUDGED).asks == (
-        "cannot be judged: its SQL could not be made (no such option)",
+        "cannot be reviewed: its SQL could not be made (no such option)",
     )
 
 

@@ -155,7 +155,7 @@ def test_what_of_an_ordinary_repository_reaches_which_image(path, images):
     assert seen == images.split()
 
 
-def test_thousands_of_files_are_judged_in_no_time():
+def test_thousands_of_files_are_read_in_no_time():
     """13,000 committed files beside the code cost four seconds before the first sentence."""
     paths = [f"docs/d{n % 120}/e{n % 7}/f{n}.json" for n in range(13_000)]
     began = time.process_time()

@@ -65,9 +65,9 @@ def test_an_additive_migration_runs():
         Lint("require-lock-timeout", 5, "Missing `set lock_timeout` before slow operations"),
         Lint("prefer-bigint-over-int", 8, "Using 32-bit integer fields can hit the limit."),
     ]
-    judged = review(sql, lints)
-    assert (judged.pending, judged.loses, judged.findings) == (True, False, ())
-    assert judged.sql == sql
+    reviewed = review(sql, lints)
+    assert (reviewed.pending, reviewed.loses, reviewed.findings) == (True, False, ())
+    assert reviewed.sql == sql
 
 
 def test_the_frame_and_alembics_own_table_are_no_statements():
@@ -87,13 +87,13 @@ def test_a_semicolon_too_many_or_in_a_text_makes_no_other_statement():
 
 @pytest.mark.parametrize("sql", ["", "BEGIN;\n\nCOMMIT;\n\n"])
 def test_nothing_to_do(sql):
-    judged = review(sql, [])
-    assert (judged.pending, judged.loses, judged.findings) == (False, False, ())
+    reviewed = review(sql, [])
+    assert (reviewed.pending, reviewed.loses, reviewed.findings) == (False, False, ())
 
 
 def test_a_merge_of_two_heads_has_no_statements_and_is_pending():
-    judged = review(upgrade(), [])
-    assert (judged.pending, judged.loses, judged.findings) == (True, False, ())
+    reviewed = review(upgrade(), [])
+    assert (reviewed.pending, reviewed.loses, reviewed.findings) == (True, False, ())
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_where_it_leads(sql, to):
 )
 def test_what_removes_or_renames_is_destructive(statement, rule):
     sql = upgrade("CREATE TABLE users (id INT)", statement)
-    judged = review(sql, [Lint(rule, 7, "It may break existing clients.")])
-    assert [str(f) for f in judged.findings] == [
+    reviewed = review(sql, [Lint(rule, 7, "It may break existing clients.")])
+    assert [str(f) for f in reviewed.findings] == [
         f"destructive: {statement} (it may break existing clients)"
     ]
-    assert judged.loses
+    assert reviewed.loses
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_what_removes_or_renames_is_destructive(statement, rule):
     ],
 )
 def test_what_blocks_stops_and_loses_nothing(statement, rule):
-    judged = review(upgrade(statement), [Lint(rule, 5, "Writes are blocked. Use another way.")])
-    assert [str(f) for f in judged.findings] == [f"blocking: {statement} (writes are blocked)"]
-    assert not judged.loses
+    reviewed = review(upgrade(statement), [Lint(rule, 5, "Writes are blocked. Use another way.")])
+    assert [str(f) for f in reviewed.findings] == [f"blocking: {statement} (writes are blocked)"]
+    assert not reviewed.loses
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_what_blocks_stops_and_loses_nothing(statement, rule):
     ],
 )
 def test_what_the_release_before_cannot_write_into_needs_a_way_back(statement, rule):
-    judged = review(upgrade(statement), [Lint(rule, 5, "It fails there.")])
-    assert [str(f) for f in judged.findings] == [f"destructive: {statement} (it fails there)"]
-    assert judged.loses
+    reviewed = review(upgrade(statement), [Lint(rule, 5, "It fails there.")])
+    assert [str(f) for f in reviewed.findings] == [f"destructive: {statement} (it fails there)"]
+    assert reviewed.loses
 
 
 @pytest.mark.parametrize(
@@ -204,18 +204,20 @@ def test_our_own_rules_read_the_beginning_of_a_statement(statement):
     assert found(upgrade(statement)) == []
 
 
-def test_a_block_of_code_cannot_be_judged():
-    judged = review(upgrade("DO $$ BEGIN PERFORM tidy(); END $$"), [])
-    assert [f.kind for f in judged.findings] == ["unreadable"]
-    assert judged.loses
+def test_a_block_of_code_cannot_be_reviewed():
+    reviewed = review(upgrade("DO $$ BEGIN PERFORM tidy(); END $$"), [])
+    assert [f.kind for f in reviewed.findings] == ["unreadable"]
+    assert reviewed.loses
 
 
-def test_sql_that_squawk_cannot_read_cannot_be_judged():
+def test_sql_that_squawk_cannot_read_cannot_be_reviewed():
     """It says nothing of the rest, then: a DROP COLUMN below would pass unseen."""
     sql = upgrade("CREATE TABLE a (b", "ALTER TABLE messages DROP COLUMN text")
-    judged = review(sql, [Lint("syntax-error", 5, "expected R_PAREN")])
-    assert [str(f) for f in judged.findings] == ["unreadable: CREATE TABLE a (b (expected R_PAREN)"]
-    assert judged.loses
+    reviewed = review(sql, [Lint("syntax-error", 5, "expected R_PAREN")])
+    assert [str(f) for f in reviewed.findings] == [
+        "unreadable: CREATE TABLE a (b (expected R_PAREN)"
+    ]
+    assert reviewed.loses
 
 
 def test_a_finding_names_the_whole_statement_that_its_line_is_in():
@@ -282,10 +284,10 @@ def test_a_long_statement_is_cut():
 
 
 def test_sql_that_could_not_be_made_is_pending_and_loses():
-    judged = unreadable("no such option: --sql")
-    assert (judged.sql, judged.to, judged.pending, judged.loses) == (None, "", True, True)
-    assert [str(f) for f in judged.findings] == [
-        "cannot be judged: its SQL could not be made (no such option: --sql)"
+    reviewed = unreadable("no such option: --sql")
+    assert (reviewed.sql, reviewed.to, reviewed.pending, reviewed.loses) == (None, "", True, True)
+    assert [str(f) for f in reviewed.findings] == [
+        "cannot be reviewed: its SQL could not be made (no such option: --sql)"
     ]
 
 

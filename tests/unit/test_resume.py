@@ -63,7 +63,7 @@ WANTED = "prod-sha-000000000002"
     ],
 )
 def test_a_release_that_is_asked_for_again_is_gone_on_with(begun, wanted, so):
-    """Before the first container is replaced, a migration may be due, which is judged anew."""
+    """Before the first container is replaced, a migration may be due, which is reviewed anew."""
     assert goes_on(unfinished(*begun), USERS, wanted) is so
 
 

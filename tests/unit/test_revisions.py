@@ -13,7 +13,7 @@ from deployments.errors import Refused
 from deployments.history.ledger import Ledger, Revision
 from deployments.history.revisions import heads_of, leads_to, parse_revisions, pending_of_all
 from infra.machine.output import Mask
-from infra.run import migration_review as judging
+from infra.run import migration_review
 from infra.run.migration_review import MigrationReview
 
 TABLE = "CREATE TABLE t_{0} (\n    id SERIAL NOT NULL, \n    PRIMARY KEY (id)\n);\n\n"
@@ -106,42 +106,39 @@ def test_the_release_that_made_one_of_the_heads_is_named(world):
     assert unknown is not None and "does not know" in unknown.what
 
 
-# -- judged from each of them ------------------------------------------------------------
+# -- reviewed from each of them ------------------------------------------------------------
 
 
 @pytest.fixture
 def asked(world, monkeypatch):
-    """A judge whose image prints FROM_A2 and FROM_B2; the commands that it was asked."""
+    """A review whose image prints FROM_A2 and FROM_B2; the commands that it was asked."""
     commands: list[tuple[str, ...]] = []
 
     def print_sql(_incoming, words):
         commands.append(words)
         return SimpleNamespace(text="", timeout=1)
 
+    def read(*_):
+        sql = base64.b64encode(answers[commands[-1][2]].encode()).decode()
+        return f"sql {sql}\ncode {base64.b64encode(b'0').decode()}\n"
+
     answers = {"a2:head": FROM_A2, "b2:head": FROM_B2}
-    monkeypatch.setattr(judging.database, "print_sql", print_sql)
-    monkeypatch.setattr(judging.squawk, "lint", lambda _, major: [])
+    monkeypatch.setattr(migration_review.database, "print_sql", print_sql)
+    monkeypatch.setattr(migration_review.squawk, "lint", lambda _, major: [])
     host = SimpleNamespace(
         environment=world.environment,
         incoming="i",
         tunnel=lambda *_: nullcontext(),
         mask=Mask(),
-        log=None,
+        read=read,
     )
-    judge = MigrationReview(host, None)
-
-    def read(*_, **__):
-        sql = base64.b64encode(answers[commands[-1][2]].encode()).decode()
-        return f"sql {sql}\ncode {base64.b64encode(b'0').decode()}\n"
-
-    object.__setattr__(judge, "_read", read)
-    return judge, commands
+    return MigrationReview(host, None), commands
 
 
-def test_a_merge_of_two_heads_is_judged(world, asked):
-    judge, commands = asked
+def test_a_merge_of_two_heads_is_reviewed(world, asked):
+    reviewer, commands = asked
     seen = world.settled(revision="a2,b2", database_bytes=7)
-    change = judge.forward(world.target(api="api-2"), seen)
+    change = reviewer.forward(world.target(api="api-2"), seen)
     assert [words[2] for words in commands] == ["a2:head", "b2:head"]
     assert change.migration is not None
     assert (change.migration.to, change.asks) == ("c4", ())
@@ -150,11 +147,11 @@ def test_a_merge_of_two_heads_is_judged(world, asked):
 
 
 def test_a_downgrade_to_or_from_several_is_refused_or_asked_for(world, asked):
-    judge, _ = asked
+    reviewer, _ = asked
     seen = world.settled(revision="c4")
     line = world.line(1, revision=Revision(before=None, after="a2,b2"))
     with pytest.raises(Refused, match="that release is at several: a2,b2"):
-        judge.back(world.target(), line, seen, "downgrade")
+        reviewer.back(world.target(), line, seen, "downgrade")
     line = world.line(1, revision=Revision(before=None, after="a1"))
-    change = judge.back(world.target(), line, world.settled(revision="a2,b2"), "downgrade")
+    change = reviewer.back(world.target(), line, world.settled(revision="a2,b2"), "downgrade")
     assert "several revisions, a2,b2" in change.asks[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -84,13 +85,14 @@ def test_a_release_that_the_running_one_knows_nothing_of_is_asked_for(world):
     """Rolled back to an older one, a newer one would else be out of reach, for a wrong reason."""
     seen = world.settled(revision="0003")
     line = world.line(2, revision=Revision(before="0001", after="0002"))
-    judge = MigrationReview(SimpleNamespace(environment=world.environment), None)
     unknown = Refused("the database is ahead of release x: 0002 came with y", state="unchanged")
 
-    def render(*_):
+    def read(*_):
         raise unknown
 
-    object.__setattr__(judge, "_render", render)
-    change = judge.back(world.target(), line, seen, Choice.keep)
+    host = SimpleNamespace(
+        environment=world.environment, incoming="i", tunnel=lambda *_: nullcontext(), read=read
+    )
+    change = MigrationReview(host, None).back(world.target(), line, seen, Choice.keep)
     assert change.kind == "keep"
-    assert change.asks == (f"cannot be judged: its SQL could not be made ({unknown.what})",)
+    assert change.asks == (f"cannot be reviewed: its SQL could not be made ({unknown.what})",)

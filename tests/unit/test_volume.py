@@ -1,4 +1,4 @@
-"""Data of a database that has no container: looked into, judged, and lost to nobody unasked."""
+"""Data of a database that has no container: looked into, reviewed, and lost to nobody unasked."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def test_data_is_backed_up_after_its_database_starts_and_what_it_loses_is_asked(
 def test_tables_without_a_revision_are_nobodys_empty_database(world):
     """From which revision on would it be migrated?"""
     seen = world.settled(revision=None, tables=3, database_bytes=7)
-    judge = MigrationReview(SimpleNamespace(environment=world.environment), None)
-    change = judge.forward(world.target(api="api-2"), seen)
+    reviewer = MigrationReview(SimpleNamespace(environment=world.environment), None)
+    change = reviewer.forward(world.target(api="api-2"), seen)
     assert change == DataChange("migrate", of_unknown(3))
     assert change.asks and "3 tables" in change.asks[0]
     assert "back up database" in _names(_plan(world, seen, change))
@@ -95,7 +95,7 @@ def test_tables_without_a_revision_are_nobodys_empty_database(world):
 
 def test_a_container_that_a_first_deploy_left_and_that_does_not_answer_is_no_empty_database(world):
     seen = replace(world.settled(), current=None, revision=None)
-    judge = MigrationReview(SimpleNamespace(environment=world.environment), None)
+    reviewer = MigrationReview(SimpleNamespace(environment=world.environment), None)
     with pytest.raises(Refused) as caught:
-        judge.forward(world.target(api="api-2"), seen)
+        reviewer.forward(world.target(api="api-2"), seen)
     assert "docker rm -f homeguru-postgres-1" in caught.value.todo

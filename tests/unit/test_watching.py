@@ -54,7 +54,7 @@ def looked(world, kept, monkeypatch):
         probes, "outside", lambda target: [CheckResult("api", "outside", True, "200")]
     )
     monkeypatch.setattr(probes, "certificates", lambda target: [])
-    # What containers say of themselves is judged in tests of its own.
+    # What containers say of themselves is reviewed in tests of its own.
     monkeypatch.setattr(watching.verification, "check_answers", lambda *_, **__: [])
     targets = SimpleNamespace(
         assembly=SimpleNamespace(stack=world.stack), nothing=world.target,

@@ -1,4 +1,4 @@
-// One function an act. Each returns what it saw; the test judges.
+// One function an act. Each returns what it saw; the test checks it.
 import { choices, choose, field, openDeployment, openForm, picture, pressUntil, submit, tab } from './ui.mjs'
 
 const ENDED = /^(Completed|Failed|Crashed|Cancelled)$/
