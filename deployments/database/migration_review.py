@@ -109,8 +109,8 @@ def review(sql: str, lints: list[Lint], since: str | None = None) -> Migration:
         if kind := _kind(lint.rule):
             finding = Finding(kind, _at(sql, lint.line), _sentence(lint.message))
             gravest[lint.line] = min(gravest.get(lint.line, finding), finding, key=_gravest_first)
-    known = {f.statement for f in gravest.values() if f.kind == "destructive"}
-    own = [f for f in map(_finding, statements(sql)) if f and f.statement not in known]
+    destructive = {f.statement for f in gravest.values() if f.kind == "destructive"}
+    own = [f for f in map(_finding, statements(sql)) if f and f.statement not in destructive]
     return Migration(sql, leads_to(since, sql), (*(gravest[n] for n in sorted(gravest)), *own))
 
 

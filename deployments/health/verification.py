@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from deployments.compose.extension import Log
+from deployments.compose.extension import Log, Probe
 from deployments.environment.policy import Watch
 from deployments.host.observation import Observation
 from deployments.image_name import digest_of, short
@@ -43,7 +43,7 @@ class CheckResult:
 def requests(target: Target) -> list[ProbeRequest]:
     """What is requested from outside."""
     probes = []
-    for service, probe in _asked(target):
+    for service, probe in _probes(target):
         outside = probe.outside
         if (
             outside
@@ -62,7 +62,7 @@ def questions(target: Target, *, settled: bool = True) -> list[Question]:
     at what has long been running compares the counts with an earlier look instead.
     """
     wanted: list[Question] = []
-    for service, probe in _asked(target):
+    for service, probe in _probes(target):
         if settled:
             wanted.append((f"restarts:{service}", service, ()))
         if probe.exec and _wants(target, service, "exec"):
@@ -77,12 +77,12 @@ def questions(target: Target, *, settled: bool = True) -> list[Question]:
 def logs(target: Target) -> list[tuple[str, Log]]:
     """Services whose log is looked through, and for what."""
     return [
-        (service, probe.log) for service, probe in _asked(target)
+        (service, probe.log) for service, probe in _probes(target)
         if probe.log and _wants(target, service, "log")
     ]  # fmt: skip
 
 
-def _asked(target: Target):  # type: ignore[no-untyped-def]
+def _probes(target: Target) -> list[tuple[str, Probe]]:
     left_out = target.environment.verify.leave_out
     probes = target.stack.deploy.probes.items()
     return [(name, probe) for name, probe in probes if name not in left_out]

@@ -112,9 +112,9 @@ def _from_to(container: Container, image: str) -> str:
 
 def _moved(container: Container, image: str) -> tuple[str, str] | None:
     """Registry and repository before and after; None where they are the same, or it came from none."""
-    known = container.ref if "@" in container.ref else next(iter(container.digests), "")
-    places = image_name.place(known), image_name.place(image)
-    return places if known and places[0] != places[1] else None
+    reference = container.ref if "@" in container.ref else next(iter(container.digests), "")
+    places = image_name.place(reference), image_name.place(image)
+    return places if reference and places[0] != places[1] else None
 
 
 def _difference(
@@ -142,8 +142,8 @@ def unused_changes(
         return []
     variables = changed_names(parse_env(seen.env), target.env(seen))
     secrets = changed_names(candidate.secrets_now, candidate.secrets_then)
-    known = target.stack.image_variables.union(*(c.difference.names for c in due))
-    return [name for name in sorted({*variables, *secrets}) if name not in known]
+    explained = target.stack.image_variables.union(*(c.difference.names for c in due))
+    return [name for name in sorted({*variables, *secrets}) if name not in explained]
 
 
 def migration_due(target: Target, seen: Observation) -> bool:

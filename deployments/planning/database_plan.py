@@ -58,7 +58,7 @@ class DatabasePlan:
         """The changes, and the services that only start again because they were stopped."""
         if not self.exchanged:
             return changes
-        known = {c.service.name for c in changes}
+        changed = {c.service.name for c in changes}
         images = self.target.images(self.seen)
         again = [
             Change(
@@ -69,7 +69,7 @@ class DatabasePlan:
                 first=False,
             )
             for s in self.target.stack.database_users
-            if s.name not in known
+            if s.name not in changed
         ]
         place = self.target.stack.place
         return sorted([*changes, *again], key=lambda c: place[c.service.name])
@@ -77,8 +77,8 @@ class DatabasePlan:
     def exchange(self, *, fresh: bool) -> list[Step]:
         """Users stop, a backup is made; the database is replaced or copied under the run's name."""
         steps = self._make.stop_users() if self.exchanged else []
-        if self._set_aside:
-            return [*steps, self._make.bring_back(self._set_aside)]
+        if self._interrupted_run:
+            return [*steps, self._make.bring_back(self._interrupted_run)]
         if not self.change.changes:
             return steps
         steps += self._backup(fresh=fresh)
@@ -94,7 +94,7 @@ class DatabasePlan:
         rotated = sorted(passwords & set(secrets_changed(self.candidate)))
         if rotated and not another:
             return [self._make.roles(f"passwords changed: {', '.join(rotated)}")]
-        due = another or self.change.changes or self._set_aside
+        due = another or self.change.changes or self._interrupted_run
         return [self._make.roles(ROLES)] if due else []
 
     def schema(self) -> list[Step]:
@@ -138,7 +138,7 @@ class DatabasePlan:
         return DatabaseSteps(self.target, self.seen)
 
     @property
-    def _set_aside(self) -> str:
+    def _interrupted_run(self) -> str:
         """The run that set a database aside and never ended; empty when none did."""
         run = self.request.unfinished
         return (
@@ -150,7 +150,7 @@ class DatabasePlan:
     @property
     def exchanged(self) -> bool:
         """Whether the database's users stop while it becomes another one."""
-        return bool(self._set_aside) or (self.change.exclusive and self.change.changes)
+        return bool(self._interrupted_run) or (self.change.exclusive and self.change.changes)
 
     def _backup(self, *, fresh: bool) -> list[Step]:
         """A backup before the database changes; a fresh one has nothing to lose."""

@@ -48,7 +48,7 @@ def _scripts(back: Plan) -> list[Script]:
 def _anywhere(plan: Plan, seen: Observation) -> tuple[Container, ...]:
     """Containers as if each that changes had changed: its replacement finds what is so."""
     same = {name for name, _ in plan.unchanged}
-    there = {c.service for c in seen.containers}
+    services = {c.service for c in seen.containers}
     changed = [
         c if c.service in same else replace(c, config_hash="another release's")
         for c in seen.containers
@@ -59,6 +59,6 @@ def _anywhere(plan: Plan, seen: Observation) -> tuple[Container, ...]:
             state="running", health="", restarts=0, started="", config_hash="", digests=(),
         )
         for name, reference in plan.images
-        if name not in there
+        if name not in services
     ]  # fmt: skip
     return (*changed, *new)

@@ -126,8 +126,8 @@ class Plan:
             scripts = [text.replace(self.incoming, "@INCOMING@") for text in scripts]
         steps = [(s.name, s.reason, text) for s, text in zip(self.steps, scripts, strict=True)]
         differs = [change.to_dict() for change in self.changes]
-        all_of_it = json.dumps([steps, differs, self.notes, self.content if self.steps else ""])
-        return hashlib.sha256(all_of_it.encode()).hexdigest()[:12]
+        serialized = json.dumps([steps, differs, self.notes, self.content if self.steps else ""])
+        return hashlib.sha256(serialized.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, object]:
         """Stable keys for `plan --json` and for the copy on the host."""

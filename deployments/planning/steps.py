@@ -114,22 +114,22 @@ class Steps:
         edge = self.target.stack.deploy.edge
         if edge is None:
             return []
-        there = set(read_former(self.seen.edge))
-        there |= {c.service.name for c in due if not c.first} & self.kept()
+        services = set(read_former(self.seen.edge))
+        services |= {c.service.name for c in due if not c.first} & self.kept_services()
         return [
             ScriptStep(
                 "let-go", "the window is over", service=service.name,
                 script=self._let_go(edge, service),
             )
             for service in self.target.stack.ordered
-            if service.name in there & set(edge.routes)
+            if service.name in services & set(edge.routes)
         ]  # fmt: skip
 
     def _let_go(self, edge: EdgeService, service: Service) -> Script:
         what = self._replacement(service, "")
         return let_former_go(what, edge=edge.service, port=edge.routes[service.name].port)
 
-    def kept(self) -> set[str]:
+    def kept_services(self) -> set[str]:
         """Services whose containers stay through the window: as many as there is memory for."""
         edge = self.target.stack.deploy.edge
         services: set[str] = set()
@@ -142,7 +142,7 @@ class Steps:
 
     def remove_orphans(self) -> list[Step]:
         """Containers of services that the release no longer has."""
-        gone = sorted({c.service for c in self.seen.long_running} - self.target.known)
+        gone = sorted({c.service for c in self.seen.long_running} - self.target.known_services)
         why = self.target.stack.left_out
         return [
             ScriptStep(
@@ -185,9 +185,9 @@ class Steps:
             start_first=service.start_first and service.name not in self.pauses(),
             healthy_within=self.target.environment.healthy_within_of(service.name),
             grace=service.stop_grace,
-            keep=service.name in self.kept(),
+            keep=service.name in self.kept_services(),
             ready=self._ready(service.name),
-            kept=kept_folders(self.target.stack, service.name),
+            kept_folders=kept_folders(self.target.stack, service.name),
         )
 
     def _ready(self, service: str) -> tuple[str, ...]:
