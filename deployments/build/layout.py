@@ -130,8 +130,9 @@ def _of_services(
     needed = {r.service: {*r.needed(environment.build), *r.modules} for r in recipes}
     absent = []
     for service, own in needed.items():
-        alone = own - {p for other, wanted in needed.items() if other != service for p in wanted}
-        if alone and alone <= set(missing.get(service, ())):
+        others = {p for other, wanted in needed.items() if other != service for p in wanted}
+        exclusive = own - others
+        if exclusive and exclusive <= set(missing.get(service, ())):
             absent.append(service)
     if not absent or len(absent) == len(needed):
         return []

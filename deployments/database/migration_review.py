@@ -186,8 +186,8 @@ def short(statement: str, width: int = 90) -> str:
 
 def _at(sql: str, line: int) -> str:
     """The statement that a line is a part of."""
-    here = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
-    begin = sql.rfind(";", 0, here) + 1
+    offset = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
+    begin = sql.rfind(";", 0, offset) + 1
     bare = re.sub(r"^\s*--.*$", "", sql[begin:], flags=re.M)
     return short(" ".join(bare.partition(";")[0].split()))
 

@@ -62,13 +62,13 @@ def short(digests: dict[str, str]) -> str:
 
 def read_from(name: str, file: str, machine: str, digest: str, compared: Compared) -> str:
     """Whose file an environment was read from, for whoever reads or approves a plan."""
-    more = {
+    suffix = {
         "compared": ", the same as where it was asked for",
         "elsewhere": f"; whoever asked has sent no digest: `homeguru plan --env {name}` shows that of "
         "another machine's file",
         "here": "",
     }
-    return f"{file} on {machine}, digest {digest}{more[compared]}"
+    return f"{file} on {machine}, digest {digest}{suffix[compared]}"
 
 
 def of_a_checkout(digests: dict[str, str]) -> dict[str, str]:

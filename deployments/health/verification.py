@@ -115,7 +115,7 @@ def check_containers(
         findings.append(CheckResult(service, "container", ok, state))
         same = container.runs(digest)
         shown = short(digest) if same else f"runs {short(container.digest)}, not {short(digest)}"
-        findings.append(CheckResult(service, "digest", same, shown))
+        findings.append(CheckResult(service, "digest", ok=same, detail=shown))
     return findings
 
 
@@ -131,7 +131,7 @@ def check_answers(
             findings.append(_restarts(service, seen, code, text))
         elif kind == "exec":
             last = text.strip().splitlines()[-1:] or ["ok" if code == "0" else f"exit code {code}"]
-            findings.append(CheckResult(service, "own probe", code == "0", last[0][:200]))
+            findings.append(CheckResult(service, "own probe", ok=code == "0", detail=last[0][:200]))
         elif kind == "tcp":
             probe = target.stack.deploy.probes[service]
             url = target.value(probe.connected)
@@ -141,7 +141,7 @@ def check_answers(
     for service, log in logs(target):
         code, _, text = answers.get(f"log:{service}", "1 no answer").partition(" ")
         detail = text.strip() or f"none of {', '.join(log.must_not)} in {log.seconds} s"
-        findings.append(CheckResult(service, "log", code == "0", detail[:200]))
+        findings.append(CheckResult(service, "log", ok=code == "0", detail=detail[:200]))
     return findings
 
 
@@ -227,14 +227,14 @@ def seconds_left(
     A service that is starting has the time that a start has, from its container's start. elapsed:
     seconds since the first look.
     """
-    left = []
+    seconds = []
     for finding in findings:
         if finding.ok:
             continue
         starting = _left_of_start(target, seen, finding.service)
         usual = PATIENCE - elapsed
-        left.append(max(usual, starting) if finding.check in _AT_START else usual)
-    return min(left, default=0.0)
+        seconds.append(max(usual, starting) if finding.check in _AT_START else usual)
+    return min(seconds, default=0.0)
 
 
 def _left_of_start(target: Target, seen: Observation, service: str) -> float:

@@ -270,7 +270,7 @@ def _projects(text: str) -> tuple[Project, ...]:
     """Read lines of four fields: project, directory, whether that is this one, environment."""
     rows = [line.split("\t") for line in text.splitlines()]
     return tuple(
-        Project(name, directory, here == "here", environment)
+        Project(name, directory, here=here == "here", environment=environment)
         for name, directory, here, environment in (row for row in rows if len(row) == 4)
     )
 

@@ -48,9 +48,9 @@ class Adopting:
                 f"environment {self.environment.name} speaks of another database than runs: {differences}",
                 f"write under [variables] of {self.environment.name}.toml: {lines}",
             )
-        one = self.survey.containers[0]
+        first = self.survey.containers[0]
         return Adoption(
-            directory=one.directory, files=one.files, env_files=one.env_files,
+            directory=first.directory, files=first.files, env_files=first.env_files,
             services={name: _service(c) for name, c in self._running.items()},
             deploy=self.stack.deploy if self.survey.same_file else self._deploy(),
             ours=self.survey.same_file,
@@ -70,12 +70,12 @@ class Adopting:
             for name, c in self._running.items()
             if c.name == holder and self.stack.deploy.edge and name in self.stack.deploy.edge.routes
         ]
-        anew = self.survey.made_anew
+        recreated = self.survey.made_anew
         changed = [
             f"{name}: Compose would make its container anew from the files as they are now, so a way "
             "back to release 0 gives what the files say"
             for name, container in self.unlike.items()
-            if anew is None or container in anew
+            if recreated is None or container in recreated
         ]
         if not self.survey.hashes:
             changed = [

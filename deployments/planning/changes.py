@@ -55,9 +55,11 @@ def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Cha
             wanted = digest_of(images[service.name])
             new = not any(c.runs(wanted) for c in running)
             before = running[0].ref if running else ""
-            due.append(
-                Change(service, images[service.name], reason, new, not running, before, differs)
-            )
+            change = Change(
+                service, images[service.name], reason, new_image=new, first=not running,
+                before=before, difference=differs,
+            )  # fmt: skip
+            due.append(change)
     return _with_those_waited_for(target, images, due)
 
 
@@ -66,7 +68,7 @@ def _with_those_waited_for(
 ) -> list[Change]:
     """The changes, and what must run once more before them, as Compose runs it at each start."""
     changed = {c.service.name for c in direct}
-    again = [
+    repeated = [
         Change(
             s, images[s.name], f"{' and '.join(waiting)} waits for its end", new_image=False,
             first=False,
@@ -76,7 +78,7 @@ def _with_those_waited_for(
         and (waiting := [n for n in target.stack.waits_for(s.name) if n in changed])
     ]  # fmt: skip
     place = target.stack.place
-    return sorted([*direct, *again], key=lambda c: place[c.service.name])
+    return sorted([*direct, *repeated], key=lambda c: place[c.service.name])
 
 
 def _reason(

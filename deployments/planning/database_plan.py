@@ -60,7 +60,7 @@ class DatabasePlan:
             return changes
         changed = {c.service.name for c in changes}
         images = self.target.images(self.seen)
-        again = [
+        stopped = [
             Change(
                 s,
                 images[s.name],
@@ -72,7 +72,7 @@ class DatabasePlan:
             if s.name not in changed
         ]
         place = self.target.stack.place
-        return sorted([*changes, *again], key=lambda c: place[c.service.name])
+        return sorted([*changes, *stopped], key=lambda c: place[c.service.name])
 
     def exchange(self, *, fresh: bool) -> list[Step]:
         """Users stop, a backup is made; the database is replaced or copied under the run's name."""
@@ -86,15 +86,15 @@ class DatabasePlan:
             return [*steps, self._make.restore_backup(self.change.backup)]
         return [*steps, self._make.set_aside()] if self.change.exclusive else steps
 
-    def roles(self, another: bool) -> list[Step]:
-        """Roles where they may differ. another: the database's container is a new one."""
+    def roles(self, *, new_container: bool) -> list[Step]:
+        """The step for the roles, where they may differ. new_container: the database's."""
         wanted = self.target.stack.deploy.database
         assert wanted is not None
         passwords = {wanted.owner.password, wanted.application.password}
         rotated = sorted(passwords & set(secrets_changed(self.candidate)))
-        if rotated and not another:
+        if rotated and not new_container:
             return [self._make.roles(f"passwords changed: {', '.join(rotated)}")]
-        due = another or self.change.changes or self._interrupted_run
+        due = new_container or self.change.changes or self._interrupted_run
         return [self._make.roles(ROLES)] if due else []
 
     def schema(self) -> list[Step]:
@@ -103,10 +103,10 @@ class DatabasePlan:
         if change.kind == "downgrade":
             return [self._make.downgrade(change.to)]
         # What was restored may be older than the release that goes on with it.
-        again = change.kind == "restore" and self._does.restores
-        if self.target.stack.deploy.migrate and (again or change.kind == "migrate"):
+        after_restore = change.kind == "restore" and self._does.restores
+        if self.target.stack.deploy.migrate and (after_restore or change.kind == "migrate"):
             since = change.backup.revision if change.backup else self.seen.revision
-            unseen = self._unseen and not again
+            unseen = self._unseen and not after_restore
             step = self._make.migrate(change.migration, since, unseen=unseen)
             return [step] if change.changes else []
         return []

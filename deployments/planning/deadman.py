@@ -47,10 +47,10 @@ def _scripts(back: Plan) -> list[Script]:
 
 def _anywhere(plan: Plan, seen: Observation) -> tuple[Container, ...]:
     """Containers as if each that changes had changed: its replacement finds what is so."""
-    same = {name for name, _ in plan.unchanged}
+    unchanged = {name for name, _ in plan.unchanged}
     services = {c.service for c in seen.containers}
     changed = [
-        c if c.service in same else replace(c, config_hash="another release's")
+        c if c.service in unchanged else replace(c, config_hash="another release's")
         for c in seen.containers
     ]
     new = [

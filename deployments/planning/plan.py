@@ -106,10 +106,10 @@ class Plan:
 
     def again(self, environment: str) -> str:
         """The command that requests the same again, by name: `newest` may be another by then."""
-        does = traits(self.verb)
-        if does.returns:
+        verb = traits(self.verb)
+        if verb.returns:
             return f"homeguru rollback {self.release} --env {environment}"
-        if (does.goes_on or does.heals) and self.manifest != NAME:
+        if (verb.goes_on or verb.heals) and self.manifest != NAME:
             return f"homeguru deploy {self.manifest} --env {environment}"
         return "run the same command again"
 
@@ -175,10 +175,12 @@ def notes_for(
     changes: list[Change], pauses: dict[str, str], state: set[str], bounds: dict[str, str]
 ) -> tuple[str, ...]:
     """What a plan costs the people who use the service. pauses: who is not started first, and why."""
-    again = [change.service.name for change in changes if not change.first]
-    notes = [f"{n} is recreated: it is away while it restarts" for n in again if n in state]
-    notes += [f"{n} is replaced stop-first and pauses: {pauses[n]}" for n in again if n in pauses]
-    for bound in dict.fromkeys(bounds[n] for n in again if n in bounds):
-        cut = [n for n in again if bounds.get(n) == bound]
+    replaced = [change.service.name for change in changes if not change.first]
+    notes = [f"{n} is recreated: it is away while it restarts" for n in replaced if n in state]
+    notes += [
+        f"{n} is replaced stop-first and pauses: {pauses[n]}" for n in replaced if n in pauses
+    ]
+    for bound in dict.fromkeys(bounds[n] for n in replaced if n in bounds):
+        cut = [n for n in replaced if bounds.get(n) == bound]
         notes.append(f"connections to the old {' and '.join(cut)} still open after {bound} are cut")
     return tuple(notes)

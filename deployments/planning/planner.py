@@ -200,7 +200,8 @@ class Planner:
         fresh = any(c.first for c in database_changes) and not self.seen.holds_data
         first = [take_over.back_up()] if take_over.due and not fresh else []
         plan = self._data
-        changed = [*plan.exchange(fresh=fresh), *plan.roles(bool(database_changes)), *plan.schema()]
+        roles = plan.roles(new_container=bool(database_changes))
+        changed = [*plan.exchange(fresh=fresh), *roles, *plan.schema()]
         return [*first, *steps, *changed, *using]
 
     def _edge(self, due: list[Change]) -> list[Step]:

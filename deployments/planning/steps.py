@@ -165,12 +165,12 @@ class Steps:
     def pauses(self) -> dict[str, str]:
         """Start-first services that are replaced stop-first all the same, and why."""
         start_first = [s for s in self.target.stack.ordered if s.start_first]
-        short = {
+        no_room = {
             s.name: "there is no free memory for two containers"
             for s in start_first
             if s.reservation_mb > self.seen.memory_mb
         }
-        return {**short, **{s.name: s.alone for s in start_first if s.alone}}
+        return {**no_room, **{s.name: s.alone for s in start_first if s.alone}}
 
     def replacement(self, change: Change) -> Replacement:
         """The input of the scripts that replace a container."""
@@ -202,25 +202,26 @@ class Steps:
         apart = {s.name for s in self.target.stack.ordered if not s.start_first} | set(
             self.pauses()
         )
-        again = [
+        replaced = [
             c.service for c in due
             if not c.first and not c.service.runs_once and c.service.name in apart
         ]  # fmt: skip
         return [
-            f"{s.name} does nothing while its container is replaced: {self._away(s)}" for s in again
+            f"{s.name} does nothing while its container is replaced: {self._away(s)}"
+            for s in replaced
         ]
 
     def _away(self, service: Service) -> str:
         """How long a replacement may take, and how long the last one took."""
-        most = self.target.environment.healthy_within_of(service.name) + service.stop_grace
+        longest = self.target.environment.healthy_within_of(service.name) + service.stop_grace
         steps = [s for line in reversed(self.seen.ledger.lines) for s in line.steps]
-        took = [
+        seconds = [
             s.seconds for s in steps
             if s.key.traits.starts_service and s.key.service == service.name
             and s.outcome == "ok" and not s.undoes
         ]  # fmt: skip
-        last = f"{took[0]:.0f} s the last time, " if took else ""
-        return f"{last}{most} s at most"
+        last = f"{seconds[0]:.0f} s the last time, " if seconds else ""
+        return f"{last}{longest} s at most"
 
 
 def _of(kind: Kind, change: Change, script: Script, how: str = "") -> ScriptStep:

@@ -73,7 +73,7 @@ def adopted_target(world, adopting, **more) -> Target:
     stack = stack_of_adopted(adoption, "the text")
     configuration = world.target().configuration
     return Target(
-        world.environment, manifest, stack, configuration, world.base, False, pins(adoption)
+        world.environment, manifest, stack, configuration, world.base, pins=pins(adoption)
     )
 
 

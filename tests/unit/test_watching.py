@@ -53,7 +53,7 @@ def looked(world, kept, monkeypatch):
     """Look at hosts; returns the look and the host."""
     monkeypatch.setattr(watching, "AGAIN", (0.0, 0.0))
     monkeypatch.setattr(
-        probes, "outside", lambda target: [CheckResult("api", "outside", True, "200")]
+        probes, "outside", lambda target: [CheckResult("api", "outside", ok=True, detail="200")]
     )
     monkeypatch.setattr(probes, "certificates", lambda target: [])
     # What containers say of themselves is judged in tests of its own.
