@@ -21,7 +21,7 @@ def form(pattern: str, words: str, longest: int | None = None) -> StringConstrai
     return StringConstraints(pattern=pattern, max_length=longest)
 
 
-def said_of(kind: str, message: str, context: Mapping[str, Any]) -> str:
+def explanation(kind: str, message: str, context: Mapping[str, Any]) -> str:
     """What pydantic found wrong with one value, as people read it."""
     if kind == "string_pattern_mismatch":
         return FORMS.get(str(context.get("pattern")), "not of the form that is wanted here")
@@ -48,7 +48,7 @@ Image = Annotated[str, form(REFERENCE, "an image reads host/name:tag or host/nam
 KeptFolder = Annotated[
     str,
     form(r"^(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$", "a path from / on, without .. and spaces"),
-    AfterValidator(lambda path: _check_kept(path)),
+    AfterValidator(lambda path: _check_kept_folder(path)),
 ]
 VariableName = Annotated[
     str, form(r"^[A-Z][A-Z0-9_]*$", "a variable's name is of A-Z, 0-9 and _, from a letter on")
@@ -62,7 +62,7 @@ Domain = Annotated[
 ]
 
 
-def _check_kept(path: str) -> str:
+def _check_kept_folder(path: str) -> str:
     if path in ("/app", "/home"):
         raise ValueError(f"a volume at {path} would hide the files of the next release")
     return path

@@ -62,7 +62,7 @@ def _percent(data: bytes) -> set[str]:
     forms = {quote(data, safe=safe) for safe in ("", "/", "/:@", "/:@!$&'()*+,;=~")}
     forms.add(quote_plus(data))
     # Some programs write the digits in small letters.
-    return forms | {re.sub(r"%[0-9A-F]{2}", lambda m: m.group().lower(), f) for f in forms}
+    return forms | {re.sub(r"%[0-9A-F]{2}", lambda match: match.group().lower(), f) for f in forms}
 
 
 def _base64(data: bytes) -> set[str]:

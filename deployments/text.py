@@ -35,7 +35,7 @@ def plain(text: str) -> str:
     Of a line that overwrites itself, as progress bars do, each state becomes a line.
     """
     text = _CONTROLS.sub("", _SEQUENCES.sub("", text.replace("\r\n", "\n")).replace("\r", "\n"))
-    return _COMMANDS.sub(lambda m: f"{m.group(1)}: " if m.group(1) is not None else "# #", text)
+    return _COMMANDS.sub(lambda match: f"{match[1]}: " if match[1] is not None else "# #", text)
 
 
 SUBJECT = 100

@@ -45,14 +45,14 @@ class _Scope:
         return bool(part.how) or part.name in self.values
 
 
-def required(dockerfile: str, given: Mapping[str, str] | None = None) -> list[str]:
+def required(dockerfile: str, build: Mapping[str, str] | None = None) -> list[str]:
     """Paths that a Dockerfile takes from its context and cannot do without.
 
-    given: build arguments. Patterns are optional: `COPY .python-versio[n] ./` is how a file may
+    build: the build arguments. Patterns are optional: `COPY .python-versio[n] ./` is how a file may
     be absent.
     """
     paths: list[str] = []
-    for instruction, scope in _walked(dockerfile, given or {}):
+    for instruction, scope in _walked(dockerfile, build or {}):
         words = _context_words(instruction)
         filled = [path for word in words if (path := scope.fill(word)) is not None]
         paths += [_in_context(path) for path in filled if not _is_elsewhere(path)]
@@ -94,10 +94,10 @@ def base_images(dockerfile: str) -> dict[str, str]:
     return {name: defaults.get(name, "") for name in sorted(used)}
 
 
-def images(dockerfile: str, given: Mapping[str, str] | None = None) -> list[str]:
+def images(dockerfile: str, build: Mapping[str, str] | None = None) -> list[str]:
     """Images of others that it begins with or copies from; not its own stages, nor `scratch`."""
     bases, stages = [], {"scratch"}
-    for instruction, scope in _walked(dockerfile, given or {}):
+    for instruction, scope in _walked(dockerfile, build or {}):
         words = instruction.rest.split()
         if instruction.word == "FROM":
             names = [w for w in words if not w.startswith("--")]
@@ -112,7 +112,7 @@ def images(dockerfile: str, given: Mapping[str, str] | None = None) -> list[str]
     return list(dict.fromkeys(bases))
 
 
-def _walked(dockerfile: str, given: Mapping[str, str]) -> Iterator[tuple[_Instruction, _Scope]]:
+def _walked(dockerfile: str, build: Mapping[str, str]) -> Iterator[tuple[_Instruction, _Scope]]:
     """Each instruction, with the variables that it can use."""
     outside, scope = _Scope(), None
     stages: dict[str, _Scope] = {}
@@ -129,7 +129,7 @@ def _walked(dockerfile: str, given: Mapping[str, str]) -> Iterator[tuple[_Instru
         yield instruction, here
         if instruction.word == "ARG":
             for name, default in _pairs(instruction.rest):
-                value = given.get(name, here.fill(default) if default is not None else None)
+                value = build.get(name, here.fill(default) if default is not None else None)
                 value = outside.values.get(name) if value is None else value
                 if name not in _BY_PLATFORM:
                     here.values[name] = value or ""

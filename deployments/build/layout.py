@@ -75,17 +75,17 @@ def dockerfile_line(service: str, file: str, context: str = ".", target: str = "
 
 def _lacking(missing: Mapping[str, list[str]], files: set[str]) -> str:
     folders = {posixpath.dirname(path) for path in files}
-    there = files | {f for folder in folders for f in _upwards(folder)}
+    existing = files | {f for folder in folders for f in _upwards(folder)}
 
     def shown(path: str) -> str:
-        return f"{path} (left out by the .dockerignore)" if path in there else path
+        return f"{path} (left out by the .dockerignore)" if path in existing else path
 
     lists = {service: ", ".join(map(shown, names)) for service, names in missing.items()}
     if len(lists) == 1:
         (service,) = lists
         return f"the image of {service} needs {lists[service]}, which the source lacks"
-    each = "; ".join(f"{service} needs {names}" for service, names in lists.items())
-    return f"the source lacks what {len(lists)} images are made of: {each}"
+    needs = "; ".join(f"{service} needs {names}" for service, names in lists.items())
+    return f"the source lacks what {len(lists)} images are made of: {needs}"
 
 
 def _upwards(folder: str) -> list[str]:
@@ -102,11 +102,10 @@ def _of_migrations(
     folder = named[1].replace("%(here)s", ".") if named else ""
     folders = [posixpath.normpath(folder)] if folder else []
     folders += [posixpath.dirname(path) for path in sorted(paths) if path.endswith("/env.py")]
-    there = [f for f in folders if f != "migrations" and f"{f}/env.py" in paths]
-    if there:
-        return [
-            f'`{MIGRATIONS} = "{there[0]}"` under [build] where {there[0]}/ holds its migrations'
-        ]
+    candidates = [f for f in folders if f != "migrations" and f"{f}/env.py" in paths]
+    if candidates:
+        first = candidates[0]
+        return [f'`{MIGRATIONS} = "{first}"` under [build] where {first}/ holds its migrations']
     without = f'`{MIGRATIONS} = ""` under [build] for an application without Alembic'
     if stack.deploy.migrate:
         without += f", with {stack.deploy.migrate.service} in leave_out under [services]"
@@ -118,9 +117,9 @@ def _of_locks(missing: Mapping[str, list[str]], paths: Collection[str]) -> list[
     for path in dict.fromkeys(path for lacking in missing.values() for path in lacking):
         folder, name = posixpath.split(path)
         others, hint = _OTHER_LOCKS.get(name, ((), ""))
-        there = [other for other in others if posixpath.join(folder, other) in paths]
-        if there:
-            hints.append(f"{there[0]} is there, and {hint}, or a Dockerfile of your own reads it")
+        present = [other for other in others if posixpath.join(folder, other) in paths]
+        if present:
+            hints.append(f"{present[0]} is there, and {hint}, or a Dockerfile of your own reads it")
     return hints
 
 
@@ -131,8 +130,9 @@ def _of_services(
     needed = {r.service: {*r.needed(environment.build), *r.modules} for r in recipes}
     absent = []
     for service, own in needed.items():
-        alone = own - {p for other, theirs in needed.items() if other != service for p in theirs}
-        if alone and alone <= set(missing.get(service, ())):
+        others = {p for other, wanted in needed.items() if other != service for p in wanted}
+        exclusive = own - others
+        if exclusive and exclusive <= set(missing.get(service, ())):
             absent.append(service)
     if not absent or len(absent) == len(needed):
         return []

@@ -10,26 +10,26 @@ _MOST_LINKS = 40
 
 def resolved(path: str, links: Mapping[str, str]) -> str | None:
     """Where a path leads by symbolic links, part by part; None when that is outside of the tree."""
-    left, followed = path.split("/"), 0
-    at: list[str] = []
-    while left:
-        part = left.pop(0)
+    remaining, followed = path.split("/"), 0
+    position: list[str] = []
+    while remaining:
+        part = remaining.pop(0)
         if part == "..":
-            if not at:
+            if not position:
                 return None
-            at.pop()
+            position.pop()
         elif part not in ("", "."):
-            at.append(part)
-        link = links.get("/".join(at))
+            position.append(part)
+        link = links.get("/".join(position))
         if link is not None and part not in ("", ".", ".."):
             followed += 1
             if link.startswith("/"):
                 return None
             if followed > _MOST_LINKS:
                 return path
-            at.pop()
-            left = [*link.split("/"), *left]
-    return "/".join(at)
+            position.pop()
+            remaining = [*link.split("/"), *remaining]
+    return "/".join(position)
 
 
 def folders_above(path: str) -> Iterator[str]:

@@ -30,12 +30,12 @@ def refusal(environment: Environment, stack: Stack, declared: Collection[str]) -
             f"unused = {json.dumps([*environment.unused, *others])}"
         )
     return WrongUse(
-        "; ".join(_said(name, stack, declared) for name in unknown), state="untouched",
+        "; ".join(_problem(name, stack, declared) for name in unknown), state="untouched",
         todo="; ".join(todo),
     )  # fmt: skip
 
 
-def _said(name: str, stack: Stack, declared: Collection[str]) -> str:
+def _problem(name: str, stack: Stack, declared: Collection[str]) -> str:
     problem = f"[build] names {name}, which no Dockerfile declares as ARG"
     if name in stack.named:
         return f"{problem}: a variable of the Compose file"

@@ -48,17 +48,17 @@ class Recipe:
         """The files of these that the build gets, sorted."""
         return sorted(path for path in paths if self.lets_in(path))
 
-    def missing(self, paths: Iterable[str], given: Mapping[str, str]) -> list[str]:
+    def missing(self, paths: Iterable[str], build: Mapping[str, str]) -> list[str]:
         """What the build needs and does not get of a source with these files, as paths of it."""
-        there = _with_folders(self.select(paths))
-        if self._prefix and self._prefix.rstrip("/") not in there:
+        available = _with_folders(self.select(paths))
+        if self._prefix and self._prefix.rstrip("/") not in available:
             return [self._prefix.rstrip("/")]
-        wanted = [f"{self._prefix}{path}" for path in self.needed(given)]
-        return [path for path in wanted if path not in there] + self._modules_missing(there)
+        wanted = [f"{self._prefix}{path}" for path in self.needed(build)]
+        return [path for path in wanted if path not in available] + self._modules_missing(available)
 
-    def needed(self, given: Mapping[str, str]) -> list[str]:
-        """Paths of its context that the Dockerfile cannot do without. given: `[build]`."""
-        return dockerfile.required(self.dockerfile, given)
+    def needed(self, build: Mapping[str, str]) -> list[str]:
+        """Paths of its context that the Dockerfile cannot do without. build: its arguments."""
+        return dockerfile.required(self.dockerfile, build)
 
     @property
     def modules(self) -> list[str]:
@@ -66,12 +66,13 @@ class Recipe:
         started = [] if self.own else dockerfile.started(self.dockerfile)
         return [f"{name.replace('.', '/')}.py" for name in started]
 
-    def _modules_missing(self, there: set[str]) -> list[str]:
+    def _modules_missing(self, available: set[str]) -> list[str]:
         """A folder of the name is a package, which can be started too."""
         return [
             path
             for path in self.modules
-            if path.partition("/")[0] in there and not {path, path.removesuffix(".py")} & there
+            if path.partition("/")[0] in available
+            and not {path, path.removesuffix(".py")} & available
         ]
 
 

@@ -35,7 +35,7 @@ def variable_of(secret: str) -> str:
 def used(config: dict[str, Any], services: Collection[str], kind: str) -> dict[str, dict[str, Any]]:
     """The configs or secrets that some services are given, with what the file says of each."""
     bodies = config.get(kind) or {}
-    names = {n for service in services for n in _given(config["services"][service], kind)}
+    names = {n for service in services for n in _names(config["services"][service], kind)}
     return {name: bodies.get(name) or {} for name in sorted(names)}
 
 
@@ -44,8 +44,8 @@ def with_contents(body: dict[str, Any], config: dict[str, Any]) -> dict[str, Any
     form = dict(body)
     for kind in KINDS:
         if entries := body.get(kind):
-            known = config.get(kind) or {}
-            form[kind] = [{**e, **_content(known.get(e["source"]) or {})} for e in entries]
+            definitions = config.get(kind) or {}
+            form[kind] = [{**e, **_content(definitions.get(e["source"]) or {})} for e in entries]
     if LABEL in (body.get("labels") or {}):
         form["labels"] = {n: v for n, v in body["labels"].items() if n != LABEL}
     return form
@@ -92,9 +92,9 @@ def labels(
         body = with_contents(config["services"][service], config)
         files = [body.get(kind) or [] for kind in KINDS]
         if any(files):
-            there = sorted(references(json.dumps(files)))
-            known = [files, [[name, values.get(name)] for name in there]]
-            digests[service] = hashlib.sha256(canonical(known).encode()).hexdigest()[:16]
+            names = sorted(references(json.dumps(files)))
+            contents = [files, [[name, values.get(name)] for name in names]]
+            digests[service] = hashlib.sha256(canonical(contents).encode()).hexdigest()[:16]
     return digests
 
 
@@ -124,7 +124,7 @@ def problems(
         copied = [
             name
             for kind in KINDS
-            for name in _given(body, kind)
+            for name in _names(body, kind)
             if name in beside[kind] or not used(config, [service], kind)[name].get("file")
         ]
         if body.get("read_only") and copied:
@@ -149,7 +149,7 @@ def problems(
             )
 
 
-def _given(body: dict[str, Any], kind: str) -> list[str]:
+def _names(body: dict[str, Any], kind: str) -> list[str]:
     return [str(entry["source"]) for entry in body.get(kind) or []]
 
 

@@ -57,7 +57,7 @@ def parse_stack(
     rest = [config.get(key) or {} for key in ("volumes", "networks", "x-deploy")]
     forms = {"": json.dumps(rest), **{name: json.dumps(body) for name, body in raw.items()}}
     odd = set(named) - references(json.dumps(config)).keys() - {PROJECT_NAME}
-    variables = {**dict.fromkeys(odd, ""), **_asked_for(forms, deploy)}
+    variables = {**dict.fromkeys(odd, ""), **_variables(forms, deploy)}
     return Stack(
         text=text,
         services=services,
@@ -195,12 +195,12 @@ def _with_images(services: dict[str, Service], deploy: Deploy, where: str) -> di
 
 def _with_variables(body: dict[str, Any]) -> dict[str, Any]:
     """The service with `environment` as a table: a list is left as it is, and so is a bare name."""
-    given = body.get("environment") or {}
-    if isinstance(given, list):
-        parts = [str(line).partition("=") for line in given]
-        given = {name: value if sep else None for name, sep, value in parts}
+    environment = body.get("environment") or {}
+    if isinstance(environment, list):
+        parts = [str(line).partition("=") for line in environment]
+        environment = {name: value if sep else None for name, sep, value in parts}
     # A bare name is given on, where there is a value.
-    filled = {n: f"${{{n}-}}" if value is None else value for n, value in given.items()}
+    filled = {n: f"${{{n}-}}" if value is None else value for n, value in environment.items()}
     return {**body, "environment": filled}
 
 
@@ -247,7 +247,7 @@ def _published(body: dict[str, Any]) -> list[str]:
     return ports
 
 
-def _asked_for(forms: dict[str, str], deploy: Deploy) -> dict[str, str | None]:
+def _variables(forms: dict[str, str], deploy: Deploy) -> dict[str, str | None]:
     """Variables that somebody must or may give a value; the project's name Compose knows."""
     defaults = references("\n".join(forms.values()))
     if deploy.database:

@@ -89,12 +89,12 @@ def unfilled(text: str, values: Mapping[str, str]) -> frozenset[str]:
 def _unfilled(text: str, values: Mapping[str, str], *, read: bool) -> Iterator[str]:
     """read: whether the text is used. Compose checks `?` in a default that nobody reads, too."""
     for part in _only_references(parse(text)):
-        there = _is_there(part, values)
+        is_set = _is_set(part, values)
         if "?" in part.how:
-            yield from () if there else (part.name,)
+            yield from () if is_set else (part.name,)
         elif part.how:
-            yield from _unfilled(part.word, values, read=read and there == ("+" in part.how))
-        elif read and not there:
+            yield from _unfilled(part.word, values, read=read and is_set == ("+" in part.how))
+        elif read and not is_set:
             yield part.name
 
 
@@ -102,7 +102,7 @@ def _only_references(parts: Iterable[str | Reference]) -> Iterator[Reference]:
     return (part for part in parts if isinstance(part, Reference))
 
 
-def _is_there(reference: Reference, values: Mapping[str, str]) -> bool:
+def _is_set(reference: Reference, values: Mapping[str, str]) -> bool:
     value = values.get(reference.name)
     return bool(value) if ":" in reference.how else value is not None
 
@@ -113,10 +113,10 @@ def interpolate(text: str, values: Mapping[str, str]) -> str:
 
 
 def _filled(reference: Reference, values: Mapping[str, str]) -> str:
-    there = _is_there(reference, values)
+    is_set = _is_set(reference, values)
     if "+" in reference.how:
-        return interpolate(reference.word, values) if there else ""
-    if "-" in reference.how and not there:
+        return interpolate(reference.word, values) if is_set else ""
+    if "-" in reference.how and not is_set:
         return interpolate(reference.word, values)
     return values.get(reference.name, "")
 

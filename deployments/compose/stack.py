@@ -121,13 +121,13 @@ class Stack:
     @property
     def profiles(self) -> list[str]:
         """Profiles of what others depend on without sharing one: Compose would not know it."""
-        known = [
+        groups = [
             self.services[name].profiles
             for s in self.services.values()
             for name in s.after
             if name in self.services and not set(self.services[name].profiles) & set(s.profiles)
         ]
-        return sorted({profile for profiles in known for profile in profiles})
+        return sorted({profile for group in groups for profile in group})
 
     def waits_for(self, service: str) -> list[str]:
         """Services that start only when this one has ended, in the order of replacement."""
@@ -154,10 +154,10 @@ class Stack:
     def missing(self, values: Mapping[str, str]) -> list[str]:
         """Variables that would reach a container or the database as nothing, given these values."""
         own = dict.fromkeys(self.image_variables | {PROJECT_NAME}, "-")
-        known = {**values, **own}
-        blank = (unfilled(form, known) for form in self.forms.values())
+        all_values = {**values, **own}
+        blank = (unfilled(form, all_values) for form in self.forms.values())
         return sorted(
-            {*(name for names in blank for name in names), *self.passwords - known.keys()}
+            {*(name for names in blank for name in names), *self.passwords - all_values.keys()}
         )
 
     def published(self, variables: dict[str, str]) -> list[tuple[str, int]]:
@@ -201,8 +201,8 @@ class Stack:
             for s in self._profiled
             if not values.get(s.image_variable)
         }
-        there = {n: reason for n, reason in why.items() if n in self.services}
-        return self.without(there.keys(), there)
+        left_out = {n: reason for n, reason in why.items() if n in self.services}
+        return self.without(left_out.keys(), left_out)
 
     @property
     def _profiled(self) -> list[Service]:
@@ -256,10 +256,10 @@ def _deploy_without(deploy: Deploy, names: Collection[str]) -> Deploy:
     if migrate:
         at_start = tuple(n for n in migrate.at_start if n not in names)
         migrate = migrate.model_copy(update={"at_start": at_start})
-    there = {
+    update = {
         "infrastructure": {n: i for n, i in deploy.infrastructure.items() if n not in names},
         "probes": {n: p for n, p in deploy.probes.items() if n not in names},
         "prepare": {n: p for n, p in deploy.prepare.items() if n not in names},
         "edge": edge, "database": database, "migrate": migrate,
     }  # fmt: skip
-    return deploy.model_copy(update=there)
+    return deploy.model_copy(update=update)

@@ -41,13 +41,13 @@ def configuration(
     """
     names = set(environment.secrets.names)
     secret = stack.passwords | stack.files_of_secrets
-    given = {**environment.variables, **{n: v for n, v in secrets.items() if n in names}}
-    missing = set(stack.missing(given)) - names
+    values = {**environment.variables, **{n: v for n, v in secrets.items() if n in names}}
+    missing = set(stack.missing(values)) - names
     without = sorted(names - secrets.keys())
     problem_of = {
         **{name: f"variable {name} is missing" for name in missing - secret},
         **{name: f"secret {name} is missing" for name in without},
-        **{name: _problem(name, environment, secrets, stack) for name in given},
+        **{name: _problem(name, environment, secrets, stack) for name in values},
     }
     problem_of = {name: problem_of[name] for name in sorted(problem_of) if problem_of[name]}
     others = [*_in_clear(environment, stack), *stack.wrong_ports(environment.variables)]
@@ -73,8 +73,8 @@ _DESCRIBED = "docker/env.production says what each variable means and how to mak
 
 def how_to_give(environment: Environment, names: list[str], file: str) -> str:
     """How secrets get their values. file: the environment's secrets file, if it has one."""
-    known = environment.secret_names
-    unnamed = [name for name in names if name not in known]
+    named = environment.secret_names
+    unnamed = [name for name in names if name not in named]
     first = f"add {', '.join(unnamed)} to `names` of [secrets], and " if unnamed else ""
     places = [
         "a variable of this process",
@@ -96,16 +96,16 @@ def _unused(environment: Environment, stack: Stack) -> list[tuple[str, str, str]
         *((login.user, login.token) if login else ()), environment.notices.urls,
         environment.source_token, off_host.access_key, off_host.secret_key,
     }  # fmt: skip
-    known = stack.named | own | {*environment.unused, *EDGE_VARIABLES}
+    allowed = stack.named | own | {*environment.unused, *EDGE_VARIABLES}
     unused = []
     for kind, names in (("variable", environment.variables), ("secret", environment.secrets.names)):
-        for name in sorted(set(names) - known):
+        for name in sorted(set(names) - allowed):
             near = difflib.get_close_matches(name, sorted(stack.named - stack.image_variables), n=1)
-            meant = f", and {near[0]} is" if near else ""
+            suggestion = f", and {near[0]} is" if near else ""
             unused.append(
                 (
                     name,
-                    f"{kind} {name} is used nowhere in the Compose file{meant}",
+                    f"{kind} {name} is used nowhere in the Compose file{suggestion}",
                     f'correct its name, take it away, or allow it: unused = ["{name}"]',
                 )
             )

@@ -109,15 +109,15 @@ def losses(then: Contents, now: Contents) -> list[Loss]:
     lost = []
     for name, table in sorted(now.tables.items()):
         before = then.tables.get(name, Table(rows=0, inserted=0, updated=0, deleted=0))
-        done = (
+        changes = (
             table.inserted - before.inserted, table.updated - before.updated,
             table.deleted - before.deleted,
         )  # fmt: skip
-        if then.reset == now.reset and min(done) >= 0:
-            loss = Loss(name, *done, known=True)
+        if then.reset == now.reset and min(changes) >= 0:
+            loss = Loss(name, *changes, known=True)
         else:
-            more = table.rows - before.rows
-            loss = Loss(name, max(more, 0), 0, max(-more, 0), known=False)
+            difference = table.rows - before.rows
+            loss = Loss(name, max(difference, 0), 0, max(-difference, 0), known=False)
         if loss.inserted or loss.updated or loss.deleted or not loss.known:
             lost.append(loss)
     return lost
@@ -145,15 +145,15 @@ def to_restore(backups: tuple[Backup, ...], wanted: str, environment: str) -> Ba
     """
     if wanted != "newest":
         return chosen(backups, wanted, environment)
-    meant = tuple(b for b in backups if b.reason != "restore")
-    if backups and not meant:
+    eligible = tuple(b for b in backups if b.reason != "restore")
+    if backups and not eligible:
         raise Refused(
             "of the backups that are kept, each was made by a restore and holds what that took back",
             state="unchanged",
             todo=f"say which one: {', '.join(b.id for b in backups[-5:])}; homeguru backups --env "
             f"{environment} shows what each holds",
         )
-    return chosen(meant, wanted, environment)
+    return chosen(eligible, wanted, environment)
 
 
 def of_release(backups: tuple[Backup, ...], release: str, revision: str | None) -> Backup | None:
@@ -179,13 +179,13 @@ def expired(backups: tuple[Backup, ...], policy: BackupPolicy, made: Made | None
     made: counts as the newest, its time is now. Without one, the newest that is there stays,
     and is the measure of age.
     """
-    known = [b for b in backups if not made or b.id != made.id]
-    if not known:
+    earlier = [b for b in backups if not made or b.id != made.id]
+    if not earlier:
         return []
-    newest = _time(made.id if made else known[-1].id)
+    newest = _time(made.id if made else earlier[-1].id)
     oldest = newest - timedelta(days=policy.keep_days)
     count, size, gone = (1 if made else 0), (made.bytes if made else 0), []
-    for backup in reversed(known):
+    for backup in reversed(earlier):
         size += backup.bytes
         fits = count < policy.keep and _time(backup.id) >= oldest and size <= policy.keep_mb * 2**20
         if fits or count == 0:

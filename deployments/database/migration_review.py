@@ -109,8 +109,8 @@ def review(sql: str, lints: list[Lint], since: str | None = None) -> Migration:
         if kind := _kind(lint.rule):
             finding = Finding(kind, _at(sql, lint.line), _sentence(lint.message))
             gravest[lint.line] = min(gravest.get(lint.line, finding), finding, key=_gravest_first)
-    known = {f.statement for f in gravest.values() if f.kind == "destructive"}
-    own = [f for f in map(_finding, statements(sql)) if f and f.statement not in known]
+    destructive = {f.statement for f in gravest.values() if f.kind == "destructive"}
+    own = [f for f in map(_finding, statements(sql)) if f and f.statement not in destructive]
     return Migration(sql, leads_to(since, sql), (*(gravest[n] for n in sorted(gravest)), *own))
 
 
@@ -186,8 +186,8 @@ def short(statement: str, width: int = 90) -> str:
 
 def _at(sql: str, line: int) -> str:
     """The statement that a line is a part of."""
-    here = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
-    begin = sql.rfind(";", 0, here) + 1
+    offset = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
+    begin = sql.rfind(";", 0, offset) + 1
     bare = re.sub(r"^\s*--.*$", "", sql[begin:], flags=re.M)
     return short(" ".join(bare.partition(";")[0].split()))
 

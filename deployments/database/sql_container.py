@@ -60,7 +60,7 @@ def dummy(value: str) -> str:
         return f"{match['scheme']}://dummy:dummy@localhost/dummy"
     if value.startswith(("{", "[")) and _is_json(value):
         return "{}" if value.startswith("{") else "[]"
-    return next((same for form, same in _FORMS if re.fullmatch(form, value)), _KEY)
+    return next((placeholder for form, placeholder in _FORMS if re.fullmatch(form, value)), _KEY)
 
 
 def _without_logins(environment: Mapping[str, str]) -> dict[str, str]:

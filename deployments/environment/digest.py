@@ -56,19 +56,19 @@ def encoded(digests: dict[str, str]) -> str:
 
 
 def short(digests: dict[str, str]) -> str:
-    """One digest of all settings, for people: equal where `must_be_as_asked` finds no difference."""
+    """One digest of all settings, for people: equal where `check_as_requested` finds no difference."""
     return hashlib.sha256(encoded(digests).encode()).hexdigest()[:_SHORT]
 
 
 def read_from(name: str, file: str, machine: str, digest: str, compared: Compared) -> str:
     """Whose file an environment was read from, for whoever reads or approves a plan."""
-    more = {
+    suffix = {
         "compared": ", the same as where it was asked for",
         "elsewhere": f"; whoever asked has sent no digest: `homeguru plan --env {name}` shows that of "
         "another machine's file",
         "here": "",
     }
-    return f"{file} on {machine}, digest {digest}{more[compared]}"
+    return f"{file} on {machine}, digest {digest}{suffix[compared]}"
 
 
 def of_a_checkout(digests: dict[str, str]) -> dict[str, str]:
@@ -76,11 +76,13 @@ def of_a_checkout(digests: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in digests.items() if not key.startswith("host.")}
 
 
-def must_be_as_asked(asked: dict[str, str], here: dict[str, str], name: str, where: str) -> None:
+def check_as_requested(
+    requested: dict[str, str], here: dict[str, str], name: str, where: str
+) -> None:
     """Raise Refused naming each setting that differs from what the run was requested with."""
-    if asked == of_a_checkout(asked):
+    if requested == of_a_checkout(requested):
         here = of_a_checkout(here)
-    differ = sorted(k for k in asked.keys() | here.keys() if asked.get(k) != here.get(k))
+    differ = sorted(k for k in requested.keys() | here.keys() if requested.get(k) != here.get(k))
     if differ:
         raise Refused(
             f"environment {name} is another one where the run was asked for than on this worker: "

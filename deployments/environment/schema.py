@@ -32,8 +32,8 @@ from deployments.fields import (  # fmt: skip
     Strict,
     Url,
     VariableName,
+    explanation,
     form,
-    said_of,
 )
 from deployments.verbs import traits
 
@@ -187,7 +187,7 @@ class Environment(Strict):
         return self
 
     @model_validator(mode="after")
-    def _kept_through_a_window(self) -> Self:
+    def _keep_previous_needs_a_window(self) -> Self:
         if self.keep_previous and not self.bake_minutes:
             raise ValueError(
                 "keep_previous needs bake_minutes: there is no window to keep it through"
@@ -262,7 +262,7 @@ def parse_environment(name: str, data: dict[str, Any], path: str) -> Environment
         return Environment.model_validate({**data, "name": name})
     except ValidationError as error:
         errors = [
-            (_key(e["loc"]), e["type"], said_of(e["type"], e["msg"], e.get("ctx", {})))
+            (_key(e["loc"]), e["type"], explanation(e["type"], e["msg"], e.get("ctx", {})))
             for e in error.errors()
         ]
         # Of a key that may be empty or of a form, the form is what was meant.

@@ -65,9 +65,9 @@ def allowed(source: str, named: tuple[str, ...], *, pressed: bool, environment: 
     named: what the environment names. pressed: the run was created on a server, by a button, a
     form or the API, so that nobody at this machine chose the source.
     """
-    for each in named:
-        if _same(each, source):
-            return each
+    for candidate in named:
+        if _same(candidate, source):
+            return candidate
     if pressed or (named and is_url(source)):
         raise Refused(
             f"environment {environment} does not name {source!r} as a source", state="untouched",

@@ -45,8 +45,8 @@ class Memory(BaseModel):
 
     def untold(self, before: Memory) -> Memory:
         """This memory where the notice could not be sent: the next look sends it again."""
-        kept = {"told": before.told, "told_at": before.told_at, "reminded": before.reminded}
-        return self.model_copy(update=kept)
+        update = {"told": before.told, "told_at": before.told_at, "reminded": before.reminded}
+        return self.model_copy(update=update)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def evaluate(memory: Memory, findings: list[CheckResult], now: float) -> tuple[M
             kind = "flapping"
         reported = (*memory.told, *new)
         change = {"told": reported, "told_at": now, "reminded": 0}
-        return after.model_copy(update=change), News(kind, _said(bad, new), now - since)
+        return after.model_copy(update=change), News(kind, _texts(bad, new), now - since)
     if bad:
         return _still(after, bad, now)
     if memory.told and not flapping.intersection(memory.told):
@@ -101,7 +101,7 @@ def _still(memory: Memory, bad: dict[str, str], now: float) -> tuple[Memory, New
         return memory, None
     change = {"told_at": now, "reminded": memory.reminded + 1}
     return memory.model_copy(update=change), News(
-        "still", _said(bad, list(bad)), now - memory.since
+        "still", _texts(bad, list(bad)), now - memory.since
     )
 
 
@@ -114,5 +114,5 @@ def _begun(memory: Memory, bad: list[str], now: float) -> dict[str, tuple[float,
     return {key: times for key, times in recent.items() if times}
 
 
-def _said(bad: dict[str, str], keys: list[str]) -> tuple[str, ...]:
+def _texts(bad: dict[str, str], keys: list[str]) -> tuple[str, ...]:
     return tuple(bad[key] for key in keys)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from deployments.compose.variables import changed_names, parse_env
 from deployments.health.verification import CheckResult
 from deployments.host.edge import without_slots
-from deployments.host.observation import Candidate, Kept, Observation
+from deployments.host.observation import Candidate, Observation, ReleaseRecord
 from deployments.image_name import digest_of, short
 from deployments.planning.changes import changes
 from deployments.planning.target import Target
@@ -23,15 +23,15 @@ FOR_A_PERSON = "secrets"
 """Check of secrets that were edited on the host: nobody but a person knows which are right."""
 
 
-def find_drift(target: Target, seen: Observation, kept: Kept) -> list[CheckResult]:
-    """Everything that differs from the release that `target` and `kept` describe.
+def find_drift(target: Target, seen: Observation, record: ReleaseRecord) -> list[CheckResult]:
+    """Everything that differs from the release that `target` and `record` describe.
 
     target: the current release, its infrastructure pinned, as the host keeps a record of it.
     """
     return [
-        *_services(target, seen, kept),
+        *_services(target, seen, record),
         *_unknown(target, seen),
-        *_files(target, seen, kept),
+        *_files(target, seen, record),
         *_revision(target, seen),
         *_ledger(seen),
     ]
@@ -50,20 +50,20 @@ def unknown_current(seen: Observation) -> list[str]:
     return [f"no line of the ledger names release {seen.current}, which is the current one"]
 
 
-def secrets_edited(kept: Kept) -> list[str]:
+def secrets_edited(record: ReleaseRecord) -> list[str]:
     """Names of secrets whose value on the host is not the one that the release recorded."""
-    recorded = kept.candidate.secrets_then
-    return changed_names(kept.candidate.secrets_now, recorded) if recorded else []
+    recorded = record.candidate.secrets_then
+    return changed_names(record.candidate.secrets_now, recorded) if recorded else []
 
 
 def _drift(service: str, check: str, detail: str) -> CheckResult:
     return CheckResult(service, check, ok=False, detail=detail)
 
 
-def _services(target: Target, seen: Observation, kept: Kept) -> list[CheckResult]:
+def _services(target: Target, seen: Observation, record: ReleaseRecord) -> list[CheckResult]:
     """Long-running services that a plan back would replace."""
     left_out = target.environment.verify.leave_out
-    changed = changes(target, seen, _candidate(target, seen, kept))
+    changed = changes(target, seen, _candidate(target, seen, record))
     return [
         _drift(c.service.name, "drift", _words(c.reason, c.image, seen, c.service.name))
         for c in changed
@@ -71,12 +71,12 @@ def _services(target: Target, seen: Observation, kept: Kept) -> list[CheckResult
     ]
 
 
-def _candidate(target: Target, seen: Observation, kept: Kept) -> Candidate:
+def _candidate(target: Target, seen: Observation, record: ReleaseRecord) -> Candidate:
     """Compose's hashes; where it could not read the files, containers count as unchanged."""
     running = {c.service: c.config_hash for c in seen.long_running}
     if target.adopted:
         return Candidate({n: s.config_hash for n, s in target.adopted.services.items()})
-    return replace(kept.candidate, hashes=kept.candidate.hashes or running)
+    return replace(record.candidate, hashes=record.candidate.hashes or running)
 
 
 def _words(reason: str, image: str, seen: Observation, service: str) -> str:
@@ -98,11 +98,11 @@ def _unknown(target: Target, seen: Observation) -> list[CheckResult]:
     return [
         _drift(c.service or c.name, "unknown", f"container {c.name} belongs to no release")
         for c in seen.containers
-        if c.service not in target.known
+        if c.service not in target.known_services
     ]
 
 
-def _files(target: Target, seen: Observation, kept: Kept) -> list[CheckResult]:
+def _files(target: Target, seen: Observation, record: ReleaseRecord) -> list[CheckResult]:
     if target.adopted:
         return []
     results = []
@@ -112,17 +112,17 @@ def _files(target: Target, seen: Observation, kept: Kept) -> list[CheckResult]:
     if names:
         detail = f"variables changed: {', '.join(names)}" if seen.env else "the file is gone"
         results.append(_drift("server", ".env", detail))
-    results += _secrets(kept)
-    if kept.edge and without_slots(seen.edge) != without_slots(kept.edge):
+    results += _secrets(record)
+    if record.edge and without_slots(seen.edge) != without_slots(record.edge):
         results.append(_drift("server", "haproxy.cfg", _edited(seen.edge)))
     return results
 
 
-def _secrets(kept: Kept) -> list[CheckResult]:
-    secrets = secrets_edited(kept)
+def _secrets(record: ReleaseRecord) -> list[CheckResult]:
+    secrets = secrets_edited(record)
     if not secrets:
         return []
-    if not kept.candidate.secrets_now:
+    if not record.candidate.secrets_now:
         return [_drift("server", "secrets.env", "the file is gone")]
     return [_drift("server", FOR_A_PERSON, f"changed in secrets.env: {', '.join(secrets)}")]
 
@@ -134,12 +134,12 @@ def _edited(text: str) -> str:
 def _revision(target: Target, seen: Observation) -> list[CheckResult]:
     """The database against the last line of the ledger that knows a revision."""
     database = target.stack.deploy.database
-    known = seen.ledger.revision
-    if database is None or known is None or not any(c.serving for c in seen.of(database.service)):
+    recorded = seen.ledger.revision
+    if database is None or recorded in (None, seen.revision):
         return []
-    if seen.revision == known:
+    if not any(c.serving for c in seen.of(database.service)):
         return []
-    detail = f"the database is at {seen.revision or 'no revision'}, the ledger says {known}"
+    detail = f"the database is at {seen.revision or 'no revision'}, the ledger says {recorded}"
     return [_drift(database.service, "revision", detail)]
 
 

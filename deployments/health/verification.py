@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from deployments.compose.extension import Log
+from deployments.compose.extension import Log, Probe
 from deployments.environment.policy import Watch
 from deployments.host.observation import Observation
 from deployments.image_name import digest_of, short
@@ -43,7 +43,7 @@ class CheckResult:
 def requests(target: Target) -> list[ProbeRequest]:
     """What is requested from outside."""
     probes = []
-    for service, probe in _asked(target):
+    for service, probe in _probes(target):
         outside = probe.outside
         if (
             outside
@@ -62,7 +62,7 @@ def questions(target: Target, *, settled: bool = True) -> list[Question]:
     at what has long been running compares the counts with an earlier look instead.
     """
     wanted: list[Question] = []
-    for service, probe in _asked(target):
+    for service, probe in _probes(target):
         if settled:
             wanted.append((f"restarts:{service}", service, ()))
         if probe.exec and _wants(target, service, "exec"):
@@ -77,12 +77,12 @@ def questions(target: Target, *, settled: bool = True) -> list[Question]:
 def logs(target: Target) -> list[tuple[str, Log]]:
     """Services whose log is looked through, and for what."""
     return [
-        (service, probe.log) for service, probe in _asked(target)
+        (service, probe.log) for service, probe in _probes(target)
         if probe.log and _wants(target, service, "log")
     ]  # fmt: skip
 
 
-def _asked(target: Target):  # type: ignore[no-untyped-def]
+def _probes(target: Target) -> list[tuple[str, Probe]]:
     left_out = target.environment.verify.leave_out
     probes = target.stack.deploy.probes.items()
     return [(name, probe) for name, probe in probes if name not in left_out]
@@ -115,7 +115,7 @@ def check_containers(
         findings.append(CheckResult(service, "container", ok, state))
         same = container.runs(digest)
         shown = short(digest) if same else f"runs {short(container.digest)}, not {short(digest)}"
-        findings.append(CheckResult(service, "digest", same, shown))
+        findings.append(CheckResult(service, "digest", ok=same, detail=shown))
     return findings
 
 
@@ -131,7 +131,7 @@ def check_answers(
             findings.append(_restarts(service, seen, code, text))
         elif kind == "exec":
             last = text.strip().splitlines()[-1:] or ["ok" if code == "0" else f"exit code {code}"]
-            findings.append(CheckResult(service, "own probe", code == "0", last[0][:200]))
+            findings.append(CheckResult(service, "own probe", ok=code == "0", detail=last[0][:200]))
         elif kind == "tcp":
             probe = target.stack.deploy.probes[service]
             url = target.value(probe.connected)
@@ -141,7 +141,7 @@ def check_answers(
     for service, log in logs(target):
         code, _, text = answers.get(f"log:{service}", "1 no answer").partition(" ")
         detail = text.strip() or f"none of {', '.join(log.must_not)} in {log.seconds} s"
-        findings.append(CheckResult(service, "log", code == "0", detail[:200]))
+        findings.append(CheckResult(service, "log", ok=code == "0", detail=detail[:200]))
     return findings
 
 
@@ -227,14 +227,14 @@ def seconds_left(
     A service that is starting has the time that a start has, from its container's start. elapsed:
     seconds since the first look.
     """
-    left = []
+    seconds = []
     for finding in findings:
         if finding.ok:
             continue
         starting = _left_of_start(target, seen, finding.service)
         usual = PATIENCE - elapsed
-        left.append(max(usual, starting) if finding.check in _AT_START else usual)
-    return min(left, default=0.0)
+        seconds.append(max(usual, starting) if finding.check in _AT_START else usual)
+    return min(seconds, default=0.0)
 
 
 def _left_of_start(target: Target, seen: Observation, service: str) -> float:

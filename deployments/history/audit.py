@@ -94,9 +94,9 @@ def join(lines: list[Line], runs: list[PrefectRun] | None) -> list[AuditEntry]:
     """Both sides, oldest first. `runs` None: there is no Prefect history to compare with."""
     if runs is None:
         return [AuditEntry("ledger", line, None) for line in lines]
-    known = {run.id: run for run in runs}
+    by_id = {run.id: run for run in runs}
     since = min((_comparable(run.created) for run in runs), default="")
-    entries = [_of_line(line, known.get(line.run), since) for line in lines]
+    entries = [_of_line(line, by_id.get(line.run), since) for line in lines]
     recorded = {line.run for line in lines}
     entries += [
         AuditEntry("prefect", None, run, note)

@@ -48,11 +48,11 @@ def read_entries(lines: Iterable[str]) -> list[GatewayEntry]:
 def creator(entries: list[GatewayEntry], deployment: str, created: float) -> str:
     """Account that created a run at `created`; empty when that is not certain."""
     wanted = f"/api/deployments/{deployment}/create_flow_run"
-    near = [
+    candidates = [
         e for e in entries
         if e.method == "POST" and e.path.rstrip("/") == wanted and abs(e.at - created) <= NEAR
     ]  # fmt: skip
-    return near[0].account if len(near) == 1 else ""
+    return candidates[0].account if len(candidates) == 1 else ""
 
 
 def approver(entries: list[GatewayEntry], run: str) -> str:

@@ -55,7 +55,7 @@ class Unfinished:
     at: str
     undoing: bool = False
     """Whether it was being undone already."""
-    asked: str = ""
+    requested: str = ""
     """What was requested, where that is more than its release."""
 
     @property
@@ -102,7 +102,9 @@ def read(run: str, text: str) -> Unfinished | None:
             undoing = undoing or entry.event == "undo"
     if open_ is None:
         return None
-    return Unfinished(run, open_.release, tuple(steps), open_.at, undoing, open_.outcome)
+    return Unfinished(
+        run, open_.release, tuple(steps), open_.at, undoing=undoing, requested=open_.outcome
+    )
 
 
 def _entry(raw: str) -> _Entry | None:

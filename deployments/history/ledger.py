@@ -143,8 +143,8 @@ class Ledger:
     @property
     def revision(self) -> str | None:
         """The database's, as the last run that knew one left it; None when none did."""
-        known = [line.revision.after for line in self.lines if line.revision.after]
-        return known[-1] if known else None
+        revisions = [line.revision.after for line in self.lines if line.revision.after]
+        return revisions[-1] if revisions else None
 
     def broken_at(self) -> int | None:
         """Number of the first line that is none or whose `prev` does not fit, counted from 1."""
@@ -208,11 +208,11 @@ class Ledger:
         matches = [g for g in good if wanted in names_of(g.release)]
         if matches:
             return matches[-1]
-        known = nearest(wanted, [g.release for g in good])
+        similar = nearest(wanted, [g.release for g in good])
         raise Refused(
             f"no good release {wanted!r} in the ledger",
             state=f"runs {current}, unchanged",
-            todo=f"choose one of: {', '.join(known)}" if known else "deploy a release first",
+            todo=f"choose one of: {', '.join(similar)}" if similar else "deploy a release first",
         )
 
 

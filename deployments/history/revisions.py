@@ -65,8 +65,8 @@ def pending_of_all(printed: list[str]) -> str | None:
         return None
     first, *others = (revision for revision in texts if revision is not None)
     begin = printed[0][: match.start()] if (match := _SECTION.search(printed[0])) else ""
-    kept = [text for name, text in first.items() if all(name in other for other in others)]
-    sql = begin + "".join(kept)
+    pending = [text for name, text in first.items() if all(name in other for other in others)]
+    sql = begin + "".join(pending)
     frame = re.findall(r"^(BEGIN|COMMIT);", sql, re.M)
     return f"{sql}COMMIT;\n" if frame and frame[-1] == "BEGIN" else sql
 

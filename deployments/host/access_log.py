@@ -47,11 +47,11 @@ class EdgeChecks:
 
     def without(self, lines: Sequence[str], count: int) -> list[str]:
         """The last `count` lines of each container, without the checks."""
-        left = Counter[str]()
-        kept = []
+        counts = Counter[str]()
+        remaining = []
         for line in reversed(lines):
             container = line.partition("|")[0]
-            if left[container] < count and not self.owns(line):
-                left[container] += 1
-                kept.append(line)
-        return kept[::-1]
+            if counts[container] < count and not self.owns(line):
+                counts[container] += 1
+                remaining.append(line)
+        return remaining[::-1]

@@ -34,8 +34,8 @@ class Container:
     def digest(self) -> str:
         """The digest that its reference names, else its image's first one, else the image's id."""
         named = self.ref.partition("@")[2]
-        known = [d.partition("@")[2] for d in self.digests]
-        return named if named and named in known else (known[0] if known else self.image)
+        digests = [d.partition("@")[2] for d in self.digests]
+        return named if named and named in digests else (digests[0] if digests else self.image)
 
     def runs(self, digest: str) -> bool:
         """Whether its image is the one of that digest; an image that no registry has, by id."""

@@ -129,7 +129,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ReleaseRecord:
     """What a host keeps of its current release; texts are empty where it keeps none.
 
     candidate: Compose's hashes under these files with the host's own secrets; its
@@ -208,11 +208,11 @@ def read_candidate(output: str) -> Candidate:
     return Candidate(hashes, now, then)
 
 
-def read_kept(output: str) -> Kept:
+def read_release_record(output: str) -> ReleaseRecord:
     """Read what `shell.observe.look` says beyond an observation."""
     answer = sections(output)
     age = answer.get("backup", "").strip()
-    return Kept(
+    return ReleaseRecord(
         compose_file=answer.get("release_compose", ""),
         env=answer.get("release_env", ""),
         edge=answer.get("release_edge", ""),
@@ -270,7 +270,7 @@ def _projects(text: str) -> tuple[Project, ...]:
     """Read lines of four fields: project, directory, whether that is this one, environment."""
     rows = [line.split("\t") for line in text.splitlines()]
     return tuple(
-        Project(name, directory, here == "here", environment)
+        Project(name, directory, here=here == "here", environment=environment)
         for name, directory, here, environment in (row for row in rows if len(row) == 4)
     )
 

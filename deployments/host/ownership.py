@@ -56,7 +56,7 @@ def _of_another_environment(environment: Environment, seen: Observation) -> Iter
     Another user's directory may not be readable: what runs there by digest from a file of our name
     is an environment's all the same.
     """
-    made = {
+    deployed = {
         c.directory
         for c in seen.containers
         if "@sha256:" in c.ref and c.compose_file == f"{c.directory}/compose.yml"
@@ -64,7 +64,7 @@ def _of_another_environment(environment: Environment, seen: Observation) -> Iter
     for project in seen.projects:
         if project.name != environment.project or project.here:
             continue
-        if not (project.environment or (seen.current is None and project.directory in made)):
+        if not (project.environment or (seen.current is None and project.directory in deployed)):
             continue
         if project.environment == environment.name:
             yield (

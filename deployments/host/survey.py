@@ -10,7 +10,7 @@ from deployments.host.observation import sections
 
 
 @dataclass(frozen=True)
-class Found:
+class SurveyedContainer:
     """One container that was started by hand, beyond what an observation says of it."""
 
     service: str
@@ -26,7 +26,7 @@ class Found:
 class Survey:
     """What a host says of a project that was deployed by hand."""
 
-    containers: tuple[Found, ...]
+    containers: tuple[SurveyedContainer, ...]
     superuser: str
     database: str
     major: str
@@ -42,7 +42,7 @@ class Survey:
     made_anew: frozenset[str] | None = None
     """Containers that Compose would make anew from the files as they are; None: it did not say."""
 
-    def of(self, service: str) -> Found | None:
+    def of(self, service: str) -> SurveyedContainer | None:
         return next((c for c in self.containers if c.service == service), None)
 
 
@@ -53,7 +53,7 @@ def read_survey(output: str, compose: str) -> Survey:
     facts = dict(line.split("=", 1) for line in answer.get("data", "").splitlines() if "=" in line)
     hashes = [line.split() for line in answer.get("hashes", "").splitlines()]
     return Survey(
-        containers=tuple(_found(row) for row in rows),
+        containers=tuple(_surveyed_container(row) for row in rows),
         superuser=facts.get("POSTGRES_USER") or "postgres",
         database=facts.get("POSTGRES_DB") or facts.get("POSTGRES_USER") or "postgres",
         major=facts.get("major", "").partition(".")[0],
@@ -78,13 +78,13 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.split(",") if word)
 
 
-def _found(row: dict[str, object]) -> Found:
+def _surveyed_container(row: dict[str, object]) -> SurveyedContainer:
     def listed(name: str) -> tuple[str, ...]:
         return tuple(p for p in str(row[name]).split(",") if p)
 
     mounts = row["mounts"] or []
     assert isinstance(mounts, list)
-    return Found(
+    return SurveyedContainer(
         service=str(row["service"]), directory=str(row["directory"]), files=listed("files"),
         env_files=listed("env_files"), exit_code=int(str(row["exit_code"])),
         mounts=tuple((m["Type"], m.get("Name") or m["Source"], m["Destination"]) for m in mounts),

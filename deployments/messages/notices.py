@@ -93,8 +93,8 @@ class Writer:
     def done(self, report: Report, asker: Asker) -> Notice:
         """A verb that changed the server."""
         plan = report.plan
-        same = {name for name, _ in plan.unchanged}
-        changed = [name for name, _ in plan.images if name not in same]
+        unchanged = {name for name, _ in plan.unchanged}
+        changed = [name for name, _ in plan.images if name not in unchanged]
         lines = [
             f"{self._say('by', who=asker.who)}, {self._say('took', seconds=report.seconds)}",
             self._say("revision", revision=report.revision.after) if report.revision.after else "",
@@ -146,8 +146,8 @@ class Writer:
         """What changed since the last look."""
         title = self._say(news.kind, time=self._time(news.seconds))
         if news.kind == "recovered":
-            was = self._say("was", names=", ".join(news.problems))
-            return self._notice("success", title, [was, page])
+            problems = self._say("was", names=", ".join(news.problems))
+            return self._notice("success", title, [problems, page])
         lines = [*news.problems, self._say("quiet") if news.kind == "flapping" else ""]
         todo = self._say("healing") if healing else self._say("look", name=self.environment)
         return self._notice(_LEVELS[news.kind], title, [*lines, todo, page])

@@ -15,8 +15,8 @@ from deployments.environment.schema import Environment
 from deployments.errors import Refused
 from deployments.host.containers import Container
 from deployments.host.observation import Observation
-from deployments.host.survey import Found, Survey
-from deployments.planning.existing_data import FoundData
+from deployments.host.survey import Survey, SurveyedContainer
+from deployments.planning.existing_data import ExistingData
 from deployments.planning.plan import Plan, ScriptStep
 from deployments.release.adopted_record import NAME, RELEASE, AdoptedService, Adoption, pins
 from deployments.shell.adopt import keep_by_hand
@@ -48,9 +48,9 @@ class Adopting:
                 f"environment {self.environment.name} speaks of another database than runs: {differences}",
                 f"write under [variables] of {self.environment.name}.toml: {lines}",
             )
-        one = self.survey.containers[0]
+        first = self.survey.containers[0]
         return Adoption(
-            directory=one.directory, files=one.files, env_files=one.env_files,
+            directory=first.directory, files=first.files, env_files=first.env_files,
             services={name: _service(c) for name, c in self._running.items()},
             deploy=self.stack.deploy if self.survey.same_file else self._deploy(),
             ours=self.survey.same_file,
@@ -59,10 +59,10 @@ class Adopting:
 
     def notes(self) -> list[str]:
         """What the first deploy will do to what was found, and what nobody can promise."""
-        there, wanted = set(self._running), {s.name for s in self.stack.ordered}
+        running, wanted = set(self._running), {s.name for s in self.stack.ordered}
         general = [
             f"{n} is not in the Compose file: the first deploy removes it"
-            for n in sorted(there - wanted)
+            for n in sorted(running - wanted)
         ]
         moved = [
             f"port {port} moves from {name} to the edge at the first deploy"
@@ -70,12 +70,12 @@ class Adopting:
             for name, c in self._running.items()
             if c.name == holder and self.stack.deploy.edge and name in self.stack.deploy.edge.routes
         ]
-        anew = self.survey.made_anew
+        recreated = self.survey.made_anew
         changed = [
             f"{name}: Compose would make its container anew from the files as they are now, so a way "
             "back to release 0 gives what the files say"
             for name, container in self.unlike.items()
-            if anew is None or container in anew
+            if recreated is None or container in recreated
         ]
         if not self.survey.hashes:
             changed = [
@@ -96,8 +96,8 @@ class Adopting:
         }  # fmt: skip
 
     @property
-    def _data(self) -> FoundData:
-        return FoundData(self.environment, self.stack, self.survey)
+    def _data(self) -> ExistingData:
+        return ExistingData(self.environment, self.stack, self.survey)
 
     @property
     def _running(self) -> dict[str, Container]:
@@ -105,7 +105,7 @@ class Adopting:
         once = {c.service for c in self.survey.containers if self._ended_well(c)}
         return {c.service: c for c in self.seen.long_running if c.service not in once}
 
-    def _ended_well(self, service: Found) -> bool:
+    def _ended_well(self, service: SurveyedContainer) -> bool:
         states = {c.state for c in self.seen.of(service.service)}
         return states == {"exited"} and service.exit_code == 0
 
@@ -215,9 +215,9 @@ def stack_of_adopted(adoption: Adoption, text: str) -> Stack:
 
 def plan_of_adoption(adoption: Adoption, incoming: str, notes: list[str]) -> Plan:
     """Files and images are kept; nothing that runs is touched."""
-    kept = f"files of {adoption.directory}, images of {', '.join(adoption.services)}"
+    contents = f"files of {adoption.directory}, images of {', '.join(adoption.services)}"
     script = keep_by_hand(incoming, adoption)
-    step = ScriptStep("keep", f"{kept}; no container is touched", script=script)
+    step = ScriptStep("keep", f"{contents}; no container is touched", script=script)
     images = tuple(pins(adoption).items())
     before = tuple((name, s.digest) for name, s in adoption.services.items())
     return Plan(

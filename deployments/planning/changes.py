@@ -55,9 +55,11 @@ def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Cha
             wanted = digest_of(images[service.name])
             new = not any(c.runs(wanted) for c in running)
             before = running[0].ref if running else ""
-            due.append(
-                Change(service, images[service.name], reason, new, not running, before, differs)
-            )
+            change = Change(
+                service, images[service.name], reason, new_image=new, first=not running,
+                before=before, difference=differs,
+            )  # fmt: skip
+            due.append(change)
     return _with_those_waited_for(target, images, due)
 
 
@@ -66,7 +68,7 @@ def _with_those_waited_for(
 ) -> list[Change]:
     """The changes, and what must run once more before them, as Compose runs it at each start."""
     changed = {c.service.name for c in direct}
-    again = [
+    repeated = [
         Change(
             s, images[s.name], f"{' and '.join(waiting)} waits for its end", new_image=False,
             first=False,
@@ -76,7 +78,7 @@ def _with_those_waited_for(
         and (waiting := [n for n in target.stack.waits_for(s.name) if n in changed])
     ]  # fmt: skip
     place = target.stack.place
-    return sorted([*direct, *again], key=lambda c: place[c.service.name])
+    return sorted([*direct, *repeated], key=lambda c: place[c.service.name])
 
 
 def _reason(
@@ -112,9 +114,9 @@ def _from_to(container: Container, image: str) -> str:
 
 def _moved(container: Container, image: str) -> tuple[str, str] | None:
     """Registry and repository before and after; None where they are the same, or it came from none."""
-    known = container.ref if "@" in container.ref else next(iter(container.digests), "")
-    places = image_name.place(known), image_name.place(image)
-    return places if known and places[0] != places[1] else None
+    reference = container.ref if "@" in container.ref else next(iter(container.digests), "")
+    places = image_name.place(reference), image_name.place(image)
+    return places if reference and places[0] != places[1] else None
 
 
 def _difference(
@@ -142,8 +144,8 @@ def unused_changes(
         return []
     variables = changed_names(parse_env(seen.env), target.env(seen))
     secrets = changed_names(candidate.secrets_now, candidate.secrets_then)
-    known = target.stack.image_variables.union(*(c.difference.names for c in due))
-    return [name for name in sorted({*variables, *secrets}) if name not in known]
+    explained = target.stack.image_variables.union(*(c.difference.names for c in due))
+    return [name for name in sorted({*variables, *secrets}) if name not in explained]
 
 
 def migration_due(target: Target, seen: Observation) -> bool:

@@ -58,9 +58,9 @@ class DatabasePlan:
         """The changes, and the services that only start again because they were stopped."""
         if not self.exchanged:
             return changes
-        known = {c.service.name for c in changes}
+        changed = {c.service.name for c in changes}
         images = self.target.images(self.seen)
-        again = [
+        stopped = [
             Change(
                 s,
                 images[s.name],
@@ -69,16 +69,16 @@ class DatabasePlan:
                 first=False,
             )
             for s in self.target.stack.database_users
-            if s.name not in known
+            if s.name not in changed
         ]
         place = self.target.stack.place
-        return sorted([*changes, *again], key=lambda c: place[c.service.name])
+        return sorted([*changes, *stopped], key=lambda c: place[c.service.name])
 
     def exchange(self, *, fresh: bool) -> list[Step]:
         """Users stop, a backup is made; the database is replaced or copied under the run's name."""
         steps = self._make.stop_users() if self.exchanged else []
-        if self._set_aside:
-            return [*steps, self._make.bring_back(self._set_aside)]
+        if self._interrupted_run:
+            return [*steps, self._make.bring_back(self._interrupted_run)]
         if not self.change.changes:
             return steps
         steps += self._backup(fresh=fresh)
@@ -86,15 +86,15 @@ class DatabasePlan:
             return [*steps, self._make.restore_backup(self.change.backup)]
         return [*steps, self._make.set_aside()] if self.change.exclusive else steps
 
-    def roles(self, another: bool) -> list[Step]:
-        """Roles where they may differ. another: the database's container is a new one."""
+    def roles(self, *, new_container: bool) -> list[Step]:
+        """The step for the roles, where they may differ. new_container: the database's."""
         wanted = self.target.stack.deploy.database
         assert wanted is not None
         passwords = {wanted.owner.password, wanted.application.password}
         rotated = sorted(passwords & set(secrets_changed(self.candidate)))
-        if rotated and not another:
+        if rotated and not new_container:
             return [self._make.roles(f"passwords changed: {', '.join(rotated)}")]
-        due = another or self.change.changes or self._set_aside
+        due = new_container or self.change.changes or self._interrupted_run
         return [self._make.roles(ROLES)] if due else []
 
     def schema(self) -> list[Step]:
@@ -103,10 +103,10 @@ class DatabasePlan:
         if change.kind == "downgrade":
             return [self._make.downgrade(change.to)]
         # What was restored may be older than the release that goes on with it.
-        again = change.kind == "restore" and self._does.restores
-        if self.target.stack.deploy.migrate and (again or change.kind == "migrate"):
+        after_restore = change.kind == "restore" and self._does.restores
+        if self.target.stack.deploy.migrate and (after_restore or change.kind == "migrate"):
             since = change.backup.revision if change.backup else self.seen.revision
-            unseen = self._unseen and not again
+            unseen = self._unseen and not after_restore
             step = self._make.migrate(change.migration, since, unseen=unseen)
             return [step] if change.changes else []
         return []
@@ -138,7 +138,7 @@ class DatabasePlan:
         return DatabaseSteps(self.target, self.seen)
 
     @property
-    def _set_aside(self) -> str:
+    def _interrupted_run(self) -> str:
         """The run that set a database aside and never ended; empty when none did."""
         run = self.request.unfinished
         return (
@@ -150,7 +150,7 @@ class DatabasePlan:
     @property
     def exchanged(self) -> bool:
         """Whether the database's users stop while it becomes another one."""
-        return bool(self._set_aside) or (self.change.exclusive and self.change.changes)
+        return bool(self._interrupted_run) or (self.change.exclusive and self.change.changes)
 
     def _backup(self, *, fresh: bool) -> list[Step]:
         """A backup before the database changes; a fresh one has nothing to lose."""

@@ -47,10 +47,10 @@ def _scripts(back: Plan) -> list[Script]:
 
 def _anywhere(plan: Plan, seen: Observation) -> tuple[Container, ...]:
     """Containers as if each that changes had changed: its replacement finds what is so."""
-    same = {name for name, _ in plan.unchanged}
-    there = {c.service for c in seen.containers}
+    unchanged = {name for name, _ in plan.unchanged}
+    services = {c.service for c in seen.containers}
     changed = [
-        c if c.service in same else replace(c, config_hash="another release's")
+        c if c.service in unchanged else replace(c, config_hash="another release's")
         for c in seen.containers
     ]
     new = [
@@ -59,6 +59,6 @@ def _anywhere(plan: Plan, seen: Observation) -> tuple[Container, ...]:
             state="running", health="", restarts=0, started="", config_hash="", digests=(),
         )
         for name, reference in plan.images
-        if name not in there
+        if name not in services
     ]  # fmt: skip
     return (*changed, *new)

@@ -15,7 +15,7 @@ OLDEST = 13
 
 
 @dataclass(frozen=True)
-class FoundData:
+class ExistingData:
     """Checks the database of one survey for one environment."""
 
     environment: Environment
@@ -95,10 +95,10 @@ class FoundData:
         ]
         return needs
 
-    def _one_of(self, text: str, there: tuple[str, ...], otherwise: str) -> str:
+    def _one_of(self, text: str, existing: tuple[str, ...], otherwise: str) -> str:
         """What the environment names, where the server has it; else what its container was made with."""
-        own = [name for name in there if name != "postgres"]
-        if self._value(text) in there:
+        own = [name for name in existing if name != "postgres"]
+        if self._value(text) in existing:
             return self._value(text)
         return own[0] if len(own) == 1 else otherwise
 

@@ -106,10 +106,10 @@ class Plan:
 
     def again(self, environment: str) -> str:
         """The command that requests the same again, by name: `newest` may be another by then."""
-        does = traits(self.verb)
-        if does.returns:
+        verb = traits(self.verb)
+        if verb.returns:
             return f"homeguru rollback {self.release} --env {environment}"
-        if (does.goes_on or does.heals) and self.manifest != NAME:
+        if (verb.goes_on or verb.heals) and self.manifest != NAME:
             return f"homeguru deploy {self.manifest} --env {environment}"
         return "run the same command again"
 
@@ -126,8 +126,8 @@ class Plan:
             scripts = [text.replace(self.incoming, "@INCOMING@") for text in scripts]
         steps = [(s.name, s.reason, text) for s, text in zip(self.steps, scripts, strict=True)]
         differs = [change.to_dict() for change in self.changes]
-        all_of_it = json.dumps([steps, differs, self.notes, self.content if self.steps else ""])
-        return hashlib.sha256(all_of_it.encode()).hexdigest()[:12]
+        serialized = json.dumps([steps, differs, self.notes, self.content if self.steps else ""])
+        return hashlib.sha256(serialized.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, object]:
         """Stable keys for `plan --json` and for the copy on the host."""
@@ -175,10 +175,12 @@ def notes_for(
     changes: list[Change], pauses: dict[str, str], state: set[str], bounds: dict[str, str]
 ) -> tuple[str, ...]:
     """What a plan costs the people who use the service. pauses: who is not started first, and why."""
-    again = [change.service.name for change in changes if not change.first]
-    notes = [f"{n} is recreated: it is away while it restarts" for n in again if n in state]
-    notes += [f"{n} is replaced stop-first and pauses: {pauses[n]}" for n in again if n in pauses]
-    for bound in dict.fromkeys(bounds[n] for n in again if n in bounds):
-        cut = [n for n in again if bounds.get(n) == bound]
+    replaced = [change.service.name for change in changes if not change.first]
+    notes = [f"{n} is recreated: it is away while it restarts" for n in replaced if n in state]
+    notes += [
+        f"{n} is replaced stop-first and pauses: {pauses[n]}" for n in replaced if n in pauses
+    ]
+    for bound in dict.fromkeys(bounds[n] for n in replaced if n in bounds):
+        cut = [n for n in replaced if bounds.get(n) == bound]
         notes.append(f"connections to the old {' and '.join(cut)} still open after {bound} are cut")
     return tuple(notes)

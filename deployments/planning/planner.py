@@ -103,12 +103,12 @@ class Planner:
         if self.target.adopted:
             return self._adopted_again(due)
         state = self._state()
-        take = self._take_over
-        moved = take.steps(due) if take.moves_ports else []
-        kept = self._routed() if moved else set()
+        take_over = self._take_over
+        moved = take_over.steps(due) if take_over.moves_ports else []
+        handed_over = self._routed() if moved else set()
         orphans = self._make.remove_orphans()
         # Optional front services start after the port handover.
-        last_of_all = bool(moved) or (take.due and bool(self._routed()))
+        last_of_all = bool(moved) or (take_over.due and bool(self._routed()))
         # Its ports may be held by what the take-over removes.
         late = [
             c for c in due if last_of_all and c.service.name in self.target.stack.deploy.optional
@@ -116,17 +116,17 @@ class Planner:
         undo = self._does.undoes
         work = [
             *([] if last_of_all else orphans),
-            *take.free_ports(due, back=undo and self.request.release == RELEASE),
+            *take_over.free_ports(due, back=undo and self.request.release == RELEASE),
             *self._database([c for c in due if c.service.name in state and c not in late]),
             *self._edge(due),
             *moved,
-            *[self._make.replace(c) for c in due if c.service.name not in state | kept],
+            *[self._make.replace(c) for c in due if c.service.name not in state | handed_over],
             # What was deployed by hand serves until its successor does, and may hold a port.
             *(orphans if last_of_all else []),
             *[self._make.up(c) for c in late],
         ]
-        over = [] if undo else self._make.let_go(due)
-        if not (work or over or self._files_differ() or self._other_release()):
+        let_go = [] if undo else self._make.let_go(due)
+        if not (work or let_go or self._files_differ() or self._other_release()):
             return []
         new = {c.service.name: c.image for c in due if c.new_image}
         first = (
@@ -135,7 +135,7 @@ class Planner:
             else self._make.install(self.request.release, len(due))
         )
         # An undo is content with healthy containers: what may be amiss outside was so before.
-        last = [] if undo else [self._make.verify(), *self._make.bake(), *over]
+        last = [] if undo else [self._make.verify(), *self._make.bake(), *let_go]
         prepared = self._make.prepare(due) if self._does.replaces_release else []
         pulled = [self._make.pull(new)] if new else []
         return [first, *pulled, *prepared, *work, *last]
@@ -149,12 +149,15 @@ class Planner:
             return []
         names = ", ".join(adoption.services)
         start = start_by_hand(adoption, self.target.environment.longest_start)
-        again = [*self._data.exchange(fresh=False), *(self._data.schema() if adoption.ours else [])]
+        database_steps = [
+            *self._data.exchange(fresh=False),
+            *(self._data.schema() if adoption.ours else []),
+        ]
         last = [] if self._does.undoes else [self._make.verify()]
-        was = f"of {adoption.directory}, as they were"
+        reason = f"of {adoption.directory}, as they were"
         return [
-            *again,
-            ScriptStep("put-back", was, script=put_files_back()),
+            *database_steps,
+            ScriptStep("put-back", reason, script=put_files_back()),
             ScriptStep("start-adopted", f"by Compose: {names}", script=start),
             *last,
         ]
@@ -180,24 +183,25 @@ class Planner:
         deploy = self.target.stack.deploy
         edge = deploy.edge.service if deploy.edge else ""
         data = deploy.database.service if deploy.database else ""
-        own = [c for c in state if c.service.name == data]
-        over = self._take_over
+        database_changes = [c for c in state if c.service.name == data]
+        take_over = self._take_over
         # Users of the database are stopped while it changes, and start afterwards.
         users = (
             {s.name for s in self.target.stack.database_users} if self._data.exchanged else set()
         )
         steps = [
-            over.database(c) if over.due and c in own else self._make.up(c)
+            take_over.database(c) if take_over.due and c in database_changes else self._make.up(c)
             for c in state
             if c.service.name not in {edge, *users}
         ]
         using = [self._make.up(c) for c in state if c.service.name in users - {edge}]
         if not data:
             return steps
-        fresh = any(c.first for c in own) and not self.seen.holds_data
-        first = [over.back_up()] if over.due and not fresh else []
+        fresh = any(c.first for c in database_changes) and not self.seen.holds_data
+        first = [take_over.back_up()] if take_over.due and not fresh else []
         plan = self._data
-        changed = [*plan.exchange(fresh=fresh), *plan.roles(bool(own)), *plan.schema()]
+        roles = plan.roles(new_container=bool(database_changes))
+        changed = [*plan.exchange(fresh=fresh), *roles, *plan.schema()]
         return [*first, *steps, *changed, *using]
 
     def _edge(self, due: list[Change]) -> list[Step]:
@@ -224,8 +228,8 @@ class Planner:
 
     def _bounds(self) -> dict[str, str]:
         """Service behind the edge to when what is still open on its old container is cut."""
-        kept, window = self._make.kept(), self.target.environment.bake_minutes
-        return {n: f"{window} min" if n in kept else f"{DRAIN} s" for n in self._routed()}
+        kept_services, window = self._make.kept_services(), self.target.environment.bake_minutes
+        return {n: f"{window} min" if n in kept_services else f"{DRAIN} s" for n in self._routed()}
 
     def _routed(self) -> set[str]:
         """Services behind the edge."""

@@ -58,7 +58,7 @@ class TakeOver:
         ]  # fmt: skip
         return [*beside, ScriptStep("hand-over", reason, script=script)]
 
-    def free_ports(self, due: list[Change], back: bool) -> list[Step]:
+    def free_ports(self, due: list[Change], *, back: bool) -> list[Step]:
         """Containers that hold what the edge is to publish stop before it starts.
 
         due: all changes of the plan. back: release 0 was to run, so whatever is behind the edge

@@ -30,12 +30,12 @@ def preflight(
     now: the deployer's clock, seconds since 1970. The way back must not wait for room: neither a
     rollback nor what an unfinished run needs is held up by too little of it.
     """
-    back = traits(verb).returns or bool(seen.unfinished)
+    returns = traits(verb).returns or bool(seen.unfinished)
     problems = [
         *_ledger(seen),
         *_engine(seen, environment.host.user),
         *_directory(environment, seen),
-        *([] if back else _room(environment, seen)),
+        *([] if returns else _room(environment, seen)),
         *_ports(environment, stack, seen),
         *ownership(environment, stack, seen),
         *_clock(seen, now),

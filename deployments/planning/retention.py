@@ -39,14 +39,14 @@ def _data(target: Target, seen: Observation, plan: Plan, made: Made | None) -> S
 def _records(target: Target, seen: Observation, plan: Plan) -> Script | None:
     """Releases and journals past their policy."""
     policy = target.environment.retention
-    keep = kept(seen.releases, seen.ledger, {plan.release, plan.previous or ""}, policy)
+    keep = releases_to_keep(seen.releases, seen.ledger, {plan.release, plan.previous or ""}, policy)
     gone = set(seen.releases) - keep
     if not gone and seen.journals < policy.journals:
         return None
     return prune.prune(sorted(keep) if gone else [], policy.journals)
 
 
-def kept(
+def releases_to_keep(
     releases: tuple[str, ...], ledger: Ledger, needed: set[str], policy: Retention
 ) -> set[str]:
     """Releases whose records and images stay: what is needed, and those that ran well last.

@@ -114,22 +114,22 @@ class Steps:
         edge = self.target.stack.deploy.edge
         if edge is None:
             return []
-        there = set(read_former(self.seen.edge))
-        there |= {c.service.name for c in due if not c.first} & self.kept()
+        services = set(read_former(self.seen.edge))
+        services |= {c.service.name for c in due if not c.first} & self.kept_services()
         return [
             ScriptStep(
                 "let-go", "the window is over", service=service.name,
                 script=self._let_go(edge, service),
             )
             for service in self.target.stack.ordered
-            if service.name in there & set(edge.routes)
+            if service.name in services & set(edge.routes)
         ]  # fmt: skip
 
     def _let_go(self, edge: EdgeService, service: Service) -> Script:
         what = self._replacement(service, "")
         return let_former_go(what, edge=edge.service, port=edge.routes[service.name].port)
 
-    def kept(self) -> set[str]:
+    def kept_services(self) -> set[str]:
         """Services whose containers stay through the window: as many as there is memory for."""
         edge = self.target.stack.deploy.edge
         services: set[str] = set()
@@ -142,7 +142,7 @@ class Steps:
 
     def remove_orphans(self) -> list[Step]:
         """Containers of services that the release no longer has."""
-        gone = sorted({c.service for c in self.seen.long_running} - self.target.known)
+        gone = sorted({c.service for c in self.seen.long_running} - self.target.known_services)
         why = self.target.stack.left_out
         return [
             ScriptStep(
@@ -165,12 +165,12 @@ class Steps:
     def pauses(self) -> dict[str, str]:
         """Start-first services that are replaced stop-first all the same, and why."""
         start_first = [s for s in self.target.stack.ordered if s.start_first]
-        short = {
+        no_room = {
             s.name: "there is no free memory for two containers"
             for s in start_first
             if s.reservation_mb > self.seen.memory_mb
         }
-        return {**short, **{s.name: s.alone for s in start_first if s.alone}}
+        return {**no_room, **{s.name: s.alone for s in start_first if s.alone}}
 
     def replacement(self, change: Change) -> Replacement:
         """The input of the scripts that replace a container."""
@@ -185,9 +185,9 @@ class Steps:
             start_first=service.start_first and service.name not in self.pauses(),
             healthy_within=self.target.environment.healthy_within_of(service.name),
             grace=service.stop_grace,
-            keep=service.name in self.kept(),
+            keep=service.name in self.kept_services(),
             ready=self._ready(service.name),
-            kept=kept_folders(self.target.stack, service.name),
+            kept_folders=kept_folders(self.target.stack, service.name),
         )
 
     def _ready(self, service: str) -> tuple[str, ...]:
@@ -202,25 +202,26 @@ class Steps:
         apart = {s.name for s in self.target.stack.ordered if not s.start_first} | set(
             self.pauses()
         )
-        again = [
+        replaced = [
             c.service for c in due
             if not c.first and not c.service.runs_once and c.service.name in apart
         ]  # fmt: skip
         return [
-            f"{s.name} does nothing while its container is replaced: {self._away(s)}" for s in again
+            f"{s.name} does nothing while its container is replaced: {self._away(s)}"
+            for s in replaced
         ]
 
     def _away(self, service: Service) -> str:
         """How long a replacement may take, and how long the last one took."""
-        most = self.target.environment.healthy_within_of(service.name) + service.stop_grace
+        longest = self.target.environment.healthy_within_of(service.name) + service.stop_grace
         steps = [s for line in reversed(self.seen.ledger.lines) for s in line.steps]
-        took = [
+        seconds = [
             s.seconds for s in steps
             if s.key.traits.starts_service and s.key.service == service.name
             and s.outcome == "ok" and not s.undoes
         ]  # fmt: skip
-        last = f"{took[0]:.0f} s the last time, " if took else ""
-        return f"{last}{most} s at most"
+        last = f"{seconds[0]:.0f} s the last time, " if seconds else ""
+        return f"{last}{longest} s at most"
 
 
 def _of(kind: Kind, change: Change, script: Script, how: str = "") -> ScriptStep:

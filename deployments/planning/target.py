@@ -90,8 +90,8 @@ class Target:
         for container in seen.of(service):
             if "@" in container.ref:
                 return container.ref
-            for known in container.digests:
-                return known
+            for reference in container.digests:
+                return reference
         return ""
 
     def infrastructure_source(self, service: str) -> str:
@@ -99,7 +99,7 @@ class Target:
         return self.environment.images.get(service, self.stack.deploy.infrastructure[service])
 
     @property
-    def known(self) -> set[str]:
+    def known_services(self) -> set[str]:
         """Services that may have a container."""
         once = self.adopted.once if self.adopted else ()
         return {*self.stack.services, *once}
@@ -193,8 +193,8 @@ def former_configuration(
     A revoked secret never comes back. edge: what `[edge]` says now, where that is to stay: under
     which name users come is no release's business.
     """
-    kept = {} if edge is None else EDGE_VARIABLES
-    own = {*stack.image_variables, *now.secrets, *kept, LEFT_OUT, PROFILES}
+    edge_names = {} if edge is None else EDGE_VARIABLES
+    own = {*stack.image_variables, *now.secrets, *edge_names, LEFT_OUT, PROFILES}
     variables = {
         name: value
         for name, value in parse_env(env_text).items()
@@ -209,13 +209,13 @@ def lost_values(target: Target, fingerprints: str) -> list[str]:
     fingerprints: the host's `NAME fingerprint` lines of the secrets that the release had. One with
     a default would go unnoticed otherwise.
     """
-    given = {
+    values = {
         **target.configuration.variables,
         **{name: value.get_secret_value() for name, value in target.configuration.secrets.items()},
     }
     had = {line.split()[0] for line in fingerprints.splitlines() if line.strip()}
-    gone = (had & target.stack.references.keys()) - given.keys()
-    return sorted({*target.stack.missing(given), *gone})
+    gone = (had & target.stack.references.keys()) - values.keys()
+    return sorted({*target.stack.missing(values), *gone})
 
 
 def former_images(env_text: str, stack: Stack) -> dict[str, str]:

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from deployments.environment.schema import Environment
 from deployments.errors import Refused, WrongUse
-from deployments.fields import form, said_of
+from deployments.fields import explanation, form
 from deployments.image_name import REPOSITORY
 from deployments.release.adopted_record import NAME, Adoption
-from deployments.text import subject as subject_of
+from deployments.text import subject
 
 Digest = Annotated[str, form(r"^sha256:[0-9a-f]{64}$", "a digest is sha256: and 64 of 0-9, a-f")]
 Repository = Annotated[
@@ -90,9 +90,9 @@ class Manifest(BaseModel):
             build_env={}, services={}, adopted=adoption,
         )  # fmt: skip
 
-    def described(self, subject: str) -> Manifest:
+    def described(self, message: str) -> Manifest:
         """The same release with its commit's subject, which anybody may have written."""
-        return self.model_copy(update={"subject": subject_of(subject)})
+        return self.model_copy(update={"subject": subject(message)})
 
     def to_json(self) -> str:
         """Canonical JSON: the same manifest always has the same bytes."""
@@ -108,7 +108,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        problem = said_of(first["type"], first["msg"], first.get("ctx", {}))
+        problem = explanation(first["type"], first["msg"], first.get("ctx", {}))
         raise WrongUse(
             f"not a release manifest: {key}: {problem}",
             where=where,
@@ -116,9 +116,9 @@ def parse_manifest(text: str, where: str) -> Manifest:
         ) from None
 
 
-def nearest(wanted: str, known: list[str]) -> list[str]:
+def nearest(wanted: str, names: list[str]) -> list[str]:
     """At most five names a person may have meant: similar ones first, else the newest."""
-    return difflib.get_close_matches(wanted, known, n=5, cutoff=0.5) or known[-5:]
+    return difflib.get_close_matches(wanted, names, n=5, cutoff=0.5) or names[-5:]
 
 
 def of_environment(name: str, environment: str) -> bool:

@@ -29,7 +29,7 @@ class Replacement:
     """Whether the container that served stays, and takes over when the new one is gone."""
     ready: tuple[str, ...] = ()
     """Command that exits 0 inside the new container as soon as it does its work."""
-    kept: tuple[str, ...] = ()
+    kept_folders: tuple[str, ...] = ()
     """Folders that outlast a release, where the image's user must be able to write."""
 
     def settings(self) -> list[str]:
@@ -44,7 +44,7 @@ class Replacement:
             "grace": str(self.grace),
             "problem": "",
             "keep": "yes" if self.keep and self.start_first else "",
-            "kept": " ".join(self.kept),
+            "kept": " ".join(self.kept_folders),
         }
         words = " ".join(shlex.quote(word) for word in self.ready)
         return [

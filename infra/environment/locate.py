@@ -63,10 +63,10 @@ class Located:
         """The same of an application's repository, which need not know the server."""
         return environment_digest.encoded(environment_digest.of_a_checkout(self._digests))
 
-    def must_be_as_asked(self, configuration: str) -> None:
+    def check_as_requested(self, configuration: str) -> None:
         """Raise Refused where another machine's files say otherwise than this one's."""
         expected = environment_digest.decoded(configuration)
-        environment_digest.must_be_as_asked(
+        environment_digest.check_as_requested(
             expected, self._digests, self.environment.name, str(self.file)
         )
 

@@ -19,11 +19,11 @@ from deployments.history.requester import Origin
 from deployments.history.step_kind import StepKey
 from deployments.host.observation import (
     Candidate,
-    Kept,
     Observation,
+    ReleaseRecord,
     read_candidate,
-    read_kept,
     read_observation,
+    read_release_record,
     sections,
 )
 from deployments.host.script_results import Channel
@@ -163,10 +163,10 @@ class Host:
         """Read the host."""
         return read_observation(self.read(observe(self.environment, stack)))
 
-    def look(self, stack: Stack) -> tuple[Observation, Kept]:
+    def look(self, stack: Stack) -> tuple[Observation, ReleaseRecord]:
         """Read the host, and what it keeps of its current release."""
         output = self.read(look(self.environment, stack))
-        return read_observation(output), read_kept(output)
+        return read_observation(output), read_release_record(output)
 
     def survey(self, database: str) -> str:
         """Read what was deployed by hand. database: its service, or empty."""

@@ -13,7 +13,7 @@ from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unrea
 from deployments.health import drift, verification
 from deployments.health.alerts import Memory, restarted
 from deployments.health.verification import CheckResult, failures
-from deployments.host.observation import Kept, Observation
+from deployments.host.observation import Observation, ReleaseRecord
 from deployments.host.ownership import check_owner
 from deployments.planning.preflight import check_engine
 from deployments.planning.target import Target
@@ -132,7 +132,7 @@ class Watcher:
                 todo=f"homeguru deploy newest --env {name}",
             )  # fmt: skip
 
-    def _recorded(self, seen: Observation, record: Kept) -> Target:
+    def _recorded(self, seen: Observation, record: ReleaseRecord) -> Target:
         if not (seen.manifest and record.compose_file):
             raise StepFailed(
                 f"the host keeps no record of release {seen.current}", where=self._environment.ssh,

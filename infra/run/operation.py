@@ -188,7 +188,7 @@ class Operation:
                 raise in_state(stopped, "between two releases; its journal says so") from None
             if report:
                 ended.append(report)
-                self.run.ended.add(unfinished.asked)
+                self.run.ended.add(unfinished.requested)
             self.run.record_anew()
             self.observe()
         return ended

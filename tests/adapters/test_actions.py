@@ -382,10 +382,10 @@ def pressed(runner, monkeypatch, tmp_path):
 def test_a_press_carries_what_the_environment_is_in_the_checkout(pressed, tmp_path, verb) -> None:
     """A control plane that was not given the commit's file is refused, instead of deploying its own."""
     sent = pressed(verb)["configuration"]
-    environments.load("prod").must_be_as_asked(sent)
+    environments.load("prod").check_as_requested(sent)
     (tmp_path / "prod.toml").write_text(f"bake_minutes = 7\n{TOML}")
     with pytest.raises(Refused, match="bake_minutes differ"):
-        environments.load("prod").must_be_as_asked(sent)
+        environments.load("prod").check_as_requested(sent)
 
 
 def test_how_the_job_itself_reaches_the_server_is_not_the_workers_matter(
@@ -393,7 +393,7 @@ def test_how_the_job_itself_reaches_the_server_is_not_the_workers_matter(
 ) -> None:
     for name, value in (("HOST", "10.0.0.1"), ("USER", "systech"), ("KNOWN_HOSTS", KEY)):
         monkeypatch.setenv(f"SSH_{name}", value)
-    environments.load("prod").must_be_as_asked(pressed(verbs.deploy)["configuration"])
+    environments.load("prod").check_as_requested(pressed(verbs.deploy)["configuration"])
 
 
 def test_a_checkout_without_the_environments_file_has_nothing_to_compare(pressed) -> None:

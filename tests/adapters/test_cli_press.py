@@ -135,10 +135,10 @@ def test_a_run_carries_what_its_environment_is_here(press, verb: str) -> None:
     press(server, verb)
     sent = server.created[-1]["parameters"]["configuration"]
     located = load("production")
-    located.must_be_as_asked(sent)
+    located.check_as_requested(sent)
     edited = located.environment.model_copy(update={"variables": {"LLM_MODEL": "x"}})
     with pytest.raises(Refused, match=r"variables\.LLM_MODEL"):
-        replace(located, environment=edited).must_be_as_asked(sent)
+        replace(located, environment=edited).check_as_requested(sent)
 
 
 def test_a_look_needs_no_such_comparison(press) -> None:

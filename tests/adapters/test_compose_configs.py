@@ -167,7 +167,7 @@ def test_two_machines_with_another_file_are_told_apart(tmp_path):
         production, environment=production.environment.model_copy(update={"compose": str(file)})
     )
     asked = located.configuration
-    located.must_be_as_asked(asked)
+    located.check_as_requested(asked)
     (file.parent / "a.conf").write_text("two")
     with pytest.raises(Refused, match=r"config file a\.conf"):
-        located.must_be_as_asked(asked)
+        located.check_as_requested(asked)

@@ -43,8 +43,8 @@ def running(monkeypatch):
 
 def test_a_look_says_each_of_its_checks(running) -> None:
     good, bad = (
-        CheckResult("api", "outside", True, "200"),
-        CheckResult("bot", "log", False, "conflict"),
+        CheckResult("api", "outside", ok=True, detail="200"),
+        CheckResult("bot", "log", ok=False, detail="conflict"),
     )
     on = running.make(report_of=lambda look: look)
     assert on.looked(report(good))["checks"][0]["detail"] == "200"

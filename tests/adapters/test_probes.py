@@ -122,8 +122,8 @@ def verify(monkeypatch):
     return run
 
 
-GOOD = [CheckResult("bot", "connected", True, "x")]
-BAD = [CheckResult("bot", "connected", False, "no connection")]
+GOOD = [CheckResult("bot", "connected", ok=True, detail="x")]
+BAD = [CheckResult("bot", "connected", ok=False, detail="no connection")]
 
 
 def test_what_is_well_is_looked_at_once(verify):
@@ -143,7 +143,7 @@ def test_a_start_without_end_is_given_up(verify):
 
 def test_a_log_must_stay_quiet_for_some_seconds(verify):
     """A second poller is refused only after a moment."""
-    refused = [CheckResult("bot", "log", False, "TelegramConflictError")]
+    refused = [CheckResult("bot", "log", ok=False, detail="TelegramConflictError")]
     ok, seconds, _ = verify(GOOD, refused, left=20.0, log=True)
     assert (ok, seconds > 20) == ([False], True)
     assert verify(GOOD, refused, log=False)[0] == [True]

@@ -57,7 +57,7 @@ def settling(
 
 
 def unfinished(*begun: str) -> Unfinished:
-    return Unfinished("r1", "3-m3", tuple(map(key_of_v1, begun)), AT, True)
+    return Unfinished("r1", "3-m3", tuple(map(key_of_v1, begun)), AT, undoing=True)
 
 
 def test_rows_that_an_undo_takes_out_are_named() -> None:

@@ -102,7 +102,10 @@ def test_what_failed_is_one_document_with_its_checks(capsys, monkeypatch):
     """stdout is for programs, stderr for people; the exit code says that it failed."""
     report = Report(
         "prod", Plan("verify", "1-x", "x", "1-x", ()), "failed", (),
-        (CheckResult("api", "outside", False, SAID), CheckResult("bot", "runs", True, "")),
+        (
+            CheckResult("api", "outside", ok=False, detail=SAID),
+            CheckResult("bot", "runs", ok=True, detail=""),
+        ),
         Revision(), 1.0, "alice", "run-1", {},
     )  # fmt: skip
     monkeypatch.setattr("sys.argv", ["homeguru", "verify", "--json"])

@@ -189,7 +189,7 @@ def test_a_backup_that_fails_undoes_nothing(verb: str) -> None:
 def test_what_is_not_well_after_a_deploy_says_its_last_lines(monkeypatch) -> None:
     """And containers that are new are looked at for longer: their logs have said little so far."""
     asked: list[frozenset[str]] = []
-    bad = [CheckResult("bot", "log", False, "TelegramConflictError")]
+    bad = [CheckResult("bot", "log", ok=False, detail="TelegramConflictError")]
 
     def verify(_host, _target, _images, fresh):
         asked.append(fresh)

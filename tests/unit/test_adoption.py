@@ -10,7 +10,7 @@ import pytest
 
 from deployments.errors import Refused
 from deployments.health.drift import find_drift
-from deployments.host.observation import Candidate, Kept
+from deployments.host.observation import Candidate, ReleaseRecord
 from deployments.host.survey import read_comparison, read_survey
 from deployments.planning.adoption import Adopting, plan_of_adoption, stack_of_adopted
 from deployments.planning.adoption import by_hand as by_hand_of
@@ -73,7 +73,7 @@ def adopted_target(world, adopting, **more) -> Target:
     stack = stack_of_adopted(adoption, "the text")
     configuration = world.target().configuration
     return Target(
-        world.environment, manifest, stack, configuration, world.base, False, pins(adoption)
+        world.environment, manifest, stack, configuration, world.base, pins=pins(adoption)
     )
 
 
@@ -155,7 +155,7 @@ def test_what_ran_once_is_no_drift_and_no_orphan_of_release_0(world, adopting, b
     )
     seen = replace(by_hand, containers=ended, current=RELEASE)
     target = adopted_target(world, adopting, seen=replace(seen, current=None))
-    kept = Kept("", "", "", Candidate({}), None)
+    kept = ReleaseRecord("", "", "", Candidate({}), None)
     assert find_drift(target, seen, kept) == []
     candidate = Candidate({n: s.config_hash for n, s in target.adopted.services.items()})
     assert world.plan(target, seen, candidate, verb="heal").steps == ()

@@ -60,7 +60,7 @@ def test_settings_of_a_replacement():
     ]  # fmt: skip
     assert "declare keep=yes" in replacement(keep=True).settings()
     assert "declare keep=" in replacement(keep=True, start_first=False).settings()
-    assert replacement(kept=("/a", "/b"), ready=("x", "y z")).settings()[-2:] == [
+    assert replacement(kept_folders=("/a", "/b"), ready=("x", "y z")).settings()[-2:] == [
         "declare 'kept=/a /b'", "ready=(x 'y z')",
     ]  # fmt: skip
     text = replace_routed(replacement(), edge="edge", port=8000, drain=30).text

@@ -10,20 +10,20 @@ from deployments.compose.variables import render_env
 from deployments.health.drift import find_drift, heals, unknown_current
 from deployments.health.verification import CheckResult
 from deployments.history.ledger import Revision
-from deployments.host.observation import Candidate, Kept
+from deployments.host.observation import Candidate, ReleaseRecord
 
 
-def kept_by(world, **changes) -> Kept:
+def kept_by(world, **changes) -> ReleaseRecord:
     """What the settled host keeps of its release."""
     seen, target = world.settled(), world.target()
-    found = Kept(
+    found = ReleaseRecord(
         compose_file=target.stack.text, env=render_env(target.env(seen)), edge=seen.edge,
         candidate=world.candidate(), backup_seconds=None,
     )  # fmt: skip
     return replace(found, **changes)
 
 
-def drift_of(world, kept: Kept | None = None, **changes) -> list[CheckResult]:
+def drift_of(world, kept: ReleaseRecord | None = None, **changes) -> list[CheckResult]:
     return find_drift(world.target(), world.settled(**changes), kept or kept_by(world))
 
 

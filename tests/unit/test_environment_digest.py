@@ -23,7 +23,7 @@ def changed(environment: Environment, **more: object) -> Environment:
 
 def differing(asked: dict[str, str], found: dict[str, str]) -> str:
     with pytest.raises(Refused) as refused:
-        digest.must_be_as_asked(asked, found, "production", "/w/production.toml")
+        digest.check_as_requested(asked, found, "production", "/w/production.toml")
     assert refused.value.state == "untouched"
     return refused.value.what.partition("worker: ")[2]
 
@@ -31,7 +31,7 @@ def differing(asked: dict[str, str], found: dict[str, str]) -> str:
 def test_the_same_is_the_same_after_its_way_through_a_parameter(environment) -> None:
     asked = digest.digests(environment, "services: {}")
     there = digest.decoded(digest.encoded(asked))
-    digest.must_be_as_asked(there, digest.digests(environment, "services: {}"), "production", "")
+    digest.check_as_requested(there, digest.digests(environment, "services: {}"), "production", "")
 
 
 def test_each_setting_that_differs_is_named(environment) -> None:
@@ -45,7 +45,7 @@ def test_each_setting_that_differs_is_named(environment) -> None:
 def test_a_checkout_need_not_know_the_server(environment) -> None:
     asked = digest.of_a_checkout(digest.digests(environment, ""))
     host = environment.host.model_copy(update={"user": "somebody", "host_keys": ()})
-    digest.must_be_as_asked(asked, digest.digests(changed(environment, host=host), ""), "x", "")
+    digest.check_as_requested(asked, digest.digests(changed(environment, host=host), ""), "x", "")
     other = digest.digests(changed(environment, host=host, bake_minutes=7), "")
     assert differing(asked, other) == "bake_minutes differ"
 
@@ -61,7 +61,7 @@ def test_how_a_machine_reaches_the_server_may_differ(environment) -> None:
     host = environment.host.model_copy(update={"key_file": "~/other", "address": "server.lan"})
     secrets = environment.secrets.model_copy(update={"file": "../elsewhere.env"})
     other = changed(environment, host=host, secrets=secrets, push_registry="registry.lan:5000")
-    digest.must_be_as_asked(asked, digest.digests(other, ""), "production", "")
+    digest.check_as_requested(asked, digest.digests(other, ""), "production", "")
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
     moved = changed(environment, host=host.model_copy(update={"host_keys": (key,)}))
     assert differing(asked, digest.digests(moved, "")) == "host.host_keys differ"

@@ -113,7 +113,7 @@ def test_what_a_run_was_asked_for_stands_in_its_first_line():
     begin = _run(RELEASE, "begin", "restore newest")
     found = _read(begin, *STEP)
     assert found is not None
-    assert found.asked == "restore newest"
+    assert found.requested == "restore newest"
 
 
 def _v1(step, event, outcome=""):
@@ -131,7 +131,7 @@ def test_a_journal_of_format_1_names_its_steps_for_people():
     found = _read(*lines)
     assert found == journal.Unfinished(
         "run-1", RELEASE, (StepKey("set-aside"), StepKey("replace", "api")),
-        "2030-01-01T00:00:00Z", asked="restore newest",
+        "2030-01-01T00:00:00Z", requested="restore newest",
     )  # fmt: skip
     assert found.exchanged
     assert _read(*lines, _v1(f"run {RELEASE}", "end", "ok")) is None

@@ -32,7 +32,7 @@ def _report(**changes):
     fields = {
         "environment": "prod", "plan": PLAN, "outcome": "ok",
         "steps": (StepRecord(step="pull", outcome="ok", seconds=1.25),),
-        "findings": (CheckResult("api", "outside", False, "502 | bad\ngateway"),),
+        "findings": (CheckResult("api", "outside", ok=False, detail="502 | bad\ngateway"),),
         "revision": Revision(before=None, after="0002"), "seconds": 12.34, "who": "alice",
         "run": "run-1", "urls": {"api": "https://api.example.org"},
     }  # fmt: skip
@@ -138,7 +138,7 @@ def test_rows_of_the_service_table():
 def test_a_report_draws_nothing_that_a_program_printed():
     """A link, a picture, a table's end or a block's end in what failed is shown as text."""
     bad = "```\n# Approved | ![x](https://evil.example/t.gif) <script> \x1b[2J"
-    report = _report(problem=bad, findings=(CheckResult("api", "exec", False, bad),))
+    report = _report(problem=bad, findings=(CheckResult("api", "exec", ok=False, detail=bad),))
     text = report_markdown(report)
     assert "\x1b" not in text
     [block] = re.findall(r"^````\n(.*?)\n````$", text, re.M | re.S)
@@ -149,8 +149,8 @@ def test_a_report_draws_nothing_that_a_program_printed():
 
 def test_the_checks_of_a_look_are_a_table_and_data() -> None:
     findings = (
-        CheckResult("api", "outside", False, "502"),
-        CheckResult("postgres", "ready", True, ""),
+        CheckResult("api", "outside", ok=False, detail="502"),
+        CheckResult("postgres", "ready", ok=True, detail=""),
     )
     report = _report(findings=findings)
     assert check_lines(report) == ["api       outside  FAILED  502", "postgres  ready    ok"]

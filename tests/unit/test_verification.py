@@ -142,9 +142,9 @@ def _answered(world, **answers):
 def test_good_answers_pass(world):
     found = _answered(world)
     assert failures(found) == []
-    assert CheckResult("bot", "connected", True, "api.telegram.org:443") in found
-    assert CheckResult("bot", "own probe", True, "ok") in found
-    assert CheckResult("api", "restarts", True, "0, unchanged") in found
+    assert CheckResult("bot", "connected", ok=True, detail="api.telegram.org:443") in found
+    assert CheckResult("bot", "own probe", ok=True, detail="ok") in found
+    assert CheckResult("api", "restarts", ok=True, detail="0, unchanged") in found
 
 
 @pytest.mark.parametrize(
@@ -210,14 +210,20 @@ def test_how_long_a_service_that_starts_is_waited_for(
 ):
     world.environment = make_environment(healthy_within={"bot": 900})
     seen = world.settled(containers=world.changed("bot", started=STARTED), epoch=EPOCH + age)
-    found = [CheckResult("bot", check, False, "x"), CheckResult("api", "outside", True, "x")]
+    found = [
+        CheckResult("bot", check, ok=False, detail="x"),
+        CheckResult("api", "outside", ok=True, detail="x"),
+    ]
     assert seconds_left(world.target(), seen, found, elapsed) == left
 
 
 def test_what_cannot_become_well_ends_the_waiting(world, make_environment):
     world.environment = make_environment(healthy_within={"bot": 900})
     seen = world.settled(containers=world.changed("bot", started=STARTED), epoch=EPOCH)
-    found = [CheckResult("bot", "connected", False, "x"), CheckResult("api", "outside", False, "x")]
+    found = [
+        CheckResult("bot", "connected", ok=False, detail="x"),
+        CheckResult("api", "outside", ok=False, detail="x"),
+    ]
     assert seconds_left(world.target(), seen, found, 19.0) == 1.0
 
 
@@ -226,7 +232,7 @@ def test_what_cannot_become_well_ends_the_waiting(world, make_environment):
 )
 def test_a_start_of_unknown_time_has_the_usual_one(world, started, epoch):
     seen = world.settled(containers=world.changed("bot", started=started), epoch=epoch)
-    found = [CheckResult("bot", "connected", False, "x")]
+    found = [CheckResult("bot", "connected", ok=False, detail="x")]
     assert seconds_left(world.target(), seen, found, 5.0) == 15.0
 
 
@@ -239,9 +245,11 @@ def test_a_new_container_with_a_log_that_tells_must_stay_quiet_for_a_while(world
 
 def test_whose_last_words_tell(world):
     found = [
-        CheckResult("api", "container", True, ""), CheckResult("bot", "connected", False, ""),
-        CheckResult("bot", "log", False, ""), CheckResult("frontend", "digest", False, ""),
-    ]  # fmt: skip
+        CheckResult("api", "container", ok=True, detail=""),
+        CheckResult("bot", "connected", ok=False, detail=""),
+        CheckResult("bot", "log", ok=False, detail=""),
+        CheckResult("frontend", "digest", ok=False, detail=""),
+    ]
     assert silent(found) == ["bot"]
 
 

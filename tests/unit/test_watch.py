@@ -10,9 +10,9 @@ from deployments.health.alerts import DAY, HOUR, Memory, evaluate, restarted
 from deployments.health.verification import CheckResult
 
 MINUTE = 60.0
-API = CheckResult("api", "outside", False, "503 https://api.example.org/health")
-BOT = CheckResult("bot", "container", False, "exited")
-WELL = CheckResult("api", "outside", True, "200")
+API = CheckResult("api", "outside", ok=False, detail="503 https://api.example.org/health")
+BOT = CheckResult("bot", "container", ok=False, detail="exited")
+WELL = CheckResult("api", "outside", ok=True, detail="200")
 
 
 def looks(*steps: tuple[float, list[CheckResult]], memory: Memory | None = None):

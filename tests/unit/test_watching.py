@@ -11,7 +11,7 @@ from deployments.compose.variables import render_env
 from deployments.errors import Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.health.alerts import Memory
 from deployments.health.verification import CheckResult
-from deployments.host.observation import Candidate, Kept, Project
+from deployments.host.observation import Candidate, Project, ReleaseRecord
 from infra.host import probes, watching
 from infra.host.watching import Look, Watcher
 
@@ -40,10 +40,12 @@ class Host:
 
 
 @pytest.fixture
-def kept(world) -> Kept:
+def kept(world) -> ReleaseRecord:
     seen, target = world.settled(), world.target()
     hashes = {c.service: c.config_hash for c in seen.containers}
-    return Kept(target.stack.text, render_env(target.env(seen)), seen.edge, Candidate(hashes), None)
+    return ReleaseRecord(
+        target.stack.text, render_env(target.env(seen)), seen.edge, Candidate(hashes), None
+    )
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def looked(world, kept, monkeypatch):
     """Look at hosts; returns the look and the host."""
     monkeypatch.setattr(watching, "AGAIN", (0.0, 0.0))
     monkeypatch.setattr(
-        probes, "outside", lambda target: [CheckResult("api", "outside", True, "200")]
+        probes, "outside", lambda target: [CheckResult("api", "outside", ok=True, detail="200")]
     )
     monkeypatch.setattr(probes, "certificates", lambda target: [])
     # What containers say of themselves is reviewed in tests of its own.

@@ -268,7 +268,7 @@ def operation(
     with outcome(environment), ExitStack() as resources:
         assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
         if configuration:
-            assembly.located.must_be_as_asked(configuration)
+            assembly.located.check_as_requested(configuration)
         host = Host(assembly.located, current_actor(by), verb, log)
         host.read_from = assembly.located.read_from(compared(host.actor, configuration))
         log(f"environment {environment} is read from {host.read_from}")

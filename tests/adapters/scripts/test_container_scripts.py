@@ -359,7 +359,7 @@ def test_one_that_crashes_before_it_is_ready_is_not_waited_for(shell):
 
 def test_a_folder_that_is_kept_becomes_the_process_s(shell):
     program = 'if [ "$1 $2" = "image inspect" ]; then echo 10001:10001; fi'
-    done = _run_replacing(shell, program, kept=("/home/app/.cache", "/app/uploads"))
+    done = _run_replacing(shell, program, kept_folders=("/home/app/.cache", "/app/uploads"))
     assert done.returncode == 0, done.stderr
     own, made = [x for x in _log(shell) if " run " in x or " --no-start " in x]
     assert own.endswith(
@@ -369,7 +369,7 @@ def test_a_folder_that_is_kept_becomes_the_process_s(shell):
 
 
 def test_what_runs_as_root_may_write_there_anyway(shell):
-    assert _run_replacing(shell, "", kept=("/data",)).returncode == 0
+    assert _run_replacing(shell, "", kept_folders=("/data",)).returncode == 0
     assert not [x for x in _log(shell) if " run " in x]
 
 

@@ -15,7 +15,9 @@ from deployments.shell.replace import Replacement
 
 FIND = shutil.which("find")
 IMAGE = f"sha256:{'a' * 64}"
-EDGE = Replacement("edge", "EDGE_IMAGE", "haproxy:3.0", "h", False, 1, 3)
+EDGE = Replacement(
+    "edge", "EDGE_IMAGE", "haproxy:3.0", "h", start_first=False, healthy_within=1, grace=3
+)
 
 
 def test_release_0_gets_services_back_that_were_started_with_a_profile(shell):
