@@ -80,6 +80,10 @@ def _server() -> bool:
 def _in_this_process(
     verb: str, parameters: dict[str, Any], approve: str, requester: Requester, *, quiet: bool
 ) -> Any:
+    from infra.orchestration.flow import embedded
+
+    # Before what follows is imported: it takes seconds on its own, and so does that.
+    embedded.begin()
     from infra.host import actor
     from infra.orchestration.flow import approval, process
 

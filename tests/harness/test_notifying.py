@@ -24,14 +24,14 @@ def tell(monkeypatch):
         monkeypatch.setattr(notifying.notices, "send", lambda *_, **__: Sent(2 - len(dead), dead))
         notices = SimpleNamespace(urls="NOTIFY_URLS", language="en", telegram_api="")
         environment = SimpleNamespace(name="production", notices=notices)
-        teller = Notifier(
+        notifier = Notifier(
             SimpleNamespace(
                 located=SimpleNamespace(environment=environment),
                 notice_urls=lambda: "tgram://one slack://two",
             )
         )
         failure = StepFailed("it broke", where="host", state="as before")
-        return teller.tell(lambda write: write.failed("deploy", failure, Asker("anna", "")))
+        return notifier.send(lambda write: write.failed("deploy", failure, Asker("anna", "")))
 
     return told
 
@@ -53,12 +53,12 @@ def test_who_was_reached_is_not_told_again_for_the_sake_of_a_dead_address(tell, 
 def test_a_schedule_that_waited_in_vain_is_told(monkeypatch, verb, origin, told) -> None:
     """Nobody sees the refusal of a run that nobody asked for."""
     environment = SimpleNamespace(notices=None, name="prod")
-    teller = Notifier(SimpleNamespace(
+    notifier = Notifier(SimpleNamespace(
         located=SimpleNamespace(environment=environment), notice_urls=lambda: None
     ))  # fmt: skip
     sent: list[object] = []
-    monkeypatch.setattr(teller, "tell", sent.append)
+    monkeypatch.setattr(notifier, "send", sent.append)
     actor = SimpleNamespace(origin=origin)
-    with pytest.raises(Locked), teller.failure_of(verb, lambda: actor):
+    with pytest.raises(Locked), notifier.failure_of(verb, lambda: actor):
         raise Locked("environment prod is being changed", state="as that run leaves it")
     assert bool(sent) is told

@@ -1,35 +1,145 @@
-"""Prefect's embedded server, in a session of its own: a terminal's Ctrl-C is not for it.
+"""Prefect's server for one command, where none is named.
 
-It ends with the process that started it, however that ended: its standard input is a pipe
-which closes then.
+It is started before Prefect is imported, and answers by the time that the flow is. It has a session
+of its own, since a terminal's Ctrl-C is not for it, and ends with the process that started it,
+however that ended: its standard input is a pipe which closes then.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from subprocess import PIPE, Popen
 
 from infra.machine.paths import state_dir
 from infra.machine.processes import start
+from infra.machine.waiting import wait_until
 
 GRACE = 5.0
 """Seconds that it has for an orderly end."""
+STARTS_WITHIN = 120.0
+"""Seconds; the first start of all migrates its database."""
+
+
+@dataclass
+class EmbeddedServer:
+    """A server that was started; `reserved` keeps its port from other processes.
+
+    Bound, and not listening: our server may listen there, and others find that it is taken. Prefect
+    itself looks for a free port seconds before it listens there, and a second command that finds the
+    same one in between uses this one's server, and loses it when it ends.
+    """
+
+    port: int
+    reserved: socket.socket
+    process: Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Of its API."""
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def answers(self) -> bool:
+        """Wait until it does; False where it ended or does not in time."""
+        wait_until(lambda: self._has_ended() or self._is_healthy(), STARTS_WITHIN, every=0.05)
+        return not self._has_ended() and self._is_healthy()
+
+    def _has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def _is_healthy(self) -> bool:
+        import httpx
+
+        try:
+            # A proxy of the environment is not for this machine.
+            with httpx.Client(trust_env=False, timeout=2) as client:
+                return client.get(f"{self.url}/health").is_success
+        except httpx.TransportError:
+            return False
+
+
+_started: EmbeddedServer | None = None
+
+
+def named(url: str | None) -> str:
+    """The address of a server that outlives this command; empty for the command's own, and for none."""
+    return "" if not url or (_started and url == _started.url) else url
+
+
+def begin() -> None:
+    """Start it, where no server is named: what else a command does first is done meanwhile."""
+    global _started
+    if _started is None and not os.environ.get("PREFECT_API_URL"):
+        reserved = socket.socket()
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        if sys.platform != "linux":
+            # Elsewhere our own server could not listen there either.
+            reserved.close()
+        _started = EmbeddedServer(port, reserved, serve(port))
+
+
+@contextmanager
+def embedded_server() -> Iterator[None]:
+    """The server that flows use in here: the one that is named, else this command's own."""
+    if os.environ.get("PREFECT_API_URL"):
+        yield
+        return
+    begin()
+    assert _started is not None
+    with ExitStack() as stack:
+        if _started.answers():
+            stack.enter_context(_used(_started))
+        else:
+            # Another version of Prefect may want another start: it knows its own.
+            stack.enter_context(_started_by_prefect(_started))
+        yield
+
+
+@contextmanager
+def _used(server: EmbeddedServer) -> Iterator[None]:
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    # Both: threads of Prefect's begin with the settings of the environment.
+    os.environ["PREFECT_API_URL"] = server.url
+    # A heartbeat is for a server that outlives its run, and costs a second at the end.
+    settings = {PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    try:
+        with temporary_settings(updates=settings):
+            yield
+    finally:
+        os.environ.pop("PREFECT_API_URL", None)
+
+
+@contextmanager
+def _started_by_prefect(server: EmbeddedServer) -> Iterator[None]:
+    from prefect.server.api.server import SubprocessASGIServer
+
+    prefects = SubprocessASGIServer()
+    prefects.port = server.port
+    prefects._run_uvicorn_command = lambda: serve(server.port)  # type: ignore[method-assign]
+    yield
 
 
 def serve(port: int) -> Popen[bytes]:
-    """Start it, as Prefect's own client would otherwise; what it says goes to a file."""
-    from prefect.settings import get_current_settings
-
+    """Start it, as Prefect's own client would; what it says goes to a file."""
     environment = {
         **os.environ,
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",
-        **get_current_settings().to_environment_variables(exclude_unset=True),
     }
     with (state_dir() / "prefect-embedded.log").open("ab") as log:
         # -P: the folder that the person stands in is not searched for modules.

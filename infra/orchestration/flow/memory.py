@@ -17,6 +17,7 @@ from prefect.variables import Variable
 from deployments.health.alerts import Memory
 from infra.look.memory import FileMemory, read
 from infra.orchestration.flow import presence
+from infra.orchestration.flow.embedded import named
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ class Remembered:
     def __init__(self, environment: str) -> None:
         self._name = "homeguru_watch_" + re.sub(r"[^a-z0-9]", "_", environment)
         self._file = FileMemory(environment)
-        self._on_server = bool(PREFECT_API_URL.value())
+        self._on_server = bool(named(PREFECT_API_URL.value()))
 
     def load(self) -> Memory:
         """What the last look left; nothing before the first."""

@@ -46,7 +46,7 @@ class FlowOperation:
 
     def __init__(self, assembly: Assembly, operation: Operation, resources: ExitStack) -> None:
         self.environment: Environment = assembly.located.environment
-        self.teller = Notifier(assembly)
+        self.notifier = Notifier(assembly)
         self._operation = operation
         self._run = operation.run
         self._slot = resources.enter_context(ExitStack())
@@ -65,7 +65,7 @@ class FlowOperation:
     @property
     def asker(self) -> Asker:
         """The same, for notices."""
-        return self.teller.by(self._run.host.actor)
+        return self.notifier.by(self._run.host.actor)
 
     def find_release(self, wanted: str) -> Manifest:
         """The manifest by name, file, or the newest."""
@@ -129,12 +129,12 @@ class FlowOperation:
             log(
                 f"plan {plan.fingerprint} waits for approval until {until:%H:%M} UTC: {page_of_run()}"
             )
-            self.teller.tell(lambda write: write.waits(plan, minutes, self.asker))
+            self.notifier.send(lambda write: write.waits(plan, minutes, self.asker))
         try:
             decision = approval.approved(self.environment, plan, self._run.host.read_from)
         except Refused as refusal:
             failure = refusal
-            self.teller.tell(lambda write: write.not_approved(failure, self.asker))
+            self.notifier.send(lambda write: write.not_approved(failure, self.asker))
             raise
         self._approved = plan.fingerprint
         self._run.approve(decision)
@@ -219,7 +219,7 @@ class FlowOperation:
         return report
 
     def _tell_done(self, report: Report) -> None:
-        self.teller.tell(lambda write: write.done(report, self.asker))
+        self.notifier.send(lambda write: write.done(report, self.asker))
 
     # -- looking --------------------------------------------------------------------
 
@@ -276,7 +276,7 @@ def operation(
         resources.callback(host.close)
         inner = operation_on(assembly, assembly.configuration(), host, registry, _perform)
         on = FlowOperation(assembly, inner, resources)
-        with on.teller.failure_of(verb, lambda: host.actor):
+        with on.notifier.failure_of(verb, lambda: host.actor):
             yield on
 
 

@@ -9,17 +9,14 @@ import copy
 import functools
 import importlib
 import os
-import socket
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
 from deployments.errors import HomeguruError, Interrupted, in_state
 from infra.machine import signals
-from infra.orchestration.flow import embedded
+from infra.orchestration.flow.embedded import embedded_server
 
 
 def entrypoint(verb: str) -> str:
@@ -91,29 +88,3 @@ class _Ends:
             state=f"as the run left it: homeguru status --env {environment} shows it",
             todo="start that server again, or unset PREFECT_API_URL; then run the same command again",
         )
-
-
-@contextmanager
-def embedded_server() -> Iterator[None]:
-    """Where no server is named: Prefect's embedded one gets a port and a session of its own.
-
-    The port is one that no other process takes.
-    Prefect looks for a free one among a thousand, seconds before it listens there. A second
-    process that found the same one in between asks this one's server, and loses it when it ends.
-    """
-    if os.environ.get("PREFECT_API_URL"):
-        yield
-        return
-    from prefect.server.api.server import SubprocessASGIServer
-
-    with socket.socket() as reserved:
-        # Bound, and not listening: our server may listen there, others find that it is taken.
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.bind(("127.0.0.1", 0))
-        server = SubprocessASGIServer()
-        server.port = port = reserved.getsockname()[1]
-        server._run_uvicorn_command = lambda: embedded.serve(port)  # type: ignore[method-assign]
-        if sys.platform != "linux":
-            # Elsewhere our own server could not listen there either.
-            reserved.close()
-        yield

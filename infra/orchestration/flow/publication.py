@@ -24,9 +24,9 @@ def publish_source(
     """Stage the source, build what changed, push, store the manifest."""
     with outcome(environment):
         assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
-        teller, actor = Notifier(assembly), current_actor(by)
+        notifier, actor = Notifier(assembly), current_actor(by)
         log(f"asked for by {actor.who}, from {actor.origin}")
-        with teller.failure_of("publish", lambda: actor):
+        with notifier.failure_of("publish", lambda: actor):
             chosen = allowed(
                 source, assembly.located.environment.sources, environment=environment,
                 # Whoever sits at this machine has said so; a worker runs for nobody here.
@@ -39,7 +39,7 @@ def publish_source(
     leave_result(environment, manifest.model_dump())
     if runtime.flow_run.parent_flow_run_id is None:
         # A release goes on to its deploy, which has more to tell.
-        teller.tell(lambda write: write.published(manifest, teller.by(actor)))
+        notifier.send(lambda write: write.published(manifest, notifier.by(actor)))
     return manifest
 
 

@@ -71,7 +71,7 @@ def _remember(on: FlowOperation, before: Memory, look: Look, *, healing: bool) -
         return memory
     _emit(on.environment.name, news)
     log(f"since the last look: {news.kind}")
-    reached = on.teller.tell(lambda write: write.news(news, healing=healing, page=page_of_run()))
+    reached = on.notifier.send(lambda write: write.news(news, healing=healing, page=page_of_run()))
     return memory if reached else memory.untold(before)
 
 
@@ -93,5 +93,5 @@ def _heal(on: FlowOperation) -> None:
         raise
     except HomeguruError as error:
         failure = error
-        on.teller.tell(lambda write: write.failed("heal", failure, on.asker))
+        on.notifier.send(lambda write: write.failed("heal", failure, on.asker))
         raise

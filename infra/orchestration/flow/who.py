@@ -16,6 +16,7 @@ from deployments.history.gateway_log import GatewayEntry, creator, read_entries
 from deployments.history.requester import parse_requester
 from infra.host import actor
 from infra.host.session import Actor
+from infra.orchestration.flow.embedded import named
 
 TAIL = 5000
 """Requests of the gateway that are read: hours of them, and the run is seconds old."""
@@ -23,7 +24,7 @@ TAIL = 5000
 
 def current_actor(by: str) -> Actor:
     """Who asked, and which Prefect server has the run."""
-    return replace(_actor(by), server=PREFECT_API_URL.value() or "")
+    return replace(_actor(by), server=named(PREFECT_API_URL.value()))
 
 
 def compared(requester: Actor, configuration: str) -> Compared:
