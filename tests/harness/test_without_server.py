@@ -60,14 +60,15 @@ def look():
         print("port", f":{port}/" in str(client.api_url))
 
 def servers():
-    mine = f"PPid:\\t{os.getpid()}\\n"
-    found = [p for p in Path("/proc").glob("[0-9]*") if mine in (p / "status").read_text()]
-    return sum(b"embedded" in (p / "cmdline").read_bytes() for p in found)
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return sum(b"embedded" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
 
 with embedded.embedded_server():
     print("free", Server.is_port_available(port))
     look()
     print("servers", servers())
+from infra.orchestration.flow.database_template import _is_usable, template
+print("template", _is_usable(template()))
 print("named", os.environ.get("PREFECT_API_URL"), embedded.named(embedded._started.url) == "")
 """
 
@@ -78,9 +79,9 @@ def test_a_command_has_one_server_on_a_port_that_no_other_takes(tmp_path: Path, 
 
     One that does not start as we start it is started by Prefect itself.
     """
-    ended = without_server(tmp_path, "-c", RUN, start)
+    ended = without_server(tmp_path, "-c", RUN, start, XDG_CACHE_HOME=str(tmp_path / "cache"))
     # Only Linux lets a server listen where another socket keeps the port for it.
     assert ended.stdout.splitlines() == [
-        f"free {sys.platform != 'linux'}", "healthy True", "port True", "servers 1",
+        f"free {sys.platform != 'linux'}", "healthy True", "port True", "servers 1", f"template {not start}",
         "named None True",
     ], ended.stderr  # fmt: skip

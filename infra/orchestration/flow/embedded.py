@@ -21,6 +21,7 @@ from subprocess import PIPE, Popen
 from infra.machine.paths import state_dir
 from infra.machine.processes import start
 from infra.machine.waiting import wait_until
+from infra.orchestration.flow import database_template
 
 GRACE = 5.0
 """Seconds that it has for an orderly end."""
@@ -40,6 +41,8 @@ class EmbeddedServer:
     port: int
     reserved: socket.socket
     process: Popen[bytes]
+    new_history: bool = False
+    """Whether it makes the tables of its database, and so can leave a template."""
 
     @property
     def url(self) -> str:
@@ -84,7 +87,8 @@ def begin() -> None:
         if sys.platform != "linux":
             # Elsewhere our own server could not listen there either.
             reserved.close()
-        _started = EmbeddedServer(port, reserved, serve(port))
+        new_history = database_template.begin_history()
+        _started = EmbeddedServer(port, reserved, serve(port), new_history)
 
 
 @contextmanager
@@ -97,6 +101,8 @@ def embedded_server() -> Iterator[None]:
     assert _started is not None
     with ExitStack() as stack:
         if _started.answers():
+            if _started.new_history:
+                database_template.keep_template()
             stack.enter_context(_used(_started))
         else:
             # Another version of Prefect may want another start: it knows its own.

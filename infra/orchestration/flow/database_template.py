@@ -1,0 +1,96 @@
+"""A database of Prefect's with its tables and without a row of anybody's, to begin a history with.
+
+Prefect makes its tables in eight seconds, where a history is new: in each clone, on each runner of
+GitHub. The first server that has done so leaves a copy in this user's cache, one per version of
+Prefect. A copy that is of another version after all is brought up to date by the server itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+
+_OF_A_HISTORY = ("flow_run", "block_document", "configuration", "variable", "work_pool")
+"""Tables that are empty in a template; `configuration` holds the key that encrypts secrets."""
+
+
+def template() -> Path:
+    """Where the template of this version of Prefect lies, if there is one."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "homeguru" / f"prefect-{version('prefect')}.db"
+
+
+def history() -> Path | None:
+    """The database file of the embedded server; None where the settings name another database."""
+    if os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL") or os.environ.get(
+        "PREFECT_API_DATABASE_CONNECTION_URL"
+    ):
+        return None
+    return Path(os.environ["PREFECT_HOME"]) / "prefect.db"
+
+
+def begin_history() -> bool:
+    """Copy the template where there is no history yet; whether one began without it."""
+    file = history()
+    if file is None or file.exists():
+        return False
+    source = template()
+    if not _is_usable(source):
+        return True
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(file) as new:
+        shutil.copyfile(source, new)
+        # Another command may have begun the same history: then its file stays.
+        with contextlib.suppress(FileExistsError):
+            os.link(new, file)
+    return False
+
+
+def keep_template() -> None:
+    """Keep a copy of a history that just began. A cache that cannot be written costs time alone."""
+    file = history()
+    if file is None:
+        return
+    target = template()
+    with contextlib.suppress(OSError, sqlite3.Error):
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _beside(target) as new:
+            with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(new)) as copy:
+                old.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+            if _is_usable(new):
+                new.replace(target)
+
+
+def _is_usable(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            migrated = database.execute("SELECT version_num FROM alembic_version").fetchall()
+            rows = [
+                database.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]
+                for table in _OF_A_HISTORY
+            ]
+    except sqlite3.Error:
+        return False
+    return bool(migrated) and not any(rows)
+
+
+@contextlib.contextmanager
+def _beside(file: Path) -> Iterator[Path]:
+    """A new file in the same folder, which only its owner may read; it goes at the end."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
+    os.close(handle)
+    new = Path(name)
+    try:
+        yield new
+    finally:
+        new.unlink(missing_ok=True)
