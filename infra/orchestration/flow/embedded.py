@@ -94,7 +94,9 @@ def begin() -> None:
 @contextmanager
 def embedded_server() -> Iterator[None]:
     """The server that flows use in here: the one that is named, else this command's own."""
-    if os.environ.get("PREFECT_API_URL"):
+    from prefect.settings import PREFECT_API_URL
+
+    if PREFECT_API_URL.value():
         yield
         return
     begin()
