@@ -126,12 +126,12 @@ def test_a_release_that_was_ended_for_another_run_is_told_of(monkeypatch) -> Non
     told: list[tuple[str, str]] = []
     notices = SimpleNamespace(done=lambda report, asked: (report, asked))
     on = flow_operation()
-    on.teller = SimpleNamespace(
-        by=lambda actor: actor, tell=lambda make: told.append(make(notices))
+    on.notifier = SimpleNamespace(
+        by=lambda actor: actor, send=lambda make: told.append(make(notices))
     )
     monkeypatch.setattr(flows, "leave_report", left.append)
     report = SimpleNamespace(plan=SimpleNamespace(verb="rollback"))
-    on._tell_of([report])
+    on._notify_of([report])
     assert (left, told) == ([report], [(report, "ada")])
 
 

@@ -76,7 +76,7 @@ def test_who_approves_and_who_reads_the_plan_later_see_it(begun, monkeypatch) ->
         shown.append(read)
         raise Refused("no", todo="x")
 
-    on.teller.tell = lambda _: None
+    on.notifier.send = lambda _: None
     monkeypatch.setattr(flows.approval, "approved", approved)
     on._planned(lambda: SimpleNamespace(plan=PLAN))
     with pytest.raises(Refused):

@@ -152,14 +152,14 @@ class FlowOperation:
         as_task("connect and lock", self._operation.lock, retries=2)
         as_task("observe", self._operation.observe)
         if self.seen.unfinished:
-            self._tell_of(self._operation.recover(self._wanted))
+            self._notify_of(self._operation.recover(self._wanted))
         self._operation.start_database()
 
-    def _tell_of(self, ended: list[Report]) -> None:
+    def _notify_of(self, ended: list[Report]) -> None:
         """Runs that died can tell nobody that their release is there after all."""
         for report in ended:
             leave_report(report)
-            self._tell_done(report)
+            self._notify_done(report)
 
     def plan_release(self, manifest: Manifest, *, update_infrastructure: bool) -> Planned:
         """Plan the way to a published release."""
@@ -215,10 +215,10 @@ class FlowOperation:
             raise
         leave_report(report)
         if planned.plan.changed and not traits(planned.plan.verb).works_beside:
-            self._tell_done(report)
+            self._notify_done(report)
         return report
 
-    def _tell_done(self, report: Report) -> None:
+    def _notify_done(self, report: Report) -> None:
         self.notifier.send(lambda write: write.done(report, self.asker))
 
     # -- looking --------------------------------------------------------------------
