@@ -25,9 +25,7 @@ HEAVY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "words", ["--version", "--help", "status --help", "deploy --help", "control-plane --help"]
-)
+@pytest.mark.parametrize("words", ["--version", "--help", "deploy --help", "control-plane --help"])
 def test_help_and_version_import_no_library_of_the_work(words: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *words.split()], capture_output=True, text=True, check=True,
