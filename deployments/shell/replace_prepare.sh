@@ -6,12 +6,12 @@ prepare_image() {
   local limit=$1 one_off="$project-prepare-$service" code=0 said
   shift
   export "$variable=$image"
-  docker rm -f "$one_off" >/dev/null 2>&1 || true
+  remove_container "$one_off"
   own_kept
   timeout "$limit" docker compose -p "$project" --project-directory . -f compose.yml \
     --env-file .env --env-file secrets.env \
     run --rm -T --no-deps --name "$one_off" "$service" "$@" </dev/null 2>&1 | tee .prepare || code=$?
-  docker rm -f "$one_off" >/dev/null 2>&1 || true
+  remove_container "$one_off"
   if [ $code != 0 ]; then
     said="exit code $code"
     [ $code != 124 ] || said="not within $limit s"

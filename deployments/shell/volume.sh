@@ -2,7 +2,7 @@
 # PostgreSQL, started for a moment on data that has no container.
 # Reads: project
 
-stop_looking() { docker stop -t 60 "$1" >/dev/null 2>&1 || true; docker rm -f "$1" >/dev/null 2>&1 || true; }
+stop_looking() { docker stop -t 60 "$1" >/dev/null 2>&1 || true; remove_container "$1"; }
 # Never two servers on the same files: one that an earlier run left goes first, and this one goes
 # however this script ends.
 look_into() {

@@ -6,9 +6,28 @@ import getpass
 import os
 import socket
 from contextvars import ContextVar
+from dataclasses import dataclass
 
-from deployments.history.requester import Requester
-from infra.host.session import Actor
+from deployments.history.ledger import Approval
+from deployments.history.requester import Origin, Requester
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asked, from where, and under which run id.
+
+    account: the gateway's account that created the run; empty where nothing proves it.
+    """
+
+    who: str
+    origin: Origin
+    run: str
+    link: str = ""
+    account: str = ""
+    approval: Approval | None = None
+    server: str | None = None
+    """The Prefect server that has the run; empty: none but this process."""
+
 
 _current: ContextVar[Requester | None] = ContextVar("asked", default=None)
 

@@ -14,8 +14,6 @@ from deployments.database.backups import Backup
 from deployments.environment.schema import patience
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
 from deployments.history.journal import Event, step_line
-from deployments.history.ledger import Approval
-from deployments.history.requester import Origin
 from deployments.history.step_kind import StepKey
 from deployments.host.observation import (
     Candidate,
@@ -42,6 +40,7 @@ from deployments.shell.observe import (
 from deployments.shell.quote import Script
 from infra.backups.off_host import OffHost
 from infra.environment.locate import Located
+from infra.host.actor import Actor
 from infra.machine.output import Log, Mask, Output, with_results, without_results
 from infra.registry import Registry
 from infra.ssh.connection import Remote
@@ -53,23 +52,6 @@ TUNNEL_WAIT = 300
 """Seconds for which a run waits until the server's end of the tunnel is free."""
 TIMED_OUT = 124
 """What `timeout` says of a command that it had to end."""
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who asked, from where, and under which run id.
-
-    account: the gateway's account that created the run; empty where nothing proves it.
-    """
-
-    who: str
-    origin: Origin
-    run: str
-    link: str = ""
-    account: str = ""
-    approval: Approval | None = None
-    server: str | None = None
-    """The Prefect server that has the run; empty: none but this process."""
 
 
 @dataclass

@@ -14,7 +14,7 @@ from deployments.history.ledger import Ledger, Revision
 from deployments.messages.report import Report
 from deployments.planning.plan import Plan
 from deployments.verbs import verbs_that
-from infra.host.session import Actor
+from infra.host.actor import Actor
 from infra.orchestration.flow import operation as flows
 from infra.orchestration.flow import who
 from infra.run.recorder import Recorder

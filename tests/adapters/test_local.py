@@ -67,13 +67,18 @@ def test_a_build_that_says_nothing_for_too_long_is_ended(
     _until(lambda: _gone(pids))
 
 
+LEAVES_A_CHILD = "trap '' TERM; sleep 60 & echo $! > {pids}; echo begun"
+"""The child keeps the output open, so that the command that has ended itself never seems to."""
+
+
+@pytest.mark.parametrize("script", [STUBBORN, LEAVES_A_CHILD])
 def test_a_command_that_does_not_end_takes_its_children_along(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     monkeypatch.setattr(local, "GRACE", 0.5)
     pids = tmp_path / "pids"
     with pytest.raises(HomeguruError, match="bash -c did not end within 1 s"):
-        local.run("bash", "-c", STUBBORN.format(pids=pids), timeout=1)
+        local.run("bash", "-c", script.format(pids=pids), timeout=1)
     _until(lambda: _gone(pids))
 
 
@@ -100,20 +105,6 @@ def test_processes_are_started_in_one_place() -> None:
         or (isinstance(node, ast.Import) and any(a.name == "subprocess" for a in node.names))
     ]
     assert set(found) == {"machine/processes.py"}
-
-
-LEAVES_A_CHILD = "trap '' TERM; sleep 60 & echo $! > {pids}; echo begun"
-
-
-def test_a_child_that_outlives_its_command_is_ended_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It keeps the output open, so that the command that has ended itself never seems to."""
-    monkeypatch.setattr(local, "GRACE", 0.5)
-    pids = tmp_path / "pids"
-    with pytest.raises(HomeguruError, match="bash -c did not end within 1 s"):
-        local.run("bash", "-c", LEAVES_A_CHILD.format(pids=pids), timeout=1)
-    _until(lambda: _gone(pids))
 
 
 def test_what_a_command_that_ended_well_has_started_goes_on(tmp_path: Path) -> None:

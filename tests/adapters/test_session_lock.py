@@ -15,7 +15,8 @@ import pytest
 from deployments.environment.schema import parse_environment
 from deployments.errors import Locked, StepFailed, Unreachable
 from infra.environment.locate import Located
-from infra.host.session import Actor, Host
+from infra.host.actor import Actor
+from infra.host.session import Host
 from infra.ssh import connection as ssh
 from infra.ssh import session_lock as locking
 from tests.adapters.loopback_sshd import Sshd, serving

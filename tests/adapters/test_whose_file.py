@@ -11,7 +11,7 @@ from deployments.errors import Refused
 from deployments.history.requester import Requester
 from deployments.planning.plan import Plan, Step
 from infra.host import actor
-from infra.host.session import Actor
+from infra.host.actor import Actor
 from infra.orchestration.flow import approval
 from infra.orchestration.flow import operation as flows
 from infra.orchestration.flow.who import compared

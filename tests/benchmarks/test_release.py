@@ -13,7 +13,8 @@ from statistics import median
 import pytest
 
 from infra.environment.context import assemble
-from infra.host.session import Actor, Host
+from infra.host.actor import Actor
+from infra.host.session import Host
 from infra.publish.manifests import find_manifest
 from infra.run.operation import Operation, operation_on
 from infra.ssh.connection import Remote

@@ -62,7 +62,7 @@ def keep_template() -> None:
     with contextlib.suppress(OSError, sqlite3.Error):
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _beside(target) as new:
-            with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(new)) as copy:
+            with closing(_read_only(file)) as old, closing(sqlite3.connect(new)) as copy:
                 old.backup(copy)
                 copy.execute("PRAGMA journal_mode=DELETE")
             if _is_usable(new):
@@ -73,7 +73,7 @@ def _is_usable(file: Path) -> bool:
     if not file.is_file():
         return False
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        with closing(_read_only(file)) as database:
             migrated = database.execute("SELECT version_num FROM alembic_version").fetchall()
             rows = [
                 database.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]
@@ -82,6 +82,11 @@ def _is_usable(file: Path) -> bool:
     except sqlite3.Error:
         return False
     return bool(migrated) and not any(rows)
+
+
+def _read_only(file: Path) -> sqlite3.Connection:
+    """One that is not there is an error, and is not made."""
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from subprocess import PIPE, Popen
 
@@ -51,21 +51,22 @@ class EmbeddedServer:
 
     def answers(self) -> bool:
         """Wait until it does; False where it ended or does not in time."""
-        wait_until(lambda: self._has_ended() or self._is_healthy(), STARTS_WITHIN, every=0.05)
-        return not self._has_ended() and self._is_healthy()
+        import httpx
+
+        def healthy() -> bool:
+            try:
+                return client.get(f"{self.url}/health").is_success
+            except httpx.TransportError:
+                return False
+
+        # A proxy of the environment is not for this machine. One client for all questions: each
+        # new one reads the certificates that machines trust, while the server needs the processor.
+        with httpx.Client(trust_env=False, timeout=2) as client:
+            wait_until(lambda: self._has_ended() or healthy(), STARTS_WITHIN, every=0.05)
+            return not self._has_ended() and healthy()
 
     def _has_ended(self) -> bool:
         return self.process.poll() is not None
-
-    def _is_healthy(self) -> bool:
-        import httpx
-
-        try:
-            # A proxy of the environment is not for this machine.
-            with httpx.Client(trust_env=False, timeout=2) as client:
-                return client.get(f"{self.url}/health").is_success
-        except httpx.TransportError:
-            return False
 
 
 _started: EmbeddedServer | None = None
@@ -101,14 +102,15 @@ def embedded_server() -> Iterator[None]:
         return
     begin()
     assert _started is not None
-    with ExitStack() as stack:
-        if _started.answers():
-            if _started.new_history:
-                database_template.keep_template()
-            stack.enter_context(_used(_started))
-        else:
-            # Another version of Prefect may want another start: it knows its own.
-            stack.enter_context(_started_by_prefect(_started))
+    if not _started.answers():
+        # Another version of Prefect may want another start: it knows its own.
+        _let_prefect_start(_started.port)
+        yield
+        return
+    if _started.new_history:
+        database_template.keep_template()
+        _started.new_history = False
+    with _used(_started):
         yield
 
 
@@ -131,14 +133,12 @@ def _used(server: EmbeddedServer) -> Iterator[None]:
         os.environ.pop("PREFECT_API_URL", None)
 
 
-@contextmanager
-def _started_by_prefect(server: EmbeddedServer) -> Iterator[None]:
+def _let_prefect_start(port: int) -> None:
     from prefect.server.api.server import SubprocessASGIServer
 
-    prefects = SubprocessASGIServer()
-    prefects.port = server.port
-    prefects._run_uvicorn_command = lambda: serve(server.port)  # type: ignore[method-assign]
-    yield
+    server = SubprocessASGIServer()
+    server.port = port
+    server._run_uvicorn_command = lambda: serve(port)  # type: ignore[method-assign]
 
 
 def serve(port: int) -> Popen[bytes]:

@@ -13,7 +13,7 @@ from deployments.messages.notices import Asker, Notice, Writer
 from deployments.verbs import traits
 from infra import notices
 from infra.environment.context import Assembly
-from infra.host.session import Actor
+from infra.host.actor import Actor
 from infra.orchestration.flow.embedded import named
 from infra.orchestration.flow.tasks import log
 

@@ -21,7 +21,8 @@ from deployments.release.manifest import Manifest
 from deployments.verbs import traits
 from infra.environment import locate
 from infra.environment.context import Assembly, assemble
-from infra.host.session import Actor, Host
+from infra.host.actor import Actor
+from infra.host.session import Host
 from infra.host.watching import Look, Watcher
 from infra.orchestration.flow import approval
 from infra.orchestration.flow.artifacts import leave_plan, leave_report, leave_result, outcome

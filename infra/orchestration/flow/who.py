@@ -15,7 +15,7 @@ from deployments.environment.digest import Compared
 from deployments.history.gateway_log import GatewayEntry, creator, read_entries
 from deployments.history.requester import parse_requester
 from infra.host import actor
-from infra.host.session import Actor
+from infra.host.actor import Actor
 from infra.orchestration.flow.embedded import named
 
 TAIL = 5000

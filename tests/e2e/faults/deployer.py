@@ -18,7 +18,8 @@ from deployments.errors import HomeguruError, Unreachable
 from deployments.host.observation import Observation
 from deployments.planning.plan import Step
 from infra.environment.context import assemble
-from infra.host.session import Actor, Host
+from infra.host.actor import Actor
+from infra.host.session import Host
 from infra.machine import signals
 from infra.publish.manifests import find_manifest
 from infra.run.executor import Planned
