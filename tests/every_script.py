@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployments.compose.extension import Log
-from deployments.shell import database, files, images, lock, observe, probe
+from deployments.shell import database, files, images, lock, observe, probe, together
 from deployments.shell.edge import reload_edge
 from deployments.shell.quote import Script
 from deployments.shell.replace import (
+    Backend,
     Replacement,
     let_former_go,
     prepare_image,
     recreate_service,
     remove_service,
-    replace_plain,
-    replace_routed,
+    replace_service,
 )
+from deployments.shell.together import Member
 
 
 def replacement(service="api", **changes):
@@ -31,6 +32,7 @@ def every_script(environment, stack, word):
     """Every kind of script, with `word` wherever a name comes from outside."""
     body = Script(f"printf '%s' {word!r}")
     what = replacement(word, variable="API_IMAGE", image=word, config_hash=word)
+    member = Member(replace(what, ready=(word, word), kept_folders=("/a",)), Backend(word, 1, 30))
     return {
         "observe": observe.observe(environment, stack),
         "candidate": observe.read_candidate_script(environment, word, "former"),
@@ -49,11 +51,13 @@ def every_script(environment, stack, word):
             database=(word, word, word, word), service=word, variable="API_IMAGE", image=word,
             command=(word, word), timeout=9,
         ),
-        "routed": replace_routed(what, edge=word, port=1, drain=30),
-        "plain": replace_plain(replace(what, ready=(word, word), kept_folders=("/a", "/b"))),
+        "routed": replace_service(what, Backend(word, 1, 30)),
+        "plain": replace_service(replace(what, ready=(word, word), kept_folders=("/a", "/b")), None),
+        "start together": together.start_together([member, Member(replace(what, service="b"), None)]),
+        "drain together": together.drain_together([member]),
         "prepare": prepare_image(replace(what, kept_folders=("/a",)), (word, word), 9),
         "last words": probe.last_words(environment, [word]),
-        "let go": let_former_go(what, edge=word, port=1),
+        "let go": let_former_go(what, Backend(word, 1, 30)),
         "up": recreate_service(what),
         "reload": reload_edge(word),
         "remove one": remove_service(word),

@@ -75,6 +75,17 @@ def _check_order(stack: Stack, where: str) -> None:
                 f"x-deploy.order puts {service.name} before {late[0]}, whose end it waits for",
                 where=where, state="untouched", todo=f"name {late[0]} before {service.name}",
             )  # fmt: skip
+        not_before = [
+            n for n in stack.deploy.after.get(service.name, ())
+            if n in place and place[n] >= place[service.name]
+        ]  # fmt: skip
+        if not_before:
+            raise WrongUse(
+                f"x-deploy.after: {service.name} waits until {not_before[0]} serves, "
+                f"and {not_before[0]} is replaced after {service.name}",
+                where=where, state="untouched",
+                todo=f"name {not_before[0]} before {service.name} in x-deploy.order",
+            )  # fmt: skip
 
 
 def _check_replaced(service: Service, body: dict[str, Any], where: str) -> None:

@@ -127,4 +127,6 @@ class Deploy(_Strict):
     migrate: MigrateService | None = None
     prepare: dict[str, Prepare] = {}
     """Service to what its new image does before its old container stops."""
+    after: dict[str, tuple[str, ...]] = {}
+    """Service to those that must serve before its new container starts; others start together."""
     probes: dict[str, Probe] = {}

@@ -211,6 +211,8 @@ def _check_names(deploy: Deploy, services: dict[str, Service], where: str) -> No
         *deploy.optional,
         *deploy.probes,
         *deploy.prepare,
+        *deploy.after,
+        *(name for names in deploy.after.values() for name in names),
     }
     if deploy.edge:
         named |= {deploy.edge.service, *deploy.edge.routes}

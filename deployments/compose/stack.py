@@ -115,8 +115,12 @@ class Stack:
         if service not in self.services or service in seen:
             return 0
         return max(
-            (1 + self._depth(n, (*seen, service)) for n in self.services[service].after), default=0
+            (1 + self._depth(n, (*seen, service)) for n in self._waited_for(service)), default=0
         )
+
+    def _waited_for(self, service: str) -> tuple[str, ...]:
+        """What must be there before a service, by Compose and by `x-deploy`."""
+        return (*self.services[service].after, *self.deploy.after.get(service, ()))
 
     @property
     def profiles(self) -> list[str]:
@@ -260,6 +264,10 @@ def _deploy_without(deploy: Deploy, names: Collection[str]) -> Deploy:
         "infrastructure": {n: i for n, i in deploy.infrastructure.items() if n not in names},
         "probes": {n: p for n, p in deploy.probes.items() if n not in names},
         "prepare": {n: p for n, p in deploy.prepare.items() if n not in names},
+        "after": {
+            n: tuple(before for before in waited if before not in names)
+            for n, waited in deploy.after.items() if n not in names
+        },
         "edge": edge, "database": database, "migrate": migrate,
     }  # fmt: skip
     return deploy.model_copy(update=update)

@@ -13,7 +13,7 @@ Kind = Literal[
     "run", "record", "tidy", "copy-backup", "return", "look-into-data", "start-stopped",
     "keep", "forget", "remove-all", "put-back", "start-adopted", "upload", "restore-files", "arm",
     "pull", "start", "recreate", "replace", "complete", "reload", "remove", "stop", "prepare",
-    "start-beside", "free-ports", "hand-over", "let-go", "verify", "watch", "roles", "back-up",
+    "start-beside", "start-new", "drain", "free-ports", "hand-over", "let-go", "verify", "watch", "roles", "back-up",
     "set-aside", "restore", "bring-back", "migrate", "downgrade", "drill",
 ]  # fmt: skip
 """What a step does; `run` is the whole run, whose line begins and ends a journal."""
@@ -42,7 +42,7 @@ class KindTraits:
     starts_all: bool = False
     """Several services run afterwards, those that use the database among them."""
     replaces_service: bool = False
-    """Its service ran before and runs in another container now: the release is on its way."""
+    """What ran before gives way to new containers: the release is on its way."""
     removes_service: bool = False
     """Its service is gone afterwards."""
 
@@ -78,6 +78,8 @@ _KINDS: dict[str, KindTraits] = {
     "start-beside": KindTraits("prepare {}"),
     "free-ports": KindTraits("free ports"),
     "hand-over": KindTraits("hand over ports", starts_all=True),
+    "start-new": KindTraits("start new containers", starts_all=True, replaces_service=True),
+    "drain": KindTraits("drain old containers", repeatable=True),
     "let-go": KindTraits("let go of former {}", repeatable=True),
     "verify": KindTraits("verify", repeatable=True),
     "watch": KindTraits("bake"),

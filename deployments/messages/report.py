@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from deployments.errors import StepFailed
 from deployments.health.verification import CheckResult, failures
 from deployments.history.ledger import Approval, Outcome, Revision, StepRecord
+from deployments.history.step_kind import StepKey
 from deployments.image_name import digest_of, without_tag
 from deployments.planning.plan import Plan
 from deployments.text import Markdown, cell, code, escaped, fenced
@@ -126,11 +127,16 @@ def _both(*parts: str) -> Markdown:
 
 def _steps(report: Report) -> list[tuple[str, ...]]:
     """What was planned with how it went; then what the plan did not name, such as an undo."""
-    went = {s.key: s for s in report.steps if not s.undoes}
+    went: dict[StepKey, list[StepRecord]] = {}
+    for record in report.steps:
+        if not record.undoes:
+            went.setdefault(record.key, []).append(record)
     planned = {step.key for step in report.plan.steps}
-    rows: list[tuple[str, ...]] = [
-        (step.name, step.reason, *_how(went.get(step.key))) for step in report.plan.steps
-    ]
+    rows: list[tuple[str, ...]] = []
+    for step in report.plan.steps:
+        # A plan in several rounds has steps of the same name, in the order in which they were run.
+        records = went.get(step.key, [])
+        rows.append((step.name, step.reason, *_how(records.pop(0) if records else None)))
     rows += [(n, "unchanged", "", "") for n, _ in report.plan.unchanged]
     return rows + [(s.step, "", *_how(s)) for s in report.steps if s.undoes or s.key not in planned]
 

@@ -65,6 +65,7 @@ class Planner:
             notes=(
                 *notes_for(due, self._make.pauses(), self._state(), self._bounds()),
                 *self._make.absences([c for c in due if c.service.name not in self._state()]),
+                *self._make.rounds.notes([c for c in due if c.service.name not in self._state()]),
                 *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
                 *(self._changed_besides(due) if steps else []),
                 *self._in_clear(),
@@ -120,7 +121,7 @@ class Planner:
             *self._database([c for c in due if c.service.name in state and c not in late]),
             *self._edge(due),
             *moved,
-            *[self._make.replace(c) for c in due if c.service.name not in state | handed_over],
+            *self._make.replace([c for c in due if c.service.name not in state | handed_over]),
             # What was deployed by hand serves until its successor does, and may hold a port.
             *(orphans if last_of_all else []),
             *[self._make.up(c) for c in late],

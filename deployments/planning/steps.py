@@ -12,20 +12,22 @@ from deployments.host.edge import read_former
 from deployments.host.observation import Candidate, Observation
 from deployments.planning.changes import Change
 from deployments.planning.plan import ScriptStep, Step, VerifyStep, WatchStep
+from deployments.planning.rounds import Rounds, side_by_side
 from deployments.planning.target import Target
-from deployments.shell import files, images
+from deployments.shell import files, images, together
 from deployments.shell.completion import complete
 from deployments.shell.edge import reload_edge
 from deployments.shell.quote import Script
 from deployments.shell.replace import (
+    Backend,
     Replacement,
     let_former_go,
     prepare_image,
     recreate_service,
     remove_service,
-    replace_plain,
-    replace_routed,
+    replace_service,
 )
+from deployments.shell.together import Member
 
 DRAIN = 30
 """Seconds that requests in flight may still take on the old container."""
@@ -74,21 +76,63 @@ class Steps:
         reason = "its configuration changed"
         return ScriptStep("reload", reason, service=edge.service, script=script)
 
-    def replace(self, change: Change) -> Step:
-        """Another container for a service, behind the edge or not."""
+    def replace(self, due: list[Change]) -> list[Step]:
+        """Other containers for these services, side by side as far as they may be."""
+        return [step for each in self.rounds.of(due) for step in self._round(each)]
+
+    @property
+    def rounds(self) -> Rounds:
+        """How changes are divided into rounds."""
+        after = self.target.stack.deploy.after
+        return Rounds(after, self.seen.memory_mb, self._stop_first, self.kept_services())
+
+    @property
+    def _stop_first(self) -> set[str]:
+        """Services whose old container stops before the new one starts."""
+        stop_first = {s.name for s in self.target.stack.ordered if not s.start_first}
+        return stop_first | set(self.pauses())
+
+    def _round(self, due: list[Change]) -> list[Step]:
+        if not side_by_side(due, self._stop_first):
+            return [self._replace(change) for change in due]
+        switched = [self._replace(change, later=True) for change in due]
+        members = [
+            Member(self.replacement(c), self._backend(c.service)) for c in due if not c.first
+        ]
+        return [self._start_new(due), *switched, *([self._drain(members)] if members else [])]
+
+    def _start_new(self, due: list[Change]) -> Step:
+        later = [c for c in due if not c.first and c.service.name in self._stop_first]
+        names = ", ".join(c.service.name for c in due if c not in later)
+        reason = f"{names}: all healthy before a request is sent to one of them"
+        if later:
+            reason += f"; {', '.join(c.service.name for c in later)}: created, not started"
+        members = [Member(self.replacement(c), self._backend(c.service)) for c in due]
+        return ScriptStep("start-new", reason, script=together.start_together(members))
+
+    @staticmethod
+    def _drain(members: list[Member]) -> Step:
+        names = ", ".join(member.what.service for member in members)
+        bound = f", open requests within {DRAIN} s" if any(m.backend for m in members) else ""
+        script = together.drain_together(members)
+        return ScriptStep("drain", f"{names}: removed{bound}", script=script)
+
+    def _replace(self, change: Change, *, later: bool = False) -> Step:
+        """Another container for a service. later: what served is drained in another step."""
         if change.service.runs_once:
             return self._complete(change)
-        edge = self.target.stack.deploy.edge
-        name = change.service.name
         what = self.replacement(change)
-        if edge and name in edge.routes:
-            port = edge.routes[name].port
-            script = replace_routed(what, edge=edge.service, port=port, drain=DRAIN)
-        else:
-            script = replace_plain(what)
+        script = replace_service(what, self._backend(change.service), later=later)
         if change.first:
             return _of("start", change, script)
         return _of("replace", change, script, "start first" if what.start_first else "stop first")
+
+    def _backend(self, service: Service) -> Backend | None:
+        """Where it is behind the edge; None for one that nobody reaches there."""
+        edge = self.target.stack.deploy.edge
+        if edge is None or service.name not in edge.routes:
+            return None
+        return Backend(edge.service, edge.routes[service.name].port, DRAIN)
 
     def prepare(self, due: list[Change]) -> list[Step]:
         """What new images do while the old containers run, so that less is left for their start."""
@@ -119,15 +163,11 @@ class Steps:
         return [
             ScriptStep(
                 "let-go", "the window is over", service=service.name,
-                script=self._let_go(edge, service),
+                script=let_former_go(self._replacement(service, ""), backend),
             )
             for service in self.target.stack.ordered
-            if service.name in services & set(edge.routes)
+            if service.name in services and (backend := self._backend(service))
         ]  # fmt: skip
-
-    def _let_go(self, edge: EdgeService, service: Service) -> Script:
-        what = self._replacement(service, "")
-        return let_former_go(what, edge=edge.service, port=edge.routes[service.name].port)
 
     def kept_services(self) -> set[str]:
         """Services whose containers stay through the window: as many as there is memory for."""
@@ -199,9 +239,7 @@ class Steps:
 
     def absences(self, due: list[Change]) -> list[str]:
         """Services that do nothing from the stop of one container until the next is ready."""
-        apart = {s.name for s in self.target.stack.ordered if not s.start_first} | set(
-            self.pauses()
-        )
+        apart = self._stop_first
         replaced = [
             c.service for c in due
             if not c.first and not c.service.runs_once and c.service.name in apart
@@ -217,7 +255,7 @@ class Steps:
         steps = [s for line in reversed(self.seen.ledger.lines) for s in line.steps]
         seconds = [
             s.seconds for s in steps
-            if s.key.traits.starts_service and s.key.service == service.name
+            if s.key.traits.replaces_service and s.key.service == service.name
             and s.outcome == "ok" and not s.undoes
         ]  # fmt: skip
         last = f"{seconds[0]:.0f} s the last time, " if seconds else ""

@@ -14,23 +14,36 @@ describe_restarts() {
   [ "$1" -ne 0 ] || how="ends by itself, with exit code 0, and a service goes on"
   problem="$how, $times"
 }
+# Of each container its state, restarts, health and id; one that is gone has no line.
+container_states() {
+  docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.Id}}' "$@" 2>/dev/null || true
+}
+# A container after so many seconds, of so many. 0: it is healthy. 1: it never will be, and `problem`
+# says why. 2: not yet.
 # `unhealthy` is no end: the check may begin sooner than the program can answer, and what counts is
 # the time that the environment gives.
+check_health() {
+  local id=$1 state=$2 restarts=$3 health=$4 seconds=$5 limit=$6
+  case $state/$health in
+    /*) problem="is gone"; return 1 ;;
+    running/healthy) [ "$restarts" -gt 0 ] || return 0 ;;
+    running/none) [ "$seconds" -lt 3 ] || return 0 ;;
+    created/*) problem="does not start"; return 1 ;;
+    exited/*|dead/*) problem="exited with code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1 ;;
+  esac
+  [ "$restarts" -eq 0 ] || { describe_restarts "$(docker inspect -f '{{.State.ExitCode}}' "$id")" "$restarts"; return 1; }
+  [ "$seconds" -ge "$limit" ] || return 2
+  problem="did not become healthy within $limit s"
+  [ "$health" != unhealthy ] || problem="$problem; its health check says: $(last_check "$id")"
+  return 1
+}
 wait_healthy() {
-  local id=$1 deadline=$((SECONDS + $2)) began=$SECONDS state restarts health
+  local id=$1 limit=$2 began=$SECONDS code state restarts health
   while :; do
-    read -r state restarts health < <(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
-    case $state/$health in
-      running/healthy) [ "$restarts" -gt 0 ] || return 0 ;;
-      running/none) [ $((SECONDS - began)) -lt 3 ] || return 0 ;;
-      exited/*|dead/*) problem="exited with code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1 ;;
-    esac
-    [ "$restarts" -eq 0 ] || { describe_restarts "$(docker inspect -f '{{.State.ExitCode}}' "$id")" "$restarts"; return 1; }
-    [ $SECONDS -lt $deadline ] || {
-      problem="did not become healthy within $2 s"
-      [ "$health" != unhealthy ] || problem="$problem; its health check says: $(last_check "$id")"
-      return 1
-    }
+    state='' restarts=0 health=none code=0
+    read -r state restarts health _ < <(container_states "$id") || true
+    check_health "$id" "$state" "${restarts:-0}" "$health" $((SECONDS - began)) "$limit" || code=$?
+    [ $code = 2 ] || return $code
     sleep 0.25
   done
 }
@@ -49,14 +62,27 @@ made_from() {
   noted=$(awk -v id="$1" '$1==id{print $2}' .containers 2>/dev/null) || noted=
   say "$ref ${noted:-$label}"
 }
-# One more container of the service, beside those that are there and not started: it becomes `new`.
-create_another() {
-  local before
-  before=$(container_ids "$service")
-  compose up --no-start --no-deps --no-recreate --scale "$service=$(($(wc -w <<< "$before") + 1))" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
+# One more container of each of these services, beside those that are there and not started.
+# Sets `made`, from service to container.
+declare -A made=()
+create_more() {
+  local name scale=()
+  local -A there=()
+  for name in "$@"; do
+    there[$name]=$(container_ids "$name")
+    scale+=(--scale "$name=$(($(wc -w <<< "${there[$name]}") + 1))")
+  done
+  compose up --no-start --no-deps --no-recreate "${scale[@]}" "$@" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
-  new=$(container_ids "$service" | grep -vxF "${before:-none}" | head -n 1)
-  [ -n "$new" ] || fail "Compose created no container for $service"
+  for name in "$@"; do
+    made[$name]=$(container_ids "$name" | grep -vxF "${there[$name]:-none}" | head -n 1)
+    [ -n "${made[$name]}" ] || fail "Compose created no container for $name"
+  done
+}
+# One more of the service: it becomes `new`.
+create_another() {
+  create_more "$service"
+  new=${made[$service]}
   note_made "$new" "$hash"
 }
 is_wanted() { [ -n "$1" ] && [ "$(made_from "$1")" = "$image $hash" ]; }

@@ -47,24 +47,52 @@ class Replacement:
             "kept": " ".join(self.kept_folders),
         }
         words = " ".join(shlex.quote(word) for word in self.ready)
-        return [
-            *[call("declare", f"{name}={value}") for name, value in values.items()],
-            f"ready=({words})",
-        ]
+        return [*assigned(values), f"ready=({words})"]
 
 
-def replace_routed(what: Replacement, *, edge: str, port: int, drain: int) -> Script:
-    """Replace a service behind the edge. `drain` bounds how long open requests may take."""
-    route = {"be": f"be_{what.service}", "port": str(port), "drain": str(drain), "routed": "yes"}
-    assign = [call("declare", f"{name}={value}") for name, value in route.items()]
-    find_edge = f"edge=$({call('container_ids', edge)} | head -n 1)"
-    parts = (
-        functions("container", "slots", "replace_own", "replace", "replace_former"),
+@dataclass(frozen=True)
+class Backend:
+    """A service's place behind the edge.
+
+    edge: the edge's service. port: the service's own, in its container. drain: seconds that requests
+    which are open on the old container may still take.
+    """
+
+    edge: str
+    port: int
+    drain: int
+
+    def settings(self, service: str) -> list[str]:
+        """Shell variables that the functions of the slots read."""
+        values = {"be": f"be_{service}", "port": str(self.port), "drain": str(self.drain)}
+        return assigned({**values, "routed": "yes"})
+
+
+def assigned(values: dict[str, str]) -> list[str]:
+    """Assignments of shell variables."""
+    return [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+
+
+def find_edge(service: str) -> str:
+    """The line that finds the edge's container."""
+    return f"edge=$({call('container_ids', service)} | head -n 1)"
+
+
+def replace_service(what: Replacement, backend: Backend | None, *, later: bool = False) -> Script:
+    """Replace a service's container. backend: none for a service that nobody reaches at the edge.
+
+    later: the old container stays until `together.drain_together`, and takes no new request.
+    """
+    files = ("slots", "replace_former") if backend else ()
+    text = join(
+        functions("container", *files, "replace_own", "replace"),
         *what.settings(),
-        *assign,
-        find_edge,
+        *assigned({"later": "yes" if later else ""}),
+        *(backend.settings(what.service) if backend else assigned({"routed": ""})),
+        find_edge(backend.edge) if backend else "",
+        "replace_service",
     )
-    text = join(*parts, "replace_service")
+    drain = backend.drain if backend else 0
     return Script(text, timeout=what.healthy_within * 2 + drain + what.grace * 2 + 120)
 
 
@@ -77,27 +105,16 @@ def prepare_image(what: Replacement, command: tuple[str, ...], seconds: int) -> 
     )
 
 
-def let_former_go(what: Replacement, *, edge: str, port: int) -> Script:
+def let_former_go(what: Replacement, backend: Backend) -> Script:
     """Remove the container that was kept of the release before; none is fine."""
-    assign = [
-        call("declare", f"{n}={v}") for n, v in (("be", f"be_{what.service}"), ("port", str(port)))
-    ]
-    find_edge = f"edge=$({call('container_ids', edge)} | head -n 1)"
     text = join(
-        functions("slots", "replace_former"), *what.settings(), *assign, find_edge, "let_former_go"
+        functions("slots", "replace_former"),
+        *what.settings(),
+        *backend.settings(what.service),
+        find_edge(backend.edge),
+        "let_former_go",
     )
     return Script(text, timeout=what.grace + 60)
-
-
-def replace_plain(what: Replacement) -> Script:
-    """Replace a service that nobody reaches through the edge."""
-    text = join(
-        functions("container", "replace_own", "replace"),
-        *what.settings(),
-        call("declare", "routed="),
-        "replace_service",
-    )
-    return Script(text, timeout=what.healthy_within * 2 + what.grace * 2 + 120)
 
 
 def recreate_service(what: Replacement) -> Script:

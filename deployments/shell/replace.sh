@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Replacing one service's container.
-# Reads: grace healthy image order ready service variable
+# Reads: be grace healthy image order ready service variable
 
 # Healthy means that it runs; ready, that it does its work.
 wait_ready() {
@@ -13,20 +13,33 @@ wait_ready() {
     sleep 1
   done
 }
-remove_unused() {
+# Sets `old`: what runs now. Beside one that was made for this change it is the other one.
+find_running() {
+  local id wanted=
+  old=
+  for id in $(container_ids "$service"); do
+    is_running "$id" || continue
+    if is_wanted "$id"; then wanted=${wanted:-$id}; else old=$id; break; fi
+  done
+  old=${old:-$wanted}
+}
+may_serve() { [[ "$(docker inspect -f '{{.State.Status}} {{.RestartCount}}' "$1" 2>/dev/null)" =~ ^(created|running)\ 0$ ]]; }
+# Sets `new`: one that was made for this change and that nobody uses yet. What else does not serve goes.
+find_prepared() {
   local id
+  new=
   for id in $(container_ids "$service"); do
     [ "$id" != "$old" ] && [ "$id" != "${former:-}" ] || continue
+    if [ -z "$new" ] && ! is_wanted "$old" && is_wanted "$id" && may_serve "$id"; then new=$id; continue; fi
     say "removing $(container_name "$id"): it does not serve"
     docker rm -f "$id" >/dev/null
   done
 }
-find_running() {
-  local id
-  old=
-  for id in $(container_ids "$service"); do
-    if is_running "$id"; then old=$id; break; fi
-  done
+# Sets `old`, `new`, `former` and `slot`, and tidies up what an earlier replacement left.
+find_containers() {
+  former='' former_name='' slot=''
+  if [ -n "$routed" ]; then find_former; find_serving; [ -n "$old" ] || find_by_hand; else find_running; fi
+  find_prepared
 }
 give_up_new() {
   local new=$1
@@ -40,30 +53,36 @@ give_up_new() {
   fi
   exit 20
 }
+start_new() {
+  local began=$SECONDS
+  if ! is_running "$new"; then
+    docker start "$new" >/dev/null || { problem="does not start"; give_up_new "$new"; }
+    say "started $(container_name "$new")"
+  fi
+  wait_healthy "$new" "$healthy" || give_up_new "$new"
+  wait_ready "$new" $((began + healthy)) || give_up_new "$new"
+}
+# later: the old one is drained with those of other services, in a step of its own.
 replace_service() {
-  local new began
-  former='' former_name=''
-  if [ -n "$routed" ]; then find_former; find_serving; [ -n "$old" ] || find_by_hand; else find_running; fi
-  remove_unused
+  local new
+  find_containers
   if is_wanted "$old"; then
-    say "already replaced"
+    say "$(container_name "$old") runs already"
     [ -z "$former_name" ] || remove_former
     set_env "$variable" "$image"
     return
   fi
   if is_wanted "$former" && serves_well "$former" && return_to_former; then return; fi
   export "$variable=$image"
-  own_kept
-  create_another
+  if [ -z "$new" ]; then
+    own_kept
+    create_another
+  fi
   if [ "$order" = stop-first ] && [ -n "$old" ]; then
     say "stopping $(container_name "$old")"
     docker stop -t "$grace" "$old" >/dev/null
   fi
-  began=$SECONDS
-  docker start "$new" >/dev/null || { problem="does not start"; give_up_new "$new"; }
-  say "started $(container_name "$new")"
-  wait_healthy "$new" "$healthy" || give_up_new "$new"
-  wait_ready "$new" $((began + healthy)) || give_up_new "$new"
+  start_new
   if [ -n "$routed" ]; then
     local free=s1
     [ "$slot" != s1 ] || free=s2
@@ -72,12 +91,19 @@ replace_service() {
     # Only now: until something else serves, it may be the one that does.
     [ -z "$former_name" ] || remove_former
     if keep_old; then return; fi
-    [ -z "$slot" ] || drain_slot "$slot"
   fi
+  if [ -n "$later" ] && is_running "$old"; then
+    [ -z "$slot" ] || edge_admin "set server $be/$slot state drain" >/dev/null
+  else
+    [ -z "$slot" ] || drain_slot "$slot"
+    remove_old
+  fi
+  set_env "$variable" "$image"
+}
+remove_old() {
   if [ -n "$old" ]; then
     docker stop -t "$grace" "$old" >/dev/null
     docker rm "$old" >/dev/null
   fi
-  if [ -n "$routed" ] && [ -n "$slot" ]; then idle_slot "$slot"; fi
-  set_env "$variable" "$image"
+  if [ -n "$slot" ]; then idle_slot "$slot"; fi
 }

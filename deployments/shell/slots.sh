@@ -15,7 +15,14 @@ edge_answer() {
   done
   fail "the edge does not answer"
 }
-slot_row() { edge_answer "show servers state $be" | awk -v s="$1" '$4==s{print $5, $6, $7, $18}'; }
+# Of each server its name, address, state, administrative state and container.
+slot_rows() { edge_answer "show servers state $be" | awk '{print $4, $5, $6, $7, $18}'; }
+known_slot() { awk -v s="$2" '$1==s{print $2, $3, $4, $5}' <<< "$1"; }
+slot_row() {
+  local rows
+  rows=$(slot_rows) || return
+  known_slot "$rows" "$1"
+}
 slot_name() { slot_row "$1" | awk '{print $4}'; }
 # Bits of the administrative state that keep traffic away: forced or inherited maintenance,
 # drain, no address. The others (4: began disabled, 64: renamed at run time) only inform.
@@ -43,14 +50,12 @@ write_slot() {
     {print}' edge/haproxy.cfg
 }
 idle_slot() {
-  edge_admin "set server $be/$1 state maint" >/dev/null
-  edge_admin "set server $be/$1 fqdn idle.invalid" >/dev/null
+  edge_admin "set server $be/$1 state maint; set server $be/$1 fqdn idle.invalid" >/dev/null
   write_slot "$1" idle.invalid
 }
 enter_slot() {
   local slot=$1 name=$2 deadline=$((SECONDS + 20)) addr op admin_state fqdn
-  edge_admin "set server $be/$slot fqdn $name" >/dev/null
-  edge_admin "set server $be/$slot state ready" >/dev/null
+  edge_admin "set server $be/$slot fqdn $name; set server $be/$slot state ready" >/dev/null
   while :; do
     read -r addr op admin_state fqdn < <(slot_row "$slot") || true
     [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [ "$addr" != - ] && takes_traffic "$admin_state" && break
@@ -85,19 +90,21 @@ find_by_hand() {
     if is_running "$id" && [ "$(docker inspect -f '{{len .HostConfig.PortBindings}}' "$id")" != 0 ]; then old=$id; break; fi
   done
 }
-# What serves now: sets `slot` and `old`; everything else of the service is tidied away.
+# What serves now: sets `slot` and `old`; everything else of the service is tidied away, but for one
+# that is wanted: it has served before, and an undo returns to it.
 find_serving() {
-  local s name id
+  local s name id rows
   slot='' old=''
+  rows=$(slot_rows) || exit
   for s in s1 s2; do
-    name=$(slot_name "$s")
+    name=$(known_slot "$rows" "$s" | awk '{print $4}')
     [ "$name" != idle.invalid ] || continue
     id=$(docker inspect -f '{{.Id}}' "$name" 2>/dev/null) || id=
     # A file that was written by hand names the service, which Docker's own DNS knows.
     if [ "$name" = "$service" ] && [ -z "$id" ]; then id=$(first_running); fi
-    if [ -z "$old" ] && [ -n "$id" ] && is_running "$id" && slot_ready "$s"; then
+    if [ -z "$old" ] && [ -n "$id" ] && is_running "$id" && takes_traffic "$(known_slot "$rows" "$s" | awk '{print $3}')"; then
       slot=$s old=$id
-    elif [ -n "$id" ] && [ "$id" = "${former:-}" ]; then
+    elif [ -n "$id" ] && { [ "$id" = "${former:-}" ] || { is_wanted "$id" && may_serve "$id"; }; }; then
       idle_slot "$s"
     else
       say "an earlier replacement left $name in slot $s: tidied away"

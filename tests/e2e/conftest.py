@@ -164,12 +164,15 @@ class World:
         )
 
     def containers(self) -> dict[str, str]:
-        """Service to container id and restart count, as the server's engine says."""
+        """Service to container id and restart count, as the server's engine says.
+
+        While one is replaced its service has two: then it is the newer one.
+        """
         shown = self.on_server(
             "docker ps -q --no-trunc --filter label=com.docker.compose.project=homeguru | xargs -r docker "
             "inspect -f '{{index .Config.Labels \"com.docker.compose.service\"}} {{.Id}} {{.RestartCount}}'"
         )
-        return dict(line.split(" ", 1) for line in shown.splitlines())
+        return dict(line.split(" ", 1) for line in reversed(shown.splitlines()))
 
     def ledger(self) -> list[dict]:
         """The host's ledger, oldest first."""

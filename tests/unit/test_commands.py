@@ -10,7 +10,7 @@ from deployments.history import journal
 from deployments.shell import database, files, images, lock, prelude, probe
 from deployments.shell.edge import reload_edge
 from deployments.shell.quote import Script
-from deployments.shell.replace import let_former_go, recreate_service, replace_plain, replace_routed
+from deployments.shell.replace import Backend, let_former_go, recreate_service, replace_service
 from tests.every_script import every_script, replacement
 
 
@@ -31,9 +31,9 @@ def _tail(script):
          "pull_images release-x r/a@sha256:1 r/b@sha256:2"),
         (reload_edge("edge"), "reload_edge edge"),
         (recreate_service(replacement("postgres")), "recreate_service"),
-        (replace_plain(replacement("bot")), "replace_service"),
-        (replace_routed(replacement(), edge="edge", port=8000, drain=30), "replace_service"),
-        (let_former_go(replacement(), edge="edge", port=8000), "let_former_go"),
+        (replace_service(replacement("bot"), None), "replace_service"),
+        (replace_service(replacement(), Backend("edge", 8000, 30)), "replace_service"),
+        (let_former_go(replacement(), Backend("edge", 8000, 30)), "let_former_go"),
         (database.migrate(
             database=("postgres", "postgres", "app", "SELECT 1"), service="migrate",
             variable="API_IMAGE", image="r/api@sha256:1", command=("alembic", "upgrade", "head"),
@@ -54,18 +54,18 @@ def test_a_login_comes_before_the_pull():
 
 def test_settings_of_a_replacement():
     assert replacement(start_first=False).settings() == [
-        "declare service=api", "declare variable=API_IMAGE", "declare image=reg/api@sha256:1",
-        "declare hash=abc", "declare order=stop-first", "declare healthy=180", "declare grace=30",
-        "declare problem=", "declare keep=", "declare kept=", "ready=()",
+        "service=api", "variable=API_IMAGE", "image=reg/api@sha256:1",
+        "hash=abc", "order=stop-first", "healthy=180", "grace=30",
+        "problem=''", "keep=''", "kept=''", "ready=()",
     ]  # fmt: skip
-    assert "declare keep=yes" in replacement(keep=True).settings()
-    assert "declare keep=" in replacement(keep=True, start_first=False).settings()
+    assert "keep=yes" in replacement(keep=True).settings()
+    assert "keep=''" in replacement(keep=True, start_first=False).settings()
     assert replacement(kept_folders=("/a", "/b"), ready=("x", "y z")).settings()[-2:] == [
-        "declare 'kept=/a /b'", "ready=(x 'y z')",
+        "kept='/a /b'", "ready=(x 'y z')",
     ]  # fmt: skip
-    text = replace_routed(replacement(), edge="edge", port=8000, drain=30).text
+    text = replace_service(replacement(), Backend("edge", 8000, 30)).text
     assert text.splitlines()[-6:] == [
-        "declare be=be_api", "declare port=8000", "declare drain=30", "declare routed=yes",
+        "be=be_api", "port=8000", "drain=30", "routed=yes",
         "edge=$(container_ids edge | head -n 1)", "replace_service",
     ]  # fmt: skip
 
@@ -80,9 +80,9 @@ def test_every_script_begins_by_entering_the_environments_directory(world):
     ("script", "seconds"),
     [
         (recreate_service(replacement()), 180 + 30 + 120),
-        (replace_plain(replacement()), 360 + 60 + 120),
+        (replace_service(replacement(), None), 360 + 60 + 120),
         (
-            replace_routed(replacement(), edge="edge", port=1, drain=30),
+            replace_service(replacement(), Backend("edge", 1, 30)),
             360 + 30 + 60 + 120,
         ),
         (files.install("i", "r"), 60),

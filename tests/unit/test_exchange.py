@@ -47,6 +47,10 @@ def plan(world):
     return make
 
 
+TOGETHER = ("start new containers", "replace api", "replace bot", "drain old containers")
+"""Steps of a plan that replaces api and bot."""
+
+
 def names(plan):
     return [step.name for step in plan.steps]
 
@@ -137,7 +141,7 @@ def test_a_migration_that_loses_something_has_the_database_to_itself(plan, data)
     made = plan(data)
     assert names(made) == [
         "upload", "pull", "stop api", "stop bot", "back up database", "set database aside",
-        "prepare roles", "migrate", "replace api", "replace bot", "verify",
+        "prepare roles", "migrate", *TOGETHER, "verify",
     ]  # fmt: skip
     assert reasons(made)["replace bot"] == "stopped while the database changed (stop first)"
     assert "bot" not in dict(made.unchanged)
@@ -178,7 +182,7 @@ def test_a_fresh_database_has_nothing_to_lose(world, plan):
     made = plan(DataChange("migrate"), seen=world.bare)
     assert names(made) == [
         "upload", "pull", "start postgres", "prepare roles", "migrate", "start edge",
-        "start api", "start frontend", "start bot", "verify",
+        "start new containers", "start api", "start frontend", "start bot", "verify",
     ]  # fmt: skip
     assert reasons(made)["migrate"] == "from an empty database, by api's image"
 
@@ -217,7 +221,7 @@ def test_a_rollback_that_restores(plan):
     made = plan(RESTORE, "rollback")
     assert names(made) == [
         "upload", "pull", "stop api", "stop bot", "back up database", "restore database",
-        "prepare roles", "replace api", "replace bot", "verify",
+        "prepare roles", *TOGETHER, "verify",
     ]  # fmt: skip
     assert reasons(made)["back up database"] == "before the restore"
     assert reasons(made)["restore database"] == "backup 20300101T000000Z, revision 0001"
@@ -227,7 +231,7 @@ def test_a_rollback_that_downgrades_is_done_by_the_image_that_runs(world, plan):
     made = plan(DOWNGRADE, "rollback")
     assert names(made) == [
         "upload", "pull", "stop api", "stop bot", "back up database", "set database aside",
-        "prepare roles", "downgrade", "replace api", "replace bot", "verify",
+        "prepare roles", "downgrade", *TOGETHER, "verify",
     ]  # fmt: skip
     assert reasons(made)["downgrade"] == "from 0002 to 0001, by the running api"
     script = scripts(made)["downgrade"]
@@ -240,7 +244,7 @@ def test_a_restore_is_migrated_to_the_release_that_goes_on_with_it(world, plan):
     made = plan(RESTORE, "restore", target=world.target())
     assert names(made) == [
         "upload", "stop api", "stop bot", "back up database", "restore database",
-        "prepare roles", "migrate", "replace api", "replace bot", "verify",
+        "prepare roles", "migrate", *TOGETHER, "verify",
     ]  # fmt: skip
     assert reasons(made)["migrate"] == "from 0001, by api's image"
 
@@ -268,7 +272,7 @@ def test_an_undo_brings_back_what_its_run_set_aside(world, plan):
     made = plan(KEEP, "undo", seen=seen, target=world.target(), unfinished=RUN)
     assert names(made) == [
         "restore files", "stop api", "stop bot", "bring database back", "prepare roles",
-        "replace api", "replace bot",
+        *TOGETHER,
     ]  # fmt: skip
     assert f"bring_database_back {RUN}" in scripts(made)["bring database back"]
     assert made.asks == ()

@@ -26,15 +26,15 @@ def test_what_was_kept_goes_when_the_window_is_over(keeping) -> None:
     plan = keeping.plan(keeping.target(api="api-2", bot="bot-2"), keeping.settled())
     assert names(plan)[-3:] == ["verify", "bake", "let go of former api"]
     replaced = {s.name: s.script.text for s in plan.steps if s.name.startswith("replace ")}
-    assert "\ndeclare keep=yes\n" in replaced["replace api"]
-    assert "\ndeclare keep=\n" in replaced["replace bot"]
+    assert "\nkeep=yes\n" in replaced["replace api"]
+    assert "\nkeep=''\n" in replaced["replace bot"]
     assert "connections to the old api still open after 5 min are cut" in plan.notes
 
 
 def test_an_undo_keeps_nothing(keeping) -> None:
     plan = keeping.plan(keeping.target(api="api-2"), keeping.settled(), verb="undo")
     (script,) = [s.script.text for s in plan.steps if s.name == "replace api"]
-    assert "\ndeclare keep=\n" in script
+    assert "\nkeep=''\n" in script
     assert not [n for n in names(plan) if n.startswith("let go")]
 
 
@@ -46,7 +46,7 @@ def test_a_first_start_has_nothing_to_keep(keeping) -> None:
 def test_without_it_nothing_is_kept(world) -> None:
     plan = world.plan(world.target(api="api-2"), world.settled())
     (script,) = [s.script.text for s in plan.steps if s.name == "replace api"]
-    assert "\ndeclare keep=\n" in script
+    assert "\nkeep=''\n" in script
 
 
 def test_what_is_kept_is_no_second_container_of_its_service(keeping) -> None:
@@ -81,6 +81,7 @@ def test_only_as_many_are_kept_as_there_is_memory_for(keeping) -> None:
     assert plan.notes == (
         "connections to the old api still open after 5 min are cut",
         "connections to the old frontend still open after 30 s are cut",
+        "free memory does not hold all new containers at once: api, then frontend",
     )
 
 

@@ -15,6 +15,9 @@ from deployments.host.edge import IDLE, read_slots, render
 from deployments.planning.planner import undo_of_first
 from deployments.planning.request import PlanRequest
 
+TOGETHER = ("start new containers", "replace api", "replace bot", "drain old containers")
+"""Steps of a plan that replaces api and bot."""
+
 
 def names(plan):
     return [step.name for step in plan.steps]
@@ -28,7 +31,7 @@ def test_a_first_deploy(world):
     plan = world.plan(world.target(), world.bare)
     assert names(plan) == [
         "upload", "pull", "start postgres", "prepare roles", "migrate", "start edge",
-        "start api", "start frontend", "start bot", "verify",
+        "start new containers", "start api", "start frontend", "start bot", "verify",
     ]  # fmt: skip
     assert reasons(plan)["upload"] == "Compose file, variables, secrets; 5 services change"
     assert reasons(plan)["pull"] == "by digest: postgres, edge, api, frontend, bot"
@@ -76,7 +79,7 @@ def test_an_unmigrated_database_is_migrated_although_no_image_changed(world):
 def test_a_changed_variable_alone(world):
     target = world.target({"COLLECTOR_MODE": "demo"})
     plan = world.plan(target, world.settled(), world.candidate({"api": "1", "bot": "2"}))
-    assert names(plan) == ["upload", "replace api", "replace bot", "verify"]
+    assert names(plan) == ["upload", *TOGETHER, "verify"]
     assert reasons(plan)["replace api"] == "variables changed: COLLECTOR_MODE (start first)"
 
 
@@ -212,7 +215,7 @@ def test_too_little_memory_for_two_copies_means_stop_first(world, free, how):
     away = "api does nothing while its container is replaced: 210 s at most"
     assert plan.notes == ((note, cut, away) if how == "stop first" else (cut,))
     script = next(s.script.text for s in plan.steps if s.name == "replace api")
-    assert f"declare order={how.replace(' ', '-')}" in script
+    assert f"\norder={how.replace(' ', '-')}" in script
 
 
 def test_how_long_nobody_does_a_stop_first_services_work(world, make_environment):
@@ -230,7 +233,7 @@ def test_how_long_nobody_does_a_stop_first_services_work(world, make_environment
         "bot does nothing while its container is replaced: 9 s the last time, 930 s at most",
     )
     script = next(s.script for s in plan.steps if s.name == "replace bot")
-    assert "declare healthy=900" in script.text
+    assert "\nhealthy=900\n" in script.text
     assert script.timeout > 1800
 
 
@@ -309,8 +312,8 @@ def test_a_stack_without_database_or_edge(world, compose_config):
     world.stack = _stack_without(compose_config, "database", "migrate", "edge").chosen(Services())
     plan = world.plan(world.target(), world.bare)
     assert names(plan) == [
-        "upload", "pull", "start postgres", "start edge", "start api", "start frontend",
-        "start bot", "verify",
+        "upload", "pull", "start postgres", "start edge", "start new containers",
+        "start api", "start frontend", "start bot", "verify",
     ]  # fmt: skip
     assert world.plan(world.target(), world.bare, verb="migrate").steps == ()
 
@@ -323,7 +326,7 @@ def test_an_edge_and_a_database_built_here_are_started_once_and_never_doubled(
     plan = world.plan(world.target(), world.bare)
     assert names(plan) == [
         "upload", "pull", "start postgres", "prepare roles", "migrate", "start edge",
-        "start api", "start frontend", "start bot", "verify",
+        "start new containers", "start api", "start frontend", "start bot", "verify",
     ]  # fmt: skip
     seen = world.settled()
     plan = world.plan(world.target(edge="edge-2", postgres="postgres-2"), seen)

@@ -98,6 +98,9 @@ class Model:
         self._set(service, [])
 
     def _start(self, service: str) -> None:
+        if service == "new containers":
+            # Nobody is sent to one: the step of its service does that.
+            return
         self._set(service, [self._wanted(service)])
         self._enter(service)
 
@@ -111,6 +114,9 @@ class Model:
             self.seen = replace(self.seen, edge=config)
 
     _recreate = _start
+
+    def _drain(self, _: str) -> None:
+        """The model has one container of a service at a time."""
 
     def _replace(self, rest: str) -> None:
         self._start(rest)

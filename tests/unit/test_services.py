@@ -287,7 +287,7 @@ def test_one_with_a_port_of_its_own_is_replaced_stop_first_and_the_plan_says_so(
     plan = world.plan(world.target(api="api-2"), world.settled())
     (step,) = [s for s in plan.steps if s.name == "replace api"]
     assert step.reason.endswith("(stop first)")
-    assert "declare order=stop-first" in step.script.text
+    assert "\norder=stop-first\n" in step.script.text
     assert "api is replaced stop-first and pauses: it publishes 80 itself" in plan.notes
 
 

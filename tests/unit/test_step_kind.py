@@ -20,7 +20,7 @@ KINDS = set(get_args(Kind))
 
 TABLE = {
     "repeatable": {
-        "keep", "upload", "restore-files", "arm", "pull", "prepare", "let-go", "verify",
+        "keep", "upload", "restore-files", "arm", "pull", "prepare", "let-go", "verify", "drain",
     },
     "works_beside": {"back-up", "drill"},
     "exchanges_database": {"set-aside", "restore"},
@@ -28,8 +28,8 @@ TABLE = {
     "backs_up": {"back-up"},
     "changes_database": {"restore", "migrate", "downgrade"},
     "starts_service": {"start", "recreate", "replace"},
-    "starts_all": {"start-adopted", "hand-over"},
-    "replaces_service": {"replace"},
+    "starts_all": {"start-adopted", "hand-over", "start-new"},
+    "replaces_service": {"replace", "start-new"},
     "removes_service": {"remove"},
 }  # fmt: skip
 

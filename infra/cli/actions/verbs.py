@@ -161,5 +161,5 @@ def _plan(runner: Runner, release: str, say: Say) -> None:
         runner.summary(summary.failed("plan", name, error, ""))
         raise
     for what, why in plan.lines():
-        say(f"{what:<18} {why}")
+        say(f"{what:<20} {why}")
     runner.summary(summary.planned(name, plan, read))

@@ -25,7 +25,7 @@ def _hostile_stack(compose_config):
 NAMES = sorted(
     ["observe", "candidate", "read", "session", "guarded", "stop work", "install", "restore", "remove",
      "record", "close", "pull", "roles", "migrate", "routed", "plain", "up", "reload", "probe",
-     "logs", "remove one", "let go", "prepare", "last words"]
+     "logs", "remove one", "let go", "prepare", "last words", "start together", "drain together"]
 )  # fmt: skip
 
 
@@ -87,6 +87,14 @@ def test_settings_of_a_replacement_arrive_literally(world, compose_config, make)
         ]
     )
     body += '\nprintf "%s\\n" "$service" "$image" "$hash"\n'
+    done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{HOSTILE}\n" * 3
+
+
+def test_settings_of_several_services_arrive_literally(world, compose_config):
+    text = every_script(world.environment, _hostile_stack(compose_config), HOSTILE)
+    body, _, _ = text["start together"].text.rpartition("\nedge=$(container_ids")
+    body += '\nchoose_service "${services[0]}"\nprintf "%s\\n" "$service" "$image" "${ready[1]}"\n'
     done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, check=True)
     assert done.stdout == f"{HOSTILE}\n" * 3
 

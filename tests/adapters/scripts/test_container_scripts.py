@@ -17,12 +17,12 @@ from deployments.shell.edge import reload_edge
 from deployments.shell.prelude import prelude
 from deployments.shell.quote import Script, functions
 from deployments.shell.replace import (
+    Backend,
     Replacement,
     let_former_go,
     prepare_image,
     recreate_service,
-    replace_plain,
-    replace_routed,
+    replace_service,
 )
 
 REFERENCE = "localhost:5000/acme/api@sha256:1"
@@ -169,7 +169,7 @@ def _functions(script, calls):
 )
 def test_one_variable_of_the_env_file_is_changed(shell, before, name):
     shell.write(".env", render_env(before))
-    text = _functions(replace_plain(_what()), f"set_env {name} r/bot@sha256:2")
+    text = _functions(replace_service(_what(), None), f"set_env {name} r/bot@sha256:2")
     assert shell.run(prelude(shell.environment) + text).returncode == 0
     assert parse_env(shell.read(".env")) == {**before, name: "r/bot@sha256:2"}
 
@@ -183,7 +183,7 @@ def test_the_file_of_the_edge_follows_its_slots(shell, stack, slot, name, expect
     edge = stack.deploy.edge
     slots = {"api": ("homeguru-api-1", IDLE), "frontend": ("homeguru-frontend-1", IDLE)}
     shell.write("edge/haproxy.cfg", render("global\n", edge, slots))
-    script = replace_routed(_what(service="api"), edge="edge", port=8000, drain=1)
+    script = replace_service(_what(service="api"), Backend("edge", 8000, 1))
     text = script.text.replace("edge=$(container_ids edge | head -n 1)", ":")
     text = _functions(Script(text), f"write_slot {slot} {name}")
     assert shell.run(prelude(shell.environment) + text).returncode == 0
@@ -197,7 +197,7 @@ def test_a_disk_that_fills_up_leaves_the_edges_file_whole(shell, stack):
     whole = render("global\n", edge, slots)
     shell.write("edge/haproxy.cfg", whole)
     shell.program("awk", "echo global; exit 2")
-    script = let_former_go(_what(service="api"), edge="edge", port=8000)
+    script = let_former_go(_what(service="api"), Backend("edge", 8000, 30))
     text = script.text.replace("edge=$(container_ids edge | head -n 1)", ":")
     calls = "if write_slot s1 homeguru-api-3; then :; fi"
     done = shell.run(prelude(shell.environment) + _functions(Script(text), calls))
@@ -209,7 +209,7 @@ def test_a_disk_that_fills_up_leaves_the_edges_file_whole(shell, stack):
 def test_the_container_that_is_kept_is_written_and_read_back(shell, stack, name):
     edge, slots = stack.deploy.edge, {"api": (IDLE, "homeguru-api-2"), "frontend": (IDLE, IDLE)}
     shell.write("edge/haproxy.cfg", render("global\n", edge, slots, {"api": "homeguru-api-0"}))
-    script = let_former_go(_what(service="api"), edge="edge", port=8000)
+    script = let_former_go(_what(service="api"), Backend("edge", 8000, 30))
     text = script.text.replace("edge=$(container_ids edge | head -n 1)", ":")
     text = _functions(Script(text), f"write_slot former {name}")
     assert shell.run(prelude(shell.environment) + text).returncode == 0
@@ -301,7 +301,7 @@ case "$1 $2" in
   "compose -p") [[ "$*" != *--no-start* ]] || touch new1 ;;
   "inspect -f") case "$3" in
     *RestartCount*) cat "$4" ;;
-    *Running*) [ -f "$4" ] && echo true || echo false ;;
+    *Running*) [ -s "$4" ] && echo true || echo false ;;
     *ExitCode*) echo 3 ;;
     *config-hash*) echo "r/bot@sha256:1 h1" ;;
     *Name*) echo "/homeguru-bot-$4" ;;
@@ -318,14 +318,14 @@ def _replace(shell, health):
     shell.write("old1", "running 0 healthy")
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     shell.program("docker", PLAIN.replace("$HEALTH", health))
-    return _run(shell, replace_plain(_what()))
+    return _run(shell, replace_service(_what(), None))
 
 
 def _run_replacing(shell, program, **changes):
     shell.write("old1", "running 0 healthy")
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     shell.program("docker", PLAIN.replace("$HEALTH", "running 0 healthy") + program)
-    return _run(shell, replace_plain(_what(**changes)))
+    return _run(shell, replace_service(_what(**changes), None))
 
 
 def test_a_new_container_is_waited_for_until_it_is_ready(shell):
@@ -431,7 +431,7 @@ def test_a_log_that_cannot_be_read_keeps_no_old_one_down(shell):
         '"rm -f")', '"rm -f") exit 1;'
     )
     shell.program("docker", silent.replace("$HEALTH", "exited 0 none"))
-    done = _run(shell, replace_plain(_what()))
+    done = _run(shell, replace_service(_what(), None))
     assert done.returncode == 20
     assert "started the former container again" in done.stdout
     assert _log(shell)[-1] == "start old1"
@@ -442,7 +442,7 @@ def test_a_new_one_that_does_not_even_start_is_said_so(shell):
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     refused = PLAIN.replace('"start new1") ', '"start new1") exit 1; ').replace("$HEALTH", "x")
     shell.program("docker", refused)
-    done = _run(shell, replace_plain(_what()))
+    done = _run(shell, replace_service(_what(), None))
     assert "bot: the new container does not start; its last lines:" in done.stderr
 
 
@@ -489,8 +489,8 @@ def test_a_replacement_that_was_done_already_touches_nothing(shell):
     shell.write("old1", "running 0 healthy")
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     shell.program("docker", done_already)
-    done = _run(shell, replace_plain(_what()))
-    assert (done.returncode, done.stdout) == (0, "already replaced\n")
+    done = _run(shell, replace_service(_what(), None))
+    assert (done.returncode, done.stdout) == (0, "homeguru-bot-old1 runs already\n")
     assert not [line for line in _log(shell) if line.split()[0] in ("stop", "start", "rm")]
     assert shell.read(".env") == "BOT_IMAGE='r/bot@sha256:2'\n"
 

@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HANDS = ("migrate", "downgrade", "restore database", "replace api", "replace bot", "record")
+HANDS = (
+    "migrate", "downgrade", "restore database", "start new containers", "replace api", "replace bot",
+    "drain old containers", "record",
+)  # fmt: skip
 """Steps before or in which state changes hands: every fault comes there."""
 VERBS = ("deploy", "rollback", "restore", "migrate")
 LATER = ("rollback", "restore")

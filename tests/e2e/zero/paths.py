@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,12 @@ from tests.e2e.zero.figures import Taken
 START = "settings = Settings"
 NEVER = f'raise SystemExit("broken on purpose")\n{START}'
 LATE = f"import os, threading\nthreading.Timer(25, os._exit, [1]).start()\n{START}"
+BROKEN_PAGE = "frontend/app/instrumentation.ts"
+PAGE_ENDS = (
+    "export function register() {\n"
+    '  if (process.env.NEXT_PHASE !== "phase-production-build") process.exit(3);\n}\n'
+)
+"""The page is built well, and its server ends as soon as it starts."""
 
 
 def unnoticed(found: Taken) -> None:
@@ -35,6 +42,25 @@ def failing(world: World, release: str, said: str) -> Callable[[], None]:
         assert (ended.code, said in ended.stderr) == (1, True), ended.stderr
 
     return take
+
+
+@contextmanager
+def versions(world: World) -> Iterator[list[str]]:
+    """The version of each of the api's answers meanwhile, ten a second."""
+    seen: list[str] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(0.1):
+            seen.append(world.version())
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        asking.join()
 
 
 def answers(url: str) -> bool:

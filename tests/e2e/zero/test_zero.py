@@ -16,7 +16,19 @@ from tests.benchmarks.document import write_section
 from tests.e2e.conftest import ROOT, World, say, world_of_its_own
 from tests.e2e.faults.beside import Deployer
 from tests.e2e.zero.figures import table
-from tests.e2e.zero.paths import LATE, NEVER, START, answers, changed, deploy, failing, unnoticed
+from tests.e2e.zero.paths import (
+    BROKEN_PAGE,
+    LATE,
+    NEVER,
+    PAGE_ENDS,
+    START,
+    answers,
+    changed,
+    deploy,
+    failing,
+    unnoticed,
+    versions,
+)
 from tests.e2e.zero.users import Users
 
 pytestmark = [pytest.mark.e2e, pytest.mark.zero]
@@ -54,6 +66,9 @@ def releases(world: World) -> dict[str, str]:
     for name, text in (("never healthy", NEVER), ("crashes later", LATE)):
         with world.broken({"src/api/main.py": (START, text)}, name):
             publish(name)
+    new_api = {"src/version.py": ('"api3"', '"never"')}
+    with world.broken({**new_api, BROKEN_PAGE: ("", PAGE_ENDS)}, "page never healthy"):
+        publish("a good api, and a page that is never healthy")
     deployed = world.homeguru("deploy", found["first"], "--env", "sandbox")
     assert deployed.code == 0, deployed.stderr
     return found
@@ -93,6 +108,19 @@ def test_a_variable(world: World, users: Users, releases) -> None:
 def test_an_api_that_is_never_healthy(world: World, users: Users, releases) -> None:
     take = failing(world, releases["never healthy"], "broken on purpose")
     unnoticed(users.path("never healthy, undone", take))
+
+
+def test_a_page_that_is_never_healthy_beside_a_good_api(
+    world: World, users: Users, releases
+) -> None:
+    """Both are prepared together, and nobody is sent to the one that is well."""
+    name = "a good api, and a page that is never healthy"
+    with versions(world) as seen:
+        unnoticed(
+            users.path(name, failing(world, releases[name], "all new containers are removed"))
+        )
+    assert set(seen) == {"api3"}
+    assert len(seen) > 20
 
 
 def test_a_rollback_by_name(world: World, users: Users, releases) -> None:

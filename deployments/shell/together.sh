@@ -1,0 +1,145 @@
+# shellcheck shell=bash
+# Several services: their new containers start together, and their old ones end together.
+# Reads: be drain grace hash healthy image made order problem service services settings_of variable
+
+choose_service() { eval "${settings_of[$1]}"; }
+
+# A new container of each; nobody is sent to one before all of them are healthy. What is replaced
+# stop-first has its container made here, and started in its own turn.
+start_together() {
+  local name old new former former_name slot making=() starting=()
+  local -A staged=()
+  for name in "${services[@]}"; do choose_service "$name"; stage_service; done
+  [ ${#making[@]} -eq 0 ] || make_staged
+  [ ${#starting[@]} -eq 0 ] || { start_staged; wait_staged; }
+}
+stage_service() {
+  find_containers
+  if is_wanted "$old" || { is_wanted "$former" && serves_well "$former"; }; then
+    say "$service: nothing to start"
+    return
+  fi
+  export "$variable=$image"
+  staged[$service]=$new
+  if [ -z "$new" ]; then own_kept; making+=("$service"); fi
+  if [ "$order" = start-first ] || [ -z "$old" ]; then starting+=("$service"); fi
+}
+make_staged() {
+  create_more "${making[@]}"
+  for name in "${making[@]}"; do
+    choose_service "$name"
+    staged[$name]=${made[$name]}
+    note_made "${staged[$name]}" "$hash"
+  done
+}
+start_staged() {
+  local ids=()
+  for name in "${starting[@]}"; do ids+=("${staged[$name]}"); done
+  # What does not start is found by its state, so that it is named.
+  docker start "${ids[@]}" >/dev/null || true
+  say "started the new containers of ${starting[*]}"
+}
+wait_staged() {
+  local began=$SECONDS waiting=("${starting[@]}") still id code state restarts health
+  local -A states
+  while [ ${#waiting[@]} -gt 0 ]; do
+    states=() still=()
+    for name in "${waiting[@]}"; do still+=("${staged[$name]}"); done
+    while read -r state restarts health id; do
+      states[$id]="$state $restarts $health"
+    done < <(container_states "${still[@]}")
+    still=()
+    for name in "${waiting[@]}"; do
+      choose_service "$name"
+      id=${staged[$name]} code=0
+      read -r state restarts health <<< "${states[$id]:-}" || true
+      check_health "$id" "$state" "${restarts:-0}" "${health:-none}" $((SECONDS - began)) "$healthy" || code=$?
+      case $code in
+        0) say "$name is healthy after $((SECONDS - began)) s" ;;
+        1) give_up_staged ;;
+        *) still+=("$name") ;;
+      esac
+    done
+    waiting=("${still[@]}")
+    [ ${#waiting[@]} -eq 0 ] || sleep 0.25
+  done
+  for name in "${starting[@]}"; do
+    choose_service "$name"
+    wait_ready "${staged[$name]}" $((began + healthy)) || give_up_staged
+  done
+}
+give_up_staged() {
+  say "$service: the new container $problem; its last lines:" >&2
+  last_lines "${staged[$service]}" "$service"
+  docker rm -f "${staged[@]}" >/dev/null || true
+  say "all new containers are removed; no request has reached one of them" >&2
+  exit 20
+}
+# What no longer serves ends: requests in flight first, those of all services at the same time.
+drain_together() {
+  local name old ids=() slots=()
+  local -A stopping=()
+  for name in "${services[@]}"; do choose_service "$name"; find_leaving; done
+  [ ${#slots[@]} -eq 0 ] || wait_drained
+  [ ${#ids[@]} -eq 0 ] || end_leaving
+  for name in "${slots[@]}"; do choose_service "${name%/*}"; idle_slot "${name#*/}"; done
+}
+find_leaving() {
+  local id
+  former='' former_name=''
+  if [ -n "$routed" ]; then find_former; find_slots; else find_wanted; fi
+  [ -n "$old" ] || fail "$service: no new container serves, so the old one stays"
+  for id in $(container_ids "$service"); do
+    [ "$id" != "$old" ] && [ "$id" != "$former" ] || continue
+    ids+=("$id")
+    stopping[$grace]+=" $id"
+  done
+}
+find_wanted() {
+  local id
+  old=
+  for id in $(container_ids "$service"); do
+    if is_wanted "$id" && is_running "$id"; then old=$id; return; fi
+  done
+}
+# Sets `old`: what takes traffic. Adds to `slots` what does not, and still names a container.
+find_slots() {
+  local s op admin_state name rows
+  old=
+  rows=$(slot_rows) || exit
+  for s in s1 s2; do
+    read -r _ op admin_state name < <(known_slot "$rows" "$s") || true
+    [ "$name" != idle.invalid ] || continue
+    if [ -z "$old" ] && [ "$op" = 2 ] && takes_traffic "$admin_state"; then
+      old=$(docker inspect -f '{{.Id}}' "$name" 2>/dev/null) || old=
+    else
+      edge_admin "set server $be/$s state drain" >/dev/null
+      slots+=("$service/$s")
+    fi
+  done
+}
+# Requests that are open on any of these slots.
+open_sessions() {
+  edge_answer "show stat -1 4 -1" |
+    awk -F, -v wanted=" ${slots[*]} " '{sub(/^be_/, "", $1)} index(wanted, " " $1 "/" $2 " "){open+=$5} END{print open+0}'
+}
+wait_drained() {
+  local deadline=$((SECONDS + drain)) open
+  while open=$(open_sessions) && [ "$open" -gt 0 ]; do
+    if [ $SECONDS -ge $deadline ]; then
+      say "$open connections still open after $drain s are cut"
+      for name in "${slots[@]}"; do edge_admin "shutdown sessions server be_$name" >/dev/null; done
+      return
+    fi
+    sleep 0.2
+  done
+}
+end_leaving() {
+  local seconds
+  for seconds in "${!stopping[@]}"; do
+    # shellcheck disable=SC2086  # ids, one word each
+    docker stop -t "$seconds" ${stopping[$seconds]} >/dev/null &
+  done
+  wait
+  docker rm -f "${ids[@]}" >/dev/null
+}

@@ -1,0 +1,243 @@
+"""Several services replaced side by side, by a real bash with a stand-in for the engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployments.compose.extension import EdgeService, Route
+from deployments.compose.variables import parse_env, render_env
+from deployments.host.edge import IDLE, read_slots, render
+from deployments.shell.prelude import prelude
+from deployments.shell.replace import Backend, Replacement, replace_service
+from deployments.shell.together import Member, drain_together, start_together
+from tests.adapters.scripts.stand_in_engine import Container, Slot, StandInEngine, listening
+
+ROUTED = ("api", "frontend")
+OLD, NEW = "r/{}@sha256:1", "r/{}@sha256:2"
+
+
+class World:
+    """Three services: api and frontend behind the edge, start-first; bot stop-first."""
+
+    def __init__(self, shell, engine: StandInEngine) -> None:
+        self.shell, self.engine = shell, engine
+        engine.containers = {
+            "edge-1": Container("edge", "haproxy"),
+            **{f"{n}-1": Container(n, OLD.format(n)) for n in (*ROUTED, "bot")},
+        }
+        engine.slots = {
+            f"be_{n}": {"s1": Slot(f"app-{n}-1", "ready"), "s2": Slot(), "former": Slot()}
+            for n in ROUTED
+        }
+        engine.open = {f"be_{n}/s1": [0] for n in ROUTED}
+        routes = {n: Route(listen=80, port=80) for n in ROUTED}
+        edge = EdgeService(service="edge", config="edge/haproxy.cfg", routes=routes)
+        slots = {n: (f"app-{n}-1", IDLE) for n in ROUTED}
+        shell.write("edge/haproxy.cfg", render("global\n", edge, slots))
+        variables = {f"{n.upper()}_IMAGE": OLD.format(n) for n in (*ROUTED, "bot")}
+        shell.write(".env", render_env(variables))
+
+    @property
+    def running(self):
+        """Containers that run, without the edge."""
+        found = self.engine.containers.items()
+        return sorted(n for n, c in found if c.state == "running" and c.service != "edge")
+
+    @property
+    def serving(self):
+        """Service to the containers to which the edge sends new requests."""
+        return {
+            n: [s.name for s in self.engine.slots[f"be_{n}"].values() if s.state == "ready"]
+            for n in ROUTED
+        }
+
+    def log(self, word):
+        """Commands that changed something, of one kind."""
+        return [line for line in self.engine.log if line.startswith(word)]
+
+    def run(self, script, code=0):
+        done = self.shell.run(prelude(self.shell.environment) + script.text)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+
+@pytest.fixture
+def on(shell):
+    engine = StandInEngine()
+    with listening(engine) as program:
+        shell.program("docker", program)
+        yield World(shell, engine)
+
+
+def _what(service, image=NEW, **changes):
+    fields = {
+        "service": service, "variable": f"{service.upper()}_IMAGE", "image": image.format(service),
+        "config_hash": "h2" if image == NEW else "h1", "start_first": service != "bot",
+        "healthy_within": 1, "grace": 3,
+    }  # fmt: skip
+    return Replacement(**{**fields, **changes})
+
+
+def _member(service, image=NEW, **changes):
+    backend = Backend("edge", 80, 1) if service in ROUTED else None
+    return Member(_what(service, image, **changes), backend)
+
+
+ALL = [_member(service) for service in (*ROUTED, "bot")]
+
+
+def _switch(member):
+    return replace_service(member.what, member.backend, later=True)
+
+
+def test_new_containers_start_together_and_no_request_is_sent_to_one(on):
+    before = on.serving
+    done = on.run(start_together(ALL))
+    (made,) = on.log("compose")
+    assert made == (
+        "compose up --no-start --no-deps --no-recreate --scale api=2 --scale frontend=2 "
+        "--scale bot=2 api frontend bot"
+    )
+    assert on.log("start") == ["start api-new1 frontend-new2"]
+    assert on.serving == before
+    assert on.running == ["api-1", "api-new1", "bot-1", "frontend-1", "frontend-new2"]
+    assert on.engine.containers["bot-new3"].state == "created"
+    assert done.stdout.splitlines() == [
+        "started the new containers of api frontend",
+        "api is healthy after 0 s", "frontend is healthy after 0 s",
+    ]  # fmt: skip
+    assert parse_env(on.shell.read(".env"))["API_IMAGE"] == OLD.format("api")
+
+
+@pytest.mark.parametrize(
+    ("then", "said"),
+    [
+        (["exited", 0, "none"], "frontend: the new container exited with code 1;"),
+        (["created", 0, "none"], "frontend: the new container does not start;"),
+        (["running", 2, "none"], "frontend: the new container crashes at start: exit code 1"),
+        (["running", 0, "starting"], "frontend: the new container did not become healthy within 1 s"),
+    ],
+)  # fmt: skip
+def test_one_that_does_not_become_healthy_takes_all_new_ones_with_it(on, then, said):
+    on.engine.then = {"frontend": then}
+    before = on.serving, on.running
+    done = on.run(start_together(ALL), 20)
+    assert done.stderr.startswith(said)
+    assert "  frontend | Traceback: no token\n" in done.stderr
+    assert done.stderr.endswith(
+        "all new containers are removed; no request has reached one of them\n"
+    )
+    assert (on.serving, on.running) == before
+    assert not [name for name in on.engine.containers if "new" in name]
+    assert not on.log("edge")
+
+
+def test_what_compose_cannot_make_is_said_and_nothing_is_switched(on):
+    on.engine.refuses = "no space left on device\n"
+    before = on.serving, on.running
+    assert on.run(start_together(ALL), 20).stderr == "no space left on device\n"
+    assert (on.serving, on.running) == before
+
+
+def test_each_is_switched_in_its_own_step_and_the_old_ones_end_together(on):
+    on.run(start_together(ALL))
+    on.run(_switch(ALL[0]))
+    assert on.serving == {"api": ["app-api-new1"], "frontend": ["app-frontend-1"]}
+    assert "api-1" in on.running
+    on.run(_switch(ALL[1]))
+    on.run(_switch(ALL[2]))
+    assert on.running == [
+        "api-1", "api-new1", "bot-new3", "frontend-1", "frontend-new2",
+    ]  # fmt: skip
+    on.run(drain_together(ALL))
+    assert on.running == ["api-new1", "bot-new3", "frontend-new2"]
+    assert on.serving == {"api": ["app-api-new1"], "frontend": ["app-frontend-new2"]}
+    assert len(on.log("compose")) == 1
+    assert "stop -t 3 api-1 frontend-1" in on.engine.log
+    assert read_slots(on.shell.read("edge/haproxy.cfg")) == {
+        "api": (IDLE, "app-api-new1"), "frontend": (IDLE, "app-frontend-new2"),
+    }  # fmt: skip
+    assert set(parse_env(on.shell.read(".env")).values()) == {
+        NEW.format(n) for n in (*ROUTED, "bot")
+    }
+
+
+def test_open_requests_end_before_their_container_does(on):
+    on.run(start_together(ALL[:2]))
+    for member in ALL[:2]:
+        on.run(_switch(member))
+    on.engine.open = {"be_api/s1": [2, 1, 0], "be_frontend/s1": [1, 0], "be_api/s2": [7]}
+    on.run(drain_together(ALL[:2]))
+    # Three questions, and nothing was cut.
+    assert on.engine.open == {"be_api/s1": [0], "be_frontend/s1": [0], "be_api/s2": [7]}
+    assert not on.log("edge shutdown")
+
+
+def test_what_stays_open_is_cut_after_the_bound_and_said(on):
+    on.run(start_together(ALL[:2]))
+    for member in ALL[:2]:
+        on.run(_switch(member))
+    on.engine.open = {"be_api/s1": [2], "be_frontend/s1": [0]}
+    done = on.run(drain_together(ALL[:2]))
+    assert done.stdout == "2 connections still open after 1 s are cut\n"
+    assert "edge shutdown sessions server be_api/s1" in on.engine.log
+    assert on.running == ["api-new1", "bot-1", "frontend-new2"]
+
+
+def test_the_old_one_stays_where_no_new_one_serves(on):
+    on.run(start_together(ALL))
+    on.engine.slots["be_api"]["s1"].state = "drain"
+    done = on.run(drain_together(ALL), 20)
+    assert done.stderr == "api: no new container serves, so the old one stays\n"
+    assert "api-1" in on.running
+
+
+def test_a_run_that_comes_after_takes_up_what_one_that_was_killed_has_started(on):
+    on.run(start_together(ALL))
+    on.run(_switch(ALL[0]))
+    before = on.engine.containers.keys()
+    on.run(start_together(ALL))
+    assert on.engine.containers.keys() == before - {"api-1"}
+    assert on.serving == {"api": ["app-api-new1"], "frontend": ["app-frontend-1"]}
+
+
+def test_an_undo_returns_to_the_containers_that_still_run(on):
+    on.run(start_together(ALL))
+    for member in ALL[:2]:
+        on.run(_switch(member))
+    back = [_member(service, OLD) for service in (*ROUTED, "bot")]
+    on.run(start_together(back))
+    for member in back:
+        on.run(_switch(member))
+    on.run(drain_together(back))
+    assert on.running == ["api-1", "bot-1", "frontend-1"]
+    assert on.serving == {n: [f"app-{n}-1"] for n in ROUTED}
+    assert len(on.log("compose")) == 1
+    assert set(parse_env(on.shell.read(".env")).values()) == {
+        OLD.format(n) for n in (*ROUTED, "bot")
+    }
+
+
+def test_services_that_nobody_reaches_at_the_edge_run_twice_for_a_moment(on):
+    on.engine.containers |= {f"{n}-1": Container(n, OLD.format(n)) for n in ("w1", "w2")}
+    workers = [_member("w1"), _member("w2", grace=9)]
+    on.run(start_together(workers))
+    assert {"w1-1", "w1-new1", "w2-1", "w2-new2"} <= set(on.running)
+    for member in workers:
+        on.run(_switch(member))
+    assert {"w1-1", "w2-1"} <= set(on.running)
+    on.run(drain_together(workers))
+    assert not {"w1-1", "w2-1"} & set(on.running)
+    assert {"stop -t 3 w1-1", "stop -t 9 w2-1"} <= set(on.engine.log)
+
+
+def test_the_first_deploy_starts_all_of_them(on):
+    on.engine.containers = {"edge-1": on.engine.containers["edge-1"]}
+    for backend in on.engine.slots.values():
+        backend["s1"] = Slot()
+    on.run(start_together(ALL))
+    assert on.running == ["api-new1", "bot-new3", "frontend-new2"]
+    for member in ALL:
+        on.run(_switch(member))
+    assert on.serving == {"api": ["app-api-new1"], "frontend": ["app-frontend-new2"]}
+    assert on.running == ["api-new1", "bot-new3", "frontend-new2"]
