@@ -118,6 +118,7 @@ class Planner:
         work = [
             *([] if last_of_all else orphans),
             *take_over.free_ports(due, back=undo and self.request.release == RELEASE),
+            *self._infrastructure([c for c in due if c.service.name in state]),
             *self._database([c for c in due if c.service.name in state and c not in late]),
             *self._edge(due),
             *moved,
@@ -178,6 +179,11 @@ class Planner:
             or self.seen.env != render_env(self.target.env(self.seen))
             or self.seen.edge != self.target.edge_config(self.seen)
         )
+
+    def _infrastructure(self, due: list[Change]) -> list[Step]:
+        """On a first deploy nothing is lost by a start that comes early."""
+        first = self.seen.current is None and not self._data.exchanged
+        return self._make.start_infrastructure(due) if first else []
 
     def _database(self, state: list[Change]) -> list[Step]:
         """Stateful services but the edge, then roles and migration where they are due."""

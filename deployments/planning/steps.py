@@ -101,12 +101,20 @@ class Steps:
         ]
         return [self._start_new(due), *switched, *([self._drain(members)] if members else [])]
 
+    def start_infrastructure(self, due: list[Change]) -> list[Step]:
+        """What has no container yet and depends on nothing that has none, at the same time."""
+        first = next(iter(self.rounds.of([c for c in due if c.first])), [])
+        return [self._start(first, f"{_names(first)}: at the same time")] if len(first) > 1 else []
+
     def _start_new(self, due: list[Change]) -> Step:
         later = [c for c in due if not c.first and c.service.name in self._stop_first]
-        names = ", ".join(c.service.name for c in due if c not in later)
+        names = _names([c for c in due if c not in later])
         reason = f"{names}: all healthy before a request is sent to one of them"
-        if later:
-            reason += f"; {', '.join(c.service.name for c in later)}: created, not started"
+        return self._start(
+            due, f"{reason}; {_names(later)}: created, not started" if later else reason
+        )
+
+    def _start(self, due: list[Change], reason: str) -> Step:
         members = [Member(self.replacement(c), self._backend(c.service)) for c in due]
         return ScriptStep("start-new", reason, script=together.start_together(members))
 
@@ -268,6 +276,10 @@ def _of(kind: Kind, change: Change, script: Script, how: str = "") -> ScriptStep
     return ScriptStep(
         kind, reason, service=change.service.name, details=change.details, script=script
     )
+
+
+def _names(due: list[Change]) -> str:
+    return ", ".join(change.service.name for change in due)
 
 
 def _count(changing: int) -> str:

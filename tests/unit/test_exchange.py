@@ -181,7 +181,7 @@ def test_what_takes_the_database_to_itself_is_backed_up_all_the_same(
 def test_a_fresh_database_has_nothing_to_lose(world, plan):
     made = plan(DataChange("migrate"), seen=world.bare)
     assert names(made) == [
-        "upload", "pull", "start postgres", "prepare roles", "migrate", "start edge",
+        "upload", "pull", "start new containers", "start postgres", "prepare roles", "migrate", "start edge",
         "start new containers", "start api", "start frontend", "start bot", "verify",
     ]  # fmt: skip
     assert reasons(made)["migrate"] == "from an empty database, by api's image"

@@ -30,7 +30,7 @@ def reasons(plan):
 def test_a_first_deploy(world):
     plan = world.plan(world.target(), world.bare)
     assert names(plan) == [
-        "upload", "pull", "start postgres", "prepare roles", "migrate", "start edge",
+        "upload", "pull", "start new containers", "start postgres", "prepare roles", "migrate", "start edge",
         "start new containers", "start api", "start frontend", "start bot", "verify",
     ]  # fmt: skip
     assert reasons(plan)["upload"] == "Compose file, variables, secrets; 5 services change"
@@ -312,7 +312,7 @@ def test_a_stack_without_database_or_edge(world, compose_config):
     world.stack = _stack_without(compose_config, "database", "migrate", "edge").chosen(Services())
     plan = world.plan(world.target(), world.bare)
     assert names(plan) == [
-        "upload", "pull", "start postgres", "start edge", "start new containers",
+        "upload", "pull", "start new containers", "start postgres", "start edge", "start new containers",
         "start api", "start frontend", "start bot", "verify",
     ]  # fmt: skip
     assert world.plan(world.target(), world.bare, verb="migrate").steps == ()
@@ -325,7 +325,7 @@ def test_an_edge_and_a_database_built_here_are_started_once_and_never_doubled(
     world.stack = _stack_without(compose_config, "infrastructure", infrastructure={})
     plan = world.plan(world.target(), world.bare)
     assert names(plan) == [
-        "upload", "pull", "start postgres", "prepare roles", "migrate", "start edge",
+        "upload", "pull", "start new containers", "start postgres", "prepare roles", "migrate", "start edge",
         "start new containers", "start api", "start frontend", "start bot", "verify",
     ]  # fmt: skip
     seen = world.settled()
