@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,6 +50,8 @@ def homeguru(
     if context.invoked_subcommand in ("demo", "control-plane", "setup", "actions"):
         signals.begin_work()
     if shown:
+        from importlib.metadata import version
+
         typer.echo(f"homeguru {version('homeguru-deploy')}")
         raise typer.Exit
 

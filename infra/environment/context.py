@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from deployments.compose.stack import Stack
 from deployments.compose.variables import Configuration, configuration, how_to_give
@@ -15,7 +16,9 @@ from infra.environment.compose_cli import check_stack, read_stack, with_kept_vol
 from infra.environment.configs import SecretFiles, with_configs
 from infra.environment.locate import Located
 from infra.machine.sinks import hide
-from infra.registry import Registry
+
+if TYPE_CHECKING:
+    from infra.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ class Assembly:
 
     def registry(self) -> Registry:
         """The registry as the deployer reaches it."""
+        # HTTP takes longer to import than a look at a host needs.
+        from infra.registry import Registry
+
         return Registry(self.located.environment.push_registry, self.login())
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-
-import httpx
+from typing import TYPE_CHECKING
 
 from deployments.health import verification
 from deployments.health.verification import CheckResult
@@ -14,6 +13,9 @@ from deployments.host.observation import Observation
 from deployments.planning.target import Target
 from deployments.shell import probe
 from infra.host.session import Host
+
+if TYPE_CHECKING:
+    import httpx
 
 PAUSE = 0.5
 """Seconds between two looks of one verification."""
@@ -79,6 +81,8 @@ def last_words(host: Host, findings: list[CheckResult]) -> str:
 
 def outside(target: Target, transport: httpx.BaseTransport | None = None) -> list[CheckResult]:
     """HTTP from the deployer, without the deployer's proxies."""
+    import httpx
+
     findings = []
     with httpx.Client(timeout=10, transport=transport, trust_env=False) as client:
         for request in verification.requests(target):
@@ -97,6 +101,8 @@ def outside(target: Target, transport: httpx.BaseTransport | None = None) -> lis
 
 def certificates(target: Target) -> list[CheckResult]:
     """How long the certificates still are valid that the application's addresses show."""
+    import httpx
+
     wanted = target.environment.watch.certificate_days
     results: dict[tuple[str, int], CheckResult] = {}
     for request in verification.requests(target) if wanted else []:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployments.compose.stack import Stack
 from deployments.database.backups import Backup
@@ -42,11 +42,13 @@ from infra.backups.off_host import OffHost
 from infra.environment.locate import Located
 from infra.host.actor import Actor
 from infra.machine.output import Log, Mask, Output, with_results, without_results
-from infra.registry import Registry
 from infra.ssh.connection import Remote
 from infra.ssh.session_lock import SessionLock
 from infra.ssh.tarball import tarball
 from infra.ssh.tunnel import PortRefused, close_tunnel, open_tunnel
+
+if TYPE_CHECKING:
+    from infra.registry import Registry
 
 TUNNEL_WAIT = 300
 """Seconds for which a run waits until the server's end of the tunnel is free."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployments.errors import Refused, WrongUse
 from deployments.host.observation import Observation
 from deployments.release.adopted_record import RELEASE
 from deployments.release.manifest import Manifest, nearest, of_environment, parse_manifest
 from infra.environment.locate import Located
-from infra.registry import Registry
+
+if TYPE_CHECKING:
+    from infra.registry import Registry
 
 
 def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from deployments.errors import StepFailed, Unreachable
 from deployments.health.verification import failures
@@ -19,8 +20,10 @@ from deployments.planning.planner import Planner
 from deployments.planning.target import Target
 from infra.host import probes
 from infra.host.session import Host
-from infra.registry import Registry
 from infra.run.run import Run
+
+if TYPE_CHECKING:
+    from infra.registry import Registry
 
 Perform = Callable[[Step, Callable[[], None]], None]
 """Runs one step's work; a flow makes a Prefect task run of it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from deployments.database import backups, migration_review, sql_container
 from deployments.database.backups import Backup, Contents
@@ -26,9 +27,11 @@ from deployments.shell import database, images, postgres
 from deployments.shell.prelude import prelude
 from deployments.shell.quote import Script, join
 from infra.host.session import Host
-from infra.registry import Registry
 from infra.run import squawk
 from infra.run.volume import DataVolume
+
+if TYPE_CHECKING:
+    from infra.registry import Registry
 
 _UNREAD = {
     "124": f"its image did not print it within {database.LIMIT} s, without a network",

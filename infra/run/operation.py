@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deployments.compose.stack import Stack
 from deployments.compose.variables import Configuration
@@ -28,7 +29,6 @@ from infra.host.targets import Targets
 from infra.host.watching import Look
 from infra.machine.output import Mask
 from infra.publish.manifests import current_manifest, find_manifest
-from infra.registry import Registry
 from infra.run.executor import Executor, Perform, Planned
 from infra.run.housekeeping import Housekeeping
 from infra.run.migration_review import MigrationReview
@@ -37,6 +37,9 @@ from infra.run.recorder import Recorder
 from infra.run.recovery import Recovery
 from infra.run.run import Run
 from infra.run.undo import Undo
+
+if TYPE_CHECKING:
+    from infra.registry import Registry
 
 CURRENT = "current"
 """The name of the release that runs, for whoever changed a variable."""

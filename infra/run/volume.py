@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deployments.errors import Refused
 from deployments.history import journal
@@ -13,7 +14,9 @@ from deployments.planning.target import Target
 from deployments.shell import images, volume
 from deployments.shell.quote import Script, join
 from infra.host.session import Host
-from infra.registry import Registry
+
+if TYPE_CHECKING:
+    from infra.registry import Registry
 
 
 @dataclass(frozen=True)
