@@ -23,6 +23,7 @@ from deployments.image_name import ImageName
 from deployments.release.manifest import Manifest, ServiceImage
 from infra.environment.locate import Located
 from infra.machine.processes import run
+from infra.machine.threads import at_once
 from infra.publish import bake
 from infra.publish.recipes import Recipes
 from infra.publish.source import staged
@@ -86,7 +87,7 @@ class Publisher:
 
     def _published(self, recipes: list[Recipe], source: Source, tree: Tree) -> Manifest:
         python = _python_image(tree)
-        wanted = [self._wanted(recipe, source, python) for recipe in recipes]
+        wanted = at_once(lambda recipe: self._wanted(recipe, source, python), recipes)
         missing = [w for w in wanted if w.digest is None]
         for image in wanted:
             state = "builds" if image.digest is None else "unchanged"
@@ -94,7 +95,8 @@ class Publisher:
         if missing:
             with staged(tree, source) as root:
                 self._build(missing, source, root)
-        built = {w.service: self._image(w, source) for w in wanted}
+        tagged = at_once(lambda w: self._image(w, source), wanted)
+        built = {w.service: image for w, image in zip(wanted, tagged, strict=True)}
         services = {**built, **self._infrastructure()}
         manifest = Manifest(
             name=f"{self._environment.name}-{source.label}",
@@ -199,20 +201,20 @@ class Publisher:
 
     def _infrastructure(self) -> dict[str, ServiceImage]:
         """Digests, today, of the images that are not built here."""
-        infrastructure = {}
-        for service, default in self._stack.deploy.infrastructure.items():
-            reference = self._environment.images.get(service, default)
-            name = image_name.read(reference)
-            digest = name.digest or self._digest_of(name)
-            if digest is None:
-                raise WrongUse(
-                    f"no image {reference} for service {service}", state="untouched",
-                    todo=f"correct [images] {service} in the environment",
-                )  # fmt: skip
-            infrastructure[service] = ServiceImage(
-                repository=name.repository, digest=digest, built=False
-            )
-        return infrastructure
+        services = self._stack.deploy.infrastructure
+        found = at_once(lambda service: self._not_built(service, services[service]), services)
+        return dict(zip(services, found, strict=True))
+
+    def _not_built(self, service: str, default: str) -> ServiceImage:
+        reference = self._environment.images.get(service, default)
+        name = image_name.read(reference)
+        digest = name.digest or self._digest_of(name)
+        if digest is None:
+            raise WrongUse(
+                f"no image {reference} for service {service}", state="untouched",
+                todo=f"correct [images] {service} in the environment",
+            )  # fmt: skip
+        return ServiceImage(repository=name.repository, digest=digest, built=False)
 
     def _digest_of(self, name: ImageName) -> str | None:
         if name.host == self._environment.pull_registry:
