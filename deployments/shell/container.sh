@@ -49,10 +49,15 @@ wait_healthy() {
 }
 # Which configuration a container was made from, as `config --hash` counted it then: Compose's own
 # label differs from that where a service depends on another one. Lines of containers that are gone go.
+# Words: container, hash, and so on.
 note_made() {
   local there
-  there=$(docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project")
-  { [ ! -f .containers ] || grep -F "${there:-none}" .containers | grep -v "^$1 " || true; say "$1 $2"; } > .containers.new
+  there=$(docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" | tr '\n' ' ')
+  {
+    # shellcheck disable=SC2016  # awk's own variables
+    [ ! -f .containers ] || awk -v there=" $there " -v noted=" $* " 'index(there, " " $1 " ") && !index(noted, " " $1 " ")' .containers
+    while [ $# -gt 0 ]; do say "$1 $2"; shift 2; done
+  } > .containers.new
   mv -f .containers.new .containers
 }
 # Image and configuration of a container; one that nobody noted has Compose's label.
@@ -66,17 +71,20 @@ made_from() {
 # Sets `made`, from service to container.
 declare -A made=()
 create_more() {
-  local name scale=()
-  local -A there=()
-  for name in "$@"; do
-    there[$name]=$(container_ids "$name")
-    scale+=(--scale "$name=$(($(wc -w <<< "${there[$name]}") + 1))")
-  done
+  local name id scale=()
+  local -A there=() count=()
+  while read -r id name; do
+    there[$id]=$name count[$name]=$((${count[$name]:-0} + 1))
+  done < <(project_containers)
+  for name in "$@"; do scale+=(--scale "$name=$((${count[$name]:-0} + 1))"); done
   compose up --no-start --no-deps --no-recreate "${scale[@]}" "$@" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
+  made=()
+  while read -r id name; do
+    [ -n "${there[$id]:-}" ] || made[$name]=$id
+  done < <(project_containers)
   for name in "$@"; do
-    made[$name]=$(container_ids "$name" | grep -vxF "${there[$name]:-none}" | head -n 1)
-    [ -n "${made[$name]}" ] || fail "Compose created no container for $name"
+    [ -n "${made[$name]:-}" ] || fail "Compose created no container for $name"
   done
 }
 # One more of the service: it becomes `new`.

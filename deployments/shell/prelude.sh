@@ -23,6 +23,11 @@ container_ids() {
   docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" \
     --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False
 }
+# Of each container its id and service.
+project_containers() {
+  docker ps -a --no-trunc --filter "label=com.docker.compose.project=$project" \
+    --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.Label "com.docker.compose.service"}}'
+}
 container_name() { docker inspect -f '{{.Name}}' "$1" | cut -c2-; }
 is_running() { [ "$(docker inspect -f '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
 # A container and its name: Docker may be removing it already, and then refuses, and takes a moment.

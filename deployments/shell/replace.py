@@ -85,7 +85,7 @@ def replace_service(what: Replacement, backend: Backend | None, *, later: bool =
     """
     files = ("slots", "replace_former") if backend else ()
     text = join(
-        functions("container", *files, "replace_own", "replace"),
+        functions("container", "containers", *files, "serving", "replace_own", "replace"),
         *what.settings(),
         *assigned({"later": "yes" if later else ""}),
         *(backend.settings(what.service) if backend else assigned({"routed": ""})),
@@ -108,7 +108,7 @@ def prepare_image(what: Replacement, command: tuple[str, ...], seconds: int) -> 
 def let_former_go(what: Replacement, backend: Backend) -> Script:
     """Remove the container that was kept of the release before; none is fine."""
     text = join(
-        functions("slots", "replace_former"),
+        functions("containers", "slots", "serving", "replace_former"),
         *what.settings(),
         *backend.settings(what.service),
         find_edge(backend.edge),

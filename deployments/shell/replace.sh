@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Replacing one service's container.
-# Reads: be grace healthy image order ready service variable
+# Reads: be grace healthy image name_of order ready service variable
 
 # Healthy means that it runs; ready, that it does its work.
 wait_ready() {
@@ -12,34 +12,6 @@ wait_ready() {
     [ $SECONDS -lt "$deadline" ] || { problem="is not ready within $healthy s: $(tail -n 1 <<< "$said" | cut -c1-200)"; return 1; }
     sleep 1
   done
-}
-# Sets `old`: what runs now. Beside one that was made for this change it is the other one.
-find_running() {
-  local id wanted=
-  old=
-  for id in $(container_ids "$service"); do
-    is_running "$id" || continue
-    if is_wanted "$id"; then wanted=${wanted:-$id}; else old=$id; break; fi
-  done
-  old=${old:-$wanted}
-}
-may_serve() { [[ "$(docker inspect -f '{{.State.Status}} {{.RestartCount}}' "$1" 2>/dev/null)" =~ ^(created|running)\ 0$ ]]; }
-# Sets `new`: one that was made for this change and that nobody uses yet. What else does not serve goes.
-find_prepared() {
-  local id
-  new=
-  for id in $(container_ids "$service"); do
-    [ "$id" != "$old" ] && [ "$id" != "${former:-}" ] || continue
-    if [ -z "$new" ] && ! is_wanted "$old" && is_wanted "$id" && may_serve "$id"; then new=$id; continue; fi
-    say "removing $(container_name "$id"): it does not serve"
-    docker rm -f "$id" >/dev/null
-  done
-}
-# Sets `old`, `new`, `former` and `slot`, and tidies up what an earlier replacement left.
-find_containers() {
-  former='' former_name='' slot=''
-  if [ -n "$routed" ]; then find_former; find_serving; [ -n "$old" ] || find_by_hand; else find_running; fi
-  find_prepared
 }
 give_up_new() {
   local new=$1
@@ -55,7 +27,7 @@ give_up_new() {
 }
 start_new() {
   local began=$SECONDS
-  if ! is_running "$new"; then
+  if ! known_running "$new"; then
     docker start "$new" >/dev/null || { problem="does not start"; give_up_new "$new"; }
     say "started $(container_name "$new")"
   fi
@@ -64,22 +36,23 @@ start_new() {
 }
 # later: the old one is drained with those of other services, in a step of its own.
 replace_service() {
-  local new
+  local old new former former_name slot
+  read_containers
   find_containers
-  if is_wanted "$old"; then
-    say "$(container_name "$old") runs already"
+  if known_wanted "$old"; then
+    say "${name_of[$old]} runs already"
     [ -z "$former_name" ] || remove_former
     set_env "$variable" "$image"
     return
   fi
-  if is_wanted "$former" && serves_well "$former" && return_to_former; then return; fi
+  if known_wanted "$former" && serves_well "$former" && return_to_former; then return; fi
   export "$variable=$image"
   if [ -z "$new" ]; then
     own_kept
     create_another
   fi
   if [ "$order" = stop-first ] && [ -n "$old" ]; then
-    say "stopping $(container_name "$old")"
+    say "stopping ${name_of[$old]}"
     docker stop -t "$grace" "$old" >/dev/null
   fi
   start_new
@@ -92,7 +65,7 @@ replace_service() {
     [ -z "$former_name" ] || remove_former
     if keep_old; then return; fi
   fi
-  if [ -n "$later" ] && is_running "$old"; then
+  if [ -n "$later" ] && [ "$order" = start-first ]; then
     [ -z "$slot" ] || edge_admin "set server $be/$slot state drain" >/dev/null
   else
     [ -z "$slot" ] || drain_slot "$slot"

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # The container of the release before, kept through a window.
-# Reads: be grace image problem service variable
+# Reads: be grace image name_of problem service variable
 
 # The old container stays: what is open there goes on, and it takes over when the new one is gone.
 keep_old() {
   [ -n "$keep" ] && [ -n "$old" ] && [ -n "$slot" ] || return 1
   edge_admin "set server $be/$slot state drain" >/dev/null
-  enter_slot former "$(container_name "$old")" || { say "$(container_name "$old") is not kept: it $problem"; return 1; }
+  enter_slot former "${name_of[$old]}" || { say "${name_of[$old]} is not kept: it $problem"; return 1; }
   idle_slot "$slot"
-  say "$(container_name "$old") is kept through the window"
+  say "${name_of[$old]} is kept through the window"
   set_env "$variable" "$image"
 }
 serves_well() {
@@ -41,11 +41,13 @@ former_in_use() {
 }
 # Behind the kept one nobody sees a new one that does not answer: it is asked for once more.
 let_former_go() {
-  local deadline=$((SECONDS + 10))
+  local deadline=$((SECONDS + 10)) rows former former_name
   until former_in_use; do
     [ $SECONDS -lt $deadline ] || fail "$service: the release before serves again, since the new container does not answer the edge"
     sleep 0.5
   done
+  read_containers
+  rows=$(slot_rows) || exit
   find_former
   [ -z "$former_name" ] || remove_former
 }

@@ -51,7 +51,8 @@ def _text(members: list[Member], call: str) -> str:
         for member in members
     ]
     return join(
-        functions("container", "slots", "replace_former", "replace_own", "replace", "together"),
+        functions("container", "containers", "slots", "serving", "replace_former", "replace_own",
+                  "replace", "together"),
         f"services=({names})", "declare -A settings_of=()", *settings,
         *map(find_edge, edges), *(f"drain={seconds}" for seconds in drains), call,
     )  # fmt: skip

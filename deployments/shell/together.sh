@@ -9,13 +9,14 @@ choose_service() { eval "${settings_of[$1]}"; }
 start_together() {
   local name old new former former_name slot making=() starting=()
   local -A staged=()
+  read_containers
   for name in "${services[@]}"; do choose_service "$name"; stage_service; done
   [ ${#making[@]} -eq 0 ] || make_staged
   [ ${#starting[@]} -eq 0 ] || { start_staged; wait_staged; }
 }
 stage_service() {
   find_containers
-  if is_wanted "$old" || { is_wanted "$former" && serves_well "$former"; }; then
+  if known_wanted "$old" || { known_wanted "$former" && serves_well "$former"; }; then
     say "$service: nothing to start"
     return
   fi
@@ -25,18 +26,18 @@ stage_service() {
   if [ "$order" = start-first ] || [ -z "$old" ]; then starting+=("$service"); fi
 }
 make_staged() {
+  local notes=()
   create_more "${making[@]}"
   for name in "${making[@]}"; do
     choose_service "$name"
     staged[$name]=${made[$name]}
-    note_made "${staged[$name]}" "$hash"
+    notes+=("${staged[$name]}" "$hash")
   done
+  note_made "${notes[@]}"
 }
 start_staged() {
-  local ids=()
-  for name in "${starting[@]}"; do ids+=("${staged[$name]}"); done
   # What does not start is found by its state, so that it is named.
-  docker start "${ids[@]}" >/dev/null || true
+  for name in "${starting[@]}"; do say "${staged[$name]}"; done | xargs -P 4 -n 1 docker start >/dev/null || true
   say "started the new containers of ${starting[*]}"
 }
 wait_staged() {
@@ -77,8 +78,9 @@ give_up_staged() {
 }
 # What no longer serves ends: requests in flight first, those of all services at the same time.
 drain_together() {
-  local name old ids=() slots=()
+  local name old former former_name rows ids=() slots=()
   local -A stopping=()
+  read_containers
   for name in "${services[@]}"; do choose_service "$name"; find_leaving; done
   [ ${#slots[@]} -eq 0 ] || wait_drained
   [ ${#ids[@]} -eq 0 ] || end_leaving
@@ -87,9 +89,15 @@ drain_together() {
 find_leaving() {
   local id
   former='' former_name=''
-  if [ -n "$routed" ]; then find_former; find_slots; else find_wanted; fi
+  if [ -n "$routed" ]; then
+    rows=$(slot_rows) || exit
+    find_former
+    find_slots
+  else
+    find_wanted
+  fi
   [ -n "$old" ] || fail "$service: no new container serves, so the old one stays"
-  for id in $(container_ids "$service"); do
+  for id in $(containers_of "$service"); do
     [ "$id" != "$old" ] && [ "$id" != "$former" ] || continue
     ids+=("$id")
     stopping[$grace]+=" $id"
@@ -98,20 +106,19 @@ find_leaving() {
 find_wanted() {
   local id
   old=
-  for id in $(container_ids "$service"); do
-    if is_wanted "$id" && is_running "$id"; then old=$id; return; fi
+  for id in $(containers_of "$service"); do
+    if known_wanted "$id" && known_running "$id"; then old=$id; return; fi
   done
 }
 # Sets `old`: what takes traffic. Adds to `slots` what does not, and still names a container.
 find_slots() {
-  local s op admin_state name rows
+  local s op admin_state name
   old=
-  rows=$(slot_rows) || exit
   for s in s1 s2; do
     read -r _ op admin_state name < <(known_slot "$rows" "$s") || true
     [ "$name" != idle.invalid ] || continue
     if [ -z "$old" ] && [ "$op" = 2 ] && takes_traffic "$admin_state"; then
-      old=$(docker inspect -f '{{.Id}}' "$name" 2>/dev/null) || old=
+      old=${id_of[$name]:-}
     else
       edge_admin "set server $be/$s state drain" >/dev/null
       slots+=("$service/$s")

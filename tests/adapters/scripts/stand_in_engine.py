@@ -43,6 +43,7 @@ class Container:
         """What `docker inspect -f` prints."""
         both = f"{self.state} {self.restarts}"
         texts = {
+            "compose.service": f"{name} {self.service} {both} /app-{name} {self.image} {self.hash}",
             " {{.Id}}": f"{both} {self.health} {name}", "config-hash": f"{self.image} {self.hash}",
             "PortBindings": "0", "RestartCount": both, "ExitCode": "1",
             "State.Health": f"{self.state} {self.health}",
@@ -79,7 +80,8 @@ class StandInEngine:
                 found = [
                     i for i, c in self.containers.items() if c.service in (named or [c.service])
                 ]
-                return "0", "".join(f"{name}\n" for name in found)
+                services = {n: f" {self.containers[n].service}" for n in found if "-a" in words}
+                return "0", "".join(f"{n}{services.get(n, '')}\n" for n in found)
             case "inspect":
                 return self._inspect(words[2], [w.removeprefix("app-") for w in words[3:]])
             case "logs":

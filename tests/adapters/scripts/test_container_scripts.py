@@ -282,11 +282,11 @@ def test_a_container_that_is_gone(shell):
 
 def test_what_serves_by_hand_on_its_own_port_is_the_old_one(shell):
     """Both slots of the edge are idle: without it the running one would be tidied away first."""
-    program = 'case "$1 $2" in "ps -aq") echo new1; echo old1 ;; "inspect -f") case "$3 $4" in *Running*) echo true ;; *PortBindings*old1) echo 1 ;; *) echo 0 ;; esac ;; esac'
-    shell.program("docker", program)
+    shell.program("docker", 'case "$3 $4" in *PortBindings*old1) echo 1 ;; *) echo 0 ;; esac')
     text = (
         prelude(shell.environment)
-        + functions("slots")
+        + functions("containers", "serving")
+        + "containers=(new1 old1) service_of=([new1]=api [old1]=api) state_of=([new1]=running [old1]=running)\n"
         + 'service=api; old=; find_by_hand; printf "%s" "$old"'
     )
     assert shell.run(text).stdout == "old1"
@@ -298,8 +298,13 @@ PLAIN = (
     + """
 case "$1 $2" in
   "ps -aq") [ ! -f old1 ] || echo old1; [ ! -f new1 ] || echo new1 ;;
+  "ps -a") [ ! -f old1 ] || echo old1 bot; [ ! -f new1 ] || echo new1 bot ;;
   "compose -p") [[ "$*" != *--no-start* ]] || touch new1 ;;
   "inspect -f") case "$3" in
+    *compose.service*) shift 3; for id in "$@"; do
+      state='' restarts=''; read -r state restarts _ < "$id"
+      echo "$id bot ${state:-created} ${restarts:-0} /homeguru-bot-$id r/bot@sha256:1 h1"
+    done ;;
     *RestartCount*) cat "$4" ;;
     *Running*) [ -s "$4" ] && echo true || echo false ;;
     *ExitCode*) echo 3 ;;
@@ -706,7 +711,7 @@ def _row(shell, first: int):
     shell.program("sleep", "")
     head = "edge=e be=be_api; say() { printf '%s\\n' \"$*\"; }; set -euo pipefail\n"
     head += 'fail() { say "$*" >&2; exit 20; }\n'
-    return shell.run(head + functions("slots") + '\nname=$(slot_name s1)\nsay "$name"\n')
+    return shell.run(head + functions("slots") + '\nname=$(slot_row s1 | awk \'{print $4}\')\nsay "$name"\n')
 
 
 def test_an_edge_that_answers_nothing_at_first_is_asked_again(shell):
