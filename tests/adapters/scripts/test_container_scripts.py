@@ -252,6 +252,15 @@ def test_a_program_that_ends_well_does_not_crash(shell):
     )
 
 
+def test_one_that_runs_again_has_no_exit_code_any_more(shell):
+    """Docker says 0 then, whatever the program ended with."""
+    program = 'case "$3" in *ExitCode*) echo 0 ;; *) echo running 1 starting ;; esac'
+    shell.program("docker", program)
+    calls = 'wait_healthy c1 1 || printf "%s" "$problem"'
+    text = prelude(shell.environment) + _functions(recreate_service(_what()), calls)
+    assert shell.run(text).stdout == "ends soon after its start, restarted once"
+
+
 def test_unhealthy_is_no_end_before_the_time_is_over(shell):
     """A check may begin sooner than a slow program can answer."""
     program = "if [ -e later ]; then echo running 0 healthy; else echo running 0 unhealthy; fi"
