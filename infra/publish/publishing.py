@@ -187,9 +187,12 @@ class Publisher:
             for w in missing
         ]
         login = (self._registry.host, *self._login) if self._login else None
-        for own in (False, True):
-            if some := [image for image in images if bool(image.own) is own]:
-                bake.bake(self._build_folder, some, root, self._say, login)
+        # Each has a bake file of its own, so two builds; BuildKit shares what they have in common.
+        groups = [[i for i in images if bool(i.own) is own] for own in (False, True)]
+        at_once(
+            lambda some: bake.bake(self._build_folder, some, root, self._say, login),
+            filter(None, groups),
+        )
 
     def _image(self, wanted: Wanted, source: Source) -> ServiceImage:
         digest = wanted.digest or self._registry.digest(wanted.repository, f"in-{wanted.inputs}")
