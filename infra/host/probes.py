@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from deployments.health import verification
@@ -33,10 +34,7 @@ def verify(
     quiet_since: float | None = begin
     last_logged: list[str] = []
     while True:
-        seen = host.observe(target.stack)
-        findings = [
-            *verification.check_containers(target, seen, images), *ask_more(host, target, seen)
-        ]  # fmt: skip
+        seen, findings = _look(host, target, images)
         now = time.monotonic()
         failed = verification.failures(findings)
         if not failed:
@@ -55,14 +53,33 @@ def verify(
         time.sleep(PAUSE)
 
 
+def _look(
+    host: Host, target: Target, images: dict[str, str]
+) -> tuple[Observation, list[CheckResult]]:
+    """One look from everywhere at the same time."""
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(_ask, host, target)
+        seen = host.observe(target.stack)
+        found_outside, answers = asked.result()
+    findings = verification.check_containers(target, seen, images)
+    return seen, [*findings, *found_outside, *verification.check_answers(target, seen, answers)]
+
+
 def ask_more(host: Host, target: Target, seen: Observation) -> list[CheckResult]:
     """The probes beyond what an observation already shows."""
-    findings = outside(target)
+    found_outside, answers = _ask(host, target)
+    return [*found_outside, *verification.check_answers(target, seen, answers)]
+
+
+def _ask(host: Host, target: Target) -> tuple[list[CheckResult], dict[str, str]]:
+    """What answers from outside, and what containers say, section by section."""
     questions, logs = verification.questions(target), verification.logs(target)
-    if questions or logs:
+    if not (questions or logs):
+        return outside(target), {}
+    with ThreadPoolExecutor(1) as beside:
+        found_outside = beside.submit(outside, target)
         answers = host.answers(probe.probe(host.environment, questions, logs))
-        findings += verification.check_answers(target, seen, answers)
-    return findings
+        return found_outside.result(), answers
 
 
 def last_words(host: Host, findings: list[CheckResult]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 
 import httpx
@@ -111,8 +112,7 @@ def verify(monkeypatch):
     def run(*looks, left=20.0, log=False):
         host = _Host(clock, list(looks))
         monkeypatch.setattr(probes, "time", clock)
-        monkeypatch.setattr(probes.verification, "check_containers", lambda *_: [])
-        monkeypatch.setattr(probes, "ask_more", lambda *_: host.next())
+        monkeypatch.setattr(probes, "_look", lambda *_: (host.observe(None), host.next()))
         monkeypatch.setattr(probes.verification, "seconds_left", lambda *a: left - a[3])
         monkeypatch.setattr(probes.verification, "must_stay_quiet", lambda *_: log)
         begin = clock.now
@@ -149,6 +149,23 @@ def test_a_log_must_stay_quiet_for_some_seconds(verify):
     assert verify(GOOD, refused, log=False)[0] == [True]
     ok, seconds, _ = verify(BAD, GOOD, log=True)
     assert (ok, 5 <= seconds < 8) == ([True], True)
+
+
+def test_a_look_asks_from_everywhere_at_the_same_time(monkeypatch):
+    together = threading.Barrier(3, timeout=5)
+
+    def answer(value):
+        return lambda *_: together.wait() >= 0 and value
+
+    host = SimpleNamespace(environment=None, observe=answer("seen"), answers=answer({"a": "b"}))
+    target = SimpleNamespace(stack=None)
+    monkeypatch.setattr(probes, "outside", answer(GOOD))
+    monkeypatch.setattr(probes.probe, "probe", lambda *_: None)
+    for name in ("questions", "logs"):
+        monkeypatch.setattr(probes.verification, name, lambda *_: ["one"])
+    monkeypatch.setattr(probes.verification, "check_containers", lambda *a: [a[1]])
+    monkeypatch.setattr(probes.verification, "check_answers", lambda *a: [a[1:]])
+    assert probes._look(host, target, {}) == ("seen", ["seen", *GOOD, ("seen", {"a": "b"})])
 
 
 def test_the_last_words_of_what_is_not_well(monkeypatch):

@@ -720,7 +720,9 @@ def _row(shell, first: int):
     shell.program("sleep", "")
     head = "edge=e be=be_api; say() { printf '%s\\n' \"$*\"; }; set -euo pipefail\n"
     head += 'fail() { say "$*" >&2; exit 20; }\n'
-    return shell.run(head + functions("slots") + '\nname=$(slot_row s1 | awk \'{print $4}\')\nsay "$name"\n')
+    return shell.run(
+        head + functions("slots") + "\nname=$(slot_row s1 | awk '{print $4}')\nsay \"$name\"\n"
+    )
 
 
 def test_an_edge_that_answers_nothing_at_first_is_asked_again(shell):
