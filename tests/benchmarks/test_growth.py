@@ -24,7 +24,7 @@ from tests.e2e.conftest import World, git, say, world_in, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
 RELEASES = (1, 20, 200)
-SERVICES = (1, 5, 20)
+SERVICES = (1, 5, 20, 50)
 VERBS = {
     "plan": ("plan", "{release}"), "no-change deploy": ("deploy", "{release}"), "status": ("status",),
     "history": ("history",), "audit verify": ("audit", "verify"),
