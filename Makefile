@@ -72,6 +72,9 @@ $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
 	@npm ci --prefix $(BROWSER) --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
+prefect-history: .venv/.ready ## Renews the empty run history that the package holds, after an upgrade of Prefect
+	@RENEW=1 $(BIN)/pytest -q -n 0 tests/harness/test_packed_history.py
+
 browser: .venv/.ready $(BROWSER)/node_modules/.package-lock.json | $(CHROMIUM) ## The Prefect UI in a real Chromium; renews doc/images
 	@$(BIN)/pytest -m browser $(BROWSER)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.orchestration.flow import database_template
-from infra.orchestration.flow.database_template import begin_history, keep_template, template
+from infra.orchestration.flow.database_template import begin_history, keep_template, pack, template
 
 TABLES = ("flow_run", "block_document", "configuration", "variable", "work_pool")
 
@@ -30,6 +30,7 @@ def database(file: Path, *statements: str) -> None:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(database_template, "packed", lambda: tmp_path / "packed.sql.xz")
     for name in ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "home"
@@ -50,6 +51,21 @@ def test_the_first_history_leaves_a_template_and_the_next_begins_with_it(
     with closing(sqlite3.connect(tmp_path / "another/prefect.db")) as copied:
         assert copied.execute("SELECT version_num FROM alembic_version").fetchall() == [("head",)]
     assert [f.name for f in (tmp_path / "another").iterdir()] == ["prefect.db"]
+
+
+def test_the_one_of_the_package_needs_no_first_history(home: Path, tmp_path: Path) -> None:
+    database(tmp_path / "made.db")
+    pack(tmp_path / "made.db", tmp_path / "packed.sql.xz")
+    assert not begin_history()
+    with closing(sqlite3.connect(home / "prefect.db")) as made:
+        assert made.execute("SELECT version_num FROM alembic_version").fetchall() == [("head",)]
+    assert not template().exists()
+
+
+def test_one_with_a_row_of_somebody_is_not_packed(home: Path, tmp_path: Path) -> None:
+    database(tmp_path / "made.db", "INSERT INTO variable VALUES ('x')")
+    with pytest.raises(ValueError, match="no database of Prefect's without a history"):
+        pack(tmp_path / "made.db", tmp_path / "packed.sql.xz")
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -1,13 +1,15 @@
 """A database of Prefect's with its tables and without a row of anybody's, to begin a history with.
 
 Prefect makes its tables in eight seconds, where a history is new: in each clone, on each runner of
-GitHub. The first server that has done so leaves a copy in this user's cache, one per version of
-Prefect. A copy that is of another version after all is brought up to date by the server itself.
+GitHub. For the version that is locked, the tables lie beside this module (`make prefect-history` renews
+them). For any other one the first server that has made them leaves a copy in this user's cache. A
+copy that is of another version after all is brought up to date by the server itself.
 """
 
 from __future__ import annotations
 
 import contextlib
+import lzma
 import os
 import shutil
 import sqlite3
@@ -36,17 +38,39 @@ def history() -> Path | None:
     return Path(os.environ["PREFECT_HOME"]) / "prefect.db"
 
 
+def packed() -> Path:
+    """Where the tables of this version of Prefect lie, if they are part of this package."""
+    return Path(__file__).with_name(f"prefect-{version('prefect')}.sql.xz")
+
+
+def pack(source: Path, target: Path) -> None:
+    """Write a database as compressed SQL. Raises ValueError where it has a row of anybody's."""
+    if not _is_usable(source):
+        raise ValueError(f"{source} is no database of Prefect's without a history")
+    with closing(_read_only(source)) as database:
+        target.write_bytes(lzma.compress("\n".join(database.iterdump()).encode()))
+
+
+def unpack(source: Path, target: Path) -> None:
+    """Make a database of compressed SQL."""
+    with closing(sqlite3.connect(target)) as database:
+        database.executescript(lzma.decompress(source.read_bytes()).decode())
+
+
 def begin_history() -> bool:
     """Copy the template where there is no history yet; whether one began without it."""
     file = history()
     if file is None or file.exists():
         return False
     source = template()
-    if not _is_usable(source):
+    if not (_is_usable(source) or packed().is_file()):
         return True
     file.parent.mkdir(parents=True, exist_ok=True)
     with _beside(file) as new:
-        shutil.copyfile(source, new)
+        if packed().is_file():
+            unpack(packed(), new)
+        else:
+            shutil.copyfile(source, new)
         # Another command may have begun the same history: then its file stays.
         with contextlib.suppress(FileExistsError):
             os.link(new, file)
