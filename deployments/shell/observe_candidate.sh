@@ -23,8 +23,15 @@ fingerprints() {
     say "$name $sum"
   done < "$1"
 }
+# Whole before it has its name: another first plan may look for it at the same time.
 make_key() {
-  [ -s .fingerprint.key ] || od -An -vtx1 -N64 /dev/urandom | tr -d ' \n' > .fingerprint.key
+  local new=.fingerprint.key.$$
+  [ ! -s .fingerprint.key ] || return 0
+  od -An -vtx1 -N64 /dev/urandom | tr -d ' \n' > "$new"
+  # An empty one is what a full disk left.
+  [ ! -e .fingerprint.key ] || [ -s .fingerprint.key ] || rm -f .fingerprint.key
+  ln "$new" .fingerprint.key 2>/dev/null || true
+  rm -f "$new"
 }
 config_hashes() {
   docker compose -p "$project" --project-directory . -f "$1/compose.yml" \

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import stat
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -169,6 +170,22 @@ def test_the_key_is_private_and_made_once(candidate):
     assert stat.S_IMODE((candidate.directory / ".fingerprint.key").stat().st_mode) == 0o600
     _weigh(candidate)
     assert candidate.read(".fingerprint.key") == key
+
+
+def test_two_first_plans_at_once_have_one_key(candidate):
+    """The second looks while the first still writes: half a key would be the first one's alone."""
+    key = "ab" * 64
+    slow = f"if mkdir first 2>/dev/null; then printf {key[:20]}; sleep 1; printf {key[20:]}; else printf {'cd' * 64}; fi"
+    candidate.program("od", slow)
+    script = observe.read_candidate_script(candidate.environment, ".incoming/t1", "keep")
+    first = candidate.start(script)
+    while not (candidate.directory / "first").exists():
+        time.sleep(0.01)
+    second = candidate.run(script)
+    answers = [read_candidate(first.communicate()[0]), read_candidate(second.stdout)]
+    assert candidate.read(".fingerprint.key") == "cd" * 64
+    assert answers[0].secrets_now == answers[1].secrets_now
+    assert [f.name for f in candidate.directory.glob(".fingerprint.key*")] == [".fingerprint.key"]
 
 
 def test_an_undo_takes_the_secrets_of_before(candidate):
