@@ -13,7 +13,7 @@ remove_former() {
   [ -z "$former_name" ] || idle_slot former
   [ -z "$former" ] || docker stop -t "$grace" "$former" >/dev/null 2>&1 || true
   [ -z "$former" ] || docker rm -f "$former" >/dev/null 2>&1 || true
-  forget_containers "$former"
+  [ -z "$former" ] || forget_containers "$former"
   former_name='' former=''
 }
 first_running() {
@@ -36,7 +36,7 @@ find_serving() {
   slot='' old=''
   for s in s1 s2; do
     read -r _ _ admin_state name < <(known_slot "$rows" "$s") || true
-    [ "$name" != idle.invalid ] || continue
+    [ "${name:-idle.invalid}" != idle.invalid ] || continue
     id=${id_of[$name]:-}
     # A file that was written by hand names the service, which Docker's own DNS knows.
     if [ "$name" = "$service" ] && [ -z "$id" ]; then id=$(first_running); fi

@@ -116,7 +116,7 @@ find_slots() {
   old=
   for s in s1 s2; do
     read -r _ op admin_state name < <(known_slot "$rows" "$s") || true
-    [ "$name" != idle.invalid ] || continue
+    [ "${name:-idle.invalid}" != idle.invalid ] || continue
     if [ -z "$old" ] && [ "$op" = 2 ] && takes_traffic "$admin_state"; then
       old=${id_of[$name]:-}
     else

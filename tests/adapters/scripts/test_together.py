@@ -219,6 +219,20 @@ def test_an_undo_returns_to_the_containers_that_still_run(on):
     }
 
 
+def test_a_container_that_was_kept_and_is_gone_has_no_slot_afterwards(on):
+    on.engine.slots["be_api"]["former"] = Slot("app-api-0", "ready")
+    on.run(_switch(ALL[0]))
+    assert on.engine.slots["be_api"]["former"] == Slot()
+    assert on.serving["api"] == ["app-api-new1"]
+
+
+def test_an_edge_that_lacks_a_backend_has_nobody_in_use(on):
+    """Somebody wrote over its file: the step that enters a slot says so."""
+    on.engine.slots["be_api"] = {}
+    on.run(start_together([_member("api")]))
+    assert on.running == ["api-new1", "bot-1", "frontend-1"]
+
+
 def test_services_that_nobody_reaches_at_the_edge_run_twice_for_a_moment(on):
     on.engine.containers |= {f"{n}-1": Container(n, OLD.format(n)) for n in ("w1", "w2")}
     workers = [_member("w1"), _member("w2", grace=9)]
