@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployments.canonical import canonical
 from deployments.compose.variables import render_env
@@ -122,7 +122,7 @@ class Planner:
             *self._database([c for c in due if c.service.name in state and c not in late]),
             *self._edge(due),
             *moved,
-            *self._make.replace([c for c in due if c.service.name not in state | handed_over]),
+            *self._replaced([c for c in due if c.service.name not in state | handed_over]),
             # What was deployed by hand serves until its successor does, and may hold a port.
             *(orphans if last_of_all else []),
             *[self._make.up(c) for c in late],
@@ -179,6 +179,10 @@ class Planner:
             or self.seen.env != render_env(self.target.env(self.seen))
             or self.seen.edge != self.target.edge_config(self.seen)
         )
+
+    def _replaced(self, due: list[Change]) -> list[Step]:
+        users = self.target.stack.database_users if self._data.exchanged else []
+        return replace(self._make, stopped=frozenset(s.name for s in users)).replace(due)
 
     def _infrastructure(self, due: list[Change]) -> list[Step]:
         """On a first deploy nothing is lost by a start that comes early."""

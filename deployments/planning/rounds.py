@@ -14,14 +14,16 @@ class Rounds:
     """Divides changes, in the order of replacement, into rounds.
 
     after: service to those that must serve before it is prepared. memory_mb: what is free for second
-    containers. stop_first: services of which two containers never run at a time. kept: services
-    whose old containers stay, so that their memory is not free for the next round.
+    containers. alone: services that take no memory for a second container now: two of them never
+    run at a time, or both run already. kept: services whose old containers stay, so that their
+    memory is not free for the next round. absent: services of which nothing serves meanwhile.
     """
 
     after: Mapping[str, tuple[str, ...]]
     memory_mb: int
-    stop_first: Collection[str]
+    alone: Collection[str]
     kept: Collection[str]
+    absent: Collection[str]
 
     def of(self, due: list[Change]) -> list[list[Change]]:
         """The rounds; each begins when the old containers of the one before are gone."""
@@ -46,8 +48,8 @@ class Rounds:
         if change.service.runs_once or before[-1].service.runs_once:
             return True
         wanted = self.after.get(change.service.name, ())
-        # What has no container yet cannot answer anybody; what is replaced serves meanwhile.
-        missing = {c.service.name for c in before if c.first} & set(change.service.after)
+        # What does not run cannot answer anybody; what is replaced serves meanwhile.
+        missing = {c.service.name for c in before} & set(change.service.after) & set(self.absent)
         return bool(missing) or any(c.service.name in wanted for c in before)
 
     def _fits(self, change: Change, rounds: list[list[Change]]) -> bool:
@@ -57,7 +59,7 @@ class Rounds:
 
     def _extra(self, change: Change) -> int:
         """MiB that its second container takes; one that is not there yet has no second one."""
-        alone = change.first or change.service.name in self.stop_first
+        alone = change.first or change.service.name in self.alone
         return 0 if alone else change.service.reservation_mb
 
 

@@ -43,6 +43,8 @@ class Steps:
     incoming: str
     keep: bool = False
     """Whether containers that served stay through the window after the release."""
+    stopped: frozenset[str] = frozenset()
+    """Services that an earlier step stops."""
 
     def install(self, release: str, changing: int) -> Step:
         """Files of a release, into effect."""
@@ -84,7 +86,20 @@ class Steps:
     def rounds(self) -> Rounds:
         """How changes are divided into rounds."""
         after = self.target.stack.deploy.after
-        return Rounds(after, self.seen.memory_mb, self._stop_first, self.kept_services())
+        alone = self._stop_first | self._doubled
+        return Rounds(after, self.seen.memory_mb, alone, self.kept_services(), self._absent)
+
+    @property
+    def _doubled(self) -> set[str]:
+        """Services of which an earlier run left two containers that run: both have their memory."""
+        running = [c.service for c in self.seen.containers if c.state == "running"]
+        return {name for name in running if running.count(name) > 1}
+
+    @property
+    def _absent(self) -> set[str]:
+        """Services of which nothing serves until they are started."""
+        serving = {c.service for c in self.seen.containers if c.serving} - self.stopped
+        return {s.name for s in self.target.stack.ordered} - serving
 
     @property
     def _stop_first(self) -> set[str]:
@@ -216,7 +231,7 @@ class Steps:
         no_room = {
             s.name: "there is no free memory for two containers"
             for s in start_first
-            if s.reservation_mb > self.seen.memory_mb
+            if s.reservation_mb > self.seen.memory_mb and s.name not in self._doubled
         }
         return {**no_room, **{s.name: s.alone for s in start_first if s.alone}}
 

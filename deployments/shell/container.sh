@@ -23,7 +23,7 @@ describe_restarts() {
 container_states() {
   docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.Id}}' "$@" 2>/dev/null || true
 }
-# A container after so many seconds, of so many. 0: it is healthy. 1: it never will be, and `problem`
+# A container after so many seconds, of so many; restarts are those since the look began. 0: it is healthy. 1: it never will be, and `problem`
 # says why. 2: not yet.
 # `unhealthy` is no end: the check may begin sooner than the program can answer, and what counts is
 # the time that the environment gives.
@@ -42,12 +42,13 @@ check_health() {
   [ "$health" != unhealthy ] || problem="$problem; its health check says: $(last_check "$id")"
   return 1
 }
+# The third word: how often it had been started again before.
 wait_healthy() {
-  local id=$1 limit=$2 began=$SECONDS code state restarts health
+  local id=$1 limit=$2 before=${3:-0} began=$SECONDS code state restarts health
   while :; do
     state='' restarts=0 health=none code=0
     read -r state restarts health _ < <(container_states "$id") || true
-    check_health "$id" "$state" "${restarts:-0}" "$health" $((SECONDS - began)) "$limit" || code=$?
+    check_health "$id" "$state" $((${restarts:-0} - before)) "$health" $((SECONDS - began)) "$limit" || code=$?
     [ $code = 2 ] || return $code
     sleep 0.25
   done
@@ -76,18 +77,20 @@ made_from() {
 # Sets `made`, from service to container.
 declare -A made=()
 create_more() {
-  local name id scale=()
+  local name id before after scale=()
+  before=$(project_containers) || fail "Docker does not list the containers"
   local -A there=() count=()
   while read -r id name; do
-    there[$id]=$name count[$name]=$((${count[$name]:-0} + 1))
-  done < <(project_containers)
+    [ -z "$id" ] || there[$id]=$name count[$name]=$((${count[$name]:-0} + 1))
+  done <<< "$before"
   for name in "$@"; do scale+=(--scale "$name=$((${count[$name]:-0} + 1))"); done
   compose up --no-start --no-deps --no-recreate "${scale[@]}" "$@" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
+  after=$(project_containers) || fail "Docker does not list the containers"
   made=()
   while read -r id name; do
-    [ -n "${there[$id]:-}" ] || made[$name]=$id
-  done < <(project_containers)
+    [ -z "$id" ] || [ -n "${there[$id]:-}" ] || made[$name]=$id
+  done <<< "$after"
   for name in "$@"; do
     [ -n "${made[$name]:-}" ] || fail "Compose created no container for $name"
   done

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # Replacing one service's container.
-# Reads: be grace healthy image name_of order ready service variable
+# Reads: be grace healthy image made_from_of name_of order ready service variable
 
 # Healthy means that it runs; ready, that it does its work.
 wait_ready() {
-  local id=$1 deadline=$2 said state restarts
+  local id=$1 deadline=$2 before=${restarts_of[$1]:-0} said state restarts
   [ ${#ready[@]} -gt 0 ] || return 0
   until said=$(timeout 20 docker exec "$id" "${ready[@]}" 2>&1 </dev/null); do
     read -r state restarts _ < <(docker inspect -f '{{.State.Status}} {{.RestartCount}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
-    [ "$state $restarts" = "running 0" ] || { problem="crashes before it is ready: exit code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1; }
+    [ "$state $restarts" = "running $before" ] || { problem="crashes before it is ready: exit code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1; }
     [ $SECONDS -lt "$deadline" ] || { problem="is not ready within $healthy s: $(tail -n 1 <<< "$said" | cut -c1-200)"; return 1; }
     sleep 1
   done
@@ -20,6 +20,7 @@ give_up_new() {
   docker rm -f "$new" >/dev/null || true
   if [ "$order" = stop-first ] && [ -n "$old" ]; then
     docker start "$old" >/dev/null
+    note_made "$old" "${made_from_of[$old]#* }"
     [ -z "$routed" ] || wait_healthy "$old" "$healthy" || true
     say "started the former container again"
   fi
@@ -31,7 +32,7 @@ start_new() {
     docker start "$new" >/dev/null || { problem="does not start"; give_up_new "$new"; }
     say "started $(container_name "$new")"
   fi
-  wait_healthy "$new" "$healthy" || give_up_new "$new"
+  wait_healthy "$new" "$healthy" "${restarts_of[$new]:-0}" || give_up_new "$new"
   wait_ready "$new" $((began + healthy)) || give_up_new "$new"
 }
 # later: the old one is drained with those of other services, in a step of its own.
@@ -53,6 +54,7 @@ replace_service() {
   fi
   if [ "$order" = stop-first ] && [ -n "$old" ]; then
     say "stopping ${name_of[$old]}"
+    note_made "$old" leaving
     docker stop -t "$grace" "$old" >/dev/null
   fi
   start_new
@@ -66,7 +68,11 @@ replace_service() {
     if keep_old; then return; fi
   fi
   if [ -n "$later" ] && [ "$order" = start-first ]; then
-    [ -z "$slot" ] || edge_admin "set server $be/$slot state drain" >/dev/null
+    if [ -n "$slot" ]; then
+      edge_admin "set server $be/$slot state drain" >/dev/null
+      # An edge that restarts meanwhile sends nobody there again.
+      write_slot "$slot" idle.invalid
+    fi
   else
     [ -z "$slot" ] || drain_slot "$slot"
     remove_old
@@ -75,6 +81,7 @@ replace_service() {
 }
 remove_old() {
   if [ -n "$old" ]; then
+    [ "$order" = stop-first ] || note_made "$old" leaving
     docker stop -t "$grace" "$old" >/dev/null
     docker rm "$old" >/dev/null
   fi

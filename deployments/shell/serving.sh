@@ -16,11 +16,14 @@ remove_former() {
   [ -z "$former" ] || forget_containers "$former"
   former_name='' former=''
 }
-first_running() {
-  local id
+# Beside one that was made for this change it is the other one.
+running_one() {
+  local id wanted=
   for id in $(containers_of "$service"); do
-    if known_running "$id"; then say "$id"; return; fi
+    known_running "$id" || continue
+    if known_wanted "$id"; then wanted=${wanted:-$id}; else say "$id"; return; fi
   done
+  say "$wanted"
 }
 # One that was started by hand serves on a port of its own, until the edge has its successor.
 find_by_hand() {
@@ -39,7 +42,7 @@ find_serving() {
     [ "${name:-idle.invalid}" != idle.invalid ] || continue
     id=${id_of[$name]:-}
     # A file that was written by hand names the service, which Docker's own DNS knows.
-    if [ "$name" = "$service" ] && [ -z "$id" ]; then id=$(first_running); fi
+    if [ "$name" = "$service" ] && [ -z "$id" ]; then id=$(running_one); fi
     if [ -z "$old" ] && known_running "$id" && takes_traffic "$admin_state"; then
       slot=$s old=$id
     elif [ -n "$id" ] && { [ "$id" = "$former" ] || { known_wanted "$id" && known_unharmed "$id"; }; }; then
@@ -61,16 +64,6 @@ find_serving() {
     former='' former_name=''
   fi
 }
-# Behind no edge. Sets `old`: beside one that was made for this change it is the other one.
-find_running() {
-  local id wanted=
-  old=
-  for id in $(containers_of "$service"); do
-    known_running "$id" || continue
-    if known_wanted "$id"; then wanted=${wanted:-$id}; else old=$id; break; fi
-  done
-  old=${old:-$wanted}
-}
 # Sets `new`: one that was made for this change and that nobody uses yet. What else does not serve goes.
 find_prepared() {
   local id
@@ -79,6 +72,7 @@ find_prepared() {
     [ "$id" != "$old" ] && [ "$id" != "$former" ] || continue
     if [ -z "$new" ] && ! known_wanted "$old" && known_wanted "$id" && known_unharmed "$id"; then new=$id; continue; fi
     say "removing ${name_of[$id]}: it does not serve"
+    ! known_running "$id" || docker stop -t "$grace" "$id" >/dev/null
     docker rm -f "$id" >/dev/null
     forget_containers "$id"
   done
@@ -93,7 +87,7 @@ find_containers() {
     find_serving
     [ -n "$old" ] || find_by_hand
   else
-    find_running
+    old=$(running_one)
   fi
   find_prepared
 }

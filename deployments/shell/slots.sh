@@ -16,7 +16,16 @@ edge_answer() {
   fail "the edge does not answer"
 }
 # Of each server its name, address, state, administrative state and container.
-slot_rows() { edge_answer "show servers state $be" | awk '{print $4, $5, $6, $7, $18}'; }
+# Right after a reload the old worker may answer, which does not know a new backend.
+slot_rows() {
+  local rows
+  for _ in {1..40}; do
+    rows=$(edge_answer "show servers state $be" | awk '{print $4, $5, $6, $7, $18}') || return
+    if grep -q '^s1 ' <<< "$rows" && grep -q '^s2 ' <<< "$rows"; then say "$rows"; return; fi
+    sleep 0.5
+  done
+  fail "the edge has no backend $be with two slots"
+}
 known_slot() { awk -v s="$2" '$1==s{print $2, $3, $4, $5}' <<< "$1"; }
 slot_row() {
   local rows

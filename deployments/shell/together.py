@@ -31,7 +31,10 @@ class Member:
 def start_together(members: list[Member]) -> Script:
     """Start new containers of all of them, and wait until each is healthy and ready."""
     longest = max(member.what.healthy_within for member in members)
-    return Script(_text(members, "start_together"), timeout=longest + 20 * len(members) + 120)
+    # What an earlier run left draining is drained and stopped here, one after the other.
+    tidying = sum(m.what.grace + (m.backend.drain if m.backend else 0) for m in members)
+    limit = longest + tidying + 20 * len(members) + 120
+    return Script(_text(members, "start_together"), timeout=limit)
 
 
 def drain_together(members: list[Member]) -> Script:

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Several services: their new containers start together, and their old ones end together.
-# Reads: be drain grace hash healthy image made order problem service services settings_of variable
+# Reads: be drain grace hash healthy image made order service services settings_of variable
 
 choose_service() { eval "${settings_of[$1]}"; }
 
@@ -54,7 +54,7 @@ wait_staged() {
       choose_service "$name"
       id=${staged[$name]} code=0
       read -r state restarts health <<< "${states[$id]:-}" || true
-      check_health "$id" "$state" "${restarts:-0}" "${health:-none}" $((SECONDS - began)) "$healthy" || code=$?
+      check_health "$id" "$state" $((${restarts:-0} - ${restarts_of[$id]:-0})) "${health:-none}" $((SECONDS - began)) "$healthy" || code=$?
       case $code in
         0) say "$name is healthy after $((SECONDS - began)) s" ;;
         1) give_up_staged ;;
@@ -68,11 +68,28 @@ wait_staged() {
     choose_service "$name"
     wait_ready "${staged[$name]}" $((began + healthy)) || give_up_staged
   done
+  check_staged
+}
+# One that was healthy may have crashed while others were waited for.
+check_staged() {
+  local id state restarts
+  local -A states=()
+  while read -r state restarts _ id; do states[$id]="$state $restarts"; done < <(container_states "${staged[@]}")
+  for name in "${starting[@]}"; do
+    choose_service "$name"
+    id=${staged[$name]}
+    [ "${states[$id]:-}" != "running ${restarts_of[$id]:-0}" ] || continue
+    problem="crashed while others started: exit code $(docker inspect -f '{{.State.ExitCode}}' "$id" 2>/dev/null || true)"
+    give_up_staged
+  done
 }
 give_up_staged() {
   say "$service: the new container $problem; its last lines:" >&2
   last_lines "${staged[$service]}" "$service"
-  docker rm -f "${staged[@]}" >/dev/null || true
+  for name in "${!staged[@]}"; do
+    # What ran before this step began is somebody's way back, or the next run's beginning.
+    if [ "$name" = "$service" ] || ! known_running "${staged[$name]}"; then docker rm -f "${staged[$name]}" >/dev/null || true; fi
+  done
   say "all new containers are removed; no request has reached one of them" >&2
   exit 20
 }
@@ -87,7 +104,26 @@ drain_together() {
   for name in "${slots[@]}"; do choose_service "${name%/*}"; idle_slot "${name#*/}"; done
 }
 find_leaving() {
-  local id
+  local id s leaving=()
+  # The edge may need a moment: until something is known to serve, nothing is taken out of use.
+  for _ in {1..20}; do
+    find_in_use
+    [ -z "$old" ] || break
+    sleep 0.5
+    read_containers
+  done
+  [ -n "$old" ] || fail "$service: no new container serves, so the old one stays"
+  for s in "${leaving[@]}"; do
+    edge_admin "set server $be/$s state drain" >/dev/null
+    slots+=("$service/$s")
+  done
+  for id in $(containers_of "$service"); do
+    [ "$id" != "$old" ] && [ "$id" != "$former" ] || continue
+    ids+=("$id")
+    stopping[$grace]+=" $id"
+  done
+}
+find_in_use() {
   former='' former_name=''
   if [ -n "$routed" ]; then
     rows=$(slot_rows) || exit
@@ -96,12 +132,6 @@ find_leaving() {
   else
     find_wanted
   fi
-  [ -n "$old" ] || fail "$service: no new container serves, so the old one stays"
-  for id in $(containers_of "$service"); do
-    [ "$id" != "$old" ] && [ "$id" != "$former" ] || continue
-    ids+=("$id")
-    stopping[$grace]+=" $id"
-  done
 }
 find_wanted() {
   local id
@@ -110,18 +140,17 @@ find_wanted() {
     if known_wanted "$id" && known_running "$id"; then old=$id; return; fi
   done
 }
-# Sets `old`: what takes traffic. Adds to `slots` what does not, and still names a container.
+# Sets `old`: what is wanted and takes traffic, and `leaving`: the slots that name anything else.
 find_slots() {
   local s op admin_state name
-  old=
+  old='' leaving=()
   for s in s1 s2; do
     read -r _ op admin_state name < <(known_slot "$rows" "$s") || true
     [ "${name:-idle.invalid}" != idle.invalid ] || continue
-    if [ -z "$old" ] && [ "$op" = 2 ] && takes_traffic "$admin_state"; then
-      old=${id_of[$name]:-}
+    if [ -z "$old" ] && [ "$op" = 2 ] && takes_traffic "$admin_state" && known_wanted "${id_of[$name]:-}"; then
+      old=${id_of[$name]}
     else
-      edge_admin "set server $be/$s state drain" >/dev/null
-      slots+=("$service/$s")
+      leaving+=("$s")
     fi
   done
 }
@@ -142,7 +171,10 @@ wait_drained() {
   done
 }
 end_leaving() {
-  local seconds
+  local seconds id notes=()
+  # A run that comes while they stop takes none of them for one that runs.
+  for id in "${ids[@]}"; do notes+=("$id" leaving); done
+  note_made "${notes[@]}"
   for seconds in "${!stopping[@]}"; do
     # shellcheck disable=SC2086  # ids, one word each
     docker stop -t "$seconds" ${stopping[$seconds]} >/dev/null &

@@ -10,7 +10,7 @@ from deployments.compose.checks import check
 from deployments.compose.reader import parse_stack
 from deployments.compose.stack import Service
 from deployments.errors import WrongUse
-from deployments.planning.changes import Change
+from deployments.planning.changes import Change, changes
 from deployments.planning.rounds import Rounds, side_by_side
 
 
@@ -21,8 +21,8 @@ def change(name, *, mb=0, first=False, after=(), once=False):
     return Change(service, f"r/{name}@sha256:1", "why", new_image=True, first=first)
 
 
-def rounds(due, *, memory=1000, after=None, stop_first=(), kept=()):
-    made = Rounds(after or {}, memory, stop_first, kept)
+def rounds(due, *, memory=1000, after=None, alone=(), kept=(), absent=()):
+    made = Rounds(after or {}, memory, alone, kept, absent)
     return [[c.service.name for c in each] for each in made.of(due)], made.notes(due)
 
 
@@ -41,7 +41,7 @@ def test_what_does_not_fit_waits_until_the_others_are_gone_and_the_plan_says_so(
 
 def test_a_second_container_that_never_is_takes_no_memory():
     due = [change("a", mb=200, first=True), change("b", mb=200), change("c", mb=200)]
-    assert rounds(due, memory=200, stop_first=["c"])[0] == [["a", "b", "c"]]
+    assert rounds(due, memory=200, alone=["c"])[0] == [["a", "b", "c"]]
 
 
 def test_the_memory_of_what_is_kept_is_not_free_for_the_next():
@@ -59,7 +59,8 @@ def test_one_that_must_serve_before_another_has_a_round_of_its_own():
 def test_what_others_depend_on_serves_first_where_nothing_of_it_runs():
     web = change("web", after=("api",))
     assert rounds([change("api"), web])[0] == [["api", "web"]]
-    assert rounds([change("api", first=True), web])[0] == [["api"], ["web"]]
+    assert rounds([change("api"), web], absent=["api"])[0] == [["api"], ["web"]]
+    assert rounds([change("api"), web], absent=["web"])[0] == [["api", "web"]]
 
 
 def test_one_that_runs_to_its_end_is_alone():
@@ -132,3 +133,30 @@ def test_what_the_steps_of_a_round_say(world):
     assert reasons["drain old containers"] == (
         "api, frontend, bot: removed, open requests within 30 s"
     )
+
+
+def test_two_that_run_already_need_no_further_memory(world):
+    """What a killed run has started: the old one was stopped beside it, for lack of memory."""
+    target = world.target(api="api-2", frontend="frontend-2")
+    seen = world.settled(memory_mb=10)
+    more = [replace(seen.of(n)[0], id=f"{n}-new", name=f"{n}-new") for n in ("api", "frontend")]
+    plan = world.plan(target, replace(seen, containers=(*seen.containers, *more)))
+    reasons = {s.name: s.reason for s in plan.steps}
+    assert reasons["start new containers"].startswith("api, frontend: all healthy")
+    assert reasons["replace api"].endswith("(start first)")
+    plan = world.plan(target, seen)
+    assert {s.name: s.reason for s in plan.steps}["replace api"].endswith("(stop first)")
+
+
+def test_what_an_earlier_step_stops_serves_nobody_meanwhile(world):
+    services = {**world.stack.services}
+    services["frontend"] = replace(services["frontend"], after=("api",))
+    target = world.target(api="api-2", frontend="frontend-2")
+    target = replace(target, stack=replace(target.stack, services=services))
+    seen = world.settled()
+    make = world.planner(target, seen)._make
+    due = changes(target, seen, make.candidate)
+    due = [c for c in due if c.service.name in ("api", "frontend")]
+    assert [len(each) for each in make.rounds.of(due)] == [2]
+    stopped = replace(make, stopped=frozenset({"api"}))
+    assert [len(each) for each in stopped.rounds.of(due)] == [1, 1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -43,7 +43,7 @@ class Container:
         """What `docker inspect -f` prints."""
         both = f"{self.state} {self.restarts}"
         texts = {
-            "compose.service": f"{name} {self.service} {both} /app-{name} {self.image} {self.hash}",
+            "compose.service": f"{name} {self.service} {both} {self.health} /app-{name} {self.image} {self.hash}",
             " {{.Id}}": f"{both} {self.health} {name}", "config-hash": f"{self.image} {self.hash}",
             "PortBindings": "0", "RestartCount": both, "ExitCode": "1",
             "State.Health": f"{self.state} {self.health}",
@@ -61,7 +61,9 @@ class Slot:
 @dataclass
 class StandInEngine:
     """containers: by id, the newest first. slots: by backend and name. open: requests on a slot at
-    each question, the last one for ever. log: what changed something. refuses: what Compose says.
+    each question, the last one for ever. log: what changed something. refuses: what Compose says. silent: which question for a list of
+    containers fails, counted from 1. unreachable: names that the edge's checks do not reach.
+    after: called with each command, when it has its answer.
     """
 
     containers: dict[str, Container] = field(default_factory=dict)
@@ -70,11 +72,16 @@ class StandInEngine:
     then: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     refuses: str = ""
+    silent: int = 0
+    unreachable: set[str] = field(default_factory=set)
+    after: Callable[[list[str]], None] = lambda words: None
     _made: int = 0
 
     def answer(self, words: list[str], exported: str) -> tuple[str, str]:
         """Exit code, or `refused`, and output of one command."""
         match words[0]:
+            case "ps" if self._fails():
+                return "refused", "Cannot connect to the Docker daemon\n"
             case "ps":
                 named = [w.rpartition("=")[2] for w in words if "compose.service=" in w]
                 found = [
@@ -93,6 +100,10 @@ class StandInEngine:
                 return ("refused", self.refuses) if self.refuses else self._compose(words, exported)
         self.log.append(" ".join(words))
         return self._change(words[0], [w for w in words[1:] if w in self.containers]), ""
+
+    def _fails(self) -> bool:
+        self.silent -= 1
+        return self.silent == 0
 
     def _inspect(self, form: str, names: list[str]) -> tuple[str, str]:
         found = [n for n in names if n in self.containers]
@@ -145,7 +156,7 @@ class StandInEngine:
 
     def _row(self, backend: str, name: str, slot: Slot) -> str:
         serves = self.containers.get(slot.name.removeprefix("app-"))
-        up = 2 if serves and serves.state == "running" else 0
+        up = 2 if serves and serves.state == "running" and slot.name not in self.unreachable else 0
         rest = f"{ADMIN[slot.state]} 1 1 1 1 3 4 0 0 0 0 {slot.name} 80"
         return f"1 {backend} 1 {name} 10.0.0.1 {up} {rest}"
 
@@ -163,6 +174,7 @@ def listening(engine: StandInEngine) -> Iterator[str]:
             *words, exported, _, _ = data.decode().split("\0")
             with lock:
                 code, text = engine.answer(words, exported)
+                engine.after(words)
             self.wfile.write(f"{code}\n{text}".encode())
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:

@@ -185,12 +185,101 @@ def test_what_stays_open_is_cut_after_the_bound_and_said(on):
     assert on.running == ["api-new1", "bot-1", "frontend-new2"]
 
 
-def test_the_old_one_stays_where_no_new_one_serves(on):
+def test_nothing_is_taken_out_of_use_where_no_new_one_serves(on):
+    """The edge does not reach it for a moment: it was taken out of traffic, and 503 was answered."""
     on.run(start_together(ALL))
-    on.engine.slots["be_api"]["s1"].state = "drain"
+    on.run(_switch(ALL[0]))
+    before = on.serving
+    on.engine.unreachable = {"app-api-new1"}
+    on.shell.program("sleep", "")
     done = on.run(drain_together(ALL), 20)
     assert done.stderr == "api: no new container serves, so the old one stays\n"
     assert "api-1" in on.running
+    assert on.serving == before
+
+
+def test_an_edge_that_restarted_in_between_sends_nobody_to_the_old_one_for_good(on):
+    """At run time both slots serve then; the file names the new container alone."""
+    on.run(start_together(ALL[:2]))
+    for member in ALL[:2]:
+        on.run(_switch(member))
+    assert read_slots(on.shell.read("edge/haproxy.cfg"))["api"] == (IDLE, "app-api-new1")
+    on.engine.slots["be_api"]["s1"].state = "ready"
+    on.run(drain_together(ALL[:2]))
+    assert on.serving == {"api": ["app-api-new1"], "frontend": ["app-frontend-new2"]}
+    assert on.running == ["api-new1", "bot-1", "frontend-new2"]
+
+
+@pytest.mark.parametrize("question", [1, 2, 3, 4, 5])
+def test_an_engine_that_says_nothing_for_once_is_no_project_without_containers(on, question):
+    """The old containers were taken for new ones and removed; a second poller was started."""
+    on.engine.then = {"frontend": ("exited", 0, "none")}
+    on.engine.silent = question
+    assert on.shell.run(prelude(on.shell.environment) + start_together(ALL).text).returncode
+    assert {"api-1", "bot-1", "frontend-1"} <= set(on.running)
+    assert on.serving == {n: [f"app-{n}-1"] for n in ROUTED}
+    assert len([n for n in on.running if n.startswith("bot")]) == 1
+
+
+def test_one_that_crashes_while_others_start_is_found_before_anybody_is_sent_to_them(on):
+    def crash(words):
+        if words[0] == "inspect" and words[2].endswith("{{.Id}}"):
+            on.engine.containers["api-new1"].state = "exited"
+            on.engine.containers["frontend-new2"].health = "healthy"
+
+    on.engine.then = {"frontend": ("running", 0, "starting")}
+    on.engine.after = crash
+    done = on.run(start_together(ALL), 20)
+    assert "api: the new container crashed while others started: exit code 1" in done.stderr
+    assert not [name for name in on.engine.containers if "new" in name]
+
+
+def test_what_ran_before_is_not_removed_with_the_new_ones(on):
+    """An undo adopts what still drains: it is the way back, and its requests are in flight."""
+    on.run(start_together(ALL))
+    for member in ALL[:2]:
+        on.run(_switch(member))
+    del on.engine.containers["frontend-1"]
+    on.engine.then = {"frontend": ("exited", 0, "none")}
+    on.run(start_together([_member(service, OLD) for service in ROUTED]), 20)
+    assert "api-1" in on.running
+
+
+@pytest.mark.parametrize("service", ["api", "worker"])
+def test_a_crash_of_weeks_ago_is_no_reason_to_make_the_old_one_anew(on, service):
+    on.engine.containers |= {f"{service}-1": Container(service, OLD.format(service), restarts=1)}
+    on.run(start_together([_member(service)]))
+    on.run(_switch(_member(service)))
+    back = _member(service, OLD)
+    on.run(start_together([back]))
+    on.run(_switch(back))
+    on.run(drain_together([back]))
+    assert f"{service}-1" in on.running
+    assert f"{service}-new1" not in on.running
+    assert not on.log(f"rm -f {service}-1")
+
+
+def test_slots_that_name_the_service_itself_name_the_container_that_runs(on):
+    """As a file that was written by hand does."""
+    on.engine.slots["be_api"]["s1"].name = "api"
+    on.run(start_together(ALL[:2]))
+    for member in ALL[:2]:
+        on.run(_switch(member))
+    assert "api-1" in on.running
+    on.run(drain_together(ALL[:2]))
+    assert on.serving["api"] == ["app-api-new1"]
+    assert on.running == ["api-new1", "bot-1", "frontend-new2"]
+
+
+def test_one_that_is_just_stopping_is_not_taken_for_one_that_runs(on):
+    """The deployer died in the drain; the engine goes on stopping what it was told to stop."""
+    on.run(start_together(ALL[:2]))
+    for member in ALL[:2]:
+        on.run(_switch(member))
+    on.run(drain_together(ALL[:2]))
+    on.engine.containers |= {"api-1": Container("api", OLD.format("api"))}
+    on.run(start_together([_member("api", OLD)]))
+    assert on.log("compose")[-1].endswith("--scale api=2 api")
 
 
 def test_a_run_that_comes_after_takes_up_what_one_that_was_killed_has_started(on):
@@ -226,11 +315,13 @@ def test_a_container_that_was_kept_and_is_gone_has_no_slot_afterwards(on):
     assert on.serving["api"] == ["app-api-new1"]
 
 
-def test_an_edge_that_lacks_a_backend_has_nobody_in_use(on):
-    """Somebody wrote over its file: the step that enters a slot says so."""
+def test_an_edge_that_does_not_know_a_backend_yet_has_nobody_removed(on):
+    """Right after a reload its old worker may answer."""
     on.engine.slots["be_api"] = {}
-    on.run(start_together([_member("api")]))
-    assert on.running == ["api-new1", "bot-1", "frontend-1"]
+    on.shell.program("sleep", "")
+    done = on.run(start_together([_member("api")]), 20)
+    assert done.stderr == "the edge has no backend be_api with two slots\n"
+    assert on.running == ["api-1", "bot-1", "frontend-1"]
 
 
 def test_services_that_nobody_reaches_at_the_edge_run_twice_for_a_moment(on):
