@@ -19,9 +19,10 @@ describe_restarts() {
   esac
   problem="$how, $times"
 }
-# Of each container its state, restarts, health and id; one that is gone has no line.
+# Of each container its state, restarts, health and id; one that is gone has no line. `ID` and not `Id`,
+# which makes Docker print nothing of a container without a health check.
 container_states() {
-  docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.Id}}' "$@" 2>/dev/null || true
+  docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.ID}}' "$@" 2>/dev/null || true
 }
 # A container after so many seconds, of so many; restarts are those since the look began. 0: it is healthy. 1: it never will be, and `problem`
 # says why. 2: not yet.

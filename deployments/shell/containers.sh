@@ -17,7 +17,7 @@ read_containers() {
   # What `note_made` has noted goes before Compose's own label.
   if [ -f .containers ]; then while read -r id label; do noted[$id]=$label; done < .containers; fi
   # One that is removed in between is left out.
-  shown=$(docker inspect -f '{{.Id}} {{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.Name}} {{.Config.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "${containers[@]}" 2>/dev/null) || true
+  shown=$(docker inspect -f '{{.ID}} {{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.Name}} {{.Config.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "${containers[@]}" 2>/dev/null) || true
   [ -n "$shown" ] || fail "Docker does not describe the containers"
   while read -r id service state restarts health name ref label; do
     service_of[$id]=$service health_of[$id]=$health state_of[$id]=$state restarts_of[$id]=$restarts

@@ -41,10 +41,13 @@ class Container:
 
     def shown(self, form: str, name: str) -> str:
         """What `docker inspect -f` prints."""
+        # `Id` is no field of Docker's own: it reads the form as one of raw JSON then, in which a
+        # container that was never started or has no check has no `Health`, and prints nothing.
+        assert not ("{{.Id}}" in form and ".State.Health" in form)
         both = f"{self.state} {self.restarts}"
         texts = {
             "compose.service": f"{name} {self.service} {both} {self.health} /app-{name} {self.image} {self.hash}",
-            " {{.Id}}": f"{both} {self.health} {name}", "config-hash": f"{self.image} {self.hash}",
+            " {{.ID}}": f"{both} {self.health} {name}", "config-hash": f"{self.image} {self.hash}",
             "PortBindings": "0", "RestartCount": both, "ExitCode": "1",
             "State.Health": f"{self.state} {self.health}",
             ".Running": str(self.state == "running").lower(), ".Name": f"/app-{name}", ".Id": name,

@@ -223,7 +223,7 @@ def test_an_engine_that_says_nothing_for_once_is_no_project_without_containers(o
 
 def test_one_that_crashes_while_others_start_is_found_before_anybody_is_sent_to_them(on):
     def crash(words):
-        if words[0] == "inspect" and words[2].endswith("{{.Id}}"):
+        if words[0] == "inspect" and words[2].endswith("{{.ID}}"):
             on.engine.containers["api-new1"].state = "exited"
             on.engine.containers["frontend-new2"].health = "healthy"
 
