@@ -66,11 +66,9 @@ def plant(file: Path, before: str, after: str) -> None:
 
 def without_drain(copy: Path) -> None:
     """What was in use goes at once, while the edge still sends requests there."""
-    replace, together = (copy / "deployments/shell" / f"{n}.sh" for n in ("replace", "together"))
-    plant(replace, '      edge_admin "set server $be/$slot state drain" >/dev/null\n', "")
-    plant(together, '    edge_admin "set server $be/$s state drain" >/dev/null\n', "")
-    plant(together, "  [ ${#slots[@]} -eq 0 ] || wait_drained\n", "")
-    plant(together, 'docker stop -t "$seconds" ${stopping[$seconds]} >/dev/null &', ": &")
+    drain = '      edge_admin "set server $be/$slot state drain" >/dev/null\n'
+    replace = copy / "deployments" / "shell" / "replace.sh"
+    plant(replace, drain, '      docker rm -f "$old" >/dev/null\n')
 
 
 def test_without_the_drain_requests_fail(world, releases, users: Users, copy: Path) -> None:
