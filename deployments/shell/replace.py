@@ -68,6 +68,11 @@ class Backend:
         return assigned({**values, "routed": "yes"})
 
 
+def backend_settings(service: str, backend: Backend | None) -> list[str]:
+    """Shell variables of its place; without one, that nobody reaches it at the edge."""
+    return backend.settings(service) if backend else assigned({"routed": ""})
+
+
 def assigned(values: dict[str, str]) -> list[str]:
     """Assignments of shell variables."""
     return [f"{name}={shlex.quote(value)}" for name, value in values.items()]
@@ -88,7 +93,7 @@ def replace_service(what: Replacement, backend: Backend | None, *, later: bool =
         functions("container", "containers", *files, "serving", "replace_own", "replace"),
         *what.settings(),
         *assigned({"later": "yes" if later else ""}),
-        *(backend.settings(what.service) if backend else assigned({"routed": ""})),
+        *backend_settings(what.service, backend),
         find_edge(backend.edge) if backend else "",
         "replace_service",
     )

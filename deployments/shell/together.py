@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass
 
 from deployments.shell.quote import Script, functions, join
-from deployments.shell.replace import Backend, Replacement, assigned, find_edge
+from deployments.shell.replace import Backend, Replacement, backend_settings, find_edge
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,7 @@ class Member:
 
     def settings(self) -> str:
         """Its shell variables, as text that the shell evaluates in this service's turn."""
-        service = self.what.service
-        backend = self.backend.settings(service) if self.backend else assigned({"routed": ""})
-        return join(*self.what.settings(), *backend)
+        return join(*self.what.settings(), *backend_settings(self.what.service, self.backend))
 
 
 def start_together(members: list[Member]) -> Script:

@@ -14,7 +14,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -62,15 +62,15 @@ def begin_history() -> bool:
     file = history()
     if file is None or file.exists():
         return False
-    source = template()
-    if not (_is_usable(source) or packed().is_file()):
-        return True
+    source = packed()
+    make: Callable[[Path, Path], object] = unpack
+    if not source.is_file():
+        source, make = template(), shutil.copyfile
+        if not _is_usable(source):
+            return True
     file.parent.mkdir(parents=True, exist_ok=True)
     with _beside(file) as new:
-        if packed().is_file():
-            unpack(packed(), new)
-        else:
-            shutil.copyfile(source, new)
+        make(source, new)
         # Another command may have begun the same history: then its file stays.
         with contextlib.suppress(FileExistsError):
             os.link(new, file)
