@@ -10,7 +10,7 @@ wait_ready() {
     read -r state restarts _ < <(docker inspect -f '{{.State.Status}} {{.RestartCount}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
     [ "$state $restarts" = "running $before" ] || { problem="crashes before it is ready: exit code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1; }
     [ $SECONDS -lt "$deadline" ] || { problem="is not ready within $healthy s: $(tail -n 1 <<< "$said" | cut -c1-200)"; return 1; }
-    sleep 1
+    sleep 0.5
   done
 }
 give_up_new() {
@@ -59,10 +59,11 @@ replace_service() {
   fi
   start_new
   if [ -n "$routed" ]; then
-    local free=s1
+    local free=s1 name
     [ "$slot" != s1 ] || free=s2
-    enter_slot "$free" "$(container_name "$new")" || give_up_new "$new"
-    say "$(container_name "$new") serves"
+    name=$(container_name "$new")
+    enter_slot "$free" "$name" || give_up_new "$new"
+    say "$name serves"
     # Only now: until something else serves, it may be the one that does.
     [ -z "$former_name" ] || remove_former
     if keep_old; then return; fi

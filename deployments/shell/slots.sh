@@ -17,10 +17,11 @@ edge_answer() {
 }
 # Of each server its name, address, state, administrative state and container.
 # Right after a reload the old worker may answer, which does not know a new backend.
+# A word: commands that come before the question.
 slot_rows() {
   local rows
   for _ in {1..40}; do
-    rows=$(edge_answer "show servers state $be" | awk '{print $4, $5, $6, $7, $18}') || return
+    rows=$(edge_answer "${1:-}show servers state $be" | awk '{print $4, $5, $6, $7, $18}') || return
     if grep -q '^s1 ' <<< "$rows" && grep -q '^s2 ' <<< "$rows"; then say "$rows"; return; fi
     sleep 0.5
   done
@@ -49,10 +50,12 @@ idle_slot() {
   write_slot "$1" idle.invalid
 }
 enter_slot() {
-  local slot=$1 name=$2 deadline=$((SECONDS + 20)) addr op admin_state fqdn
-  edge_admin "set server $be/$slot fqdn $name; set server $be/$slot state ready" >/dev/null
+  local slot=$1 name=$2 deadline=$((SECONDS + 20)) rows addr op admin_state fqdn
+  local enter="set server $be/$slot fqdn $name; set server $be/$slot state ready; "
   while :; do
-    read -r addr op admin_state fqdn < <(slot_row "$slot") || true
+    rows=$(slot_rows "$enter") || exit
+    read -r addr op admin_state fqdn < <(known_slot "$rows" "$slot") || true
+    enter=
     [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [ "$addr" != - ] && takes_traffic "$admin_state" && break
     [ $SECONDS -lt $deadline ] || { idle_slot "$slot"; problem="is not reached by the edge: address $addr, state $op"; return 1; }
     sleep 0.2

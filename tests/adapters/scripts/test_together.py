@@ -129,7 +129,8 @@ def test_one_that_does_not_become_healthy_takes_all_new_ones_with_it(on, then, s
     )
     assert (on.serving, on.running) == before
     assert not [name for name in on.engine.containers if "new" in name]
-    assert not on.log("edge")
+    assert on.engine.slots["be_api"]["s2"] == Slot()
+    assert not [line for line in on.log("edge") if "state ready" in line]
 
 
 def test_what_compose_cannot_make_is_said_and_nothing_is_switched(on):
@@ -160,6 +161,22 @@ def test_each_is_switched_in_its_own_step_and_the_old_ones_end_together(on):
     assert set(parse_env(on.shell.read(".env")).values()) == {
         NEW.format(n) for n in (*ROUTED, "bot")
     }
+
+
+def test_the_edge_knows_a_new_container_before_it_sends_anybody_there(on):
+    on.run(start_together(ALL))
+    assert on.engine.slots["be_api"]["s2"] == Slot("app-api-new1", "drain")
+    # An edge that restarts before the switch knows the old one alone.
+    assert read_slots(on.shell.read("edge/haproxy.cfg"))["api"] == ("app-api-1", IDLE)
+
+
+def test_another_release_after_a_run_that_died_before_its_switch_removes_what_it_started(on):
+    on.run(start_together(ALL))
+    on.run(start_together([_member("api", OLD)]))
+    on.run(_switch(_member("api", OLD)))
+    assert on.serving["api"] == ["app-api-1"]
+    assert on.engine.slots["be_api"]["s2"] == Slot()
+    assert "api-new1" not in on.engine.containers
 
 
 def test_open_requests_end_before_their_container_does(on):
