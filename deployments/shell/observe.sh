@@ -72,14 +72,18 @@ emit_journals() {
     tail -n 1 "$file" | grep -qE '"event":"end".*("kind":"run"|"step":"run ).*}$' || emit_file "journal:$(basename "$file" .jsonl)" "$file"
   done
 }
+# What takes Docker longest is asked first, and its answer read when the others are written.
 observe_host() {
+  local database images containers projects
+  if [ -n "$1" ]; then exec {database}< <(database_state "$@"); fi
+  exec {images}< <(project_images) {containers}< <(list_containers) {projects}< <(compose_projects)
   host_facts | emit facts
   listening_ports | emit listening
-  list_containers | emit containers
-  project_images | emit images
   published_ports | emit published
-  compose_projects | emit projects
-  if [ -n "$1" ]; then database_state "$@" | emit database; list_backups | emit backups; fi
+  emit containers <&"$containers"
+  emit images <&"$images"
+  emit projects <&"$projects"
+  if [ -n "$1" ]; then emit database <&"$database"; list_backups | emit backups; fi
   emit_file env .env
   emit_file compose compose.yml
   emit_file edge edge/haproxy.cfg

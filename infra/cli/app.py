@@ -12,6 +12,7 @@ from deployments.database.choice import Choice
 from deployments.errors import Interrupted, Refused, WrongUse
 from infra.cli import show
 from infra.cli.actions.commands import app as actions
+from infra.cli.assembled import assembled
 from infra.cli.audit import audit, history
 from infra.cli.backups import backup, backups, drill, fetch, restore
 from infra.cli.control_plane import control_plane
@@ -155,10 +156,9 @@ def plan(
     env: Env, release: Release = "newest", update_infrastructure: Infra = False, json: Json = False
 ) -> None:
     """Show what deploy would do now; change nothing."""
-    from infra.environment.context import assemble
+    assembly = assembled(env)
     from infra.look import inspection
 
-    assembly = assemble(env)
     show.read_from(assembly.located)
     planned = inspection.plan_of(
         assembly, release, show.errors.print, update_infrastructure=update_infrastructure
@@ -169,10 +169,10 @@ def plan(
 @app.command()
 def status(env: Env, json: Json = False) -> None:
     """Show what runs now."""
-    from infra.environment.context import assemble
+    assembly = assembled(env)
     from infra.look import inspection
 
-    document, notes = inspection.status_of(assemble(env), show.errors.print)
+    document, notes = inspection.status_of(assembly, show.errors.print)
     show.as_json(document) if json else show.status(document, notes)
 
 
@@ -185,10 +185,9 @@ def adopt(
 ) -> None:
     """Record what was deployed by hand as release 0; touches no container."""
     if dry_run:
-        from infra.environment.context import assemble
+        assembly = assembled(env)
         from infra.look import inspection
 
-        assembly = assemble(env)
         show.read_from(assembly.located)
         planned = inspection.adoption_of(assembly, show.errors.print)
         show.as_json(planned.to_dict()) if json else show.plan(planned)
@@ -220,14 +219,14 @@ def logs(
     ] = False,
 ) -> None:
     """Show the last lines of services with their times, without the edge's health checks."""
+    assembly = assembled(env)
     from deployments.shell.probe import Tail
-    from infra.environment.context import assemble
     from infra.look import inspection
 
     tail = Tail(tuple(services), lines, since, follow=follow)
     try:
         say = lambda text: show.console.out(text)  # noqa: E731
-        code = inspection.logs_of(assemble(env), tail, say, checks=everything)
+        code = inspection.logs_of(assembly, tail, say, checks=everything)
     except Interrupted:
         if not follow:
             raise

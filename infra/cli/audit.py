@@ -11,6 +11,7 @@ import typer
 
 from deployments.errors import HomeguruError, Refused, WrongUse
 from infra.cli import show
+from infra.cli.assembled import assembled
 from infra.cli.options import Env, Json
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ def export(env: Env, output: Output = None) -> None:
 @audit.command("verify")
 def verify(env: Env) -> None:
     """Recompute the ledger's hash chain; compare it with what runs and with Prefect's history."""
-    from infra.environment.context import assemble
+    assembly = assembled(env)
     from infra.look import inspection
 
-    ledger, current, running = inspection.audited_of(assemble(env), show.errors.print)
+    ledger, current, running = inspection.audited_of(assembly, show.errors.print)
     entries, _, broken = _joined(env, ledger, current)
     wrong = running + [f"{e.at} {_of(e)}: {e.note}" for e in entries if e.note]
     if broken:
@@ -78,11 +79,11 @@ def _of(entry: AuditEntry) -> str:
 
 def _entries(env: str) -> tuple[list[AuditEntry], str | None, int | None]:
     """Both sides joined, the current release, and where the chain breaks."""
+    assembly = assembled(env)
     from deployments.history.audit import described_by
-    from infra.environment.context import assemble
     from infra.look import inspection
 
-    ledger, current, subjects = inspection.history_of(assemble(env), show.errors.print)
+    ledger, current, subjects = inspection.history_of(assembly, show.errors.print)
     entries, current, broken = _joined(env, ledger, current)
     return described_by(entries, subjects), current, broken
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from infra.cli import show
+from infra.cli.assembled import assembled
 from infra.cli.options import Approve, Env, Here, Json
 from infra.cli.run import run
 
@@ -26,14 +27,14 @@ def backups(
     ] = False,
 ) -> None:
     """List the backups on the server, or their copies elsewhere."""
-    from infra.environment.context import assemble
+    assembly = assembled(env)
     from infra.look import inspection
 
     if copies:
-        ids = inspection.copies_of(assemble(env))
+        ids = inspection.copies_of(assembly)
         show.as_json(ids) if json else show.console.print("\n".join(ids) or "none", highlight=False)
         return
-    on_server = inspection.backups_of(assemble(env), show.errors.print)
+    on_server = inspection.backups_of(assembly, show.errors.print)
     if json:
         show.as_json([backup.model_dump() for backup in on_server])
     else:
@@ -49,11 +50,12 @@ def fetch(
 ) -> None:
     """Put a backup's copy back on the server, checked; `restore` can use it then."""
     from infra.backups import age
-    from infra.environment.context import assemble
-    from infra.look import inspection
 
     key = age.identity(identity) if identity else None
-    fetched = inspection.fetched(assemble(env), wanted, key, show.errors.print)
+    assembly = assembled(env)
+    from infra.look import inspection
+
+    fetched = inspection.fetched(assembly, wanted, key, show.errors.print)
     show.console.print(f"backup {fetched.id} of release {fetched.release} is on the server again")
 
 
