@@ -22,23 +22,28 @@ def probe(
     """Run commands inside containers, each answer a section `<exit code> <its end>`.
 
     questions: (name of the answer, service, command). An empty command requests the
-    service's restart count once it has been up for UP_FOR: late, so that the others
-    answer in the meantime. logs: service and what is looked for there, last of all.
+    service's restart count once it has been up for UP_FOR: the others answer in the
+    meantime. logs: service and what is looked for there, last of all.
     """
-    calls = [
-        call("ask_container", name, service, *command)
+    asked = [
+        call("ask_beside", "ask_container", name, service, *command)
         for name, service, command in questions
         if command
     ]
-    calls += [
-        call("emit_restarts", service, UP_FOR) for _, service, command in questions if not command
-    ]
-    calls += [
+    counted = [service for _, service, command in questions if not command]
+    looked_through = [
         call(
-            "emit_logged", f"log:{service}", service, log.seconds, " ".join(log.files),
+            "ask_beside", "emit_logged", f"log:{service}", service, log.seconds, " ".join(log.files),
             *[word for pattern in log.must_not for word in ("-e", pattern)],
         )
         for service, log in logs
+    ]  # fmt: skip
+    calls = [
+        "listed=$(project_containers)",
+        *([call("ask_restarts", UP_FOR, *counted)] if counted else []),
+        *asked, "answer_all",
+        *(["answer_restarts"] if counted else []),
+        *looked_through, "answer_all",
     ]  # fmt: skip
     return Script(join(prelude(environment), functions("probe"), *calls), timeout=120)
 

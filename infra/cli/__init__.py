@@ -17,10 +17,12 @@ def main() -> None:
 
 
 def _start() -> None:
+    from infra.machine.imports import importing
     from infra.orchestration import settings
 
     # Before the first import of Prefect, which reads its settings then.
     settings.configure()
-    from infra.cli.app import app
+    with importing():
+        from infra.cli.app import app
 
     app()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from infra.machine.imports import importing
+
 if TYPE_CHECKING:
     from infra.environment.context import Assembly
 
@@ -14,9 +16,9 @@ def assembled(env: str) -> Assembly:
 
     To be called before `infra.look` is imported. Raises WrongUse as `assemble` does.
     """
-    from infra.environment.context import assemble
+    with importing(), ThreadPoolExecutor(1) as beside:
+        from infra.environment.context import assemble
 
-    with ThreadPoolExecutor(1) as beside:
         reading = beside.submit(assemble, env)
         import infra.look.inspection  # noqa: F401
 

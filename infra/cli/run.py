@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from deployments.errors import Refused, StepFailed, WrongUse
+from deployments.errors import HomeguruError, Refused, StepFailed, WrongUse
 from deployments.verbs import traits
 from infra.cli import show
 from infra.cli.terminal import TerminalProgress
 from infra.machine import progress, signals
+from infra.machine.imports import importing
 
 if TYPE_CHECKING:
     from deployments.history.ledger import Approval
     from deployments.history.requester import Requester
     from deployments.planning.plan import Plan
+    from infra.environment.locate import Located
 
 Parameters = Mapping[str, str | bool]
 """Of a flow, by name; every run has its environment and who asked besides."""
@@ -33,10 +37,15 @@ def run(
     flow_parameters: the flow's own. With a server configured the run is created there and
     followed here. What is published from a folder of this machine is published here.
     """
-    from deployments.environment.sources import is_url
-    from infra.environment import locate
-    from infra.host import actor
-    from infra.publish.clone import refuse_credentials
+    from infra.orchestration.flow import embedded
+
+    # Where no server is named: before what follows is imported, which takes seconds as that does.
+    embedded.begin()
+    with importing():
+        from deployments.environment.sources import is_url
+        from infra.environment import locate
+        from infra.host import actor
+        from infra.publish.clone import refuse_credentials
 
     located = locate.load(env)
     requester = actor.from_terminal()
@@ -53,7 +62,7 @@ def run(
         published = run("publish", env, flow_parameters, quiet=quiet, here=False)
         return run("deploy", env, {"release": _named(published)}, quiet=quiet, here=False)
     if here or not _server() or (traits(verb).only_publishes and not is_url(source)):
-        return _in_this_process(verb, parameters, approve, requester, quiet=quiet)
+        return _in_this_process(verb, located, parameters, approve, requester, quiet=quiet)
     if "release" in parameters:
         from infra.publish.manifests import name_of
 
@@ -78,14 +87,13 @@ def _server() -> bool:
 
 
 def _in_this_process(
-    verb: str, parameters: dict[str, Any], approve: str, requester: Requester, *, quiet: bool
-) -> Any:
-    from infra.orchestration.flow import embedded
-
-    # Before what follows is imported: it takes seconds on its own, and so does that.
-    embedded.begin()
-    from infra.host import actor
-    from infra.orchestration.flow import approval, process
+    verb: str, located: Located, parameters: dict[str, Any], approve: str, requester: Requester, *,
+    quiet: bool,
+) -> Any:  # fmt: skip
+    threading.Thread(target=_prepare, args=(verb, located), daemon=True).start()
+    with importing():
+        from infra.host import actor
+        from infra.orchestration.flow import approval, process
 
     if _server():
         _check_server()
@@ -97,6 +105,20 @@ def _in_this_process(
         # Prefect's own server ends with this process: nobody could answer there.
         approval.ask_here(lambda plan: _nobody(plan, quiet=quiet))
     return process.run_flow(verb, parameters)
+
+
+def _prepare(verb: str, located: Located) -> None:
+    """What the flow will ask for, while Prefect's server starts: it finds it there.
+
+    What is wrong is the flow's to say.
+    """
+    from infra.environment.compose_cli import read_stack
+    from infra.ssh.ahead import connect_ahead
+
+    with suppress(HomeguruError):
+        read_stack(located.compose_file)
+    if not traits(verb).only_publishes:
+        connect_ahead(located.environment, located.key_file)
 
 
 def _check_server() -> None:

@@ -42,6 +42,7 @@ from infra.backups.off_host import OffHost
 from infra.environment.locate import Located
 from infra.host.actor import Actor
 from infra.machine.output import Log, Mask, Output, with_results, without_results
+from infra.ssh.ahead import remote
 from infra.ssh.connection import Remote
 from infra.ssh.session_lock import SessionLock
 from infra.ssh.tarball import tarball
@@ -75,7 +76,7 @@ class Host:
 
     def __post_init__(self) -> None:
         self.environment = self.located.environment
-        self._remote = Remote(self.environment, self.located.key_file)
+        self._remote = remote(self.environment, self.located.key_file)
 
     def open(self) -> None:
         """Connect, unless connected already."""

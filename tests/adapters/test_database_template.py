@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from infra.orchestration.flow import database_template
-from infra.orchestration.flow.database_template import begin_history, keep_template, pack, template
+from infra.orchestration.flow.database_template import (
+    begin_history,
+    has_tables,
+    keep_template,
+    pack,
+    template,
+    used,
+)
 
 TABLES = ("flow_run", "block_document", "configuration", "variable", "work_pool")
 
@@ -101,3 +108,25 @@ def test_a_cache_that_cannot_be_written_ends_nothing(
     database(home / "prefect.db")
     keep_template()
     assert not database_template.template().exists()
+
+
+def test_tables_are_compared_once_for_each_version_of_prefect(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not has_tables()
+    database(home / "prefect.db")
+    assert not has_tables()
+    used()
+    assert has_tables()
+    monkeypatch.setattr(database_template, "version", lambda _: "another")
+    assert not has_tables()
+
+
+def test_an_older_history_that_a_person_put_back_is_compared_again(home: Path) -> None:
+    database(home / "prefect.db")
+    used()
+    database(home / "older.db")
+    (home / "older.db").replace(home / "prefect.db")
+    assert not has_tables()
+    (home / "prefect.db").unlink()
+    assert not has_tables()

@@ -91,7 +91,7 @@ VERIFY = ("infra.cli", "verify", "--env", "prod")
 
 
 @pytest.mark.parametrize("presses", [1, 2])
-@pytest.mark.parametrize("after", [1.5, 4.0])
+@pytest.mark.parametrize("after", [0.7, 1.5])
 def test_before_the_server_is_up(start: Start, folder: Path, after: float, presses: int) -> None:
     terminal = start(*VERIFY)
     time.sleep(after)

@@ -77,6 +77,32 @@ def begin_history() -> bool:
     return False
 
 
+def has_tables() -> bool:
+    """Whether a server of this version of Prefect has used the history: its tables are as it wants them."""
+    file = history()
+    try:
+        return file is not None and _user(file).read_text() == _state(file)
+    except OSError:
+        return False
+
+
+def used() -> None:
+    """Remember that a server of this version of Prefect uses the history."""
+    file = history()
+    if file is not None and not has_tables():
+        with contextlib.suppress(OSError):
+            _user(file).write_text(_state(file))
+
+
+def _user(file: Path) -> Path:
+    return file.with_suffix(".version")
+
+
+def _state(file: Path) -> str:
+    """Prefect's version and the file's own number: an old copy in its place has another one."""
+    return f"{version('prefect')} {file.stat().st_ino}"
+
+
 def keep_template() -> None:
     """Keep a copy of a history that just began. A cache that cannot be written costs time alone."""
     file = history()

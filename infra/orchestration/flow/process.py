@@ -16,6 +16,7 @@ import httpx
 
 from deployments.errors import HomeguruError, Interrupted, in_state
 from infra.machine import signals
+from infra.machine.imports import importing
 from infra.orchestration.flow.embedded import embedded_server
 
 
@@ -29,7 +30,8 @@ def entrypoint(verb: str) -> str:
 def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
     """Run a flow in this process; returns its result or raises what it failed with."""
     module, _, name = entrypoint(verb).rpartition(".")
-    flow = getattr(importlib.import_module(module), name)
+    with importing():
+        flow = getattr(importlib.import_module(module), name)
     signals.stop_if_asked()
     ends, watched, environment = _Ends(), copy.copy(flow), parameters.get("environment")
     watched.fn = ends.of(flow.fn)

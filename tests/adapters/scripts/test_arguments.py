@@ -58,7 +58,7 @@ def test_every_script_parses(world, compose_config, name, word):
         ("migrate", ["migrate"]),
         ("reload", ["reload_edge"]),
         ("remove one", ["container_ids"]),
-        ("probe", ["ask_container", "emit_restarts", "emit_logged"]),
+        ("probe", ["project_containers", "ask_container", "emit_restarts", "emit_logged"]),
         ("last words", ["emit_last_lines"]),
         ("prepare", ["prepare_image"]),
         ("logs", ["compose"]),

@@ -618,7 +618,9 @@ def _ask(shell, *question):
 
 
 def test_an_answer_from_inside(shell):
-    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || { echo well; exit 3; }')
+    shell.program(
+        "docker", '[ "$1" != ps ] || echo c1 bot\n[ "$1" != exec ] || { echo well; exit 3; }'
+    )
     assert _ask(shell, "exec:bot", "bot", ("true",)) == {"exec:bot": "3 well\n"}
 
 
@@ -627,7 +629,7 @@ def test_a_service_without_a_container(shell):
 
 
 def _logged(shell, program, **more):
-    shell.program("docker", f'[ "$1" != ps ] || echo c1\n{program}')
+    shell.program("docker", f'[ "$1" != ps ] || echo c1 bot\n{program}')
     log = Log(must_not=("Telegram[A-Z]\\w+Error", "terminated by"), seconds=30, **more)
     done = _run(shell, probe.probe(shell.environment, [], [("bot", log)]))
     assert done.returncode == 0, done.stderr
@@ -671,22 +673,48 @@ def test_the_last_lines_of_services(shell):
     assert sections(done.stdout) == {"last:bot": "loading 20\n"}
 
 
-def test_what_must_have_been_up_for_a_while_is_asked_last(shell):
-    """The wait is spent on the other answers."""
+def test_while_something_must_have_been_up_for_a_while_others_answer(shell):
     questions = [("restarts:api", "api", ()), ("exec:bot", "bot", ("true",))]
-    text = probe.probe(shell.environment, questions).text
-    assert text.splitlines()[-2:] == ["ask_container exec:bot bot true", "emit_restarts api 3"]
+    logs = [("bot", Log(must_not=("Error",), seconds=30))]
+    text = probe.probe(shell.environment, questions, logs).text
+    assert text.splitlines()[-7:] == [
+        "listed=$(project_containers)", "ask_restarts 3 api",
+        "ask_beside ask_container exec:bot bot true", "answer_all", "answer_restarts",
+        "ask_beside emit_logged log:bot bot 30 '' -e Error", "answer_all",
+    ]  # fmt: skip
+
+
+def test_four_containers_are_asked_at_a_time(shell):
+    """Each question waits until four are there, and no fifth one ever is."""
+    shell.program(
+        "docker",
+        """case $1 in
+  ps) echo c1 bot ;;
+  exec)
+    touch "now.$3"
+    for _ in {1..100}; do
+      [ $(ls now.* | wc -l) -lt 4 ] || break
+      sleep 0.05
+    done
+    ls now.* | wc -l
+    sleep 0.2
+    rm -f "now.$3" ;;
+esac""",
+    )
+    questions = [(f"exec:q{n}", "bot", (f"q{n}",)) for n in range(8)]
+    done = _run(shell, probe.probe(shell.environment, questions))
+    assert sections(done.stdout) == {f"exec:q{n}": "0 4\n" for n in range(8)}
 
 
 def test_a_table_of_many_connections_arrives_whole(shell):
     """A pool of database connections must not hide the one that is looked for."""
-    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || seq 1 100')
+    shell.program("docker", '[ "$1" != ps ] || echo c1 bot\n[ "$1" != exec ] || seq 1 100')
     answer = _ask(shell, "tcp:bot", "bot", ("cat", "/proc/net/tcp"))["tcp:bot"]
     assert answer.split() == ["0", *map(str, range(1, 101))]
 
 
 def test_an_endless_answer_is_cut(shell):
-    shell.program("docker", '[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || seq 1 200000')
+    shell.program("docker", '[ "$1" != ps ] || echo c1 bot\n[ "$1" != exec ] || seq 1 200000')
     answer = _ask(shell, "exec:bot", "bot", ("x",))["exec:bot"]
     assert len(answer) < 200_000
     assert answer.endswith("200000\n")
@@ -695,15 +723,15 @@ def test_an_endless_answer_is_cut(shell):
 def test_the_restart_count_of_a_container_that_has_settled(shell):
     shell.program(
         "docker",
-        'case "$1 $3" in "ps --no-trunc") echo c1;; *StartedAt*) echo 2020-01-01T00:00:00Z;;'
-        ' *) echo "2 running";; esac',
+        'case "$1 $3" in ps*) echo c1 bot;; *StartedAt*) echo 2020-01-01T00:00:00Z;;'
+        ' *) echo "2 running c1";; esac',
     )
     assert _ask(shell, "restarts:bot", "bot", ()) == {"restarts:bot": "2 running\n"}
 
 
 def test_sections_cannot_be_forged_by_an_answer(shell):
     forged = "exec:api " + base64.b64encode(b"0 fine").decode()
-    shell.program("docker", f'[ "$1" != ps ] || echo c1\n[ "$1" != exec ] || echo "{forged}"')
+    shell.program("docker", f'[ "$1" != ps ] || echo c1 bot\n[ "$1" != exec ] || echo "{forged}"')
     assert _ask(shell, "exec:bot", "bot", ("x",)) == {"exec:bot": f"0 {forged}\n"}
 
 
