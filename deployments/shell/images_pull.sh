@@ -26,8 +26,8 @@ login_to_registry() {
     { cat "$1/login" >&2; fail "registry $2 refused the login of $3"; }
 }
 pull_image() {
-  local ref=$1 tag=$2 error
-  if docker image inspect "$ref" >/dev/null 2>&1; then
+  local ref=$1 tag=$2 missing=$3 error
+  if ! grep -qxF -- "$ref" <<< "$missing"; then
     say "already here: $ref"
   else
     error=$(docker pull -q "$ref" 2>&1 >/dev/null) || { printf 'cannot pull %s: %s\n' "$ref" "$error" >&2; return 1; }
@@ -37,9 +37,10 @@ pull_image() {
   docker tag "$ref" "${ref%@*}:$tag"
 }
 pull_images() {
-  local tag=$1 ref pids=() code=0 pid
+  local tag=$1 ref pids=() code=0 pid missing
   shift
-  for ref in "$@"; do pull_image "$ref" "$tag" & pids+=($!); done
+  missing=$(missing_images "$@")
+  for ref in "$@"; do pull_image "$ref" "$tag" "$missing" & pids+=($!); done
   for pid in "${pids[@]}"; do wait "$pid" || code=21; done
   [ $code = 0 ] || { say "releases whose images are all on this server: $(whole_releases | sort -n | tail -n 10 | paste -sd' ' -)" >&2; exit $code; }
 }

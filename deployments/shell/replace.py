@@ -86,8 +86,13 @@ def find_edge(service: str) -> str:
 def replace_service(what: Replacement, backend: Backend | None, *, later: bool = False) -> Script:
     """Replace a service's container. backend: none for a service that nobody reaches at the edge.
 
-    later: the old container stays until `together.drain_together`, and takes no new request.
+    later: `together.start_together` has started the new container, and the old one stays until
+    `together.drain_together`, without new requests.
     """
+    if later and what.start_first and backend is None:
+        # Both run, and nobody is sent from one to the other: which image is in use is all that is left.
+        named = call("set_env", what.variable, what.image)
+        return Script(join(functions("container"), *what.settings(), named))
     files = ("slots", "replace_former") if backend else ()
     text = join(
         functions("container", "containers", *files, "serving", "replace_own", "replace"),

@@ -17,6 +17,7 @@ from infra.orchestration.setup.declared import Declared, declared
 from infra.orchestration.setup.entries import Describe, Entries, describe
 from infra.orchestration.setup.limits import ensure_limits
 from infra.orchestration.setup.pools import DOCKER_POOL, ensure_pool
+from infra.orchestration.setup.queues import DEFAULT, ensure_queue
 from infra.orchestration.setup.workers import how_to_start, workers
 
 POOL_KINDS = ("process", "docker")
@@ -66,6 +67,9 @@ def _steps(
     yield blocks.ensure_secret_type(api)
     for pool in dict.fromkeys(e.pool_of(pools) for e in entries):
         yield ensure_pool(api, pool, docker_variables if pool == DOCKER_POOL else None)
+    for pool, queue in dict.fromkeys((e.pool_of(pools), e.queue) for e in entries):
+        if queue != DEFAULT:
+            yield ensure_queue(api, pool, queue)
     yield from ensure_limits(api, [x.environment.name for x in located])
     flows: list[str] = []
     yield from _deployments(api, entries, pools, located, describe, flows)

@@ -40,8 +40,14 @@ def _log(shell):
 # -- pull ---------------------------------------------------------------------------
 
 
+THERE = (
+    '[ "$1 $2" != "image inspect" ] || {{ for ref in {refs}; do echo $ref; done; exit {code}; }}\n'
+)
+"""Images that the engine has: their digests, and the code of one that it has not."""
+
+
 def test_an_image_that_is_there_is_not_pulled_again(shell):
-    shell.program("docker", LOG)
+    shell.program("docker", LOG + THERE.format(refs=REFERENCE, code=0))
     done = _run(shell, images.pull([REFERENCE], "release-x"))
     assert done.stdout == f"already here: {REFERENCE}\n"
     assert not [line for line in _log(shell) if line.startswith("pull")]
@@ -83,7 +89,7 @@ def test_a_pull_that_fails_names_the_image_and_the_reason(shell):
 
 
 def test_one_failing_pull_does_not_stop_the_others(shell):
-    shell.program("docker", '[ "$1" = tag ] || [[ "$*" == *sha256:2 ]]')
+    shell.program("docker", THERE.format(refs="r/b@sha256:2", code=1) + '[ "$1" = tag ]')
     done = _run(shell, images.pull([REFERENCE, "r/b@sha256:2"], "release-x"))
     assert done.returncode == 21
     assert "already here: r/b@sha256:2" in done.stdout
@@ -127,16 +133,24 @@ def test_a_login_leaves_the_engine_that_a_context_names(shell):
 
 def test_what_is_there_already_needs_no_login(shell):
     """An undo failed over a registry that it did not need."""
-    shell.program("docker", f'{LOG}[ "$1" != login ]')
+    shell.program("docker", f'{LOG}{THERE.format(refs=REFERENCE, code=0)}[ "$1" != login ]')
     done = _run(shell, images.pull([REFERENCE], "t", LOGIN))
     assert (done.returncode, done.stdout) == (0, f"already here: {REFERENCE}\n")
     assert not any("login" in line for line in _log(shell))
 
 
 def test_images_that_are_not_on_the_host_are_named(shell):
-    shell.program("docker", '[ "$3" = here@sha256:1 ]')
-    done = _run(shell, images.missing(["here@sha256:1", "gone@sha256:2", "gone@sha256:3"]))
-    assert done.stdout == "gone@sha256:2\ngone@sha256:3\n"
+    shell.program("docker", LOG + THERE.format(refs="here@sha256:1 here@sha256:22", code=1))
+    done = _run(shell, images.missing(["here@sha256:1", "gone@sha256:2", "here@sha256:2"]))
+    assert done.stdout == "gone@sha256:2\nhere@sha256:2\n"
+    assert len(_log(shell)) == 1
+
+
+def test_a_name_that_docker_shortens_is_asked_for_by_itself(shell):
+    name = "docker.io/library/postgres@sha256:1"
+    program = f'if [ "$3" = {name} ]; then exit 0; fi; echo postgres@sha256:1; exit 1'
+    shell.program("docker", program)
+    assert _run(shell, images.missing([name, "r/a@sha256:2"])).stdout == "r/a@sha256:2\n"
 
 
 def test_a_refused_login_says_so(shell):
