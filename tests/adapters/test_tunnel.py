@@ -27,7 +27,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     key, programs = tmp_path / "key", tmp_path / "programs"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     programs.mkdir()
-    (programs / "docker").write_text('#!/bin/sh\n[ -e "$HOME/here" ]\n')
+    (programs / "docker").write_text(f'#!/bin/sh\n[ -e "$HOME/here" ] && echo {IMAGE}\n')
     (programs / "docker").chmod(0o755)
     with ExitStack() as stack:
         sshd = stack.enter_context(serving(Sshd(["/bin/sh"], tmp_path, path=str(programs))))

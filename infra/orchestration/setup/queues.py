@@ -23,7 +23,7 @@ def ensure_queue(api: PrefectApi, pool: str, name: str) -> SetupChange:
     queue = api.find(f"/work_pools/{pool}/queues/{name}")
     if queue is None:
         body = {"name": name, "concurrency_limit": AT_ONCE, "priority": LATER}
-        api.post(f"/work_pools/{pool}/queues/", body)
+        api.post(f"/work_pools/{pool}/queues", body)
         return SetupChange("work queue", shown, "created", f"{AT_ONCE} at a time")
     if queue["concurrency_limit"] is not None:
         return SetupChange("work queue", shown, "unchanged")

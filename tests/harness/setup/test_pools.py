@@ -24,6 +24,7 @@ def test_with_containers_eight_verbs_move_to_their_pool(setup: Setup) -> None:
     assert pools_of(setup.api) == "process"
     changed = setup.differing(pools="docker", docker_variables=VARIABLES)
     assert changed.pop("homeguru-docker") == "created docker"
+    assert changed.pop("homeguru-docker/looks") == "created 4 at a time"
     assert changed == dict.fromkeys(IN_CONTAINERS, "changed work pool homeguru -> homeguru-docker")
     assert VARIABLES.items() <= setup.job_variables("homeguru-docker").items()
     assert setup.deployment("publish")["work_pool_name"] == "homeguru"
@@ -44,6 +45,25 @@ def test_another_image_changes_the_pool_and_keeps_what_people_set(setup: Setup) 
     assert changed == {"homeguru-docker": "changed image"}
     assert setup.job_variables("homeguru-docker")["env"] == {"TZ": "UTC"}
     assert setup.job_variables("homeguru-docker")["image"] == "homeguru-flows:2"
+
+
+def test_a_few_looks_are_at_work_at_a_time_and_hold_up_no_release(setup: Setup) -> None:
+    assert {c.name: str(c.what) for c in setup()}["homeguru/looks"] == "created"
+    queues = {q: setup.api.get(f"/work_pools/homeguru/queues/{q}") for q in ("default", "looks")}
+    assert {q: queues[q]["concurrency_limit"] for q in queues} == {"default": None, "looks": 4}
+    assert queues["default"]["priority"] < queues["looks"]["priority"]
+    assert setup.deployment("verify")["work_queue_name"] == "looks"
+    assert setup.deployment("deploy")["work_queue_name"] == "default"
+
+
+def test_a_limit_of_looks_that_a_person_has_set_stays(setup: Setup) -> None:
+    setup()
+    queue = "/work_pools/homeguru/queues/looks"
+    setup.api.patch(queue, {"concurrency_limit": 16})
+    setup()
+    assert (setup.sent, setup.api.get(queue)["concurrency_limit"]) == ([], 16)
+    setup.api.patch(queue, {"concurrency_limit": None})
+    assert setup.differing() == {"homeguru/looks": "changed 4 at a time"}
 
 
 def test_the_archive_is_a_control_planes_and_stays_there(setup: Setup) -> None:
