@@ -19,10 +19,10 @@ pytestmark = pytest.mark.harness
 def test_everything_is_created_and_a_second_run_only_asks(setup: Setup) -> None:
     first = setup()
     assert {c.kind for c in first if c.what == "created"} == {
-        "work pool", "limit", "deployment", "schedule", "automation",
+        "work pool", "work queue", "limit", "deployment", "schedule", "automation",
     }  # fmt: skip
     assert len([c for c in first if c.kind == "deployment"]) == 10
-    assert setup.lines[-1] == "15 created"
+    assert setup.lines[-1] == "16 created"
     assert "deployment  deploy/deploy                          created" in setup.lines
     assert (
         "schedule    verify-ready                           created: every 86400 s" in setup.lines
