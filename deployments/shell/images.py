@@ -19,6 +19,19 @@ def listens(port: int) -> Script:
     )
 
 
+def pull_ahead(
+    reference: str, room_mb: int, incoming: str, login: tuple[str, str, str] | None = None
+) -> Script:
+    """Pull one reference before any release names it, if `room_mb` MiB are free then.
+
+    incoming: directory of this command's files, which goes. login: as for `pull`.
+    """
+    line = call("pull_ahead", room_mb * 1024, incoming, reference, *(login or ()))
+    return Script(
+        join(functions("images_references", "images_missing", "images_pull"), line), timeout=1800
+    )
+
+
 def pull(references: list[str], tag: str, login: tuple[str, str, str] | None = None) -> Script:
     """Pull references (`host/repository@sha256:...`) side by side and tag them.
 

@@ -36,6 +36,18 @@ pull_image() {
   # Pulled by digest an image has no tag, and `docker image prune` would take it.
   docker tag "$ref" "${ref%@*}:$tag"
 }
+# Before a deploy asks for it: without a tag, since no release names it yet, and only with this room.
+pull_ahead() {
+  local room=$1 incoming=$2 ref=$3
+  # shellcheck disable=SC2064  # expanded now: these names are gone when the trap runs
+  trap "rm -rf $(printf %q "$incoming")" EXIT
+  [ -n "$(missing_images "$ref")" ] || { say "already here: $ref"; return; }
+  [ "$(df -Pk . | awk 'NR==2{print $4}')" -ge "$room" ] || fail "there is no room to pull $ref"
+  shift 3
+  [ $# -eq 0 ] || login_to_registry "$@"
+  docker pull -q "$ref" >/dev/null
+  say "pulled $ref"
+}
 pull_images() {
   local tag=$1 ref pids=() code=0 pid missing
   shift

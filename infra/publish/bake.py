@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployments.build.pushes import Pushes
 from deployments.environment.policy import OwnDockerfile
 from deployments.errors import HomeguruError, Refused
 from deployments.image_name import HUB
@@ -44,13 +45,14 @@ class Image:
 
 def bake(
     folder: Path, images: list[Image], context: Path, say: Callable[[str], None],
-    login: tuple[str, str, str] | None = None,
+    login: tuple[str, str, str] | None = None, pushed: Callable[[Image], None] = lambda _: None,
 ) -> None:  # fmt: skip
     """Build and push. Raises HomeguruError with the failing lines of the build only.
 
     folder: the bake file's and the Dockerfiles'; images of the application's own Dockerfiles have a
     bake file of their own, and are not built together with others. login: (registry, user, token),
-    given to the engine in a throw-away configuration.
+    given to the engine in a throw-away configuration. pushed: called with each image as soon as it is
+    in the registry, while others still build.
     """
     with _bake_file(folder, images, context) as file:
         command = ["docker", "buildx", "bake", "-f", str(file)]
@@ -75,7 +77,9 @@ def bake(
         }
         targets = [i.target for i in images]
         with _logged_in(login) as extra:
-            completed = stream(*command, *targets, log=_headings(say), env={**environment, **extra})
+            completed = stream(
+                *command, *targets, log=_followed(images, say, pushed), env={**environment, **extra}
+            )
     if completed.code != 0:
         raise _failure(completed.stdout, {i.target: i.service for i in images})
 
@@ -110,6 +114,20 @@ def _target(name: str, own: OwnDockerfile, context: Path) -> dict[str, object]:
     if cache_to:
         target["cache-to"] = [f"type=registry,ref={cache_to}:{name},mode=max,ignore-error=true"]
     return target
+
+
+def _followed(
+    images: list[Image], say: Callable[[str], None], pushed: Callable[[Image], None]
+) -> Callable[[str], None]:
+    """What becomes of each line: headings are said, and pushes that end."""
+    headings, pushes, of = _headings(say), Pushes(), {image.tag: image for image in images}
+
+    def log(line: str) -> None:
+        headings(line)
+        if image := of.get(pushes.ended(line) or ""):
+            pushed(image)
+
+    return log
 
 
 def _headings(say: Callable[[str], None]) -> Callable[[str], None]:

@@ -56,8 +56,9 @@ class Publisher:
 
     def __init__(
         self, located: Located, stack: Stack, registry: Registry,
-        login: tuple[str, str] | None, say: Say,
+        login: tuple[str, str] | None, say: Say, pushed: Say = lambda _: None,
     ) -> None:  # fmt: skip
+        """`pushed` is told the reference of each image, as a server pulls it, once it is in the registry."""
         self._environment = located.environment
         self._file = located.file
         self._build_folder = located.build_folder
@@ -66,6 +67,7 @@ class Publisher:
         self._registry = registry
         self._login = login
         self._say = say
+        self._pushed = pushed
 
     def check(self) -> None:
         """Raise WrongUse for what is wrong whatever the source holds."""
@@ -92,6 +94,8 @@ class Publisher:
         for image in wanted:
             state = "builds" if image.digest is None else "unchanged"
             self._say(f"{image.service}: {state}, inputs {image.inputs}")
+            if image.digest:
+                self._is_there(image, image.digest)
         if missing:
             with staged(tree, source) as root:
                 self._build(missing, source, root)
@@ -109,6 +113,10 @@ class Publisher:
         stored = Stored(manifest.to_json(), manifest.subject)
         self._registry.push_release(self._environment.manifests, stored, tags)
         return manifest
+
+    def _is_there(self, wanted: Wanted, digest: str | None) -> None:
+        if digest:
+            self._pushed(f"{self._environment.pull_registry}/{wanted.repository}@{digest}")
 
     def _say_what_is_not_built(self) -> None:
         for service, why in sorted(self._stack.left_out.items()):
@@ -187,20 +195,28 @@ class Publisher:
             for w in missing
         ]
         login = (self._registry.host, *self._login) if self._login else None
+        of = {w.service: w for w in missing}
+
+        def pushed(image: bake.Image) -> None:
+            self._is_there(of[image.service], self._digest_now(of[image.service]))
+
         # Each has a bake file of its own, so two builds; BuildKit shares what they have in common.
         groups = [[i for i in images if bool(i.own) is own] for own in (False, True)]
         at_once(
-            lambda some: bake.bake(self._build_folder, some, root, self._say, login),
+            lambda some: bake.bake(self._build_folder, some, root, self._say, login, pushed),
             filter(None, groups),
         )
 
     def _image(self, wanted: Wanted, source: Source) -> ServiceImage:
-        digest = wanted.digest or self._registry.digest(wanted.repository, f"in-{wanted.inputs}")
+        digest = wanted.digest or self._digest_now(wanted)
         assert digest is not None, "the build was pushed a moment ago"
         self._registry.tag(wanted.repository, digest, [source.label, "latest"])
         return ServiceImage(
             repository=wanted.repository, digest=digest, built=True, inputs=wanted.inputs
         )
+
+    def _digest_now(self, wanted: Wanted) -> str | None:
+        return self._registry.digest(wanted.repository, f"in-{wanted.inputs}")
 
     def _infrastructure(self) -> dict[str, ServiceImage]:
         """Digests, today, of the images that are not built here."""

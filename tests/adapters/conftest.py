@@ -43,12 +43,13 @@ def built(monkeypatch):
     monkeypatch.setattr(publishing, "_identity", lambda image: f"identity-of-{image}")
 
     def use(store):
-        def bake(folder, images, context, say, login):
+        def bake(folder, images, context, say, login, pushed):
             seen.extend(images)
             seen.staged = [str(p.relative_to(context)) for p in context.rglob("*") if p.is_file()]
             for image in images:
                 repository, _, tag = image.tag.removeprefix("localhost:5000/").partition(":")
                 store.known[repository, tag] = f"sha256:{len(seen):064x}"
+                pushed(image)
 
         monkeypatch.setattr(publishing.bake, "bake", bake)
         return seen

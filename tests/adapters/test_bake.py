@@ -138,6 +138,8 @@ def docker(monkeypatch):
         if "DOCKER_CONFIG" in env:
             with open(f"{env['DOCKER_CONFIG']}/config.json") as file:  # noqa: PTH123
                 seen["config"] = json.load(file)
+        for line in seen.get("lines", ()):
+            log(line)
         return seen["answer"]
 
     monkeypatch.setattr(bake, "run", run)
@@ -164,6 +166,18 @@ def test_the_command(docker, tmp_path):
     assert docker["env"]["CONTEXT"] == str(tmp_path)
     assert docker["env"]["PYTHON_IMAGE"] == "python:3.12-slim"
     assert "DOCKER_CONFIG" not in docker["env"]
+
+
+def test_an_image_is_told_while_others_build(docker, tmp_path):
+    digest = "sha256:" + "a" * 64
+    docker["lines"] = [
+        f"#8 pushing manifest for {IMAGE.tag}@{digest} 0.1s done",
+        f"#9 pushing manifest for localhost:5000/another:in-1@{digest} 0.1s done",
+        "#10 [bot 2/2] RUN make",
+    ]
+    said, pushed = [], []
+    bake.bake(docker_dir(), [IMAGE], tmp_path, said.append, pushed=pushed.append)
+    assert (pushed, said) == ([IMAGE], ["[bot 2/2] RUN make"])
 
 
 def test_a_build_argument_reaches_the_stage_that_images_share(docker, tmp_path):

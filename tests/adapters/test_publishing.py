@@ -83,6 +83,21 @@ def test_a_second_publish_builds_and_copies_nothing(located, stack, source, buil
     assert [line.partition(",")[0] for line in said] == [f"{s}: unchanged" for s in SERVICES]
 
 
+def test_each_image_is_told_once_it_is_in_the_registry(located, stack, source, built):
+    store, told = Store(), []
+    built(store)
+    place = located(pull_registry="registry.internal:5000")
+
+    def publish():
+        told.clear()
+        return publishing.Publisher(place, stack, store, None, print, told.append).publish(source)
+
+    for manifest in (publish(), publish()):
+        assert sorted(told) == sorted(
+            f"registry.internal:5000/{s.repository}@{s.digest}" for s in manifest.services.values()
+        )
+
+
 def test_only_images_whose_inputs_changed_are_built(located, stack, source, built):
     store = Store()
     images = built(store)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prefect import runtime
 
 from deployments.environment.sources import allowed, is_url
 from deployments.release.manifest import Manifest
 from infra.environment.context import Assembly, assemble
-from infra.host.actor import claimed
+from infra.host.actor import Actor, claimed
+from infra.host.pull_ahead import PullAhead, pulling_ahead
 from infra.orchestration.flow.artifacts import leave_images, leave_result, outcome
 from infra.orchestration.flow.notifying import Notifier
 from infra.orchestration.flow.tasks import as_task, log
@@ -32,20 +36,43 @@ def publish_source(
                 # Whoever sits at this machine has said so; a worker runs for nobody here.
                 pressed=claimed() is None,
             )  # fmt: skip
-            manifest = as_task(
-                "build and push", lambda: _published(assembly, chosen, ref, allow_dirty=allow_dirty)
-            )
+            with _pulling(assembly, actor) as ahead:
+                manifest = as_task(
+                    "build and push",
+                    lambda: _published(assembly, chosen, ref, ahead, allow_dirty=allow_dirty),
+                )
     leave_images(environment, manifest)
     leave_result(environment, manifest.model_dump())
-    if runtime.flow_run.parent_flow_run_id is None:
+    if not _is_part_of_a_release():
         # A release goes on to its deploy, which has more to tell.
         notifier.send(lambda write: write.published(manifest, notifier.by(actor)))
     return manifest
 
 
-def _published(assembly: Assembly, source: str, ref: str, *, allow_dirty: bool) -> Manifest:
+def _is_part_of_a_release() -> bool:
+    return runtime.flow_run.parent_flow_run_id is not None
+
+
+@contextmanager
+def _pulling(assembly: Assembly, actor: Actor) -> Iterator[PullAhead | None]:
+    """The server pulls each image as soon as it is pushed, where a deploy follows without a question."""
+    if not _is_part_of_a_release() or assembly.located.environment.approval:
+        yield None
+        return
+    with pulling_ahead(assembly, actor) as ahead:
+        yield ahead
+    if ahead.pulled:
+        log(f"the server has pulled {ahead.pulled} of the images already")
+
+
+def _published(
+    assembly: Assembly, source: str, ref: str, ahead: PullAhead | None, *, allow_dirty: bool
+) -> Manifest:
+    pushed = ahead.pull if ahead else lambda _: None
     with assembly.registry() as registry:
-        publisher = Publisher(assembly.located, assembly.stack, registry, assembly.login(), log)
+        publisher = Publisher(
+            assembly.located, assembly.stack, registry, assembly.login(), log, pushed
+        )
         publisher.check()
         with clone.local(source, ref, _access(assembly, source)) as (folder, at):
             tree = opened(folder, at, allow_dirty=allow_dirty, say=log)

@@ -24,7 +24,7 @@ def _hostile_stack(compose_config):
 
 NAMES = sorted(
     ["observe", "candidate", "read", "session", "guarded", "stop work", "install", "restore", "remove",
-     "record", "close", "pull", "roles", "migrate", "routed", "plain", "up", "reload", "probe",
+     "record", "close", "pull", "pull ahead", "roles", "migrate", "routed", "plain", "up", "reload", "probe",
      "logs", "remove one", "let go", "prepare", "last words", "start together", "drain together"]
 )  # fmt: skip
 
@@ -53,6 +53,7 @@ def test_every_script_parses(world, compose_config, name, word):
         ("restore", ["restore_release"]),
         ("record", ["record_run"]),
         ("close", ["close_journal"]),
+        ("pull ahead", ["pull_ahead"]),
         ("pull", ["login_to_registry", "pull_images"]),
         ("roles", ["create_roles"]),
         ("migrate", ["migrate"]),

@@ -139,6 +139,33 @@ def test_what_is_there_already_needs_no_login(shell):
     assert not any("login" in line for line in _log(shell))
 
 
+def _ahead(shell, room=1):
+    shell.write(".incoming/t1/registry.password", "hunter2")
+    return _run(shell, images.pull_ahead(REFERENCE, room, ".incoming/t1", LOGIN))
+
+
+def test_a_pull_ahead_has_no_tag_and_leaves_no_password(shell):
+    shell.program("docker", LOG + '[ "$1 $2" != "image inspect" ]')
+    done = _ahead(shell)
+    assert (done.returncode, done.stdout) == (0, f"pulled {REFERENCE}\n")
+    assert [line.split()[0] for line in _log(shell)] == ["image", "context", "login", "pull"]
+    assert not (shell.directory / ".incoming/t1").exists()
+
+
+def test_what_is_there_is_not_pulled_ahead(shell):
+    shell.program("docker", LOG + THERE.format(refs=REFERENCE, code=0))
+    assert _ahead(shell).stdout == f"already here: {REFERENCE}\n"
+    assert len(_log(shell)) == 1
+    assert not (shell.directory / ".incoming/t1").exists()
+
+
+def test_nothing_is_pulled_ahead_where_a_deploy_would_find_no_room(shell):
+    shell.program("docker", LOG + '[ "$1 $2" != "image inspect" ]')
+    done = _ahead(shell, room=10**9)
+    assert (done.returncode, done.stderr) == (20, f"there is no room to pull {REFERENCE}\n")
+    assert not [line for line in _log(shell) if line.startswith(("login", "pull"))]
+
+
 def test_images_that_are_not_on_the_host_are_named(shell):
     shell.program("docker", LOG + THERE.format(refs="here@sha256:1 here@sha256:22", code=1))
     done = _run(shell, images.missing(["here@sha256:1", "gone@sha256:2", "here@sha256:2"]))

@@ -1,0 +1,86 @@
+"""Pulling images on a server while others are still built, for the deploy that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from deployments.errors import HomeguruError
+from deployments.shell import images
+from deployments.shell.prelude import prelude
+from deployments.shell.quote import Script, join
+from infra.environment.context import Assembly
+from infra.host.actor import Actor
+from infra.host.session import Host
+from infra.machine.output import Mask
+
+if TYPE_CHECKING:
+    from infra.registry import Registry
+
+
+class PullAhead:
+    """Pulls one image after the other, on a connection of its own and without the lock.
+
+    Nothing depends on it: what it cannot pull, the deploy pulls, and tells what is wrong. `pulled`
+    counts the images that came.
+    """
+
+    def __init__(self, host: Host, registry: Registry, login: tuple[str, str] | None) -> None:
+        self._host, self._registry, self._login = host, registry, login
+        self._beside = ThreadPoolExecutor(1)
+        self._gave_up = False
+        self.pulled = 0
+
+    def pull(self, reference: str) -> None:
+        """Ask for one, as the server names it."""
+        self._beside.submit(self._pull, reference)
+
+    def give_up(self) -> None:
+        """Ask for no more. What is being pulled goes on over there."""
+        self._gave_up = True
+        self._host.close()
+
+    def finish(self) -> None:
+        """Wait for what was asked for."""
+        self._beside.shutdown(cancel_futures=self._gave_up)
+        self._host.close()
+
+    def _pull(self, reference: str) -> None:
+        if self._gave_up:
+            return
+        try:
+            self._host.open()
+            with self._host.tunnel(self._registry, [reference]):
+                said = self._host.read(self._script(reference), self._files)
+        except HomeguruError:
+            self._gave_up = True
+        else:
+            self.pulled += said.startswith("pulled")
+
+    def _script(self, reference: str) -> Script:
+        environment, incoming = self._host.environment, self._host.incoming
+        login = (incoming, environment.pull_registry, self._login[0]) if self._login else None
+        script = images.pull_ahead(reference, environment.need.disk_mb, incoming, login)
+        return Script(join(prelude(environment), script.text), timeout=script.timeout)
+
+    @property
+    def _files(self) -> dict[str, str]:
+        return {"registry.password": self._login[1]} if self._login else {}
+
+
+@contextmanager
+def pulling_ahead(assembly: Assembly, actor: Actor) -> Iterator[PullAhead]:
+    """Pull what is asked for inside; the end waits for it, and an error ends it at once."""
+    mask = Mask(assembly.hidden())
+    host = Host(assembly.located, actor, "pull ahead", lambda _: None, mask=mask)
+    with assembly.registry() as registry:
+        ahead = PullAhead(host, registry, assembly.login())
+        try:
+            yield ahead
+        except BaseException:
+            ahead.give_up()
+            raise
+        finally:
+            ahead.finish()

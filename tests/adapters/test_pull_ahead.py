@@ -1,0 +1,94 @@
+"""Images that a server pulls while others build: the deploy depends on none of it."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from deployments.environment.schema import parse_environment
+from deployments.errors import StepFailed, Unreachable
+from infra.host.pull_ahead import PullAhead
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIzdxZBo8WVU7RuE+7rPHP2/1hNj+8x6IfJbySa2enpN"
+
+
+class Server:
+    """A host that pulls. fails: what a pull raises. here: what it has already."""
+
+    incoming = ".plan-1"
+
+    def __init__(self):
+        where = {"address": "127.0.0.1", "user": "u", "key_file": "key", "host_keys": [KEY]}
+        data = {
+            "v": 1, "project": "p", "directory": "/srv/p", "push_registry": "ghcr.io",
+            "pull_registry": "ghcr.io", "repository": "a/{service}", "host": where,
+        }  # fmt: skip
+        self.environment = parse_environment("prod", data, "prod.toml")
+        self.fails, self.here = None, ()
+        self.asked, self.files, self.closed = [], [], 0
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+
+    def open(self):
+        pass
+
+    def close(self):
+        self.closed += 1
+
+    @contextmanager
+    def tunnel(self, registry, references):
+        self.asked += references
+        yield
+
+    def read(self, script, files):
+        self.goes_on.wait(10)
+        self.files.append(files)
+        if self.fails:
+            raise self.fails
+        return f"already here: {self.asked[-1]}" if self.asked[-1] in self.here else "pulled x"
+
+
+@pytest.fixture
+def server():
+    return Server()
+
+
+def test_images_are_pulled_in_the_order_in_which_they_were_pushed(server):
+    server.here = ("b",)
+    ahead = PullAhead(server, None, None)
+    for reference in "abc":
+        ahead.pull(reference)
+    ahead.finish()
+    assert (server.asked, ahead.pulled) == (["a", "b", "c"], 2)
+    assert server.closed
+
+
+def test_the_token_travels_in_a_file(server):
+    ahead = PullAhead(server, None, ("robot", "hunter2"))
+    ahead.pull("a")
+    ahead.finish()
+    assert server.files == [{"registry.password": "hunter2"}]
+
+
+@pytest.mark.parametrize("error", [Unreachable("no route"), StepFailed("no room")])
+def test_after_the_first_failure_the_deploy_is_left_to_pull(server, error):
+    server.fails = error
+    ahead = PullAhead(server, None, None)
+    ahead.pull("a")
+    ahead.pull("b")
+    ahead.finish()
+    assert (server.asked, ahead.pulled) == (["a"], 0)
+
+
+def test_a_build_that_fails_waits_for_no_pull(server):
+    server.goes_on.clear()
+    ahead = PullAhead(server, None, None)
+    ahead.pull("a")
+    ahead.pull("b")
+    ahead.give_up()
+    assert server.closed == 1, "which ends what is being pulled"
+    server.goes_on.set()
+    ahead.finish()
+    assert server.asked in ([], ["a"])
