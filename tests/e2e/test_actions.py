@@ -177,6 +177,43 @@ def test_from_a_commit_to_what_production_serves(
 
 @pytest.mark.button
 @pytest.mark.parametrize("mode", MODES)
+def test_one_job_from_a_commit_to_what_production_serves(
+    world, job: NewJob, secrets, mode: str
+) -> None:
+    version = new_version(world)
+    commit = git(world.repository, "rev-parse", "HEAD")
+    released = ok(job("release", mode).run())
+    assert world.version() == version
+    assert released.outputs["release"].endswith(f"-sandbox-sha-{commit[:12]}")
+    assert "## deploy of sandbox: done" in released.summary
+    # The runner pulls on the server only where it is the one that deploys.
+    ahead = "the server has pulled 2 of the images already"
+    assert (ahead in released.log) == (mode == "ssh")
+    line = world.ledger()[-1]
+    assert (line["who"], line["origin"], line["outcome"]) == ("octocat", "actions", "ok")
+    no_secret(secrets, released)
+    say(f"{mode}: push to served {released.seconds:.1f} s")
+
+
+@pytest.mark.button
+@pytest.mark.parametrize("mode", MODES)
+def test_a_broken_commit_fails_the_one_job_and_production_stays(
+    world, job: NewJob, mode: str
+) -> None:
+    before = world.version()
+    broken = 'raise SystemExit("broken on purpose")\nsettings = Settings'
+    new_version(world, {"src/api/main.py": ("settings = Settings", broken)})
+    try:
+        ended = job("release", mode).run()
+    finally:
+        world.edit({"src/api/main.py": (broken, "settings = Settings")}, "as before")
+    assert ended.code == 1, ended.log
+    assert world.version() == before
+    assert "of sandbox: failed" in ended.summary, ended.summary
+
+
+@pytest.mark.button
+@pytest.mark.parametrize("mode", MODES)
 def test_a_second_build_builds_nothing_and_a_second_press_changes_nothing(
     world, job: NewJob, mode: str
 ) -> None:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted(f.stem for f in (ROOT / ".github/workflows").glob("*.yml"))
 EXAMPLES = sorted(f.stem for f in (ROOT / "doc/examples").glob("*.yml"))
 ALL = [*WORKFLOWS, "action"]
-COMMANDS = {"build", "deploy", "rollback", "verify", "cancel", "sync-secrets"}
+COMMANDS = {"build", "deploy", "release", "rollback", "verify", "cancel", "sync-secrets"}
 
 
 def triggers(found: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +29,9 @@ def example(name: str) -> dict[str, Any]:
 
 
 def test_each_workflow_has_its_caller() -> None:
-    assert WORKFLOWS == EXAMPLES == ["build", "deploy", "rollback", "sync-secrets", "verify"]
+    assert WORKFLOWS == EXAMPLES == [
+        "build", "deploy", "release", "rollback", "sync-secrets", "verify",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -68,13 +70,13 @@ def test_nothing_is_permitted_but_what_the_job_names(name: str) -> None:
     found = workflow(name)
     assert found["permissions"] == {}
     (job,) = found["jobs"].values()
-    allowed = {"contents": "read", "packages": "write" if name == "build" else "read"}
+    allowed = {"contents": "read", "packages": "write" if name in ("build", "release") else "read"}
     assert job["permissions"].items() <= allowed.items()
     caller = example(name)["jobs"]
     assert {n: j["permissions"] for n, j in caller.items()} == {name: job["permissions"]}
 
 
-@pytest.mark.parametrize("name", ["deploy", "rollback", "verify", "sync-secrets"])
+@pytest.mark.parametrize("name", ["deploy", "release", "rollback", "verify", "sync-secrets"])
 def test_each_secret_of_production_reaches_the_step(name: str) -> None:
     file = ROOT / "deployments/environments/production.toml"
     wanted = tomllib.loads(file.read_text())["secrets"]["names"]
@@ -83,7 +85,7 @@ def test_each_secret_of_production_reaches_the_step(name: str) -> None:
         assert f"secrets.{secret}" in step["env"][secret]
 
 
-@pytest.mark.parametrize("name", ["deploy", "rollback", "verify"])
+@pytest.mark.parametrize("name", ["deploy", "release", "rollback", "verify"])
 def test_a_cancelled_job_cancels_its_run(name: str) -> None:
     (step,) = [s for s in steps(name) if "cancelled()" in s.get("if", "")]
     assert step["run"].endswith("actions cancel")

@@ -22,21 +22,31 @@ from infra.orchestration.api.client import PrefectApi
 MANIFEST_FILE = "homeguru-release.json"
 
 
-def build(runner: Runner, say: Say) -> None:
-    """Build what changed, push it, store the manifest; outputs: release, digests, manifest."""
+def build(runner: Runner, say: Say) -> str:
+    """Build what changed, push it, store the manifest; outputs: release, digests, manifest.
+
+    Returns the release's name.
+    """
     name, began = runner.environment, time.monotonic()
     try:
-        trust(runner)
-        assembly = assemble(name)
-        _warn_of_another_owner(runner, assembly)
+        assembly = prepared(runner, say)
         _history(runner)
-        use_builder(assembly.located.environment, say)
-        published = run("publish", name, {"source": str(_source(runner))}, quiet=False, here=True)
+        published = run("publish", name, {"source": str(source(runner))}, quiet=False, here=True)
     except HomeguruError as error:
         runner.summary(summary.failed("build", name, error, ""))
         raise
     manifest = Manifest.model_validate(published)
     _leave(runner, assembly, manifest, time.monotonic() - began)
+    return manifest.name
+
+
+def prepared(runner: Runner, say: Say) -> Assembly:
+    """The environment, and a builder that does what the runner can; warnings on the run's page."""
+    trust(runner)
+    assembly = assemble(runner.environment)
+    _warn_of_another_owner(runner, assembly)
+    use_builder(assembly.located.environment, say)
+    return assembly
 
 
 def _leave(runner: Runner, assembly: Assembly, manifest: Manifest, seconds: float) -> None:
@@ -61,7 +71,7 @@ def _leave(runner: Runner, assembly: Assembly, manifest: Manifest, seconds: floa
     runner.summary(summary.published(manifest.name, manifest.commit, images, seconds))
 
 
-def _source(runner: Runner) -> Path:
+def source(runner: Runner) -> Path:
     """The application's checkout."""
     folder = runner.workspace / os.environ.get("HOMEGURU_SOURCE", ".")
     if not folder.is_dir():

@@ -21,7 +21,7 @@ def _say(text: str) -> None:
     typer.echo(text)
 
 
-def _step(work: Callable[[Runner, Say], None]) -> None:
+def _step(work: Callable[[Runner, Say], object]) -> None:
     """One step; its error is shown on the run's page too."""
     runner = Runner.here()
     try:
@@ -43,6 +43,14 @@ def build() -> None:
 def deploy() -> None:
     """Deploy HOMEGURU_RELEASE to HOMEGURU_ENVIRONMENT, or show the plan."""
     from infra.cli.actions.verbs import deploy as work
+
+    _step(work)
+
+
+@app.command()
+def release() -> None:
+    """Publish the checkout and deploy it to HOMEGURU_ENVIRONMENT."""
+    from infra.cli.actions.release import release as work
 
     _step(work)
 

@@ -47,7 +47,7 @@ def deploy(runner: Runner, say: Say) -> None:
     if runner.yes("HOMEGURU_DRY_RUN"):
         _plan(runner, release, say)
     else:
-        _change(runner, "deploy", {"release": release}, say)
+        change(runner, "deploy", {"release": release}, say)
 
 
 def rollback(runner: Runner, say: Say) -> None:
@@ -59,12 +59,12 @@ def rollback(runner: Runner, say: Say) -> None:
             todo=f"choose one of: {', '.join(list(Choice))}",
         )  # fmt: skip
     to = runner.release("HOMEGURU_RELEASE", "previous")
-    _change(runner, "rollback", {"to": to, "database": database}, say)
+    change(runner, "rollback", {"to": to, "database": database}, say)
 
 
 def verify(runner: Runner, say: Say) -> None:
     """Look at what runs; change nothing."""
-    _change(runner, "verify", {}, say)
+    change(runner, "verify", {}, say)
 
 
 def stop(runner: Runner, say: Say) -> None:
@@ -89,7 +89,7 @@ def stop(runner: Runner, say: Say) -> None:
     runner.summary(text)
 
 
-def _change(runner: Runner, verb: str, parameters: dict[str, Any], say: Say) -> None:
+def change(runner: Runner, verb: str, parameters: dict[str, Any], say: Say) -> None:
     """Run a verb, and tell the job's page how it ended."""
     pressed = Pressed(verb, runner.environment)
     try:
