@@ -73,6 +73,8 @@ replace_service() {
       edge_admin "set server $be/$slot state drain" >/dev/null
       # An edge that restarts meanwhile sends nobody there again.
       write_slot "$slot" idle.invalid
+      # From now on open requests have their time: others are switched meanwhile.
+      date +%s > .switched
     fi
   else
     [ -z "$slot" ] || drain_slot "$slot"

@@ -118,6 +118,7 @@ drain_together() {
   read_containers
   for name in "${services[@]}"; do choose_service "$name"; find_leaving; done
   [ ${#slots[@]} -eq 0 ] || wait_drained
+  rm -f .switched
   [ ${#ids[@]} -eq 0 ] || end_leaving
   for name in "${slots[@]}"; do choose_service "${name%/*}"; idle_slot "${name#*/}"; done
 }
@@ -177,8 +178,13 @@ open_sessions() {
   edge_answer "show stat -1 4 -1" |
     awk -F, -v wanted=" ${slots[*]} " '{sub(/^be_/, "", $1)} index(wanted, " " $1 "/" $2 " "){open+=$5} END{print open+0}'
 }
+# Since the last switch; what an earlier run left there by a switch has had its time.
 wait_drained() {
-  local deadline=$((SECONDS + drain)) open
+  local now since deadline open
+  now=$(date +%s)
+  since=$(cat .switched 2>/dev/null) || since=$now
+  [[ $since =~ ^[0-9]+$ && $since -le $now ]] || since=$now
+  deadline=$((SECONDS + drain - now + since))
   while open=$(open_sessions) && [ "$open" -gt 0 ]; do
     if [ $SECONDS -ge $deadline ]; then
       say "$open connections still open after $drain s are cut"

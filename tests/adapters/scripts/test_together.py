@@ -202,6 +202,21 @@ def test_what_stays_open_is_cut_after_the_bound_and_said(on):
     assert on.running == ["api-new1", "bot-1", "frontend-new2"]
 
 
+@pytest.mark.parametrize(
+    ("ago", "asked"), [(0, 3), (100, 1), (-100, 3)], ids=["now", "long ago", "of another clock"]
+)
+def test_requests_have_their_time_since_the_switch(on, ago, asked):
+    """Others were switched since then, and a bot was exchanged."""
+    on.run(start_together([_member("api")]))
+    on.run(_switch(_member("api")))
+    on.shell.write(".switched", str(int(on.shell.read(".switched")) - ago))
+    on.engine.open = {"be_api/s1": [2, 1, 0]}
+    done = on.run(drain_together([_member("api", drain=20)]))
+    assert len(on.engine.open["be_api/s1"]) == max(1, 3 - asked)
+    assert ("are cut" in done.stdout) == (asked == 1)
+    assert not (on.shell.directory / ".switched").exists()
+
+
 def test_nothing_is_taken_out_of_use_where_no_new_one_serves(on):
     """The edge does not reach it for a moment: it was taken out of traffic, and 503 was answered."""
     on.run(start_together(ALL))
