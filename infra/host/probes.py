@@ -23,15 +23,17 @@ PAUSE = 0.5
 
 
 def verify(
-    host: Host, target: Target, images: dict[str, str], fresh: frozenset[str] = frozenset()
-) -> list[CheckResult]:
+    host: Host, target: Target, images: dict[str, str], fresh: frozenset[str] = frozenset(),
+    fresh_since: float | None = None,
+) -> list[CheckResult]:  # fmt: skip
     """Ask everything that `x-deploy` and the environment say, until it is well or time is up.
 
-    fresh: services whose containers are new.
+    fresh: services whose containers are new. fresh_since: when the last of them was ready, on
+    this process's monotonic clock; just now without it.
     """
     begin = time.monotonic()
     quiet = verification.QUIET if verification.must_stay_quiet(target, fresh) else 0.0
-    quiet_since: float | None = begin
+    quiet_since: float | None = begin if fresh_since is None else fresh_since
     last_logged: list[str] = []
     while True:
         seen, findings = _look(host, target, images)

@@ -66,6 +66,8 @@ class Executor:
     run: Run
     registry: Registry
     perform: Perform
+    _started: float | None = None
+    """When the last step ended that started containers, on the monotonic clock."""
 
     @property
     def _host(self) -> Host:
@@ -92,6 +94,8 @@ class Executor:
         try:
             self.perform(step, lambda: self._do(step, planned))
             outcome = "ok"
+            if step.key.traits.starts_service or step.key.traits.starts_all:
+                self._started = time.monotonic()
         finally:
             self.run.recorder.note(step, outcome, time.monotonic() - begin)
 
@@ -183,7 +187,9 @@ class Executor:
     def _verify(self, planned: Planned) -> None:
         wanted = dict(planned.plan.images)
         fresh = frozenset(wanted) - {name for name, _ in planned.plan.unchanged}
-        self.run.recorder.findings = probes.verify(self._host, planned.target, wanted, fresh)
+        self.run.recorder.findings = probes.verify(
+            self._host, planned.target, wanted, fresh, self._started
+        )
         failed = failures(self.run.recorder.findings)
         if failed:
             last = probes.last_words(self._host, self.run.recorder.findings)

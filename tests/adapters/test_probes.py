@@ -109,14 +109,16 @@ def verify(monkeypatch):
     """One verification: findings of each look, for how long a failing one is waited for."""
     clock = _Clock()
 
-    def run(*looks, left=20.0, log=False):
+    def run(*looks, left=20.0, log=False, ready_for=0.0):
         host = _Host(clock, list(looks))
         monkeypatch.setattr(probes, "time", clock)
         monkeypatch.setattr(probes, "_look", lambda *_: (host.observe(None), host.next()))
         monkeypatch.setattr(probes.verification, "seconds_left", lambda *a: left - a[3])
         monkeypatch.setattr(probes.verification, "must_stay_quiet", lambda *_: log)
         begin = clock.now
-        found = probes.verify(host, SimpleNamespace(stack=None), {})
+        found = probes.verify(
+            host, SimpleNamespace(stack=None), {}, frozenset({"bot"}), begin - ready_for
+        )
         return [f.ok for f in found], clock.now - begin, host
 
     return run
@@ -149,6 +151,13 @@ def test_a_log_must_stay_quiet_for_some_seconds(verify):
     assert verify(GOOD, refused, log=False)[0] == [True]
     ok, seconds, _ = verify(BAD, GOOD, log=True)
     assert (ok, 5 <= seconds < 8) == ([True], True)
+
+
+@pytest.mark.parametrize(("ready_for", "seconds"), [(0.0, 5.5), (3.0, 2.5), (60.0, 0.5)])
+def test_what_a_log_has_been_quiet_for_already_is_not_waited_for_again(verify, ready_for, seconds):
+    """Others were drained meanwhile, or the new release has been watched for minutes."""
+    found = verify(GOOD, GOOD, log=True, ready_for=ready_for)
+    assert found[:2] == ([True], pytest.approx(seconds))
 
 
 def test_a_look_asks_from_everywhere_at_the_same_time(monkeypatch):

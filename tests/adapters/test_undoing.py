@@ -191,7 +191,7 @@ def test_what_is_not_well_after_a_deploy_says_its_last_lines(monkeypatch) -> Non
     asked: list[frozenset[str]] = []
     bad = [CheckResult("bot", "log", ok=False, detail="TelegramConflictError")]
 
-    def verify(_host, _target, _images, fresh):
+    def verify(_host, _target, _images, fresh, _since):
         asked.append(fresh)
         return bad
 
