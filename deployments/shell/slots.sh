@@ -45,8 +45,9 @@ write_slot() {
     inside && $1=="server" && $2==slot {print "    server " slot " " name ":" port " check" (slot=="former" ? " backup" : "") (name=="idle.invalid" ? " disabled" : ""); next}
     {print}' edge/haproxy.cfg
 }
+idle_commands() { say "set server $be/$1 state maint; set server $be/$1 fqdn idle.invalid"; }
 idle_slot() {
-  edge_admin "set server $be/$1 state maint; set server $be/$1 fqdn idle.invalid" >/dev/null
+  edge_admin "$(idle_commands "$1")" >/dev/null
   write_slot "$1" idle.invalid
 }
 enter_slot() {

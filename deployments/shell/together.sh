@@ -120,10 +120,20 @@ drain_together() {
   [ ${#slots[@]} -eq 0 ] || wait_drained
   rm -f .switched
   [ ${#ids[@]} -eq 0 ] || end_leaving
-  for name in "${slots[@]}"; do choose_service "${name%/*}"; idle_slot "${name#*/}"; done
+  [ ${#slots[@]} -eq 0 ] || idle_drained
+}
+# In one command for all of them.
+idle_drained() {
+  local name commands=''
+  for name in "${slots[@]}"; do
+    choose_service "${name%/*}"
+    commands+="$(idle_commands "${name#*/}"); "
+    write_slot "${name#*/}" idle.invalid
+  done
+  edge_admin "${commands%; }" >/dev/null
 }
 find_leaving() {
-  local id s leaving=()
+  local id s admin_state leaving=()
   # The edge may need a moment: until something is known to serve, nothing is taken out of use.
   for _ in {1..20}; do
     find_in_use
@@ -133,7 +143,9 @@ find_leaving() {
   done
   [ -n "$old" ] || fail "$service: no new container serves, so the old one stays"
   for s in "${leaving[@]}"; do
-    edge_admin "set server $be/$s state drain" >/dev/null
+    # An edge that restarted since the switch may send requests there.
+    read -r _ _ admin_state _ < <(known_slot "$rows" "$s") || true
+    ! takes_traffic "$admin_state" || edge_admin "set server $be/$s state drain" >/dev/null
     slots+=("$service/$s")
   done
   for id in $(containers_of "$service"); do
