@@ -45,7 +45,7 @@ def every_script(environment, stack, word):
         "remove": files.remove_project(),
         "record": files.record(word, word, word, word, word),
         "close": files.close(word, word),
-        "pull ahead": images.pull_ahead(word, 1, word, (word, word, word)),
+        "pull ahead": images.pull_ahead([word, "b"], 1, word, (word, word)),
         "pull": images.pull([word, "b"], word, (word, word, word)),
         "roles": database.prepare_roles(word, word, word, (word, word), (word, word)),
         "migrate": database.migrate(

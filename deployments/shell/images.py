@@ -20,13 +20,14 @@ def listens(port: int) -> Script:
 
 
 def pull_ahead(
-    reference: str, room_mb: int, incoming: str, login: tuple[str, str, str] | None = None
+    references: list[str], room_mb: int, incoming: str, login: tuple[str, str] = ("", "")
 ) -> Script:
-    """Pull one reference before any release names it, if `room_mb` MiB are free then.
+    """Pull references before any release names them, if `room_mb` MiB are free then; print those pulled.
 
-    incoming: directory of this command's files, which goes. login: as for `pull`.
+    incoming: directory of this command's files, which goes. login: registry and user; the password
+    lies in a file there.
     """
-    line = call("pull_ahead", room_mb * 1024, incoming, reference, *(login or ()))
+    line = call("pull_ahead", room_mb * 1024, incoming, *login, *references)
     return Script(
         join(functions("images_references", "images_missing", "images_pull"), line), timeout=1800
     )

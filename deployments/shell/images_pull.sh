@@ -36,17 +36,23 @@ pull_image() {
   # Pulled by digest an image has no tag, and `docker image prune` would take it.
   docker tag "$ref" "${ref%@*}:$tag"
 }
-# Before a deploy asks for it: without a tag, since no release names it yet, and only with this room.
+# Before a deploy asks for them: without a tag, since no release names them yet, and only with this
+# room. Empty words for a registry and its user: no login. Prints each that came.
 pull_ahead() {
-  local room=$1 incoming=$2 ref=$3
+  local room=$1 incoming=$2 registry=$3 user=$4 ref missing
   # shellcheck disable=SC2064  # expanded now: these names are gone when the trap runs
   trap "rm -rf $(printf %q "$incoming")" EXIT
-  [ -n "$(missing_images "$ref")" ] || { say "already here: $ref"; return; }
-  [ "$(df -Pk . | awk 'NR==2{print $4}')" -ge "$room" ] || fail "there is no room to pull $ref"
-  shift 3
-  [ $# -eq 0 ] || login_to_registry "$@"
-  docker pull -q "$ref" >/dev/null
-  say "pulled $ref"
+  shift 4
+  missing=$(missing_images "$@")
+  [ -n "$missing" ] || return 0
+  [ "$(df -Pk . | awk 'NR==2{print $4}')" -ge "$room" ] || fail "there is no room to pull ahead"
+  [ -z "$registry" ] || login_to_registry "$incoming" "$registry" "$user"
+  for ref in $missing; do
+    # Noted first: what no release comes to name goes with the next release that is let go.
+    say "$ref" >> .pulled-ahead
+    docker pull -q "$ref" >/dev/null
+    say "$ref"
+  done
 }
 pull_images() {
   local tag=$1 ref pids=() code=0 pid missing

@@ -42,6 +42,14 @@ prune_releases() {
     release=$(basename "$folder")
     case $keep in *" $release "*) ;; *) [ ! -d "$folder" ] || prune_release "$release" "$kept" "$used" ;; esac
   done
+  prune_ahead "$used"
+}
+# Images that were pulled for a release which never came.
+prune_ahead() {
+  local ref
+  [ -f .pulled-ahead ] || return 0
+  while read -r ref; do drop_image "$ref" "$1"; done < <(sort -u .pulled-ahead)
+  rm -f .pulled-ahead
 }
 # Never one of a run that did not end.
 prune_journals() {

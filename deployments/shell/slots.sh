@@ -51,13 +51,15 @@ idle_slot() {
   write_slot "$1" idle.invalid
 }
 enter_slot() {
-  local slot=$1 name=$2 deadline=$((SECONDS + 20)) rows addr op admin_state fqdn
+  local slot=$1 name=$2 deadline=$((SECONDS + 20)) rows own addr op admin_state fqdn
   local enter="set server $be/$slot fqdn $name; set server $be/$slot state ready; "
+  # For a moment the edge goes on with the address of whoever was in the slot before.
+  own=" $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$name" 2>/dev/null) " || own=
   while :; do
     rows=$(slot_rows "$enter") || exit
     read -r addr op admin_state fqdn < <(known_slot "$rows" "$slot") || true
     enter=
-    [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [ "$addr" != - ] && takes_traffic "$admin_state" && break
+    [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [[ $own == *" $addr "* ]] && takes_traffic "$admin_state" && break
     [ $SECONDS -lt $deadline ] || { idle_slot "$slot"; problem="is not reached by the edge: address $addr, state $op"; return 1; }
     sleep 0.2
   done

@@ -78,10 +78,10 @@ wait_staged() {
   check_staged
 }
 # The edge looks it up and checks it now, so that a switch waits for neither. A slot that drains gets
-# no request; an edge that restarts meanwhile knows nothing of it.
+# no request; an edge that restarts meanwhile, or does not answer, knows nothing of it.
 show_to_edge() {
   shown[$service]=${free_slot[$service]}
-  edge_admin "set server $be/${shown[$service]} fqdn $(container_name "$1"); set server $be/${shown[$service]} state drain" >/dev/null
+  edge_admin "set server $be/${shown[$service]} fqdn $(container_name "$1"); set server $be/${shown[$service]} state drain" >/dev/null || true
 }
 # One that was healthy may have crashed while others were waited for.
 check_staged() {
@@ -103,7 +103,7 @@ give_up_staged() {
     # What ran before this step began is somebody's way back, or the next run's beginning.
     if [ "$name" = "$service" ] || ! known_running "${staged[$name]}"; then docker rm -f "${staged[$name]}" >/dev/null || true; fi
   done
-  hide_from_edge
+  hide_from_edge || true
   say "all new containers are removed; no request has reached one of them" >&2
   exit 20
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from deployments.errors import HomeguruError, Refused, StepFailed, WrongUse
+from deployments.errors import Refused, StepFailed, WrongUse
 from deployments.verbs import traits
 from infra.cli import show
 from infra.cli.terminal import TerminalProgress
@@ -115,10 +115,11 @@ def _prepare(verb: str, located: Located) -> None:
     from infra.environment.compose_cli import read_stack
     from infra.ssh.ahead import connect_ahead
 
-    with suppress(HomeguruError):
+    with suppress(Exception):
         read_stack(located.compose_file)
-    if not traits(verb).only_publishes:
-        connect_ahead(located.environment, located.key_file)
+    with suppress(Exception):
+        if not traits(verb).only_publishes:
+            connect_ahead(located.environment, located.key_file)
 
 
 def _check_server() -> None:

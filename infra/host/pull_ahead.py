@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PullAhead:
-    """Pulls one image after the other, on a connection of its own and without the lock.
+    """Pulls images on a connection of its own and without the lock, those that are asked for together.
 
     Nothing depends on it: what it cannot pull, the deploy pulls, and tells what is wrong. `pulled`
     counts the images that came.
@@ -33,9 +33,9 @@ class PullAhead:
         self._gave_up = False
         self.pulled = 0
 
-    def pull(self, reference: str) -> None:
-        """Ask for one, as the server names it."""
-        self._beside.submit(self._pull, reference)
+    def pull(self, references: list[str]) -> None:
+        """Ask for some, as the server names them."""
+        self._beside.submit(self._pull, references)
 
     def give_up(self) -> None:
         """Ask for no more. What is being pulled goes on over there."""
@@ -47,22 +47,25 @@ class PullAhead:
         self._beside.shutdown(cancel_futures=self._gave_up)
         self._host.close()
 
-    def _pull(self, reference: str) -> None:
+    def _pull(self, references: list[str]) -> None:
         if self._gave_up:
             return
         try:
             self._host.open()
-            with self._host.tunnel(self._registry, [reference]):
-                said = self._host.read(self._script(reference), self._files)
+            with self._host.tunnel(self._registry, references):
+                # The connection may have come after the end.
+                if not self._gave_up:
+                    said = self._host.read(self._script(references), self._files)
+                    self.pulled += len(said.splitlines())
         except HomeguruError:
             self._gave_up = True
-        else:
-            self.pulled += said.startswith("pulled")
 
-    def _script(self, reference: str) -> Script:
+    def _script(self, references: list[str]) -> Script:
         environment, incoming = self._host.environment, self._host.incoming
-        login = (incoming, environment.pull_registry, self._login[0]) if self._login else None
-        script = images.pull_ahead(reference, environment.need.disk_mb, incoming, login)
+        login = (environment.pull_registry, self._login[0]) if self._login else ("", "")
+        # Afterwards the deploy still finds the room that it needs.
+        room = 2 * environment.need.disk_mb
+        script = images.pull_ahead(references, room, incoming, login)
         return Script(join(prelude(environment), script.text), timeout=script.timeout)
 
     @property

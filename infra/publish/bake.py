@@ -45,7 +45,7 @@ class Image:
 
 def bake(
     folder: Path, images: list[Image], context: Path, say: Callable[[str], None],
-    login: tuple[str, str, str] | None = None, pushed: Callable[[Image], None] = lambda _: None,
+    login: tuple[str, str, str] | None = None, pushed: Callable[[Image], None] | None = None,
 ) -> None:  # fmt: skip
     """Build and push. Raises HomeguruError with the failing lines of the build only.
 
@@ -117,14 +117,15 @@ def _target(name: str, own: OwnDockerfile, context: Path) -> dict[str, object]:
 
 
 def _followed(
-    images: list[Image], say: Callable[[str], None], pushed: Callable[[Image], None]
+    images: list[Image], say: Callable[[str], None], pushed: Callable[[Image], None] | None
 ) -> Callable[[str], None]:
     """What becomes of each line: headings are said, and pushes that end."""
     headings, pushes, of = _headings(say), Pushes(), {image.tag: image for image in images}
 
     def log(line: str) -> None:
         headings(line)
-        if image := of.get(pushes.ended(line) or ""):
+        image = of.get(pushes.ended(line) or "")
+        if pushed and image:
             pushed(image)
 
     return log

@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from deployments.build.inputs import input_hash
 from deployments.build.layout import MIGRATIONS
 from deployments.build.recipe import Recipe
 from deployments.compose.stack import Stack
-from deployments.errors import WrongUse
+from deployments.errors import HomeguruError, WrongUse
 from deployments.image_name import ImageName
 from deployments.release.manifest import Manifest, ServiceImage
 from infra.environment.locate import Located
@@ -56,9 +57,10 @@ class Publisher:
 
     def __init__(
         self, located: Located, stack: Stack, registry: Registry,
-        login: tuple[str, str] | None, say: Say, pushed: Say = lambda _: None,
+        login: tuple[str, str] | None, say: Say,
+        pushed: Callable[[list[str]], None] | None = None,
     ) -> None:  # fmt: skip
-        """`pushed` is told the reference of each image, as a server pulls it, once it is in the registry."""
+        """`pushed` is told the references of images, as a server pulls them, once they are in the registry."""
         self._environment = located.environment
         self._file = located.file
         self._build_folder = located.build_folder
@@ -94,8 +96,7 @@ class Publisher:
         for image in wanted:
             state = "builds" if image.digest is None else "unchanged"
             self._say(f"{image.service}: {state}, inputs {image.inputs}")
-            if image.digest:
-                self._is_there(image, image.digest)
+        self._are_there([(w, w.digest) for w in wanted])
         if missing:
             with staged(tree, source) as root:
                 self._build(missing, source, root)
@@ -114,9 +115,11 @@ class Publisher:
         self._registry.push_release(self._environment.manifests, stored, tags)
         return manifest
 
-    def _is_there(self, wanted: Wanted, digest: str | None) -> None:
-        if digest:
-            self._pushed(f"{self._environment.pull_registry}/{wanted.repository}@{digest}")
+    def _are_there(self, images: list[tuple[Wanted, str | None]]) -> None:
+        host = self._environment.pull_registry
+        references = [f"{host}/{w.repository}@{digest}" for w, digest in images if digest]
+        if self._pushed and references:
+            self._pushed(references)
 
     def _say_what_is_not_built(self) -> None:
         for service, why in sorted(self._stack.left_out.items()):
@@ -198,12 +201,16 @@ class Publisher:
         of = {w.service: w for w in missing}
 
         def pushed(image: bake.Image) -> None:
-            self._is_there(of[image.service], self._digest_now(of[image.service]))
+            # A registry that does not answer for once ends no build.
+            with suppress(HomeguruError):
+                self._are_there([(of[image.service], self._digest_now(of[image.service]))])
 
         # Each has a bake file of its own, so two builds; BuildKit shares what they have in common.
         groups = [[i for i in images if bool(i.own) is own] for own in (False, True)]
         at_once(
-            lambda some: bake.bake(self._build_folder, some, root, self._say, login, pushed),
+            lambda some: bake.bake(
+                self._build_folder, some, root, self._say, login, pushed if self._pushed else None
+            ),
             filter(None, groups),
         )
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import threading
 from pathlib import Path
 
 from deployments.environment.schema import Environment
-from deployments.errors import HomeguruError
 from infra.ssh.connection import Remote
 
+_lock = threading.Lock()
 _opened: list[tuple[Environment, Path, Remote]] = []
+_taken: list[tuple[Environment, Path]] = []
+"""What has been asked for: one that is opened too late is closed again."""
 
 
 def connect_ahead(environment: Environment, key_file: Path) -> None:
-    """Open one. What is wrong is told to whoever needs it, who tries again."""
-    with suppress(HomeguruError):
-        _opened.append((environment, key_file, Remote(environment, key_file).open()))
+    """Open one. Raises what `Remote.open` does; whoever needs it tries again, and tells."""
+    opened = Remote(environment, key_file).open()
+    with _lock:
+        if (environment, key_file) not in _taken:
+            _opened.append((environment, key_file, opened))
+            return
+    opened.close()
 
 
 def remote(environment: Environment, key_file: Path) -> Remote:
     """The one that was opened ahead for the very same environment, or one that is not open yet."""
-    for entry in _opened:
-        if entry[:2] == (environment, key_file):
-            _opened.remove(entry)
-            return entry[2]
+    with _lock:
+        _taken.append((environment, key_file))
+        for entry in _opened:
+            if entry[:2] == (environment, key_file):
+                _opened.remove(entry)
+                return entry[2]
     return Remote(environment, key_file)

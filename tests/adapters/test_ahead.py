@@ -21,6 +21,9 @@ class Connection:
     def __init__(self, environment, key_file):
         self.opened = False
 
+    def close(self):
+        self.opened = False
+
     def open(self):
         if self.fails:
             raise self.fails
@@ -33,6 +36,7 @@ def connection(monkeypatch):
     monkeypatch.setattr(ahead, "Remote", Connection)
     monkeypatch.setattr(Connection, "fails", None)
     monkeypatch.setattr(ahead, "_opened", [])
+    monkeypatch.setattr(ahead, "_taken", [])
     return Connection
 
 
@@ -67,8 +71,18 @@ def test_another_key_or_another_pinned_host_key_gets_its_own(connection, environ
 
 def test_a_server_out_of_reach_is_the_flows_to_tell(connection, environment, monkeypatch):
     monkeypatch.setattr(connection, "fails", Unreachable("no route"))
-    ahead.connect_ahead(environment, FILE)
+    with pytest.raises(Unreachable):
+        ahead.connect_ahead(environment, FILE)
     assert not ahead.remote(environment, FILE).opened
+
+
+def test_one_that_comes_too_late_is_closed_again(connection, environment, monkeypatch):
+    made = []
+    monkeypatch.setattr(ahead, "Remote", lambda *_: made.append(Connection(*_)) or made[-1])
+    own = ahead.remote(environment, FILE)
+    ahead.connect_ahead(environment, FILE)
+    assert [c.opened for c in made] == [False, False]
+    assert made[0] is own
 
 
 def test_garbage_is_looked_for_again_after_an_import():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -125,8 +126,8 @@ def test_tables_are_compared_once_for_each_version_of_prefect(
 def test_an_older_history_that_a_person_put_back_is_compared_again(home: Path) -> None:
     database(home / "prefect.db")
     used()
-    database(home / "older.db")
-    (home / "older.db").replace(home / "prefect.db")
+    database(home / "older.db", "UPDATE alembic_version SET version_num = 'before'")
+    shutil.copyfile(home / "older.db", home / "prefect.db")
     assert not has_tables()
     (home / "prefect.db").unlink()
     assert not has_tables()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from deployments.compose.reader import parse_stack
-from deployments.errors import Refused, WrongUse
+from deployments.errors import Refused, Unreachable, WrongUse
 from deployments.release.manifest import Manifest
 from infra.publish import publishing
 from infra.publish.manifests import find_manifest
@@ -90,12 +90,31 @@ def test_each_image_is_told_once_it_is_in_the_registry(located, stack, source, b
 
     def publish():
         told.clear()
-        return publishing.Publisher(place, stack, store, None, print, told.append).publish(source)
+        return publishing.Publisher(place, stack, store, None, print, told.extend).publish(source)
 
     for manifest in (publish(), publish()):
         assert sorted(told) == sorted(
             f"registry.internal:5000/{s.repository}@{s.digest}" for s in manifest.services.values()
         )
+
+
+def test_a_registry_that_does_not_answer_for_once_ends_no_build(
+    located, stack, source, built, monkeypatch
+):
+    store, told, failed = Store(), [], []
+    built(store)
+    real = publishing.Publisher._digest_now
+
+    def now(publisher, wanted):
+        if len(failed) < len(SERVICES):
+            failed.append(wanted.service)
+            raise Unreachable("registry localhost:5000 answered 503")
+        return real(publisher, wanted)
+
+    monkeypatch.setattr(publishing.Publisher, "_digest_now", now)
+    publisher = publishing.Publisher(located(), stack, store, None, print, told.extend)
+    assert publisher.publish(source).services
+    assert (sorted(failed), told) == (sorted(SERVICES), [])
 
 
 def test_only_images_whose_inputs_changed_are_built(located, stack, source, built):

@@ -39,7 +39,7 @@ class Server:
 
     @contextmanager
     def tunnel(self, registry, references):
-        self.asked += references
+        self.asked.append("".join(references))
         yield
 
     def read(self, script, files):
@@ -47,7 +47,7 @@ class Server:
         self.files.append(files)
         if self.fails:
             raise self.fails
-        return f"already here: {self.asked[-1]}" if self.asked[-1] in self.here else "pulled x"
+        return "".join(f"{name}\n" for name in self.asked[-1] if name not in self.here)
 
 
 @pytest.fixture
@@ -58,16 +58,16 @@ def server():
 def test_images_are_pulled_in_the_order_in_which_they_were_pushed(server):
     server.here = ("b",)
     ahead = PullAhead(server, None, None)
-    for reference in "abc":
-        ahead.pull(reference)
+    for references in (["a", "b"], ["c"]):
+        ahead.pull(references)
     ahead.finish()
-    assert (server.asked, ahead.pulled) == (["a", "b", "c"], 2)
+    assert (server.asked, ahead.pulled) == (["ab", "c"], 2)
     assert server.closed
 
 
 def test_the_token_travels_in_a_file(server):
     ahead = PullAhead(server, None, ("robot", "hunter2"))
-    ahead.pull("a")
+    ahead.pull(["a"])
     ahead.finish()
     assert server.files == [{"registry.password": "hunter2"}]
 
@@ -76,8 +76,8 @@ def test_the_token_travels_in_a_file(server):
 def test_after_the_first_failure_the_deploy_is_left_to_pull(server, error):
     server.fails = error
     ahead = PullAhead(server, None, None)
-    ahead.pull("a")
-    ahead.pull("b")
+    ahead.pull(["a"])
+    ahead.pull(["b"])
     ahead.finish()
     assert (server.asked, ahead.pulled) == (["a"], 0)
 
@@ -85,10 +85,21 @@ def test_after_the_first_failure_the_deploy_is_left_to_pull(server, error):
 def test_a_build_that_fails_waits_for_no_pull(server):
     server.goes_on.clear()
     ahead = PullAhead(server, None, None)
-    ahead.pull("a")
-    ahead.pull("b")
+    ahead.pull(["a"])
+    ahead.pull(["b"])
     ahead.give_up()
     assert server.closed == 1, "which ends what is being pulled"
     server.goes_on.set()
     ahead.finish()
     assert server.asked in ([], ["a"])
+
+
+def test_a_connection_that_comes_after_the_end_pulls_nothing(server):
+    connected = threading.Event()
+    server.open = lambda: connected.wait(10)
+    ahead = PullAhead(server, None, None)
+    ahead.pull(["a"])
+    ahead.give_up()
+    connected.set()
+    ahead.finish()
+    assert (server.files, ahead.pulled) == ([], 0)

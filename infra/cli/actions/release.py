@@ -46,4 +46,5 @@ def _as_reporter() -> Iterator[None]:
     try:
         yield
     finally:
+        os.environ.pop(_AUTH, None)
         os.environ.update(before)

@@ -19,6 +19,7 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
+_REVISION = "SELECT version_num FROM alembic_version"
 _OF_A_HISTORY = ("flow_run", "block_document", "configuration", "variable", "work_pool")
 """Tables that are empty in a template; `configuration` holds the key that encrypts secrets."""
 
@@ -81,7 +82,7 @@ def has_tables() -> bool:
     """Whether a server of this version of Prefect has used the history: its tables are as it wants them."""
     file = history()
     try:
-        return file is not None and _user(file).read_text() == _state(file)
+        return file is not None and _user(file).read_text() == _state(file) != ""
     except OSError:
         return False
 
@@ -99,8 +100,12 @@ def _user(file: Path) -> Path:
 
 
 def _state(file: Path) -> str:
-    """Prefect's version and the file's own number: an old copy in its place has another one."""
-    return f"{version('prefect')} {file.stat().st_ino}"
+    """Prefect's version, and what the tables are at: an older copy in the file's place is at another."""
+    try:
+        with closing(_read_only(file)) as database:
+            return f"{version('prefect')} {database.execute(_REVISION).fetchall()}"
+    except sqlite3.Error:
+        return ""
 
 
 def keep_template() -> None:
@@ -124,7 +129,7 @@ def _is_usable(file: Path) -> bool:
         return False
     try:
         with closing(_read_only(file)) as database:
-            migrated = database.execute("SELECT version_num FROM alembic_version").fetchall()
+            migrated = database.execute(_REVISION).fetchall()
             rows = [
                 database.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]
                 for table in _OF_A_HISTORY

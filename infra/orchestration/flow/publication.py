@@ -68,7 +68,7 @@ def _pulling(assembly: Assembly, actor: Actor) -> Iterator[PullAhead | None]:
 def _published(
     assembly: Assembly, source: str, ref: str, ahead: PullAhead | None, *, allow_dirty: bool
 ) -> Manifest:
-    pushed = ahead.pull if ahead else lambda _: None
+    pushed = ahead.pull if ahead else None
     with assembly.registry() as registry:
         publisher = Publisher(
             assembly.located, assembly.stack, registry, assembly.login(), log, pushed

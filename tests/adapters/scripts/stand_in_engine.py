@@ -27,6 +27,11 @@ ADMIN = {"ready": 0, "drain": 8, "maint": 1}
 """HAProxy's bits of a server's administrative state."""
 
 
+def address(name: str) -> str:
+    """A container's own."""
+    return f"10.0.{sum(name.encode()) % 250}.{len(name)}"
+
+
 @dataclass
 class Container:
     """then: what it becomes when it is started: state, restarts, health."""
@@ -48,7 +53,7 @@ class Container:
         texts = {
             "compose.service": f"{name} {self.service} {both} {self.health} /app-{name} {self.image} {self.hash}",
             " {{.ID}}": f"{both} {self.health} {name}", "config-hash": f"{self.image} {self.hash}",
-            "PortBindings": "0", "RestartCount": both, "ExitCode": "1",
+            "IPAddress": f"{address(f'app-{name}')} ", "PortBindings": "0", "RestartCount": both, "ExitCode": "1",
             "State.Health": f"{self.state} {self.health}",
             ".Running": str(self.state == "running").lower(), ".Name": f"/app-{name}", ".Id": name,
         }  # fmt: skip
@@ -59,6 +64,8 @@ class Container:
 class Slot:
     name: str = IDLE
     state: str = "maint"
+    answered: str = field(default="", compare=False)
+    """The name at the last answer."""
 
 
 @dataclass
@@ -66,7 +73,8 @@ class StandInEngine:
     """containers: by id, the newest first. slots: by backend and name. open: requests on a slot at
     each question, the last one for ever. log: what changed something. refuses: what Compose says. silent: which question for a list of
     containers fails, counted from 1. unreachable: names that the edge's checks do not reach.
-    after: called with each command, when it has its answer.
+    after: called with each command, when it has its answer. deaf: commands that a slot drains which the
+    edge does not take.
     """
 
     containers: dict[str, Container] = field(default_factory=dict)
@@ -77,6 +85,7 @@ class StandInEngine:
     refuses: str = ""
     silent: int = 0
     unreachable: set[str] = field(default_factory=set)
+    deaf: int = 0
     after: Callable[[list[str]], None] = lambda words: None
     _made: int = 0
 
@@ -96,6 +105,9 @@ class StandInEngine:
                 return self._inspect(words[2], [w.removeprefix("app-") for w in words[3:]])
             case "logs":
                 return "0", "Traceback: no token\n"
+            case "exec" if words[-1].startswith("set") and "drain" in words[-1] and self.deaf:
+                self.deaf -= 1
+                return "refused", "connection refused\n"
             case "exec":
                 return "0", "".join(f"{line}\n" for line in self._edge(words[-1]))
             case "compose":
@@ -161,7 +173,12 @@ class StandInEngine:
         serves = self.containers.get(slot.name.removeprefix("app-"))
         up = 2 if serves and serves.state == "running" and slot.name not in self.unreachable else 0
         rest = f"{ADMIN[slot.state]} 1 1 1 1 3 4 0 0 0 0 {slot.name} 80"
-        return f"1 {backend} 1 {name} 10.0.0.1 {up} {rest}"
+        return f"1 {backend} 1 {name} {self._address(slot)} {up} {rest}"
+
+    def _address(self, slot: Slot) -> str:
+        """For one answer after another name came in, the address of whoever was there before."""
+        before, slot.answered = slot.answered or slot.name, slot.name
+        return address(before)
 
 
 @contextmanager

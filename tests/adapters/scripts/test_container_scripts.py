@@ -141,28 +141,33 @@ def test_what_is_there_already_needs_no_login(shell):
 
 def _ahead(shell, room=1):
     shell.write(".incoming/t1/registry.password", "hunter2")
-    return _run(shell, images.pull_ahead(REFERENCE, room, ".incoming/t1", LOGIN))
+    references = [REFERENCE, "r/here@sha256:2"]
+    return _run(shell, images.pull_ahead(references, room, ".incoming/t1", LOGIN[1:]))
+
+
+HERE = THERE.format(refs="r/here@sha256:2", code=1)
 
 
 def test_a_pull_ahead_has_no_tag_and_leaves_no_password(shell):
-    shell.program("docker", LOG + '[ "$1 $2" != "image inspect" ]')
+    shell.program("docker", LOG + HERE)
     done = _ahead(shell)
-    assert (done.returncode, done.stdout) == (0, f"pulled {REFERENCE}\n")
+    assert (done.returncode, done.stdout) == (0, f"{REFERENCE}\n"), done.stderr
+    assert shell.read(".pulled-ahead") == f"{REFERENCE}\n"
     assert [line.split()[0] for line in _log(shell)] == ["image", "context", "login", "pull"]
     assert not (shell.directory / ".incoming/t1").exists()
 
 
 def test_what_is_there_is_not_pulled_ahead(shell):
-    shell.program("docker", LOG + THERE.format(refs=REFERENCE, code=0))
-    assert _ahead(shell).stdout == f"already here: {REFERENCE}\n"
+    shell.program("docker", LOG + THERE.format(refs=f"{REFERENCE} r/here@sha256:2", code=0))
+    assert _ahead(shell).stdout == ""
     assert len(_log(shell)) == 1
     assert not (shell.directory / ".incoming/t1").exists()
 
 
 def test_nothing_is_pulled_ahead_where_a_deploy_would_find_no_room(shell):
-    shell.program("docker", LOG + '[ "$1 $2" != "image inspect" ]')
+    shell.program("docker", LOG + HERE)
     done = _ahead(shell, room=10**9)
-    assert (done.returncode, done.stderr) == (20, f"there is no room to pull {REFERENCE}\n")
+    assert (done.returncode, done.stderr) == (20, "there is no room to pull ahead\n")
     assert not [line for line in _log(shell) if line.startswith(("login", "pull"))]
 
 

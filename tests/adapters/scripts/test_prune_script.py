@@ -62,6 +62,19 @@ def test_an_image_with_another_tag_stays(host):
     assert not [r for r in removed(host) if "@" in r]
 
 
+def test_images_pulled_for_a_release_that_never_came_go(host):
+    """Those that came have a tag."""
+    ref = f"r/api@sha256:{'c' * 64}"
+    host.write(".pulled-ahead", f"{ref}\n{ref}\n")
+    keep = ["1-m1", "2-m2", "3-m3"]
+    done = host.run("TAGS=1\nexport TAGS\n" + HEAD + prune.prune(keep, 200).text)
+    assert (done.returncode, removed(host)) == (0, []), done.stderr
+    host.write(".pulled-ahead", f"{ref}\n{ref}\n")
+    done = host.run(HEAD + prune.prune(keep, 200).text)
+    assert (done.returncode, removed(host)) == (0, [ref]), done.stderr
+    assert not (host.directory / ".pulled-ahead").exists()
+
+
 def test_journals_that_ended_go_oldest_first_and_unfinished_ones_never(host):
     end = '{"at":"x","event":"end","outcome":"ok","step":"run 1-m1","token":"t","v":1}\n'
     for n in range(4):

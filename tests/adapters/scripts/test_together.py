@@ -170,6 +170,32 @@ def test_the_edge_knows_a_new_container_before_it_sends_anybody_there(on):
     assert read_slots(on.shell.read("edge/haproxy.cfg"))["api"] == ("app-api-1", IDLE)
 
 
+def test_what_the_edge_has_found_out_of_a_new_container_counts_at_the_switch(on):
+    """Taken out and put in again it counted as up, unchecked: one that listens on another port got all."""
+    on.run(start_together(ALL))
+    on.engine.log.clear()
+    on.run(_switch(ALL[0]))
+    assert not [line for line in on.log("edge") if "be_api/s2 state maint" in line]
+
+
+def test_an_edge_that_does_not_answer_for_once_keeps_nobody_from_starting(on):
+    on.engine.deaf = 2
+    on.run(start_together(ALL))
+    assert on.engine.deaf == 0
+    assert "api-new1" in on.running
+    on.run(_switch(ALL[0]))
+    assert on.serving["api"] == ["app-api-new1"]
+
+
+def test_the_address_of_whoever_was_in_a_slot_before_is_not_the_new_ones(on):
+    """For a moment the edge goes on with it, and says that it is up."""
+    slot = on.engine.slots["be_api"]["s2"]
+    slot.answered = "app-gone-1"
+    on.run(_switch(ALL[0]))
+    assert slot.answered == "app-api-new1"
+    assert on.serving["api"] == ["app-api-new1"]
+
+
 def test_another_release_after_a_run_that_died_before_its_switch_removes_what_it_started(on):
     on.run(start_together(ALL))
     on.run(start_together([_member("api", OLD)]))
