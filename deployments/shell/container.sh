@@ -104,7 +104,8 @@ create_another() {
 }
 is_wanted() { [ -n "$1" ] && [ "$(made_from "$1")" = "$image $hash" ]; }
 # A log driver that keeps nothing to read is no reason to stop here.
-last_lines() { docker logs --tail 20 "$1" 2>&1 | sed "s/^/  $2 | /" >&2 || true; }
+# As many as fit below what went wrong into what a person is shown.
+last_lines() { docker logs --tail 10 "$1" 2>&1 | sed "s/^/  $2 | /" >&2 || true; }
 set_env() {
   # shellcheck disable=SC2016  # awk's own variables
   put_out .env awk -v name="$1" -v value="$2" -F= '$1==name{print name "='"'"'" value "'"'"'"; done=1; next} {print} END{if(!done) print name "='"'"'" value "'"'"'"}' .env

@@ -33,7 +33,7 @@ find_by_hand() {
   done
 }
 # Behind the edge. Sets `slot` and `old`; everything else is tidied away, but for one that is wanted:
-# it is to serve, or has served before and an undo returns to it.
+# it has served before, and an undo returns to it.
 find_serving() {
   local s name id admin_state
   slot='' old=''
@@ -45,11 +45,8 @@ find_serving() {
     if [ "$name" = "$service" ] && [ -z "$id" ]; then id=$(running_one); fi
     if [ -z "$old" ] && known_running "$id" && takes_traffic "$admin_state"; then
       slot=$s old=$id
-    elif [ -n "$id" ] && [ "$id" = "$former" ]; then
+    elif [ -n "$id" ] && { [ "$id" = "$former" ] || { known_wanted "$id" && known_unharmed "$id"; }; }; then
       idle_slot "$s"
-    elif known_wanted "$id" && known_unharmed "$id"; then
-      # It was shown to the edge already, or is the way back: what the edge knows of it goes on counting.
-      continue
     else
       say "an earlier replacement left $name in slot $s: tidied away"
       if [ -n "$id" ]; then

@@ -8,7 +8,7 @@ choose_service() { eval "${settings_of[$1]}"; }
 # stop-first has its container made here, and started in its own turn.
 start_together() {
   local name old new former former_name slot making=() starting=()
-  local -A staged=() free_slot=() shown=()
+  local -A staged=()
   read_containers
   for name in "${services[@]}"; do choose_service "$name"; stage_service; done
   [ ${#making[@]} -eq 0 ] || make_staged
@@ -22,10 +22,6 @@ stage_service() {
   fi
   export "$variable=$image"
   staged[$service]=$new
-  if [ -n "$routed" ] && [ "$order" = start-first ]; then
-    free_slot[$service]=s1
-    [ "$slot" != s1 ] || free_slot[$service]=s2
-  fi
   if [ -z "$new" ]; then own_kept; making+=("$service"); fi
   if [ "$order" = start-first ] || [ -z "$old" ]; then starting+=("$service"); fi
 }
@@ -60,10 +56,7 @@ wait_staged() {
       read -r state restarts health <<< "${states[$id]:-}" || true
       check_health "$id" "$state" $((${restarts:-0} - ${restarts_of[$id]:-0})) "${health:-none}" $((SECONDS - began)) "$healthy" || code=$?
       case $code in
-        0)
-          say "$name is healthy after $((SECONDS - began)) s"
-          [ -z "${free_slot[$name]:-}" ] || show_to_edge "$id"
-          ;;
+        0) say "$name is healthy after $((SECONDS - began)) s" ;;
         1) give_up_staged ;;
         *) still+=("$name") ;;
       esac
@@ -76,12 +69,6 @@ wait_staged() {
     wait_ready "${staged[$name]}" $((began + healthy)) || give_up_staged
   done
   check_staged
-}
-# The edge looks it up and checks it now, so that a switch waits for neither. A slot that drains gets
-# no request; an edge that restarts meanwhile, or does not answer, knows nothing of it.
-show_to_edge() {
-  shown[$service]=${free_slot[$service]}
-  edge_admin "set server $be/${shown[$service]} fqdn $(container_name "$1"); set server $be/${shown[$service]} state drain" >/dev/null || true
 }
 # One that was healthy may have crashed while others were waited for.
 check_staged() {
@@ -103,13 +90,8 @@ give_up_staged() {
     # What ran before this step began is somebody's way back, or the next run's beginning.
     if [ "$name" = "$service" ] || ! known_running "${staged[$name]}"; then docker rm -f "${staged[$name]}" >/dev/null || true; fi
   done
-  hide_from_edge || true
   say "all new containers are removed; no request has reached one of them" >&2
   exit 20
-}
-hide_from_edge() {
-  local name
-  for name in "${!shown[@]}"; do choose_service "$name"; idle_slot "${shown[$name]}"; done
 }
 # What no longer serves ends: requests in flight first, those of all services at the same time.
 drain_together() {

@@ -10,6 +10,7 @@ from deployments.host.edge import IDLE, read_slots, render
 from deployments.shell.prelude import prelude
 from deployments.shell.replace import Backend, Replacement, replace_service
 from deployments.shell.together import Member, drain_together, start_together
+from infra.machine.output import Output
 from tests.adapters.scripts.stand_in_engine import Container, Slot, StandInEngine, listening
 
 ROUTED = ("api", "frontend")
@@ -129,8 +130,20 @@ def test_one_that_does_not_become_healthy_takes_all_new_ones_with_it(on, then, s
     )
     assert (on.serving, on.running) == before
     assert not [name for name in on.engine.containers if "new" in name]
-    assert on.engine.slots["be_api"]["s2"] == Slot()
-    assert not [line for line in on.log("edge") if "state ready" in line]
+    assert not on.log("edge")
+
+
+def test_what_went_wrong_is_shown_above_the_last_lines_of_one_that_prints_much(on):
+    """A request a second, and a person read nothing but these."""
+    on.engine.then = {"frontend": ("exited", 0, "none")}
+    on.engine.prints = [f"GET /health {n}" for n in range(100)]
+    done = on.run(start_together(ALL), 20)
+    shown = Output(done.returncode, done.stdout, done.stderr).tail.splitlines()
+    assert shown[0].startswith("frontend: the new container exited with code 1;")
+    assert shown[1:] == [
+        *[f"  frontend | GET /health {n}" for n in range(90, 100)],
+        "all new containers are removed; no request has reached one of them",
+    ]
 
 
 def test_what_compose_cannot_make_is_said_and_nothing_is_switched(on):
@@ -161,30 +174,6 @@ def test_each_is_switched_in_its_own_step_and_the_old_ones_end_together(on):
     assert set(parse_env(on.shell.read(".env")).values()) == {
         NEW.format(n) for n in (*ROUTED, "bot")
     }
-
-
-def test_the_edge_knows_a_new_container_before_it_sends_anybody_there(on):
-    on.run(start_together(ALL))
-    assert on.engine.slots["be_api"]["s2"] == Slot("app-api-new1", "drain")
-    # An edge that restarts before the switch knows the old one alone.
-    assert read_slots(on.shell.read("edge/haproxy.cfg"))["api"] == ("app-api-1", IDLE)
-
-
-def test_what_the_edge_has_found_out_of_a_new_container_counts_at_the_switch(on):
-    """Taken out and put in again it counted as up, unchecked: one that listens on another port got all."""
-    on.run(start_together(ALL))
-    on.engine.log.clear()
-    on.run(_switch(ALL[0]))
-    assert not [line for line in on.log("edge") if "be_api/s2 state maint" in line]
-
-
-def test_an_edge_that_does_not_answer_for_once_keeps_nobody_from_starting(on):
-    on.engine.deaf = 2
-    on.run(start_together(ALL))
-    assert on.engine.deaf == 0
-    assert "api-new1" in on.running
-    on.run(_switch(ALL[0]))
-    assert on.serving["api"] == ["app-api-new1"]
 
 
 def test_the_address_of_whoever_was_in_a_slot_before_is_not_the_new_ones(on):

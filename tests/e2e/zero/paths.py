@@ -14,6 +14,16 @@ from tests.e2e.zero.figures import Taken
 START = "settings = Settings"
 NEVER = f'raise SystemExit("broken on purpose")\n{START}'
 LATE = f"import os, threading\nthreading.Timer(25, os._exit, [1]).start()\n{START}"
+ROUTER = "app.include_router(router)"
+ALONE = f"""{ROUTER}
+
+@app.middleware("http")
+async def from_here_alone(request, call_next):
+    if request.client.host in ("127.0.0.1", "::1"):
+        return await call_next(request)
+    return Response(status_code=503)
+"""
+"""Healthy by its own check, and nobody else gets an answer."""
 BROKEN_PAGE = "frontend/app/instrumentation.ts"
 PAGE_ENDS = (
     "export function register() {\n"

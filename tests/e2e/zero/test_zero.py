@@ -17,10 +17,12 @@ from tests.e2e.conftest import ROOT, World, say, world_of_its_own
 from tests.e2e.faults.beside import Deployer
 from tests.e2e.zero.figures import table
 from tests.e2e.zero.paths import (
+    ALONE,
     BROKEN_PAGE,
     LATE,
     NEVER,
     PAGE_ENDS,
+    ROUTER,
     START,
     answers,
     changed,
@@ -32,6 +34,7 @@ from tests.e2e.zero.paths import (
 from tests.e2e.zero.users import Users
 
 pytestmark = [pytest.mark.e2e, pytest.mark.zero]
+MAIN = "src/api/main.py"
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +67,13 @@ def releases(world: World) -> dict[str, str]:
     world.rename("api3")
     publish("all three, with a migration")
     for name, text in (("never healthy", NEVER), ("crashes later", LATE)):
-        with world.broken({"src/api/main.py": (START, text)}, name):
+        with world.broken({MAIN: (START, text)}, name):
             publish(name)
     new_api = {"src/version.py": ('"api3"', '"never"')}
     with world.broken({**new_api, BROKEN_PAGE: ("", PAGE_ENDS)}, "page never healthy"):
         publish("a good api, and a page that is never healthy")
+    with world.broken({"src/version.py": ('"api3"', '"alone"'), MAIN: (ROUTER, ALONE)}, "alone"):
+        publish("healthy, and not reached from the edge")
     deployed = world.homeguru("deploy", found["first"], "--env", "sandbox")
     assert deployed.code == 0, deployed.stderr
     return found
@@ -121,6 +126,15 @@ def test_a_page_that_is_never_healthy_beside_a_good_api(
         )
     assert set(seen) == {"api3"}
     assert len(seen) > 20
+
+
+def test_an_api_that_answers_itself_alone(world: World, users: Users, releases) -> None:
+    """Its own health check passes; the edge's does not, and that one counts."""
+    name = "healthy, and not reached from the edge"
+    before = world.version()
+    with versions(world) as seen:
+        unnoticed(users.path(name, failing(world, releases[name], "is not reached by the edge")))
+    assert set(seen) == {before}
 
 
 def test_a_rollback_by_name(world: World, users: Users, releases) -> None:
