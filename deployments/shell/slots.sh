@@ -15,13 +15,13 @@ edge_answer() {
   done
   fail "the edge does not answer"
 }
-# Of each server its name, address, state, administrative state and container.
+# Of each server its name, address, state, administrative state, container and how well its checks went.
 # Right after a reload the old worker may answer, which does not know a new backend.
 # A word: commands that come before the question.
 slot_rows() {
   local rows
   for _ in {1..40}; do
-    rows=$(edge_answer "${1:-}show servers state $be" | awk '{print $4, $5, $6, $7, $18}') || return
+    rows=$(edge_answer "${1:-}show servers state $be" | awk '{print $4, $5, $6, $7, $18, $13}') || return
     if grep -q '^s1 ' <<< "$rows" && grep -q '^s2 ' <<< "$rows"; then say "$rows"; return; fi
     sleep 0.5
   done
@@ -51,15 +51,22 @@ idle_slot() {
   write_slot "$1" idle.invalid
 }
 enter_slot() {
-  local slot=$1 name=$2 deadline=$((SECONDS + 20)) rows own addr op admin_state fqdn
-  local enter="set server $be/$slot fqdn $name; set server $be/$slot state ready; "
+  local slot=$1 name=$2 deadline=$((SECONDS + 20)) rows own checks addr op admin_state fqdn
+  local tries=0 enter="set server $be/$slot fqdn $name; set server $be/$slot state drain; "
   # For a moment the edge goes on with the address of whoever was in the slot before.
   own=" $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$name" 2>/dev/null) " || own=
   while :; do
     rows=$(slot_rows "$enter") || exit
     read -r addr op admin_state fqdn < <(known_slot "$rows" "$slot") || true
     enter=
-    [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [[ $own == *" $addr "* ]] && takes_traffic "$admin_state" && break
+    checks=$(awk -v s="$slot" '$1==s{print $6}' <<< "$rows")
+    if [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [[ $own == *" $addr "* ]]; then
+      if takes_traffic "$admin_state"; then break; fi
+      # It counts as up until its first check ends, and so gets no request before. Where one failure is
+      # enough to be down, no check counts for more.
+      if [ "${checks:-0}" -gt 1 ] || [ $tries -ge 10 ]; then enter="set server $be/$slot state ready; "; fi
+      tries=$((tries + 1))
+    fi
     [ $SECONDS -lt $deadline ] || { idle_slot "$slot"; problem="is not reached by the edge: address $addr, state $op"; return 1; }
     sleep 0.2
   done
