@@ -92,7 +92,7 @@ def replace_service(what: Replacement, backend: Backend | None, *, later: bool =
     if later and what.start_first and backend is None:
         # Both run, and nobody is sent from one to the other: which image is in use is all that is left.
         named = call("set_env", what.variable, what.image)
-        return Script(join(functions("container"), *what.settings(), named))
+        return Script(join(functions("container"), named))
     files = ("slots", "replace_former") if backend else ()
     text = join(
         functions("container", "containers", *files, "serving", "replace_own", "replace"),

@@ -1,7 +1,7 @@
 """Work queues: looks have one of their own, of which few are at work at the same time.
 
-A look is a process of two CPU seconds that writes to Prefect's history. Ten that begin in the same second take
-longer than four at a time do, and SQLite lets one of them write; a release waits for none of them.
+A look is a process of two CPU seconds that writes to Prefect's history, and SQLite lets one write at a time. A
+release waits for none of them.
 """
 
 from __future__ import annotations
