@@ -58,7 +58,11 @@ pull_images() {
   local tag=$1 ref pids=() code=0 pid missing
   shift
   missing=$(missing_images "$@")
-  for ref in "$@"; do pull_image "$ref" "$tag" "$missing" & pids+=($!); done
+  for ref in "$@"; do
+    # Docker reads three layers at a time: more clients only take the processor from it.
+    [ ${#pids[@]} -lt 4 ] || wait -n || true
+    pull_image "$ref" "$tag" "$missing" & pids+=($!)
+  done
   for pid in "${pids[@]}"; do wait "$pid" || code=21; done
   [ $code = 0 ] || { say "releases whose images are all on this server: $(whole_releases | sort -n | tail -n 10 | paste -sd' ' -)" >&2; exit $code; }
 }

@@ -95,6 +95,21 @@ def test_one_failing_pull_does_not_stop_the_others(shell):
     assert "already here: r/b@sha256:2" in done.stdout
 
 
+def test_four_images_are_pulled_at_a_time_and_no_failure_is_forgotten(shell):
+    """Fifty clients at once took 13 s for what four take 3 s for."""
+    shell.program(
+        "docker",
+        """
+        case $1 in image) exit 1;; pull) ;; *) exit 0;; esac
+        mkdir -p at-work; touch "at-work/${3//[^a-z0-9]/-}"; ls at-work | wc -l >> many
+        sleep 0.3; rm "at-work/${3//[^a-z0-9]/-}"; case $3 in *r/1@*) exit 1;; esac
+        """,
+    )
+    done = _run(shell, images.pull([f"r/{n}@sha256:{n}" for n in range(1, 10)], "release-x"))
+    assert (done.returncode, done.stdout.count("pulled")) == (21, 8)
+    assert max(map(int, shell.read("many").split())) in (3, 4)
+
+
 LOGIN = (".incoming/t1", "ghcr.io", "robot")
 
 
