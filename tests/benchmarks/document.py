@@ -10,6 +10,14 @@ from tests.e2e.conftest import ROOT
 FILE = ROOT / "doc" / "benchmarks.md"
 
 
+def write_table(name: str, rows: list[list[str]]) -> str:
+    """Put a table of `make bench` into the document, the first row at its head; returns its text."""
+    lines = [rows[0], ["---:"] * len(rows[0]), *rows[1:]]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    write_section(name, "make bench", text)
+    return text
+
+
 def write_section(name: str, command: str, text: str, file: Path = FILE) -> None:
     """Put a text between a section's marks; raises ValueError where there are none."""
     marks = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"

@@ -42,7 +42,7 @@ directory = "%(directory)s"
 compose = "%(compose)s"
 push_registry = "%(registry)s"
 pull_registry = "localhost:5000"
-repository = "acme/%(name)s-{service}"
+repository = "acme/%(images)s-{service}"
 healthy_within = 60
 [host]
 address = "127.0.0.1"
@@ -80,12 +80,17 @@ def application(folder: Path, many: int) -> Path:
     return file
 
 
-def environment(info: SandboxInfo, folder: Path, name: str, compose: Path) -> None:
-    """Give it an environment of that name, and a directory on the server."""
+def environment(
+    info: SandboxInfo, folder: Path, name: str, compose: Path, images: str = ""
+) -> None:
+    """Give it an environment of that name, and a directory on the server.
+
+    images: how its repositories' names begin, where several environments run the same images.
+    """
     directory = f"/opt/systech/{name}"
     docker("exec", info.server, "install", "-d", "-o", "systech", "-g", "systech", directory)
     values = {
-        "name": name, "directory": directory, "compose": compose, "registry": info.registry,
+        "name": name, "images": images or name, "directory": directory, "compose": compose, "registry": info.registry,
         "port": info.ssh_port, "user": info.ssh_user, "key": info.ssh_key, "host_key": info.host_key,
     }  # fmt: skip
     (folder / f"{name}.toml").write_text(ENVIRONMENT % values)

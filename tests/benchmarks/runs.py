@@ -15,11 +15,11 @@ def register_again(environments: Path, state: Path) -> None:
     LocalPrefect(state, say).up(environments)
 
 
-def created(api: PrefectApi, deployment: str, environment: str) -> dict:
-    """A run of a deployment for one environment."""
+def created(api: PrefectApi, deployment: str, parameters: dict) -> str:
+    """A run of a deployment; its id."""
     found = api.get(f"/deployments/name/{deployment}")["id"]
-    what = {"parameters": {"environment": environment}}
-    return dict(api.post(f"/deployments/{found}/create_flow_run", what))
+    made = api.post(f"/deployments/{found}/create_flow_run", {"parameters": parameters})
+    return str(made["id"])
 
 
 def until_completed(api: PrefectApi, run: str) -> dict:

@@ -17,9 +17,8 @@ from deployments.history.ledger import FIRST, Line
 from infra.engine.client import docker
 from infra.orchestration.api.client import PrefectApi
 from infra.sandbox.sandbox import SandboxInfo
-from tests.benchmarks.document import write_section
+from tests.benchmarks.document import write_table
 from tests.benchmarks.many import application, environment
-from tests.benchmarks.runs import created, register_again, until_completed
 from tests.e2e.conftest import World, git, say, world_in, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
@@ -72,14 +71,6 @@ def least(work: Callable[[], object]) -> str:
     return f"{min(took):.1f}"
 
 
-def written(name: str, rows: list[list[str]]) -> None:
-    """Put the table into the document, and print it."""
-    rows.insert(1, ["---:"] * len(rows[0]))
-    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    write_section(name, "make bench", text)
-    say(text)
-
-
 def test_releases(world: World) -> None:
     rows = [["releases", *VERBS]]
     release = world.ledger()[-1]["manifest"]
@@ -89,7 +80,7 @@ def test_releases(world: World) -> None:
         for words in VERBS.values():
             filled = [word.format(release=release) for word in words]
             rows[-1].append(least(lambda w=filled: ok(world, *w)))  # type: ignore[misc]
-    written("growth", rows)
+    say(write_table("growth", rows))
 
 
 def ok(world: World, *words: str) -> None:
@@ -119,42 +110,12 @@ def test_services(world: World, tmp_path: Path) -> None:
         source.commit("two")
         row += [seconds(go("deploy", publish())), least(lambda: go("status"))]
         rows.append(row)
-    written("services", rows)
+    say(write_table("services", rows))
 
 
 def seconds(summary: dict) -> str:
     """Of the flow's own work, without the start of Python and of Prefect."""
     return f"{summary['seconds']:.1f}"
-
-
-@pytest.fixture(scope="module")
-def ten(info: SandboxInfo, environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten environments on one server."""
-    source = tmp_path_factory.mktemp("ten") / "application"
-    compose = application(source, 1)
-    for number in range(10):
-        environment(info, environments, f"ten{number}", compose)
-    return source
-
-
-def test_environments_verified_at_once(ten: Path, world_with_runs: World) -> None:
-    """As one schedule of all does: ten runs are due in the same second."""
-    world = replace(world_with_runs, repository=ten)
-    git(ten, "init", "-q", "-b", "main")
-    world.commit("one")
-    names = [f"ten{number}" for number in range(10)]
-    for name in names:
-        world.ok("release", "--env", name, "--source", str(ten))
-    rows = [["environments at once", "all verified after", "one run, longest"]]
-    api = PrefectApi(world.api)
-    for many in (1, 10):
-        began = time.monotonic()
-        runs = [created(api, "verify/verify", name)["id"] for name in names[:many]]
-        ended = [until_completed(api, run) for run in runs]
-        took = time.monotonic() - began
-        longest = max(e["total_run_time"] for e in ended)
-        rows.append([str(many), f"{took:.1f}", f"{longest:.1f}"])
-    written("environments", rows)
 
 
 def test_runs_in_the_history(world_with_runs: World) -> None:
@@ -175,13 +136,12 @@ def test_runs_in_the_history(world_with_runs: World) -> None:
             api.post("/flow_runs/", run)
         there = many
         rows.append([str(many), *[least(lambda w=w: ok(world, *w)) for w in words.values()]])
-    written("runs", rows)
+    say(write_table("runs", rows))
 
 
 @pytest.fixture(scope="module")
 def world_with_runs(
-    ten, info: SandboxInfo, environments: Path, folder: Path, state: Path, prefect: str
+    info: SandboxInfo, environments: Path, folder: Path, state: Path, prefect: str
 ) -> World:
-    """The sandbox with Prefect's server and its process worker, which know the ten."""
-    register_again(environments, state)
+    """The sandbox with Prefect's server and its process worker."""
     return world_in(folder, info, environments, prefect, state)

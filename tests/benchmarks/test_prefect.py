@@ -83,8 +83,7 @@ def test_prefect(world: World, state: Path) -> None:
 
 def timed(api: PrefectApi, deployment: str) -> dict[str, float]:
     """Seconds from a run's creation to each of its states."""
-    run = created(api, deployment, "small")
-    until_completed(api, run["id"])
+    run = until_completed(api, created(api, deployment, {"environment": "small"}))
     states = api.get("/flow_run_states/", flow_run_id=run["id"])
     return after_creation(run, states)
 

@@ -1,0 +1,108 @@
+"""Many environments whose looks are due in the same second, with the history in SQLite and in PostgreSQL.
+
+`make bench` writes the table to doc/benchmarks.md. No time ever fails a run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from deployments.health.looks import divide
+from infra.demo.prefect_server import LocalPrefect
+from infra.engine.client import docker
+from infra.orchestration.api.client import PrefectApi
+from tests.benchmarks.document import write_table
+from tests.benchmarks.many import application, environment
+from tests.benchmarks.runs import created, until_completed
+from tests.e2e.conftest import BESIDE, ROOT, World, address_of, git, say, world_of_its_own
+
+pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
+MANY = (1, 4, 10, 100)
+IMAGES = "hundred"
+NAMES = [f"{IMAGES}{number:03}" for number in range(max(MANY))]
+HISTORY = f"hgtest-history{BESIDE}"
+
+
+@pytest.fixture(scope="module")
+def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A server on which a hundred environments run the same image."""
+    with world_of_its_own("environments", tmp_path_factory.mktemp("environments"), "") as found:
+        source = found.state / "source"
+        compose = application(source, 1)
+        git(source, "init", "-q", "-b", "main")
+        replace(found, repository=source).commit("one")
+        for name in NAMES:
+            environment(found.info, found.environments, name, compose, IMAGES)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(partial(_deployed, found, source), NAMES))
+        yield found
+
+
+def _deployed(world: World, source: Path, name: str) -> None:
+    # Each process has a history of its own: they write to none at the same time.
+    state = world.state / name
+    world.ok("release", "--env", name, "--source", str(source), HOMEGURU_STATE=str(state))
+
+
+@pytest.fixture
+def sqlite() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def postgresql(engine) -> Iterator[dict[str, str]]:
+    """Where Prefect's server keeps its history, as on a control plane."""
+    docker("rm", "-fv", HISTORY)
+    docker("run", "-d", "--name", HISTORY, "-e", "POSTGRES_PASSWORD=history", "postgres:16")
+    where = f"postgres:history@{address_of(HISTORY)}:5432/postgres"
+    yield {"PREFECT_API_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{where}"}
+    docker("rm", "-fv", HISTORY)
+
+
+def test_looks_due_at_once(
+    world: World, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [["history in", "environments", "runs", "all verified after, s", "one run, longest, s"]]
+    for kind in ("sqlite", "postgresql"):
+        with monkeypatch.context() as patched:
+            for name, value in request.getfixturevalue(kind).items():
+                patched.setenv(name, value)
+            rows += _measured(world, kind)
+    say(write_table("environments", rows))
+
+
+def _measured(world: World, kind: str) -> list[list[str]]:
+    """A row for each number of environments, with a server and a worker of their own."""
+    prefect = LocalPrefect(ROOT / ".state" / f"bench-{kind}{BESIDE}", say)
+    prefect.down()
+    try:
+        api = PrefectApi(f"{prefect.up(world.environments, port=0)}/api")
+        # The first look at each remembers that it was there, and the server is warm then.
+        _looked(api, max(MANY))
+        shown = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[kind]
+        return [[shown, str(many), *_looked(api, many)] for many in MANY]
+    finally:
+        prefect.down()
+
+
+def _looked(api: PrefectApi, many: int) -> list[str]:
+    """Runs, seconds until the last has ended, and seconds of the longest."""
+    looks = divide(dict.fromkeys(NAMES[:many], 300), (), ())
+    due: list[Callable[[], str]] = [
+        partial(created, api, "verify/verify", {"environment": name}) for name in looks.alone
+    ]
+    due += [
+        partial(created, api, "verify-several/verify-several", {"environments": [*g.environments]})
+        for g in looks.groups
+    ]
+    began = time.monotonic()
+    ended = [until_completed(api, run) for run in [create() for create in due]]
+    took = time.monotonic() - began
+    return [str(len(due)), f"{took:.1f}", f"{max(e['total_run_time'] for e in ended):.1f}"]
