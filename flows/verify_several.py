@@ -5,11 +5,11 @@ from typing import Any
 from prefect import flow
 
 from infra.orchestration.flow.operation import operation
-from infra.orchestration.flow.several import Several
+from infra.orchestration.flow.several import Several, run_name
 from infra.orchestration.flow.watching import watch
 
 
-@flow(name="verify-several", retries=0)
+@flow(name="verify-several", flow_run_name=run_name, retries=0)
 def verify_several(environments: list[str], by: str = "") -> dict[str, Any]:
     """Verify environments one after another, each as `verify` does.
 

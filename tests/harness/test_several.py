@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import pytest
+from prefect import runtime
 
 import flows.verify_several as several
 from deployments.errors import Interrupted, Refused, StepFailed
@@ -38,6 +39,19 @@ def asked(monkeypatch) -> list[str]:
     monkeypatch.setattr(several, "operation", operation)
     monkeypatch.setattr(several, "watch", watch)
     return seen
+
+
+@pytest.mark.parametrize(
+    ("environments", "name"),
+    [(["well"], "verify well"), (["well"] * 5, "verify well, well, well and 2 more")],
+)
+def test_a_run_is_named_for_what_it_verifies(asked, environments, name, monkeypatch) -> None:
+    named = []
+    monkeypatch.setattr(
+        several, "watch", lambda _: named.append(runtime.flow_run.name) or {"outcome": "ok"}
+    )
+    several.verify_several(environments)
+    assert set(named) == {name}
 
 
 def test_the_outcome_of_each_is_the_result(asked) -> None:

@@ -6,10 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from prefect import get_run_logger
+from prefect import get_run_logger, runtime
 
 from deployments.errors import HomeguruError, Interrupted, StepFailed
 from infra.orchestration.flow.tasks import log
+
+SHOWN = 3
+"""Names in a run's name; the run's parameters have all of them."""
+
+
+def run_name() -> str:
+    """The first few of the run's environments, and how many more."""
+    names = list(runtime.flow_run.parameters["environments"])
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"verify {', '.join(names[:SHOWN])}{more}"
 
 
 class Several:
