@@ -73,6 +73,8 @@ def test_prefect(world: World, state: Path) -> None:
         "importing what it does",
         [seconds(lambda: imported("infra.run.operation")) for _ in range(TIMES)],
     )
+    for what, took in parts(world).items():
+        rows.append([what, f"{statistics.median(took):.3f}", f"{max(took):.3f}"])
     text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     text += "\n\nWhile nothing happens: " + ", ".join(
         f"the {kind} takes {share:.1f} % of a core" for kind, share in idle.items()
@@ -94,6 +96,36 @@ def add_runs(
     add(f"{how}: created to picked up", [run["Pending"] for run in runs])
     add(f"{how}: created to Running", [run["Running"] for run in runs])
     add(f"{how}: Running to the end of a look", [run["Completed"] - run["Running"] for run in runs])
+
+
+PARTS = """
+import json, time
+from prefect import flow
+from infra.orchestration.flow.artifacts import leave_result
+from infra.orchestration.flow.tasks import as_task
+
+def seconds(work):
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+@flow
+def parts():
+    tasks = [seconds(lambda: as_task("nothing", lambda: None)) for _ in range(50)]
+    artifacts = [seconds(lambda: leave_result("small", {})) for _ in range(20)]
+    print(json.dumps({"a step as a task run": tasks, "an artifact": artifacts}))
+
+parts()
+"""
+
+
+def parts(world: World) -> dict[str, list[float]]:
+    """What a run's own records take, a piece each."""
+    done = subprocess.run(
+        [sys.executable, "-c", PARTS], cwd=ROOT, env=world.variables, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    line = next(line for line in done.stdout.splitlines() if line.startswith("{"))
+    return dict(json.loads(line))
 
 
 @contextmanager
