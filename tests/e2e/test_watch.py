@@ -178,7 +178,7 @@ def test_one_run_looks_at_many_and_tells_of_each(world, chat: Chat, away: list[s
     assert ended["name"] == f"verify {away[0]}, nobody, sandbox"
     told = "\n".join(chat.texts()[known:])
     assert "bot container: exited" in told
-    assert f"{away[0]} " in told
+    assert f"{away[0]}: something is wrong" in told
 
     world.ok("deploy", deployed(world), "--env", "sandbox")
     asked = {"parameters": {"environments": ["sandbox"]}}
