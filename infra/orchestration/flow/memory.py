@@ -29,15 +29,20 @@ class Remembered:
         self._name = "homeguru_watch_" + re.sub(r"[^a-z0-9]", "_", environment)
         self._file = FileMemory(environment)
         self._on_server = bool(named(PREFECT_API_URL.value()))
+        self._kept: Memory | None = None
 
     def load(self) -> Memory:
         """What the last look left; nothing before the first."""
-        return self._with_fallback(
+        self._kept = self._with_fallback(
             lambda: read(str(Variable.get(self._name, default=""))), self._file.load
         )
+        return self._kept
 
     def save(self, memory: Memory) -> None:
-        """Keep it for the next one."""
+        """Keep it for the next one. Most looks find nothing new, and write nothing."""
+        if memory == self._kept:
+            return
+        self._kept = memory
         text = memory.model_dump_json()
         self._with_fallback(
             lambda: Variable.set(self._name, text, overwrite=True), lambda: self._file.save(memory)
