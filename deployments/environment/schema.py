@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -252,11 +251,6 @@ def patience(environment: Environment, verb: str, origin: str) -> int:
 def limit_name(environment: str) -> str:
     """Prefect's name for an environment's place in the queue: one run at a time."""
     return f"env-{environment}"
-
-
-def artifact_key(kind: str, environment: str) -> str:
-    """Prefect's name for what runs leave of an environment; it allows fewer characters than ours."""
-    return re.sub(r"[^a-z0-9-]", "-", f"{kind}-{environment}")
 
 
 def parse_environment(name: str, data: dict[str, Any], path: str) -> Environment:

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from deployments.errors import HomeguruError, Refused
-from deployments.health.looks import divide
 from infra.environment.locate import load
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.setup import apply, how_to_start, pools, schedules, workers
@@ -57,8 +56,8 @@ def test_a_pools_worker_is_started_by_its_kind() -> None:
 def test_the_wheel_and_the_checkout_have_one_source() -> None:
     everywhere, control_plane = declared()
     assert [d.name for d in everywhere] == [
-        "release", "publish", "deploy", "migrate", "verify-several", "verify", "rollback",
-        "backup", "restore", "drill", "adopt",
+        "release", "publish", "deploy", "migrate", "verify", "rollback", "backup", "restore",
+        "drill", "adopt",
     ]  # fmt: skip
     assert [d.name for d in control_plane] == ["archive"]
     assert all(d.pool == "homeguru" and d.description and "homeguru" in d.tags for d in everywhere)
@@ -84,7 +83,7 @@ def test_backups_and_drills_have_schedules_of_their_own() -> None:
     unpinned = neither.model_copy(update={"backup": backup})
     for verb, seconds in (("backup", 86400.0), ("drill", 604800.0)):
         entry = next(e for e in declared()[0] if e.name == verb)
-        assert schedules.wanted(entry, [both, neither, unpinned], divide({}, (), ())) == [{
+        assert schedules.wanted(entry, [both, neither, unpinned]) == [{
             "slug": f"{verb}-production", "schedule": {"interval": seconds},
             "parameters": {"environment": "production"},
         }]  # fmt: skip

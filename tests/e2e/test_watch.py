@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from infra.orchestration.api.client import PrefectApi
 from tests.e2e.conftest import CHAT_TOKEN, Chat, say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.button]
@@ -139,61 +138,6 @@ def test_a_look_leaves_its_checks_and_an_event(world, chat: Chat) -> None:
     assert {e["event"] for e in found["events"]} >= {
         "homeguru.environment.down", "homeguru.environment.recovered"
     }  # fmt: skip
-
-
-@pytest.fixture
-def away(world) -> Iterator[list[str]]:
-    """Environments of a server that nobody reaches, looked at as often as the sandbox."""
-    file = world.environments / "sandbox.toml"
-    text = file.read_text()
-    assert f"port = {world.info.ssh_port}\n" in text
-    daily = text.replace("every = 0", "every = 86400")
-    names = [f"away{n}" for n in range(1, 5)]
-    files = [world.environments / f"{name}.toml" for name in names]
-    for each in files:
-        each.write_text(daily.replace(f"port = {world.info.ssh_port}\n", "port = 1\n"))
-    file.write_text(daily)
-    setup(world)
-    yield names
-    for each in files:
-        each.unlink()
-    file.write_text(text)
-    setup(world)
-
-
-def test_one_run_looks_at_many_and_tells_of_each(world, chat: Chat, away: list[str]) -> None:
-    api = PrefectApi(world.api)
-    deployment = api.get("/deployments/name/verify-several/verify-several")
-    [schedule] = deployment["schedules"]
-    assert schedule["parameters"] == {"environments": [*away, "sandbox"]}
-    known = len(chat.texts())
-    world.on_server(stop("bot"))
-
-    # One that is written nowhere, as after its file was removed here and no setup came.
-    asked = {"parameters": {"environments": [away[0], "nobody", "sandbox"]}}
-    run = api.post(f"/deployments/{deployment['id']}/create_flow_run", asked)
-    ended = until_ended(api, run["id"])
-    assert ended["state"]["type"] == "FAILED"
-    assert f"verification failed: {away[0]}, nobody, sandbox" in ended["state"]["message"]
-    assert ended["name"] == f"verify {away[0]}, nobody, sandbox"
-    told = "\n".join(chat.texts()[known:])
-    assert "bot container: exited" in told
-    assert f"{away[0]}: something is wrong" in told
-
-    world.ok("deploy", deployed(world), "--env", "sandbox")
-    asked = {"parameters": {"environments": ["sandbox"]}}
-    run = api.post(f"/deployments/{deployment['id']}/create_flow_run", asked)
-    assert until_ended(api, run["id"])["state"]["type"] == "COMPLETED"
-    assert "well again" in chat.texts()[-1]
-
-
-def until_ended(api: PrefectApi, run: str) -> dict:
-    """The run, when it has ended."""
-    deadline = time.monotonic() + 180
-    while (found := api.get(f"/flow_runs/{run}"))["state"]["type"] not in ("COMPLETED", "FAILED"):
-        assert time.monotonic() < deadline, found["state"]
-        time.sleep(0.5)
-    return dict(found)
 
 
 def test_heal_deploys_the_current_release_again(world, chat: Chat) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from deployments.environment.schema import artifact_key
 from deployments.history.audit import CHANGING, PrefectRun
 from infra.orchestration.api.button import result_of
 from infra.orchestration.api.client import PrefectApi
@@ -23,7 +22,7 @@ def runs_of(
     for row in _recent(api, most):
         if row.get("parameters", {}).get("environment") == environment:
             rows.setdefault(row["id"], row)
-    results = _results(api, list(rows), environment)
+    results = _results(api, list(rows))
     return [_run(api, row, results.get(row["id"], {})) for row in rows.values()]
 
 
@@ -40,14 +39,12 @@ def _recent(api: PrefectApi, most: int) -> list[dict[str, Any]]:
     return list(islice(pages(api, "/flow_runs/filter", body), most))
 
 
-def _results(api: PrefectApi, ids: list[str], environment: str) -> dict[str, dict[str, Any]]:
-    """Results by run; a run that looked at several environments has one of each."""
-    key = artifact_key("result", environment)
+def _results(api: PrefectApi, ids: list[str]) -> dict[str, dict[str, Any]]:
     results: dict[str, dict[str, Any]] = {}
     for start in range(0, len(ids), PAGE):
         body = {
             "flow_runs": {"id": {"any_": ids[start : start + PAGE]}},
-            "artifacts": {"key": {"any_": [key]}},
+            "artifacts": {"key": {"like_": "result-%"}},
             "limit": PAGE,
         }
         for artifact in api.post("/artifacts/filter", body):

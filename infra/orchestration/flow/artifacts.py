@@ -6,13 +6,13 @@ Artifacts never decide how a run ends: one that cannot be stored is said in the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from deployments.environment.schema import artifact_key
 from deployments.errors import HomeguruError, Interrupted, as_dict
 from deployments.messages.report import Report, plan_markdown, report_markdown, service_rows
 from deployments.planning.plan import Plan
@@ -69,17 +69,13 @@ def outcome(environment: str) -> Iterator[None]:
 def _markdown(kind: str, environment: str, text: str) -> None:
     description = f"{kind} for {environment}"
     _stored(
-        kind,
-        lambda: create_markdown_artifact(clean(text), artifact_key(kind, environment), description),
+        kind, lambda: create_markdown_artifact(clean(text), _key(kind, environment), description)
     )
 
 
 def _table(kind: str, environment: str, rows: list[dict[str, str]], description: str) -> None:
     shown = [{name: clean(value) for name, value in row.items()} for row in rows]
-    _stored(
-        kind,
-        lambda: create_table_artifact(shown, artifact_key(kind, environment), clean(description)),
-    )
+    _stored(kind, lambda: create_table_artifact(shown, _key(kind, environment), clean(description)))
 
 
 def _stored(kind: str, create: Callable[[], object]) -> None:
@@ -87,3 +83,7 @@ def _stored(kind: str, create: Callable[[], object]) -> None:
         presence.ask(create, None)
     except Exception as error:
         log(f"the {kind} artifact could not be stored: {type(error).__name__}")
+
+
+def _key(kind: str, environment: str) -> str:
+    return re.sub(r"[^a-z0-9-]", "-", f"{kind}-{environment}")

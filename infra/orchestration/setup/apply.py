@@ -82,9 +82,6 @@ def _deployments(
     describe: Describe, flows: list[str],
 ) -> Iterator[SetupChange]:  # fmt: skip
     registered, environments_here = Entries(api), [x.environment for x in located]
-    looks = schedules.looks(
-        environments_here, registered.schedules("verify"), registered.schedules("verify-several")
-    )
     named: set[str] = set()
     for entry in entries:
         described = describe(entry)
@@ -92,8 +89,8 @@ def _deployments(
         change, deployment = registered.ensure(entry, entry.pool_of(pools), described)
         named.add(change.name)
         yield change
-        rhythm = schedules.wanted(entry, environments_here, looks)
-        yield from schedules.ensure_schedules(api, deployment, rhythm, environments_here, looks)
+        rhythm = schedules.wanted(entry, environments_here)
+        yield from schedules.ensure_schedules(api, deployment, rhythm, environments_here)
     yield from registered.left_over(named)
 
 

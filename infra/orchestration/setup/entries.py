@@ -51,11 +51,6 @@ class Entries:
             "deployment", name, "changed", ", ".join(_changes(different, existing))
         ), existing
 
-    def schedules(self, name: str) -> list[dict[str, Any]]:
-        """The schedules that the deployment of a flow with this name has now."""
-        found = self._existing.get(f"{name}/{name}", {})
-        return list(found.get("schedules") or [])
-
     def left_over(self, named: set[str]) -> list[SetupChange]:
         """Deployments of ours that prefect.yaml does not name; they stay."""
         ours = sorted(n for n, d in self._existing.items() if TAG in d["tags"] and n not in named)

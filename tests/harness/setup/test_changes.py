@@ -21,8 +21,8 @@ def test_everything_is_created_and_a_second_run_only_asks(setup: Setup) -> None:
     assert {c.kind for c in first if c.what == "created"} == {
         "work pool", "work queue", "limit", "deployment", "schedule", "automation",
     }  # fmt: skip
-    assert len([c for c in first if c.kind == "deployment"]) == 11
-    assert setup.lines[-1] == "17 created"
+    assert len([c for c in first if c.kind == "deployment"]) == 10
+    assert setup.lines[-1] == "16 created"
     assert "deployment  deploy/deploy                          created" in setup.lines
     assert (
         "schedule    verify-ready                           created: every 86400 s" in setup.lines
@@ -84,57 +84,6 @@ def test_schedules_follow_the_environments(setup: Setup, folder: Path) -> None:
     assert setup.schedules() == []
 
 
-def test_many_environments_are_verified_by_few_runs(setup: Setup, folder: Path) -> None:
-    for number in range(1, 4):
-        (folder / f"e{number}.toml").write_text(environment())
-    setup()
-    assert sorted(s["slug"] for s in setup.schedules()) == [
-        "verify-e1", "verify-e2", "verify-e3", "verify-ready",
-    ]  # fmt: skip
-
-    (folder / "e4.toml").write_text(environment())
-    changed = {c.name: f"{c.what} {c.detail}" for c in setup() if c.kind == "schedule"}
-    taken = dict.fromkeys(("verify-e1", "verify-e2", "verify-e3", "verify-ready"))
-    assert changed == {
-        "several-86400-1": "created every 86400 s, 5 environments",
-        **dict.fromkeys(taken, "removed several-86400-1 has it"),
-    }
-    # What takes over comes first: nobody is without looks in between.
-    sent = [line.split()[0] for line in setup.sent if "schedules" in line]
-    assert list(dict.fromkeys(sent)) == ["POST", "DELETE"]
-    [schedule] = setup.schedules()
-    assert schedule["parameters"] == {"environments": ["e1", "e2", "e3", "e4", "ready"]}
-    assert setup.differing() == {}
-
-    (folder / "e2.toml").write_text(environment(43200))
-    assert setup.differing() == {
-        "several-86400-1": "changed every 86400 s, 4 environments",
-        "verify-e2": "created every 43200 s",
-    }
-    for file in folder.glob("*.toml"):
-        file.write_text(environment(0))
-    assert setup.differing() == {
-        "several-86400-1": "removed no environment is left in it",
-        "verify-e2": "removed its environment wants none",
-    }
-    assert setup.schedules() == []
-
-
-def test_a_group_of_many_that_a_person_paused_stays_paused(setup: Setup, folder: Path) -> None:
-    for number in range(1, 5):
-        (folder / f"e{number}.toml").write_text(environment())
-    setup()
-    [group] = setup.schedules()
-    several = setup.deployment("verify-several")["id"]
-    setup.api.patch(f"/deployments/{several}/schedules/{group['id']}", {"active": False})
-    # Prefect drops a schedule's parameters when it is paused so: they come back.
-    setup()
-    [after] = setup.schedules()
-    assert (after["active"], after["parameters"]) == (False, group["parameters"])
-    (folder / "e5.toml").write_text(environment())
-    assert setup.differing()["several-86400-2"] == "created every 86400 s, 1 environment"
-
-
 @pytest.mark.parametrize("unpinned", [True, False])
 def test_a_schedule_that_another_machine_set_up_is_not_removed(
     setup: Setup, folder: Path, unpinned: bool
@@ -158,7 +107,7 @@ def test_a_deployment_that_is_not_named_any_more_is_reported_and_stays(
     assert [c.name for c in changes if c.what == "left over"] == ["adopt/adopt"]
     # The automations do not watch its runs any more.
     assert {path.split("/")[1] for path in setup.sent} == {"automations"}
-    assert len(setup.all("deployments")) == 11
+    assert len(setup.all("deployments")) == 10
 
 
 def test_another_patience_changes_the_automation(setup: Setup) -> None:
@@ -179,7 +128,6 @@ def test_only_runs_of_our_flows_are_watched(setup: Setup) -> None:
         assert related["prefect.resource.role"] == "flow"
         assert related["prefect.resource.name"] == [
             "adopt", "backup", "deploy", "drill", "migrate", "publish", "release", "restore", "rollback", "verify",
-            "verify-several",
         ]  # fmt: skip
 
 
