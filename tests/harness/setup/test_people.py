@@ -31,6 +31,20 @@ def test_what_people_made_or_paused_stays_so(setup: Setup) -> None:
     ]  # fmt: skip
 
 
+def test_a_schedule_that_was_resumed_gets_its_environment_back(setup: Setup) -> None:
+    """Prefect drops it then, too: until setup is called again, its runs fail for want of it."""
+    setup()
+    verify = setup.deployment("verify")
+    [ours] = verify["schedules"]
+    for active in (False, True):
+        setup.api.patch(f"/deployments/{verify['id']}/schedules/{ours['id']}", {"active": active})
+    [dropped] = setup.schedules()
+    assert (dropped["active"], dropped["parameters"]) == (True, {})
+    assert setup.differing() == {"verify-ready": "changed every 86400 s"}
+    [again] = setup.schedules()
+    assert (again["active"], again["parameters"]) == (True, {"environment": "ready"})
+
+
 def test_a_limit_that_somebody_widened_is_put_right(setup: Setup) -> None:
     setup()
     [limit] = [x for x in setup.all("v2/concurrency_limits") if x["name"] == "env-ready"]
