@@ -28,7 +28,7 @@ def test_a_request_is_repeated_as_often_as_is_said_and_no_more_after_it() -> Non
     assert repetitions() == before
 
 
-def test_settings_are_copied_once(monkeypatch) -> None:
+def test_settings_are_copied_once() -> None:
     presence.ask(repetitions, None)
     copied = presence._copies[presence.REPEATS]
     presence.ask(repetitions, None)
