@@ -10,12 +10,22 @@ from tests.e2e.conftest import ROOT
 FILE = ROOT / "doc" / "benchmarks.md"
 
 
-def write_table(name: str, rows: list[list[str]]) -> str:
-    """Put a table of `make bench` into the document, the first row at its head; returns its text."""
-    lines = [rows[0], ["---:"] * len(rows[0]), *rows[1:]]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def write_table(name: str, rows: list[list[str]], below: str = "") -> str:
+    """Put a table of `make bench` into the document, with a text below it; returns both."""
+    text = f"{table(rows)}\n\n{below}".strip()
     write_section(name, "make bench", text)
     return text
+
+
+def table(rows: list[list[str]]) -> str:
+    """Markdown, the first row at the head; a column of figures stands to the right."""
+    body = rows[1:]
+    line = ["---:" if all(map(_figure, column)) else "---" for column in zip(*body, strict=True)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], line, *body])
+
+
+def _figure(cell: str) -> bool:
+    return not cell or cell[0] in "(0123456789"
 
 
 def write_section(name: str, command: str, text: str, file: Path = FILE) -> None:

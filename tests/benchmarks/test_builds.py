@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from infra.engine.client import docker, image_exists
-from tests.benchmarks.document import write_section
+from tests.benchmarks.document import table, write_table
 from tests.e2e.conftest import PAGE_ASKS, ROOT, World, say, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
@@ -114,7 +114,6 @@ def test_builds(world: World) -> None:
         ("nothing", lambda: append(source / "NOTES.md", "one line")),
     ]
     rows = [["changed", "publish, s", "rebuilt", "Compose, s", "ratio", "by hand, s"]]
-    rows.append(["---", "---:", "---", "---:", "---:", "---:"])
     for what, change in changes:
         ours, same, by_hand = builds.build(what, change)
         if change is None:
@@ -124,9 +123,7 @@ def test_builds(world: World) -> None:
         rows.append(
             [what, f"{ours:.1f}", rebuilt, f"{same:.1f}", f"{ours / same:.2f}", f"{by_hand:.1f}"]
         )
-    text = "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n\n" + sizes(world, builds)
-    write_section("builds", "make bench", text)
-    say(text)
+    say(write_table("builds", rows, sizes(world, builds)))
 
 
 def sizes(world: World, builds: Builds) -> str:
@@ -136,12 +133,11 @@ def sizes(world: World, builds: Builds) -> str:
         for s, d in builds.digests.items()
     }
     plain = {s: shown(f"hgtest-plain-{s}") for s in SERVICES}
-    rows = [["image", "ours, MB", "by hand, MB"], ["---", "---:", "---:"]]
+    rows = [["image", "ours, MB", "by hand, MB"]]
     rows += [[s, f"{ours[s]['Size'] / 1e6:.0f}", f"{plain[s]['Size'] / 1e6:.0f}"] for s in SERVICES]
     api, bot = (ours[s]["RootFS"]["Layers"] for s in ("api", "bot"))
     shared = sum(a == b for a, b in zip(api, bot, strict=False))
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"{table}\n\n{shared} of the api's {len(api)} layers are the bot's too."
+    return f"{table(rows)}\n\n{shared} of the api's {len(api)} layers are the bot's too."
 
 
 def shown(reference: str) -> dict:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.document import write_section
+from tests.benchmarks.document import write_table
 from tests.e2e.conftest import World, say, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.benchmark]
@@ -34,7 +34,7 @@ def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_commands(world: World, tmp_path: Path) -> None:
-    rows = [HEAD, ["---", *["---:"] * 3]]
+    rows = [HEAD]
 
     def add(what: str, go: Callable[[int], object]) -> None:
         took = [measured(lambda n=n: go(n)) for n in range(TIMES)]  # type: ignore[misc]
@@ -56,9 +56,7 @@ def test_commands(world: World, tmp_path: Path) -> None:
     add("`deploy` without a change, with a history", lambda _: ended(world, *deploy))
     add("`deploy` without a change, on a fresh home", lambda n: ended(fresh(n), *deploy))
     rows.append(pressed(world, fresh(TIMES)))
-    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    write_section("commands", "make bench", text)
-    say(text)
+    say(write_table("commands", rows))
 
 
 def pressed(world: World, home: World) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from infra.demo.prefect_server import LocalPrefect
-from infra.engine.client import docker
+from infra.engine.client import DockerFailed, docker
 from infra.orchestration.api.client import PrefectApi
 from tests.benchmarks.document import write_table
 from tests.benchmarks.many import application, environment
@@ -62,9 +63,21 @@ def postgresql(engine) -> Iterator[dict[str, str]]:
     """Where Prefect's server keeps its history, as on a control plane."""
     docker("rm", "-fv", HISTORY)
     docker("run", "-d", "--name", HISTORY, "-e", "POSTGRES_PASSWORD=history", "postgres:16")
+    deadline = time.monotonic() + 60
+    while not _answers(HISTORY):
+        assert time.monotonic() < deadline, "PostgreSQL does not answer"
+        time.sleep(0.5)
     where = f"postgres:history@{address_of(HISTORY)}:5432/postgres"
     yield {"PREFECT_API_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{where}"}
     docker("rm", "-fv", HISTORY)
+
+
+def _answers(container: str) -> bool:
+    # Over TCP: the server that initialises the database listens on its socket alone.
+    with suppress(DockerFailed):
+        docker("exec", container, "pg_isready", "-q", "-h", "127.0.0.1")
+        return True
+    return False
 
 
 def test_looks_due_at_once(

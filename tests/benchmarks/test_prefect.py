@@ -21,7 +21,7 @@ import pytest
 from infra.demo.prefect_server import LocalPrefect
 from infra.orchestration.api.client import PrefectApi
 from infra.sandbox.sandbox import SandboxInfo
-from tests.benchmarks.document import write_section
+from tests.benchmarks.document import write_table
 from tests.benchmarks.many import application, environment
 from tests.benchmarks.runs import created, register_again, until_completed
 from tests.e2e.conftest import ROOT, World, git, say
@@ -51,7 +51,7 @@ def world(
 
 
 def test_prefect(world: World, state: Path) -> None:
-    rows = [["", "median, s", "longest, s"], ["---", "---:", "---:"]]
+    rows = [["", "median, s", "longest, s"]]
 
     def add(what: str, took: list[float]) -> None:
         rows.append([what, f"{statistics.median(took):.2f}", f"{max(took):.2f}"])
@@ -75,12 +75,8 @@ def test_prefect(world: World, state: Path) -> None:
     )
     for what, took in parts(world).items():
         rows.append([what, f"{statistics.median(took):.3f}", f"{max(took):.3f}"])
-    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    text += "\n\nWhile nothing happens: " + ", ".join(
-        f"the {kind} takes {share:.1f} % of a core" for kind, share in idle.items()
-    )
-    write_section("prefect", "make bench", f"{text}.")
-    say(text)
+    shares = ", ".join(f"the {kind} takes {share:.1f} %" for kind, share in idle.items())
+    say(write_table("prefect", rows, f"While nothing happens: {shares} of a core."))
 
 
 def timed(api: PrefectApi, deployment: str) -> dict[str, float]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 
 from infra.engine.client import docker
-from tests.benchmarks.document import write_section
+from tests.benchmarks.document import table, write_table
 from tests.benchmarks.line import Line, Used, line_to
 from tests.benchmarks.peers.tools import Ansible, Peer, Plain, Pyinfra, install
 from tests.benchmarks.service import Answers, watched
@@ -140,9 +140,8 @@ def test_side_by_side(world: World, releases: dict[str, Release], sides: list[Si
                 first = number % len(sides)
                 for side in sides[first:] + sides[:first]:
                     bench.play(side, name, line)
-    text = table(bench.runs, [s.name for s in sides]) + "\n\n" + parts(bench.runs, sides[-1].name)
-    write_section("side by side", "make bench", text)
-    say(text)
+    rows = figures(bench.runs, [s.name for s in sides])
+    say(write_table("side by side", rows, parts(bench.runs, sides[-1].name)))
 
 
 class Bench:
@@ -202,21 +201,15 @@ def containers(world: World, project: str) -> set[str]:
     return set(shown.split())
 
 
-def table(runs: dict[tuple[str, str, str], list[Run]], names: list[str]) -> str:
-    """Markdown: medians, and the shortest and longest run."""
-    head = [
-        "line",
-        "release",
-        "by",
-        "seconds",
-        "(least, most)",
-        "connections",
-        "commands",
-        "and SFTP",
-        "KB over SSH",
-    ]
-    head += ["containers", "without service, s", "failed requests"]
-    rows = [head, ["---"] * 3 + ["---:"] * (len(head) - 3)]
+HEAD = [
+    "line", "release", "by", "seconds", "(least, most)", "connections", "commands", "and SFTP",
+    "KB over SSH", "containers", "without service, s", "failed requests",
+]  # fmt: skip
+
+
+def figures(runs: dict[tuple[str, str, str], list[Run]], names: list[str]) -> list[list[str]]:
+    """Medians, and the shortest and longest run."""
+    rows = [HEAD]
     for line, scenario, name in itertools.product(LINES, SCENARIOS, names):
         found = runs[line, scenario, name]
         seconds = [r.seconds for r in found]
@@ -229,13 +222,12 @@ def table(runs: dict[tuple[str, str, str], list[Run]], names: list[str]) -> str:
             f"{statistics.median(r.answers.without for r in found):.1f}",
             f"{sum(r.answers.failed for r in found)} of {sum(r.answers.asked for r in found)}",
         ])  # fmt: skip
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return rows
 
 
 def parts(runs: dict[tuple[str, str, str], list[Run]], name: str) -> str:
     """Markdown: where the seconds of a side go that tells of its steps."""
     rows = [["line", "release", "seconds", "outside the run", "steps of over a fifth of a second"]]
-    rows.append(["---", "---", "---:", "---:", "---"])
     for line, scenario in itertools.product(LINES, SCENARIOS):
         run = middle(runs[line, scenario, name])
         assert run.summary
@@ -243,7 +235,7 @@ def parts(runs: dict[tuple[str, str, str], list[Run]], name: str) -> str:
         said = ", ".join(f"{s['step']} {s['seconds']:.1f}" for s in long)
         outside = run.seconds - run.summary["seconds"]
         rows.append([line, scenario, f"{run.seconds:.1f}", f"{outside:.1f}", said])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return table(rows)
 
 
 def middle(runs: list[Run]) -> Run:

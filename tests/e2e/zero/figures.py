@@ -114,13 +114,8 @@ class Taken:
         ]  # fmt: skip
 
 
-HEAD = (
+HEAD = [
     "path", "seconds", "requests", "failed", "doubled", "cut", "before", "during", "after",
     "no poller, s", "",
-)  # fmt: skip
-
-
-def table(paths: list[Taken]) -> str:
-    """Markdown; milliseconds are p50 / p99 / longest."""
-    rows = [list(HEAD), ["---", *["---:"] * (len(HEAD) - 2), "---"], *[p.row for p in paths]]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+]  # fmt: skip
+"""Milliseconds are p50 / p99 / longest."""

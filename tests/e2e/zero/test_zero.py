@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import pytest
 
 from infra.engine.client import docker
-from tests.benchmarks.document import write_section
+from tests.benchmarks.document import table, write_section
 from tests.e2e.conftest import ROOT, World, say, world_of_its_own
 from tests.e2e.faults.beside import Deployer
-from tests.e2e.zero.figures import table
+from tests.e2e.zero.figures import HEAD
 from tests.e2e.zero.paths import (
     ALONE,
     BROKEN_PAGE,
@@ -84,7 +84,7 @@ def users(world: World, releases, tmp_path_factory: pytest.TempPathFactory) -> I
     found = Users(world, tmp_path_factory.mktemp("load") / "asked.jsonl")
     with found.busy():
         yield found
-    text = table(found.paths)
+    text = table([HEAD, *[path.row for path in found.paths]])
     write_section("zero", "make zero", text)
     say(text)
 
