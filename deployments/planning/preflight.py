@@ -31,14 +31,12 @@ def preflight(
     rollback nor what an unfinished run needs is held up by too little of it.
     """
     returns = traits(verb).returns or bool(seen.unfinished)
+    checked = checks(environment, stack, seen, now)
     problems = [
-        *_ledger(seen),
-        *_engine(seen, environment.host.user),
-        *_directory(environment, seen),
-        *([] if returns else _room(environment, seen)),
-        *_ports(environment, stack, seen),
-        *ownership(environment, stack, seen),
-        *_clock(seen, now),
+        problem
+        for name, found in checked.items()
+        if not (returns and name == "room")
+        for problem in found
     ]
     if problems:
         raise Refused(
@@ -47,6 +45,21 @@ def preflight(
             state=_state(seen),
             todo="; ".join(dict.fromkeys(todo for _, todo in problems)),
         )
+
+
+def checks(
+    environment: Environment, stack: Stack, seen: Observation, now: float
+) -> dict[str, list[tuple[str, str]]]:
+    """Each thing that a host must have, with what is wrong with it and what to do; empty is well."""
+    return {
+        "ledger": _ledger(seen),
+        "Docker": _engine(seen, environment.host.user),
+        "directory": _directory(environment, seen),
+        "room": _room(environment, seen),
+        "ports": _ports(environment, stack, seen),
+        "owner": list(ownership(environment, stack, seen)),
+        "clock": _clock(seen, now),
+    }
 
 
 def _state(seen: Observation) -> str:
@@ -74,13 +87,13 @@ def _engine(seen: Observation, user: str) -> list[tuple[str, str]]:
     if not re.match(r"\d+\.", seen.engine):
         return [("there is no Docker engine", "install Docker Engine 25 or newer with Compose")]
     problems = []
-    if _version(seen.engine) < MINIMUM_ENGINE:
+    if version(seen.engine) < MINIMUM_ENGINE:
         problems.append((f"Docker engine {seen.engine} is older than 25", "upgrade Docker Engine"))
     if not seen.compose:
         problems.append(
             ("Docker Compose v2 is missing", "install the Compose plugin, 2.26 or newer")
         )
-    elif _version(seen.compose) < MINIMUM_COMPOSE:
+    elif version(seen.compose) < MINIMUM_COMPOSE:
         problems.append(
             (f"Compose {seen.compose} is older than 2.26", "upgrade the Compose plugin")
         )
@@ -96,7 +109,7 @@ def _start_engine(answer: str, user: str) -> str:
     return f"start it; docker context ls, as {user}, shows where it is looked for"
 
 
-def _version(text: str) -> tuple[int, ...]:
+def version(text: str) -> tuple[int, ...]:
     match = re.match(r"v?(\d+)\.(\d+)", text)
     return (int(match[1]), int(match[2])) if match else (0, 0)
 

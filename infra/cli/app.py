@@ -15,7 +15,9 @@ from infra.cli.actions.commands import app as actions
 from infra.cli.assembled import assembled
 from infra.cli.audit import audit, history
 from infra.cli.backups import backup, backups, drill, fetch, restore
+from infra.cli.bootstrap import bootstrap
 from infra.cli.control_plane import control_plane
+from infra.cli.doctor import doctor
 from infra.cli.options import Approve, Env, Here, Json
 from infra.cli.run import run
 from infra.cli.setup import setup
@@ -196,6 +198,8 @@ def adopt(
     show.as_json(result) if json else show.deployed(result)
 
 
+app.command()(bootstrap)
+app.command()(doctor)
 app.command()(backup)
 app.command()(backups)
 app.command()(restore)

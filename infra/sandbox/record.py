@@ -1,4 +1,4 @@
-"""What a sandbox keeps in its state folder: its ports and its two SSH keys."""
+"""What a sandbox keeps in its state folder, beside its two SSH keys: its ports."""
 
 from __future__ import annotations
 
@@ -7,15 +7,6 @@ import os
 import socket
 from contextlib import ExitStack
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_ssh_private_key,
-)
 
 #: The ports that the default project takes when they are free: the server's own numbers.
 PREFERRED = {"api": 8003, "frontend": 3003}
@@ -62,19 +53,6 @@ def _free(wanted: int, sockets: ExitStack) -> int:
         sock.listen(1)
         return int(sock.getsockname()[1])
     raise OSError("no free port on 127.0.0.1")
-
-
-def ensure_key(path: Path) -> str:
-    """Return the public half ("ssh-ed25519 AAAA...") of the key in `path`, made at first.
-
-    The file is OpenSSH's private format with mode 0600.
-    """
-    if not path.exists():
-        secret = Ed25519PrivateKey.generate()
-        _write(path, secret.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
-    key = load_ssh_private_key(path.read_bytes(), password=None)
-    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    return public.decode()
 
 
 def _write(path: Path, data: bytes) -> None:

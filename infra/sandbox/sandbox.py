@@ -20,6 +20,7 @@ from infra.machine.long_processes import Say, run_long
 from infra.machine.waiting import wait_until
 from infra.sandbox import parts, record
 from infra.sandbox.login import Login, NotYet
+from infra.ssh.key import ensure_key
 
 #: What a server that can pull only from the sandbox's registry finds there, under library/.
 UPSTREAM = (POSTGRES, HAPROXY)
@@ -138,8 +139,8 @@ class Sandbox:
             ports = record.choose_ports(self.project, ports)
             record.save_ports(self.state, self.project, ports)
         assert ports is not None  # _start refused containers without a record
-        keys = (self.state / "host_key", record.ensure_key(self.state / "ssh_key"))
-        record.ensure_key(keys[0])
+        keys = (self.state / "host_key", ensure_key(self.state / "ssh_key"))
+        ensure_key(keys[0])
         parts.ensure_network(self.project)
         for part in parts.parts(ports, keys):
             name, state = f"{self.project}-{part.name}", states.get(part.name)
@@ -162,7 +163,7 @@ class Sandbox:
             ssh_port=ports["ssh"],
             ssh_user="systech",
             ssh_key=self.state / "ssh_key",
-            host_key=record.ensure_key(self.state / "host_key"),
+            host_key=ensure_key(self.state / "host_key"),
             registry=f"127.0.0.1:{ports['registry']}",
             api_url=f"http://127.0.0.1:{ports['api']}",
             frontend_url=f"http://127.0.0.1:{ports['frontend']}",

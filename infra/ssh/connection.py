@@ -47,11 +47,13 @@ MOST_CONNECTIONS = 3
 class Remote:
     """A connection, opened by `open` and closed by `close`."""
 
-    def __init__(self, environment: Environment, key_file: Path) -> None:
+    def __init__(self, environment: Environment, key_file: Path | None, password: str = "") -> None:
+        """key_file: None for whatever keys the person at this machine has, and the password."""
         self.environment = environment
         self._where = environment.ssh
         self._key_file = key_file
-        self._connections = [_connection(environment.host, key_file)]
+        self._password = password
+        self._connections = [_connection(environment.host, key_file, password)]
         self._bash_starts = False
 
     def open(self) -> Remote:
@@ -64,7 +66,8 @@ class Remote:
                 todo="read the key on the server's console: cat /etc/ssh/ssh_host_ed25519_key.pub"
                 f"; put it into host_keys of environment {self.environment.name}",
             )
-        check_key_file(self._key_file, self._where)
+        if self._key_file:
+            check_key_file(self._key_file, self._where)
         self._connect(self._connections[0])
         return self
 
@@ -74,7 +77,8 @@ class Remote:
         except Interrupted:
             raise
         except Exception as error:
-            check_key(error, self._key_file, self._where)
+            if self._key_file:
+                check_key(error, self._key_file, self._where)
             raise connect_error(
                 error,
                 self.environment.host.user,
@@ -146,7 +150,7 @@ class Remote:
             if channel := _session_of(connection):
                 return channel
         if len(self._connections) < MOST_CONNECTIONS:
-            more = _connection(self.environment.host, self._key_file)
+            more = _connection(self.environment.host, self._key_file, self._password)
             self._connections.append(more)
             self._connect(more)
             if channel := _session_of(more):
@@ -300,7 +304,9 @@ def _make_directory(sftp: paramiko.SFTPClient, directory: str) -> None:
         sftp.mkdir(directory, 0o700)
 
 
-def _connection(host: HostAddress, key_file: Path) -> Connection:
+def _connection(host: HostAddress, key_file: Path | None, password: str = "") -> Connection:
+    attended = {"allow_agent": True, "look_for_keys": True, "password": password or None}
+    by_key = {"key_filename": str(key_file), "allow_agent": False, "look_for_keys": False}
     config = Config(overrides={"load_ssh_configs": False}, lazy=True)
     connection = Connection(
         host.address,
@@ -309,9 +315,7 @@ def _connection(host: HostAddress, key_file: Path) -> Connection:
         config=config,
         connect_timeout=CONNECT_TIMEOUT,
         connect_kwargs={
-            "key_filename": str(key_file),
-            "allow_agent": False,
-            "look_for_keys": False,
+            **(by_key if key_file else attended),
             "banner_timeout": CONNECT_TIMEOUT,
             "auth_timeout": CONNECT_TIMEOUT,
         },

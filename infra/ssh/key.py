@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
 import paramiko
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+)
 
 from deployments.errors import WrongUse
 
@@ -51,6 +60,32 @@ def check_key(error: Exception, path: Path, where: str) -> None:
             f"{path} is no private SSH key", where=where, state="not contacted",
             todo="key_file names the private half, which begins with -----BEGIN",
         ) from None  # fmt: skip
+
+
+def ensure_key(path: Path, comment: str = "") -> str:
+    """The public half ("ssh-ed25519 AAAA...") of the key in `path`, which is made where it is missing.
+
+    The file is OpenSSH's private format with mode 0600; with a comment its public half lies beside it.
+    Raises ValueError, TypeError or cryptography's errors for a file that is no key without a passphrase.
+    """
+    if not path.exists():
+        _make_key(path, comment)
+    key = load_ssh_private_key(path.read_bytes(), password=None)
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def _make_key(path: Path, comment: str) -> None:
+    key = Ed25519PrivateKey.generate()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Under a second name first: a killed run leaves no half key.
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    temporary.replace(path)
+    if comment:
+        public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        path.with_name(f"{path.name}.pub").write_text(f"{public} {comment}\n")
 
 
 def _is_public(path: Path) -> bool:

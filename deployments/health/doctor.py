@@ -1,0 +1,141 @@
+"""What `homeguru doctor` says of one thing after another: well or not, why, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from deployments.bootstrap.machine import Machine
+from deployments.bootstrap.plan import SMALL_MEMORY_MB
+from deployments.compose.stack import Stack
+from deployments.environment.schema import Environment
+from deployments.errors import HomeguruError
+from deployments.host.observation import Observation
+from deployments.planning.preflight import checks
+
+Verdict = Literal["ok", "warning", "wrong"]
+Part = Literal["this machine", "control plane", "server"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that was looked at. what: its state. todo: what mends it; empty where it is well."""
+
+    part: Part
+    name: str
+    verdict: Verdict
+    what: str
+    todo: str = ""
+
+
+def examined(part: Part, name: str, look: Callable[[], str]) -> Diagnosis:
+    """Look at one thing; look: its state, or the error that says what is wrong."""
+    try:
+        return Diagnosis(part, name, "ok", look())
+    except HomeguruError as error:
+        return failed(part, name, error)
+
+
+def failed(part: Part, name: str, error: HomeguruError) -> Diagnosis:
+    """What an error says of one thing."""
+    where = f"{error.where}: " if error.where else ""
+    return Diagnosis(part, name, "wrong", f"{where}{error.what}", error.todo)
+
+
+def of_policies(environment: Environment) -> Iterator[Diagnosis]:
+    """What an environment leaves out that most people miss when they need it."""
+    here: Part = "this machine"
+    if environment.notices.urls:
+        yield Diagnosis(here, "notices", "ok", f"sent to what {environment.notices.urls} holds")
+    else:
+        yield Diagnosis(
+            here, "notices", "warning", "nobody is notified of a failed deploy",
+            '[notices] urls = "NOTIFY_URLS" names the secret with the addresses',
+        )  # fmt: skip
+    every = environment.backup.every_hours
+    if every:
+        yield Diagnosis(here, "backups", "ok", f"every {every} hours")
+    else:
+        yield Diagnosis(
+            here, "backups", "warning", "none but before migrations", "[backup] every_hours = 24"
+        )
+
+
+def of_host(
+    environment: Environment, stack: Stack, seen: Observation, now: float
+) -> Iterator[Diagnosis]:
+    """What a deploy needs, as preflight asks it. now: this machine's clock, seconds since 1970."""
+    for name, problems in checks(environment, stack, seen, now).items():
+        if problems:
+            what, todo = ("; ".join(dict.fromkeys(p[n] for p in problems)) for n in (0, 1))
+            yield Diagnosis("server", name, "wrong", what, todo)
+        else:
+            yield Diagnosis("server", name, "ok", _well(name, environment, seen))
+    yield from _of_runs(environment, seen)
+
+
+def _well(name: str, environment: Environment, seen: Observation) -> str:
+    return {
+        "ledger": f"{len(seen.ledger.lines)} lines",
+        "Docker": f"engine {seen.engine}, Compose {seen.compose}",
+        "directory": environment.directory,
+        "room": f"{seen.disk_mb} MiB of disk, {seen.memory_mb} MiB of memory",
+        "ports": "free, or this application's",
+        "owner": f"environment {seen.environment or environment.name}",
+        "clock": "as here",
+    }[name]
+
+
+def _of_runs(environment: Environment, seen: Observation) -> Iterator[Diagnosis]:
+    if seen.unfinished and not seen.locked:
+        last = seen.unfinished[-1]
+        yield Diagnosis(
+            "server", "runs", "warning", f"run {last.run} of {last.at} never ended",
+            f"homeguru deploy --env {environment.name} ends or undoes it",
+        )  # fmt: skip
+    else:
+        yield Diagnosis("server", "runs", "ok", "one is at work" if seen.locked else "all ended")
+
+
+def of_machine(environment: Environment, machine: Machine) -> Iterator[Diagnosis]:
+    """What `bootstrap` gives a server, as far as the deploy user may read it."""
+    mends = f"homeguru bootstrap --env {environment.name}"
+    for name, well, lacks in _upkeep(machine):
+        if lacks:
+            yield Diagnosis("server", name, "warning", lacks, mends)
+        else:
+            yield Diagnosis("server", name, "ok", well)
+
+
+def _upkeep(machine: Machine) -> Iterator[tuple[str, str, str]]:
+    """Name, what is said where it is well, and what is missing, or nothing."""
+    daemon = machine.daemon or ""
+    memory, swap = machine.number("memory_kb") // 1024, machine.number("swap_kb") // 1024
+    small = memory < SMALL_MEMORY_MB and not swap and not machine.says("container")
+    yield "firewall", "closes all other ports", _unless(machine.firewall_file, "there is none")
+    yield "sshd", "keys, no passwords", _unless(machine.sshd_file, "it was not restricted")
+    yield (
+        "updates", "security updates by themselves",
+        _unless(machine.says("updates"), "security updates wait for a person"),
+    )  # fmt: skip
+    yield (
+        "logs", "of containers end somewhere",
+        _unless("max-size" in daemon, "of containers grow until the disk is full"),
+    )  # fmt: skip
+    yield (
+        "restarts", "of the engine leave containers running",
+        _unless("live-restore" in daemon, "of the engine restart all containers"),
+    )  # fmt: skip
+    what = f"{memory} MiB of memory, {swap} MiB of swap"
+    yield "memory", what, f"{what}: a large build or query ends containers" if small else ""
+
+
+def _unless(well: object, lacks: str) -> str:
+    return "" if well else lacks
+
+
+def worst(found: list[Diagnosis]) -> Verdict:
+    """The worst of all verdicts; ok where there are none."""
+    order: list[Verdict] = ["ok", "warning", "wrong"]
+    return order[max((order.index(each.verdict) for each in found), default=0)]

@@ -1,0 +1,186 @@
+"""One bootstrap: a machine is looked at, gets what it lacks, and lets in whom it should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol, TypeVar
+
+from deployments.bootstrap.machine import Machine, read_machine
+from deployments.bootstrap.plan import SURVEYED, BootstrapStep, WantedHost, plan, steps
+from deployments.compose.references import interpolate
+from deployments.errors import HomeguruError, StepFailed
+from deployments.shell.machine import (
+    by_hand,
+    keep,
+    may_become_root,
+    may_deploy,
+    prepare,
+    survey,
+    take_back,
+)
+from deployments.shell.quote import Script, call
+from infra.bootstrap.entry import RootLogin, RootShell, as_user, entered
+from infra.bootstrap.keys import deploy_key, first_line, own_keys
+from infra.environment.compose_cli import read_stack
+from infra.environment.locate import Located
+from infra.machine.output import Log, Mask
+from infra.ssh.connection import Remote
+
+T = TypeVar("T")
+
+
+class RunStep(Protocol):
+    """How a step is run: as a task run in a flow, plainly elsewhere."""
+
+    def __call__(self, name: str, work: Callable[[], T]) -> T: ...
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a person chooses beside the environment.
+
+    administrator: made where root enters. administrator_key: a public key's file; empty for those
+    that root accepts, and the person's own.
+    """
+
+    login: RootLogin
+    administrator: str = "admin"
+    administrator_key: str = ""
+    keep_open: tuple[int, ...] = ()
+    close_others: bool = False
+
+
+class Preparation:
+    """A machine during one bootstrap."""
+
+    def __init__(self, located: Located, ask: Ask, log: Log) -> None:
+        self._located, self._ask, self._log = located, ask, Mask().log(log)
+        self.environment = located.environment
+
+    def look(self) -> tuple[BootstrapStep, ...]:
+        """What would be done now; changes nothing there."""
+        with entered(self.environment, self._ask.login) as shell:
+            return self._planned(shell)[1]
+
+    def carry_out(self, step: RunStep, who: str) -> tuple[BootstrapStep, ...]:
+        """Do what is missing, then prove that the deploy user gets in and may use Docker."""
+        with entered(self.environment, self._ask.login) as shell:
+            wanted, planned = step("look at the server", lambda: self._planned(shell))
+            for each in planned:
+                step(each.kind, partial(self._take, shell, each, wanted, who))
+        step("prove the way in", self._prove_deploy_user)
+        return planned
+
+    def _planned(self, shell: RootShell) -> tuple[WantedHost, tuple[BootstrapStep, ...]]:
+        machine = self._survey(shell)
+        wanted = self._wanted(shell.user, machine)
+        return wanted, plan(wanted, machine)
+
+    def _survey(self, shell: RootShell) -> Machine:
+        environment = self.environment
+        administrator = self._ask.administrator if shell.user == "root" else ""
+        words = (environment.host.user, administrator, environment.directory, SURVEYED)
+        return read_machine(shell.run(survey(*words)))
+
+    def _wanted(self, entered_as: str, machine: Machine) -> WantedHost:
+        wanted = wanted_of(self._located, self._ask, entered_as)
+        if not wanted.administrator or self._ask.administrator_key:
+            return wanted
+        # Who enters as root today enters as the administrator tomorrow.
+        keys = (*wanted.administrator_keys, *(machine.root.keys if machine.root else ()))
+        if not keys:
+            raise HomeguruError(
+                f"no key is known for the administrator {wanted.administrator}",
+                where=self.environment.ssh, state="untouched",
+                todo="name the public key of who will look after the server: --admin-key ~/.ssh/id_ed25519.pub",
+            )  # fmt: skip
+        return replace(wanted, administrator_keys=tuple(dict.fromkeys(keys)))
+
+    def _take(self, shell: RootShell, step: BootstrapStep, wanted: WantedHost, who: str) -> None:
+        shell.run(prepare(step.kind, who, *step.calls, timeout=step.timeout), self._log)
+        if step.confirmed:
+            self._confirm(shell, step, wanted)
+
+    def _confirm(self, shell: RootShell, step: BootstrapStep, wanted: WantedHost) -> None:
+        """Keep a change that others were let in after; the connection that made it stays open meanwhile."""
+        try:
+            self._prove_deploy_user()
+            self._prove_administrator(shell.user, wanted)
+        except HomeguruError as error:
+            shell.run(take_back(step.kind))
+            raise StepFailed(
+                f"after this change nobody could get in, so it was taken back: {error.what}",
+                where=self.environment.ssh, state="as before that change",
+                todo=error.todo,
+            ) from None  # fmt: skip
+        shell.run(keep(step.kind))
+
+    def _prove_deploy_user(self) -> None:
+        remote = Remote(self.environment, self._located.key_file)
+        _prove(remote, may_deploy(self.environment.directory))
+
+    def _prove_administrator(self, entered_as: str, wanted: WantedHost) -> None:
+        name = wanted.administrator or entered_as
+        login = replace(self._ask.login, password="")
+        remote = Remote(as_user(self.environment, name), login.key_file)
+        _prove(remote, may_become_root(name))
+
+
+def _prove(remote: Remote, script: Script) -> None:
+    try:
+        remote.open()
+        output = remote.run(script)
+    finally:
+        remote.close()
+    if output.code:
+        where = remote.environment.ssh
+        raise StepFailed(output.tail or f"exit code {output.code}", where=where)
+
+
+def wanted_of(located: Located, ask: Ask, entered_as: str) -> WantedHost:
+    """What this environment wants of its machine; makes the deploy key where there is none."""
+    environment = located.environment
+    key = deploy_key(located.key_file, environment.ssh)
+    administrator = ask.administrator if entered_as == "root" else ""
+    named = ask.administrator_key
+    keys = (first_line(located.beside(named)),) if named else own_keys()
+    return WantedHost(
+        entered_as, environment.host.user, key, environment.directory, application_ports(located),
+        administrator, keys if administrator else (), ask.keep_open, ask.close_others,
+    )  # fmt: skip
+
+
+def application_ports(located: Located) -> tuple[int, ...]:
+    """Ports that the Compose file publishes to other machines."""
+    environment = located.environment
+    stack = read_stack(located.compose_file).chosen(environment.services)
+    stack = stack.called_for(environment.variables)
+    own = [
+        (service, raw) for service, raw in stack.ports
+        if not interpolate(raw, environment.variables).startswith(("127.", "[::1]"))
+    ]  # fmt: skip
+    return tuple(
+        sorted(
+            {port for _, port in replace(stack, ports=tuple(own)).published(environment.variables)}
+        )
+    )
+
+
+def block(located: Located, ask: Ask) -> str:
+    """All steps as one text for the server's own console, where root pastes it."""
+    environment = located.environment
+    unknown = Machine(
+        facts={}, root=None, user=None, administrator=None, owner="",
+        sshd={"port": (str(environment.host.port),)}, listening=frozenset(), packages=frozenset(),
+        daemon=None, sshd_file=None, firewall_file=None,
+    )  # fmt: skip
+    wanted = wanted_of(located, ask, "root")
+    calls: list[str] = []
+    for step in steps(wanted, unknown):
+        calls += [f"echo {step.kind}", *step.calls]
+        # Who has a console cannot be locked out.
+        calls += [call("keep_change", step.kind)] if step.confirmed else []
+    shows = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+    return f"bash -s <<'HOMEGURU'\n{by_hand(*calls, shows)}HOMEGURU\n"

@@ -1,0 +1,171 @@
+"""bootstrap: from a fresh machine to a host that a deploy accepts."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deployments.errors import Refused
+from infra.cli import show
+from infra.cli.options import Env, Json
+from infra.machine import signals
+from infra.machine.imports import importing
+
+if TYPE_CHECKING:
+    from deployments.bootstrap.plan import BootstrapStep
+    from infra.bootstrap.preparation import Ask
+    from infra.environment.locate import Located
+
+EnterAs = Annotated[
+    str, typer.Option("--as", metavar="USER", help="Root, or who becomes root by sudo.")
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key", help="Private key to enter with; else your own.")
+]
+AskPassword = Annotated[bool, typer.Option("--ask-password", help="Enter with a password.")]
+HostKeyOption = Annotated[
+    str, typer.Option("--host-key", help="The server's key, or SHA256:... of it.")
+]
+Admin = Annotated[
+    str, typer.Option("--admin", help="User who becomes root by sudo, where root enters.")
+]
+AdminKey = Annotated[str, typer.Option("--admin-key", metavar="FILE", help="Its public key.")]
+KeepOpen = Annotated[
+    list[int], typer.Option("--keep-open", metavar="PORT", help="A port that stays open.")
+]
+CloseOthers = Annotated[bool, typer.Option("--close-others", help="Close every other open port.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what is missing only.")]
+Print = Annotated[
+    bool, typer.Option("--print", help="Print one block to paste into the server's console.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before it begins.")]
+
+
+def bootstrap(
+    env: Env, enter_as: EnterAs = "", key: KeyFile = None, ask_password: AskPassword = False,
+    host_key: HostKeyOption = "", admin: Admin = "admin", admin_key: AdminKey = "",
+    keep_open: KeepOpen = [], close_others: CloseOthers = False,  # noqa: B006
+    dry_run: DryRun = False, print_block: Print = False, yes: Yes = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Make a host that a deploy accepts of a fresh Debian or Ubuntu machine."""
+    with importing():
+        from infra.bootstrap.entry import RootLogin, enter_here
+        from infra.bootstrap.preparation import Ask, Preparation, block
+        from infra.environment import locate
+
+    located = locate.load(env)
+    users = (enter_as,) if enter_as else ("root", admin)
+    password = "" if not ask_password else _password(users[0], located)
+    admin_file = str(Path(admin_key).expanduser().resolve()) if admin_key else ""
+    ask = Ask(RootLogin(users, key, password), admin, admin_file, tuple(keep_open), close_others)
+    if print_block:
+        typer.echo(block(located, ask), nl=False)
+        return
+    signals.begin_work()
+    located = _with_pinned_key(located, host_key)
+    planned = Preparation(located, ask, show.errors.print).look()
+    if not json:
+        _show(planned, located)
+    if dry_run:
+        if json:
+            show.as_json({"steps": [{"kind": s.kind, "what": s.what} for s in planned]})
+        return
+    if planned and not yes:
+        _confirm()
+    enter_here(ask.login)
+    summary = _run(env, ask, quiet=json)
+    if json:
+        show.as_json(summary)
+    elif summary["changed"]:
+        show.console.print(f"\n[green]done[/green]; next: homeguru release --env {env}")
+
+
+def _password(user: str, located: Located) -> str:
+    return getpass.getpass(f"Password of {user} on {located.environment.host.address}: ")
+
+
+def _with_pinned_key(located: Located, expected: str) -> Located:
+    """The environment with the server's key, which a person has compared."""
+    from infra.bootstrap.environment_file import pin
+    from infra.bootstrap.host_key import check_expected, fingerprint, shown_key
+    from infra.environment import locate
+
+    host = located.environment.host
+    if host.host_keys:
+        return located
+    where = f"{host.address}:{host.port}"
+    shown = shown_key(host.address, host.port)
+    if expected:
+        check_expected(shown, expected, where)
+    else:
+        _compared(shown.split()[0], fingerprint(shown), where)
+    pin(located.file, shown)
+    show.errors.print(f"  host_keys of {located.file}: {fingerprint(shown)}", highlight=False)
+    return locate.load(located.environment.name)
+
+
+def _compared(kind: str, fingerprint: str, where: str) -> None:
+    if not sys.stdin.isatty():
+        raise Refused(
+            f"the server shows the key {fingerprint} ({kind}), and there is no terminal to ask whether "
+            "that is right",
+            where=where, state="untouched",
+            todo="compare it on the provider's console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; "
+            f"then add --host-key {fingerprint}",
+        )  # fmt: skip
+    name = kind.removeprefix("ssh-").partition("-")[0]
+    show.errors.print(
+        f"\n{where} shows the key\n\n  {fingerprint} ({kind})\n\nOn the server's console (the provider's "
+        f"web page has one) this prints the true one:\n\n  ssh-keygen -lf /etc/ssh/ssh_host_{name}_key.pub\n",
+        highlight=False,
+    )
+    if not typer.confirm("Are they the same?", default=False, err=True):
+        raise Refused(
+            "the server's key was not confirmed", where=where, state="untouched",
+            todo="if they differ, someone stands between, or the address is another server's",
+        )  # fmt: skip
+
+
+def _confirm() -> None:
+    if not sys.stdin.isatty():
+        raise Refused(
+            "there is no terminal to ask whether to begin", state="untouched",
+            todo="run the same command again with --yes",
+        )  # fmt: skip
+    if not typer.confirm("\nBegin?", default=False, err=True):
+        raise Refused(
+            "not begun", state="untouched", todo="run it again when the list above is right"
+        )
+
+
+def _show(planned: tuple[BootstrapStep, ...], located: Located) -> None:
+    where = located.environment.ssh
+    if not planned:
+        show.console.print(f"nothing to do: {where} has all that a deploy needs", highlight=False)
+        return
+    show.console.print(f"{where} lacks:\n", highlight=False)
+    show.pairs([(step.kind, step.what) for step in planned])
+
+
+def _run(env: str, ask: Ask, *, quiet: bool) -> dict[str, Any]:
+    with importing():
+        from infra.cli.terminal import TerminalProgress
+        from infra.host import actor
+        from infra.machine import progress
+        from infra.orchestration.flow import embedded, process
+
+    embedded.begin()
+    requester = actor.from_terminal()
+    actor.claim(requester)
+    progress.watch(TerminalProgress(show.errors if quiet else show.console))
+    parameters = {
+        "environment": env, "administrator": ask.administrator,
+        "administrator_key": ask.administrator_key, "keep_open": list(ask.keep_open),
+        "close_others": ask.close_others, "by": str(requester),
+    }  # fmt: skip
+    summary: dict[str, Any] = process.run_flow("bootstrap", parameters)
+    return summary

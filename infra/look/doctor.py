@@ -1,0 +1,145 @@
+"""Looking at everything a deploy needs: this machine, the control plane, the server."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from deployments.bootstrap.machine import read_machine
+from deployments.bootstrap.plan import SURVEYED
+from deployments.environment.schema import Environment
+from deployments.errors import HomeguruError, Refused
+from deployments.health.doctor import (
+    Diagnosis,
+    examined,
+    failed,
+    of_host,
+    of_machine,
+    of_policies,
+)
+from deployments.planning.preflight import MINIMUM_COMPOSE, version
+from deployments.shell.machine import survey
+from infra.environment import locate
+from infra.environment.context import Assembly, assemble
+from infra.look.inspection import opened
+from infra.machine.processes import run
+from infra.ssh.key import check_key_file
+
+
+def this_machine(name: str) -> Iterator[Diagnosis]:
+    """What a command needs here; what depends on something that is wrong is left out."""
+    yield from _tools()
+    try:
+        located = locate.load(name)
+        yield Diagnosis("this machine", "environment", "ok", str(located.file))
+        assembly = assemble(name)
+    except HomeguruError as error:
+        yield failed("this machine", "environment", error)
+        return
+    yield Diagnosis("this machine", "Compose file", "ok", str(located.compose_file))
+    yield from _of_files(assembly)
+    yield from of_policies(located.environment)
+
+
+def _tools() -> Iterator[Diagnosis]:
+    yield examined("this machine", "Compose", _compose)
+    yield examined("this machine", "git", lambda: _tool("git", "--version"))
+    engine = run("docker", "version", "-f", "{{.Server.Version}}")
+    if engine.code:
+        yield Diagnosis(
+            "this machine", "Docker engine", "warning", "none answers: nothing can be published from here",
+            "start Docker, or publish through a worker or GitHub Actions",
+        )  # fmt: skip
+    else:
+        yield Diagnosis("this machine", "Docker engine", "ok", engine.stdout.strip())
+
+
+def _tool(name: str, *words: str) -> str:
+    if not shutil.which(name):
+        raise Refused(f"{name} is not installed", todo=f"apt-get install {name}")
+    return run(name, *words).stdout.strip()
+
+
+def _compose() -> str:
+    least = ".".join(map(str, MINIMUM_COMPOSE))
+    done = run("docker", "compose", "version", "--short")
+    if done.code or version(done.stdout.strip()) < MINIMUM_COMPOSE:
+        had = done.stdout.strip() if not done.code else ""
+        what = f"Compose {had} is older than {least}" if had else "Docker Compose v2 is missing"
+        raise Refused(what, todo=f"install Docker's Compose plugin, {least} or newer")
+    return done.stdout.strip()
+
+
+def _of_files(assembly: Assembly) -> Iterator[Diagnosis]:
+    located = assembly.located
+    environment = located.environment
+    yield examined("this machine", "variables and secrets", lambda: _secrets(assembly))
+    yield examined(
+        "this machine", "deploy key", lambda: _deploy_key(located.key_file, environment.ssh)
+    )
+    yield examined("this machine", "registry", lambda: _registry(assembly))
+    if environment.edge.domain:
+        yield examined("this machine", "domain", lambda: _domain(environment))
+
+
+def _secrets(assembly: Assembly) -> str:
+    assembly.configuration()
+    return f"all {len(assembly.located.environment.secret_names)} secrets are there"
+
+
+def _deploy_key(file: Path, where: str) -> str:
+    check_key_file(file, where)
+    return str(file)
+
+
+def _registry(assembly: Assembly) -> str:
+    environment = assembly.located.environment
+    with assembly.registry() as registry:
+        registry.ping()
+        # Also whether the login may read there.
+        count = len(registry.tags(environment.manifests))
+    return f"{environment.push_registry}, {count} releases of {environment.name}"
+
+
+def _domain(environment: Environment) -> str:
+    """Both names lead to the server, or its certificates cannot be had."""
+    server = _addresses(environment.host.address)
+    for name in (environment.edge.domain, f"api.{environment.edge.domain}"):
+        found = _addresses(name)
+        if not found & server:
+            leads = f"leads to {', '.join(sorted(found))}" if found else "does not resolve"
+            raise Refused(
+                f"{name} {leads}", where="DNS",
+                todo=f"an A record of {name} with {', '.join(sorted(server)) or environment.host.address}",
+            )  # fmt: skip
+    return f"{environment.edge.domain} and api.{environment.edge.domain} lead to the server"
+
+
+def _addresses(name: str) -> set[str]:
+    try:
+        return {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
+    except OSError:
+        return set()
+
+
+def server(name: str) -> Iterator[Diagnosis]:
+    """What a deploy needs there; nothing where the environment cannot be read."""
+    try:
+        assembly = assemble(name)
+    except HomeguruError:
+        return
+    environment = assembly.located.environment
+    try:
+        with opened(assembly, "status", lambda _: None) as host:
+            seen = host.observe(assembly.stack)
+            words = (environment.host.user, "", environment.directory, SURVEYED)
+            machine = read_machine(host.read(survey(*words)))
+    except HomeguruError as error:
+        yield failed("server", "SSH", error)
+        return
+    yield Diagnosis("server", "SSH", "ok", environment.ssh)
+    yield from of_host(environment, assembly.stack, seen, time.time())
+    yield from of_machine(environment, machine)
