@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from deployments.environment.mistakes import mistakes
 from deployments.environment.policy import (
     BackupPolicy,
     Need,
@@ -32,7 +33,6 @@ from deployments.fields import (  # fmt: skip
     Strict,
     Url,
     VariableName,
-    explanation,
     form,
 )
 from deployments.verbs import traits
@@ -161,7 +161,7 @@ class Environment(Strict):
     retention: Retention = Retention()
     notices: Notices = Notices()
 
-    @field_validator("healthy_within", mode="before")
+    @field_validator("healthy_within", mode="before", json_schema_input_type=int | dict[str, int])
     @classmethod
     def _one_for_all(cls, value: Any) -> Any:
         """`healthy_within = 180` is the same for each service."""
@@ -169,7 +169,9 @@ class Environment(Strict):
             return {DEFAULT: HEALTHY_WITHIN, **value}
         return {DEFAULT: value}
 
-    @field_validator("variables", "build", mode="before")
+    @field_validator(
+        "variables", "build", mode="before", json_schema_input_type=dict[VariableName, str | int]
+    )
     @classmethod
     def _scalars_become_text(cls, value: Any) -> Any:
         """`PORT = 8003` in TOML means the text a container would see."""
@@ -253,44 +255,22 @@ def limit_name(environment: str) -> str:
     return f"env-{environment}"
 
 
-def parse_environment(name: str, data: dict[str, Any], path: str) -> Environment:
-    """Check the content of one TOML file.
+def parse_environment(name: str, data: dict[str, Any], path: str, text: str = "") -> Environment:
+    """Check the content of one TOML file. text: the file's own, where its lines can be named.
 
     Raises WrongUse with every mistake named by its key.
     """
     try:
         return Environment.model_validate({**data, "name": name})
     except ValidationError as error:
-        errors = [
-            (_key(e["loc"]), e["type"], explanation(e["type"], e["msg"], e.get("ctx", {})))
-            for e in error.errors()
-        ]
-        # Of a key that may be empty or of a form, the form is what was meant.
-        forms = {key for key, kind, _ in errors if kind != "literal_error"}
-        mistakes = [
-            _mistake(key, kind, message)
-            for key, kind, message in errors
-            if not (kind == "literal_error" and key in forms)
-        ]
+        found = mistakes(error, Environment, text)
+        only = found[0][1] if len(found) == 1 else None
         raise WrongUse(
-            "; ".join(mistakes),
-            where=path,
+            "; ".join(
+                sentence if only or not line else f"line {line}: {sentence}"
+                for sentence, line in found
+            ),
+            where=f"{path}:{only}" if only else path,
             state="untouched",
             todo="correct the file; deployments/environments/production.toml shows every key",
         ) from None
-
-
-def _key(location: tuple[int | str, ...]) -> str:
-    """The key as the file has it, without pydantic's names for the branches of a union."""
-    return ".".join(str(part) for part in location if not str(part).startswith(_BRANCHES))
-
-
-_BRANCHES = ("constrained-", "function-", "literal[")
-
-
-def _mistake(key: str, kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return f"unknown key `{key}`"
-    if kind == "missing":
-        return f"missing key `{key}`"
-    return f"`{key}`: {message[0].lower()}{message[1:]}" if key else message

@@ -20,6 +20,7 @@ from infra.cli.control_plane import control_plane
 from infra.cli.doctor import doctor
 from infra.cli.options import Approve, Env, Here, Json
 from infra.cli.run import run
+from infra.cli.schema import schema
 from infra.cli.setup import setup
 from infra.machine import signals
 from infra.machine.paths import CHECKOUT, state_dir
@@ -200,6 +201,7 @@ def adopt(
 
 app.command()(bootstrap)
 app.command()(doctor)
+app.command()(schema)
 app.command()(backup)
 app.command()(backups)
 app.command()(restore)

@@ -172,11 +172,11 @@ def override(name: str, host: dict[str, Any]) -> None:
 
 
 def _located(name: str, file: Path) -> Located:
-    data = _read(file)
-    used = parse_environment(name, _overridden(name, data), str(file))
-    return Located(
-        used, file, parse_environment(name, data, str(file)) if name in _overrides else None
-    )
+    text = _text(file)
+    data = _parsed(text, file)
+    used = parse_environment(name, _overridden(name, data), str(file), text)
+    written = parse_environment(name, data, str(file), text) if name in _overrides else None
+    return Located(used, file, written)
 
 
 def _overridden(name: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -186,13 +186,24 @@ def _overridden(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "host": {**host, **_overrides[name]}}
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _text(file: Path) -> str:
     try:
-        return tomllib.loads(file.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WrongUse(
-            f"not valid TOML: {error}",
-            where=str(file),
-            state="untouched",
-            todo="correct that line; deployments/environments/production.toml shows the form",
-        ) from None
+        return file.read_text()
+    except UnicodeDecodeError as error:
+        raise _no_toml(error, file) from None
+
+
+def _parsed(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _no_toml(error, file) from None
+
+
+def _no_toml(error: ValueError, file: Path) -> WrongUse:
+    return WrongUse(
+        f"not valid TOML: {error}",
+        where=str(file),
+        state="untouched",
+        todo="correct that line; deployments/environments/production.toml shows the form",
+    )

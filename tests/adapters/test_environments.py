@@ -100,7 +100,8 @@ def test_a_mistake_names_its_file(folders):
     file.write_text((TOML % "x").replace("[host]", "color = 1\n[host]"))
     with pytest.raises(WrongUse) as caught:
         environments.load("bad")
-    assert (caught.value.what, caught.value.where) == ("unknown key `color`", str(file))
+    line = file.read_text().splitlines().index("color = 1") + 1
+    assert (caught.value.what, caught.value.where) == ("unknown key `color`", f"{file}:{line}")
 
 
 def test_paths_are_relative_to_the_file(folders, tmp_path):

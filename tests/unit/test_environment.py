@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deployments.environment.mistakes import line_of
 from deployments.environment.schema import parse_environment, patience
 from deployments.errors import WrongUse
 
@@ -68,7 +69,15 @@ def test_the_smallest_file_has_defaults(make_environment):
         ({"verify": {"skip": {"api": ["inside"]}}}, "`verify.skip.api.0`: input should be"),
         ({"login": {"user": "USER_NAME"}}, "missing key `login.token`"),
         ({"color": "blue"}, "unknown key `color`"),
-        ({"need": {"disk": 1}}, "unknown key `need.disk`"),
+        ({"need": {"disk": 1}}, "unknown key `need.disk`: did you mean `disk_mb`?"),
+        ({"projct": "x"}, "unknown key `projct`: did you mean `project`?"),
+        ({"wach": {"every": 60}}, "unknown key `wach`: did you mean `watch`?"),
+        ({"adress": "h"}, "unknown key `adress`"),
+        ({"address": "203.0.113.7"}, "unknown key `address`: it belongs to [host]"),
+        (
+            {"need": {"directory": "/srv/x"}},
+            "unknown key `need.directory`: it belongs to the top, before the first [table]",
+        ),
     ],
 )
 def test_a_mistake_is_named_by_its_key(toml, changes, said):
@@ -80,6 +89,39 @@ def test_a_missing_key_is_named(toml, key):
     data = toml()
     del data[key]
     assert _refused(data).what == f"missing key `{key}`"
+
+
+TEXT = """v = 1
+colour = "red"
+
+[host]  # where
+address = "h"
+prt = 22
+
+[verify.skip]
+api = ["inside"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("colour",), 2), (("host", "prt"), 6), (("host", "user"), 4),
+        (("verify", "skip", "api", 0), 9), (("project",), None),
+    ],
+)  # fmt: skip
+def test_a_mistake_has_a_line(path, line):
+    assert line_of(TEXT, path) == line
+
+
+def test_one_mistake_is_found_by_file_and_line_several_by_their_lines(toml):
+    with pytest.raises(WrongUse) as caught:
+        parse_environment("prod", toml(colour="red"), "prod.toml", TEXT)
+    assert caught.value.where == "prod.toml:2"
+    with pytest.raises(WrongUse) as caught:
+        parse_environment("prod", toml(colour="red", lock_wait=-1), "prod.toml", TEXT)
+    assert caught.value.where == "prod.toml"
+    assert "line 2: unknown key `colour`" in caught.value.what
 
 
 def test_all_mistakes_are_told_at_once(toml):
