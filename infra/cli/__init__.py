@@ -24,5 +24,6 @@ def _start() -> None:
     settings.configure()
     with importing():
         from infra.cli.app import app
+        from infra.cli.help import finished
 
-    app()
+    finished(app)(prog_name="homeguru")

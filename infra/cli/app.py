@@ -18,6 +18,7 @@ from infra.cli.backups import backup, backups, drill, fetch, restore
 from infra.cli.bootstrap import bootstrap
 from infra.cli.control_plane import control_plane
 from infra.cli.doctor import doctor
+from infra.cli.help import NAMES
 from infra.cli.options import Approve, Env, Here, Json
 from infra.cli.run import run
 from infra.cli.schema import schema
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from infra.demo.local import Demo
 
 app = typer.Typer(
-    name="homeguru", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    name="homeguru", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": NAMES},
     help="Publish, deploy, migrate, verify and roll back a Compose application.",
 )  # fmt: skip
 
@@ -65,7 +67,7 @@ def publish(
     env: Env, source: Source = ".", ref: Ref = "HEAD", allow_dirty: Dirty = False,
     output: Output = None, json: Json = False, here: Here = False,
 ) -> None:  # fmt: skip
-    """Build what changed, push it by digest, store the release manifest."""
+    """Build what changed and push it by digest."""
     if output and not output.parent.is_dir():
         raise WrongUse(
             f"no folder {output.parent} for --output",
@@ -87,7 +89,7 @@ def deploy(
     env: Env, release: Release = "newest", update_infrastructure: Infra = False,
     json: Json = False, here: Here = False, approve: Approve = "",
 ) -> None:  # fmt: skip
-    """Bring an environment to a published release, or leave it as it was."""
+    """Bring a server to a release, or leave it as it was."""
     result = run(
         "deploy", env, {"release": release, "update_infrastructure": update_infrastructure},
         quiet=json, here=here, approve=approve,
@@ -117,14 +119,14 @@ def migrate(
     env: Env, release: Release = "newest", json: Json = False, here: Here = False,
     approve: Approve = "",
 ) -> None:  # fmt: skip
-    """Bring the database to the head of a release's migrations."""
+    """Bring the database to a release's revision."""
     result = run("migrate", env, {"release": release}, quiet=json, here=here, approve=approve)
     show.as_json(result) if json else show.deployed(result)
 
 
 @app.command()
 def verify(env: Env, json: Json = False, here: Here = False) -> None:
-    """Ask the running application from outside and inside; change nothing."""
+    """Check the application from outside and inside."""
     result = run("verify", env, {}, quiet=json, here=here)
     show.as_json(result) if json else show.deployed(result)
 
@@ -142,7 +144,7 @@ def rollback(
     here: Here = False,
     approve: Approve = "",
 ) -> None:
-    """Bring an earlier release back; the database stays, unless it is told otherwise."""
+    """Bring an earlier release back; the database stays."""
     result = run(
         "rollback",
         env,
@@ -186,7 +188,7 @@ def adopt(
     json: Json = False,
     here: Here = False,
 ) -> None:
-    """Record what was deployed by hand as release 0; touches no container."""
+    """Record what was deployed by hand as release 0."""
     if dry_run:
         assembly = assembled(env)
         from infra.look import inspection
@@ -211,9 +213,21 @@ app.command()(history)
 app.add_typer(audit, name="audit")
 
 
+def _services(context: typer.Context, begun: str) -> list[str]:
+    """Names for the shell's completion."""
+    from infra.environment.compose_cli import read_stack
+    from infra.environment.locate import load, only
+
+    located = load(context.params.get("env") or only())
+    return [name for name in read_stack(located.compose_file).services if name.startswith(begun)]
+
+
 @app.command()
 def logs(
-    services: Annotated[list[str], typer.Argument(help="Services of the Compose file.")],
+    services: Annotated[
+        list[str],
+        typer.Argument(help="Services of the Compose file.", autocompletion=_services),
+    ],
     env: Env,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of each.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
@@ -224,7 +238,7 @@ def logs(
         bool, typer.Option("--all", help="Also the edge's health checks, one a second.")
     ] = False,
 ) -> None:
-    """Show the last lines of services with their times, without the edge's health checks."""
+    """Show the last lines of services, with times."""
     assembly = assembled(env)
     from deployments.shell.probe import Tail
     from infra.look import inspection
@@ -245,7 +259,7 @@ def logs(
         )
 
 
-demo = typer.Typer(no_args_is_help=True, help="HomeGuru on a production server on this machine.")
+demo = typer.Typer(no_args_is_help=True, help="HomeGuru on a server in a container, to try it.")
 app.add_typer(demo, name="demo")
 app.add_typer(control_plane, name="control-plane")
 app.add_typer(actions, name="actions")

@@ -24,7 +24,7 @@ audit = typer.Typer(no_args_is_help=True, help="The audit log, joined and checke
 
 
 def history(env: Env, json: Json = False) -> None:
-    """List every run that changed something, from the host's ledger and Prefect's history."""
+    """List every run that changed something."""
     entries, current, _ = _entries(env)
     if json:
         shown = [

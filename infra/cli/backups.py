@@ -14,7 +14,7 @@ from infra.cli.run import run
 
 
 def backup(env: Env, json: Json = False, here: Here = False) -> None:
-    """Make a backup of the database on its server, and read it back."""
+    """Back up the database on its server, and read that back."""
     result = run("backup", env, {}, quiet=json, here=here)
     show.as_json(result) if json else show.deployed(result)
 
@@ -26,7 +26,7 @@ def backups(
         bool, typer.Option("--copies", help="Those elsewhere (off_host) instead.")
     ] = False,
 ) -> None:
-    """List the backups on the server, or their copies elsewhere."""
+    """List the backups on the server, or copies elsewhere."""
     assembly = assembled(env)
     from infra.look import inspection
 
@@ -48,7 +48,7 @@ def fetch(
         Path | None, typer.Option("--identity", help="The private age key, a file.")
     ] = None,
 ) -> None:
-    """Put a backup's copy back on the server, checked; `restore` can use it then."""
+    """Put a copy of a backup back on the server, checked."""
     from infra.backups import age
 
     key = age.identity(identity) if identity else None
@@ -67,7 +67,7 @@ def drill(
     json: Json = False,
     here: Here = False,
 ) -> None:
-    """Restore a backup beside the database, and drop it again: does it restore?"""
+    """Test that a backup restores, beside the database."""
     result = run("drill", env, {"backup": wanted}, quiet=json, here=here)
     show.as_json(result) if json else show.deployed(result)
 
@@ -81,6 +81,6 @@ def restore(
     here: Here = False,
     approve: Approve = "",
 ) -> None:
-    """Put a backup in the database's place; says first what is lost, and asks."""
+    """Replace the database with a backup; asks first."""
     result = run("restore", env, {"backup": wanted}, quiet=json, here=here, approve=approve)
     show.as_json(result) if json else show.deployed(result)

@@ -51,7 +51,7 @@ def bootstrap(
     keep_open: KeepOpen = [], close_others: CloseOthers = False,  # noqa: B006
     dry_run: DryRun = False, print_block: Print = False, yes: Yes = False, json: Json = False,
 ) -> None:  # fmt: skip
-    """Make a host that a deploy accepts of a fresh Debian or Ubuntu machine."""
+    """Prepare a fresh Debian or Ubuntu server for deploys."""
     with importing():
         from infra.bootstrap.entry import RootLogin, enter_here
         from infra.bootstrap.preparation import Ask, Preparation, block

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from infra.demo.control_plane import ControlDemo
 
 control_plane = typer.Typer(
-    no_args_is_help=True, help="Prefect server, workers and gateway: here, or on a host over SSH."
+    no_args_is_help=True, help="A Prefect server with workers and a gateway."
 )
 account = typer.Typer(no_args_is_help=True, help="Accounts of the gateway: one a person.")
 control_plane.add_typer(account, name="account")

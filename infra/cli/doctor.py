@@ -21,7 +21,7 @@ _MARKS = {"ok": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]",
 
 
 def doctor(env: Env, json: Json = False) -> None:
-    """Look at everything a deploy needs: this machine, the control plane, the server."""
+    """Look at everything a deploy needs, and say what mends it."""
     with importing():
         from deployments.health.doctor import worst
         from infra.look.doctor import server, this_machine

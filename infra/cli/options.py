@@ -16,10 +16,16 @@ def _only() -> str:
     return only()
 
 
+def _environments(begun: str) -> list[str]:
+    from infra.environment.locate import names
+
+    return [name for name in names() if name.startswith(begun)]
+
+
 Env = Annotated[
     str,
     typer.Option(
-        "--env", "-e", default_factory=_only, show_default="the only one",
+        "--env", "-e", default_factory=_only, autocompletion=_environments, show_default="the only one",
         help="Environment, such as production.",
     ),
 ]  # fmt: skip

@@ -22,7 +22,7 @@ def schema(
         Document, typer.Argument(help="NAME.toml, or x-deploy of a Compose file.")
     ] = Document.environment,
 ) -> None:
-    """Print the JSON Schema of an environment's file, or of x-deploy."""
+    """Print JSON Schema of an environment, or of x-deploy."""
     from infra.environment import json_schema
 
     of = {

@@ -29,7 +29,7 @@ def setup(
     ] = SILENT_AFTER,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Register pools, deployments, limits, schedules and automations; twice changes nothing."""
+    """Register flows, schedules and limits on a Prefect server."""
     from infra.orchestration.api.client import PrefectApi
     from infra.orchestration.setup import POOL_KINDS, apply, pools_of
 

@@ -9,9 +9,7 @@ import typer
 from deployments.errors import HomeguruError
 from infra.cli.actions.runner import Runner
 
-app = typer.Typer(
-    no_args_is_help=True, help="Steps of GitHub's workflows; inputs by environment variables."
-)
+app = typer.Typer(no_args_is_help=True, help="Steps of GitHub's workflows.")
 
 Say = Callable[[str], None]
 
