@@ -16,10 +16,12 @@ from infra.cli.assembled import assembled
 from infra.cli.audit import audit, history
 from infra.cli.backups import backup, backups, drill, fetch, restore
 from infra.cli.bootstrap import bootstrap
+from infra.cli.config import config
 from infra.cli.control_plane import control_plane
 from infra.cli.doctor import doctor
 from infra.cli.help import NAMES
-from infra.cli.options import Approve, Env, Here, Json
+from infra.cli.inside import execute, psql
+from infra.cli.options import Approve, Env, Here, Json, services_named
 from infra.cli.run import run
 from infra.cli.schema import schema
 from infra.cli.setup import setup
@@ -201,6 +203,9 @@ def adopt(
     show.as_json(result) if json else show.deployed(result)
 
 
+app.command("exec")(execute)
+app.command()(psql)
+app.command()(config)
 app.command()(bootstrap)
 app.command()(doctor)
 app.command()(schema)
@@ -213,20 +218,11 @@ app.command()(history)
 app.add_typer(audit, name="audit")
 
 
-def _services(context: typer.Context, begun: str) -> list[str]:
-    """Names for the shell's completion."""
-    from infra.environment.compose_cli import read_stack
-    from infra.environment.locate import load, only
-
-    located = load(context.params.get("env") or only())
-    return [name for name in read_stack(located.compose_file).services if name.startswith(begun)]
-
-
 @app.command()
 def logs(
     services: Annotated[
         list[str],
-        typer.Argument(help="Services of the Compose file.", autocompletion=_services),
+        typer.Argument(help="Services of the Compose file.", autocompletion=services_named),
     ],
     env: Env,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of each.")] = 100,

@@ -11,10 +11,10 @@ from typer.main import get_command
 NAMES = ["-h", "--help"]
 PANELS: dict[str, tuple[str, ...]] = {
     "Release": ("release", "publish", "plan", "deploy", "rollback", "migrate"),
-    "Look": ("status", "history", "logs", "verify", "doctor", "audit"),
-    "Data": ("backup", "backups", "restore", "drill", "fetch"),
+    "Look": ("status", "history", "logs", "exec", "verify", "doctor", "audit"),
+    "Data": ("psql", "backup", "backups", "restore", "drill", "fetch"),
     "Set up": (
-        "bootstrap", "adopt", "schema", "setup", "control-plane", "demo", "actions",
+        "bootstrap", "adopt", "config", "schema", "setup", "control-plane", "demo", "actions",
     ),
 }  # fmt: skip
 
@@ -40,6 +40,9 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "fetch": ("fetch 20300131T120000Z --env production", "fetch 20300131T120000Z --identity age.key"),
     "history": ("history --env production", "history --env production --json"),
     "logs": ("logs api bot --env production --since 10m", "logs api --follow --env production"),
+    "exec": ("exec api --env production -- env", "exec bot --env production -- python -m src.check"),
+    "psql": ("psql --env production", "psql --env production -c 'SELECT count(*) FROM users'"),
+    "config": ("config --env production", "config --env production --json"),
     "setup": ("setup", "setup --pools docker"),
 }  # fmt: skip
 

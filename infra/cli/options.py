@@ -22,6 +22,15 @@ def _environments(begun: str) -> list[str]:
     return [name for name in names() if name.startswith(begun)]
 
 
+def services_named(context: typer.Context, begun: str) -> list[str]:
+    """Services that begin so, for the shell's completion."""
+    from infra.environment.compose_cli import read_stack
+    from infra.environment.locate import load
+
+    located = load(context.params.get("env") or _only())
+    return [name for name in read_stack(located.compose_file).services if name.startswith(begun)]
+
+
 Env = Annotated[
     str,
     typer.Option(

@@ -48,6 +48,15 @@ class Assembly:
         missing = "" if present else f" (there is no {self.located.beside(file)})"
         return f"{self.located.file}{missing}"
 
+    def check_service(self, *names: str) -> None:
+        """Raise WrongUse for a service that the Compose file does not have."""
+        for name in names:
+            if name not in self.stack.services:
+                raise WrongUse(
+                    f"no service {name!r}", where=str(self.located.compose_file),
+                    todo=f"choose one of: {', '.join(s.name for s in self.stack.ordered)}",
+                )  # fmt: skip
+
     def login(self) -> tuple[str, str] | None:
         """User and token for the registries; None means anonymous."""
         login = self.located.environment.login

@@ -56,6 +56,19 @@ class SecretsFile:
         return self._values.get(name)
 
 
+def origins(located: Located) -> dict[str, str]:
+    """Where each secret of an environment is found on this machine; no value."""
+    file = located.environment.secrets.file
+    sources: dict[str, SecretSource] = {"variable of this process": ProcessEnvironment()}
+    if file:
+        sources["secrets file"] = SecretsFile(located.beside(file))
+    return {
+        name: next((where for where, source in sources.items() if source.get(name) is not None),
+                   "not on this machine")
+        for name in located.environment.secret_names
+    }  # fmt: skip
+
+
 def resolve(located: Located, extra: list[SecretSource] | None = None) -> dict[str, str]:
     """Look every name of the environment up; names without a value are left out.
 

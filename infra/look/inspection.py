@@ -9,7 +9,7 @@ from typing import Any
 
 from deployments.compose.variables import Configuration
 from deployments.database.backups import Backup
-from deployments.errors import Interrupted, Refused, WrongUse, in_state
+from deployments.errors import Interrupted, Refused, in_state
 from deployments.health import drift
 from deployments.history.audit import plan_files, read_subjects
 from deployments.history.ledger import Ledger
@@ -183,12 +183,7 @@ def logs_of(
 
     checks: the edge's health checks too.
     """
-    unknown = [name for name in tail.services if name not in assembly.stack.services]
-    if unknown:
-        raise WrongUse(
-            f"no service {unknown[0]!r}", where=str(assembly.located.compose_file),
-            todo=f"choose one of: {', '.join(s.name for s in assembly.stack.ordered)}",
-        )  # fmt: skip
+    assembly.check_service(*tail.services)
     edge = EdgeChecks({}) if checks else EdgeChecks.of(assembly.stack)
     if tail.follow or not edge.paths.keys() & set(tail.services):
         shown = lambda line: None if edge.owns(line) else log(line)  # noqa: E731

@@ -93,6 +93,14 @@ def stream(
     return Ended(code, "".join(lines), "")
 
 
+def at_terminal(argv: Sequence[str]) -> int:
+    """Run a command with our own streams, in our own session: Ctrl-C is its. Raises WrongUse."""
+    try:
+        return subprocess.run(argv, check=False).returncode
+    except FileNotFoundError:
+        raise WrongUse(f"{argv[0]} is not installed on this machine", todo=_hint(argv[0])) from None
+
+
 def start(
     argv: Sequence[str], *, stdin: Stream = DEVNULL, stdout: Stream = PIPE,
     stderr: Stream = PIPE, env: Mapping[str, str] | None = None, cwd: Path | str | None = None,

@@ -102,6 +102,18 @@ def test_status_equals_what_the_engine_says(world) -> None:
     assert len(engine) == 5
 
 
+def test_a_person_looks_into_a_container_and_the_database(world) -> None:
+    inside = world.homeguru(
+        "exec", "api", "--env", "sandbox", "--", "sh", "-c", "echo $HOME; exit 7"
+    )
+    assert (inside.code, inside.stdout.strip()) == (7, "/home/app"), inside.stderr
+    count = world.homeguru("psql", "--env", "sandbox", "-c", "SELECT current_user")
+    assert "postgres" in count.stdout, count.stderr
+    unknown = world.homeguru("exec", "apy", "--env", "sandbox", "--", "true")
+    assert unknown.code == 2
+    assert "no service 'apy'" in unknown.stderr
+
+
 def test_the_database_is_reached_by_a_role_that_may_not_change_the_schema(world) -> None:
     roles = world.on_server(
         "docker exec homeguru-postgres-1 psql -U postgres -d homeguru -Atc "
