@@ -118,6 +118,11 @@ def status(document: dict[str, Any], notes: list[str]) -> None:
     head = [
         ("environment", str(document["environment"])),
         ("release", str(document["release"] or "none")),
+        *(
+            [("since", f"{_minute(document['since'])} UTC, by {document['by']}")]
+            if document["since"]
+            else []
+        ),
         ("commit", commit),
         ("database revision", str(document["database_revision"] or "none")),
         *[(name, url) for name, url in sorted(document["urls"].items())],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from deployments.database.backups import Backup
 from deployments.errors import Interrupted, Refused, in_state
 from deployments.health import drift
 from deployments.history.audit import plan_files, read_subjects
-from deployments.history.ledger import Ledger
+from deployments.history.ledger import Ledger, Line
 from deployments.host.access_log import EdgeChecks
 from deployments.host.observation import Observation
 from deployments.host.ownership import check_owner
@@ -75,9 +75,12 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
     check_engine(assembly.located.environment, seen)
     check_owner(assembly.located.environment, assembly.stack, seen)
     commit = parse_manifest(seen.manifest, "current").commit if seen.manifest else None
+    brought = _brought(seen)
     document = {
         "environment": assembly.located.environment.name,
         "release": seen.current,
+        "since": brought.at if brought else None,
+        "by": f"{brought.who}, {brought.origin}" if brought else None,
         "commit": commit,
         "services": [
             {
@@ -94,6 +97,15 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
         "database_revision": seen.revision,
     }
     return document, _notes(seen)
+
+
+def _brought(seen: Observation) -> Line | None:
+    """The run that made the current release current; None where the ledger cannot be read."""
+    with suppress(Refused):
+        return next(
+            (line for line in reversed(seen.ledger.lines) if line.became(seen.current)), None
+        )
+    return None
 
 
 def _notes(seen: Observation) -> list[str]:

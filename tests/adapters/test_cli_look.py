@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from deployments.errors import Interrupted, Refused, Unreachable, WrongUse
-from deployments.history.ledger import Ledger
+from deployments.history.ledger import Ledger, Line, Revision
 from deployments.host.observation import Observation, Project, read_observation
 from deployments.shell.probe import Tail
 from infra.cli import app as cli
-from infra.cli import audit
+from infra.cli import audit, show
 from infra.environment import context
 from infra.look import inspection
 from infra.orchestration.api.client import PrefectApi
@@ -71,7 +72,7 @@ def test_one_environment_need_not_be_named_and_of_several_one_must(
 def assembly(located, *services: str):
     known = {name: SimpleNamespace(name=name) for name in services}
     stack = SimpleNamespace(services=known, ordered=tuple(known.values()))
-    return SimpleNamespace(located=located(), stack=stack)
+    return context.Assembly(located(), stack, {})
 
 
 def test_a_service_that_there_is_not_is_told_before_the_server_is_asked(located) -> None:
@@ -115,3 +116,29 @@ def test_a_server_that_is_away_costs_history_seconds(monkeypatch, capsys) -> Non
     assert audit._joined("prod", Ledger(()), None) == ([], None, None)
     assert asked == ["first", "close"]
     assert "history was not read: the Prefect API cannot be reached" in capsys.readouterr().err
+
+
+def ledger_line(seq: int, who: str, outcome: str = "ok") -> Line:
+    return Line(
+        seq=seq, at=f"2030-01-0{seq}T10:11:12Z", verb="deploy", manifest="prod-sha-000000000000",
+        release=f"{seq}-prod-sha-000000000000", previous=None, outcome=outcome, revision=Revision(),
+        who=who, origin="actions", run=f"run-{seq}", seconds=1, steps=(), prev="",
+    )  # fmt: skip
+
+
+def test_status_says_since_when_and_by_whom(located, monkeypatch, capsys) -> None:
+    lines = [ledger_line(1, "alice"), ledger_line(2, "anna"), ledger_line(3, "boris", "undone")]
+    seen = replace(
+        read_observation(""), engine="27.0.1", compose="2.30.0", current=lines[1].release,
+        ledger=Ledger(tuple(line.to_json() for line in lines)),
+    )  # fmt: skip
+
+    @contextmanager
+    def opened(*_: object):
+        yield SimpleNamespace(observe=lambda _: seen)
+
+    monkeypatch.setattr(inspection, "opened", opened)
+    document, notes = inspection.status_of(assembly(located), print)
+    assert (document["since"], document["by"]) == ("2030-01-02T10:11:12Z", "anna, actions")
+    show.status(document, notes)
+    assert "since              2030-01-02 10:11 UTC, by anna, actions" in capsys.readouterr().out

@@ -89,7 +89,7 @@ def test_nothing_is_made_for_services_that_nobody_asked_for(world) -> None:
 def test_status_equals_what_the_engine_says(world) -> None:
     found = world.ok("status", "--env", "sandbox")
     assert set(found) == {
-        "environment", "release", "commit", "services", "urls", "database_revision",
+        "environment", "release", "since", "by", "commit", "services", "urls", "database_revision",
     }  # fmt: skip
     shown = world.on_server(
         "docker ps -q --filter label=com.docker.compose.project=homeguru | while read -r id; do "
