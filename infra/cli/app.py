@@ -174,6 +174,20 @@ def plan(
 
 
 @app.command()
+def diff(
+    env: Env, before: Release = "current", after: Release = "newest", json: Json = False
+) -> None:
+    """Show what differs between two releases."""
+    assembly = assembled(env)
+    from deployments.release.difference import difference
+    from infra.look import inspection
+
+    found = inspection.manifests_of(assembly, [before, after], show.errors.print)
+    rows = difference(*found)
+    show.as_json([{"what": w, "change": c} for w, c in rows]) if json else show.pairs(rows)
+
+
+@app.command()
 def status(env: Env, json: Json = False) -> None:
     """Show what runs now."""
     assembly = assembled(env)

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 NAMES = ["-h", "--help"]
 PANELS: dict[str, tuple[str, ...]] = {
-    "Release": ("release", "publish", "plan", "deploy", "rollback", "migrate"),
+    "Release": ("release", "publish", "diff", "plan", "deploy", "rollback", "migrate"),
     "Look": ("status", "history", "logs", "exec", "verify", "doctor", "audit"),
     "Data": ("psql", "backup", "backups", "restore", "drill", "fetch"),
     "Set up": (
@@ -26,6 +26,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "verify": ("verify --env production", "verify --env production --json"),
     "rollback": ("rollback --env production", "rollback 12-production-sha-4f2c91 --database restore"),
     "plan": ("plan --env production", "plan current --env production --update-infrastructure"),
+    "diff": ("diff --env production", "diff 11-production-sha-4f2c91 current --env production"),
     "status": ("status --env production", "status --env production --json"),
     "adopt": ("adopt --env production --dry-run", "adopt --env production"),
     "bootstrap": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -18,7 +19,7 @@ from deployments.host.observation import Observation
 from deployments.host.ownership import check_owner
 from deployments.planning.plan import Plan
 from deployments.planning.preflight import check_engine
-from deployments.release.manifest import parse_manifest
+from deployments.release.manifest import Manifest, parse_manifest
 from deployments.shell.probe import Tail, tail_logs
 from infra.backups.off_host import OffHost, off_host
 from infra.environment.context import Assembly
@@ -27,8 +28,12 @@ from infra.host.session import Host
 from infra.host.targets import Targets
 from infra.machine import signals
 from infra.machine.output import Mask
-from infra.run.operation import operation_on
+from infra.publish.manifests import current_manifest, find_manifest
+from infra.run.operation import CURRENT, operation_on
 from infra.ssh.session_lock import describe_owner
+
+_RELEASE_ID = re.compile(r"^\d+-(?=[a-z])")
+"""What a release id of the ledger has before its manifest's name."""
 
 
 @contextmanager
@@ -57,6 +62,27 @@ def plan_of(
         target = operation.targets.published(manifest, update_infrastructure=update_infrastructure)
         operation.observe()
         return operation.planning.deploy(target, operation.run.seen).plan
+
+
+def manifests_of(
+    assembly: Assembly, wanted: list[str], log: Callable[[str], None]
+) -> list[Manifest]:
+    """Releases by a manifest's name or file, a release id of the ledger, `newest` or `current`.
+
+    The server is asked only for what runs there.
+    """
+    named = [_RELEASE_ID.sub("", name) for name in wanted]
+    with assembly.registry() as registry:
+        if CURRENT not in named:
+            return [find_manifest(assembly.located, registry, name) for name in named]
+        with opened(assembly, "status", log) as host:
+            seen = host.observe(assembly.stack)
+        return [
+            current_manifest(assembly.located, seen)
+            if name == CURRENT
+            else find_manifest(assembly.located, registry, name)
+            for name in named
+        ]
 
 
 def adoption_of(assembly: Assembly, log: Callable[[str], None]) -> Plan:
