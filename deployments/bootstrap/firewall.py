@@ -11,10 +11,10 @@ from collections.abc import Iterable
 FILE = "/etc/homeguru/firewall.nft"
 
 _TEXT = """\
-# Written by `homeguru bootstrap`; the next one writes it again.
-table inet homeguru
-delete table inet homeguru
-table inet homeguru {{
+# Written by the bootstrap of HomeGuru Deploy; the next one writes it again.
+table inet homeguru_host
+delete table inet homeguru_host
+table inet homeguru_host {{
     chain incoming {{
         type filter hook prerouting priority -150; policy accept;
         iifname {{ "lo", "docker0", "docker_gwbridge" }} accept

@@ -103,7 +103,7 @@ def check_system(machine: Machine) -> None:
         raise Refused(
             f"the server runs {machine.system or 'an unknown system'}", state="untouched",
             todo="Debian 12 or newer, or Ubuntu 22.04 or newer, is prepared; on another system do by hand "
-            "what `homeguru bootstrap --print` shows",
+            "what --print shows",
         )  # fmt: skip
 
 
@@ -228,7 +228,7 @@ def _restricted(machine: Machine, root_login: str) -> bool:
 def sshd_file(root_login: str) -> str:
     """Settings that come before the distribution's: of several values sshd takes the first."""
     return (
-        "# Written by `homeguru bootstrap`; the next one writes it again.\n"
+        "# Written by the bootstrap of HomeGuru Deploy; the next one writes it again.\n"
         "PubkeyAuthentication yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
         f"PermitRootLogin {root_login}\n"
     )

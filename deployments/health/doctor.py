@@ -92,7 +92,7 @@ def _of_runs(environment: Environment, seen: Observation) -> Iterator[Diagnosis]
         last = seen.unfinished[-1]
         yield Diagnosis(
             "server", "runs", "warning", f"run {last.run} of {last.at} never ended",
-            f"homeguru deploy --env {environment.name} ends or undoes it",
+            f"homeguru deploy newest --env {environment.name} ends or undoes it",
         )  # fmt: skip
     else:
         yield Diagnosis("server", "runs", "ok", "one is at work" if seen.locked else "all ended")

@@ -166,7 +166,7 @@ restrict_sshd() {
 }
 firewall_unit() {
   say '[Unit]
-Description=Ports that other machines reach (homeguru bootstrap)
+Description=Ports that other machines reach (HomeGuru Deploy)
 After=nftables.service
 Before=docker.service network-online.target
 
@@ -175,13 +175,13 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/sbin/nft -f /etc/homeguru/firewall.nft
 ExecReload=/usr/sbin/nft -f /etc/homeguru/firewall.nft
-ExecStop=/usr/sbin/nft delete table inet homeguru
+ExecStop=/usr/sbin/nft delete table inet homeguru_host
 
 [Install]
 WantedBy=multi-user.target'
 }
 close_ports() {
-  local file=/etc/homeguru/firewall.nft before='nft delete table inet homeguru'
+  local file=/etc/homeguru/firewall.nft before='nft delete table inet homeguru_host'
   [ ! -f "$file" ] || before="nft -f $file"
   arm_return firewall "$2" "$(former_file "$file" "$before")"
   write_file "$file" 644 "$1"

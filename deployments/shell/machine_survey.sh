@@ -23,7 +23,7 @@ machine_facts() {
   say_fact swarm docker info -f '{{.Swarm.LocalNodeState}}'
   say_fact updates yes_if grep -qs 'Unattended-Upgrade "1"' /etc/apt/apt.conf.d/20auto-upgrades
   say_fact clock time_service
-  say_fact firewall yes_if nft list table inet homeguru
+  say_fact firewall yes_if nft list table inet homeguru_host
   say_fact flushes yes_if systemctl is-enabled nftables
   say_fact uplinks uplink_names
 }

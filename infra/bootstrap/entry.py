@@ -98,4 +98,7 @@ def as_user(environment: Environment, user: str) -> Environment:
 def _check_root(remote: Remote, user: str) -> None:
     output = remote.run(may_become_root(user))
     if output.code:
-        raise Refused(f"enters, and does not become root by sudo without a password: {output.tail}")
+        raise Refused(
+            f"enters, and does not become root by sudo without a password: {output.tail}",
+            todo="on the server, as root: visudo, NOPASSWD: ALL for that user",
+        )

@@ -136,7 +136,10 @@ def _prove(remote: Remote, script: Script) -> None:
         remote.close()
     if output.code:
         where = remote.environment.ssh
-        raise StepFailed(output.tail or f"exit code {output.code}", where=where)
+        raise StepFailed(
+            output.tail or f"exit code {output.code}", where=where,
+            todo="correct what it says on the server, then run the same command again",
+        )  # fmt: skip
 
 
 def wanted_of(located: Located, ask: Ask, entered_as: str) -> WantedHost:

@@ -39,7 +39,7 @@ def psql(env: Env, query: Query = "") -> None:
         raise Refused(
             "this application has no database that a release knows",
             where=str(assembly.located.compose_file), state="unchanged",
-            todo="homeguru exec SERVICE -- psql, where a service has one; doc/compose.md describes `database`",
+            todo="a service of your own may have one: homeguru exec SERVICE psql --env NAME; doc/compose.md describes `database`",
         )  # fmt: skip
     from deployments.compose.references import interpolate
 

@@ -20,7 +20,7 @@ def run_at_terminal(host: HostAddress, key_file: Path, command: str, where: str)
     if not host.host_keys:
         raise Refused(
             "no host key is pinned, and an unknown host is never trusted", where=where,
-            state="not contacted", todo="homeguru bootstrap shows it and pins it; or write it into host_keys",
+            state="not contacted", todo="read the key on the server's console: cat /etc/ssh/ssh_host_ed25519_key.pub; put it into host_keys",
         )  # fmt: skip
     check_key_file(key_file, where)
     name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"

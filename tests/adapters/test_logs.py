@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.shell.probe import Tail
+from infra.environment.context import Assembly
 from infra.look import inspection
 
 CHECK = 'api-1  | 2030-01-31T12:00:00Z INFO:     172.18.0.6:37724 - "GET /health HTTP/1.1" 200 OK'
@@ -41,7 +42,7 @@ def logs(monkeypatch, located):
         shown: list[str] = []
         follow, checks = more.get("follow", False), more.get("checks", False)
         wanted = Tail(services, lines, follow=follow)
-        assembly = SimpleNamespace(stack=stack, located=None)
+        assembly = Assembly(located(), stack, {})
         assert inspection.logs_of(assembly, wanted, shown.append, checks=checks) == 0
         return shown
 

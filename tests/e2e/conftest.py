@@ -307,12 +307,12 @@ def git(repository: Path, *words: str) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The stories first, each on a server that nobody used; the control plane last.
 
-    What runs two files at a time (`make test`) begins with the first two. The two longest come
-    next, so that neither is what the other worker waits for at the end; a short one stands
-    between them, since a file of one test takes the next one along.
+    What runs three files at a time (`make test`) begins with the first three, the longest ones. A
+    short one stands behind a file of one test, which takes the next one along.
     """
     first = (
-        "test_story.py", "test_actions.py", "test_faults.py", "test_compose.py", "test_zero.py",
+        "test_story.py", "test_faults.py", "test_actions.py", "test_other_faults.py",
+        "test_compose.py", "test_zero.py",
     )  # fmt: skip
 
     def rank(item: pytest.Item) -> int:

@@ -151,7 +151,7 @@ def test_the_firewall_holds_in_spite_of_docker(world: World, machine: BareMachin
         assert "open" in machine.run("timeout 3 bash -c '</dev/tcp/127.0.0.1/9999' && echo open")
         assert not reaches(outside, machine.address, 9999)
         assert not reaches(outside, inner, 9999)
-        machine.run("nft delete table inet homeguru")
+        machine.run("nft delete table inet homeguru_host")
         # The test would see it, if it were open.
         assert reaches(outside, machine.address, 9999)
     finally:
@@ -198,7 +198,7 @@ def test_a_change_that_nobody_confirms_is_taken_back_by_the_machine(machine: Bar
     assert "{ 2 }" in machine.run("cat /etc/homeguru/firewall.nft")
     machine.run("sleep 4")
     assert machine.run("cat /etc/homeguru/firewall.nft") == before
-    assert "22" in machine.run("nft list table inet homeguru")
+    assert "22" in machine.run("nft list table inet homeguru_host")
 
 
 def test_everything_can_be_pasted_into_a_console(world: World, tmp_path: Path) -> None:
