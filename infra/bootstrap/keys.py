@@ -7,7 +7,7 @@ from pathlib import Path
 from deployments.errors import WrongUse
 from infra.ssh.key import check_key, check_key_file, ensure_key
 
-COMMENT = "homeguru deploy"
+COMMENT = "homeguru-deploy"
 
 
 def deploy_key(private: Path, where: str) -> str:
