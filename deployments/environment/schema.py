@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -89,6 +90,9 @@ class EdgeSettings(Strict):
         return {name: value for name, value in values.items() if value} if self.domain else {}
 
 
+HOST_REGISTRY = "localhost:5000"
+"""Where a registry on the server answers there, unless `pull_registry` says otherwise."""
+
 DEFAULT = "default"
 """In `healthy_within`, stands for the services that it does not name."""
 
@@ -110,7 +114,11 @@ class Environment(Strict):
     compose: str = ""
     """Compose file, relative to the TOML; empty means the packaged production file."""
     push_registry: Registry
+    """As this machine reaches it; `host` keeps one on the server itself, reached through SSH."""
     pull_registry: Registry
+    """As the server reaches it; without the key the same, or the server's own."""
+    registry_image: Image = "docker.io/library/registry:2"
+    """Image of the registry that `host` keeps."""
     repository: RepositoryTemplate
     login: RegistryLogin | None = None
     sources: tuple[Source, ...] = ()
@@ -179,6 +187,26 @@ class Environment(Strict):
             return value
         return {k: str(v) if type(v) is int else v for k, v in value.items()}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _pulls_where_it_was_pushed(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "pull_registry" in data or "push_registry" not in data:
+            return data
+        pushed = data["push_registry"]
+        return {**data, "pull_registry": HOST_REGISTRY if pushed == "host" else pushed}
+
+    @model_validator(mode="after")
+    def _host_registry_is_the_servers_own(self) -> Self:
+        if self.push_registry != "host":
+            return self
+        if not re.fullmatch(r"localhost:\d+", self.pull_registry):
+            raise ValueError(
+                'push_registry = "host" needs a pull_registry such as "localhost:5000"'
+            )
+        if self.login or self.host.tunnel_registry:
+            raise ValueError('push_registry = "host" needs neither login nor tunnel_registry')
+        return self
+
     @model_validator(mode="after")
     def _edge_is_read_from_variables(self) -> Self:
         """`[edge]` reaches the Compose file, and is compared, as every other variable."""
@@ -210,6 +238,11 @@ class Environment(Strict):
     def healthy_within_of(self, service: str) -> int:
         """Seconds that a new container of a service has until it does its work."""
         return self.healthy_within.get(service, self.healthy_within[DEFAULT])
+
+    @property
+    def host_registry_port(self) -> int | None:
+        """Port of the registry on the server itself; None where it is another one."""
+        return int(self.pull_registry.partition(":")[2]) if self.push_registry == "host" else None
 
     @property
     def longest_start(self) -> int:

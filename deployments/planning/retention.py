@@ -9,7 +9,7 @@ from deployments.host.observation import Observation
 from deployments.planning.database_steps import DatabaseSteps
 from deployments.planning.plan import Plan
 from deployments.planning.target import Target
-from deployments.shell import backup, prune
+from deployments.shell import backup, host_registry, prune
 from deployments.shell.quote import Script, join
 from deployments.verbs import traits
 
@@ -43,7 +43,11 @@ def _records(target: Target, seen: Observation, plan: Plan) -> Script | None:
     gone = set(seen.releases) - keep
     if not gone and seen.journals < policy.journals:
         return None
-    return prune.prune(sorted(keep) if gone else [], policy.journals)
+    script = prune.prune(sorted(keep) if gone else [], policy.journals)
+    if not gone or target.environment.host_registry_port is None:
+        return script
+    registry = host_registry.prune()
+    return Script(join(script.text, registry.text), script.timeout + registry.timeout)
 
 
 def releases_to_keep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -93,8 +94,12 @@ class Assembly:
         """Addresses of those to tell; None when the secret is missing or nobody is named."""
         return self.secret_values.get(self.located.environment.notices.urls)
 
-    def registry(self) -> Registry:
+    def registry(self) -> AbstractContextManager[Registry]:
         """The registry as the deployer reaches it."""
+        if port := self.located.environment.host_registry_port:
+            from infra.environment.host_registry import opened_host_registry
+
+            return opened_host_registry(self.located, port)
         # HTTP takes longer to import than a look at a host needs.
         from infra.registry import Registry
 

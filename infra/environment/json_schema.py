@@ -22,6 +22,8 @@ def environment_schema() -> dict[str, Any]:
     schema = _schema(Environment, "An environment of HomeGuru Deploy")
     schema["properties"].pop("name")
     schema["required"].remove("name")
+    # It follows from push_registry.
+    schema["required"].remove("pull_registry")
     # A path alone names the file.
     table = schema["$defs"]["OwnDockerfile"]
     schema["$defs"]["OwnDockerfile"] = {"anyOf": [{"type": "string"}, table]}

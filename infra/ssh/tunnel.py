@@ -1,4 +1,4 @@
-"""A reverse tunnel: the host reaches the deployer's registry as `localhost:<port>`.
+"""Tunnels: the host reaches the deployer's registry as `localhost:<port>`, or this machine the host's.
 
 Each connection is served by a handler of our own. fabric's `forward_remote` connects
 inside paramiko's transport thread, unguarded: a registry that is down would take the
@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import paramiko
 
@@ -44,12 +46,52 @@ def close_tunnel(transport: paramiko.Transport, remote_port: int) -> None:
         transport.cancel_port_forward("127.0.0.1", remote_port)
 
 
+@contextmanager
+def forwarded(transport: paramiko.Transport, remote_port: int) -> Iterator[int]:
+    """Let a port of this machine's loopback, which is returned, reach the host's `remote_port`."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        threading.Thread(
+            target=_accept, args=(listening, transport, remote_port), daemon=True
+        ).start()
+        yield port
+        # `close` alone does not wake up who waits for the next connection.
+        with contextlib.suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
+
+
+def _accept(listening: socket.socket, transport: paramiko.Transport, remote_port: int) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            local, origin = listening.accept()
+            threading.Thread(
+                target=_to_host, args=(transport, remote_port, local, origin), daemon=True
+            ).start()
+
+
+def _to_host(
+    transport: paramiko.Transport, remote_port: int, local: socket.socket, origin: tuple[str, int]
+) -> None:
+    try:
+        channel = transport.open_channel(
+            "direct-tcpip", ("127.0.0.1", remote_port), origin, timeout=15
+        )
+    except (paramiko.SSHException, OSError, EOFError):
+        local.close()
+        return
+    _join(channel, local)
+
+
 def _bridge(channel: paramiko.Channel, host: str, port: int) -> None:
     try:
         local = socket.create_connection((host, port), timeout=10)
     except OSError:
         channel.close()
         return
+    _join(channel, local)
+
+
+def _join(channel: paramiko.Channel, local: socket.socket) -> None:
     local.settimeout(None)
     back = threading.Thread(target=_from_host, args=(channel, local), daemon=True)
     back.start()

@@ -15,6 +15,7 @@ from deployments.shell.machine import prepare
 from deployments.shell.quote import call
 from infra.bootstrap.host_key import fingerprint
 from infra.engine.client import docker
+from infra.engine.images import HAPROXY, POSTGRES, REGISTRY
 from infra.ssh.key import ensure_key
 from tests.e2e.bare.machine import BareMachine, bare_machine, reaches
 from tests.e2e.conftest import BESIDE, World, world_of_its_own
@@ -49,6 +50,9 @@ def environment(world: World, machine: BareMachine, name: str) -> Path:
         (f'key_file = "{info.ssh_key}"', f'key_file = "{file.with_suffix("")}-keys/deploy"'),
         (f'host_keys = ["{info.host_key}"]', "host_keys = []  # the provider's console shows it"),
         (f'api = "{info.api_url}"', f'api = "http://{machine.address}:8003"'),
+        (f'push_registry = "{info.registry}"', 'push_registry = "host"'),
+        ('pull_registry = "localhost:5000"\n', ""),
+        ("tunnel_registry = true\n", ""),
         (f'frontend = "{info.frontend_url}"', f'frontend = "http://{machine.address}:3003"'),
     ):
         assert before in text, before
@@ -123,6 +127,8 @@ def test_nobody_enters_but_by_key(world: World, machine: BareMachine) -> None:
 
 
 def test_it_takes_a_release_and_doctor_finds_it_well(world: World, machine: BareMachine) -> None:
+    """Images lie in a registry on the server itself: nobody else has one, and no login is needed."""
+    give_upstream(world, machine)
     done = world.homeguru("release", "--env", "bare", "--source", str(world.repository))
     assert done.code == 0, done.stderr
     answer = httpx.get(f"http://{machine.address}:8003/health", trust_env=False)
@@ -131,6 +137,46 @@ def test_it_takes_a_release_and_doctor_finds_it_well(world: World, machine: Bare
     wrong = [each for each in found.json["found"] if each["verdict"] != "ok"]
     assert {each["name"] for each in wrong} <= {"notices", "backups"}
     assert found.code == 0
+
+
+def give_upstream(world: World, machine: BareMachine) -> None:
+    """The images that come from Docker Hub, which a test does not reach."""
+    load(machine, REGISTRY, "docker.io/library/registry:2")
+    # Starts the registry, and finds nothing in it.
+    world.homeguru("doctor", "--env", "bare")
+    for image in (POSTGRES, HAPROXY):
+        load(machine, image, f"localhost:5000/library/{image}")
+        machine.run(f"docker push -q localhost:5000/library/{image}")
+
+
+def load(machine: BareMachine, image: str, name: str) -> None:
+    docker("tag", image, name)
+    saved = subprocess.Popen(["docker", "save", name], stdout=subprocess.PIPE)
+    subprocess.run(["docker", "exec", "-i", machine.container, "docker", "load", "-q"],
+                   stdin=saved.stdout, check=True)  # fmt: skip
+    docker("rmi", name)
+
+
+def test_the_registry_on_the_server_lets_go_of_what_no_release_needs(
+    world: World, machine: BareMachine
+) -> None:
+    file = world.environments / "bare.toml"
+    file.write_text(f"{file.read_text()}\n[retention]\nreleases = 1\n")
+    tags = "docker exec homeguru-registry sh -c 'ls /var/lib/registry/docker/registry/v2/repositories/systech/homeguru-api/_manifests/tags'"
+    first = machine.run(tags).split()
+    assert any(tag.startswith("in-") for tag in first)
+    machine.run("docker exec homeguru-registry sh -c 'find /var/lib/registry -name link -exec touch -d \"2 days ago\" {} +'")  # fmt: skip
+    for name in ("second", "third"):
+        world.rename(name)
+        done = world.homeguru("release", "--env", "bare", "--source", str(world.repository))
+        assert done.code == 0, done.stderr
+    left = machine.run(tags).split()
+    assert "latest" in left
+    assert not set(first) - {"latest"} & set(left)
+    # What is left can be deployed, and what runs can be pulled again.
+    assert world.homeguru("verify", "--env", "bare").code == 0
+    again = world.homeguru("deploy", "newest", "--env", "bare")
+    assert again.code == 0, again.stderr
 
 
 def test_the_firewall_holds_in_spite_of_docker(world: World, machine: BareMachine) -> None:

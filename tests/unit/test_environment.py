@@ -238,3 +238,26 @@ def test_nobody_reads_a_regular_expression(toml):
     said = caught.value.what
     assert "pattern" not in said and "^" not in said and "not of the form" not in said
     assert said.count(";") >= 8
+
+
+def test_a_server_pulls_where_it_was_pushed(toml):
+    data = toml(push_registry="ghcr.io")
+    del data["pull_registry"]
+    environment = parse_environment("prod", data, "prod.toml")
+    assert environment.pull_registry == "ghcr.io"
+    assert environment.host_registry_port is None
+
+
+def test_a_registry_on_the_server_has_a_port_there_and_no_login(toml):
+    data = toml(push_registry="host")
+    del data["pull_registry"]
+    environment = parse_environment("prod", data, "prod.toml")
+    assert environment.pull_registry == "localhost:5000"
+    assert environment.host_registry_port == 5000
+    data["pull_registry"] = "localhost:5001"
+    assert parse_environment("prod", data, "prod.toml").host_registry_port == 5001
+    data["pull_registry"] = "ghcr.io"
+    assert 'needs a pull_registry such as "localhost:5000"' in _refused(data).what
+    login = toml(push_registry="host", pull_registry="localhost:5000")
+    login["login"] = {"user": "A", "token": "B"}
+    assert "needs neither login" in _refused(login).what

@@ -17,6 +17,9 @@ def use_builder(environment: Environment, say: Say) -> None:
             "store; docker/setup-buildx-action gives a builder that can"
         )
         return
+    if environment.host_registry_port:
+        say("builds without registry cache: the registry on the server is for releases alone")
+        return
     cache = f"{environment.push_registry}/{environment.repository_of('cache')}"
     for name, value in (("CACHE_FROM", cache), ("CACHE_TO", cache), ("PROVENANCE", "max")):
         os.environ.setdefault(name, value)
