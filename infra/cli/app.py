@@ -20,6 +20,7 @@ from infra.cli.config import config
 from infra.cli.control_plane import control_plane
 from infra.cli.doctor import doctor
 from infra.cli.help import NAMES
+from infra.cli.init import init
 from infra.cli.inside import execute, psql
 from infra.cli.options import Approve, Env, Here, Json, services_named
 from infra.cli.run import run
@@ -220,6 +221,7 @@ def adopt(
 app.command("exec")(execute)
 app.command()(psql)
 app.command()(config)
+app.command()(init)
 app.command()(bootstrap)
 app.command()(doctor)
 app.command()(schema)

@@ -14,7 +14,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Look": ("status", "history", "logs", "exec", "verify", "doctor", "audit"),
     "Data": ("psql", "backup", "backups", "restore", "drill", "fetch"),
     "Set up": (
-        "bootstrap", "adopt", "config", "schema", "setup", "control-plane", "demo", "actions",
+        "init", "bootstrap", "adopt", "config", "schema", "setup", "control-plane", "demo", "actions",
     ),
 }  # fmt: skip
 
@@ -29,6 +29,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "diff": ("diff --env production", "diff 11-production-sha-4f2c91 current --env production"),
     "status": ("status --env production", "status --env production --json"),
     "adopt": ("adopt --env production --dry-run", "adopt --env production"),
+    "init": ("init", "init ../shop --address 203.0.113.7 --compose compose.prod.yml --yes"),
     "bootstrap": (
         "bootstrap --env production --dry-run", "bootstrap --env production --as ubuntu --keep-open 9100",
     ),

@@ -102,10 +102,20 @@ class Located:
         return own if own.is_file() else docker_dir() / "edge" / "haproxy.cfg"
 
 
+OWN_FOLDER = ".homeguru"
+"""In an application's repository, where `init` writes its environments."""
+
+
 def folders() -> list[Path]:
-    """Folders of `$HOMEGURU_ENVIRONMENTS`, then the packaged ones."""
-    chosen = os.environ.get("HOMEGURU_ENVIRONMENTS", "")
-    return [*(Path(p) for p in chosen.split(os.pathsep) if p), packaged_environments()]
+    """Folders of `$HOMEGURU_ENVIRONMENTS`, else that of the repository one is in; then the packaged one."""
+    chosen = [Path(p) for p in os.environ.get("HOMEGURU_ENVIRONMENTS", "").split(os.pathsep) if p]
+    return [*(chosen or _of_this_repository()), packaged_environments()]
+
+
+def _of_this_repository() -> list[Path]:
+    here = Path.cwd()
+    found = (place / OWN_FOLDER for place in (here, *here.parents))
+    return [folder for folder in found if folder.is_dir()][:1]
 
 
 def names() -> list[str]:

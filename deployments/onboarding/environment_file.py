@@ -1,0 +1,89 @@
+"""The environment's file and its secrets, as `init` writes them: what differs from the defaults."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from deployments.onboarding.compose import Adaptation
+from deployments.onboarding.repository import Repository
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it goes. compose: path of the Compose file from the environment's file."""
+
+    name: str
+    address: str
+    user: str
+    compose: str
+    domain: str = ""
+
+
+def environment_text(found: Repository, adaptation: Adaptation, place: Place) -> str:
+    """TOML, with a word on what a person may want to change."""
+    project = found.project
+    lines = [
+        f"# {place.name} of {found.name}. Every key: homeguru schema, and doc/guides/another-application.md",
+        "v = 1",
+        f"project = {_quoted(project)}",
+        f"directory = {_quoted(f'/opt/{project}')}",
+        f"compose = {_quoted(place.compose)}",
+        '# Images lie on the server itself; a team names ghcr.io here, and a login.',
+        'push_registry = "host"',
+        f"repository = {_quoted(project + '/{service}')}",
+        "",
+        "[host]",
+        f"address = {_quoted(place.address)}",
+        f"user = {_quoted(place.user)}",
+        f"key_file = {_quoted(f'~/.ssh/{project}_deploy')}",
+        "# Filled in by homeguru's bootstrap, when you have compared the server's key.",
+        "host_keys = []",
+    ]  # fmt: skip
+    lines += _table("dockerfiles", {n: _dockerfile(d) for n, d in adaptation.dockerfiles.items()})
+    reached = _Reached(place.address, {r.listen for r in adaptation.routes.values()})
+    lines += _table("build", {n: _quoted(reached(v)) for n, v in adaptation.build.items()})
+    variables = sorted(adaptation.variables.items())
+    lines += _table("variables", {n: _quoted(reached(v)) for n, v in variables})
+    if adaptation.secrets:
+        names = ", ".join(_quoted(n) for n in sorted(adaptation.secrets))
+        file = _quoted(f"{place.name}.secrets.env")
+        lines += _table("secrets", {"file": file, "names": f"[{names}]"})
+    urls = {n: _quoted(f"http://{place.address}:{r.listen}") for n, r in adaptation.routes.items()}
+    lines += _table("urls", urls)
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """A laptop's own address as others reach the server: a page built with `localhost` asks theirs."""
+
+    address: str
+    ports: set[int]
+
+    def __call__(self, value: str) -> str:
+        return _LOCAL.sub(
+            lambda m: f"{m[1]}{self.address}:{m[3]}" if int(m[3]) in self.ports else m[0], value
+        )
+
+
+_LOCAL = re.compile(r"(https?://|wss?://)(localhost|127\.0\.0\.1):(\d{1,5})")
+
+
+def _table(name: str, rows: dict[str, str]) -> list[str]:
+    return ["", f"[{name}]", *(f"{key} = {value}" for key, value in rows.items())] if rows else []
+
+
+def _dockerfile(named: dict[str, str]) -> str:
+    file, context, target = (named[k] for k in ("file", "context", "target"))
+    if context == "." and not target:
+        return _quoted(file)
+    parts = [f"file = {_quoted(file)}", f"context = {_quoted(context)}"]
+    parts += [f"target = {_quoted(target)}"] if target else []
+    return f"{{ {', '.join(parts)} }}"
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a basic string of TOML.
+    return json.dumps(text, ensure_ascii=False)

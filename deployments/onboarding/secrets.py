@@ -1,0 +1,37 @@
+"""Which variables are secrets, and which of those anybody may make up."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+from urllib.parse import urlsplit
+
+SecretKind = Literal["random", "asked"]
+"""A value that only this application knows, or one that somebody else gave out."""
+
+_SECRET = re.compile(
+    r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE|DSN|(^|_)KEY($|_)|APIKEY)"
+)
+_OWN = re.compile(
+    r"(POSTGRES|MYSQL|MARIADB|REDIS|DATABASE|DB|ADMIN|ROOT|RABBITMQ\w*|MONGO\w*)_\w*PASS\w*|"
+    r"(^|_)(JWT|SESSION|SIGNING|COOKIE|CSRF|DJANGO|FLASK|RAILS|APP|NEXTAUTH|AUTH)(_\w+)?_?(SECRET|KEY)|"
+    r"^(SECRET|SECRET_KEY|SECRET_KEY_BASE|AUTH_SECRET|NEXTAUTH_SECRET)$"
+)
+
+
+def is_secret(name: str, value: str = "") -> bool:
+    """Whether a variable's value must not be seen: by its name, or a password in its address."""
+    return bool(_SECRET.search(name)) or password_of(value) != ""
+
+
+def kind_of(name: str) -> SecretKind:
+    """Who knows its value."""
+    return "random" if _OWN.search(name) else "asked"
+
+
+def password_of(value: str) -> str:
+    """The password in an address, `scheme://user:password@host`; empty without one."""
+    try:
+        return urlsplit(value).password or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,143 @@
+"""init: from an application's repository to what a deploy needs of it."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deployments.errors import WrongUse
+from infra.cli import show
+from infra.machine.imports import importing
+
+if TYPE_CHECKING:
+    from deployments.onboarding.compose import Adaptation
+    from deployments.onboarding.repository import Repository
+
+Source = Annotated[Path, typer.Argument(help="The application's repository.")]
+Name = Annotated[str, typer.Option("--env", "-e", help="Name of the environment.")]
+Address = Annotated[str, typer.Option("--address", help="The server's address; asked for if not given.")]  # fmt: skip
+User = Annotated[str, typer.Option("--user", help="The deploy user there; bootstrap makes it.")]
+ComposeFile = Annotated[str, typer.Option("--compose", help="Which Compose file, of several.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Show the changed lines of the Compose file.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what was found; write nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
+
+
+def init(
+    source: Source = Path(), env: Name = "production", address: Address = "", user: User = "deploy",
+    compose: ComposeFile = "", diff: Diff = False, dry_run: DryRun = False, yes: Yes = False,
+) -> None:  # fmt: skip
+    """Prepare an application's repository for deploys."""
+    with importing():
+        from deployments.onboarding.compose import adapt
+        from deployments.onboarding.environment_file import Place, environment_text
+        from infra.onboarding import writing
+        from infra.onboarding.reading import read_repository
+
+    root = source.resolve()
+    found = read_repository(root, compose)
+    if not found.services:
+        raise WrongUse(
+            "there is neither a Compose file nor a Dockerfile", where=str(root), state="untouched",
+            todo="write a Dockerfile that starts the application; docker init makes one to begin with",
+        )  # fmt: skip
+    adaptation = adapt(found)
+    _say_found(found, adaptation)
+    if found.compose.get("x-deploy"):
+        compose_file = found.compose_file
+    else:
+        compose_file = writing.COMPOSE_FILE
+        text = writing.compose_text(root, found, adaptation)
+        _say_changes(root, found, adaptation, text, diff=diff)
+    if dry_run:
+        return
+    folder = root / writing.FOLDER
+    file = folder / f"{env}.toml"
+    where = address or _asked("Address of the server", yes=yes, missing=not file.exists())
+    place = Place(env, where, user, f"../{compose_file}")
+    show.console.print()
+    if compose_file == writing.COMPOSE_FILE:
+        _say_written(root / compose_file, written=writing.write_new(root / compose_file, text))
+    _say_written(file, written=writing.write_new(file, environment_text(found, adaptation, place)))
+    if adaptation.secrets:
+        _write_secrets(folder / f"{env}.secrets.env", adaptation, yes=yes)
+    ignored = [f"{writing.FOLDER}/*.secrets.env"]
+    _say_written(root / ".gitignore", written=writing.ignore(root, ignored))
+    show.console.print(
+        f"\nnext: homeguru bootstrap --env {env}\n      homeguru release --env {env}",
+        highlight=False,
+    )
+
+
+def _say_found(found: Repository, adaptation: Adaptation) -> None:
+    show.console.print(f"{found.name}: {found.compose_file or 'Dockerfile'}\n", highlight=False)
+    rows = []
+    for name in adaptation.order:
+        if name in adaptation.routes:
+            route = adaptation.routes[name]
+            what = f"built here, port {route.listen}, well at {route.health}"
+        elif name in adaptation.infrastructure:
+            what = adaptation.infrastructure[name]
+        else:
+            what = "built here"
+        rows.append((name, what))
+    show.pairs(rows)
+
+
+def _say_changes(
+    root: Path, found: Repository, adaptation: Adaptation, text: str, *, diff: bool
+) -> None:
+    from infra.onboarding import writing
+
+    show.console.print(f"\n{writing.COMPOSE_FILE} differs from yours:\n", highlight=False)
+    show.pairs([(".".join(e.path[-2:]), e.why) for e in adaptation.edits])
+    for note in adaptation.notes:
+        show.console.print(f"note: {note}", highlight=False, markup=False)
+    if diff:
+        show.console.print()
+        for line in writing.difference(root, found, text):
+            show.console.print(line, highlight=False, markup=False)
+
+
+def _asked(what: str, *, yes: bool, missing: bool) -> str:
+    if not missing:
+        return ""
+    if yes or not sys.stdin.isatty():
+        raise WrongUse(
+            "the server's address is missing", state="untouched", todo="add --address HOST"
+        )
+    answer: str = typer.prompt(what)
+    if not re.fullmatch(r"[A-Za-z0-9.:-]+", answer.strip()):
+        raise WrongUse(
+            f"{answer!r} is no address", state="untouched",
+            todo="a host's name or IP address, without user and port",
+        )  # fmt: skip
+    return answer.strip()
+
+
+def _write_secrets(file: Path, adaptation: Adaptation, *, yes: bool) -> None:
+    from infra.onboarding import writing
+
+    values = {}
+    for name, kind in sorted(adaptation.secrets.items()):
+        if kind == "random":
+            values[name] = writing.random_value()
+        elif not yes and sys.stdin.isatty():
+            values[name] = getpass.getpass(f"{name} (empty: later): ")
+        else:
+            values[name] = ""
+    added = writing.add_secrets(file, values)
+    _say_written(file, written=bool(added))
+    empty = [name for name in added if not values[name]]
+    if empty:
+        show.console.print(f"        still empty: {', '.join(empty)}", highlight=False)
+
+
+def _say_written(file: Path, *, written: bool) -> None:
+    mark = "[green]written[/green]" if written else "is there"
+    show.console.print(f"  {mark}  {file.name}", highlight=False)

@@ -1,0 +1,99 @@
+"""What lies in an application's repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from deployments.compose.variables import parse_secrets
+from deployments.errors import WrongUse
+from deployments.onboarding.repository import Repository
+from infra.machine.processes import run
+
+COMPOSE_FILES = (
+    "compose.production.yml", "compose.production.yaml", "compose.prod.yml", "compose.prod.yaml",
+    "docker-compose.production.yml", "docker-compose.prod.yml", "compose.yaml", "compose.yml",
+    "docker-compose.yaml", "docker-compose.yml",
+)  # fmt: skip
+"""Which is taken, where there are several: one for production before the one for development."""
+
+_CODE = (".py", ".ts", ".tsx", ".js", ".mjs", ".go", ".rb", ".php", ".sh")
+_LARGEST = 200_000
+_MOST = 2_000
+"""Files that are read: a health route or a migration stands in the first ones."""
+
+_LEFT_OUT = {"node_modules", ".git", ".venv", "venv", "__pycache__", "dist", "build", ".next"}
+
+
+def read_repository(root: Path, compose_file: str = "") -> Repository:
+    """Read it; compose_file: which one, empty for the likeliest. Raises WrongUse for one that is none."""
+    files = frozenset(_files(root))
+    chosen = compose_file or next((name for name in COMPOSE_FILES if name in files), "")
+    return Repository(
+        name=root.resolve().name,
+        files=files,
+        compose_file=chosen,
+        compose=_parsed(root / chosen) if chosen else {},
+        texts=_texts(root, files),
+        env_files={path: _variables(root / path) for path in _env_files(root, files)},
+    )
+
+
+def _files(root: Path) -> Iterator[str]:
+    """What Git has; without Git, every file but what is installed or built."""
+    listed = run("git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard")  # fmt: skip
+    if listed.code == 0:
+        yield from (name for name in listed.stdout.split("\0") if name)
+        return
+    for file in sorted(root.rglob("*")):
+        inside = file.relative_to(root)
+        if file.is_file() and not _LEFT_OUT & set(inside.parts):
+            yield inside.as_posix()
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise WrongUse(f"no Compose file {file}", state="untouched", todo="correct --compose")
+    try:
+        data = YAML(typ="safe").load(file.read_text())
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise WrongUse(
+            f"not valid YAML: {' '.join(str(error).split())[:300]}", where=str(file), state="untouched",
+            todo="correct it: docker compose config, beside it, says the same",
+        ) from None  # fmt: skip
+    if not isinstance(data, dict) or not isinstance(data.get("services"), dict):
+        raise WrongUse(
+            "it has no services", where=str(file), state="untouched",
+            todo="name another one: --compose FILE",
+        )  # fmt: skip
+    return data
+
+
+def _texts(root: Path, files: frozenset[str]) -> dict[str, str]:
+    wanted = [
+        f for f in sorted(files)
+        if f.endswith(_CODE) or Path(f).name.startswith(("Dockerfile", "Makefile"))
+    ][:_MOST]  # fmt: skip
+    return {
+        f: (root / f).read_text(errors="replace")
+        for f in wanted
+        if (root / f).is_file() and (root / f).stat().st_size < _LARGEST
+    }
+
+
+def _env_files(root: Path, files: frozenset[str]) -> list[str]:
+    """Env files by their usual names, also those that Git leaves out."""
+    here = [p.name for p in root.glob(".env*") if p.is_file()]
+    named = [f for f in files if Path(f).name.startswith(".env") or f.endswith(".env.example")]
+    return sorted({*here, *named}, key=lambda f: (not f.endswith("example"), f))
+
+
+def _variables(file: Path) -> dict[str, str]:
+    try:
+        return parse_secrets(file.read_text(errors="replace"), str(file))
+    except WrongUse:
+        return {}

@@ -1,0 +1,114 @@
+"""Writing what `init` decided; what a person changed since stays."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from deployments.onboarding.compose import Adaptation, Edit
+from deployments.onboarding.repository import Repository
+
+COMPOSE_FILE = "compose.homeguru.yml"
+FOLDER = ".homeguru"
+_HEAD = "# Made from {} by the init of HomeGuru Deploy; yours to change.\n"
+
+
+def compose_text(root: Path, found: Repository, adaptation: Adaptation) -> str:
+    """The Compose file that is deployed: theirs, comments and order included, with the changes."""
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document: Any = {}
+    if found.compose_file:
+        # As lines: with a key its comment would go too.
+        text = (root / found.compose_file).read_text()
+        document = yaml.load(re.sub(r"^(version|name):.*\n", "", text, flags=re.M))
+    else:
+        document = {"services": {name: {} for name in found.services}}
+    for edit in adaptation.edits:
+        _apply(document, edit)
+    out = io.StringIO()
+    yaml.dump(document, out)
+    return _HEAD.format(found.compose_file or "the Dockerfile") + out.getvalue()
+
+
+def _apply(document: Any, edit: Edit) -> None:
+    *above, last = edit.path
+    place = document
+    for key in above:
+        if place.get(key) is None:
+            place[key] = {}
+        place = place[key]
+    if edit.value is None:
+        place.pop(last, None)
+    else:
+        place[last] = _plain(edit.value)
+
+
+def _plain(value: Any) -> Any:
+    """The value with words in quotes that older readers of YAML take for yes or no."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if value in ("yes", "no", "on", "off"):
+        return DoubleQuotedScalarString(value)
+    return value
+
+
+def difference(root: Path, found: Repository, text: str) -> list[str]:
+    """Lines of a unified diff from theirs to what is deployed."""
+    before = (root / found.compose_file).read_text() if found.compose_file else ""
+    lines = difflib.unified_diff(
+        before.splitlines(), text.splitlines(), found.compose_file or "nothing", COMPOSE_FILE, n=1, lineterm=""
+    )  # fmt: skip
+    return list(lines)
+
+
+def write_new(file: Path, text: str, mode: int = 0o644) -> bool:
+    """Write a file that is not there; whether it was written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w") as out:
+        out.write(text)
+    return True
+
+
+def random_value() -> str:
+    """A secret that nobody has to know; no character of it means anything to a shell or in a URL."""
+    return secrets.token_urlsafe(32)
+
+
+def add_secrets(file: Path, values: Mapping[str, str]) -> list[str]:
+    """Add lines for names that the 0600 file does not have yet; returns those names."""
+    if not file.exists():
+        write_new(file, "# Values of [secrets]. Never committed.\n", 0o600)
+    text = file.read_text()
+    present = {line.partition("=")[0].strip() for line in text.splitlines()}
+    missing = {name: value for name, value in values.items() if name not in present}
+    if missing:
+        end = "" if text.endswith("\n") else "\n"
+        with file.open("a") as out:
+            out.write(end + "".join(f"{n}={v}\n" for n, v in missing.items()))
+    return list(missing)
+
+
+def ignore(root: Path, lines: list[str]) -> bool:
+    """Add what must not be committed to .gitignore; whether anything was added."""
+    file = root / ".gitignore"
+    present = file.read_text() if file.is_file() else ""
+    missing = [line for line in lines if line not in present.splitlines()]
+    if missing:
+        end = "" if not present or present.endswith("\n") else "\n"
+        file.write_text(present + end + "".join(f"{line}\n" for line in missing))
+    return bool(missing)

@@ -1,0 +1,149 @@
+"""`init` on repositories as people have them: what it writes is read by everything that a deploy reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from deployments.onboarding.compose import adapt
+from infra.cli.app import app
+from infra.environment.compose_cli import check_stack, read_stack
+from infra.environment.context import assemble
+from infra.environment.locate import load
+from infra.onboarding.reading import read_repository
+from tests.shapes import SHAPES, written
+
+
+@pytest.fixture
+def begun(tmp_path: Path, monkeypatch):
+    """A repository after `init`, and what was printed."""
+
+    def run(name: str, *words: str):
+        root = written(name, tmp_path)
+        monkeypatch.chdir(root)
+        monkeypatch.delenv("HOMEGURU_ENVIRONMENTS", raising=False)
+        done = CliRunner().invoke(app, ["init", "--address", "203.0.113.7", "--yes", *words])
+        assert done.exit_code == 0, done.output + str(done.exception)
+        return root, done.output
+
+    return run
+
+
+def compose_of(root: Path) -> dict:
+    return yaml.safe_load((root / "compose.homeguru.yml").read_text())
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_is_written_is_what_a_deploy_reads(begun, name: str) -> None:
+    root, _ = begun(name)
+    located = load("production")
+    assert located.file == root / ".homeguru" / "production.toml"
+    stack = read_stack(located.compose_file)
+    check_stack(located.compose_file, stack)
+    # Values are there but for what somebody else gave out.
+    secrets = root / ".homeguru" / "production.secrets.env"
+    if secrets.exists():
+        lines = secrets.read_text().splitlines()
+        secrets.write_text("".join(f"{x}x\n" if x.endswith("=") else f"{x}\n" for x in lines))
+        assert secrets.stat().st_mode & 0o077 == 0
+    assembly = assemble("production")
+    assembly.configuration()
+    built = {n for n, s in SHAPES[name].items() if Path(n).name == "Dockerfile"}
+    named = {d.file for d in located.environment.dockerfiles.values()}
+    assert named <= built
+    assert named
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_second_time_it_leaves_everything_as_it_is(begun, name: str) -> None:
+    root, _ = begun(name)
+    before = {p: p.read_text() for p in root.rglob("*") if p.is_file()}
+    (root / ".homeguru" / "production.toml").write_text("# mine\n")
+    CliRunner().invoke(app, ["init", "--yes"])
+    after = {p: p.read_text() for p in root.rglob("*") if p.is_file()}
+    assert after == {**before, root / ".homeguru" / "production.toml": "# mine\n"}
+
+
+def test_a_dry_run_writes_nothing(begun) -> None:
+    root, text = begun("fastapi-vite", "--dry-run", "--diff")
+    assert not (root / ".homeguru").exists()
+    assert not (root / "compose.homeguru.yml").exists()
+    assert "-    container_name: shop-db" in text
+    assert "two containers of it run while one takes over" in text
+
+
+def test_the_shop(begun) -> None:
+    root, text = begun("fastapi-vite")
+    compose = compose_of(root)
+    services = compose["services"]
+    assert set(services) == {"db", "api", "web", "edge", "migrate"}
+    assert "ports" not in services["db"]
+    assert services["db"]["environment"]["POSTGRES_PASSWORD"] == "${POSTGRES_PASSWORD}"
+    # The password in the address is the same secret.
+    assert services["api"]["environment"]["DATABASE_URL"] == (
+        "postgresql+asyncpg://shop:${POSTGRES_PASSWORD}@db:5432/shop"
+    )
+    assert services["api"]["environment"]["STRIPE_API_KEY"] == "${STRIPE_API_KEY}"
+    assert "volumes" not in services["api"]
+    assert services["edge"]["ports"] == ["8000:8000", "5173:5173"]
+    assert compose["x-deploy"]["edge"]["routes"] == {
+        "api": {"listen": 8000, "port": 8000, "health": "/api/health"},
+        "web": {"listen": 5173, "port": 80, "health": "/"},
+    }
+    assert services["migrate"]["command"] == ["alembic", "upgrade", "head"]
+    assert services["api"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}  # fmt: skip
+    environment = load("production").environment
+    assert environment.build == {"VITE_API_URL": "http://203.0.113.7:8000"}
+    assert environment.variables == {"MAIL_FROM": "shop@example.org"}
+    assert set(environment.secrets.names) == {"POSTGRES_PASSWORD", "JWT_SECRET", "STRIPE_API_KEY"}
+    secrets = (root / ".homeguru" / "production.secrets.env").read_text()
+    assert "STRIPE_API_KEY=\n" in secrets
+    assert "shoppassword" not in secrets
+    assert "still empty: STRIPE_API_KEY" in text
+    assert ".homeguru/*.secrets.env" in (root / ".gitignore").read_text()
+    # A comment of theirs is still theirs.
+    assert "# The shop, as it runs on our laptops." in (root / "compose.homeguru.yml").read_text()
+
+
+def test_who_is_built_alike_is_one_image(begun) -> None:
+    root, _ = begun("django-celery")
+    compose = compose_of(root)
+    assert compose["services"]["web"]["image"] == compose["services"]["worker"]["image"]
+    assert list(load("production").environment.dockerfiles) == ["web"]
+    assert compose["services"]["migrate"]["command"][:2] == ["python", "manage.py"]
+    assert "postgres-var-lib-postgresql-data" in compose["volumes"]
+
+
+def test_oddities(begun) -> None:
+    root, _ = begun("oddities")
+    compose = compose_of(root)
+    site = compose["services"]["site"]
+    assert site["volumes"] == ["./uploads:/app/uploads", {"type": "volume", "source": "cache", "target": "/cache"}]  # fmt: skip
+    assert site["environment"] == {
+        "API_TOKEN": "${API_TOKEN}",
+        "MODE": "production",
+        "PRICE": "5$$",
+    }
+    assert not {"hostname", "scale"} & set(site)
+    assert compose["configs"] == {"nginx-conf": {"file": "./nginx.conf"}}
+    assert compose["services"]["proxy"]["ports"] == ["8080:80"]
+    assert compose["x-deploy"]["infrastructure"] == {
+        "proxy": "docker.io/library/nginx:1.27", "cron": "ghcr.io/acme/cron:2",
+    }  # fmt: skip
+    assert not {"name", "version"} & set(compose)
+
+
+def test_the_health_route_of_each_language(begun) -> None:
+    for name, route in (("go-alone", "/healthz"), ("django-celery", "/healthz"), ("next-prisma", "/")):  # fmt: skip
+        root, _ = begun(name)
+        found = adapt(read_repository(root, ""))
+        assert {r.health for r in found.routes.values()} == {route}
+
+
+def test_nothing_to_deploy_is_said(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["init", "--yes"])
+    assert "neither a Compose file nor a Dockerfile" in str(done.exception)

@@ -1,0 +1,170 @@
+"""Small repositories as people have them, for `init`: path to text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SHAPES: dict[str, dict[str, str]] = {
+    "one-service": {
+        "Dockerfile": "FROM python:3.11-slim\nWORKDIR /app\nCOPY app.py ./\nEXPOSE 8000\nCMD [\"python\", \"app.py\"]\n",
+        "app.py": "print('hello')\n",
+    },
+    "fastapi-vite": {
+        "docker-compose.yml": """\
+version: "3.8"
+# The shop, as it runs on our laptops.
+services:
+  db:
+    image: postgres:16
+    container_name: shop-db
+    environment:
+      POSTGRES_USER: shop
+      POSTGRES_PASSWORD: shoppassword
+      POSTGRES_DB: shop
+    ports:
+      - "5432:5432"
+    volumes:
+      - pgdata:/var/lib/postgresql/data
+  api:
+    build: ./api
+    container_name: shop-api
+    command: uvicorn app.main:app --host 0.0.0.0 --port 8000 --reload
+    env_file: .env
+    environment:
+      DATABASE_URL: postgresql+asyncpg://shop:shoppassword@db:5432/shop
+      LOG_LEVEL: ${LOG_LEVEL:-info}
+    volumes:
+      - ./api:/code
+    ports:
+      - "8000:8000"
+    depends_on:
+      - db
+  web:
+    build:
+      context: ./web
+      args:
+        VITE_API_URL: http://localhost:8000
+    ports:
+      - "127.0.0.1:9229:9229"
+      - "5173:80"
+    depends_on: [api]
+volumes:
+  pgdata:
+""",
+        ".env.example": "STRIPE_API_KEY=\nJWT_SECRET=change-me\nMAIL_FROM=shop@example.org\n",
+        "api/Dockerfile": "FROM python:3.11-slim\nWORKDIR /code\nCOPY . .\nCMD [\"uvicorn\", \"app.main:app\"]\n",
+        "api/alembic.ini": "[alembic]\n",
+        "api/app/main.py": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/api/health')\ndef health(): return {}\n",
+        "web/Dockerfile": "FROM node:20-slim AS build\nARG VITE_API_URL\nCOPY . .\nFROM nginx:1\nCOPY --from=build dist /usr/share/nginx/html\n",
+        "web/index.html": "<html></html>\n",
+    },
+    "django-celery": {
+        "compose.yml": """\
+services:
+  web:
+    build: .
+    command: gunicorn shop.wsgi --bind 0.0.0.0:8000
+    env_file: [.env]
+    ports: ["80:8000"]
+    volumes: ["media:/srv/media", ".:/srv"]
+    depends_on:
+      postgres: { condition: service_healthy }
+      redis: { condition: service_started }
+  worker:
+    build: .
+    command: celery -A shop worker
+    env_file: [.env]
+    depends_on: [redis]
+    deploy: { replicas: 2 }
+  postgres:
+    image: postgres:16
+    environment: ["POSTGRES_PASSWORD=${POSTGRES_PASSWORD}"]
+    healthcheck: { test: [CMD, pg_isready], interval: 5s }
+    volumes: ["/var/lib/postgresql/data"]
+  redis:
+    image: redis:7-alpine
+volumes:
+  media:
+""",
+        ".env.example": "SECRET_KEY=\nDATABASE_URL=postgres://postgres:secret@postgres/postgres\nDEBUG=0\nALLOWED_HOSTS=*\nPOSTGRES_PASSWORD=secret\n",
+        "Dockerfile": "FROM python:3.11-slim\nWORKDIR /srv\nCOPY . .\n",
+        "manage.py": "import django\n",
+        "shop/urls.py": "urlpatterns = [path('healthz', ok)]\nHEALTH = '/healthz'\n",
+    },
+    "worker-alone": {
+        "docker-compose.yaml": "services:\n  worker:\n    build: { context: ., dockerfile: docker/Dockerfile }\n    environment:\n      TELEGRAM_TOKEN:\n      POLL_SECONDS: 5\n",
+        "docker/Dockerfile": "FROM python:3.11-slim\nCOPY . .\n",
+        "bot.py": "print(1)\n",
+    },
+    "next-prisma": {
+        "compose.yaml": """\
+services:
+  app:
+    build: { context: ., target: runner }
+    ports: [{ target: 3000, published: 3000 }]
+    environment:
+      DATABASE_URL: postgresql://postgres:pass123@db:5432/app?schema=public
+      NEXTAUTH_SECRET: dev
+      NEXTAUTH_URL: http://localhost:3000
+    depends_on: [db]
+  db:
+    image: postgres:16
+    environment: { POSTGRES_PASSWORD: pass123 }
+""",
+        "Dockerfile": "FROM node:20-slim AS deps\nFROM deps AS runner\nCOPY . .\n",
+        "prisma/schema.prisma": "datasource db {}\n",
+        "package.json": "{}\n",
+    },
+    "oddities": {
+        "docker-compose.prod.yml": """\
+name: odd
+version: "3"
+services:
+  proxy:
+    image: nginx:1.27
+    ports: ["8080:80"]
+    volumes: ["./nginx.conf:/etc/nginx/conf.d/default.conf:ro"]
+    depends_on: [site]
+  site:
+    build: .
+    hostname: site
+    scale: 2
+    expose: ["3000"]
+    environment:
+      - API_TOKEN
+      - MODE=production
+      - "PRICE=5$$"
+    volumes:
+      - .:/app
+      - /app/node_modules
+      - ./uploads:/app/uploads
+      - type: volume
+        source: cache
+        target: /cache
+    restart: always
+  cron:
+    image: ghcr.io/acme/cron:2
+    command: ["-l", "2"]
+volumes: { cache: {} }
+""",
+        "docker-compose.yml": "services: { site: { image: nginx } }\n",
+        "Dockerfile": "FROM node:20-slim\nCOPY . .\n",
+        "nginx.conf": "server { location / { proxy_pass http://site:3000; } }\n",
+        "server.js": "app.get('/health', ok)\n",
+    },
+    "go-alone": {
+        "Dockerfile": "FROM golang:1 AS build\nCOPY . .\nFROM scratch\nCOPY --from=build /app /app\nCMD [\"/app\"]\n",
+        "compose.yml": "services:\n  app:\n    build: .\n    ports: [\"8080:8080\"]\n",
+        "main.go": 'http.HandleFunc("/healthz", ok)\n',
+    },
+}  # fmt: skip
+
+
+def written(name: str, folder: Path) -> Path:
+    """A shape as a repository in a folder."""
+    root = folder / name
+    for path, text in SHAPES[name].items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return root
