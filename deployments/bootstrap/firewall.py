@@ -6,6 +6,7 @@ These are asked before an address is translated, so that they hold for both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 FILE = "/etc/homeguru/firewall.nft"
@@ -47,6 +48,12 @@ def rules(ssh: Iterable[int], application: Iterable[int]) -> str:
     first, other = sorted(set(ssh)), sorted(set(application) - set(ssh))
     line = f"meta l4proto {{ tcp, udp }} th dport {{ {_listed(other)} }} accept\n        "
     return _TEXT.format(ssh=_listed(first), application=line if other else "")
+
+
+def allows(text: str, port: int) -> bool:
+    """Whether a rules file lets a port in."""
+    sets = re.findall(r"dport \{ ([\d, ]+) \} accept", text)
+    return str(port) in {word.strip() for ports in sets for word in ports.split(",")}
 
 
 def _listed(ports: Iterable[int]) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from deployments.bootstrap.firewall import allows
 from deployments.bootstrap.machine import Machine
 from deployments.bootstrap.plan import SMALL_MEMORY_MB
+from deployments.bootstrap.ports import application_ports
 from deployments.compose.stack import Stack
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError
@@ -98,9 +100,14 @@ def _of_runs(environment: Environment, seen: Observation) -> Iterator[Diagnosis]
         yield Diagnosis("server", "runs", "ok", "one is at work" if seen.locked else "all ended")
 
 
-def of_machine(environment: Environment, machine: Machine) -> Iterator[Diagnosis]:
+def of_machine(environment: Environment, stack: Stack, machine: Machine) -> Iterator[Diagnosis]:
     """What `bootstrap` gives a server, as far as the deploy user may read it."""
     mends = f"homeguru bootstrap --env {environment.name}"
+    text = machine.firewall_file or ""
+    closed = [p for p in application_ports(environment, stack) if not allows(text, p)]
+    if text and closed:
+        what = f"closes {', '.join(map(str, closed))}, which the application publishes"
+        yield Diagnosis("server", "ports from outside", "wrong", f"the firewall {what}", mends)
     for name, well, lacks in _upkeep(machine):
         if lacks:
             yield Diagnosis("server", name, "warning", lacks, mends)

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from deployments.bootstrap.machine import Machine, read_machine
 from deployments.bootstrap.plan import SURVEYED, BootstrapStep, WantedHost, plan, steps
-from deployments.compose.references import interpolate
+from deployments.bootstrap.ports import application_ports
 from deployments.errors import HomeguruError, StepFailed
 from deployments.shell.machine import (
     by_hand,
@@ -148,27 +148,13 @@ def wanted_of(located: Located, ask: Ask, entered_as: str) -> WantedHost:
     key = deploy_key(located.key_file, environment.ssh)
     administrator = ask.administrator if entered_as == "root" else ""
     named = ask.administrator_key
+    stack = read_stack(located.compose_file).chosen(environment.services)
+    ports = application_ports(environment, stack)
     keys = (first_line(located.beside(named)),) if named else own_keys()
     return WantedHost(
-        entered_as, environment.host.user, key, environment.directory, application_ports(located),
+        entered_as, environment.host.user, key, environment.directory, ports,
         administrator, keys if administrator else (), ask.keep_open, ask.close_others,
     )  # fmt: skip
-
-
-def application_ports(located: Located) -> tuple[int, ...]:
-    """Ports that the Compose file publishes to other machines."""
-    environment = located.environment
-    stack = read_stack(located.compose_file).chosen(environment.services)
-    stack = stack.called_for(environment.variables)
-    own = [
-        (service, raw) for service, raw in stack.ports
-        if not interpolate(raw, environment.variables).startswith(("127.", "[::1]"))
-    ]  # fmt: skip
-    return tuple(
-        sorted(
-            {port for _, port in replace(stack, ports=tuple(own)).published(environment.variables)}
-        )
-    )
 
 
 def block(located: Located, ask: Ask) -> str:

@@ -142,4 +142,4 @@ def server(name: str) -> Iterator[Diagnosis]:
         return
     yield Diagnosis("server", "SSH", "ok", environment.ssh)
     yield from of_host(environment, assembly.stack, seen, time.time())
-    yield from of_machine(environment, machine)
+    yield from of_machine(environment, assembly.stack, machine)

@@ -1,0 +1,100 @@
+"""What `doctor` says of a server: each planted fault is found by its name, and has something that mends it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployments.bootstrap import firewall
+from deployments.errors import Refused
+from deployments.health.doctor import examined, of_host, of_machine, of_policies, worst
+from deployments.history.journal import Unfinished
+from tests.unit.test_bootstrap import DONE
+
+NOW = 1_900_000_000
+
+
+@pytest.fixture
+def seen(world):
+    return replace(
+        world.bare, engine="27.0.1", compose="2.30.0", epoch=NOW, disk_mb=9000, memory_mb=2000,
+        writable=True,
+    )  # fmt: skip
+
+
+def found(environment, stack, seen) -> dict[str, str]:
+    return {d.name: d.verdict for d in of_host(environment, stack, seen, NOW)}
+
+
+def test_a_server_that_lacks_nothing(world, make_environment, seen) -> None:
+    environment = make_environment()
+    assert set(found(environment, world.stack, seen).values()) == {"ok"}
+    machine = replace(DONE, firewall_file=firewall.rules((22,), (3003, 8003)))
+    verdicts = [d.verdict for d in of_machine(environment, world.stack, machine)]
+    assert set(verdicts) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"),
+    [
+        ({"engine": "permission denied"}, "Docker"),
+        ({"engine": "20.10.24"}, "Docker"),
+        ({"compose": ""}, "Docker"),
+        ({"writable": False}, "directory"),
+        ({"disk_mb": 10}, "room"),
+        ({"memory_mb": 10}, "room"),
+        ({"epoch": NOW + 4000}, "clock"),
+        ({"environment": "staging"}, "owner"),
+    ],
+)
+def test_each_fault_of_a_deploy_has_its_name(world, make_environment, seen, fault, name) -> None:
+    environment = make_environment()
+    diagnoses = list(of_host(environment, world.stack, replace(seen, **fault), NOW))
+    wrong = [d for d in diagnoses if d.verdict == "wrong"]
+    assert [d.name for d in wrong] == [name]
+    assert wrong[0].todo
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "verdict"),
+    [
+        ({"firewall_file": None}, "firewall", "warning"),
+        ({"firewall_file": firewall.rules((22,), (3003,))}, "ports from outside", "wrong"),
+        ({"sshd_file": None}, "sshd", "warning"),
+        ({"facts": {**DONE.facts, "updates": "no"}}, "updates", "warning"),
+        ({"facts": {**DONE.facts, "memory_kb": "900000", "swap_kb": "0"}}, "memory", "warning"),
+        ({"daemon": '{"live-restore": true}'}, "logs", "warning"),
+        ({"daemon": '{"log-opts": {"max-size": "1m"}}'}, "restarts", "warning"),
+    ],
+)
+def test_each_fault_of_a_machine_has_its_name(
+    world, make_environment, fault, name, verdict
+) -> None:
+    environment = make_environment()
+    machine = replace(DONE, firewall_file=firewall.rules((22,), (3003, 8003)))
+    diagnoses = list(of_machine(environment, world.stack, replace(machine, **fault)))
+    wrong = [d for d in diagnoses if d.verdict != "ok"]
+    assert [(d.name, d.verdict) for d in wrong] == [(name, verdict)]
+    assert wrong[0].todo == f"homeguru bootstrap --env {environment.name}"
+
+
+def test_a_run_that_never_ended_is_named(world, make_environment, seen) -> None:
+    left = replace(seen, unfinished=(Unfinished("r1", "1-x", (), "2030-01-01T00:00:00Z"),))
+    [run] = [d for d in of_host(make_environment(), world.stack, left, NOW) if d.name == "runs"]
+    assert (run.verdict, "never ended" in run.what) == ("warning", True)
+
+
+def test_what_nobody_notices_until_it_is_needed(make_environment) -> None:
+    environment = make_environment()
+    assert [d.verdict for d in of_policies(environment)] == ["warning", "warning"]
+
+
+def test_an_error_is_a_diagnosis() -> None:
+    def look() -> str:
+        raise Refused("it is gone", where="/x", todo="make it")
+
+    diagnosis = examined("this machine", "x", look)
+    assert (diagnosis.verdict, diagnosis.what, diagnosis.todo) == ("wrong", "/x: it is gone", "make it")  # fmt: skip
+    assert worst([diagnosis]) == "wrong"
+    assert worst([]) == "ok"
