@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -31,40 +32,48 @@ def world(engine, prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield found
 
 
-class Builds:
-    """Publishes, and builds the same source by Compose; seconds of each, by what changed.
+Change = Callable[[Path, str], None]
+"""Changes a source; the text makes it another change for each way of building."""
 
-    Of the two that build by the same Dockerfiles each gets a change of its own: what one has built the
-    other would find in the cache.
+
+class Builds:
+    """Publishes, and builds by Compose; seconds of each, by what changed.
+
+    Each way has a copy of the source and a change of its own: what one has built the other would find
+    in the cache, and what the others changed is none of its work.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, folder: Path) -> None:
         self._world = world
+        self._sources = {"publish": world.repository}
+        for way in ("same", "by hand"):
+            self._sources[way] = folder / way.replace(" ", "-")
+            shutil.copytree(world.repository, self._sources[way])
         self.rebuilt: list[str] = []
         self.digests: dict[str, str] = {}
 
     def build(
-        self, what: str, change: Callable[[], None] | None, *, ours_first: bool = True
+        self, what: str, change: Change | None, *, ours_first: bool = True
     ) -> tuple[float, float, float]:
         """Make the change, then build in each way; without one, from nothing.
 
         Who comes first also fetches what caches on the way to the package registries lack.
         """
-        ways = [self._publish, self._same, self._by_hand]
-        took = {way: self._timed(way, what, change) for way in (ways if ours_first else ways[::-1])}
+        ways = {"publish": self._publish, "same": self._same, "by hand": self._by_hand}
+        order = list(ways) if ours_first else list(ways)[::-1]
+        took = {way: self._timed(way, ways[way], what, change) for way in order}
         ours, same, by_hand = [took[way] for way in ways]
         say(f"{what}: publish {ours:.1f} s, Compose {same:.1f} s, by hand {by_hand:.1f} s")
         return ours, same, by_hand
 
-    def _timed(
-        self, way: Callable[[], None], what: str, change: Callable[[], None] | None
-    ) -> float:
+    def _timed(self, way: str, go: Callable[[], None], what: str, change: Change | None) -> float:
         if what.startswith(COLD):
             docker("builder", "prune", "--all", "--force", timeout=300)
         if change:
-            change()
-            self._world.commit(what)
-        return timed(way)
+            change(self._sources[way], f"{what}, {way}")
+            if way == "publish":
+                self._world.commit(what)
+        return timed(go)
 
     def _publish(self) -> None:
         words = ("publish", "--env", "sandbox", "--source", str(self._world.repository))
@@ -74,15 +83,15 @@ class Builds:
         self.digests = now
 
     def _same(self) -> None:
-        self._compose("same.yml", "build")
-        self._compose("same.yml", "push")
+        self._compose("same.yml", "build", "same")
+        self._compose("same.yml", "push", "same")
 
     def _by_hand(self) -> None:
-        self._compose("docker-compose.yml", "build")
+        self._compose("docker-compose.yml", "build", "by hand")
 
-    def _compose(self, file: str, verb: str) -> None:
+    def _compose(self, file: str, verb: str, way: str) -> None:
         values = {
-            "SOURCE": str(self._world.repository), "HERE": str(PLAIN), "PAGE_ASKS": PAGE_ASKS,
+            "SOURCE": str(self._sources[way]), "HERE": str(PLAIN), "PAGE_ASKS": PAGE_ASKS,
             "REGISTRY": self._world.info.registry, "DOCKERFILES": str(ROOT / "docker"),
         }  # fmt: skip
         done = subprocess.run(
@@ -98,40 +107,48 @@ def timed(work: Callable[[], None]) -> float:
     return time.monotonic() - began
 
 
-def append(file: Path, line: str) -> None:
-    with file.open("a") as text:
-        text.write(f"{line}\n")
+def line_in(*files: str, mark: str = "#") -> Change:
+    """A change that adds a line to each of these files."""
+
+    def change(source: Path, text: str) -> None:
+        for file in files:
+            with (source / file).open("a") as end:
+                end.write(f"{mark} {text}\n")
+
+    return change
 
 
-def everything(source: Path) -> None:
+def everything(source: Path, text: str) -> None:
     """Changes what every layer above the base image is made of."""
-    append(source / "uv.lock", "# another line")
-    append(source / "frontend/app/package.json", "")
-    append(source / "frontend/app/version.ts", "// another line")
+    line_in("uv.lock")(source, text)
+    line_in("frontend/app/version.ts", mark="//")(source, text)
+    # JSON takes no comment.
+    with (source / "frontend/app/package.json").open("a") as end:
+        end.write("\n")
 
 
-def test_builds(world: World) -> None:
-    builds, source = Builds(world), world.repository
-    changes: list[tuple[str, Callable[[], None] | None]] = [
+def test_builds(world: World, tmp_path: Path) -> None:
+    builds = Builds(world, tmp_path)
+    changes: list[tuple[str, Change | None]] = [
         (f"{COLD}, publish first", None),
         # Else what was published before would be found in the registry.
-        (f"{COLD}, publish last", lambda: everything(source)),
-        ("a line of alembic.ini", lambda: append(source / "alembic.ini", "# one line")),
-        ("a line of the api and the bot", lambda: append(source / "src/version.py", "# one line")),
-        ("a line of the page", lambda: append(source / "frontend/app/version.ts", "// one line")),
-        ("the Python lock", lambda: append(source / "uv.lock", "# one line")),
-        ("nothing", lambda: append(source / "NOTES.md", "one line")),
+        (f"{COLD}, publish last", everything),
+        ("a line of alembic.ini", line_in("alembic.ini")),
+        ("a line of the api and the bot", line_in("src/version.py")),
+        ("a line of the page", line_in("frontend/app/version.ts", mark="//")),
+        ("the Python lock", line_in("uv.lock")),
+        ("nothing", line_in("NOTES.md")),
     ]
     rows = [["changed", "publish, s", "rebuilt", "Compose, s", "ratio", "by hand, s"]]
     for what, change in changes:
         ours, same, by_hand = builds.build(what, change, ours_first=not what.endswith("last"))
-        if what.endswith("last"):
-            # The empty cache that Compose was given took ours away: both get theirs back.
-            builds.build("all three, not counted", lambda: everything(source))
         rebuilt = ", ".join(builds.rebuilt) or "none"
         rows.append(
             [what, f"{ours:.1f}", rebuilt, f"{same:.1f}", f"{ours / same:.2f}", f"{by_hand:.1f}"]
         )
+        if what.endswith("last"):
+            # Each emptied the cache that the one before it had filled: all get theirs back.
+            builds.build("all three, not counted", everything)
     say(write_table("builds", rows, sizes(world, builds)))
 
 
