@@ -152,6 +152,43 @@ volumes: { cache: {} }
         "nginx.conf": "server { location / { proxy_pass http://site:3000; } }\n",
         "server.js": "app.get('/health', ok)\n",
     },
+    "anchors": {
+        "compose.yml": """\
+name: my_app
+x-app: &app
+  build: .
+  env_file: .env
+  restart: always
+  networks: [back]
+  volumes: [".:/app", "./uploads:/app/uploads"]
+services:
+  web:
+    <<: *app
+    command: node web.js
+    ports: ["127.0.0.1:8000:8000", "9000:9000/udp"]
+    environment: { DB_PASSWORD: hunter22, SMTP_PASS: "" }
+    depends_on: [once]
+  once:
+    <<: *app
+    command: node migrate.js
+    container_name: once
+  cache:
+    image: bitnami/redis:7
+    command: ["redis-server", "--requirepass", "hunter22"]
+    volumes: ["./redis/conf:/etc/redis:ro", "./dump:/data"]
+    ports: ["6379:6379"]
+    networks: [back]
+  adminer:
+    image: adminer
+    ports: ["8081:8080"]
+networks: { back: {} }
+""",
+        ".env": "PRIVATE_NOTE=what nobody else may read\nSMTP_PASS=hidden\n",
+        "Dockerfile": "FROM node:20-slim\nCOPY . .\n",
+        "web.js": "app.get('/up', ok)\n",
+        "uploads/.gitkeep": "",
+        "redis/conf/redis.conf": "save 60 1\n",
+    },
     "go-alone": {
         "Dockerfile": "FROM golang:1 AS build\nCOPY . .\nFROM scratch\nCOPY --from=build /app /app\nCMD [\"/app\"]\n",
         "compose.yml": "services:\n  app:\n    build: .\n    ports: [\"8080:8080\"]\n",

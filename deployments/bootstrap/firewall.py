@@ -21,6 +21,8 @@ table inet homeguru_host {{
         iifname {{ "lo", "docker0", "docker_gwbridge" }} accept
         iifname "br-*" accept
         iifname "veth*" accept
+        iifname "virbr*" accept
+        iifname "lxdbr*" accept
         fib daddr type != local accept
         ct state established,related accept
         ip protocol icmp accept
@@ -50,10 +52,15 @@ def rules(ssh: Iterable[int], application: Iterable[int]) -> str:
     return _TEXT.format(ssh=_listed(first), application=line if other else "")
 
 
-def allows(text: str, port: int) -> bool:
-    """Whether a rules file lets a port in."""
-    sets = re.findall(r"dport \{ ([\d, ]+) \} accept", text)
-    return str(port) in {word.strip() for ports in sets for word in ports.split(",")}
+def allowed(text: str) -> set[int]:
+    """Ports that a rules file lets in, those of DHCP's answers left out."""
+    sets = re.findall(r"(?:tcp|th) dport \{ ([\d, ]+) \} accept", text)
+    return {int(word) for ports in sets for word in ports.split(",")}
+
+
+def is_inside(interface: str) -> bool:
+    """Whether an interface is taken for one of containers or virtual machines."""
+    return bool(re.fullmatch(r"lo|docker0|docker_gwbridge|(br-|veth|virbr|lxdbr).*", interface))
 
 
 def _listed(ports: Iterable[int]) -> str:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from deployments.host.observation import sections
 
 _KEY = re.compile(r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-\S+|sk-\S+) [A-Za-z0-9+/=]+(?: .*)?")
+_LINK_LOCAL = {68, 546, 5353, 5355}
+"""DHCP's clients and names in the same network: nobody else asks them."""
+_EPHEMERAL = 32768
 _ACCOUNT_FACTS = 3
 """Lines before those of authorized_keys."""
 
@@ -30,8 +33,8 @@ class Account:
 class Machine:
     """Everything that a bootstrap's plan needs to know.
 
-    sshd: its settings in effect, by lower-case name. listening: TCP ports that other machines
-    could reach. Files are None where they are not there.
+    sshd: its settings in effect, by lower-case name. listening: ports, TCP and UDP, that other
+    machines could reach. Files are None where they are not there.
     """
 
     facts: dict[str, str]
@@ -112,9 +115,13 @@ def _reachable(sockets: list[str]) -> list[int]:
     """Ports of sockets that are not bound to this machine alone; `0100007F:0016` is 127.0.0.1:22."""
     ports = []
     for socket in sockets:
-        address, _, port = socket.partition(":")
+        address, _, rest = socket.partition(":")
+        number, _, udp = rest.partition("/")
         if re.fullmatch(r"[0-9A-Fa-f]{8}|[0-9A-Fa-f]{32}", address) and not _loopback(address):
-            ports.append(int(port, 16))
+            port = int(number, 16)
+            # A program that asks others by UDP has a socket too, of a port that means nothing.
+            if not (udp and (port in _LINK_LOCAL or port >= _EPHEMERAL)):
+                ports.append(port)
     return ports
 
 

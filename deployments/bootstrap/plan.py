@@ -77,6 +77,8 @@ def plan(wanted: WantedHost, machine: Machine) -> tuple[BootstrapStep, ...]:
     The two that could lock everybody out come last, when everybody else's way in stands.
     """
     check_system(machine)
+    check_user(wanted)
+    check_uplinks(machine)
     check_ports(wanted, machine)
     return tuple(steps(wanted, machine))
 
@@ -107,11 +109,31 @@ def check_system(machine: Machine) -> None:
         )  # fmt: skip
 
 
+def check_user(wanted: WantedHost) -> None:
+    """Raise Refused where root would deploy: nobody could tell what a deploy may do."""
+    if wanted.user == "root":
+        raise Refused(
+            "the environment deploys as root, whose login ends here", state="untouched",
+            todo='choose another user under [host], such as user = "deploy": it is made',
+        )  # fmt: skip
+
+
+def check_uplinks(machine: Machine) -> None:
+    """Raise Refused where the way out looks like one of Docker's own bridges, which are let in."""
+    for name in machine.facts.get("uplinks", "").split():
+        if firewall.is_inside(name):
+            raise Refused(
+                f"the server's way out is {name}, which the firewall takes for a bridge of containers",
+                state="untouched", todo="rename that interface, or do by hand what --print shows, without close_ports",
+            )  # fmt: skip
+
+
 def check_ports(wanted: WantedHost, machine: Machine) -> None:
     """Raise Refused where the firewall would close what other machines may use now."""
     known = {*machine.ssh_ports, *wanted.ports, *wanted.keep_open}
     others = sorted(machine.listening - known)
-    if not others or wanted.close_others:
+    # A firewall of ours has asked already: what it closes is closed, what it lets in stays.
+    if not others or wanted.close_others or machine.says("firewall"):
         return
     options = " ".join(f"--keep-open {port}" for port in others)
     raise Refused(
@@ -198,7 +220,10 @@ def _upkeep(machine: Machine) -> Iterator[BootstrapStep]:
 
 
 def _doors(wanted: WantedHost, machine: Machine) -> Iterator[BootstrapStep]:
-    ports = sorted({*wanted.ports, *wanted.keep_open})
+    # Another environment of this server has its ports there; those of before go by --close-others.
+    before = firewall.allowed(machine.firewall_file or "") if machine.says("firewall") else set()
+    kept = set() if wanted.close_others else before - set(machine.ssh_ports)
+    ports = sorted({*wanted.ports, *wanted.keep_open, *kept})
     text = firewall.rules(machine.ssh_ports, ports)
     if machine.firewall_file != text or not machine.says("firewall"):
         listed = ", ".join(map(str, [*machine.ssh_ports, *ports]))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from deployments.bootstrap.firewall import allows
+from deployments.bootstrap.firewall import allowed
 from deployments.bootstrap.machine import Machine
 from deployments.bootstrap.plan import SMALL_MEMORY_MB
 from deployments.bootstrap.ports import application_ports
@@ -104,7 +104,7 @@ def of_machine(environment: Environment, stack: Stack, machine: Machine) -> Iter
     """What `bootstrap` gives a server, as far as the deploy user may read it."""
     mends = f"homeguru bootstrap --env {environment.name}"
     text = machine.firewall_file or ""
-    closed = [p for p in application_ports(environment, stack) if not allows(text, p)]
+    closed = sorted(set(application_ports(environment, stack)) - allowed(text))
     if text and closed:
         what = f"closes {', '.join(map(str, closed))}, which the application publishes"
         yield Diagnosis("server", "ports from outside", "wrong", f"the firewall {what}", mends)

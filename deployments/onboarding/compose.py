@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from deployments.compose.ports import numbers
 from deployments.compose.references import Reference, interpolate, parse
@@ -16,7 +16,7 @@ from deployments.onboarding.repository import Repository
 EDGE, EDGE_IMAGE = "edge", "docker.io/library/haproxy:3.0"
 
 _STORES = re.compile(
-    r"(^|/)(postgres|postgis|timescaledb|mysql|mariadb|redis|valkey|mongo|rabbitmq|memcached|elasticsearch|"
+    r"(^|/)(postgres|postgresql|pgbouncer|postgis|timescaledb|mysql|mariadb|redis|valkey|mongo|rabbitmq|memcached|elasticsearch|"
     r"opensearch|clickhouse-server|minio|pgvector)(:|$)"
 )
 _HEALTH = re.compile(
@@ -41,6 +41,8 @@ class OnboardedRoute:
     listen: int
     port: int
     health: str
+    address: str = ""
+    """Of the server, where it is published to that alone."""
 
 
 @dataclass
@@ -73,24 +75,41 @@ def adapt(found: Repository) -> Adaptation:
     for name, body in found.services.items():
         _Service(found, adaptation, name, body, passwords).adapt(images[name])
     _add_migrations(found, adaptation, images)
-    _add_edge(adaptation)
+    _add_edge(found, adaptation)
+    own = [n for n in _in_order(found) if n not in adaptation.infrastructure]
     adaptation.order = [
-        *[n for n in adaptation.infrastructure if n != EDGE],
+        *[n for n in _in_order(found) if n in adaptation.infrastructure],
         *([EDGE] if adaptation.routes else []),
-        *[n for n in found.services if n not in adaptation.infrastructure],
+        *own,
     ]
     adaptation.edits.append(Edit(("x-deploy",), _x_deploy(adaptation), "what Compose cannot say"))
     return adaptation
 
 
+def _in_order(found: Repository) -> list[str]:
+    """Services as the file has them, each after those that it waits for."""
+    done: dict[str, None] = {}
+
+    def add(name: str, above: tuple[str, ...]) -> None:
+        if name in found.services and name not in done and name not in above:
+            for before in _after(found.services[name]):
+                add(before, (*above, name))
+            done[name] = None
+
+    for name in found.services:
+        add(name, ())
+    return list(done)
+
+
 def _image_variables(found: Repository) -> dict[str, str]:
     """Service to its image's variable; who is built alike has the same one."""
-    by_build: dict[tuple[str, str, str], str] = {}
+    by_build: dict[tuple[str, ...], str] = {}
     names: dict[str, str] = {}
     for name, body in found.services.items():
         variable = re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_") + "_IMAGE"
         if "build" in body:
-            variable = by_build.setdefault(_build_of(body), variable)
+            alike = (*_build_of(body), str(sorted(_arguments_of(body).items())))
+            variable = by_build.setdefault(alike, variable)
         names[name] = variable
     return names
 
@@ -103,6 +122,13 @@ def _build_of(body: Mapping[str, Any]) -> tuple[str, str, str]:
     context = _inside(str(build.get("context", ".")))
     file = _inside(str(build.get("dockerfile", "Dockerfile")))
     return context, file if context == "." else f"{context}/{file}", str(build.get("target", ""))
+
+
+def _arguments_of(body: Mapping[str, Any]) -> dict[str, str]:
+    """Build arguments as they are written; of one that is named alone: a reference."""
+    build = body["build"]
+    given = (build.get("args") or {}) if isinstance(build, Mapping) else {}
+    return _environment({"environment": given})
 
 
 def _inside(path: str) -> str:
@@ -197,14 +223,19 @@ class _Service:
             self._change("image", f"${{{variable}}}", why)
 
     def _arguments(self) -> None:
-        build = self._body["build"]
-        given = build.get("args") if isinstance(build, Mapping) else None
-        pairs = given.items() if isinstance(given, Mapping) else (
-            line.partition("=")[::2] for line in map(str, given or ())
-        )  # fmt: skip
-        for name, value in pairs:
-            if re.fullmatch(r"[A-Z][A-Z0-9_]*", str(name)) and value is not None:
-                self._to.build[str(name)] = interpolate(str(value), {})
+        for name, text in _arguments_of(self._body).items():
+            named = {
+                p.name: self._found.example(p.name) for p in parse(text) if isinstance(p, Reference)
+            }
+            value = interpolate(text, {n: v for n, v in named.items() if v})
+            if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name) or not value:
+                self._to.notes.append(
+                    f"{self._name}: build argument {name} has no value; [build] gives one"
+                )
+            elif self._to.build.setdefault(name, value) != value:
+                self._to.notes.append(
+                    f"{self._name}: build argument {name} is another one's too, with another value; give one of them a name of its own"
+                )
 
     def _alone(self) -> None:
         for key in ("container_name", "hostname"):
@@ -224,20 +255,26 @@ class _Service:
         if not self._built:
             if _STORES.search(str(self._body.get("image", ""))):
                 self._change("ports", None, "nobody outside needs to reach it")
+                return
+            open_to_all = ", ".join(str(p.published) for p in ports if not p.local)
+            if open_to_all:
+                self._to.notes.append(f"{self._name}: port {open_to_all} stays open to everybody")
             return
-        public = [p for p in ports if not p[2]]
-        if public:
-            published, own, _ = public[0]
-            self._to.routes[self._name] = OnboardedRoute(published, own, self._health())
-            more = ", ".join(str(p[0]) for p in public[1:])
-            if more:
-                self._to.notes.append(f"{self._name}: only port {published} is reached from outside, not {more}")  # fmt: skip
-            deploy = {k: v for k, v in (self._body.get("deploy") or {}).items() if k != "replicas"}
-            self._change(
-                "deploy", {**deploy, "update_config": {"order": "start-first"}},
-                "the new container serves before the old one stops",
-            )  # fmt: skip
-        self._change("ports", None, "the edge has the ports, and sends requests on")
+        # First what everybody reaches: a debugger's port is bound to the laptop.
+        first, *others = sorted(ports, key=lambda p: p.local)
+        self._to.routes[self._name] = OnboardedRoute(
+            first.published, first.own, self._health(), "127.0.0.1" if first.local else ""
+        )
+        if others:
+            more = ", ".join(str(p.published) for p in others)
+            self._to.notes.append(f"{self._name}: port {first.published} is reached from outside, and {more} is not")  # fmt: skip
+        deploy = {k: v for k, v in (self._body.get("deploy") or {}).items() if k != "replicas"}
+        self._change(
+            "deploy", {**deploy, "update_config": {"order": "start-first"}},
+            "the new container serves before the old one stops",
+        )  # fmt: skip
+        udp = [e for e in self._body["ports"] if _port(e) is None]
+        self._change("ports", udp or None, "the edge has the ports, and sends requests on")
 
     def _health(self) -> str:
         """Where its code answers a health check; `/` where none was found."""
@@ -251,10 +288,13 @@ class _Service:
 
     def _volumes(self) -> None:
         given = self._body.get("volumes") or []
-        kept, configs, reasons = [], list(self._body.get("configs") or ()), []
+        kept, reasons = [], []
+        configs: list[Any] = list(self._body.get("configs") or ())
         for entry in given:
             source, target = _mount(entry)
-            if source == "":
+            if isinstance(entry, Mapping) and entry.get("type") not in (None, "volume", "bind"):
+                kept.append(entry)
+            elif source == "":
                 if target.rstrip("/").endswith(("node_modules", ".venv", ".next")):
                     reasons.append("what is installed is in the image")
                     continue
@@ -265,12 +305,15 @@ class _Service:
             elif not source.startswith((".", "~")):
                 kept.append(entry)
             elif (inside := _inside(source)) in self._found.files:
-                config = re.sub(r"[^a-z0-9]+", "-", inside.lower()).strip("-")
-                self._to.edits.append(Edit(("configs", config), {"file": f"./{inside}"}, "its content is a part of the release"))  # fmt: skip
-                configs.append({"source": config, "target": target})
+                configs.append(self._config(inside, target))
                 reasons.append("a file reaches the server by its content")
-            elif inside == "." or self._found.has_folder(inside):
+            elif self._built and (inside == "." or self._found.below(inside)):
                 reasons.append("the code is in the image")
+            elif not self._built and (files := self._found.in_folder(inside)):
+                configs += [
+                    self._config(f, f"{target.rstrip('/')}/{f[len(inside) + 1 :]}") for f in files
+                ]
+                reasons.append("a file reaches the server by its content")
             else:
                 kept.append(entry)
         if reasons:
@@ -278,17 +321,42 @@ class _Service:
         if len(configs) > len(self._body.get("configs") or ()):
             self._change("configs", configs, "a file reaches the server by its content")
 
+    def _config(self, path: str, target: str) -> dict[str, str]:
+        """A file of the repository as a config of the release."""
+        name = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
+        why = "its content is a part of the release"
+        self._to.edits.append(Edit(("configs", name), {"file": f"./{path}"}, why))
+        return {"source": name, "target": target}
+
     def _variables(self) -> None:
         before = _environment(self._body)
         values = {**self._of_files(), **before}
         after = {name: self._value(name, value) for name, value in values.items()}
         for text in after.values():
             self._references(text)
+        self._command()
         if "env_file" in self._body:
             self._change("env_file", None, "its names stand under `environment`, its values in the environment's file")  # fmt: skip
         if after != before or _bare_names(self._body):
             why = "each value comes from the environment's file; a secret from its own"
             self._change("environment", after, why)
+
+    def _command(self) -> None:
+        """A password in the command, as Redis takes it, is the same secret."""
+        command = self._body.get("command")
+        replaced = (
+            [self._without_passwords(str(word)) for word in command]
+            if isinstance(command, list)
+            else self._without_passwords(str(command or ""))
+        )
+        if command and replaced != (command if isinstance(command, list) else str(command)):
+            self._change("command", replaced, "a secret comes from its own file")
+            self._references(str(replaced))
+
+    def _without_passwords(self, text: str) -> str:
+        for password, name in self._passwords.items():
+            text = re.sub(rf"(?<![\w-]){re.escape(password)}(?![\w-])", f"${{{name}}}", text)
+        return text
 
     def _of_files(self) -> dict[str, str]:
         given = self._body.get("env_file") or []
@@ -306,6 +374,8 @@ class _Service:
         """A literal secret becomes a reference, also as the password in an address."""
         if "$" in value or not value:
             return value
+        if value in self._passwords:
+            return f"${{{self._passwords[value]}}}"
         password = secrets.password_of(value)
         if password in self._passwords:
             return value.replace(f":{password}@", f":${{{self._passwords[password]}}}@", 1)
@@ -330,18 +400,30 @@ def _whole(image: str) -> str:
     return f"{name.host}/{name.repository}" + (f"@{name.digest}" if name.digest else f":{name.tag}")
 
 
-def _port(entry: Any) -> tuple[int, int, bool] | None:
+class _Port(NamedTuple):
     """Published port, the container's, and whether only the server itself reaches it."""
+
+    published: int
+    own: int
+    local: bool
+
+
+def _port(entry: Any) -> _Port | None:
+    """Of TCP; None for UDP, and where Docker chooses the port."""
     if isinstance(entry, Mapping):
+        if entry.get("protocol") == "udp":
+            return None
         published, target = str(entry.get("published", "")), str(entry.get("target", ""))
         local = str(entry.get("host_ip", "")).startswith("127.")
     else:
-        text = interpolate(str(entry), {}).partition("/")[0]
+        text, _, protocol = interpolate(str(entry), {}).partition("/")
+        if protocol == "udp":
+            return None
         head, _, target = text.rpartition(":")
         address, _, published = head.rpartition(":")
         local = address.startswith(("127.", "localhost", "[::1]"))
     outside, inside = numbers(interpolate(published, {})), numbers(target)
-    return (outside[0], inside[0], local) if outside and inside else None
+    return _Port(outside[0], inside[0], local) if outside and inside else None
 
 
 def _mount(entry: Any) -> tuple[str, str]:
@@ -377,6 +459,8 @@ def _add_migrations(found: Repository, to: Adaptation, images: Mapping[str, str]
                 "image": f"${{{images[name]}}}", "command": command, "restart": "no",
                 "environment": dict(environment), "depends_on": waits,
             }  # fmt: skip
+            if "networks" in body:
+                migrate["networks"] = body["networks"]
             why = f"{path} is there and nothing runs it: once in each release, before {name}"
             to.edits.append(Edit(("services", "migrate"), migrate, why))
             after = {n: _waited(found, n) for n in _after(body)}
@@ -406,7 +490,7 @@ def _mentions(found: Repository, sign: str) -> bool:
     return sign in plain if sign != "alembic" else "alembic upgrade" in plain
 
 
-def _add_edge(to: Adaptation) -> None:
+def _add_edge(found: Repository, to: Adaptation) -> None:
     if not to.routes:
         return
     to.infrastructure[EDGE] = EDGE_IMAGE
@@ -414,13 +498,20 @@ def _add_edge(to: Adaptation) -> None:
         "image": "${EDGE_IMAGE}", "restart": "unless-stopped",
         "command": ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"],
         "stop_signal": "SIGUSR1", "stop_grace_period": "30s",
-        "ports": [f"{r.listen}:{r.listen}" for r in to.routes.values()],
+        "ports": [
+            f"{f'{r.address}:' if r.address else ''}{r.listen}:{r.listen}" for r in to.routes.values()
+        ],
         "volumes": ["./edge:/usr/local/etc/haproxy:ro"],
         "healthcheck": {
             "test": ["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9999 && echo show info >&3 && grep -q Name: <&3"],
             "interval": "10s", "start_period": "20s", "start_interval": "1s",
         },
     }  # fmt: skip
+    networks = [
+        str(n) for name in to.routes for n in found.services[name].get("networks") or ["default"]
+    ]
+    if set(networks) != {"default"}:
+        edge["networks"] = list(dict.fromkeys(networks))
     why = "requests go on while a container takes over from another"
     to.edits.append(Edit(("services", EDGE), edge, why))
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_EXAMPLES = ("example", "sample", "template", "dist")
+
 
 @dataclass(frozen=True)
 class Repository:
@@ -26,8 +28,10 @@ class Repository:
     @property
     def project(self) -> str:
         """Its name as a Compose project and in paths."""
-        slug = re.sub(r"[^a-z0-9-]+", "-", self.name.lower()).strip("-")
-        return slug[:40].strip("-") or "application"
+        named = str(self.compose.get("name") or self.name)
+        # As Compose makes a project of a folder's name: what runs already keeps its volumes.
+        slug = re.sub(r"[^a-z0-9_-]", "", named.lower()).lstrip("_-")
+        return slug[:40].rstrip("_-") or "application"
 
     @property
     def services(self) -> dict[str, dict[str, Any]]:
@@ -39,10 +43,9 @@ class Repository:
             return {"web": {"build": "."}}
         return {}
 
-    def has_folder(self, path: str) -> bool:
-        """Whether anything that is committed lies there."""
-        inside = path.strip("/").removeprefix("./")
-        return any(file.startswith(f"{inside}/") for file in self.files)
+    def in_folder(self, path: str) -> list[str]:
+        """Files that lie in a folder or below it."""
+        return sorted(file for file in self.files if file.startswith(f"{path}/"))
 
     def below(self, folder: str) -> dict[str, str]:
         """Texts below a folder, `.` for all."""
@@ -50,5 +53,9 @@ class Repository:
         return {path: text for path, text in self.texts.items() if path.startswith(inside)}
 
     def example(self, name: str) -> str:
-        """What an example of an env file gives a variable; empty where none does."""
-        return next((v[name] for v in self.env_files.values() if name in v), "")
+        """What an example of an env file gives a variable; empty where none does.
+
+        A file that is no example holds values of somebody's own: they are written nowhere.
+        """
+        examples = [v for path, v in self.env_files.items() if path.endswith(_EXAMPLES)]
+        return next((v[name] for v in examples if name in v), "")

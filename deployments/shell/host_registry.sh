@@ -3,11 +3,19 @@
 # Reads: project
 
 registry_id() { docker ps -aq --no-trunc --filter "label=org.homeguru.registry=$project" | head -n 1; }
-registry_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+# Docker's proxy takes a connection before the registry does.
+registry_answers() {
+  (exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET /v2/ HTTP/1.0\r\n\r\n' >&3 && timeout 5 grep -q '^HTTP.* 200' <&3) 2>/dev/null
+}
 # image, port
 keep_registry() {
   local image=$1 port=$2 id
   id=$(registry_id)
+  # Of another port, or one that could not have it: its images are in the volume.
+  if [ -n "$id" ] && [ "$(docker inspect -f '{{(index (index .HostConfig.PortBindings "5000/tcp") 0).HostPort}}' "$id")" != "$port" ]; then
+    remove_container "$id"
+    id=
+  fi
   if [ -z "$id" ]; then
     docker image inspect "$image" >/dev/null 2>&1 || docker pull -q "$image" >/dev/null
     docker run -d --name "$project-registry" --restart unless-stopped \
@@ -49,7 +57,7 @@ prune_registry() {
       if grep -qxF -e "$digest" -e "${tag##*/}" /tmp/needed; then continue; fi
       rm -rf "$tag"
       manifests=${tag%/tags/*}
-      grep -qrF "$digest" "$manifests/tags" || rm -rf "$manifests/revisions/sha256/${digest#sha256:}"
+      grep -qsF "$digest" "$manifests"/tags/*/current/link || rm -rf "$manifests/revisions/sha256/${digest#sha256:}"
       echo "$tag"
     done' - "$minutes")
   [ -n "$removed" ] || return 0

@@ -54,11 +54,19 @@ def may_deploy(directory: str) -> Script:
     return Script(f"docker version >/dev/null && {call('test', '-w', directory)}\n")
 
 
+def unless_there(path: str, line: str) -> str:
+    """A call for a console, where nothing is known of the machine: not over a file of a person's."""
+    return f"{call('[ -e', path)} ] || {line}"
+
+
 def keep(change: str) -> Script:
     """Confirm a change that would take itself back."""
-    return Script(join(functions("prelude", "machine_prepare"), call("keep_change", change)))
+    return Script(
+        join(functions("prelude", "machine_prepare"), "umask 022", call("keep_change", change))
+    )
 
 
-def take_back(change: str) -> Script:
-    """Take a change back at once that is not confirmed."""
-    return Script(join(functions("prelude", "machine_prepare"), call("return_change", change)))
+def take_back(*changes: str) -> Script:
+    """Take changes back at once that are not confirmed, an earlier run's too."""
+    calls = (call("return_change", change) for change in changes)
+    return Script(join(functions("prelude", "machine_prepare"), "umask 022", *calls))

@@ -43,11 +43,21 @@ accept_keys() {
   shift
   file=$(getent passwd "$name" | cut -d: -f6)/.ssh/authorized_keys
   touch "$file"
+  [ -z "$(tail -c 1 "$file")" ] || echo >> "$file"
   for key in "$@"; do
     grep -qxF -- "$key" "$file" || printf '%s\n' "$key" >> "$file"
   done
   chown "$name:$(id -gn "$name")" "$file"
   chmod 600 "$file"
+}
+# Who enters as root today enters as this account tomorrow.
+share_root_keys() {
+  local key
+  while read -r key; do
+    case $key in ssh-* | ecdsa-* | sk-*) accept_keys "$1" "$key" ;; esac
+  done < <(cat /root/.ssh/authorized_keys 2>/dev/null || true)
+  [ -s "$(getent passwd "$1" | cut -d: -f6)/.ssh/authorized_keys" ] ||
+    fail "no key is known for $1: without one nobody could enter afterwards"
 }
 allow_sudo() {
   write_file "/etc/sudoers.d/homeguru-$1" 440 "$1 ALL=(ALL:ALL) NOPASSWD: ALL
@@ -61,6 +71,8 @@ install_engine() {
   local engine=$1 compose=$2 key=$3 name client
   update_lists
   for name in docker-compose-v2 docker-compose; do
+    # What came from Docker stays from there.
+    ! dpkg-query -W docker-ce >/dev/null 2>&1 || break
     if version_from "$(newest_version docker.io)" "$engine" && version_from "$(newest_version "$name")" "$compose"; then
       say "Docker $(newest_version docker.io) and Compose $(newest_version "$name") come from the distribution"
       # Debian 13 has the client in a package of its own.
@@ -69,7 +81,7 @@ install_engine() {
       return 0
     fi
   done
-  say "the distribution's Docker is too old: it comes from download.docker.com"
+  say "Docker comes from download.docker.com"
   docker_repository "$key"
   apt_quietly install -y docker-ce docker-ce-cli containerd.io docker-compose-plugin
 }
@@ -111,7 +123,6 @@ start_engine() {
 }
 make_directory() {
   mkdir -p "$(dirname "$2")"
-  chmod 755 "$(dirname "$2")"
   install -d -m 750 -o "$1" -g "$(id -gn "$1")" "$2"
 }
 # megabytes, where there is no swap and less memory than the second number says
@@ -132,17 +143,22 @@ APT::Periodic::Unattended-Upgrade "1";
 arm_return() {
   local name=$1 seconds=$2 folder=/run/homeguru-bootstrap
   mkdir -p "$folder"
+  name=$name.$(date +%s%N)
   printf '%s\n' "$3" > "$folder/$name.armed"
   # shellcheck disable=SC2016  # words of the inner bash
   setsid nohup bash -c 'sleep "$1"; mv "$2.armed" "$2.returning" && bash "$2.returning"' - "$seconds" "$folder/$name" </dev/null >/dev/null 2>&1 &
 }
 keep_change() {
-  mv "/run/homeguru-bootstrap/$1.armed" "/run/homeguru-bootstrap/$1.kept" 2>/dev/null ||
+  mv "/run/homeguru-bootstrap/$1".*.armed "/run/homeguru-bootstrap/$1.kept" 2>/dev/null ||
     fail "the server has taken the change back already: nobody confirmed it in time"
+  case $1 in firewall) keep_ports ;; esac
 }
+# What an earlier run left unconfirmed, too: its own timer finds nothing then.
 return_change() {
-  local file=/run/homeguru-bootstrap/$1
-  ! mv "$file.armed" "$file.returning" 2>/dev/null || bash "$file.returning"
+  local file
+  for file in /run/homeguru-bootstrap/"$1".*.armed; do
+    ! mv "$file" "$file.returning" 2>/dev/null || bash "$file.returning"
+  done
 }
 # file, what makes the service read it: commands that bring the file of before back
 former_file() {
@@ -153,10 +169,14 @@ former_file() {
     say "rm -f '$1'; $2"
   fi
 }
-reload_sshd() { if has_systemd; then systemctl reload ssh; else pkill -HUP -o -x sshd; fi; }
+# Where a socket starts it for each connection, it reads its files each time.
+reload_sshd() {
+  if has_systemd; then ! systemctl is-active -q ssh || systemctl reload ssh
+  else pkill -HUP -o -x sshd; fi
+}
 restrict_sshd() {
   local file=/etc/ssh/sshd_config.d/00-homeguru.conf reload='pkill -HUP -o -x sshd'
-  ! has_systemd || reload='systemctl reload ssh'
+  ! has_systemd || reload='! systemctl is-active -q ssh || systemctl reload ssh'
   grep -qs '^Include /etc/ssh/sshd_config.d' /etc/ssh/sshd_config ||
     fail "/etc/ssh/sshd_config does not include sshd_config.d: add that line at its top"
   arm_return sshd "$2" "$(former_file "$file" "$reload")"
@@ -168,6 +188,8 @@ firewall_unit() {
   say '[Unit]
 Description=Ports that other machines reach (HomeGuru Deploy)
 After=nftables.service
+PartOf=nftables.service
+ReloadPropagatedFrom=nftables.service
 Before=docker.service network-online.target
 
 [Service]
@@ -180,17 +202,21 @@ ExecStop=/usr/sbin/nft delete table inet homeguru_host
 [Install]
 WantedBy=multi-user.target'
 }
+# On trial until they are kept: after a restart of the server those of before are there.
 close_ports() {
-  local file=/etc/homeguru/firewall.nft before='nft delete table inet homeguru_host'
-  [ ! -f "$file" ] || before="nft -f $file"
-  arm_return firewall "$2" "$(former_file "$file" "$before")"
-  write_file "$file" 644 "$1"
-  nft -c -f "$file" || { return_change firewall; fail "nftables does not accept $file: taken back"; }
-  if has_systemd; then
-    write_file /etc/systemd/system/homeguru-firewall.service 644 "$(firewall_unit)
+  local file=/etc/homeguru/firewall.nft trial=/run/homeguru-bootstrap/firewall.nft back='nft delete table inet homeguru_host'
+  [ ! -f "$file" ] || back="nft -f $file"
+  arm_return firewall "$2" "rm -f $trial; $back"
+  write_file "$trial" 644 "$1"
+  nft -c -f "$trial" || { return_change firewall; fail "nftables does not accept the rules: taken back"; }
+  nft -f "$trial"
+}
+keep_ports() {
+  write_file /etc/homeguru/firewall.nft 644 "$(cat /run/homeguru-bootstrap/firewall.nft)
 "
-    systemctl daemon-reload
-    systemctl enable -q homeguru-firewall
-  fi
-  nft -f "$file"
+  has_systemd || return 0
+  write_file /etc/systemd/system/homeguru-firewall.service 644 "$(firewall_unit)
+"
+  systemctl daemon-reload
+  systemctl enable -q --now homeguru-firewall
 }

@@ -24,7 +24,6 @@ machine_facts() {
   say_fact updates yes_if grep -qs 'Unattended-Upgrade "1"' /etc/apt/apt.conf.d/20auto-upgrades
   say_fact clock time_service
   say_fact firewall yes_if nft list table inet homeguru_host
-  say_fact flushes yes_if systemctl is-enabled nftables
   say_fact uplinks uplink_names
 }
 # The first of the services that keep the time.
@@ -42,11 +41,11 @@ uplink_names() {
 }
 account_facts() {
   local home
-  home=$(getent passwd "$1" | cut -d: -f6)
-  [ -n "$home" ] || return 0
+  home=$(getent passwd "$1" | cut -d: -f6) || return 0
   say "home=$home"
   say "groups=$(id -nG "$1")"
-  say "sudo=$(yes_if sudo -n -l -U "$1" /usr/bin/true)"
+  # Not what sudo would allow with a password.
+  say "sudo=$(yes_if runuser -u "$1" -- sudo -n true)"
   cat "$home/.ssh/authorized_keys" 2>/dev/null || true
 }
 installed_packages() {
@@ -61,7 +60,7 @@ survey_machine() {
   account_facts root | emit root
   account_facts "$user" | emit user
   [ -z "$administrator" ] || account_facts "$administrator" | emit administrator
-  stat -c '%U' "$directory" 2>/dev/null | emit owner
+  { stat -c '%U' "$directory" 2>/dev/null || true; } | emit owner
   { sshd -T 2>/dev/null || true; } | emit sshd
   listening_sockets | emit listening
   installed_packages "$@" | emit packages
@@ -69,7 +68,8 @@ survey_machine() {
   emit_file sshd_file /etc/ssh/sshd_config.d/00-homeguru.conf
   emit_file firewall_file /etc/homeguru/firewall.nft
 }
-# Addresses and ports in hexadecimal, as the kernel has them.
+# Addresses and ports in hexadecimal, as the kernel has them: TCP that listens, UDP without a peer.
 listening_sockets() {
   { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true; } | awk '$4=="0A"{print $2}' | sort -u
+  { cat /proc/net/udp /proc/net/udp6 2>/dev/null || true; } | awk '$4=="07"{print $2 "/udp"}' | sort -u
 }

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
+from deployments.bootstrap import daemon
 from deployments.bootstrap.machine import Machine, read_machine
 from deployments.bootstrap.plan import SURVEYED, BootstrapStep, WantedHost, plan, steps
 from deployments.bootstrap.ports import application_ports
@@ -19,6 +21,7 @@ from deployments.shell.machine import (
     prepare,
     survey,
     take_back,
+    unless_there,
 )
 from deployments.shell.quote import Script, call
 from infra.bootstrap.entry import RootLogin, RootShell, as_user, entered
@@ -67,6 +70,8 @@ class Preparation:
     def carry_out(self, step: RunStep, who: str) -> tuple[BootstrapStep, ...]:
         """Do what is missing, then prove that the deploy user gets in and may use Docker."""
         with entered(self.environment, self._ask.login) as shell:
+            # What an earlier run could not confirm is taken back now, and not in the middle of this one.
+            shell.run(take_back("firewall", "sshd"))
             wanted, planned = step("look at the server", lambda: self._planned(shell))
             for each in planned:
                 step(each.kind, partial(self._take, shell, each, wanted, who))
@@ -123,8 +128,12 @@ class Preparation:
 
     def _prove_administrator(self, entered_as: str, wanted: WantedHost) -> None:
         name = wanted.administrator or entered_as
-        login = replace(self._ask.login, password="")
-        remote = Remote(as_user(self.environment, name), login.key_file)
+        key_file = self._ask.login.key_file
+        if self._ask.administrator_key and wanted.administrator:
+            # That key's own private half, where it lies beside it; else what an agent has.
+            beside = Path(self._ask.administrator_key.removesuffix(".pub"))
+            key_file = beside if beside.is_file() else None
+        remote = Remote(as_user(self.environment, name), key_file)
         _prove(remote, may_become_root(name))
 
 
@@ -168,7 +177,13 @@ def block(located: Located, ask: Ask) -> str:
     wanted = wanted_of(located, ask, "root")
     calls: list[str] = []
     for step in steps(wanted, unknown):
-        calls += [f"echo {step.kind}", *step.calls]
+        calls.append(f"echo {step.kind}")
+        if step.kind == "daemon":
+            calls += [unless_there(daemon.FILE, step.calls[0]), *step.calls[1:]]
+        else:
+            calls += step.calls
+        if step.kind == "administrator":
+            calls.append(call("share_root_keys", wanted.administrator))
         # Who has a console cannot be locked out.
         calls += [call("keep_change", step.kind)] if step.confirmed else []
     shows = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"

@@ -47,8 +47,10 @@ def this_machine(name: str) -> Iterator[Diagnosis]:
 def _tools() -> Iterator[Diagnosis]:
     yield examined("this machine", "Compose", _compose)
     yield examined("this machine", "git", lambda: _tool("git", "--version"))
-    engine = run("docker", "version", "-f", "{{.Server.Version}}")
-    if engine.code:
+    engine = (
+        run("docker", "version", "-f", "{{.Server.Version}}") if shutil.which("docker") else None
+    )
+    if engine is None or engine.code:
         yield Diagnosis(
             "this machine", "Docker engine", "warning", "none answers: nothing can be published from here",
             "start Docker, or publish through a worker or GitHub Actions",
@@ -65,7 +67,9 @@ def _tool(name: str, *words: str) -> str:
 
 def _compose() -> str:
     least = ".".join(map(str, MINIMUM_COMPOSE))
-    done = run("docker", "compose", "version", "--short")
+    done = run("docker", "compose", "version", "--short") if shutil.which("docker") else None
+    if done is None:
+        raise Refused("Docker's client is missing", todo="install it with Compose and buildx")
     if done.code or version(done.stdout.strip()) < MINIMUM_COMPOSE:
         had = done.stdout.strip() if not done.code else ""
         what = f"Compose {had} is older than {least}" if had else "Docker Compose v2 is missing"

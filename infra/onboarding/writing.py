@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from deployments.onboarding.compose import Adaptation, Edit
@@ -34,6 +35,10 @@ def compose_text(root: Path, found: Repository, adaptation: Adaptation) -> str:
         document = yaml.load(re.sub(r"^(version|name):.*\n", "", text, flags=re.M))
     else:
         document = {"services": {name: {} for name in found.services}}
+    for name, body in document["services"].items():
+        if getattr(body, "merge", None):
+            # A key that is taken away would come back by `<<`.
+            document["services"][name] = CommentedMap((key, body[key]) for key in body)
     for edit in adaptation.edits:
         _apply(document, edit)
     out = io.StringIO()

@@ -25,7 +25,7 @@ from deployments.errors import Refused, WrongUse
 from infra.machine.processes import Ended, run
 
 Files = dict[str, tuple[str, bool]]
-_SKIPPED = {".git", "node_modules", ".venv", "__pycache__", ".next"}
+_SKIPPED = {".git", "node_modules", ".venv", "__pycache__", ".next", ".homeguru"}
 
 
 @dataclass(frozen=True)

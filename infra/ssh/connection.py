@@ -305,7 +305,12 @@ def _make_directory(sftp: paramiko.SFTPClient, directory: str) -> None:
 
 
 def _connection(host: HostAddress, key_file: Path | None, password: str = "") -> Connection:
-    attended = {"allow_agent": True, "look_for_keys": True, "password": password or None}
+    # A server counts each key that it is shown: a password comes alone.
+    attended = {
+        "allow_agent": not password,
+        "look_for_keys": not password,
+        "password": password or None,
+    }
     by_key = {"key_filename": str(key_file), "allow_agent": False, "look_for_keys": False}
     config = Config(overrides={"load_ssh_configs": False}, lazy=True)
     connection = Connection(

@@ -28,6 +28,11 @@ def connect_error(error: Exception, user: str, pinned: str, where: str, patience
             todo=f"check `user` and `key_file`; the public half belongs into "
             f"~{user}/.ssh/authorized_keys",
         )
+    if isinstance(error, paramiko.SSHException) and "No authentication methods" in str(error):
+        return Refused(
+            f"this machine has no key to enter with as {user}", where=where, state=state,
+            todo="start an SSH agent, make a key, or name one: --key FILE; --ask-password enters with a password",
+        )  # fmt: skip
     if isinstance(error, paramiko.SSHException) and "not found in known_hosts" in str(error):
         return Refused(
             "the server shows a host key that is not pinned",

@@ -136,6 +136,37 @@ def test_oddities(begun) -> None:
     assert not {"name", "version"} & set(compose)
 
 
+def test_anchors_and_what_must_not_be_lost_or_shown(begun) -> None:
+    root, text = begun("anchors")
+    compose = compose_of(root)
+    web, cache = compose["services"]["web"], compose["services"]["cache"]
+    # The folder of data stays, though a file of it is committed; the code goes, also by the anchor.
+    assert web["volumes"] == ["./uploads:/app/uploads"]
+    assert "env_file" not in web
+    assert "container_name" not in compose["services"]["once"]
+    assert web["ports"] == ["9000:9000/udp"]
+    assert compose["services"]["edge"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert compose["services"]["edge"]["networks"] == ["back"]
+    # One password under two names, and in a command, is one secret.
+    assert web["environment"]["DB_PASSWORD"] == "${DB_PASSWORD}"
+    assert cache["command"] == ["redis-server", "--requirepass", "${DB_PASSWORD}"]
+    assert cache["configs"] == [
+        {"source": "redis-conf-redis-conf", "target": "/etc/redis/redis.conf"}
+    ]
+    assert cache["volumes"] == ["./dump:/data"]
+    assert "ports" not in cache
+    assert "adminer: port 8081 stays open to everybody" in text
+    assert compose["x-deploy"]["order"].index("once") < compose["x-deploy"]["order"].index("web")
+    assert load("production").environment.project == "my_app"
+    # What stands in a private env file is written nowhere.
+    written_files = [
+        p for p in root.rglob("*") if p.is_file() and p.name not in (".env", "compose.yml")
+    ]
+    assert not [
+        p for p in written_files if "nobody else" in p.read_text() or "hunter22" in p.read_text()
+    ]
+
+
 def test_the_health_route_of_each_language(begun) -> None:
     for name, route in (("go-alone", "/healthz"), ("django-celery", "/healthz"), ("next-prisma", "/")):  # fmt: skip
         root, _ = begun(name)
