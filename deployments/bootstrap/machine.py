@@ -11,7 +11,6 @@ from deployments.host.observation import sections
 _KEY = re.compile(r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-\S+|sk-\S+) [A-Za-z0-9+/=]+(?: .*)?")
 _LINK_LOCAL = {68, 546, 5353, 5355}
 """DHCP's clients and names in the same network: nobody else asks them."""
-_EPHEMERAL = 32768
 _ACCOUNT_FACTS = 3
 """Lines before those of authorized_keys."""
 
@@ -119,8 +118,7 @@ def _reachable(sockets: list[str]) -> list[int]:
         number, _, udp = rest.partition("/")
         if re.fullmatch(r"[0-9A-Fa-f]{8}|[0-9A-Fa-f]{32}", address) and not _loopback(address):
             port = int(number, 16)
-            # A program that asks others by UDP has a socket too, of a port that means nothing.
-            if not (udp and (port in _LINK_LOCAL or port >= _EPHEMERAL)):
+            if not (udp and port in _LINK_LOCAL):
                 ports.append(port)
     return ports
 

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from deployments.onboarding.compose import Adaptation
+from deployments.onboarding.adaptation import Adaptation
 from deployments.onboarding.repository import Repository
 
 

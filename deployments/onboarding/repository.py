@@ -49,8 +49,8 @@ class Repository:
 
     def below(self, folder: str) -> dict[str, str]:
         """Texts below a folder, `.` for all."""
-        inside = "" if folder in (".", "") else f"{folder.strip('/')}/"
-        return {path: text for path, text in self.texts.items() if path.startswith(inside)}
+        start = "" if folder in (".", "") else f"{folder.strip('/')}/"
+        return {path: text for path, text in self.texts.items() if path.startswith(start)}
 
     def example(self, name: str) -> str:
         """What an example of an env file gives a variable; empty where none does.

@@ -15,7 +15,7 @@ from infra.cli import show
 from infra.machine.imports import importing
 
 if TYPE_CHECKING:
-    from deployments.onboarding.compose import Adaptation
+    from deployments.onboarding.adaptation import Adaptation
     from deployments.onboarding.repository import Repository
 
 Source = Annotated[Path, typer.Argument(help="The application's repository.")]

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from deployments.onboarding.compose import Adaptation, Edit
+from deployments.onboarding.adaptation import Adaptation, Edit
 from deployments.onboarding.repository import Repository
 
 COMPOSE_FILE = "compose.homeguru.yml"

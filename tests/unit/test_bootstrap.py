@@ -220,3 +220,33 @@ def test_everything_can_be_pasted_into_a_console() -> None:
     text = by_hand(*calls)
     assert f"accept_keys systech '{KEY}'" in text
     assert "tcp dport { 2222 } accept" in text
+
+
+def test_root_does_not_deploy() -> None:
+    with pytest.raises(Refused, match="deploys as root"):
+        plan(replace(WANTED, user="root"), FRESH)
+
+
+@pytest.mark.parametrize("name", ["br-ex", "veth0", "docker0"])
+def test_a_way_out_that_looks_like_a_bridge_is_refused(name: str) -> None:
+    facts = {**FRESH.facts, "uplinks": f"eth1 {name}"}
+    with pytest.raises(Refused, match=f"way out is {name}"):
+        plan(WANTED, replace(FRESH, facts=facts))
+
+
+def test_what_the_firewall_lets_in_stays_and_is_asked_about_no_more() -> None:
+    """Of another environment on the same server, or kept open by a person."""
+    text = firewall.rules((22,), (3003, 8003, 9100))
+    both = replace(DONE, firewall_file=text, listening=DONE.listening | {9100, 25})
+    assert plan(WANTED, both) == ()
+    [step] = plan(replace(WANTED, ports=(8080,)), both)
+    assert "22, 3003, 8003, 8080, 9100" in step.what
+    [step] = plan(replace(WANTED, close_others=True), both)
+    assert "22, 3003, 8003 and no others" in step.what
+
+
+def test_udp_is_asked_about_but_for_what_only_neighbours_use() -> None:
+    machine = read_machine(
+        answer(listening="00000000:CA6C/udp\n00000000:0044/udp\n0100007F:0035/udp\n")
+    )
+    assert machine.listening == {51820}
