@@ -91,7 +91,7 @@ WORKFLOWS := .github/workflows/*.yml doc/examples/*.yml
 	@npm ci --prefix .ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-SHELL_FILES := .ci/run $(wildcard deployments/shell/*.sh infra/sandbox/server/*.sh infra/engine/images/*/*.sh)
+SHELL_FILES := .ci/run $(wildcard deployments/shell/*.sh infra/sandbox/server/*.sh infra/engine/images/*/*.sh tests/e2e/bare/*.sh)
 
 lint: .venv/.ready .ci/node_modules/.package-lock.json ## ruff, mypy, the import rules, shellcheck, and the workflows
 	@$(BIN)/ruff check .

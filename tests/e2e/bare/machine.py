@@ -71,17 +71,18 @@ def bare_machine(name: str, network: str, folder: Path) -> Iterator[BareMachine]
     try:
         docker(
             "run", "-d", "--name", name, "--hostname", name, "--network", network, "--privileged",
-            "--tmpfs", "/run", "--tmpfs", "/run/lock", IMAGE,
+            "--tmpfs", "/run", IMAGE,
         )  # fmt: skip
-        docker("cp", str(host_key), f"{name}:/etc/ssh/ssh_host_ed25519_key")
+        docker("cp", str(host_key), f"{name}:/tmp/host_key")
         found = BareMachine(name, address_of(name), shown, root_key)
         found.run(
             f"mkdir -p /root/.ssh && chmod 700 /root/.ssh && echo '{accepted}' > /root/.ssh/authorized_keys\n"
-            "chmod 600 /etc/ssh/ssh_host_ed25519_key && chown root: /etc/ssh/ssh_host_ed25519_key\n"
+            "chmod 600 /root/.ssh/authorized_keys\n"
             "echo root:initial | chpasswd\n"
             "echo PermitRootLogin yes > /etc/ssh/sshd_config.d/50-cloud-init.conf\n"
             "echo PasswordAuthentication yes >> /etc/ssh/sshd_config.d/50-cloud-init.conf\n"
-            "systemctl restart ssh\n"
+            # Its sshd starts when it has a key.
+            "install -m 600 -o root -g root /tmp/host_key /etc/ssh/ssh_host_ed25519_key\n"
         )
         _await(found.address)
         yield found
