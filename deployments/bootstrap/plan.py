@@ -215,7 +215,7 @@ def _upkeep(machine: Machine) -> Iterator[BootstrapStep]:
     if alone and not machine.facts.get("clock"):
         yield BootstrapStep(
             "clock", "the time from the network",
-            (call("control_service", "enable", TIME_SERVICE), call("control_service", "start", TIME_SERVICE)),
+            (call("keep_time", TIME_SERVICE),),
         )  # fmt: skip
 
 

@@ -97,9 +97,7 @@ def test_a_machine_without_a_time_service_gets_one() -> None:
     without = replace(DONE, facts={**DONE.facts, "clock": ""})
     first, second = plan(WANTED, without)
     assert first.what == "install systemd-timesyncd"
-    assert second.calls == (
-        "control_service enable systemd-timesyncd", "control_service start systemd-timesyncd",
-    )  # fmt: skip
+    assert second.calls == ("keep_time systemd-timesyncd",)
 
 
 def test_who_enters_by_sudo_needs_no_administrator() -> None:
