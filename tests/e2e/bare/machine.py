@@ -81,6 +81,7 @@ def bare_machine(name: str, network: str, folder: Path) -> Iterator[BareMachine]
             "echo root:initial | chpasswd\n"
             "echo PermitRootLogin yes > /etc/ssh/sshd_config.d/50-cloud-init.conf\n"
             "echo PasswordAuthentication yes >> /etc/ssh/sshd_config.d/50-cloud-init.conf\n"
+            f"echo '{shown}' > /etc/ssh/ssh_host_ed25519_key.pub\n"
             # It would refuse whoever has been refused a few times.
             "echo PerSourcePenalties no >> /etc/ssh/sshd_config.d/50-cloud-init.conf\n"
             # Its sshd starts when it has a key.
