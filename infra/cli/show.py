@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -199,5 +201,10 @@ def demo(result: dict[str, Any]) -> None:
     rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in result["phases"]))]
     pairs(rows)
     console.print(
-        f"\nTry: HOMEGURU_ENVIRONMENTS={result['environments']} homeguru status --env sandbox"
+        f"\nTry: HOMEGURU_ENVIRONMENTS={result['environments']} {_program()} status --env sandbox"
     )
+
+
+def _program() -> str:
+    """How this command is called here: by its name where a shell finds it, else by its path."""
+    return "homeguru" if shutil.which("homeguru") else sys.argv[0]
