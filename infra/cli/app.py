@@ -246,6 +246,7 @@ def logs(
     since: Annotated[
         str, typer.Option(help="From then on: 10m, 2h, or 2030-01-31T12:00:00Z.")
     ] = "",
+    grep: Annotated[str, typer.Option(help="Only lines that match this expression.")] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Also the edge's health checks, one a second.")
     ] = False,
@@ -258,7 +259,7 @@ def logs(
     tail = Tail(tuple(services), lines, since, follow=follow)
     try:
         say = lambda text: show.console.out(text)  # noqa: E731
-        code = inspection.logs_of(assembly, tail, say, checks=everything)
+        code = inspection.logs_of(assembly, tail, say, checks=everything, grep=grep)
     except Interrupted:
         if not follow:
             raise

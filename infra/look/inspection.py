@@ -10,7 +10,7 @@ from typing import Any
 
 from deployments.compose.variables import Configuration
 from deployments.database.backups import Backup
-from deployments.errors import Interrupted, Refused, in_state
+from deployments.errors import Interrupted, Refused, WrongUse, in_state
 from deployments.health import drift
 from deployments.history.audit import plan_files, read_subjects
 from deployments.history.ledger import Ledger, Line
@@ -215,21 +215,37 @@ AMONG = 10_000
 
 
 def logs_of(
-    assembly: Assembly, tail: Tail, log: Callable[[str], None], *, checks: bool = False
-) -> int:
+    assembly: Assembly, tail: Tail, log: Callable[[str], None], *, checks: bool = False,
+    grep: str = "",
+) -> int:  # fmt: skip
     """Print the last lines of services; returns the remote exit code.
 
-    checks: the edge's health checks too.
+    checks: the edge's health checks too. grep: a regular expression that each line has to match.
     """
     assembly.check_service(*tail.services)
     edge = EdgeChecks({}) if checks else EdgeChecks.of(assembly.stack)
-    if tail.follow or not edge.paths.keys() & set(tail.services):
-        shown = lambda line: None if edge.owns(line) else log(line)  # noqa: E731
+    wanted = _pattern(grep)
+    if tail.follow or not (grep or edge.paths.keys() & set(tail.services)):
+
+        def shown(line: str) -> None:
+            if not edge.owns(line) and wanted.search(line):
+                log(line)
+
         with opened(assembly, "logs", shown) as host:
             return host.follow(tail_logs(host.environment, tail))
     lines: list[str] = []
     with opened(assembly, "logs", lines.append) as host:
         code = host.follow(tail_logs(host.environment, replace(tail, lines=AMONG)))
-    for line in edge.without(lines, tail.lines):
+    for line in edge.without([line for line in lines if wanted.search(line)], tail.lines):
         log(line)
     return code
+
+
+def _pattern(grep: str) -> re.Pattern[str]:
+    try:
+        return re.compile(grep)
+    except re.error as error:
+        raise WrongUse(
+            f"--grep is no regular expression: {error}", state="not contacted",
+            todo="a backslash before a character takes its meaning away, such as \\( or \\.",
+        ) from None  # fmt: skip

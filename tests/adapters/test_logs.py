@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployments.errors import WrongUse
 from deployments.shell.probe import Tail
 from infra.environment.context import Assembly
 from infra.look import inspection
@@ -43,7 +44,8 @@ def logs(monkeypatch, located):
         follow, checks = more.get("follow", False), more.get("checks", False)
         wanted = Tail(services, lines, follow=follow)
         assembly = Assembly(located(), stack, {})
-        assert inspection.logs_of(assembly, wanted, shown.append, checks=checks) == 0
+        grep = more.get("grep", "")
+        assert inspection.logs_of(assembly, wanted, shown.append, checks=checks, grep=grep) == 0
         return shown
 
     run.asked = asked
@@ -68,3 +70,11 @@ def test_followed_they_are_left_out_as_they_come(logs):
 def test_what_is_not_behind_the_edge_has_no_checks_to_look_past(logs):
     logs("bot")
     assert "--tail 2 bot" in logs.asked[0]
+
+
+def test_only_lines_that_match_are_among_the_last_ones(logs):
+    assert logs("api", lines=2, grep="work [01]") == WORK[:2]
+    assert logs("bot", lines=1, grep="work 0") == WORK[:1]
+    assert logs("api", follow=True, grep="work 2") == [WORK[2]]
+    with pytest.raises(WrongUse, match="no regular expression"):
+        logs("api", grep="(")
