@@ -189,6 +189,30 @@ networks: { back: {} }
         "uploads/.gitkeep": "",
         "redis/conf/redis.conf": "save 60 1\n",
     },
+    "counter": {
+        "compose.yml": """\
+services:
+  web:
+    build: .
+    ports: ["8090:8000"]
+    environment: { SESSION_SECRET: dev, GREETING: "${GREETING:-hello}" }
+  worker:
+    build: .
+    command: ["python", "-c", "import time; time.sleep(10**6)"]
+""",
+        "Dockerfile": "FROM python:3.11-slim\nWORKDIR /app\nCOPY app.py ./\nCMD [\"python\", \"-u\", \"app.py\"]\n",
+        "app.py": """\
+import http.server, os
+assert len(os.environ["SESSION_SECRET"]) > 20
+class Handler(http.server.BaseHTTPRequestHandler):
+    routes = ("/", "/health")
+    def do_GET(self):
+        self.send_response(200 if self.path in self.routes else 404)
+        self.end_headers()
+        self.wfile.write(b"VERSION")
+http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
+""",
+    },
     "go-alone": {
         "Dockerfile": "FROM golang:1 AS build\nCOPY . .\nFROM scratch\nCOPY --from=build /app /app\nCMD [\"/app\"]\n",
         "compose.yml": "services:\n  app:\n    build: .\n    ports: [\"8080:8080\"]\n",

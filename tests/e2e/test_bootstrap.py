@@ -18,7 +18,8 @@ from infra.engine.client import docker
 from infra.engine.images import HAPROXY, POSTGRES, REGISTRY
 from infra.ssh.key import ensure_key
 from tests.e2e.bare.machine import BareMachine, bare_machine, reaches
-from tests.e2e.conftest import BESIDE, World, world_of_its_own
+from tests.e2e.conftest import BESIDE, World, git, world_of_its_own
+from tests.shapes import SHAPES, written
 
 pytestmark = [pytest.mark.e2e, pytest.mark.bootstrap]
 
@@ -214,6 +215,60 @@ def route(container: str, target: str, via: str) -> None:
         ["nsenter", "-t", pid, "-n", "ip", "route", "replace", f"{target}/32", "via", via],
         check=True,
     )
+
+
+def test_an_application_after_init_is_the_second_one_there(
+    world: World, machine: BareMachine, tmp_path: Path
+) -> None:
+    """Three commands from a repository to production; then a change, a broken one, and back."""
+    root = written("counter", tmp_path)
+    git(root, "init", "-q", "-b", "main")
+    here = {"HOMEGURU_ENVIRONMENTS": str(root / ".homeguru"), "HOME": str(tmp_path)}
+    begun = world.homeguru("init", str(root), "--address", machine.address, "--yes", **here)
+    assert begun.code == 0, begun.stderr
+    file = root / ".homeguru" / "production.toml"
+    # The port is the first one's, and a test does not reach Docker Hub.
+    edge = "localhost:5001/library/haproxy:3.0"
+    text = file.read_text().replace(
+        '"host"\n', '"host"\npull_registry = "localhost:5001"\nhealthy_within = 20\n'
+    )
+    file.write_text(f'{text}\n[images]\nedge = "{edge}"\n')
+
+    def homeguru(*words: str):
+        return world.homeguru(*words, "--env", "production", **here)
+
+    key = ("--key", str(machine.root_key), "--host-key", machine.host_key)
+    ready = homeguru("bootstrap", "--yes", "--json", *key)
+    assert ready.code == 0, ready.stderr
+    assert {"user", "directory", "firewall"} <= {s["kind"] for s in ready.json["steps"]}
+    homeguru("doctor")
+    load(machine, HAPROXY, edge)
+    machine.run(f"docker push -q {edge}")
+
+    def answer() -> str:
+        return httpx.get(f"http://{machine.address}:8090/", trust_env=False).text
+
+    def released(text: str):
+        app = root / "app.py"
+        app.write_text(app.read_text().replace("VERSION", text))
+        git(root, "add", "-A")
+        git(root, "commit", "-q", "-m", text)
+        return homeguru("release", "--source", str(root))
+
+    first = released("one")
+    assert first.code == 0, first.stderr
+    assert answer() == "one"
+    (root / "app.py").write_text(SHAPES["counter"]["app.py"])
+    assert released("two").code == 0
+    assert answer() == "two"
+    (root / "app.py").write_text("raise SystemExit(1)\n")
+    broken = released("never")
+    assert broken.code == 1
+    assert answer() == "two"
+    assert homeguru("rollback").code == 0
+    assert answer() == "one"
+    # The first application serves as before: its ports stayed open.
+    assert httpx.get(f"http://{machine.address}:8003/health", trust_env=False).status_code == 200
 
 
 def test_what_would_lock_everybody_out_takes_itself_back(
