@@ -69,6 +69,7 @@ def test_the_deployments_offer_their_environments(api: Api) -> None:
         for verb in (
             "adopt",
             "backup",
+            "bootstrap",
             "deploy",
             "drill",
             "migrate",

@@ -45,7 +45,7 @@ def test_a_flow_never_retries_by_itself(verb: str) -> None:
 
 def test_every_verb_is_declared_with_its_flow() -> None:
     entries = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    assert set(VERBS) == {*get_args(Verb), "publish", "release"} - {"undo", "heal"}
+    assert set(VERBS) == {*get_args(Verb), "publish", "release", "bootstrap"} - {"undo", "heal"}
     assert [entrypoint(verb) for verb in VERBS] == [f"flows.{verb}.{verb}" for verb in VERBS]
     assert all(d["description"] and d["work_pool"]["name"] == "homeguru" for d in entries)
 

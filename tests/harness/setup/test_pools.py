@@ -15,11 +15,21 @@ pytestmark = pytest.mark.harness
 VARIABLES = {"image": "homeguru-flows:1", "networks": ["homeguru"], "env": {"TZ": "UTC"}}
 IN_CONTAINERS = {
     f"{verb}/{verb}"
-    for verb in ("deploy", "migrate", "verify", "rollback", "backup", "restore", "adopt", "drill")
+    for verb in (
+        "deploy",
+        "migrate",
+        "verify",
+        "rollback",
+        "backup",
+        "restore",
+        "adopt",
+        "drill",
+        "bootstrap",
+    )
 }
 
 
-def test_with_containers_eight_verbs_move_to_their_pool(setup: Setup) -> None:
+def test_with_containers_nine_verbs_move_to_their_pool(setup: Setup) -> None:
     setup()
     assert pools_of(setup.api) == "process"
     changed = setup.differing(pools="docker", docker_variables=VARIABLES)
