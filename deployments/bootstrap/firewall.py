@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-FILE = "/etc/homeguru/firewall.nft"
-
 _TEXT = """\
 # Written by the bootstrap of HomeGuru Deploy; the next one writes it again.
 table inet homeguru_host

@@ -34,8 +34,8 @@ class OnboardedRoute:
 class Adaptation:
     """What a repository's Compose file comes to, and what its environment has to say.
 
-    dockerfiles: service to file, context and target. secrets: name to its kind. asked: variables
-    that have no value yet. notes: what a person should know, a sentence each.
+    dockerfiles: service to file, context and target. secrets: name to its kind. notes: what a
+    person should know, a sentence each.
     """
 
     edits: list[Edit] = field(default_factory=list)

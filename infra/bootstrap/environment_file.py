@@ -8,6 +8,7 @@ import tomlkit
 from tomlkit.items import Table
 
 from deployments.errors import WrongUse
+from infra.machine.files import replace_file
 from infra.machine.paths import CHECKOUT, packaged_environments
 
 
@@ -20,10 +21,7 @@ def pin(file: Path, key: str) -> None:
     keys = tomlkit.array()
     keys.append(key)
     host["host_keys"] = keys
-    written = file.with_name(f".{file.name}.new")
-    written.write_text(tomlkit.dumps(document))
-    written.chmod(file.stat().st_mode & 0o777)
-    written.replace(file)
+    replace_file(file, tomlkit.dumps(document).encode(), file.stat().st_mode & 0o777)
 
 
 def _check_own(file: Path) -> None:

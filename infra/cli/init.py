@@ -36,6 +36,7 @@ def init(
     with importing():
         from deployments.onboarding.compose import adapt
         from deployments.onboarding.environment_file import Place, environment_text
+        from infra.environment.locate import OWN_FOLDER
         from infra.onboarding import writing
         from infra.onboarding.reading import read_repository
 
@@ -56,7 +57,7 @@ def init(
         _say_changes(root, found, adaptation, text, diff=diff)
     if dry_run:
         return
-    folder = root / writing.FOLDER
+    folder = root / OWN_FOLDER
     file = folder / f"{env}.toml"
     where = address or _asked("Address of the server", yes=yes, missing=not file.exists())
     place = Place(env, where, user, f"../{compose_file}")
@@ -66,7 +67,7 @@ def init(
     _say_written(file, written=writing.write_new(file, environment_text(found, adaptation, place)))
     if adaptation.secrets:
         _write_secrets(folder / f"{env}.secrets.env", adaptation, yes=yes)
-    ignored = [f"{writing.FOLDER}/*.secrets.env"]
+    ignored = [f"{OWN_FOLDER}/*.secrets.env"]
     _say_written(root / ".gitignore", written=writing.ignore(root, ignored))
     show.console.print(
         f"\nnext: homeguru bootstrap --env {env}\n      homeguru release --env {env}",

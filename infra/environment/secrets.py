@@ -56,12 +56,17 @@ class SecretsFile:
         return self._values.get(name)
 
 
+def _of_this_machine(located: Located) -> dict[str, SecretSource]:
+    """Where secrets are looked for here, in order, as people are told."""
+    sources: dict[str, SecretSource] = {"variable of this process": ProcessEnvironment()}
+    if file := located.environment.secrets.file:
+        sources["secrets file"] = SecretsFile(located.beside(file))
+    return sources
+
+
 def origins(located: Located) -> dict[str, str]:
     """Where each secret of an environment is found on this machine; no value."""
-    file = located.environment.secrets.file
-    sources: dict[str, SecretSource] = {"variable of this process": ProcessEnvironment()}
-    if file:
-        sources["secrets file"] = SecretsFile(located.beside(file))
+    sources = _of_this_machine(located)
     return {
         name: next((where for where, source in sources.items() if source.get(name) is not None),
                    "not on this machine")
@@ -74,13 +79,9 @@ def resolve(located: Located, extra: list[SecretSource] | None = None) -> dict[s
 
     Sources in order: process environment, the file, then `extra` (Prefect blocks).
     """
-    environment = located.environment
-    sources: list[SecretSource] = [ProcessEnvironment()]
-    if environment.secrets.file:
-        sources.append(SecretsFile(located.beside(environment.secrets.file)))
-    sources += extra or []
+    sources = [*_of_this_machine(located).values(), *(extra or [])]
     values: dict[str, str] = {}
-    for name in environment.secret_names:
+    for name in located.environment.secret_names:
         for source in sources:
             value = source.get(name)
             if value is not None:

@@ -19,7 +19,6 @@ from deployments.onboarding.adaptation import Adaptation, Edit
 from deployments.onboarding.repository import Repository
 
 COMPOSE_FILE = "compose.homeguru.yml"
-FOLDER = ".homeguru"
 _HEAD = "# Made from {} by the init of HomeGuru Deploy; yours to change.\n"
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from contextlib import ExitStack
 from pathlib import Path
+
+from infra.machine.files import replace_file
 
 #: The ports that the default project takes when they are free: the server's own numbers.
 PREFERRED = {"api": 8003, "frontend": 3003}
@@ -31,7 +32,7 @@ def load_ports(state: Path, project: str) -> dict[str, int] | None:
 def save_ports(state: Path, project: str, ports: dict[str, int]) -> None:
     """Remember the host ports; replaced atomically."""
     text = json.dumps({"v": 1, "project": project, "ports": ports}, indent=2)
-    _write(state / "sandbox.json", text.encode())
+    replace_file(state / "sandbox.json", text.encode())
 
 
 def choose_ports(project: str, wanted: dict[str, int] | None) -> dict[str, int]:
@@ -53,12 +54,3 @@ def _free(wanted: int, sockets: ExitStack) -> int:
         sock.listen(1)
         return int(sock.getsockname()[1])
     raise OSError("no free port on 127.0.0.1")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write with mode 0600 under a second name first: a killed run leaves no half file."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(data)
-    temporary.replace(path)

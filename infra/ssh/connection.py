@@ -24,6 +24,7 @@ from deployments.shell.quote import Script
 from infra.machine.output import Log, Output
 from infra.ssh.errors import connect_error
 from infra.ssh.key import check_key, check_key_file
+from infra.ssh.pinned import check_pinned, known_name
 from infra.ssh.shell import AGAIN, Shell, closed_after
 
 # Its transport thread logs tracebacks of errors that we tell in a sentence.
@@ -58,14 +59,8 @@ class Remote:
 
     def open(self) -> Remote:
         """Connect; raises Refused, WrongUse or Unreachable with what to do."""
-        if not self.environment.host.host_keys:
-            raise Refused(
-                "no host key is pinned, and an unknown host is never trusted",
-                where=self._where,
-                state="not contacted",
-                todo="read the key on the server's console: cat /etc/ssh/ssh_host_ed25519_key.pub"
-                f"; put it into host_keys of environment {self.environment.name}",
-            )
+        into = f"host_keys of environment {self.environment.name}"
+        check_pinned(self.environment.host, self._where, into)
         if self._key_file:
             check_key_file(self._key_file, self._where)
         self._connect(self._connections[0])
@@ -226,12 +221,7 @@ class Remote:
 @contextmanager
 def connected_sftp(host: HostAddress, key_file: Path, where: str) -> Iterator[paramiko.SFTPClient]:
     """SFTP to a server that is none of an environment's, its key pinned all the same."""
-    if not host.host_keys:
-        raise Refused(
-            "no host key is pinned, and an unknown host is never trusted", where=where,
-            state="not contacted", todo="read the key on that server's console: cat /etc/ssh/ssh_host_ed25519_key.pub; put it into its "
-            "host_keys",
-        )  # fmt: skip
+    check_pinned(host, where, "its host_keys", "that server")
     check_key_file(key_file, where)
     connection = _connection(host, key_file)
     try:
@@ -327,7 +317,7 @@ def _connection(host: HostAddress, key_file: Path | None, password: str = "") ->
     )
     connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
     host_keys = connection.client.get_host_keys()
-    name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
+    name = known_name(host)
     for line in host.host_keys:
         host_keys.add(name, line.split()[0], _pinned(line, name))
     return connection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from deployments.errors import WrongUse
+from infra.machine.files import replace_file
 
 
 def check_key_file(path: Path, where: str) -> None:
@@ -77,12 +77,8 @@ def ensure_key(path: Path, comment: str = "") -> str:
 def _make_key(path: Path, comment: str) -> None:
     key = Ed25519PrivateKey.generate()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Under a second name first: a killed run leaves no half key.
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
-    temporary.replace(path)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    replace_file(path, text)
     if comment:
         public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
         path.with_name(f"{path.name}.pub").write_text(f"{public} {comment}\n")

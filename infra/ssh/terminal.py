@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from deployments.environment.schema import HostAddress
-from deployments.errors import Refused
 from infra.machine.processes import at_terminal
 from infra.ssh.key import check_key_file
+from infra.ssh.pinned import check_pinned, known_name
 
 
 def run_at_terminal(host: HostAddress, key_file: Path, command: str, where: str) -> int:
@@ -17,13 +17,9 @@ def run_at_terminal(host: HostAddress, key_file: Path, command: str, where: str)
 
     Raises Refused where no key of the server is pinned, WrongUse where `ssh` is missing.
     """
-    if not host.host_keys:
-        raise Refused(
-            "no host key is pinned, and an unknown host is never trusted", where=where,
-            state="not contacted", todo="read the key on the server's console: cat /etc/ssh/ssh_host_ed25519_key.pub; put it into host_keys",
-        )  # fmt: skip
+    check_pinned(host, where, "host_keys")
     check_key_file(key_file, where)
-    name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
+    name = known_name(host)
     with tempfile.NamedTemporaryFile("w", prefix="homeguru-known-hosts-") as known:
         known.writelines(f"{name} {key}\n" for key in host.host_keys)
         known.flush()

@@ -54,10 +54,12 @@ def forwarded(transport: paramiko.Transport, remote_port: int) -> Iterator[int]:
         threading.Thread(
             target=_accept, args=(listening, transport, remote_port), daemon=True
         ).start()
-        yield port
-        # `close` alone does not wake up who waits for the next connection.
-        with contextlib.suppress(OSError):
-            listening.shutdown(socket.SHUT_RDWR)
+        try:
+            yield port
+        finally:
+            # `close` alone does not wake up who waits for the next connection.
+            with contextlib.suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
 
 
 def _accept(listening: socket.socket, transport: paramiko.Transport, remote_port: int) -> None:

@@ -16,6 +16,7 @@ from deployments.environment.schema import parse_environment
 from deployments.errors import Refused
 from infra.environment.locate import Located
 from infra.host import session as hosts
+from infra.ssh.tunnel import forwarded
 from tests.adapters.loopback_sshd import Sshd, serving
 
 IMAGE = "localhost:5000/a/api@sha256:1"
@@ -124,3 +125,13 @@ def test_a_port_that_becomes_free_between_the_refusal_and_the_look_is_taken(host
     with one.tunnel(REGISTRY, [IMAGE]):
         assert host.sshd.forwarded == {5000}
     assert one.logged == []
+
+
+def test_a_forward_ends_with_an_error_as_well() -> None:
+    """Who waits for its next connection is woken up, and no thread stays."""
+    before = set(threading.enumerate())
+    with pytest.raises(KeyError), forwarded(None, 5000):
+        raise KeyError
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+    assert set(threading.enumerate()) <= before
