@@ -27,6 +27,15 @@ class ExitCode(IntEnum):
     REFUSED = 3
 
 
+CODES: dict[ExitCode, str] = {
+    ExitCode.DONE: "done, or nothing to do",
+    ExitCode.FAILED: "failed; the text says in which state the server is",
+    ExitCode.WRONG_USE: "wrong use: an unknown name, a missing value, a wrong file; nothing was touched",
+    ExitCode.REFUSED: "refused or locked",
+}
+"""What each code means to whoever reads it."""
+
+
 class HomeguruError(Exception):
     """A failure with the four things its reader needs.
 
@@ -104,13 +113,14 @@ class Interrupted(HomeguruError):
     """A person or the platform requested that the run stop."""
 
 
-_KINDS: dict[str, type[HomeguruError]] = {
+KINDS: dict[str, type[HomeguruError]] = {
     kind.__name__: kind
     for kind in (HomeguruError, WrongUse, Refused, Locked, StepFailed, Unreachable, Interrupted)
 }
+"""Every kind of error, by the name that it has in JSON."""
 
 
-_PARTS = frozenset({"error", "where", "server", "next", "exit_code", "kind"})
+PARTS = ("error", "where", "server", "next", "exit_code", "kind")
 """Keys of an error in JSON that are its own, and not what the run found."""
 
 
@@ -139,13 +149,13 @@ def as_dict(error: HomeguruError) -> dict[str, Any]:
         "server": error.state,
         "next": error.todo,
         "exit_code": int(error.exit_code),
-        "kind": next(k.__name__ for k in type(error).__mro__ if k.__name__ in _KINDS),
+        "kind": next(k.__name__ for k in type(error).__mro__ if k.__name__ in KINDS),
     }
 
 
 def from_dict(data: dict[str, Any]) -> HomeguruError:
     """The error again, as another process left it."""
-    kind = _KINDS.get(str(data.get("kind")), HomeguruError)
+    kind = KINDS.get(str(data.get("kind")), HomeguruError)
     where, state, todo = (str(data.get(k, "")) for k in ("where", "server", "next"))
-    summary = {name: value for name, value in data.items() if name not in _PARTS}
+    summary = {name: value for name, value in data.items() if name not in PARTS}
     return _rebuild(kind, str(data["error"]), where, state, todo, summary)

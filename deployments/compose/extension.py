@@ -23,34 +23,48 @@ class Route(_Strict):
     """A port of the edge and the service behind it."""
 
     listen: int
+    """Port that the edge publishes."""
     port: int
+    """Port of the service in its container."""
     health: str = "/"
+    """Path by which the edge sees whether a container serves."""
 
 
 class EdgeService(_Strict):
     """The service that owns the published ports."""
 
     service: str
+    """Service of the edge, a HAProxy."""
     config: str
+    """Its configuration without routes, relative to the Compose file."""
     routes: dict[str, Route]
+    """Service to its port behind the edge."""
 
 
 class Role(_Strict):
     """A database role and the name of the secret that holds its password."""
 
     role: str
+    """Name of the role in PostgreSQL."""
     password: str
+    """Name of the secret that holds its password."""
 
 
 class Database(_Strict):
     """Where the data lives and how its revision is read."""
 
     service: str
+    """Service of PostgreSQL."""
     superuser: str
+    """Its superuser, who prepares the roles."""
     name: str
+    """Name of the database."""
     owner: Role
+    """Role that owns the tables and migrates."""
     application: Role
+    """Role that the application uses."""
     revision: str
+    """SQL query that returns the revision."""
 
 
 class MigrateService(_Strict):
@@ -61,21 +75,30 @@ class MigrateService(_Strict):
     """
 
     service: str
+    """Service that migrates, in a container of its own."""
     image_of: str
+    """Service whose image it runs."""
     command: tuple[str, ...]
+    """Migrates to the newest revision."""
     sql: tuple[str, ...] = ()
     """Prints the SQL of the migration without running it; none means no review."""
     downgrade: tuple[str, ...] = ()
+    """Brings the database back to an earlier revision; none means that a rollback needs a backup."""
     downgrade_sql: tuple[str, ...] = ()
+    """Prints the SQL of that without running it."""
     timeout: int = 900
+    """Seconds that a migration may take."""
     at_start: tuple[str, ...] = ()
+    """Services that migrate in their own entrypoint."""
 
 
 class Outside(_Strict):
     """An HTTP request from the deployer: `urls[url]` of the environment, plus `path`."""
 
     url: str
+    """A name of `[urls]`."""
     path: str = "/"
+    """Path below that address."""
     status: int | None = None
     """The only status that passes; without it every one below 400 does, a redirect too."""
 
@@ -87,7 +110,9 @@ class Prepare(_Strict):
     """
 
     command: tuple[str, ...]
+    """What is run in the new image."""
     timeout: int = 900
+    """Seconds that it may take."""
 
 
 class Log(_Strict):
@@ -107,26 +132,35 @@ class Probe(_Strict):
     ready: tuple[str, ...] = ()
     """Command that exits 0 inside a new container as soon as it does its work; it is waited for."""
     outside: Outside | None = None
+    """What is requested from outside."""
     connected: str = ""
     """Address to which the container must hold an established TCP connection."""
     exec: tuple[str, ...] = ()
     """Command that must exit 0 inside the container."""
     log: Log | None = None
+    """What its log must not contain."""
 
 
 class Deploy(_Strict):
     """The `x-deploy` extension."""
 
     v: Literal[1]
+    """Version of the extension's format."""
     order: tuple[str, ...] = ()
+    """In which order services are replaced; what is not named comes first."""
     infrastructure: dict[str, str] = {}
+    """Service to an image that is not built here; it changes only with `--update-infrastructure`."""
     optional: dict[str, str] = {}
     """Service to the variable that enables it; without a value the service is left out."""
     edge: EdgeService | None = None
+    """Who owns the published ports."""
     database: Database | None = None
+    """PostgreSQL, its roles and its revision."""
     migrate: MigrateService | None = None
+    """Who migrates it, and how."""
     prepare: dict[str, Prepare] = {}
     """Service to what its new image does before its old container stops."""
     after: dict[str, tuple[str, ...]] = {}
     """Service to those that must serve before its new container starts; others start together."""
     probes: dict[str, Probe] = {}
+    """Service to what is checked of it after a release."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from deployments.compose.stack import Stack
-from deployments.environment.schema import EDGE_VARIABLES, Environment
+from deployments.environment.schema import Environment
+from deployments.environment.server import EDGE_VARIABLES
 from deployments.errors import WrongUse
 
 _PLACEHOLDER = re.compile(

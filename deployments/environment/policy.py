@@ -22,6 +22,7 @@ class OwnDockerfile(Strict):
     """A Dockerfile of the application's own; paths are relative to the root of its source."""
 
     file: InSource
+    """The Dockerfile; where it is all, its path alone may stand instead of the table."""
     context: InSource = "."
     """Folder that the build gets, less what its `.dockerignore` leaves out."""
     target: Annotated[
@@ -50,7 +51,9 @@ class Need(Strict):
     """What preflight requires of the host, in MiB."""
 
     disk_mb: Annotated[int, Field(ge=0)] = 2048
+    """Free space on the disk of the directory."""
     memory_mb: Annotated[int, Field(ge=0)] = 256
+    """Free memory."""
 
 
 class Watch(Strict):
@@ -89,9 +92,11 @@ class OffHostCopy(Strict):
     endpoint: Url | Literal[""] = ""
     """Of an S3 that is not Amazon's."""
     region: str = ""
+    """Region of the bucket, where it has some."""
     access_key: VariableName | Literal[""] = ""
+    """Name of the secret that holds S3's access key."""
     secret_key: VariableName | Literal[""] = ""
-    """Names of the secrets that hold S3's two keys."""
+    """Name of the secret that holds S3's secret key."""
     key_file: str = ""
     """Private key for SFTP, relative to this file."""
     host_keys: tuple[HostKey, ...] = ()
@@ -111,9 +116,11 @@ class BackupPolicy(Strict):
     drill_hours: Annotated[int, Field(ge=0, le=2160)] = 0
     """Hours between two scheduled drills, each of which restores the newest backup; 0: none."""
     keep: Annotated[int, Field(ge=1)] = 10
+    """Backups that are kept, the newest ones."""
     keep_days: Annotated[int, Field(ge=1)] = 90
+    """Days after which one is removed; the newest always stays."""
     keep_mb: Annotated[int, Field(ge=1)] = 20480
-    """Kept until there are more, older or bigger ones than this; the newest always stays."""
+    """MiB that all may take together; the newest always stays."""
 
 
 class Retention(Strict):
@@ -131,5 +138,6 @@ class Notices(Strict):
     urls: VariableName | Literal[""] = ""
     """Name of the secret that holds apprise's URLs, one or more, apart by white space."""
     language: Literal["en", "ru"] = "en"
+    """Language of the notifications."""
     telegram_api: Url | Literal[""] = ""
     """A Bot API server of your own; empty means Telegram's."""

@@ -19,11 +19,11 @@ from deployments.environment.policy import (
     Verify,
     Watch,
 )
+from deployments.environment.server import EdgeSettings, HostAddress, RegistryLogin, Secrets
 from deployments.environment.sources import Source, over_ssh
 from deployments.errors import WrongUse
 from deployments.fields import (  # fmt: skip
     Directory,
-    Domain,
     HostKey,
     Image,
     KeptFolder,
@@ -34,61 +34,8 @@ from deployments.fields import (  # fmt: skip
     Strict,
     Url,
     VariableName,
-    form,
 )
 from deployments.verbs import traits
-
-
-class HostAddress(Strict):
-    """How the server is reached. `host_keys` are pinned: an unknown key means stop."""
-
-    address: Annotated[
-        str, form(r"^[A-Za-z0-9.:-]+$", "a host's name or IP address, without user and port")
-    ]
-    port: Annotated[int, Field(ge=1, le=65535)] = 22
-    user: Annotated[str, form(r"^[a-z_][a-z0-9_-]*$", "a user's name is of a-z, 0-9, _ and -")]
-    key_file: str
-    host_keys: tuple[HostKey, ...]
-    tunnel_registry: bool = False
-    """Give the server the deployer's registry through an SSH reverse tunnel."""
-
-
-class Secrets(Strict):
-    """Names only. Values come from the process environment, then from the 0600 `file`."""
-
-    file: str = ""
-    names: tuple[VariableName, ...] = ()
-
-
-class RegistryLogin(Strict):
-    """Names of the variables that hold a registry's user and token; empty means anonymous."""
-
-    user: VariableName
-    token: VariableName
-
-
-EDGE_VARIABLES = ("EDGE_DOMAIN", "EDGE_EMAIL", "EDGE_ACME")
-
-
-class EdgeSettings(Strict):
-    """How the application is reached by name: HTTPS with certificates that renew themselves."""
-
-    domain: Domain | Literal[""] = ""
-    """The page's name, and the API's below it, `api.<domain>`; empty means no TLS."""
-    email: (
-        Annotated[str, form(r"^[^@\s]+@[^@\s]+$", "an address reads name@example.org")]
-        | Literal[""]
-    ) = ""
-    """Whom the certificate authority writes to."""
-    acme: Url | Literal[""] = ""
-    """Directory of another certificate authority than Let's Encrypt."""
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """What the Compose file reads of it."""
-        values = dict(zip(EDGE_VARIABLES, (self.domain, self.email, self.acme), strict=True))
-        return {name: value for name, value in values.items() if value} if self.domain else {}
-
 
 HOST_REGISTRY = "localhost:5000"
 """Where a registry on the server answers there, unless `pull_registry` says otherwise."""
@@ -107,10 +54,14 @@ class Environment(Strict):
     """One target of deployments, read from `<name>.toml`."""
 
     v: Literal[1]
+    """Version of the file's format."""
     name: Name
     description: str = ""
+    """Shown to people."""
     project: Project
+    """Compose project on the server, of this environment alone: first part of a container's name."""
     directory: Directory
+    """Directory on the server that its user owns; everything of a deploy lies there."""
     compose: str = ""
     """Compose file, relative to the TOML; empty means the packaged production file."""
     push_registry: Registry
@@ -120,6 +71,7 @@ class Environment(Strict):
     registry_image: Image = "docker.io/library/registry:2"
     """Image of the registry that `host` keeps."""
     repository: RepositoryTemplate
+    """Repository of each image, with `{service}` in it."""
     login: RegistryLogin | None = None
     sources: tuple[Source, ...] = ()
     """Git URLs, and folders of a worker, that may be published; empty: only a terminal may."""
@@ -134,7 +86,9 @@ class Environment(Strict):
     host: HostAddress
     edge: EdgeSettings = EdgeSettings()
     build: dict[VariableName, str] = Field(default_factory=dict)
+    """Build arguments: part of the images, and of the release that was built with them."""
     variables: dict[VariableName, str] = Field(default_factory=dict)
+    """Plain variables of the Compose file."""
     secrets: Secrets = Secrets()
     unused: tuple[VariableName, ...] = ()
     """Variables and secrets that the Compose file may use nowhere, such as a former release's, and
@@ -144,13 +98,15 @@ class Environment(Strict):
     dockerfiles: dict[str, OwnDockerfile] = Field(default_factory=dict)
     """The application's own Dockerfiles, by service; other services are built by ours."""
     urls: dict[str, Url] = Field(default_factory=dict)
+    """Where the application answers, as this machine reaches it; verification asks there."""
     services: Services = Services()
     verify: Verify = Verify()
     need: Need = Need()
     healthy_within: dict[str, Annotated[int, Field(ge=1, le=3600)]] = Field(
         default_factory=lambda: {DEFAULT: HEALTHY_WITHIN}
     )
-    """Seconds that a new container has until it does its work, by service; `default` is any other."""
+    """Seconds that a new container has until it does its work, by service; `default` is any other,
+    180 if not said."""
     bake_minutes: Annotated[int, Field(ge=0, le=240)] = 0
     """Minutes under watch after a release serves: what fails meanwhile undoes it."""
     keep: dict[str, tuple[KeptFolder, ...]] = Field(default_factory=dict)

@@ -22,6 +22,18 @@ FLAPS = 4
 
 Kind = Literal["down", "worse", "still", "flapping", "recovered"]
 
+EVENT = "homeguru.environment"
+"""First part of an event's name, before its kind, and of its resource, before the environment."""
+
+NEWS: dict[Kind, str] = {
+    "down": "a problem began where all was well",
+    "worse": "another problem began before the first ones ended",
+    "still": "a problem lasts: an hour after it was notified, then daily",
+    "flapping": f"a problem began for the {FLAPS}th time within an hour; it is notified once",
+    "recovered": "all problems ended",
+}
+"""When each kind is emitted."""
+
 
 class Memory(BaseModel):
     """What one look leaves for the next. Times in seconds since 1970.

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from deployments.compose.references import interpolate
 from deployments.compose.stack import LEFT_OUT, PLACEHOLDER, PROFILES, Stack
 from deployments.compose.variables import Configuration, parse_env, render_env
-from deployments.environment.schema import EDGE_VARIABLES, Environment
+from deployments.environment.schema import Environment
+from deployments.environment.server import EDGE_VARIABLES
 from deployments.errors import Refused
 from deployments.host import edge
 from deployments.host.observation import Observation

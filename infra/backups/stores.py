@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import paramiko
 
 from deployments.environment.policy import OffHostCopy
-from deployments.environment.schema import HostAddress
+from deployments.environment.server import HostAddress
 from deployments.errors import Refused, StepFailed, Unreachable
 from infra.environment.locate import Located
 from infra.ssh.connection import connected_sftp

@@ -70,7 +70,11 @@ def publish(
     env: Env, source: Source = ".", ref: Ref = "HEAD", allow_dirty: Dirty = False,
     output: Output = None, json: Json = False, here: Here = False,
 ) -> None:  # fmt: skip
-    """Build what changed and push it by digest."""
+    """Build what changed and push it by digest.
+
+    An image whose inputs did not change keeps its digest. The manifest of the release is stored in
+    the registry.
+    """
     if output and not output.parent.is_dir():
         raise WrongUse(
             f"no folder {output.parent} for --output",
@@ -92,7 +96,10 @@ def deploy(
     env: Env, release: Release = "newest", update_infrastructure: Infra = False,
     json: Json = False, here: Here = False, approve: Approve = "",
 ) -> None:  # fmt: skip
-    """Bring a server to a release, or leave it as it was."""
+    """Bring a server to a release, or leave it as it was.
+
+    `current` deploys the release that runs once more, for a changed variable or secret.
+    """
     result = run(
         "deploy", env, {"release": release, "update_infrastructure": update_infrastructure},
         quiet=json, here=here, approve=approve,
@@ -105,7 +112,11 @@ def release(
     env: Env, source: Source = ".", ref: Ref = "HEAD", allow_dirty: Dirty = False,
     json: Json = False, here: Here = False, approve: Approve = "",
 ) -> None:  # fmt: skip
-    """Publish, then deploy what was published."""
+    """Publish, then deploy what was published.
+
+    Without a control plane and without `approval` the server pulls each image as soon as it is
+    pushed.
+    """
     result = run(
         "release",
         env,
@@ -129,7 +140,10 @@ def migrate(
 
 @app.command()
 def verify(env: Env, json: Json = False, here: Here = False) -> None:
-    """Check the application from outside and inside."""
+    """Check the application from outside and inside.
+
+    Looks for drift too: what differs on the server from the release that the ledger names.
+    """
     result = run("verify", env, {}, quiet=json, here=here)
     show.as_json(result) if json else show.deployed(result)
 
@@ -178,7 +192,10 @@ def plan(
 def diff(
     env: Env, before: Release = "current", after: Release = "newest", json: Json = False
 ) -> None:
-    """Show what differs between two releases."""
+    """Show what differs between two releases.
+
+    Commit, build values, images; without arguments what runs and the newest.
+    """
     assembly = assembled(env)
     from deployments.release.difference import difference
     from infra.look import inspection
@@ -190,7 +207,10 @@ def diff(
 
 @app.command()
 def status(env: Env, json: Json = False) -> None:
-    """Show what runs now."""
+    """Show what runs now.
+
+    Since when, and who deployed it.
+    """
     assembly = assembled(env)
     from infra.look import inspection
 
@@ -205,7 +225,10 @@ def adopt(
     json: Json = False,
     here: Here = False,
 ) -> None:
-    """Record what was deployed by hand as release 0."""
+    """Record what was deployed by hand as release 0.
+
+    Touches no container. The first deploy then keeps the data, and goes back to it if it fails.
+    """
     if dry_run:
         assembly = assembled(env)
         from infra.look import inspection

@@ -24,7 +24,10 @@ audit = typer.Typer(no_args_is_help=True, help="The audit log, joined and checke
 
 
 def history(env: Env, json: Json = False) -> None:
-    """List every run that changed something."""
+    """List every run that changed something.
+
+    Failed and undone ones too, with the reason that was given and the commit's subject.
+    """
     entries, current, _ = _entries(env)
     if json:
         shown = [

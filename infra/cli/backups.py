@@ -48,7 +48,10 @@ def fetch(
         Path | None, typer.Option("--identity", help="The private age key, a file.")
     ] = None,
 ) -> None:
-    """Put a copy of a backup back on the server, checked."""
+    """Put a copy of a backup back on the server, checked.
+
+    An encrypted copy is decrypted here, with --identity.
+    """
     from infra.backups import age
 
     key = age.identity(identity) if identity else None
@@ -81,6 +84,9 @@ def restore(
     here: Here = False,
     approve: Approve = "",
 ) -> None:
-    """Replace the database with a backup; asks first."""
+    """Replace the database with a backup; asks first.
+
+    Lists, table by table, what was written since the backup and would be lost.
+    """
     result = run("restore", env, {"backup": wanted}, quiet=json, here=here, approve=approve)
     show.as_json(result) if json else show.deployed(result)

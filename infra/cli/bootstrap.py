@@ -51,7 +51,10 @@ def bootstrap(
     keep_open: KeepOpen = [], close_others: CloseOthers = False,  # noqa: B006
     dry_run: DryRun = False, print_block: Print = False, yes: Yes = False, json: Json = False,
 ) -> None:  # fmt: skip
-    """Prepare a fresh Debian or Ubuntu server for deploys."""
+    """Prepare a fresh Debian or Ubuntu server for deploys.
+
+    Docker, the deploy user, a firewall, sshd without passwords. A second call changes nothing.
+    """
     with importing():
         from infra.bootstrap.entry import RootLogin, enter_here
         from infra.bootstrap.preparation import Ask, Preparation, block

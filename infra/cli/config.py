@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def config(env: Env, json: Json = False) -> None:
-    """Show what an environment's file comes to."""
+    """Show what an environment's file comes to.
+
+    Defaults included, and where each secret is found; never its value.
+    """
     from infra.environment import locate
 
     located = locate.load(env)

@@ -21,7 +21,10 @@ _MARKS = {"ok": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]",
 
 
 def doctor(env: Env, json: Json = False) -> None:
-    """Look at everything a deploy needs, and say what mends it."""
+    """Look at everything a deploy needs, and say what mends it.
+
+    This machine, the control plane, the server. Ends 1 when something is wrong.
+    """
     with importing():
         from deployments.health.doctor import worst
         from infra.look.doctor import server, this_machine

@@ -32,7 +32,11 @@ def init(
     source: Source = Path(), env: Name = "production", address: Address = "", user: User = "deploy",
     compose: ComposeFile = "", diff: Diff = False, dry_run: DryRun = False, yes: Yes = False,
 ) -> None:  # fmt: skip
-    """Prepare an application's repository for deploys."""
+    """Prepare an application's repository for deploys.
+
+    Reads it, and writes what a deploy needs: a Compose file made from yours, an environment, secrets.
+    Nothing of yours is changed, and a second call overwrites nothing.
+    """
     with importing():
         from deployments.onboarding.compose import adapt
         from deployments.onboarding.environment_file import Place, environment_text

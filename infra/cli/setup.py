@@ -29,7 +29,11 @@ def setup(
     ] = SILENT_AFTER,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Register flows, schedules and limits on a Prefect server."""
+    """Register flows, schedules and limits on a Prefect server.
+
+    Pools, deployments, limits, schedules and automations; a new environment is offered in the
+    forms. A second call changes nothing.
+    """
     from infra.orchestration.api.client import PrefectApi
     from infra.orchestration.setup import POOL_KINDS, apply, pools_of
 

@@ -18,7 +18,8 @@ from typing import cast
 import paramiko
 from fabric import Config, Connection
 
-from deployments.environment.schema import Environment, HostAddress
+from deployments.environment.schema import Environment
+from deployments.environment.server import HostAddress
 from deployments.errors import Interrupted, Refused, StepFailed, Unreachable, WrongUse
 from deployments.shell.quote import Script
 from infra.machine.output import Log, Output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployments.environment.schema import HostAddress
+from deployments.environment.server import HostAddress
 from deployments.errors import Refused
 
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deployments.environment.schema import HostAddress
+from deployments.environment.server import HostAddress
 from infra.machine.processes import at_terminal
 from infra.ssh.key import check_key_file
 from infra.ssh.pinned import check_pinned, known_name

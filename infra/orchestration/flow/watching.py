@@ -8,7 +8,7 @@ from typing import Any
 from prefect.events import emit_event
 
 from deployments.errors import HomeguruError, Locked
-from deployments.health.alerts import HOUR, Memory, News, evaluate
+from deployments.health.alerts import EVENT, HOUR, Memory, News, evaluate
 from infra.host.watching import Look
 from infra.orchestration.flow.memory import Remembered
 from infra.orchestration.flow.notifying import page_of_run
@@ -78,11 +78,11 @@ def _remember(on: FlowOperation, before: Memory, look: Look, *, healing: bool) -
 def _emit(environment: str, news: News) -> None:
     """For automations of one's own; an event that is lost is only lost to them."""
     resource = {
-        "prefect.resource.id": f"homeguru.environment.{environment}",
+        "prefect.resource.id": f"{EVENT}.{environment}",
         "prefect.resource.name": environment,
     }
     payload = {"problems": list(news.problems), "seconds": round(news.seconds)}
-    emit_event(f"homeguru.environment.{news.kind}", resource, payload=payload)
+    emit_event(f"{EVENT}.{news.kind}", resource, payload=payload)
 
 
 def _heal(on: FlowOperation) -> None:

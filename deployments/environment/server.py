@@ -1,0 +1,69 @@
+"""An environment's server, who logs in where, and which secrets it names: tables of its file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from deployments.fields import Domain, HostKey, Strict, Url, VariableName, form
+
+
+class HostAddress(Strict):
+    """How the server is reached. `host_keys` are pinned: an unknown key means stop."""
+
+    address: Annotated[
+        str, form(r"^[A-Za-z0-9.:-]+$", "a host's name or IP address, without user and port")
+    ]
+    """Name or IP address."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    """Port of its SSH server."""
+    user: Annotated[str, form(r"^[a-z_][a-z0-9_-]*$", "a user's name is of a-z, 0-9, _ and -")]
+    """User there, in the group `docker`, owner of the directory."""
+    key_file: str
+    """Private key on this machine, 0600, relative to the TOML."""
+    host_keys: tuple[HostKey, ...]
+    """The server's own keys, `ssh-ed25519 AAAA...` each; empty: every connection is refused."""
+    tunnel_registry: bool = False
+    """Give the server the deployer's registry through an SSH reverse tunnel."""
+
+
+class Secrets(Strict):
+    """Names only. Values come from the process environment, then from the 0600 `file`."""
+
+    file: str = ""
+    """File of the values, 0600, relative to the TOML; never committed."""
+    names: tuple[VariableName, ...] = ()
+    """Every secret that the containers or the registry's login need."""
+
+
+class RegistryLogin(Strict):
+    """Names of the variables that hold a registry's user and token; empty means anonymous."""
+
+    user: VariableName
+    """Name of the secret that holds the user."""
+    token: VariableName
+    """Name of the secret that holds the token."""
+
+
+EDGE_VARIABLES = ("EDGE_DOMAIN", "EDGE_EMAIL", "EDGE_ACME")
+
+
+class EdgeSettings(Strict):
+    """How the application is reached by name: HTTPS with certificates that renew themselves."""
+
+    domain: Domain | Literal[""] = ""
+    """The page's name, and the API's below it, `api.<domain>`; empty means no TLS."""
+    email: (
+        Annotated[str, form(r"^[^@\s]+@[^@\s]+$", "an address reads name@example.org")]
+        | Literal[""]
+    ) = ""
+    """Whom the certificate authority writes to."""
+    acme: Url | Literal[""] = ""
+    """Directory of another certificate authority than Let's Encrypt."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the Compose file reads of it."""
+        values = dict(zip(EDGE_VARIABLES, (self.domain, self.email, self.acme), strict=True))
+        return {name: value for name, value in values.items() if value} if self.domain else {}
