@@ -1,4 +1,4 @@
-"""Every guide exists in two languages, and none of its commands is unproven."""
+"""Tutorial, guides and explanation exist in two languages, and no command is unproven."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from tests.e2e.guide_blocks import blocks, prose
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "doc" / "guides"
-GUIDES = sorted(file for file in FOLDER.glob("*.md") if not file.name.endswith(".ru.md"))
+FOLDERS = (FOLDER, ROOT / "doc" / "tutorial", ROOT / "doc" / "explanation")
+GUIDES = sorted(
+    file for folder in FOLDERS for file in folder.glob("*.md") if not file.name.endswith(".ru.md")
+)
 _PROVEN = re.compile(r"^<!-- blocks run by (tests/\S+\.py) -->$", re.MULTILINE)
 _MACHINE = re.compile(r"(?<![\w.])/(?:work|tmp|root|home/(?!systech\b|app\b)\w+)\b")
 
@@ -33,8 +36,9 @@ def both(guide: Path) -> tuple[str, str]:
 
 def test_there_are_guides() -> None:
     assert FOLDER / "manual-deploy.md" in GUIDES
-    twins = {file.with_suffix(".ru.md").name for file in GUIDES}
-    assert {file.name for file in FOLDER.glob("*.ru.md")} == twins
+    twins = {file.with_suffix(".ru.md") for file in GUIDES}
+    assert {file for folder in FOLDERS for file in folder.glob("*.ru.md")} == twins
+    assert {file.parent for file in GUIDES} == set(FOLDERS)
 
 
 def test_headings_match(both: tuple[str, str]) -> None:
@@ -80,11 +84,23 @@ def test_every_shell_block_is_proven_or_says_why_not(guide: Path, both: tuple[st
             assert silent == []
 
 
-def test_every_link_exists(both: tuple[str, str]) -> None:
+def test_every_link_exists(guide: Path, both: tuple[str, str]) -> None:
     for text in both:
         links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose(text))
         local = [link for link in links if "://" not in link]
-        assert [link for link in local if not (FOLDER / link).exists()] == []
+        assert [link for link in local if not (guide.parent / link).exists()] == []
+
+
+def test_links_match_and_stay_in_their_language(guide: Path, both: tuple[str, str]) -> None:
+    """But for the line that leads to the other language."""
+    twin = guide.with_suffix(".ru.md").name
+    english, russian = (re.findall(r"\]\(([^)\s]+)\)", prose(text)) for text in both)
+    russian = [link for link in russian if link != guide.name]
+    assert sorted(link for link in english if link != twin) == sorted(
+        link.replace(".ru.md", ".md") for link in russian
+    )
+    targets = [guide.parent / link.partition("#")[0] for link in russian if "://" not in link]
+    assert [t for t in targets if t.suffix == ".md" and t.with_suffix(".ru.md").exists()] == []
 
 
 def test_nothing_of_one_machine_is_in_it(both: tuple[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The two READMEs are in step, and what they name exists."""
+"""The two READMEs are in step, short, and what they and the documents name exists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ from infra.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("README.md", "README.ru.md")
-MADE_BY_THE_READER = {"deployments/environments/production.secrets.env"}
+BY_HAND = [
+    file for file in [*(ROOT / name for name in NAMES), *sorted((ROOT / "doc").rglob("*.md"))]
+    if "reference" not in file.parts
+]  # fmt: skip
+"""Every document but those that are written from the code."""
 _FENCE = re.compile(r"^( *)```[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"(?<![\w./~$-])(?:flows|infra|deployments|docker|tests|doc|\.ci)/[\w./-]*\w")
 
@@ -48,7 +52,8 @@ class Readme:
 
     @property
     def links(self) -> list[str]:
-        return re.findall(r"\]\(([^)]+)\)", self.prose)
+        """Without their anchors: the build of the site follows those."""
+        return [link for link in re.findall(r"\]\(([^)#]*)", self.prose) if link]
 
     def section(self, number: int) -> str:
         """Prose of the n-th part that begins with `## `."""
@@ -89,7 +94,11 @@ def test_headings_match(both: tuple[Readme, Readme]) -> None:
 def test_code_blocks_match(both: tuple[Readme, Readme]) -> None:
     english, russian = both
     assert english.blocks == russian.blocks
-    assert len(english.blocks) > 5
+    assert len(english.blocks) > 0
+
+
+def test_it_is_read_in_one_and_a_half_screens(readme: Readme) -> None:
+    assert len(readme.text.splitlines()) <= 110
 
 
 def test_code_in_the_text_matches(both: tuple[Readme, Readme]) -> None:
@@ -113,55 +122,50 @@ def test_lists_tables_and_links_match(both: tuple[Readme, Readme]) -> None:
 def test_every_path_exists(readme: Readme) -> None:
     links = {link for link in readme.links if "://" not in link}
     named = {*_PATH.findall(readme.text), *links, "prefect.yaml"}
-    assert sorted(p for p in named - MADE_BY_THE_READER if not (ROOT / p).exists()) == []
+    assert sorted(p for p in named if not (ROOT / p).exists()) == []
     assert len(named) > 8
 
 
-def test_every_make_target_exists(readme: Readme) -> None:
+@pytest.mark.parametrize("file", BY_HAND, ids=lambda f: f.name)
+def test_every_make_target_exists(file: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    readme = Readme(file.read_text())
     code = "\n".join([*readme.blocks, *readme.code])
     assert set(re.findall(r"^make ([a-z-]+)$", code, re.MULTILINE)) <= targets
 
 
 def _calls(readme: Readme) -> list[list[str]]:
     """Words after `homeguru` of every command line in code."""
-    lines = [line.strip() for block in readme.blocks for line in block.splitlines()]
-    found = [re.match(r"(?:\.venv/bin/)?homeguru (.+)$", line) for line in [*lines, *readme.code]]
+    joined = [block.replace("\\\n", " ") for block in readme.blocks]
+    lines = [line.strip() for block in joined for line in block.splitlines()]
+    found = [re.match(r"homeguru (.+)$", line) for line in [*lines, *readme.code]]
     return [shlex.split(match[1]) for match in found if match]
 
 
-def test_every_verb_and_option_exists(readme: Readme, commands: dict[str, click.Command]) -> None:
-    calls = _calls(readme)
-    assert len(calls) > 10
-    for words in calls:
+@pytest.mark.parametrize("file", BY_HAND, ids=lambda f: f.name)
+def test_every_verb_and_option_exists(file: Path, commands: dict[str, click.Command]) -> None:
+    own = {option for p in typer.main.get_command(app).params for option in p.opts}
+    for words in _calls(Readme(file.read_text())):
+        if words[0].startswith("-"):
+            assert set(words) <= own | {"--help", "-h"}, words
+            continue
         names = (" ".join(words[:n]) for n in (3, 2, 1))
         verb = next((name for name in names if name in commands), "")
         if not verb and any(name.startswith(f"{words[0]} ") for name in commands):
             continue  # a group of commands is meant
         assert verb, words
         options = {option for parameter in commands[verb].params for option in parameter.opts}
-        assert {word for word in words if word.startswith("--")} <= options, words
+        assert {word for word in words if word.startswith("--") and word != "--"} <= options, words
 
 
-def test_every_command_is_in_the_table(readme: Readme, commands: dict[str, click.Command]) -> None:
-    rows = [line for line in readme.prose.splitlines() if line.startswith("| `homeguru ")]
-    listed = re.findall(r"`homeguru ([a-z-]+(?: [a-z][a-z-]*)*)", "\n".join(rows))
-    assert sorted(listed) == sorted(commands)
+def test_the_documents_show_many_commands() -> None:
+    assert len([c for file in BY_HAND for c in _calls(Readme(file.read_text()))]) > 100
 
 
-def test_every_variable_that_the_code_reads_is_listed(readme: Readme) -> None:
-    sources = [*(ROOT / "infra").rglob("*.py"), *(ROOT / "flows").glob("*.py")]
-    read = re.compile(r"""environ(?:\.get\(|\.setdefault\(|\[)"([A-Z][A-Z0-9_]+)"(?!\] =)""")
-    names = {name for file in sources for name in read.findall(file.read_text())}
-    assert "HOMEGURU_STATE" in names
-    assert names <= set(readme.code)
-
-
-def test_every_exit_code_is_listed(readme: Readme) -> None:
-    from deployments.errors import ExitCode
-
-    rows = re.findall(r"^\| (\d) \|", readme.prose, re.MULTILINE)
-    assert [int(row) for row in rows] == [int(code) for code in ExitCode]
+@pytest.mark.parametrize("file", BY_HAND, ids=lambda f: f.name)
+def test_a_command_is_called_by_its_name(file: Path) -> None:
+    """Whoever installed the tool has no .venv."""
+    assert ".venv/bin/homeguru" not in file.read_text()
 
 
 @pytest.mark.parametrize("folder", ["flows", "deployments", "infra", "docker", "tests"])
@@ -179,6 +183,12 @@ def test_every_link_of_the_documents_exists(file: Path) -> None:
     assert [link for link in links if not (file.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "doc").rglob("*.md")), ids=lambda f: f.name)
+def test_every_document_is_in_the_list(file: Path) -> None:
+    text = (ROOT / "doc/README.md").read_text()
+    assert file.name == "README.md" or f"]({file.relative_to(ROOT / 'doc')})" in text
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "doc/adr").glob("*.md")), ids=lambda f: f.name)
 def test_decisions_are_short_and_of_one_form(file: Path) -> None:
     text = file.read_text()
@@ -194,11 +204,13 @@ def _masked(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_the_plans_are_what_the_command_prints(readme, world, monkeypatch, first) -> None:
+@pytest.mark.parametrize("name", ["deploy.md", "deploy.ru.md"])
+def test_the_plans_are_what_the_command_prints(name, world, monkeypatch, first) -> None:
+    page = Readme((ROOT / "doc/explanation" / name).read_text())
     printed = io.StringIO()
     monkeypatch.setattr(show, "console", Console(file=printed, width=120))
     target, seen = (
         (world.target(), world.bare) if first else (world.target(api="api-2"), world.settled())
     )
     show.plan(world.plan(target, seen))
-    assert _masked(printed.getvalue()) in [_masked(block) for block in readme.blocks]
+    assert _masked(printed.getvalue()) in [_masked(block) for block in page.blocks]
