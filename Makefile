@@ -9,7 +9,7 @@ export UV_COMPILE_BYTECODE = 1
 unexport PYTHONDONTWRITEBYTECODE
 export HOMEGURU_STATE ?= $(CURDIR)/.state
 
-.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test bootstrap-test browser lint clean
+.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test bootstrap-test browser lint site clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-24s %s\n", $$1, $$2}'
@@ -93,7 +93,11 @@ WORKFLOWS := .github/workflows/*.yml doc/examples/*.yml
 
 SHELL_FILES := .ci/run $(wildcard deployments/shell/*.sh infra/sandbox/server/*.sh infra/engine/images/*/*.sh tests/e2e/bare/*.sh)
 
-lint: .venv/.ready .ci/node_modules/.package-lock.json ## ruff, mypy, the import rules, shellcheck, and the workflows
+site: .venv/.ready ## The documents as a site in .site/html; a link that leads nowhere is an error
+	@$(BIN)/python -m infra.reference.site .site/source
+	@$(BIN)/zensical build --strict --clean
+
+lint: .venv/.ready .ci/node_modules/.package-lock.json site ## ruff, mypy, the import rules, shellcheck, the workflows, the site
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -103,4 +107,4 @@ lint: .venv/.ready .ci/node_modules/.package-lock.json ## ruff, mypy, the import
 	@$(BIN)/zizmor --quiet --offline --config .github/zizmor.yml .github $(filter doc/%,$(WORKFLOWS))
 
 clean: ## Remove the virtual environment and caches, not the state
-	rm -rf .venv .uv .ci/node_modules tests/e2e/browser/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .uv .site .ci/node_modules tests/e2e/browser/node_modules .mypy_cache .ruff_cache .pytest_cache
