@@ -24,6 +24,8 @@ class Traits:
     """Moves the services to another release, or to the same one anew, and expects them well."""
     names_release: bool = True
     """Its release is the current one afterwards."""
+    needs_approval_when_frozen: bool = False
+    """What is new for users; the way back, and what repairs, never wait for a freeze window."""
     may_migrate: bool = False
     """A migration that is due is a part of it."""
     migrates_alone: bool = False
@@ -65,11 +67,11 @@ _TRAITS: dict[str, Traits] = {
     "release": Traits(publishes_and_deploys=True, converges=True),
     "deploy": Traits(
         changes_what_runs=True, replaces_release=True, may_migrate=True, converges=True,
-        goes_on=True, notifies_failure=True,
+        goes_on=True, notifies_failure=True, needs_approval_when_frozen=True,
     ),
     "migrate": Traits(
         changes_what_runs=True, names_release=False, may_migrate=True, migrates_alone=True,
-        notifies_failure=True,
+        notifies_failure=True, needs_approval_when_frozen=True,
     ),
     "rollback": Traits(
         changes_what_runs=True, replaces_release=True, returns=True, converges=True,

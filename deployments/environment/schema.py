@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from deployments.environment.freeze import Freeze
 from deployments.environment.mistakes import mistakes
 from deployments.environment.policy import (
     BackupPolicy,
@@ -119,6 +120,8 @@ class Environment(Strict):
     """Whether a person must approve each plan before it runs."""
     approval_minutes: Annotated[int, Field(ge=1, le=10080)] = 60
     """Minutes that an approval may take; no answer means refused."""
+    freeze: tuple[Freeze, ...] = ()
+    """Times in which deploys and migrations need approval: `Fri 16:00 - Mon 08:00 Europe/Moscow`."""
     watch: Watch = Watch()
     backup: BackupPolicy = BackupPolicy()
     off_host: OffHostCopy = OffHostCopy()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deployments.database.choice import Choice
-from deployments.errors import Interrupted, Refused, WrongUse
+from deployments.errors import WrongUse
 from infra.cli import show
 from infra.cli.actions.commands import app as actions
 from infra.cli.assembled import assembled
@@ -22,7 +22,9 @@ from infra.cli.doctor import doctor
 from infra.cli.help import NAMES
 from infra.cli.init import init
 from infra.cli.inside import execute, psql
-from infra.cli.options import Approve, Env, Here, Json, services_named
+from infra.cli.look import diff, logs, open_page, plan, status
+from infra.cli.options import Approve, Env, Here, Json, Quiet, Release, UpdateInfrastructure
+from infra.cli.printing import Printing
 from infra.cli.run import run
 from infra.cli.schema import schema
 from infra.cli.setup import setup
@@ -40,14 +42,10 @@ app = typer.Typer(
 
 DEMO_SOURCE = CHECKOUT / "tests" / "homeguru"
 
-Release = Annotated[str, typer.Argument(help="Manifest's name, a file, newest, or current.")]
 Source = Annotated[str, typer.Option("--source", help="The application: a folder, or a Git URL.")]
 Ref = Annotated[str, typer.Option("--ref", help="Branch, tag or commit.")]
 Dirty = Annotated[bool, typer.Option("--allow-dirty", help="Publish uncommitted changes too.")]
 Output = Annotated[Path | None, typer.Option("--output", help="Write the manifest to a file.")]
-Infra = Annotated[
-    bool, typer.Option("--update-infrastructure", help="Database and edge follow the release too.")
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -68,7 +66,7 @@ def homeguru(
 @app.command()
 def publish(
     env: Env, source: Source = ".", ref: Ref = "HEAD", allow_dirty: Dirty = False,
-    output: Output = None, json: Json = False, here: Here = False,
+    output: Output = None, json: Json = False, quiet: Quiet = False, here: Here = False,
 ) -> None:  # fmt: skip
     """Build what changed and push it by digest.
 
@@ -81,71 +79,78 @@ def publish(
             state="untouched",
             todo=f"mkdir -p {shlex.quote(str(output.parent))}",
         )
+    printing = Printing(json, quiet)
     result = run(
-        "publish", env, _source(source, ref, allow_dirty=allow_dirty), quiet=json, here=here
+        "publish", env, _source(source, ref, allow_dirty=allow_dirty), printing=printing, here=here
     )
     if output:
         from deployments.release.manifest import Manifest
 
         output.write_text(Manifest.model_validate(result).to_json() + "\n")
-    show.as_json(result) if json else show.manifest(result)
+    printing.result(result, show.manifest)
 
 
 @app.command()
 def deploy(
-    env: Env, release: Release = "newest", update_infrastructure: Infra = False,
-    json: Json = False, here: Here = False, approve: Approve = "",
+    env: Env, release: Release = "newest", update_infrastructure: UpdateInfrastructure = False,
+    json: Json = False, quiet: Quiet = False, here: Here = False, approve: Approve = "",
 ) -> None:  # fmt: skip
     """Bring a server to a release, or leave it as it was.
 
     `current` deploys the release that runs once more, for a changed variable or secret.
     """
+    printing = Printing(json, quiet)
     result = run(
         "deploy", env, {"release": release, "update_infrastructure": update_infrastructure},
-        quiet=json, here=here, approve=approve,
+        printing=printing, here=here, approve=approve,
     )  # fmt: skip
-    show.as_json(result) if json else show.deployed(result)
+    printing.result(result, show.deployed)
 
 
 @app.command()
 def release(
     env: Env, source: Source = ".", ref: Ref = "HEAD", allow_dirty: Dirty = False,
-    json: Json = False, here: Here = False, approve: Approve = "",
+    json: Json = False, quiet: Quiet = False, here: Here = False, approve: Approve = "",
 ) -> None:  # fmt: skip
     """Publish, then deploy what was published.
 
     Without a control plane and without `approval` the server pulls each image as soon as it is
     pushed.
     """
+    printing = Printing(json, quiet)
     result = run(
         "release",
         env,
         _source(source, ref, allow_dirty=allow_dirty),
-        quiet=json,
+        printing=printing,
         here=here,
         approve=approve,
     )
-    show.as_json(result) if json else show.deployed(result)
+    printing.result(result, show.deployed)
 
 
 @app.command()
 def migrate(
-    env: Env, release: Release = "newest", json: Json = False, here: Here = False,
+    env: Env, release: Release = "newest", json: Json = False, quiet: Quiet = False, here: Here = False,
     approve: Approve = "",
 ) -> None:  # fmt: skip
     """Bring the database to a release's revision."""
-    result = run("migrate", env, {"release": release}, quiet=json, here=here, approve=approve)
-    show.as_json(result) if json else show.deployed(result)
+    printing = Printing(json, quiet)
+    result = run(
+        "migrate", env, {"release": release}, printing=printing, here=here, approve=approve
+    )
+    printing.result(result, show.deployed)
 
 
 @app.command()
-def verify(env: Env, json: Json = False, here: Here = False) -> None:
+def verify(env: Env, json: Json = False, quiet: Quiet = False, here: Here = False) -> None:
     """Check the application from outside and inside.
 
     Looks for drift too: what differs on the server from the release that the ledger names.
     """
-    result = run("verify", env, {}, quiet=json, here=here)
-    show.as_json(result) if json else show.deployed(result)
+    printing = Printing(json, quiet)
+    result = run("verify", env, {}, printing=printing, here=here)
+    printing.result(result, show.deployed)
 
 
 @app.command()
@@ -158,64 +163,21 @@ def rollback(
         Choice, typer.Option("--database", help="What becomes of the database.")
     ] = Choice.keep,
     json: Json = False,
+    quiet: Quiet = False,
     here: Here = False,
     approve: Approve = "",
 ) -> None:
     """Bring an earlier release back; the database stays."""
+    printing = Printing(json, quiet)
     result = run(
         "rollback",
         env,
         {"to": to, "database": database.value},
-        quiet=json,
+        printing=printing,
         here=here,
         approve=approve,
     )
-    show.as_json(result) if json else show.deployed(result)
-
-
-@app.command()
-def plan(
-    env: Env, release: Release = "newest", update_infrastructure: Infra = False, json: Json = False
-) -> None:
-    """Show what deploy would do now; change nothing."""
-    assembly = assembled(env)
-    from infra.look import inspection
-
-    show.read_from(assembly.located)
-    planned = inspection.plan_of(
-        assembly, release, show.errors.print, update_infrastructure=update_infrastructure
-    )
-    show.as_json(planned.to_dict()) if json else show.plan(planned)
-
-
-@app.command()
-def diff(
-    env: Env, before: Release = "current", after: Release = "newest", json: Json = False
-) -> None:
-    """Show what differs between two releases.
-
-    Commit, build values, images; without arguments what runs and the newest.
-    """
-    assembly = assembled(env)
-    from deployments.release.difference import difference
-    from infra.look import inspection
-
-    found = inspection.manifests_of(assembly, [before, after], show.errors.print)
-    rows = difference(*found)
-    show.as_json([{"what": w, "change": c} for w, c in rows]) if json else show.pairs(rows)
-
-
-@app.command()
-def status(env: Env, json: Json = False) -> None:
-    """Show what runs now.
-
-    Since when, and who deployed it.
-    """
-    assembly = assembled(env)
-    from infra.look import inspection
-
-    document, notes = inspection.status_of(assembly, show.errors.print)
-    show.as_json(document) if json else show.status(document, notes)
+    printing.result(result, show.deployed)
 
 
 @app.command()
@@ -223,6 +185,7 @@ def adopt(
     env: Env,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what was found only.")] = False,
     json: Json = False,
+    quiet: Quiet = False,
     here: Here = False,
 ) -> None:
     """Record what was deployed by hand as release 0.
@@ -237,12 +200,18 @@ def adopt(
         planned = inspection.adoption_of(assembly, show.errors.print)
         show.as_json(planned.to_dict()) if json else show.plan(planned)
         return
-    result = run("adopt", env, {}, quiet=json, here=here)
-    show.as_json(result) if json else show.deployed(result)
+    printing = Printing(json, quiet)
+    result = run("adopt", env, {}, printing=printing, here=here)
+    printing.result(result, show.deployed)
 
 
 app.command("exec")(execute)
 app.command()(psql)
+app.command()(plan)
+app.command()(diff)
+app.command()(status)
+app.command()(logs)
+app.command("open")(open_page)
 app.command()(config)
 app.command()(init)
 app.command()(bootstrap)
@@ -255,44 +224,6 @@ app.command()(drill)
 app.command()(fetch)
 app.command()(history)
 app.add_typer(audit, name="audit")
-
-
-@app.command()
-def logs(
-    services: Annotated[
-        list[str],
-        typer.Argument(help="Services of the Compose file.", autocompletion=services_named),
-    ],
-    env: Env,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of each.")] = 100,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
-    since: Annotated[
-        str, typer.Option(help="From then on: 10m, 2h, or 2030-01-31T12:00:00Z.")
-    ] = "",
-    grep: Annotated[str, typer.Option(help="Only lines that match this expression.")] = "",
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also the edge's health checks, one a second.")
-    ] = False,
-) -> None:
-    """Show the last lines of services, with times."""
-    assembly = assembled(env)
-    from deployments.shell.probe import Tail
-    from infra.look import inspection
-
-    tail = Tail(tuple(services), lines, since, follow=follow)
-    try:
-        say = lambda text: show.console.out(text)  # noqa: E731
-        code = inspection.logs_of(assembly, tail, say, checks=everything, grep=grep)
-    except Interrupted:
-        if not follow:
-            raise
-        # That is how one stops to follow.
-        return
-    if code != 0:
-        raise Refused(
-            f"Compose ended with code {code}",
-            todo=f"is anything deployed there? homeguru status --env {env} shows what runs",
-        )
 
 
 demo = typer.Typer(no_args_is_help=True, help="HomeGuru on a server in a container, to try it.")

@@ -9,14 +9,16 @@ import typer
 
 from infra.cli import show
 from infra.cli.assembled import assembled
-from infra.cli.options import Approve, Env, Here, Json
+from infra.cli.options import Approve, Env, Here, Json, Quiet
+from infra.cli.printing import Printing
 from infra.cli.run import run
 
 
-def backup(env: Env, json: Json = False, here: Here = False) -> None:
+def backup(env: Env, json: Json = False, quiet: Quiet = False, here: Here = False) -> None:
     """Back up the database on its server, and read that back."""
-    result = run("backup", env, {}, quiet=json, here=here)
-    show.as_json(result) if json else show.deployed(result)
+    printing = Printing(json, quiet)
+    result = run("backup", env, {}, printing=printing, here=here)
+    printing.result(result, show.deployed)
 
 
 def backups(
@@ -68,11 +70,13 @@ def drill(
         str, typer.Argument(metavar="BACKUP", help="A backup's id, or newest.")
     ] = "newest",
     json: Json = False,
+    quiet: Quiet = False,
     here: Here = False,
 ) -> None:
     """Test that a backup restores, beside the database."""
-    result = run("drill", env, {"backup": wanted}, quiet=json, here=here)
-    show.as_json(result) if json else show.deployed(result)
+    printing = Printing(json, quiet)
+    result = run("drill", env, {"backup": wanted}, printing=printing, here=here)
+    printing.result(result, show.deployed)
 
 
 def restore(
@@ -81,6 +85,7 @@ def restore(
         str, typer.Argument(metavar="BACKUP", help="A backup's id, or newest.")
     ] = "newest",
     json: Json = False,
+    quiet: Quiet = False,
     here: Here = False,
     approve: Approve = "",
 ) -> None:
@@ -88,5 +93,6 @@ def restore(
 
     Lists, table by table, what was written since the backup and would be lost.
     """
-    result = run("restore", env, {"backup": wanted}, quiet=json, here=here, approve=approve)
-    show.as_json(result) if json else show.deployed(result)
+    printing = Printing(json, quiet)
+    result = run("restore", env, {"backup": wanted}, printing=printing, here=here, approve=approve)
+    printing.result(result, show.deployed)

@@ -11,7 +11,7 @@ from typer.main import get_command
 NAMES = ["-h", "--help"]
 PANELS: dict[str, tuple[str, ...]] = {
     "Release": ("release", "publish", "diff", "plan", "deploy", "rollback", "migrate"),
-    "Look": ("status", "history", "logs", "exec", "verify", "doctor", "audit"),
+    "Look": ("status", "open", "history", "logs", "exec", "verify", "doctor", "audit"),
     "Data": ("psql", "backup", "backups", "restore", "drill", "fetch"),
     "Set up": (
         "init", "bootstrap", "adopt", "config", "schema", "setup", "control-plane", "demo", "actions",
@@ -27,7 +27,8 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "rollback": ("rollback --env production", "rollback 12-production-sha-4f2c91 --database restore"),
     "plan": ("plan --env production", "plan current --env production --update-infrastructure"),
     "diff": ("diff --env production", "diff 11-production-sha-4f2c91 current --env production"),
-    "status": ("status --env production", "status --env production --json"),
+    "status": ("status --env production", "status --env production --watch"),
+    "open": ("open frontend --env production", "open api --env staging"),
     "adopt": ("adopt --env production --dry-run", "adopt --env production"),
     "init": ("init", "init ../shop --address 203.0.113.7 --compose compose.prod.yml --yes"),
     "bootstrap": (

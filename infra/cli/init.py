@@ -25,17 +25,22 @@ User = Annotated[str, typer.Option("--user", help="The deploy user there; bootst
 ComposeFile = Annotated[str, typer.Option("--compose", help="Which Compose file, of several.")]
 Diff = Annotated[bool, typer.Option("--diff", help="Show the changed lines of the Compose file.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what was found; write nothing.")]
+GitHub = Annotated[
+    bool, typer.Option("--github", help="Put the secrets and the deploy key on GitHub, by gh.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
 
 
 def init(
     source: Source = Path(), env: Name = "production", address: Address = "", user: User = "deploy",
-    compose: ComposeFile = "", diff: Diff = False, dry_run: DryRun = False, yes: Yes = False,
+    compose: ComposeFile = "", diff: Diff = False, dry_run: DryRun = False, github: GitHub = False,
+    yes: Yes = False,
 ) -> None:  # fmt: skip
     """Prepare an application's repository for deploys.
 
     Reads it, and writes what a deploy needs: a Compose file made from yours, an environment, secrets.
-    Nothing of yours is changed, and a second call overwrites nothing.
+    For a repository on GitHub the workflows too. Nothing of yours is changed, and a second call
+    overwrites nothing.
     """
     with importing():
         from deployments.onboarding.compose import adapt
@@ -73,6 +78,7 @@ def init(
         _write_secrets(folder / f"{env}.secrets.env", adaptation, yes=yes)
     ignored = [f"{OWN_FOLDER}/*.secrets.env"]
     _say_written(root / ".gitignore", written=writing.ignore(root, ignored))
+    _on_github(root, env, wanted=github, yes=yes)
     show.console.print(
         f"\nnext: homeguru bootstrap --env {env}\n      homeguru release --env {env}",
         highlight=False,
@@ -141,6 +147,44 @@ def _write_secrets(file: Path, adaptation: Adaptation, *, yes: bool) -> None:
     empty = [name for name in added if not values[name]]
     if empty:
         show.console.print(f"        still empty: {', '.join(empty)}", highlight=False)
+
+
+def _on_github(root: Path, env: str, *, wanted: bool, yes: bool) -> None:
+    """Workflows where the repository is on GitHub, and its secrets there where that is wanted."""
+    from infra.onboarding import github, writing
+
+    repository = github.github_repository(root)
+    if not repository:
+        if wanted:
+            raise WrongUse(
+                "the repository has no origin on github.com", where=str(root), state="untouched",
+                todo="git remote add origin git@github.com:OWNER/NAME.git",
+            )  # fmt: skip
+        return
+    for path, text in github.workflows(root, env).items():
+        _say_written(root / path, written=writing.write_new(root / path, text))
+    question = f"Put the secrets and the deploy key on {repository} by gh?"
+    if wanted or (not yes and sys.stdin.isatty() and typer.confirm(question, default=False)):
+        _put_on_github(root, env, repository)
+    else:
+        show.console.print(
+            f"\nwhen they are complete: homeguru init --env {env} --github puts the secrets and the "
+            f"deploy key on {repository}",
+            highlight=False,
+        )
+
+
+def _put_on_github(root: Path, env: str, repository: str) -> None:
+    from infra.bootstrap.keys import deploy_key
+    from infra.environment import locate
+    from infra.onboarding import github
+
+    folder = root / locate.OWN_FOLDER
+    located = next(each for each in locate.all_of(folder) if each.environment.name == env)
+    deploy_key(located.key_file, located.environment.ssh)
+    secrets = located.beside(located.environment.secrets.file or f"{env}.secrets.env")
+    github.put_secrets(repository, env, secrets, located.key_file, lambda text: show.console.print(
+        f"  [green]written[/green]  {text}", highlight=False))  # fmt: skip
 
 
 def _say_written(file: Path, *, written: bool) -> None:

@@ -38,7 +38,12 @@ Env = Annotated[
         help="Environment, such as production.",
     ),
 ]  # fmt: skip
+Release = Annotated[str, typer.Argument(help="Manifest's name, a file, newest, or current.")]
+UpdateInfrastructure = Annotated[
+    bool, typer.Option("--update-infrastructure", help="Database and edge follow the release too.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Here = Annotated[
     bool,
     typer.Option(

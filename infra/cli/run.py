@@ -15,6 +15,7 @@ import typer
 from deployments.errors import Refused, StepFailed, WrongUse
 from deployments.verbs import traits
 from infra.cli import show
+from infra.cli.printing import Printing
 from infra.cli.terminal import TerminalProgress
 from infra.machine import progress, signals
 from infra.machine.imports import importing
@@ -30,8 +31,9 @@ Parameters = Mapping[str, str | bool]
 
 
 def run(
-    verb: str, env: str, flow_parameters: Parameters, *, quiet: bool, here: bool, approve: str = ""
-) -> Any:
+    verb: str, env: str, flow_parameters: Parameters, *, printing: Printing, here: bool,
+    approve: str = "",
+) -> Any:  # fmt: skip
     """Run a verb; its run stays in Prefect's history. Returns its summary.
 
     flow_parameters: the flow's own. With a server configured the run is created there and
@@ -59,10 +61,10 @@ def run(
         )  # fmt: skip
     if traits(verb).publishes_and_deploys and not here and _server():
         # Two runs, each of which can be followed; a run inside a run cannot.
-        published = run("publish", env, flow_parameters, quiet=quiet, here=False)
-        return run("deploy", env, {"release": _named(published)}, quiet=quiet, here=False)
+        published = run("publish", env, flow_parameters, printing=printing, here=False)
+        return run("deploy", env, {"release": _named(published)}, printing=printing, here=False)
     if here or not _server() or (traits(verb).only_publishes and not is_url(source)):
-        return _in_this_process(verb, located, parameters, approve, requester, quiet=quiet)
+        return _in_this_process(verb, located, parameters, approve, requester, printing)
     if "release" in parameters:
         from infra.publish.manifests import name_of
 
@@ -70,7 +72,7 @@ def run(
     if traits(verb).changes_what_runs:
         # What a plan of this machine's files says: the worker's must be the same.
         parameters["configuration"] = located.configuration
-    return _on_server(verb, parameters, requester, quiet=quiet)
+    return _on_server(verb, parameters, requester, printing)
 
 
 def _named(published: dict[str, Any]) -> str:
@@ -87,8 +89,8 @@ def _server() -> bool:
 
 
 def _in_this_process(
-    verb: str, located: Located, parameters: dict[str, Any], approve: str, requester: Requester, *,
-    quiet: bool,
+    verb: str, located: Located, parameters: dict[str, Any], approve: str, requester: Requester,
+    printing: Printing,
 ) -> Any:  # fmt: skip
     threading.Thread(target=_prepare, args=(verb, located), daemon=True).start()
     with importing():
@@ -98,12 +100,12 @@ def _in_this_process(
     if _server():
         _check_server()
     actor.claim(requester)
-    progress.watch(TerminalProgress(show.errors if quiet else show.console))
+    progress.watch(TerminalProgress(printing.progress))
     if approve or sys.stdin.isatty():
-        approval.ask_here(lambda plan: _answer(plan, approve, requester.who, quiet=quiet))
+        approval.ask_here(lambda plan: _answer(plan, approve, requester.who, printing))
     elif not _server():
         # Prefect's own server ends with this process: nobody could answer there.
-        approval.ask_here(lambda plan: _nobody(plan, quiet=quiet))
+        approval.ask_here(lambda plan: _nobody(plan, printing))
     return process.run_flow(verb, parameters)
 
 
@@ -134,19 +136,20 @@ def _check_server() -> None:
         api.close()
 
 
-def _answer(plan: Plan, reason: str, who: str, *, quiet: bool) -> Approval | None:
-    """The person's reason for this plan; None when there is none. quiet: stdout is a program's."""
+def _answer(plan: Plan, reason: str, who: str, printing: Printing) -> Approval | None:
+    """The person's reason for this plan; None when there is none."""
     from deployments.history.ledger import Approval
 
     if not reason:
-        show.plan(plan, quiet=quiet)
+        to = printing.questions
+        show.plan(plan, to)
         question = "Approve? Say why (empty: no)"
-        reason = typer.prompt(question, default="", show_default=False, err=quiet)
+        reason = typer.prompt(question, default="", show_default=False, err=to is show.errors)
     return Approval(who=who, reason=reason) if reason.strip() else None
 
 
-def _nobody(plan: Plan, *, quiet: bool) -> NoReturn:
-    show.plan(plan, quiet=quiet)
+def _nobody(plan: Plan, printing: Printing) -> NoReturn:
+    show.plan(plan, printing.questions)
     raise Refused(
         f"plan {plan.fingerprint} needs approval, and there is no terminal to ask at",
         state=f"runs {plan.previous}, unchanged" if plan.previous else "untouched",
@@ -154,19 +157,20 @@ def _nobody(plan: Plan, *, quiet: bool) -> NoReturn:
     )  # fmt: skip
 
 
-def _on_server(verb: str, parameters: dict[str, Any], requester: Requester, *, quiet: bool) -> Any:
+def _on_server(
+    verb: str, parameters: dict[str, Any], requester: Requester, printing: Printing
+) -> Any:
     from infra.orchestration.api.button import press
     from infra.orchestration.api.client import PrefectApi
 
     signals.begin_work()
     api = PrefectApi.from_environment()
     assert api is not None
-    console = show.errors if quiet else show.console
     try:
         return press(
             # What is sent again after a time-out is the same press.
             api, verb, parameters, tags=requester.tags, key=f"cli-{uuid.uuid4()}",
-            say=lambda line: console.print(f"  {line}", markup=False),
+            say=lambda line: printing.progress.print(f"  {line}", markup=False),
         )  # fmt: skip
     finally:
         api.close()

@@ -53,9 +53,9 @@ def of_this_machine(located: Located) -> str:
     return f"{located.file} on this machine, digest {located.digest}"
 
 
-def plan(planned: Plan, *, quiet: bool = False) -> None:
-    """What would be done, and why. quiet: stdout is for one document, this is beside it."""
-    to = errors if quiet else console
+def plan(planned: Plan, to: Console | None = None) -> None:
+    """What would be done, and why."""
+    to = to or console
     pairs(planned.lines(), to)
     count = len(planned.steps)
     headline = (
@@ -112,6 +112,14 @@ def _run_rows(entry: AuditEntry) -> list[str]:
 
 def _minute(at: str) -> str:
     return at[:16].replace("T", " ")
+
+
+def begin_again() -> None:
+    """A page that replaces the one before on a terminal, and follows it elsewhere."""
+    if console.is_terminal:
+        console.clear()
+    else:
+        console.print()
 
 
 def status(document: dict[str, Any], notes: list[str]) -> None:

@@ -27,6 +27,23 @@ class ProcessEnvironment:
         return os.environ.get(name)
 
 
+VARIABLE = "HOMEGURU_SECRETS"
+
+
+class SecretsVariable:
+    """The lines of a secrets file in one variable of this process; in Actions, one secret for all.
+
+    A workflow cannot name the secrets of an application that it does not know.
+    """
+
+    def __init__(self) -> None:
+        self._values = parse_secrets(os.environ.get(VARIABLE, ""), VARIABLE)
+
+    def get(self, name: str) -> str | None:
+        """The value, or None."""
+        return self._values.get(name)
+
+
 class SecretsFile:
     """A file of `NAME=value` lines that only its owner may read."""
 
@@ -56,9 +73,17 @@ class SecretsFile:
         return self._values.get(name)
 
 
+def of_this_process(name: str) -> str | None:
+    """A secret's value as this process was given it; None where it was not."""
+    value = ProcessEnvironment().get(name)
+    return SecretsVariable().get(name) if value is None else value
+
+
 def _of_this_machine(located: Located) -> dict[str, SecretSource]:
     """Where secrets are looked for here, in order, as people are told."""
-    sources: dict[str, SecretSource] = {"variable of this process": ProcessEnvironment()}
+    sources: dict[str, SecretSource] = {
+        "variable of this process": ProcessEnvironment(), VARIABLE: SecretsVariable(),
+    }  # fmt: skip
     if file := located.environment.secrets.file:
         sources["secrets file"] = SecretsFile(located.beside(file))
     return sources
@@ -77,7 +102,7 @@ def origins(located: Located) -> dict[str, str]:
 def resolve(located: Located, extra: list[SecretSource] | None = None) -> dict[str, str]:
     """Look every name of the environment up; names without a value are left out.
 
-    Sources in order: process environment, the file, then `extra` (Prefect blocks).
+    Sources in order: process environment, HOMEGURU_SECRETS, the file, then `extra` (Prefect blocks).
     """
     sources = [*_of_this_machine(located).values(), *(extra or [])]
     values: dict[str, str] = {}

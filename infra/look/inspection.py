@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -98,6 +99,21 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
     """The environment as it is now, and what is worth a note."""
     with opened(assembly, "status", log) as host:
         seen = host.observe(assembly.stack)
+    return _status(assembly, seen)
+
+
+def watch_status(
+    assembly: Assembly, log: Callable[[str], None],
+    tell: Callable[[dict[str, Any], list[str]], None], every: float,
+) -> None:  # fmt: skip
+    """The same again and again, over one connection, until somebody stops it. every: seconds."""
+    with opened(assembly, "status", log) as host:
+        while True:
+            tell(*_status(assembly, host.observe(assembly.stack)))
+            time.sleep(every)
+
+
+def _status(assembly: Assembly, seen: Observation) -> tuple[dict[str, Any], list[str]]:
     check_engine(assembly.located.environment, seen)
     check_owner(assembly.located.environment, assembly.stack, seen)
     commit = parse_manifest(seen.manifest, "current").commit if seen.manifest else None

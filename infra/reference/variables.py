@@ -24,6 +24,9 @@ TOOL: tuple[ToolVariable, ...] = (
         "`.homeguru` here or above",
     ),
     ToolVariable(
+        ("HOMEGURU_SECRETS",), "the lines of a secrets file, as one value; they win over the file"
+    ),
+    ToolVariable(
         ("HOMEGURU_STATE",), "this machine's state: Prefect's history, the demo",
         "`homeguru` in `XDG_STATE_HOME`; `.state` under `make`",
     ),
@@ -154,8 +157,8 @@ ACTIONS: tuple[ToolVariable, ...] = (
 )  # fmt: skip
 
 SECRETS = """
-Each name in `[secrets]` of an environment is a variable too: its value wins over the secrets file, and
-that over Prefect's Secret block. The application's own variables are described in
+Each name in `[secrets]` of an environment is a variable too: its value wins over `HOMEGURU_SECRETS`, that
+over the secrets file, and that over Prefect's Secret block. The application's own variables are described in
 [docker/env.production](../../docker/env.production).
 """
 

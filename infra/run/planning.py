@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from deployments.compose.stack import Stack
 from deployments.database.backups import Reason, chosen, to_restore
 from deployments.database.change import KEEP, DataChange
 from deployments.database.choice import Choice
+from deployments.environment.freeze import frozen
 from deployments.errors import Refused, WrongUse
 from deployments.history.ledger import names_of
 from deployments.host.observation import Candidate, Observation
@@ -204,10 +206,18 @@ class Planning:
         return PlanRequest(verb, release, self.host.incoming, data)
 
     def _plan(self, target: Target, seen: Observation, request: PlanRequest) -> Planned:
-        planned = self._made(target, seen, request)
+        planned = self._frozen(self._made(target, seen, request))
         if traits(request.verb).replaces_release and planned.plan.changed:
             return Planned(self._armed(planned.plan, seen), planned.planner)
         return planned
+
+    def _frozen(self, planned: Planned) -> Planned:
+        """The plan, which somebody must approve in a freeze window of the environment."""
+        plan = planned.plan
+        why = frozen(self.host.environment.freeze, datetime.now(UTC))
+        if not (why and plan.changed and traits(plan.verb).needs_approval_when_frozen):
+            return planned
+        return Planned(replace(plan, asks=(*plan.asks, why)), planned.planner)
 
     def _made(self, target: Target, seen: Observation, request: PlanRequest) -> Planned:
         mode: SecretsSource = traits(request.verb).secrets if self.host.locked else "discard"

@@ -142,3 +142,46 @@ def test_status_says_since_when_and_by_whom(located, monkeypatch, capsys) -> Non
     assert (document["since"], document["by"]) == ("2030-01-02T10:11:12Z", "anna, actions")
     show.status(document, notes)
     assert "since              2030-01-02 10:11 UTC, by anna, actions" in capsys.readouterr().out
+
+
+def test_status_is_watched_until_somebody_stops_it(looking, capsys) -> None:
+    document = {
+        "environment": "prod", "release": "3-x", "since": None, "by": None, "commit": None,
+        "database_revision": None, "urls": {}, "services": [],
+    }  # fmt: skip
+
+    def watch(assembly, log, tell, every) -> None:
+        assert every == 2
+        tell(document, [])
+        tell({**document, "release": "4-x"}, [])
+        stopped()
+
+    looking("watch_status", watch)
+    ended = CliRunner().invoke(cli.app, ["status", "--watch", "--env", "prod"])
+    assert ended.exit_code == 0
+    assert [line.split()[1] for line in ended.output.splitlines() if "release" in line] == ["3-x", "4-x"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("urls", "words", "shown"),
+    [
+        ({"web": "https://example.org"}, [], "https://example.org"),
+        ({"web": "https://example.org", "api": "https://a.example.org"}, ["api"], "https://a.example.org"),
+        ({"web": "https://example.org", "api": "https://a.example.org"}, [], "choose one of: web, api"),
+        ({"web": "https://example.org"}, ["www"], "has no address 'www'"),
+        ({}, [], 'add one below [urls]: web = "https://example.org"'),
+    ],
+)  # fmt: skip
+def test_open_shows_the_address_where_no_browser_is(
+    monkeypatch, located, urls, words, shown
+) -> None:
+    from infra.environment import locate
+
+    found = located(urls=urls)
+    monkeypatch.setattr(locate, "load", lambda _: found)
+    ended = CliRunner().invoke(cli.app, ["open", *words, "--env", "prod"])
+    if shown.startswith("https"):
+        assert ended.output.strip() == shown
+    else:
+        assert isinstance(ended.exception, WrongUse)
+        assert shown in str(ended.exception)

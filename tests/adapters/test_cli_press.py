@@ -15,6 +15,7 @@ from deployments.planning.plan import Plan
 from deployments.release.manifest import Manifest
 from infra.cli import app, show
 from infra.cli import run as cli
+from infra.cli.printing import Printing
 from infra.environment.locate import load
 from infra.orchestration.api import button
 from infra.orchestration.api.client import PrefectApi
@@ -44,7 +45,9 @@ def press(monkeypatch):
     def run(server: Server, verb: str, approve: str = "", **given: Any) -> Any:
         monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
         monkeypatch.setattr(PrefectApi, "from_environment", staticmethod(server.api))
-        return cli.run(verb, "production", given, quiet=True, here=False, approve=approve)
+        return cli.run(
+            verb, "production", given, printing=Printing(json=True), here=False, approve=approve
+        )
 
     return run
 
@@ -113,12 +116,12 @@ def test_ctrl_c_says_that_the_run_goes_on_there(press, monkeypatch) -> None:
 def test_a_plan_that_waits_leaves_stdout_to_the_document(capsys) -> None:
     plan = Plan("deploy", "1-x", "x", None, ())
     with pytest.raises(Refused, match="no terminal to ask at") as refused:
-        cli._nobody(plan, quiet=True)
+        cli._nobody(plan, Printing(json=True))
     assert "--approve REASON" in refused.value.todo
     found = capsys.readouterr()
     assert (found.out, "Fingerprint" in found.err) == ("", True)
     with pytest.raises(Refused):
-        cli._nobody(plan, quiet=False)
+        cli._nobody(plan, Printing())
     assert "Fingerprint" in capsys.readouterr().out
 
 
@@ -171,4 +174,4 @@ def test_a_run_in_this_process_asks_its_server_within_seconds_too(monkeypatch) -
     monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
     monkeypatch.setattr(PrefectApi, "first_contact", first_contact)
     with pytest.raises(Unreachable, match="no such host"):
-        cli.run("verify", "production", {}, quiet=True, here=True)
+        cli.run("verify", "production", {}, printing=Printing(json=True), here=True)

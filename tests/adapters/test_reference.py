@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -95,7 +96,7 @@ def test_every_exit_code_and_event_is_explained(written: dict[str, str]) -> None
 
 def test_every_variable_that_the_code_reads_is_listed() -> None:
     names = _read_directly() | _read_by_the_steps_of_workflows()
-    assert {"HOMEGURU_STATE", "SSH_HOST", "GITHUB_RUN_ID"} <= names
+    assert {"HOMEGURU_STATE", "HOMEGURU_SECRETS", "SSH_HOST", "GITHUB_RUN_ID"} <= names
     assert names - variables.names() == set()
 
 
@@ -112,8 +113,30 @@ def _modules() -> list[Path]:
 
 
 def _read_directly() -> set[str]:
-    read = re.compile(r"""environ(?:\.get\(|\.setdefault\(|\[)"([A-Z][A-Z0-9_]+)"(?!\] =)""")
-    return {name for file in _modules() for name in read.findall(file.read_text())}
+    return {name for file in _modules() for name in _read(ast.parse(file.read_text()))}
+
+
+def _read(module: ast.Module) -> Iterator[str]:
+    """Names in `os.environ[...]`, `.get(...)` and `.setdefault(...)`, also by a constant of the module."""
+    constants = {
+        node.targets[0].id: node.value.value for node in module.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }  # fmt: skip
+    for node in ast.walk(module):
+        key: ast.expr | None = None
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            key = node.slice if _is_environ(node.value) else None
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            key = node.args[0] if _is_environ(node.func.value) else None
+        if isinstance(key, ast.Constant):
+            yield str(key.value)
+        elif isinstance(key, ast.Name) and key.id in constants:
+            yield str(constants[key.id])
+
+
+def _is_environ(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "environ"
 
 
 def _read_by_the_steps_of_workflows() -> set[str]:

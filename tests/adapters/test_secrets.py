@@ -34,6 +34,19 @@ def test_the_environment_comes_first_then_the_file_then_blocks(located, file, mo
     assert found == {"HG_A": "process", "HG_B": "file", "HG_C": "block"}
 
 
+def test_one_variable_may_hold_the_lines_of_a_secrets_file(located, file, monkeypatch):
+    monkeypatch.setenv("HOMEGURU_SECRETS", "HG_A=all\nHG_B='all #2'\nPATH=/tmp\n")
+    monkeypatch.setenv("HG_A", "process")
+    found = resolve(_located(located, file), [Block()])
+    # A name that the environment does not have is not read.
+    assert found == {"HG_A": "process", "HG_B": "all #2", "HG_C": "block"}
+    monkeypatch.setenv("HOMEGURU_SECRETS", "hunter2")
+    with pytest.raises(WrongUse) as caught:
+        resolve(_located(located, file))
+    assert str(caught.value.where) == "HOMEGURU_SECRETS"
+    assert "hunter2" not in str(caught.value)
+
+
 def test_what_has_no_value_is_left_out(located, file):
     assert resolve(_located(located, file)) == {"HG_A": "file", "HG_B": "file"}
 

@@ -15,8 +15,9 @@ from deployments.shell.machine import prepare
 from deployments.shell.quote import call
 from infra.bootstrap.host_key import fingerprint
 from infra.engine.client import docker
-from infra.engine.images import HAPROXY, POSTGRES, REGISTRY
+from infra.engine.images import HAPROXY
 from infra.ssh.key import ensure_key
+from tests.e2e.bare.environment import bootstrap, environment_of, give_upstream, load
 from tests.e2e.bare.machine import BareMachine, bare_machine, reaches
 from tests.e2e.conftest import BESIDE, World, git, world_of_its_own
 from tests.shapes import SHAPES, written
@@ -37,33 +38,8 @@ def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def machine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareMachine]:
     folder = tmp_path_factory.mktemp("bare")
     with bare_machine(f"hgtest-bare{BESIDE}", world.info.project, folder) as found:
-        environment(world, found, "bare")
+        environment_of(world, found, "bare")
         yield found
-
-
-def environment(world: World, machine: BareMachine, name: str) -> Path:
-    """The sandbox's environment on another machine, without its host key and its deploy key."""
-    info, file = world.info, world.environments / f"{name}.toml"
-    text = (world.environments / "sandbox.toml").read_text()
-    for before, after in (
-        ('address = "127.0.0.1"', f'address = "{machine.address}"'),
-        (f"port = {info.ssh_port}", "port = 22"),
-        (f'key_file = "{info.ssh_key}"', f'key_file = "{file.with_suffix("")}-keys/deploy"'),
-        (f'host_keys = ["{info.host_key}"]', "host_keys = []  # the provider's console shows it"),
-        (f'api = "{info.api_url}"', f'api = "http://{machine.address}:8003"'),
-        (f'push_registry = "{info.registry}"', 'push_registry = "host"'),
-        ('pull_registry = "localhost:5000"\n', ""),
-        ("tunnel_registry = true\n", ""),
-        (f'frontend = "{info.frontend_url}"', f'frontend = "http://{machine.address}:3003"'),
-    ):
-        assert before in text, before
-        text = text.replace(before, after)
-    file.write_text(text)
-    return file
-
-
-def bootstrap(world: World, machine: BareMachine, *words: str, env: str = "bare"):
-    return world.homeguru("bootstrap", "--env", env, "--key", str(machine.root_key), *words)
 
 
 def test_an_unknown_key_is_shown_and_not_trusted(world: World, machine: BareMachine) -> None:
@@ -138,27 +114,6 @@ def test_it_takes_a_release_and_doctor_finds_it_well(world: World, machine: Bare
     wrong = [each for each in found.json["found"] if each["verdict"] != "ok"]
     assert {each["name"] for each in wrong} <= {"notices", "backups"}
     assert found.code == 0
-
-
-def give_upstream(world: World, machine: BareMachine) -> None:
-    """The images that come from Docker Hub, which a test does not reach."""
-    load(machine, REGISTRY, "docker.io/library/registry:2")
-    # Starts the registry, and finds nothing in it.
-    world.homeguru("doctor", "--env", "bare")
-    for image in (POSTGRES, HAPROXY):
-        load(machine, image, f"localhost:5000/library/{image}")
-        machine.run(f"docker push -q localhost:5000/library/{image}")
-
-
-def load(machine: BareMachine, image: str, name: str) -> None:
-    another = name.removeprefix("docker.io/library/") != image
-    if another:
-        docker("tag", image, name)
-    saved = subprocess.Popen(["docker", "save", name], stdout=subprocess.PIPE)
-    subprocess.run(["docker", "exec", "-i", machine.container, "docker", "load", "-q"],
-                   stdin=saved.stdout, check=True)  # fmt: skip
-    if another:
-        docker("rmi", name)
 
 
 def test_the_registry_on_the_server_lets_go_of_what_no_release_needs(
@@ -276,7 +231,7 @@ def test_what_would_lock_everybody_out_takes_itself_back(
 ) -> None:  # fmt: skip
     """An sshd whose other settings forbid the deploy user: seen only after the reload."""
     with bare_machine(f"hgtest-bare2{BESIDE}", world.info.project, tmp_path) as other:
-        environment(world, other, "locked")
+        environment_of(world, other, "locked")
         first = bootstrap(
             world, other, "--yes", "--host-key", other.host_key, "--json", env="locked"
         )
@@ -309,7 +264,7 @@ def test_a_change_that_nobody_confirms_is_taken_back_by_the_machine(machine: Bar
 
 def test_everything_can_be_pasted_into_a_console(world: World, tmp_path: Path) -> None:
     with bare_machine(f"hgtest-bare3{BESIDE}", world.info.project, tmp_path) as other:
-        environment(world, other, "pasted")
+        environment_of(world, other, "pasted")
         block = world.homeguru("bootstrap", "--env", "pasted", "--print", "--admin-key",
                                str(write_public(other, tmp_path)))  # fmt: skip
         assert block.code == 0, block.stderr

@@ -1,6 +1,6 @@
 """A part of the matrix of faults: a kill wherever state changes hands; `make faults` has all.
 
-One of each other kind is in test_other_faults, Ctrl-C in test_story, the registry and the network in
+Other kinds are in test_other_faults, Ctrl-C in test_story, the registry and the network in
 test_wrong_input.
 """
 
@@ -19,8 +19,7 @@ pytestmark = pytest.mark.e2e
 # Each begins with the release that the one before it ended with.
 PART = (
     Cell("deploy", "migrate", "sigkill"), Cell("rollback", "downgrade", "sigkill"),
-    Cell("deploy", "replace api", "sigkill"), Cell("restore", "restore database", "sigkill"),
-    Cell("rollback", "replace bot", "sigkill"), Cell("deploy", "start new containers", "sigkill"),
+    Cell("deploy", "start new containers", "sigkill"), Cell("restore", "restore database", "sigkill"),
     Cell("rollback", "drain old containers", "sigkill"),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A part of the matrix of faults: one of each kind that is no kill of the deployer, and its last step.
+"""A part of the matrix of faults: kinds that are no kill of the deployer.
 
 A file of its own, so that another process plays it beside test_faults.
 """
@@ -16,7 +16,6 @@ pytestmark = pytest.mark.e2e
 # Each begins with the release that the one before it ended with.
 PART = (
     Cell("deploy", "migrate", "postgres"), Cell("rollback", "replace api", "ssh cut"),
-    Cell("deploy", "replace bot", "cancel"), Cell("rollback", "record", "sigkill"),
     Cell("deploy", "replace api", "engine"), Cell("rollback", "replace api", "disk full"),
 )  # fmt: skip
 

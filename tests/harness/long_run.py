@@ -40,6 +40,7 @@ def __getattr__(name: str) -> Any:
 def _deploy(phase: str) -> None:
     from deployments.history.ledger import Revision
     from deployments.planning.plan import Plan
+    from infra.cli.printing import Printing
     from infra.cli.run import _answer
     from infra.orchestration.flow.artifacts import outcome
     from infra.orchestration.flow.tasks import as_task, log
@@ -74,7 +75,7 @@ def _deploy(phase: str) -> None:
     seen = SimpleNamespace(current="1-x", ledger=None)
     with outcome("prod"):
         if phase == "ask":
-            _answer(Plan("deploy", "2-x", "x", "1-x", ()), "", "ada", quiet=False)
+            _answer(Plan("deploy", "2-x", "x", "1-x", ()), "", "ada", Printing())
         operation.carry_out(SimpleNamespace(plan=plan, seen=seen))  # type: ignore[arg-type]
 
 

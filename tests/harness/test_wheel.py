@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def uv(*words: str) -> str:
-    program = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
-    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
-    done = subprocess.run(
-        [program, *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.wheel import built, installed
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    uv("build", "--wheel", "--out-dir", str(folder), "--quiet")
-    return next(folder.glob("*.whl"))
+    return built(tmp_path_factory.mktemp("wheel"))
 
 
 def test_the_wheel_holds_our_packages_and_no_top_level_docker(wheel: Path) -> None:
@@ -39,6 +25,7 @@ def test_the_wheel_holds_our_packages_and_no_top_level_docker(wheel: Path) -> No
         "infra/_data/docker/docker-bake.hcl",
         "infra/_data/docker/Dockerfile.api.dockerignore",
         "infra/_data/docker/edge/haproxy.cfg",
+        "infra/_data/examples/release.yml",
         "infra/sandbox/server/Dockerfile",
         "deployments/environments/production.toml",
     ):
@@ -46,14 +33,12 @@ def test_the_wheel_holds_our_packages_and_no_top_level_docker(wheel: Path) -> No
 
 
 def test_the_installed_command_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    home = tmp_path / "venv"
-    uv("venv", "--quiet", "--python", sys.executable, str(home))
-    uv("pip", "install", "--quiet", "--python", str(home / "bin" / "python"), str(wheel))
+    programs = installed(wheel, tmp_path / "venv")
     variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(home / "bin" / "homeguru"), *words], cwd=tmp_path, env=variables,
+            [str(programs / "homeguru"), *words], cwd=tmp_path, env=variables,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ TABLE = {
     "changes_what_runs": {"deploy", "migrate", "rollback", "restore", "adopt"},
     "replaces_release": {"deploy", "rollback", "restore"},
     "names_release": WORDS - {"migrate"},
+    "needs_approval_when_frozen": {"deploy", "migrate"},
     "may_migrate": {"deploy", "migrate"},
     "migrates_alone": {"migrate"},
     "backs_up_alone": {"backup"},

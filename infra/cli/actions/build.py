@@ -14,6 +14,7 @@ from infra.cli.actions.builder import use_builder
 from infra.cli.actions.runner import Runner
 from infra.cli.actions.sizes import readable, size_of
 from infra.cli.actions.trust import trust
+from infra.cli.printing import Printing
 from infra.cli.run import run
 from infra.environment.context import Assembly, assemble
 from infra.orchestration.api.button import Say
@@ -31,7 +32,9 @@ def build(runner: Runner, say: Say) -> str:
     try:
         assembly = prepared(runner, say)
         _history(runner)
-        published = run("publish", name, {"source": str(source(runner))}, quiet=False, here=True)
+        published = run(
+            "publish", name, {"source": str(source(runner))}, printing=Printing(), here=True
+        )
     except HomeguruError as error:
         runner.summary(summary.failed("build", name, error, ""))
         raise

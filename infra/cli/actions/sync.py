@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from deployments.compose.variables import block_name
@@ -11,6 +10,7 @@ from infra.cli.actions import summary
 from infra.cli.actions.runner import Runner
 from infra.cli.actions.trust import trust
 from infra.environment import locate
+from infra.environment.secrets import of_this_process
 from infra.orchestration.api.button import Say
 from infra.orchestration.api.client import PrefectApi
 
@@ -56,7 +56,7 @@ def _synced(api: PrefectApi, environment: str, secret: str) -> tuple[str, str, s
     """Name, block, and what became of it."""
     block = block_name(environment, secret)
     existing = api.find(f"{_TYPE}/block_documents/name/{block}")
-    value = os.environ.get(secret)
+    value = of_this_process(secret)
     if value is None:
         return secret, block, "kept" if existing else "missing"
     data = {"value": value}

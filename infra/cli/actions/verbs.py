@@ -15,6 +15,7 @@ from infra.cli.actions import summary
 from infra.cli.actions.runner import Runner
 from infra.cli.actions.server import remove_key, server_of_secrets
 from infra.cli.actions.trust import trust
+from infra.cli.printing import Printing
 from infra.cli.run import run
 from infra.environment import locate
 from infra.environment.context import assemble
@@ -144,7 +145,9 @@ def _in_this_job(runner: Runner, pressed: Pressed, parameters: dict[str, Any]) -
                 todo="say why in the form's field `approve`; required reviewers are a setting of "
                 "the environment on GitHub",
             )  # fmt: skip
-        pressed.result = run(pressed.verb, name, parameters, quiet=False, here=True, approve=reason)
+        pressed.result = run(
+            pressed.verb, name, parameters, printing=Printing(), here=True, approve=reason
+        )
     pressed.rows = summary.rows(pressed.result)
 
 
