@@ -21,7 +21,7 @@ from infra.reference.markdown import code, table
 from infra.reference.markdown import page as markdown_page
 
 INTRODUCTION = """
-`homeguru COMMAND --help` shows the same for one command. A command ends with one of four
+`--help` after a command shows its part of this page. Each command ends with one of four
 [exit codes](exit-codes.md), and reads these [environment variables](variables.md). `--env` may be left
 out where there is a single environment. Which commands run as Prefect flows, and where:
 [what a deploy does](../explanation/deploy.md#where-a-run-happens).

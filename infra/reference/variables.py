@@ -53,6 +53,7 @@ TOOL: tuple[ToolVariable, ...] = (
         ("HOMEGURU_ARCHIVE",), "folder of the archive of Prefect's history", "`archive` in the state"
     ),
     ToolVariable(("USER",), "author of a release from a plain directory"),
+    ToolVariable(("PATH",), "where `docker`, `git` and `ssh` are found", "the shell's"),
 )  # fmt: skip
 
 PREFECT: tuple[ToolVariable, ...] = (
@@ -66,8 +67,8 @@ PREFECT: tuple[ToolVariable, ...] = (
         "CA of a Prefect server with a private one; stand-in base images of the demo trust it as well",
     ),
     ToolVariable(
-        ("PREFECT_SERVER_DATABASE_CONNECTION_URL",),
-        "another database for the run history of commands without a server",
+        ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL"),
+        "another database for the run history of commands without a server; the second is its older name",
         "a file in the state folder",
     ),
     ToolVariable(
