@@ -27,6 +27,8 @@ out where there is a single environment. Which commands run as Prefect flows, an
 [what a deploy does](../explanation/deploy.md#where-a-run-happens).
 """
 
+PROGRAM = "homeguru"
+
 AS_GIVEN = ("exec", "psql", "actions")
 """These run what they are given."""
 
@@ -41,9 +43,12 @@ class CommandEntry:
     @property
     def context(self) -> typer.Context:
         """What usage and types are computed from; nothing is run."""
-        return typer.Context(
-            self.command, info_name=f"homeguru {self.words}".strip(), help_option_names=NAMES
-        )
+        return typer.Context(self.command, info_name=self.called, help_option_names=NAMES)
+
+    @property
+    def called(self) -> str:
+        """How it is called at a terminal, without what follows."""
+        return _called(self.words)
 
     @property
     def paragraphs(self) -> list[str]:
@@ -82,7 +87,12 @@ def _flat(words: str, command: Any) -> Iterator[CommandEntry]:
 
 
 def _link(words: str) -> str:
-    return f"[`homeguru {words}`](#homeguru-{words.replace(' ', '-')})"
+    called = _called(words)
+    return f"[`{called}`](#{called.replace(' ', '-')})"
+
+
+def _called(line: str) -> str:
+    return f"{PROGRAM} {line}".strip()
 
 
 def _global(group: TyperGroup) -> str:
@@ -91,10 +101,10 @@ def _global(group: TyperGroup) -> str:
 
 
 def _one(entry: CommandEntry) -> str:
-    usage = " ".join(["homeguru", entry.words, *entry.command.collect_usage_pieces(entry.context)])
-    examples = "\n".join(f"homeguru {line}" for line in EXAMPLES.get(entry.words, ()))
+    usage = " ".join([entry.called, *entry.command.collect_usage_pieces(entry.context)])
+    examples = "\n".join(_called(line) for line in EXAMPLES.get(entry.words, ()))
     parts = [
-        f"### `homeguru {entry.words}`", *entry.paragraphs, f"```text\n{usage}\n```",
+        f"### `{entry.called}`", *entry.paragraphs, f"```text\n{usage}\n```",
         table(("argument", "default", "meaning"), _arguments(entry)),
         table(("option", "takes", "default", "meaning"), _options_in_full(entry)),
         f"For example:\n\n```text\n{examples}\n```" if examples else "",

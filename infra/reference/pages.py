@@ -11,7 +11,7 @@ ENVIRONMENT = KeyPage(
     "`NAME.toml` describes the environment `NAME`: where an application goes, and with which "
     "configuration. [production.toml](../../deployments/environments/production.toml) is an example "
     "with every key; `homeguru schema` prints the same as JSON Schema for an editor, and "
-    "`homeguru config` shows what a file comes to. An unknown key is refused.",
+    "`homeguru config --env NAME` shows what a file comes to. An unknown key is refused.",
     "[{}]",
 )
 X_DEPLOY = KeyPage(
