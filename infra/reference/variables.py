@@ -171,7 +171,7 @@ def page() -> str:
         "## Of every command", _rows(TOOL),
         "## Of Prefect", _rows(PREFECT),
         "## Of builds", _rows(BUILDS),
-        "## Of `homeguru actions`",
+        "## Of workflows on GitHub",
         "Inputs of the workflows' steps; [doc/examples](../examples/README.md) says which workflow "
         "gives which.", _rows(ACTIONS),
     )  # fmt: skip
