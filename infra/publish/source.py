@@ -14,10 +14,17 @@ from pathlib import Path
 from deployments.errors import Refused, WrongUse
 from infra.publish.trees import Commit, Directory, Source, Tree, WorkTree, git
 
+BESIDE = (".homeguru", ".github", ".gitignore")
+"""What a deploy or GitHub reads where it lies, and no image holds: as `init` has just written it."""
 
-def opened(source: Path, ref: str, *, allow_dirty: bool, say: Callable[[str], None]) -> Tree:
+
+def opened(
+    source: Path, ref: str, *, allow_dirty: bool, say: Callable[[str], None],
+    compose_file: Path | None = None,
+) -> Tree:  # fmt: skip
     """Find out what a source is.
 
+    compose_file: the one of the environment: a deploy reads it from the work tree, as it is there.
     Raises WrongUse for a folder or ref that is not there, Refused for a dirty tree.
     """
     if not source.is_dir():
@@ -27,7 +34,7 @@ def opened(source: Path, ref: str, *, allow_dirty: bool, say: Callable[[str], No
             todo="--source names a folder or a Git URL",
         )
     if _is_git(source):
-        return _of_git(source, ref, allow_dirty=allow_dirty, say=say)
+        return _of_git(source, ref, compose_file, allow_dirty=allow_dirty, say=say)
     if ref not in ("", "HEAD"):
         raise WrongUse(
             f"{source} is no Git work tree, so there is no ref {ref!r}",
@@ -55,16 +62,21 @@ def _is_git(source: Path) -> bool:
     return completed.code == 0 and Path(completed.stdout.strip()).resolve() == source.resolve()
 
 
-def _of_git(source: Path, ref: str, *, allow_dirty: bool, say: Callable[[str], None]) -> Tree:
+def _of_git(
+    source: Path, ref: str, compose_file: Path | None, *, allow_dirty: bool,
+    say: Callable[[str], None],
+) -> Tree:  # fmt: skip
     words = ("rev-parse", "--verify", "--quiet", "--end-of-options")
     commit = git(source, *words, f"{ref}^{{commit}}")
     if commit.code != 0:
         raise WrongUse(
             f"no commit {ref!r}", where=str(source), state="untouched",
-            todo="git fetch, or name a branch, tag or commit that `git log` shows",
+            todo="git fetch, or name a branch, tag or commit that `git log` shows"
+            if git(source, "rev-parse", "--verify", "--quiet", "HEAD").code == 0
+            else "the repository has no commit yet: git add -A && git commit",
         )  # fmt: skip
     sha = commit.stdout.strip()
-    dirty = git(source, "status", "--porcelain").stdout.splitlines() if ref == "HEAD" else []
+    dirty = _changes(source, compose_file) if ref == "HEAD" else []
     if not dirty:
         return Commit(source, sha, ref)
     if not allow_dirty:
@@ -75,3 +87,14 @@ def _of_git(source: Path, ref: str, *, allow_dirty: bool, say: Callable[[str], N
         )  # fmt: skip
     say(f"publishing the work tree with {len(dirty)} uncommitted changes: named by content")
     return WorkTree(source, sha)
+
+
+def _changes(source: Path, compose_file: Path | None) -> list[str]:
+    """What of the work tree is not committed and could be in an image, as Git shows it."""
+    beside = [*BESIDE]
+    if compose_file and compose_file.resolve().is_relative_to(source.resolve()):
+        beside.append(compose_file.resolve().relative_to(source.resolve()).as_posix())
+    # With no renames each change is a line of its own.
+    words = ("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z")
+    changes = [line for line in git(source, *words).stdout.split("\0") if line]
+    return [c for c in changes if not any(f"{c[3:]}/".startswith(f"{path}/") for path in beside)]

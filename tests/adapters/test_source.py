@@ -14,6 +14,7 @@ from deployments.errors import Refused, WrongUse
 from infra.machine.processes import run
 from infra.publish import trees
 from infra.publish.source import opened, staged
+from infra.publish.trees import Commit
 
 IGNORES = [
     Dockerignore("*\n!src\n!pyproject.toml\n**/.env*\n"), Dockerignore("*\n!web\n**/.env*\n"),
@@ -123,6 +124,28 @@ def test_a_dirty_work_tree_is_refused(repository, change):
         pass
     assert caught.value.what.startswith("the work tree has 1 uncommitted changes, first: ")
     assert "--allow-dirty" in caught.value.todo
+
+
+def test_what_init_and_bootstrap_have_just_written_is_no_change_of_the_source(repository):
+    """A deploy reads it where it lies: three commands lead from a repository to production."""
+    folder = repository.folder
+    _write(folder, _DOT_homeguru__production_DOT_toml="x", _DOT_github__workflows__x="x",
+           _DOT_gitignore="x", compose_DOT_homeguru_DOT_yml="x")  # fmt: skip
+    compose = folder / "compose.homeguru.yml"
+    assert isinstance(
+        opened(folder, "HEAD", allow_dirty=False, say=print, compose_file=compose), Commit
+    )
+    with pytest.raises(Refused, match=r"1 uncommitted changes, first: \?\? compose\.homeguru\.yml"):
+        opened(folder, "HEAD", allow_dirty=False, say=print)
+    _write(folder, src__main_DOT_py="x")
+    with pytest.raises(Refused, match=r"first: M src/main\.py"):
+        opened(folder, "HEAD", allow_dirty=False, say=print, compose_file=compose)
+
+
+def test_a_repository_without_a_commit_is_told_to_make_one(git):
+    with pytest.raises(WrongUse) as caught:
+        opened(git.folder, "HEAD", allow_dirty=False, say=print)
+    assert caught.value.todo == "the repository has no commit yet: git add -A && git commit"
 
 
 def test_uncommitted_changes_are_published_when_asked_and_named_by_content(repository):

@@ -75,7 +75,8 @@ def _published(
         )
         publisher.check()
         with clone.local(source, ref, _access(assembly, source)) as (folder, at):
-            tree = opened(folder, at, allow_dirty=allow_dirty, say=log)
+            compose_file = assembly.located.compose_file
+            tree = opened(folder, at, allow_dirty=allow_dirty, say=log, compose_file=compose_file)
             return publisher.publish(tree, source if is_url(source) else "")
 
 
