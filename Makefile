@@ -9,7 +9,7 @@ export UV_COMPILE_BYTECODE = 1
 unexport PYTHONDONTWRITEBYTECODE
 export HOMEGURU_STATE ?= $(CURDIR)/.state
 
-.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test bootstrap-test browser lint site clean
+.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test bootstrap-test browser wheel lint site clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-24s %s\n", $$1, $$2}'
@@ -83,6 +83,10 @@ browser: .venv/.ready $(BROWSER)/node_modules/.package-lock.json | $(CHROMIUM) #
 
 test-fast: .venv/.ready ## Unit and adapter tests: no engine, seconds
 	@$(BIN)/pytest -n 4 --dist worksteal tests/adapters tests/unit
+
+wheel: $(filter .uv/bin/uv,$(UV)) ## The wheel, in dist/, as a release has it
+	@rm -rf dist
+	@$(UV) build --wheel --quiet --out-dir dist
 
 WORKFLOWS := .github/workflows/*.yml doc/examples/*.yml
 

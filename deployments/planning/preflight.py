@@ -51,12 +51,14 @@ def checks(
     environment: Environment, stack: Stack, seen: Observation, now: float
 ) -> dict[str, list[tuple[str, str]]]:
     """Each thing that a host must have, with what is wrong with it and what to do; empty is well."""
+    engine = _engine(seen, environment.host.user)
     return {
         "ledger": _ledger(seen),
-        "Docker": _engine(seen, environment.host.user),
+        "Docker": engine,
         "directory": _directory(environment, seen),
         "room": _room(environment, seen),
-        "ports": _ports(environment, stack, seen),
+        # Without an engine's answer nobody knows whose a port is.
+        **({} if engine else {"ports": _ports(environment, stack, seen)}),
         "owner": list(ownership(environment, stack, seen)),
         "clock": _clock(seen, now),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -15,11 +14,9 @@ from pathlib import Path
 from deployments.build.pushes import Pushes
 from deployments.environment.policy import OwnDockerfile
 from deployments.errors import HomeguruError, Refused
-from deployments.image_name import HUB
-from infra.machine.processes import run, stream
+from infra.engine.login import logged_in
+from infra.machine.processes import stream
 
-#: Under this name alone Docker's own client keeps the credentials of Docker Hub.
-_HUB_KEY = "https://index.docker.io/v1/"
 _HEADING = re.compile(r"^#\d+ (\[.+\].*)$")
 
 
@@ -76,7 +73,7 @@ def bake(
             "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
         }
         targets = [i.target for i in images]
-        with _logged_in(login) as extra:
+        with logged_in(login) as extra:
             completed = stream(
                 *command, *targets, log=_followed(images, say, pushed), env={**environment, **extra}
             )
@@ -178,25 +175,3 @@ def _refusal(output: str) -> str:
         and not re.search(r"did not complete|source metadata|pull access", line)
     ]
     return refusals[-1].strip()[:300] if refusals else ""
-
-
-@contextlib.contextmanager
-def _logged_in(login: tuple[str, str, str] | None) -> Iterator[dict[str, str]]:
-    """A Docker configuration that holds one registry's credentials and nothing longer."""
-    if login is None:
-        yield {}
-        return
-    registry, user, token = login
-    home = Path(os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker")))
-    host = run("docker", "context", "inspect", "-f", "{{.Endpoints.docker.Host}}").stdout.strip()
-    with tempfile.TemporaryDirectory(prefix="homeguru-docker-") as folder:
-        auth = base64.b64encode(f"{user}:{token}".encode()).decode()
-        config = {
-            "auths": {_HUB_KEY if registry == HUB else registry: {"auth": auth}},
-            "cliPluginsExtraDirs": [str(home / "cli-plugins")],
-        }
-        file = Path(folder) / "config.json"
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(config))
-        extra = {"DOCKER_CONFIG": folder, "BUILDX_CONFIG": str(home / "buildx")}
-        yield {**extra, **({"DOCKER_HOST": host} if host else {})}

@@ -72,7 +72,7 @@ def _of_git(
         raise WrongUse(
             f"no commit {ref!r}", where=str(source), state="untouched",
             todo="git fetch, or name a branch, tag or commit that `git log` shows"
-            if git(source, "rev-parse", "--verify", "--quiet", "HEAD").code == 0
+            if _has_commits(source)
             else "the repository has no commit yet: git add -A && git commit",
         )  # fmt: skip
     sha = commit.stdout.strip()
@@ -87,6 +87,10 @@ def _of_git(
         )  # fmt: skip
     say(f"publishing the work tree with {len(dirty)} uncommitted changes: named by content")
     return WorkTree(source, sha)
+
+
+def _has_commits(source: Path) -> bool:
+    return git(source, "rev-parse", "--verify", "--quiet", "HEAD").code == 0
 
 
 def _changes(source: Path, compose_file: Path | None) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from deployments.environment.policy import OwnDockerfile
 from deployments.errors import HomeguruError, Refused
+from infra.engine import login
 from infra.machine.paths import docker_dir
 from infra.machine.processes import Ended
 from infra.publish import bake
@@ -142,7 +143,7 @@ def docker(monkeypatch):
             log(line)
         return seen["answer"]
 
-    monkeypatch.setattr(bake, "run", run)
+    monkeypatch.setattr(login, "run", run)
     monkeypatch.setattr(bake, "stream", stream)
     return seen
 
