@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deployments.database.choice import Choice
-from deployments.errors import Interrupted, Refused, WrongUse
+from deployments.errors import Interrupted, Refused
 from infra.cli import show
 from infra.cli.actions.commands import app as actions
 from infra.cli.assembled import assembled
@@ -18,11 +17,12 @@ from infra.cli.backups import backup, backups, drill, fetch, restore
 from infra.cli.bootstrap import bootstrap
 from infra.cli.config import config
 from infra.cli.control_plane import control_plane
+from infra.cli.delivery import metrics, status_page
 from infra.cli.doctor import doctor
 from infra.cli.help import NAMES
 from infra.cli.init import init
 from infra.cli.inside import execute, psql
-from infra.cli.options import Approve, Env, Here, Json, services_named
+from infra.cli.options import Approve, Env, Here, Json, check_output, services_named
 from infra.cli.run import run
 from infra.cli.schema import schema
 from infra.cli.setup import setup
@@ -71,12 +71,7 @@ def publish(
     output: Output = None, json: Json = False, here: Here = False,
 ) -> None:  # fmt: skip
     """Build what changed and push it by digest."""
-    if output and not output.parent.is_dir():
-        raise WrongUse(
-            f"no folder {output.parent} for --output",
-            state="untouched",
-            todo=f"mkdir -p {shlex.quote(str(output.parent))}",
-        )
+    check_output(output)
     result = run(
         "publish", env, _source(source, ref, allow_dirty=allow_dirty), quiet=json, here=here
     )
@@ -231,6 +226,8 @@ app.command()(restore)
 app.command()(drill)
 app.command()(fetch)
 app.command()(history)
+app.command()(metrics)
+app.command("status-page")(status_page)
 app.add_typer(audit, name="audit")
 
 

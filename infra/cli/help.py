@@ -11,7 +11,9 @@ from typer.main import get_command
 NAMES = ["-h", "--help"]
 PANELS: dict[str, tuple[str, ...]] = {
     "Release": ("release", "publish", "diff", "plan", "deploy", "rollback", "migrate"),
-    "Look": ("status", "history", "logs", "exec", "verify", "doctor", "audit"),
+    "Look": (
+        "status", "status-page", "history", "metrics", "logs", "exec", "verify", "doctor", "audit",
+    ),
     "Data": ("psql", "backup", "backups", "restore", "drill", "fetch"),
     "Set up": (
         "init", "bootstrap", "adopt", "config", "schema", "setup", "control-plane", "demo", "actions",
@@ -28,6 +30,9 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "plan": ("plan --env production", "plan current --env production --update-infrastructure"),
     "diff": ("diff --env production", "diff 11-production-sha-4f2c91 current --env production"),
     "status": ("status --env production", "status --env production --json"),
+    "status-page": (
+        "status-page --env production --output status.html", "status-page --env production > status.html",
+    ),
     "adopt": ("adopt --env production --dry-run", "adopt --env production"),
     "init": ("init", "init ../shop --address 203.0.113.7 --compose compose.prod.yml --yes"),
     "bootstrap": (
@@ -41,6 +46,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "drill": ("drill --env production", "drill newest --env production --json"),
     "fetch": ("fetch 20300131T120000Z --env production", "fetch 20300131T120000Z --identity age.key"),
     "history": ("history --env production", "history --env production --json"),
+    "metrics": ("metrics --env production", "metrics --env production --days 365 --json"),
     "logs": ("logs api bot --env production --since 10m", "logs api bot --follow --grep ERROR --env production"),
     "exec": ("exec api --env production -- env", "exec bot --env production -- python -m src.check"),
     "psql": ("psql --env production", "psql --env production -c 'SELECT count(*) FROM users'"),

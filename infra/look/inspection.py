@@ -98,11 +98,16 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
     """The environment as it is now, and what is worth a note."""
     with opened(assembly, "status", log) as host:
         seen = host.observe(assembly.stack)
+    return status_document(assembly, seen), _notes(seen)
+
+
+def status_document(assembly: Assembly, seen: Observation) -> dict[str, Any]:
+    """What an observation says of an environment; raises Refused for a host of another one's."""
     check_engine(assembly.located.environment, seen)
     check_owner(assembly.located.environment, assembly.stack, seen)
     commit = parse_manifest(seen.manifest, "current").commit if seen.manifest else None
     brought = _brought(seen)
-    document = {
+    return {
         "environment": assembly.located.environment.name,
         "release": seen.current,
         "since": brought.at if brought else None,
@@ -122,7 +127,6 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
         "urls": dict(assembly.located.environment.urls),
         "database_revision": seen.revision,
     }
-    return document, _notes(seen)
 
 
 def _brought(seen: Observation) -> Line | None:
