@@ -71,7 +71,7 @@ def status_page(page: StatusPage) -> str:
 {_section("deploys", "Deploys and rollbacks", _deploys(page.days))}
 {_section("metrics", "Delivery metrics", _metrics(page.metrics))}
 </main>
-<footer><p>From the server and its ledger, by <code>homeguru status-page</code>.</p></footer>
+<footer><p>Made by HomeGuru Deploy from the server and its ledger.</p></footer>
 </body>
 </html>
 """

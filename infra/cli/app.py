@@ -22,7 +22,7 @@ from infra.cli.doctor import doctor
 from infra.cli.help import NAMES
 from infra.cli.init import init
 from infra.cli.inside import execute, psql
-from infra.cli.options import Approve, Env, Here, Json, check_output, services_named
+from infra.cli.options import Approve, Env, Here, Json, check_output_file, services_named
 from infra.cli.run import run
 from infra.cli.schema import schema
 from infra.cli.setup import setup
@@ -71,7 +71,7 @@ def publish(
     output: Output = None, json: Json = False, here: Here = False,
 ) -> None:  # fmt: skip
     """Build what changed and push it by digest."""
-    check_output(output)
+    check_output_file(output)
     result = run(
         "publish", env, _source(source, ref, allow_dirty=allow_dirty), quiet=json, here=here
     )

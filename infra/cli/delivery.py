@@ -9,7 +9,7 @@ import typer
 from deployments.errors import WrongUse
 from infra.cli import show
 from infra.cli.assembled import assembled
-from infra.cli.options import Env, Json, Output, check_output
+from infra.cli.options import Env, Json, Output, check_output_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def metrics(env: Env, days: Days = 90, json: Json = False) -> None:
 
 def status_page(env: Env, output: Output = None) -> None:
     """Write what runs and how deploys went as one HTML page."""
-    check_output(output)
+    check_output_file(output)
     assembly = assembled(env)
     from deployments.messages.status_page import status_page as written
     from infra.look.delivery import page_of

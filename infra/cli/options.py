@@ -61,7 +61,7 @@ Approve = Annotated[
 Output = Annotated[Path | None, typer.Option("--output", help="A file instead of stdout.")]
 
 
-def check_output(output: Path | None) -> None:
+def check_output_file(output: Path | None) -> None:
     """Raise WrongUse where `--output` can be no file, before the work is done."""
     if output is None:
         return
