@@ -16,6 +16,9 @@ MIDDLE = 48
 TALLEST, SHORTEST = 12.0, 4.0
 """Height of one run; where a day has many they shrink, and the bar of a few is still seen."""
 
+SHARP = 'vector-effect="non-scaling-stroke"'
+"""Lines stay as thin as they are, however wide the screen."""
+
 
 def strip(days: Sequence[DeployDay]) -> str:
     """An image of one bar a day, oldest first; its text is `strip_text`."""
@@ -24,8 +27,9 @@ def strip(days: Sequence[DeployDay]) -> str:
     width = STEP * len(days)
     bars = "".join(_bars(day, STEP * place + 1, unit) for place, day in enumerate(days))
     return (
-        f'<svg viewBox="0 0 {width} {2 * MIDDLE}" role="img" aria-labelledby="strip-text">'
-        f'<line class="axis" x1="0" x2="{width}" y1="{MIDDLE}" y2="{MIDDLE}"/>{bars}</svg>'
+        f'<svg class="strip" viewBox="0 0 {width} {2 * MIDDLE}" preserveAspectRatio="none" '
+        'role="img" aria-labelledby="strip-text">'
+        f'<line class="axis" x1="0" x2="{width}" y1="{MIDDLE}" y2="{MIDDLE}" {SHARP}/>{bars}</svg>'
     )
 
 
@@ -48,10 +52,7 @@ def _height(count: int, unit: float) -> float:
 def _bar(kind: str, x: int, y: float, height: float) -> str:
     if not height:
         return ""
-    return (
-        f'<rect class="bar-{kind}" x="{x}" y="{y:g}" width="{BAR}" height="{height:g}" '
-        'vector-effect="non-scaling-stroke"/>'
-    )
+    return f'<rect class="bar-{kind}" x="{x}" y="{y:g}" width="{BAR}" height="{height:g}" {SHARP}/>'
 
 
 def legend() -> str:

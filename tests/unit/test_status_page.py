@@ -209,6 +209,11 @@ def test_what_went_well_stands_and_what_did_not_hangs() -> None:
     assert "<title>2030-03-30: 2 ok, 1 undone</title>" in strip(BUSY)
 
 
+def test_the_strip_is_as_high_on_a_phone_as_on_a_desk() -> None:
+    assert 'preserveAspectRatio="none"' in strip(BUSY)
+    assert ".strip { display: block; width: 100%; height: 6rem; }" in PAGES["busy"]
+
+
 def test_undone_is_hollow_and_failed_is_solid() -> None:
     css = PAGES["busy"]
     assert ".bar-undone { fill: var(--panel); stroke: var(--undone); }" in css
