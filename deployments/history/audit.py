@@ -108,8 +108,13 @@ def join(lines: list[Line], runs: list[PrefectRun] | None) -> list[AuditEntry]:
 
 def plan_files(lines: Sequence[Line]) -> list[str]:
     """Files on the host that hold subjects of commits: the plans of the releases that it keeps."""
+    return record_files(lines, "plan.json")
+
+
+def record_files(lines: Sequence[Line], name: str) -> list[str]:
+    """One file of the record of each release; the host has let go of older releases' records."""
     releases = dict.fromkeys(line.release for line in lines)
-    return [f"releases/{r}/plan.json" for r in releases if re.fullmatch(r"\d+-[a-z0-9-]+", r)]
+    return [f"releases/{r}/{name}" for r in releases if re.fullmatch(r"\d+-[a-z0-9-]+", r)]
 
 
 def read_subjects(files: Mapping[str, str]) -> dict[str, str]:

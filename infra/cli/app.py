@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deployments.database.choice import Choice
-from deployments.errors import WrongUse
 from infra.cli import show
 from infra.cli.actions.commands import app as actions
 from infra.cli.assembled import assembled
@@ -18,12 +16,13 @@ from infra.cli.backups import backup, backups, drill, fetch, restore
 from infra.cli.bootstrap import bootstrap
 from infra.cli.config import config
 from infra.cli.control_plane import control_plane
+from infra.cli.delivery import metrics, status_page
 from infra.cli.doctor import doctor
 from infra.cli.help import NAMES
 from infra.cli.init import init
 from infra.cli.inside import execute, psql
 from infra.cli.look import diff, logs, open_page, plan, status
-from infra.cli.options import Approve, Env, Here, Json, Quiet, Release, UpdateInfrastructure
+from infra.cli.options import Approve, Env, Here, Json, Quiet, Release, UpdateInfrastructure, check_output_file
 from infra.cli.printing import Printing
 from infra.cli.run import run
 from infra.cli.schema import schema
@@ -73,12 +72,7 @@ def publish(
     An image whose inputs did not change keeps its digest. The manifest of the release is stored in
     the registry.
     """
-    if output and not output.parent.is_dir():
-        raise WrongUse(
-            f"no folder {output.parent} for --output",
-            state="untouched",
-            todo=f"mkdir -p {shlex.quote(str(output.parent))}",
-        )
+    check_output_file(output)
     printing = Printing(json, quiet)
     result = run(
         "publish", env, _source(source, ref, allow_dirty=allow_dirty), printing=printing, here=here
@@ -223,6 +217,8 @@ app.command()(restore)
 app.command()(drill)
 app.command()(fetch)
 app.command()(history)
+app.command()(metrics)
+app.command("status-page")(status_page)
 app.add_typer(audit, name="audit")
 
 

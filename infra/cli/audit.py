@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json as jsonlib
-import shlex
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from deployments.errors import HomeguruError, Refused, WrongUse
+from deployments.errors import HomeguruError, Refused
 from infra.cli import show
 from infra.cli.assembled import assembled
-from infra.cli.options import Env, Json
+from infra.cli.options import Env, Json, Output, check_output_file
 
 if TYPE_CHECKING:
     from deployments.history.audit import AuditEntry
     from deployments.history.ledger import Ledger
-
-Output = Annotated[Path | None, typer.Option("--output", help="A file instead of stdout.")]
 
 audit = typer.Typer(no_args_is_help=True, help="The audit log, joined and checked.")
 
@@ -41,12 +37,7 @@ def history(env: Env, json: Json = False) -> None:
 @audit.command("export")
 def export(env: Env, output: Output = None) -> None:
     """Write one JSON line for each run: who, from where, releases, steps, outcome."""
-    if output and not output.parent.is_dir():
-        raise WrongUse(
-            f"no folder {output.parent} for --output",
-            state="untouched",
-            todo=f"mkdir -p {shlex.quote(str(output.parent))}",
-        )
+    check_output_file(output)
     entries, _, _ = _entries(env)
     text = "".join(jsonlib.dumps(e.to_dict(), ensure_ascii=False) + "\n" for e in entries)
     if output is None:

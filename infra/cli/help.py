@@ -11,7 +11,10 @@ from typer.main import get_command
 NAMES = ["-h", "--help"]
 PANELS: dict[str, tuple[str, ...]] = {
     "Release": ("release", "publish", "diff", "plan", "deploy", "rollback", "migrate"),
-    "Look": ("status", "open", "history", "logs", "exec", "verify", "doctor", "audit"),
+    "Look": (
+        "status", "open", "status-page", "history", "metrics", "logs", "exec", "verify", "doctor",
+        "audit",
+    ),
     "Data": ("psql", "backup", "backups", "restore", "drill", "fetch"),
     "Set up": (
         "init", "bootstrap", "adopt", "config", "schema", "setup", "control-plane", "demo", "actions",
@@ -29,6 +32,9 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "diff": ("diff --env production", "diff 11-production-sha-4f2c91 current --env production"),
     "status": ("status --env production", "status --env production --watch"),
     "open": ("open frontend --env production", "open api --env staging"),
+    "status-page": (
+        "status-page --env production --output status.html", "status-page --env production > status.html",
+    ),
     "adopt": ("adopt --env production --dry-run", "adopt --env production"),
     "init": ("init", "init ../shop --address 203.0.113.7 --compose compose.prod.yml --yes"),
     "bootstrap": (
@@ -42,6 +48,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "drill": ("drill --env production", "drill newest --env production --json"),
     "fetch": ("fetch 20300131T120000Z --env production", "fetch 20300131T120000Z --identity age.key"),
     "history": ("history --env production", "history --env production --json"),
+    "metrics": ("metrics --env production", "metrics --env production --days 365 --json"),
     "logs": ("logs api bot --env production --since 10m", "logs api bot --follow --grep ERROR --env production"),
     "exec": ("exec api --env production -- env", "exec bot --env production -- python -m src.check"),
     "psql": ("psql --env production", "psql --env production -c 'SELECT count(*) FROM users'"),

@@ -5,9 +5,13 @@ What a verb needs is imported when it runs: `--help` and a wrong option answer a
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from deployments.errors import WrongUse
 
 
 def _only() -> str:
@@ -59,3 +63,20 @@ Approve = Annotated[
         help="Approve the plan of a run in this process, and say why.",
     ),
 ]
+Output = Annotated[Path | None, typer.Option("--output", help="A file instead of stdout.")]
+
+
+def check_output_file(output: Path | None) -> None:
+    """Raise WrongUse where `--output` can be no file, before the work is done."""
+    if output is None:
+        return
+    if output.is_dir():
+        raise WrongUse(
+            f"--output {output} is a folder", state="untouched", todo="name a file in that folder"
+        )
+    if not output.parent.is_dir():
+        raise WrongUse(
+            f"no folder {output.parent} for --output",
+            state="untouched",
+            todo=f"mkdir -p {shlex.quote(str(output.parent))}",
+        )

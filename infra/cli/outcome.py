@@ -34,7 +34,7 @@ def run(start: Callable[[], None]) -> int:
 def _ended(error: HomeguruError) -> int:
     # The outcome is known: a further press must not take its exit code away.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _tell(error)
+    _tell(error, _red("Error:"))
     return int(error.exit_code)
 
 
@@ -46,8 +46,18 @@ def _leave(stopped: Interrupted) -> None:
     os._exit(int(stopped.exit_code))
 
 
-def _tell(error: HomeguruError) -> None:
+def _red(text: str) -> str:
+    """Red where standard error is a terminal that shows colours, and `NO_COLOR` is not set."""
+    from infra.cli.show import errors
+
+    with errors.capture() as written:
+        errors.print(f"[bold red]{text}[/bold red]", end="")
+    return written.get()
+
+
+def _tell(error: HomeguruError, heading: str = "Error:") -> None:
+    """heading: without a colour in a signal's handler, where nothing may be imported."""
     error = cleaned(error)
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps(as_dict(error), ensure_ascii=False) + "\n")
-    sys.stderr.write(f"Error: {error}\n")
+    sys.stderr.write(f"{heading} {error}\n")

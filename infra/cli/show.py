@@ -10,7 +10,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from deployments.image_name import digest_of, short
 from deployments.text import plain
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deployments.database.backups import Backup
     from deployments.history.audit import AuditEntry
     from deployments.history.ledger import Line
+    from deployments.history.metrics import DeliveryMetrics
     from deployments.planning.plan import Plan
     from infra.environment.locate import Located
 
@@ -33,12 +34,29 @@ def as_json(data: Any) -> None:
     console.out(json.dumps(data, ensure_ascii=False), highlight=False)
 
 
-def pairs(rows: list[tuple[str, str]], to: Console = console) -> None:
-    """Two aligned columns."""
+NARROW = 20
+"""Columns below which a text is left to the terminal: broken so often, nobody could read it."""
+_COLOURS = {"healthy": "green", "unhealthy": "red", "restarting": "red", "dead": "red"}
+"""Of states in a table. A container that exited may have done its work."""
+
+
+def pairs(rows: list[tuple[str, str]], to: Console | None = None) -> None:
+    """Two aligned columns; a long value goes on below its beginning."""
+    to = to or console
     rows = [(clean(name), clean(value)) for name, value in rows]
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        to.print(f"{escape(name):<{width}}  {escape(value)}")
+        for number, line in enumerate(_wrapped(value, width + 2, to)):
+            to.print(f"{'' if number else name:<{width}}  {line}", markup=False)
+
+
+def _wrapped(text: str, before: int, to: Console) -> list[str]:
+    """Lines that fit next to `before` columns. Whole where no person looks: a program may search it."""
+    room = to.width - before
+    if not to.is_terminal or room < NARROW:
+        return [text]
+    wrapper = textwrap.TextWrapper(room, break_long_words=False, break_on_hyphens=False)
+    return [line for part in text.split("\n") for line in wrapper.wrap(part) or [""]]
 
 
 def read_from(located: Located) -> None:
@@ -58,19 +76,34 @@ def plan(planned: Plan, to: Console | None = None) -> None:
     to = to or console
     pairs(planned.lines(), to)
     count = len(planned.steps)
-    headline = (
-        f"{count} steps" if count else "Nothing to do: the environment already runs this release"
-    )
-    to.print(f"\n{headline}. Fingerprint {planned.fingerprint}.")
+    fingerprint = f"Fingerprint {planned.fingerprint}."
+    if count:
+        to.print(f"\n[bold]{count} steps.[/bold] {fingerprint}")
+    else:
+        nothing = "Nothing to do: the environment already runs this release."
+        to.print(f"\n[bold]{nothing}[/bold]\n{fingerprint}")
 
 
 def table(header: list[str], rows: list[list[str]]) -> None:
-    """An aligned table without lines."""
+    """An aligned table without lines; a long last cell goes on below its beginning."""
     rows = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
-    for number, row in enumerate([header, *rows]):
-        text = "  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
-        console.print(f"[bold]{escape(text)}[/bold]" if number == 0 else escape(text))
+    before = sum(widths[:-1]) + 2 * len(widths[:-1])
+    console.print(_cells(header, widths, "bold"))
+    for row in rows:
+        for number, last in enumerate(_wrapped(row[-1], before, console)):
+            cells = [*row[:-1], last] if not number else [*[""] * (len(row) - 1), last]
+            console.print(_cells(cells, widths))
+
+
+def _cells(cells: list[str], widths: list[int], style: str = "") -> Text:
+    """One row; a state is coloured."""
+    text = Text("  ").join(
+        Text(f"{cell:<{width}}", style or _COLOURS.get(cell, ""))
+        for cell, width in zip(cells, widths, strict=True)
+    )
+    text.rstrip()
+    return text
 
 
 WIDTH = 80
@@ -81,33 +114,37 @@ def history(entries: list[AuditEntry], current: str | None) -> None:
     made_current = [n for n, e in enumerate(entries) if e.line and e.line.became(current)]
     for number, entry in enumerate(entries):
         mark = "*" if made_current and number == made_current[-1] else " "
-        first, *more = _line_rows(entry.line) if entry.line else _run_rows(entry)
+        first, more = _line_rows(entry.line) if entry.line else _run_rows(entry)
         who = f"{entry.line.origin if entry.line else 'prefect'}, {entry.who}"
-        console.print(f"{mark} {first}", markup=False)
+        console.print(Text(f"{mark} ").append(first))
         subject = f"commit: {entry.subject}" if entry.subject else ""
         for text in [subject, who, *more, entry.note]:
             for line in textwrap.wrap(plain(text), WIDTH - 4):
                 console.print(f"    {line}", markup=False)
 
 
-def _line_rows(line: Line) -> list[str]:
+def _line_rows(line: Line) -> tuple[Text, list[str]]:
     """When, what and how it ended; then why."""
-    rows = [
-        f"{_minute(line.at)}  {line.verb:<8}  {line.release:<32}  {line.outcome}  {line.seconds:.0f} s"
-    ]
+    first = Text.assemble(
+        f"{_minute(line.at)}  {line.verb:<8}  {line.release:<32}  ",
+        (line.outcome, "green" if line.outcome == "ok" else "red"), f"  {line.seconds:.0f} s",
+    )  # fmt: skip
+    rows = []
     if line.revision.after:
         rows.append(f"revision {line.revision.after}")
     if line.approval:
         rows.append(f"approved by {line.approval.who}: {line.approval.reason}")
     if line.problem:
         rows.append(f"{line.outcome}: {line.problem}")
-    return rows
+    return first, rows
 
 
-def _run_rows(entry: AuditEntry) -> list[str]:
+def _run_rows(entry: AuditEntry) -> tuple[Text, list[str]]:
     run = entry.run
     assert run is not None
-    return [f"{_minute(entry.at)}  {run.verb:<8}  {'-':<32}  {run.state.lower()}"]
+    colour = "red" if run.state in ("FAILED", "CRASHED") else ""
+    what = f"{_minute(entry.at)}  {run.verb:<8}  {'-':<32}  "
+    return Text.assemble(what, (run.state.lower(), colour)), []
 
 
 def _minute(at: str) -> str:
@@ -145,6 +182,11 @@ def status(document: dict[str, Any], notes: list[str]) -> None:
         for s in document["services"]
     ]
     table(["service", "state", "health", "digest"], rows)
+
+
+def metrics(environment: str, found: DeliveryMetrics) -> None:
+    """The delivery metrics of one environment."""
+    pairs([("environment", environment), ("period", str(found.period)), *found.rows()])
 
 
 def backups(on_server: tuple[Backup, ...]) -> None:

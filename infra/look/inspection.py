@@ -99,7 +99,7 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
     """The environment as it is now, and what is worth a note."""
     with opened(assembly, "status", log) as host:
         seen = host.observe(assembly.stack)
-    return _status(assembly, seen)
+    return status_document(assembly, seen), _notes(seen)
 
 
 def watch_status(
@@ -109,16 +109,18 @@ def watch_status(
     """The same again and again, over one connection, until somebody stops it. every: seconds."""
     with opened(assembly, "status", log) as host:
         while True:
-            tell(*_status(assembly, host.observe(assembly.stack)))
+            seen = host.observe(assembly.stack)
+            tell(status_document(assembly, seen), _notes(seen))
             time.sleep(every)
 
 
-def _status(assembly: Assembly, seen: Observation) -> tuple[dict[str, Any], list[str]]:
+def status_document(assembly: Assembly, seen: Observation) -> dict[str, Any]:
+    """What an observation says of an environment; raises Refused for a host of another one's."""
     check_engine(assembly.located.environment, seen)
     check_owner(assembly.located.environment, assembly.stack, seen)
     commit = parse_manifest(seen.manifest, "current").commit if seen.manifest else None
     brought = _brought(seen)
-    document = {
+    return {
         "environment": assembly.located.environment.name,
         "release": seen.current,
         "since": brought.at if brought else None,
@@ -138,7 +140,6 @@ def _status(assembly: Assembly, seen: Observation) -> tuple[dict[str, Any], list
         "urls": dict(assembly.located.environment.urls),
         "database_revision": seen.revision,
     }
-    return document, _notes(seen)
 
 
 def _brought(seen: Observation) -> Line | None:

@@ -11,6 +11,9 @@ import pytest
 from deployments.environment.schema import parse_environment
 from infra.environment.locate import Located
 from infra.publish import publishing
+from tests.builders import compose_config, digest, make_environment, stack, toml, world
+
+__all__ = ["compose_config", "digest", "make_environment", "stack", "toml", "world"]
 
 
 @pytest.fixture
