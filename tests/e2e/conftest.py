@@ -307,13 +307,10 @@ def git(repository: Path, *words: str) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The stories first, each on a server that nobody used; the control plane last.
 
-    What runs three files at a time (`make test`) begins with the first three, the longest ones. A
-    short one stands behind a file of one test, which takes the next one along.
+    What runs three files at a time (`make test`) begins with the longest ones: a file of one test
+    takes the next one along, so that zero and actions are as long together as each of the first two.
     """
-    first = (
-        "test_story.py", "test_faults.py", "test_actions.py", "test_other_faults.py",
-        "test_compose.py", "test_zero.py",
-    )  # fmt: skip
+    first = ("test_story.py", "test_faults.py", "test_zero.py", "test_actions.py")
 
     def rank(item: pytest.Item) -> int:
         if item.path.name in first:

@@ -1,7 +1,6 @@
-"""A part of the matrix of faults: a kill wherever state changes hands; `make faults` has all.
+"""A part of the matrix of faults: kills where state changes hands, and two that are none.
 
-Other kinds are in test_other_faults, Ctrl-C in test_story, the registry and the network in
-test_wrong_input.
+`make faults` has all. Ctrl-C is in test_story, the registry and the network are in test_wrong_input.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ pytestmark = pytest.mark.e2e
 PART = (
     Cell("deploy", "migrate", "sigkill"), Cell("rollback", "downgrade", "sigkill"),
     Cell("deploy", "start new containers", "sigkill"), Cell("restore", "restore database", "sigkill"),
-    Cell("rollback", "drain old containers", "sigkill"),
+    Cell("rollback", "drain old containers", "sigkill"), Cell("deploy", "migrate", "postgres"),
+    Cell("rollback", "replace api", "disk full"),
 )  # fmt: skip
 
 

@@ -102,3 +102,43 @@ export async function approve(page, { ui, run, approver, reason, image }) {
   await pressUntil(press, form, 'hidden')
   return { said }
 }
+
+/** The status page, a file: its text, what it loaded, what overflows, and text that is hard to read. */
+export async function statusPage(page, { page: url, width, scheme, image }) {
+  const errors = []
+  const requests = []
+  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()))
+  page.on('pageerror', (error) => errors.push(error.message))
+  page.on('request', (request) => requests.push(request.url()))
+  await page.emulateMedia({ colorScheme: scheme })
+  await page.setViewportSize({ width, height: 800 })
+  await page.goto(url)
+  await picture(page, image)
+  const wide = await page.evaluate(() => document.scrollingElement.scrollWidth)
+  const text = await page.locator('body').innerText()
+  return { errors, requests, wide, text, faint: await page.evaluate(faintTexts) }
+}
+
+/** Texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, 1.4.3); runs in the page. */
+function faintTexts() {
+  const parts = (color) => color.match(/[\d.]+/g).map(Number)
+  const linear = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4)
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = parts(getComputedStyle(at).backgroundColor)
+      if (color.length === 3 || color[3] > 0) return color
+    }
+    return [255, 255, 255]
+  }
+  const faint = []
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement
+    if (!texts.currentNode.textContent.trim() || element.closest('svg, style')) continue
+    const both = [parts(getComputedStyle(element).color), behind(element)].map(luminance)
+    const contrast = (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05)
+    if (contrast < 4.5) faint.push(`${contrast.toFixed(2)}: ${texts.currentNode.textContent.trim()}`)
+  }
+  return faint
+}

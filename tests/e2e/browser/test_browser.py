@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 IMAGES = ROOT / "doc" / "images"
 CHROMIUM = "/usr/bin/chromium"
 ENTRIES = {
-    "adopt": ["homeguru"], "backup": ["homeguru"], "deploy": ["change", "homeguru"],
+    "adopt": ["homeguru"], "backup": ["homeguru"], "bootstrap": ["homeguru"], "deploy": ["change", "homeguru"],
     "drill": ["homeguru"], "migrate": ["change", "homeguru"], "publish": ["homeguru"],
     "release": ["change", "homeguru"], "restore": ["change", "homeguru"],
     "rollback": ["change", "homeguru"], "verify": ["homeguru"],
@@ -126,7 +126,23 @@ def test_a_plan_is_read_approved_and_carried_out(world, person: Person, asking: 
     assert world.containers() != before
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_status_page(world, person: Person, tmp_path: Path, width: int, scheme: str) -> None:
+    file = tmp_path / "status.html"
+    ended = world.homeguru("status-page", "--env", "sandbox", "--output", str(file))
+    assert ended.code == 0, ended.stderr
+    picture = "status.png" if (width, scheme) == (1280, "light") else ""
+    seen = person.does("statusPage", picture, page=file.as_uri(), width=width, scheme=scheme)
+    assert seen["errors"] == []
+    assert seen["requests"] == [file.as_uri()]
+    assert world.ok("status", "--env", "sandbox")["release"] in seen["text"]
+    # Nothing has to be moved sideways, and colours have the contrast of WCAG AA.
+    assert seen["wide"] <= width
+    assert seen["faint"] == []
+
+
 def test_the_pictures_are_small() -> None:
-    names = ["deployments", "form", "plan", "approval", "run", "report"]
+    names = ["deployments", "form", "plan", "approval", "run", "report", "status"]
     sizes = {n: (IMAGES / f"{n}.png").stat().st_size for n in names}
     assert all(s < 200_000 for s in sizes.values()), sizes
