@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass
 
 from deployments.onboarding.adaptation import Adaptation
@@ -30,8 +31,9 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
         f"project = {_quoted(project)}",
         f"directory = {_quoted(f'/opt/{project}')}",
         f"compose = {_quoted(place.compose)}",
-        '# Images lie on the server itself; a team names ghcr.io here, and a login.',
+        '# Images lie on the server itself; a team names ghcr.io here twice, and a login.',
         'push_registry = "host"',
+        f'pull_registry = "localhost:{registry_port(project)}"',
         f"repository = {_quoted(project + '/{service}')}",
         "",
         "[host]",
@@ -53,6 +55,14 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
     urls = {n: _quoted(f"http://{place.address}:{r.listen}") for n, r in adaptation.routes.items()}
     lines += _table("urls", urls)
     return "\n".join(lines) + "\n"
+
+
+def registry_port(project: str) -> int:
+    """Port of the registry on the server, which two applications there do not share by chance.
+
+    Below those that the system gives to connections, and above those that applications use.
+    """
+    return 20_000 + zlib.crc32(project.encode()) % 10_000
 
 
 def _table(name: str, rows: dict[str, str]) -> list[str]:

@@ -69,8 +69,10 @@ def init(
         _write_secrets(folder / f"{env}.secrets.env", adaptation, yes=yes)
     ignored = [f"{OWN_FOLDER}/*.secrets.env"]
     _say_written(root / ".gitignore", written=writing.ignore(root, ignored))
+    # A release is of what is committed; `bootstrap` adds the server's key to the environment.
+    commit = "\n      git add . && git commit" if (root / ".git").exists() else ""
     show.console.print(
-        f"\nnext: homeguru bootstrap --env {env}\n      homeguru release --env {env}",
+        f"\nnext: homeguru bootstrap --env {env}{commit}\n      homeguru release --env {env}",
         highlight=False,
     )
 

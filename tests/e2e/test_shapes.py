@@ -185,7 +185,8 @@ def person(place, table: list[Row], tmp_path: Path, request) -> Iterator[Callabl
             f"docker ps -aq --filter {label} | xargs -r docker rm -f >/dev/null\n"
             f"for kind in network volume; do\n"
             f"  docker $kind ls -q --filter {label} | xargs -r docker $kind rm >/dev/null\n"
-            f"done\nrm -rf /opt/{name}"
+            f"done\nrm -rf /opt/{name}\n"
+            f"docker rm -fv {name}-registry >/dev/null 2>&1; docker volume rm {name}_registry >/dev/null 2>&1 || true"
         )
 
 
@@ -210,12 +211,12 @@ def test_it_goes_through(person, shape: Shape, table: list[Row]) -> None:
     address, row = somebody.machine.address, somebody.row
     words = ("--address", address, *shape.flags)
     somebody.ok("init", "init", *words, "--yes")
-    git(somebody.root, "add", "-A")
-    git(somebody.root, "commit", "-qm", "what init wrote")
     after_init = written(somebody.root)
     key, host_key = somebody.machine.root_key, somebody.machine.host_key
     entry = ("--key", str(key), "--host-key", host_key)
     somebody.ok("bootstrap", "bootstrap", "--env", "production", *entry, "--yes")
+    git(somebody.root, "add", "-A")
+    git(somebody.root, "commit", "-qm", "what init wrote, and the server's key")
     row.answers = {
         "init": len(words) // 2, "bootstrap": len(entry) // 2, "secrets": len(shape.secrets)
     }  # fmt: skip

@@ -6,6 +6,7 @@ import pytest
 
 from deployments.errors import WrongUse
 from deployments.onboarding.compose import adapt
+from deployments.onboarding.environment_file import registry_port
 from deployments.onboarding.health import health_route
 from deployments.onboarding.repository import Repository
 from deployments.onboarding.secrets import is_secret
@@ -135,3 +136,9 @@ def test_what_is_built_from_outside_is_refused() -> None:
 )
 def test_the_health_route_of_each_framework(path: str, text: str, route: str) -> None:
     assert health_route({path: text}) == route
+
+
+def test_two_applications_of_one_server_have_a_registry_each() -> None:
+    ports = {registry_port(name) for name in ("store", "orders", "board", "guestbook")}
+    assert len(ports) == 4
+    assert all(20_000 <= port < 30_000 for port in ports)
