@@ -9,7 +9,7 @@ export UV_COMPILE_BYTECODE = 1
 unexport PYTHONDONTWRITEBYTECODE
 export HOMEGURU_STATE ?= $(CURDIR)/.state
 
-.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test bootstrap-test browser wheel lint site clean
+.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test bootstrap-test shapes-test browser wheel lint site clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-24s %s\n", $$1, $$2}'
@@ -36,8 +36,8 @@ demo-control-plane: .venv/.ready ## A control plane and a server on this machine
 demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
 	@$(BIN)/homeguru control-plane demo down
 
-test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the nine below
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not button and not database and not faults and not zero and not benchmark and not control_plane and not guide and not bootstrap and not browser"
+test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the ten below
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not button and not database and not faults and not zero and not benchmark and not control_plane and not guide and not bootstrap and not shapes and not browser"
 
 button-test: .venv/.ready ## All of the workflows' steps, the button and the watch, on a real server
 	@$(BIN)/pytest tests/e2e/test_actions.py tests/e2e/test_button.py tests/e2e/test_watch.py
@@ -57,11 +57,14 @@ bench: .venv/.ready ## What a release costs beside its containers; prints figure
 control-plane-test: .venv/.ready ## The control plane on a real engine: deploys, accounts, what dies, backup, upgrade
 	@$(BIN)/pytest -m control_plane
 
-guide-test: .venv/.ready ## The guide for deploying by hand, its blocks run on a server from nothing
+guide-test: .venv/.ready ## The tutorial and the guide for deploying by hand, typed on a server from nothing
 	@$(BIN)/pytest -m guide
 
 bootstrap-test: .venv/.ready ## Bare Debian machines become hosts by `homeguru bootstrap`, and take a release
 	@$(BIN)/pytest -m bootstrap
+
+shapes-test: .venv/.ready ## Twelve repositories of other people: init, release, a change, a broken change, rollback
+	@$(BIN)/pytest -m shapes
 
 CHROMIUM := /usr/bin/chromium
 BROWSER := tests/e2e/browser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +12,14 @@ from deployments.onboarding.repository import Repository
 POSTGRES = re.compile(r"(^|/)(postgres|postgis|timescaledb|pgvector)(:|$)")
 
 
-def build_of(body: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Context, Dockerfile from the root of the repository, and stage."""
+def build_of(found: Repository, body: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Context, Dockerfile, both from the root of the repository, and stage."""
     build = body["build"]
     if isinstance(build, str):
         build = {"context": build}
-    context = inside(str(build.get("context", ".")))
-    file = inside(str(build.get("dockerfile", "Dockerfile")))
-    return context, file if context == "." else f"{context}/{file}", str(build.get("target", ""))
+    context = found.path(str(build.get("context", ".")))
+    file = posixpath.join(context, str(build.get("dockerfile", "Dockerfile")))
+    return context, posixpath.normpath(file), str(build.get("target", ""))
 
 
 def arguments_of(body: Mapping[str, Any]) -> dict[str, str]:
@@ -26,10 +27,6 @@ def arguments_of(body: Mapping[str, Any]) -> dict[str, str]:
     build = body["build"]
     given = (build.get("args") or {}) if isinstance(build, Mapping) else {}
     return environment_of({"environment": given})
-
-
-def inside(path: str) -> str:
-    return path.removeprefix("./").strip("/") or "."
 
 
 def environment_of(body: Mapping[str, Any]) -> dict[str, str]:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from deployments.onboarding import secrets
 from deployments.onboarding.adaptation import EDGE, EDGE_IMAGE, Adaptation, Edit
-from deployments.onboarding.bodies import arguments_of, build_of, environment_of, waits_for
-from deployments.onboarding.migrations import add_migrations
+from deployments.onboarding.bodies import arguments_of, build_of, waits_for
+from deployments.onboarding.facts import RepositoryFacts
+from deployments.onboarding.migrations import (
+    add_migrations,
+    ends_by_itself,
+    wait_for_migrations,
+    waited_for,
+)
+from deployments.onboarding.passwords import passwords_of
+from deployments.onboarding.ports import reached
 from deployments.onboarding.repository import Repository
 from deployments.onboarding.service import OrdinaryService
 
@@ -17,28 +24,56 @@ def adapt(found: Repository) -> Adaptation:
     """Go through the services one after another; nothing of the repository is changed."""
     adaptation = Adaptation()
     images = _image_variables(found)
-    passwords = _literal_passwords(found)
+    once = waited_for(found) | ends_by_itself(found)
+    known = RepositoryFacts(
+        found, images, passwords_of(found), frozenset(reached(found)), frozenset(once)
+    )
     for name, body in found.services.items():
-        OrdinaryService(found, adaptation, name, body, passwords).adapt(images[name])
+        OrdinaryService(known, adaptation, name, body).adapt()
     add_migrations(found, adaptation, images)
+    wait_for_migrations(found, adaptation, images)
     _add_edge(found, adaptation)
-    own = [n for n in _in_order(found) if n not in adaptation.infrastructure]
-    adaptation.order = [
-        *[n for n in _in_order(found) if n in adaptation.infrastructure],
-        *([EDGE] if adaptation.routes else []),
-        *own,
-    ]
+    if not (found.compose_file or adaptation.routes):
+        adaptation.notes.append(
+            "web: the Dockerfile has no EXPOSE, so no port of it is reached from outside; if it has one, add "
+            "EXPOSE and its number there, and run init again"
+        )
+    adaptation.order = _order(found, adaptation)
     adaptation.edits.append(Edit(("x-deploy",), _x_deploy(adaptation), "what Compose cannot say"))
     return adaptation
 
 
-def _in_order(found: Repository) -> list[str]:
+def _order(found: Repository, to: Adaptation) -> list[str]:
+    """What is not built here first, but for what stands in front of the application, such as a proxy."""
+    before: dict[str, bool] = {}
+    for name in _in_order(found, to):
+        early = all(before.get(n, True) for n in _waits(found, to, name))
+        before[name] = name in to.infrastructure and early
+    return [
+        *[n for n, early in before.items() if early],
+        *([EDGE] if to.routes else []),
+        *[n for n, early in before.items() if not early],
+    ]
+
+
+def _waits(found: Repository, to: Adaptation, name: str) -> list[str]:
+    """What a service waits for once it is adapted."""
+    path = ("services", name, "depends_on")
+    changed = [edit.value for edit in to.edits if edit.path == path]
+    return (
+        [n for n in changed[-1] if n in found.services]
+        if changed
+        else waits_for(found.services[name])
+    )
+
+
+def _in_order(found: Repository, to: Adaptation) -> list[str]:
     """Services as the file has them, each after those that it waits for."""
     done: dict[str, None] = {}
 
     def add(name: str, above: tuple[str, ...]) -> None:
         if name in found.services and name not in done and name not in above:
-            for before in waits_for(found.services[name]):
+            for before in _waits(found, to, name):
                 add(before, (*above, name))
             done[name] = None
 
@@ -54,20 +89,10 @@ def _image_variables(found: Repository) -> dict[str, str]:
     for name, body in found.services.items():
         variable = re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_") + "_IMAGE"
         if "build" in body:
-            alike = (*build_of(body), str(sorted(arguments_of(body).items())))
+            alike = (*build_of(found, body), str(sorted(arguments_of(body).items())))
             variable = by_build.setdefault(alike, variable)
         names[name] = variable
     return names
-
-
-def _literal_passwords(found: Repository) -> dict[str, str]:
-    """Passwords that stand in the file, to the variable that takes their place."""
-    return {
-        value: name
-        for body in found.services.values()
-        for name, value in environment_of(body).items()
-        if value and "$" not in value and secrets.is_secret(name) and len(value) > 2
-    }
 
 
 def _add_edge(found: Repository, to: Adaptation) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
+import zlib
 from dataclasses import dataclass
 
 from deployments.onboarding.adaptation import Adaptation
+from deployments.onboarding.addresses import OnServer
 from deployments.onboarding.repository import Repository
 
 
@@ -30,8 +31,9 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
         f"project = {_quoted(project)}",
         f"directory = {_quoted(f'/opt/{project}')}",
         f"compose = {_quoted(place.compose)}",
-        '# Images lie on the server itself; a team names ghcr.io here, and a login.',
+        '# Images lie on the server itself; a team names ghcr.io here twice, and a login.',
         'push_registry = "host"',
+        f'pull_registry = "localhost:{registry_port(project)}"',
         f"repository = {_quoted(project + '/{service}')}",
         "",
         "[host]",
@@ -42,10 +44,10 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
         "host_keys = []",
     ]  # fmt: skip
     lines += _table("dockerfiles", {n: _dockerfile(d) for n, d in adaptation.dockerfiles.items()})
-    reached = _Reached(place.address, {r.listen for r in adaptation.routes.values()})
-    lines += _table("build", {n: _quoted(reached(v)) for n, v in adaptation.build.items()})
+    on_server = OnServer(place.address, {r.listen for r in adaptation.routes.values()})
+    lines += _table("build", {n: _quoted(on_server(n, v)) for n, v in adaptation.build.items()})
     variables = sorted(adaptation.variables.items())
-    lines += _table("variables", {n: _quoted(reached(v)) for n, v in variables})
+    lines += _table("variables", {n: _quoted(on_server(n, v)) for n, v in variables})
     if adaptation.secrets:
         names = ", ".join(_quoted(n) for n in sorted(adaptation.secrets))
         file = _quoted(f"{place.name}.secrets.env")
@@ -55,20 +57,12 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
     return "\n".join(lines) + "\n"
 
 
-@dataclass(frozen=True)
-class _Reached:
-    """A laptop's own address as others reach the server: a page built with `localhost` asks theirs."""
+def registry_port(project: str) -> int:
+    """Port of the registry on the server, which two applications there do not share by chance.
 
-    address: str
-    ports: set[int]
-
-    def __call__(self, value: str) -> str:
-        return _LOCAL.sub(
-            lambda m: f"{m[1]}{self.address}:{m[3]}" if int(m[3]) in self.ports else m[0], value
-        )
-
-
-_LOCAL = re.compile(r"(https?://|wss?://)(localhost|127\.0\.0\.1):(\d{1,5})")
+    Below those that the system gives to connections, and above those that applications use.
+    """
+    return 20_000 + zlib.crc32(project.encode()) % 10_000
 
 
 def _table(name: str, rows: dict[str, str]) -> list[str]:

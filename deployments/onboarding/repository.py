@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from deployments.onboarding.dockerfile import exposed
 
 _EXAMPLES = ("example", "sample", "template", "dist")
 
@@ -16,6 +19,7 @@ class Repository:
 
     compose: the Compose file's content as it is written; empty without one. texts: of Dockerfiles,
     scripts and source files that were read, by path. env_files: variables of each env file, by path.
+    Every path is relative to its root.
     """
 
     name: str
@@ -34,14 +38,24 @@ class Repository:
         return slug[:40].rstrip("_-") or "application"
 
     @property
+    def folder(self) -> str:
+        """Where its Compose file lies: what that names is relative to it."""
+        return posixpath.dirname(self.compose_file) or "."
+
+    def path(self, written: str) -> str:
+        """A path of the Compose file, from the root of the repository; `..` where it lies above."""
+        return posixpath.normpath(posixpath.join(self.folder, written))
+
+    @property
     def services(self) -> dict[str, dict[str, Any]]:
         """Services of the Compose file; without one, what the Dockerfile in its root makes."""
         named = self.compose.get("services")
         if isinstance(named, Mapping) and named:
             return {str(name): dict(body or {}) for name, body in named.items()}
-        if "Dockerfile" in self.files:
-            return {"web": {"build": "."}}
-        return {}
+        if "Dockerfile" not in self.files:
+            return {}
+        port = exposed(self.texts.get("Dockerfile", ""))
+        return {"web": {"build": ".", **({"ports": [f"{port}:{port}"]} if port else {})}}
 
     def in_folder(self, path: str) -> list[str]:
         """Files that lie in a folder or below it."""
@@ -52,10 +66,30 @@ class Repository:
         start = "" if folder in (".", "") else f"{folder.strip('/')}/"
         return {path: text for path, text in self.texts.items() if path.startswith(start)}
 
-    def example(self, name: str) -> str:
-        """What an example of an env file gives a variable; empty where none does.
+    def examples(self) -> dict[str, str]:
+        """What examples of env files give to variables; of several, the first one counts.
 
         A file that is no example holds values of somebody's own: they are written nowhere.
         """
         examples = [v for path, v in self.env_files.items() if path.endswith(_EXAMPLES)]
-        return next((v[name] for v in examples if name in v), "")
+        return {name: value for each in reversed(examples) for name, value in each.items()}
+
+    def example(self, name: str) -> str:
+        """What an example gives a variable; empty where none does."""
+        return self.examples().get(name, "")
+
+    def of_env_files(self, body: Mapping[str, Any]) -> dict[str, str]:
+        """Variables that a service is given by its env files, each as a reference."""
+        names = {
+            name
+            for path in self.env_paths(body)
+            for file in (path, *(f"{path}.{example}" for example in _EXAMPLES[:3]))
+            for name in self.env_files.get(file, ())
+        }
+        return {name: f"${{{name}}}" for name in sorted(names)}
+
+    def env_paths(self, body: Mapping[str, Any]) -> list[str]:
+        """Env files that a service names."""
+        given = body.get("env_file") or []
+        entries = [given] if isinstance(given, str | Mapping) else given
+        return [self.path(str(e["path"] if isinstance(e, Mapping) else e)) for e in entries]

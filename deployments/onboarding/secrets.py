@@ -10,8 +10,13 @@ SecretKind = Literal["random", "asked"]
 """A value that only this application knows, or one that somebody else gave out."""
 
 _SECRET = re.compile(
-    r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE|DSN|WEBHOOK|APIKEY|(^|_)(KEY|PASS|PWD)($|_))"
+    r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE|DSN|WEBHOOK|APIKEY|(^|_)(KEY|PASS|PWD|PW)($|_))"
 )
+_NONE = re.compile(
+    r"_(FILE|PATH|NAME|MINUTES|SECONDS|HOURS|DAYS|TTL|TIMEOUT|LIFETIME|LENGTH|ALGORITHM|ISSUER|AUDIENCE|ENABLED)$|"
+    r"(EXPIRE|EXPIRES|EXPIRY|EXPIRATION)"
+)
+"""What is said about a secret, such as how long it is valid or which file holds it."""
 _OWN = re.compile(
     r"(POSTGRES|MYSQL|MARIADB|REDIS|DATABASE|DB|ADMIN|ROOT|RABBITMQ\w*|MONGO\w*)_\w*PASS\w*|"
     r"^(JWT|SESSION|SIGNING|COOKIE|CSRF|DJANGO|FLASK|RAILS|NEXTAUTH|BETTER_AUTH)(_\w+)?_?(SECRET|KEY)(_\w+)?$|"
@@ -21,7 +26,8 @@ _OWN = re.compile(
 
 def is_secret(name: str, value: str = "") -> bool:
     """Whether a variable's value must not be seen: by its name, or a password in its address."""
-    return bool(_SECRET.search(name)) or password_of(value) != ""
+    named = _SECRET.search(name) and not _NONE.search(name)
+    return bool(named) or password_of(value) != ""
 
 
 def kind_of(name: str) -> SecretKind:

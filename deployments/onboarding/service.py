@@ -2,68 +2,79 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from deployments.compose.ports import numbers
 from deployments.compose.references import Reference, interpolate, parse
+from deployments.errors import WrongUse
 from deployments.image_name import read
-from deployments.onboarding import secrets
 from deployments.onboarding.adaptation import Adaptation, Edit, OnboardedRoute
-from deployments.onboarding.bodies import (
-    POSTGRES,
-    arguments_of,
-    build_of,
-    environment_of,
-    has_bare_names,
-    inside,
-)
-from deployments.onboarding.repository import Repository
+from deployments.onboarding.bodies import POSTGRES, arguments_of, build_of
+from deployments.onboarding.dockerfile import copied
+from deployments.onboarding.facts import RepositoryFacts
+from deployments.onboarding.health import health_route
+from deployments.onboarding.ports import port_of, ports_of
+from deployments.onboarding.variables import adapt_variables
 
 _STORES = re.compile(
     r"(^|/)(postgres|postgresql|pgbouncer|postgis|timescaledb|mysql|mariadb|redis|valkey|mongo|rabbitmq|memcached|elasticsearch|"
     r"opensearch|clickhouse-server|minio|pgvector)(:|$)"
 )
-_HEALTH = re.compile(
-    r"""["'`](/(?:api/)?(?:v1/)?(?:healthz?|health-?check|readyz?|livez|ping|up))/?["'`]"""
+_DATA = (
+    (re.compile(r"(^|/)postgres:(1[89]|[2-9]\d)"), "/var/lib/postgresql"),
+    (POSTGRES, "/var/lib/postgresql/data"),
+    (re.compile(r"(^|/)(mysql|mariadb)(:|$)"), "/var/lib/mysql"),
+    (re.compile(r"(^|/)mongo(:|$)"), "/data/db"),
 )
+"""Databases, and where each keeps its data."""
 
 
 class OrdinaryService:
     """One service of the file, being adapted."""
 
     def __init__(
-        self, found: Repository, to: Adaptation, name: str, body: dict[str, Any], passwords: dict[str, str],
-    ) -> None:  # fmt: skip
-        self._found, self._to, self._name, self._body = found, to, name, body
-        self._passwords = passwords
+        self, known: RepositoryFacts, to: Adaptation, name: str, body: dict[str, Any]
+    ) -> None:
+        self._known, self._found = known, known.found
+        self._to, self._name, self._body = to, name, body
         self._built = "build" in body
 
-    def adapt(self, variable: str) -> None:
-        self._image(variable)
+    def adapt(self) -> None:
+        """Add everything of it to the adaptation."""
+        self._image(self._known.images[self._name])
         self._alone()
         self._ports()
         self._volumes()
-        self._variables()
-        if self._built and "restart" not in self._body and not self._runs_once():
-            self._change("restart", "unless-stopped", "it starts with the server")
+        adapt_variables(self._known, self._to, self._name, self._body)
+        self._restart()
+        if profiles := self._body.get("profiles"):
+            self._to.notes.append(
+                f"{self._name}: left out, as it stands under profile {profiles[0]}; [services] profiles of the environment includes it"
+            )
 
     def _change(self, key: str, value: Any, why: str) -> None:
         self._to.change(self._name, key, value, why)
 
-    def _runs_once(self) -> bool:
-        """Whether others wait for its end."""
-        for body in self._found.services.values():
-            after = body.get("depends_on")
-            wait = after.get(self._name) if isinstance(after, Mapping) else None
-            if isinstance(wait, Mapping) and wait.get("condition") == "service_completed_successfully":  # fmt: skip
-                return True
-        return False
+    def _restart(self) -> None:
+        given = str(self._body.get("restart", ""))
+        if self._name in self._known.once:
+            if given in ("always", "unless-stopped"):
+                self._change("restart", "no", "it ends by itself, and others start after that")
+        elif not given and "restart_policy" not in (self._body.get("deploy") or {}):
+            self._change("restart", "unless-stopped", "it starts with the server")
 
     def _image(self, variable: str) -> None:
         if self._built:
-            context, file, target = build_of(self._body)
+            context, file, target = build_of(self._found, self._body)
+            if context.startswith(("..", "/")) or ":" in context:
+                raise WrongUse(
+                    f"service {self._name} is built from outside of this repository: {context}",
+                    where=self._found.compose_file, state="untouched",
+                    todo="a release builds what is committed here: release that one from its own repository, "
+                    "or name its image there instead of `build`",
+                )  # fmt: skip
             if not any(d["variable"] == variable for d in self._to.dockerfiles.values()):
                 self._to.dockerfiles[self._name] = {
                     "variable": variable, "file": file, "context": context, "target": target,
@@ -113,7 +124,7 @@ class OrdinaryService:
             self._change("deploy", rest or None, "one container of a service serves")
 
     def _ports(self) -> None:
-        ports = [p for p in (_port(entry) for entry in self._body.get("ports") or ()) if p]
+        ports = ports_of(self._body)
         if not ports:
             return
         if not self._built:
@@ -121,13 +132,13 @@ class OrdinaryService:
                 self._change("ports", None, "nobody outside needs to reach it")
                 return
             open_to_all = ", ".join(str(p.published) for p in ports if not p.local)
-            if open_to_all:
+            if open_to_all and not self._body.get("profiles"):
                 self._to.notes.append(f"{self._name}: port {open_to_all} stays open to everybody")
             return
-        # First what everybody reaches: a debugger's port is bound to the laptop.
-        first, *others = sorted(ports, key=lambda p: p.local)
+        first, *others = ports
+        health = health_route(self._code())
         self._to.routes[self._name] = OnboardedRoute(
-            first.published, first.own, self._health(), "127.0.0.1" if first.local else ""
+            first.published, first.own, health, "127.0.0.1" if first.local else ""
         )
         if others:
             more = ", ".join(str(p.published) for p in others)
@@ -137,21 +148,23 @@ class OrdinaryService:
             "deploy", {**deploy, "update_config": {"order": "start-first"}},
             "the new container serves before the old one stops",
         )  # fmt: skip
-        udp = [e for e in self._body["ports"] if _port(e) is None]
+        udp = [e for e in self._body["ports"] if port_of(e) is None]
         self._change("ports", udp or None, "the edge has the ports, and sends requests on")
 
-    def _health(self) -> str:
-        """Where its code answers a health check; `/` where none was found."""
-        context = build_of(self._body)[0]
-        for path, text in sorted(self._found.below(context).items()):
-            if path.endswith((".py", ".ts", ".tsx", ".js", ".mjs", ".go", ".rb", ".php")) and (
-                match := _HEALTH.search(text)
-            ):
-                return match[1]
-        return "/"
+    def _code(self) -> dict[str, str]:
+        """Texts that its Dockerfile copies; all of its context, where that is not plain."""
+        context, file, _ = build_of(self._found, self._body)
+        texts = self._found.below(context)
+        paths = copied(self._found.texts.get(file, ""))
+        inside = tuple(posixpath.normpath(posixpath.join(context, path)) for path in paths)
+        return {
+            p: t
+            for p, t in texts.items()
+            if not inside or any(f"{p}/".startswith(f"{i}/") for i in inside)
+        }
 
     def _volumes(self) -> None:
-        given = self._body.get("volumes") or []
+        given = [*(self._body.get("volumes") or []), *self._lacks_volume()]
         kept: list[Any] = []
         reasons: list[str] = []
         configs: list[Any] = list(self._body.get("configs") or ())
@@ -169,14 +182,16 @@ class OrdinaryService:
                 reasons.append("a volume with a name is kept")
             elif not source.startswith((".", "~")):
                 kept.append(entry)
-            elif (path := inside(source)) in self._found.files:
-                configs.append(self._config(path, target))
+            elif (path := self._found.path(source)) in self._found.files:
+                configs.append(self._config(source, target))
                 reasons.append("a file reaches the server by its content")
             elif self._built and (path == "." or self._found.below(path)):
                 reasons.append("the code is in the image")
             elif not self._built and (files := self._found.in_folder(path)):
+                inner = [f[len(path) + 1 :] for f in files]
                 configs += [
-                    self._config(f, f"{target.rstrip('/')}/{f[len(path) + 1 :]}") for f in files
+                    self._config(posixpath.join(source, f), f"{target.rstrip('/')}/{f}")
+                    for f in inner
                 ]
                 reasons.append("a file reaches the server by its content")
             else:
@@ -186,109 +201,28 @@ class OrdinaryService:
         if len(configs) > len(self._body.get("configs") or ()):
             self._change("configs", configs, "a file reaches the server by its content")
 
-    def _config(self, path: str, target: str) -> dict[str, str]:
-        """A file of the repository as a config of the release."""
+    def _lacks_volume(self) -> list[str]:
+        """Where a database keeps its data, if the file gives that no volume."""
+        image = str(self._body.get("image", ""))
+        data = next((path for pattern, path in _DATA if pattern.search(image)), "")
+        mounted = [_mount(entry)[1] for entry in self._body.get("volumes") or ()]
+        inside = [path for path in mounted if f"{path.rstrip('/')}/".startswith(f"{data}/")]
+        return [data] if data and not self._built and not inside else []
+
+    def _config(self, source: str, target: str) -> dict[str, str]:
+        """A file of the repository as a config of the release; source: as the Compose file names it."""
+        path = posixpath.normpath(source)
         name = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
         why = "its content is a part of the release"
-        self._to.edits.append(Edit(("configs", name), {"file": f"./{path}"}, why))
+        written = path if path.startswith("..") else f"./{path}"
+        self._to.edits.append(Edit(("configs", name), {"file": written}, why))
         return {"source": name, "target": target}
-
-    def _variables(self) -> None:
-        before = environment_of(self._body)
-        values = {**self._of_files(), **before}
-        after = {name: self._value(name, value) for name, value in values.items()}
-        for text in after.values():
-            self._references(text)
-        self._command()
-        if "env_file" in self._body:
-            self._change("env_file", None, "its names stand under `environment`, its values in the environment's file")  # fmt: skip
-        if after != before or has_bare_names(self._body):
-            why = "each value comes from the environment's file; a secret from its own"
-            self._change("environment", after, why)
-
-    def _command(self) -> None:
-        """A password in the command, as Redis takes it, is the same secret."""
-        command = self._body.get("command")
-        replaced = (
-            [self._without_passwords(str(word)) for word in command]
-            if isinstance(command, list)
-            else self._without_passwords(str(command or ""))
-        )
-        if command and replaced != (command if isinstance(command, list) else str(command)):
-            self._change("command", replaced, "a secret comes from its own file")
-            self._references(str(replaced))
-
-    def _without_passwords(self, text: str) -> str:
-        for password, name in self._passwords.items():
-            text = re.sub(rf"(?<![\w-]){re.escape(password)}(?![\w-])", f"${{{name}}}", text)
-        return text
-
-    def _of_files(self) -> dict[str, str]:
-        given = self._body.get("env_file") or []
-        entries = [given] if isinstance(given, str | Mapping) else given
-        paths = [inside(str(e["path"] if isinstance(e, Mapping) else e)) for e in entries]
-        names = {
-            n for path in paths for f in (path, f"{path}.example", f"{path}.sample", f"{path}.template")
-            for n in self._found.env_files.get(f, ())
-        }  # fmt: skip
-        if paths and not names:
-            self._to.notes.append(f"{self._name}: {', '.join(paths)} is not there: name its variables under `environment`")  # fmt: skip
-        return {name: f"${{{name}}}" for name in sorted(names)}
-
-    def _value(self, name: str, value: str) -> str:
-        """A literal secret becomes a reference, also as the password in an address."""
-        if "$" in value or not value:
-            return value
-        if value in self._passwords:
-            return f"${{{self._passwords[value]}}}"
-        password = secrets.password_of(value)
-        if password in self._passwords:
-            return value.replace(f":{password}@", f":${{{self._passwords[password]}}}@", 1)
-        if secrets.is_secret(name, value) and re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
-            return f"${{{name}}}"
-        return value
-
-    def _references(self, text: str) -> None:
-        for part in parse(text):
-            if not isinstance(part, Reference) or not re.fullmatch(r"[A-Z][A-Z0-9_]*", part.name):
-                continue
-            example = self._found.example(part.name)
-            if secrets.is_secret(part.name, example):
-                self._to.secrets[part.name] = secrets.kind_of(part.name)
-            elif "-" not in part.how:
-                self._to.variables.setdefault(part.name, example)
 
 
 def _whole(image: str) -> str:
     """An image with its host and tag."""
     name = read(image)
     return f"{name.host}/{name.repository}" + (f"@{name.digest}" if name.digest else f":{name.tag}")
-
-
-class _Port(NamedTuple):
-    """Published port, the container's, and whether only the server itself reaches it."""
-
-    published: int
-    own: int
-    local: bool
-
-
-def _port(entry: Any) -> _Port | None:
-    """Of TCP; None for UDP, and where Docker chooses the port."""
-    if isinstance(entry, Mapping):
-        if entry.get("protocol") == "udp":
-            return None
-        published, target = str(entry.get("published", "")), str(entry.get("target", ""))
-        local = str(entry.get("host_ip", "")).startswith("127.")
-    else:
-        text, _, protocol = interpolate(str(entry), {}).partition("/")
-        if protocol == "udp":
-            return None
-        head, _, target = text.rpartition(":")
-        address, _, published = head.rpartition(":")
-        local = address.startswith(("127.", "localhost", "[::1]"))
-    outside, inside = numbers(interpolate(published, {})), numbers(target)
-    return _Port(outside[0], inside[0], local) if outside and inside else None
 
 
 def _mount(entry: Any) -> tuple[str, str]:

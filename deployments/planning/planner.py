@@ -110,16 +110,20 @@ class Planner:
         orphans = self._make.remove_orphans()
         # Optional front services start after the port handover.
         last_of_all = bool(moved) or (take_over.due and bool(self._routed()))
-        # Its ports may be held by what the take-over removes.
+        # Its ports may be held by what the take-over removes; or it reaches what is replaced.
+        behind = self._behind()
         late = [
-            c for c in due if last_of_all and c.service.name in self.target.stack.deploy.optional
-        ]
+            c for c in due
+            if c.service.name in behind
+            or (last_of_all and c.service.name in self.target.stack.deploy.optional)
+        ]  # fmt: skip
+        early = [c for c in due if c.service.name in state and c not in late]
         undo = self._does.undoes
         work = [
             *([] if last_of_all else orphans),
             *take_over.free_ports(due, back=undo and self.request.release == RELEASE),
-            *self._infrastructure([c for c in due if c.service.name in state]),
-            *self._database([c for c in due if c.service.name in state and c not in late]),
+            *self._infrastructure(early),
+            *self._database(early),
             *self._edge(due),
             *moved,
             *self._replaced([c for c in due if c.service.name not in state | handed_over]),
@@ -252,6 +256,13 @@ class Planner:
         deploy = self.target.stack.deploy
         own = {part.service for part in (deploy.edge, deploy.database) if part}
         return own | set(deploy.infrastructure)
+
+    def _behind(self) -> set[str]:
+        """Services that are not built here and depend on one that is, such as a proxy in front of it."""
+        deploy, stack = self.target.stack.deploy, self.target.stack
+        others = set(deploy.infrastructure) & set(stack.services)
+        others -= {part.service for part in (deploy.edge, deploy.database) if part}
+        return {name for name in others if set(stack.services[name].after) - self._state()}
 
     def files(self, plan: Plan, who: str, run: str) -> dict[str, str]:
         """Files that the plan's steps find in `incoming`, besides the candidate's."""

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The edge's two slots of a service, at run time and in its file.
-# Reads: be drain edge port
+# Reads: be drain edge healthy port
 
 edge_admin() {
   docker exec "$edge" bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999; printf "%s\n" "$1" >&3; cat <&3' _ "$1"
@@ -50,8 +50,26 @@ idle_slot() {
   edge_admin "$(idle_commands "$1")" >/dev/null
   write_slot "$1" idle.invalid
 }
+# How the edge's check of a slot ended last: such as L4CON, or L7STS and the status that was answered.
+slot_check() {
+  # shellcheck disable=SC2016  # awk's own variables
+  edge_answer "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{sub(/^\* /, "", $37); print $37, $38}'
+}
+# Whether a container without a health check of its own may still be starting: it runs, and nothing
+# listens there. One that answers, whatever it is, has started.
+still_starting() {
+  [ "$(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}checked{{end}}' "$2" 2>/dev/null)" = "running 0 " ] &&
+    [[ $(slot_check "$1") != L[67]* ]]
+}
+describe_unreached() {
+  local kind status
+  read -r kind status < <(slot_check "$1") || true
+  problem="is not reached by the edge: address $2, state $3"
+  [ "$kind" != L7STS ] || problem="answers $status to the edge's health check: the route's \`health\` under x-deploy names its path"
+  [ "$kind" != L4CON ] || problem="does not listen on port $port"
+}
 enter_slot() {
-  local slot=$1 name=$2 deadline=$((SECONDS + 20)) rows own checks addr op admin_state fqdn
+  local slot=$1 name=$2 deadline=$((SECONDS + 20)) last=$((SECONDS + ${healthy:-0})) rows own checks addr op admin_state fqdn
   local tries=0 enter="set server $be/$slot fqdn $name; set server $be/$slot state drain; "
   # For a moment the edge goes on with the address of whoever was in the slot before.
   own=" $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$name" 2>/dev/null) " || own=
@@ -67,7 +85,14 @@ enter_slot() {
       if [ "${checks:-0}" -gt 1 ] || [ $tries -ge 10 ]; then enter="set server $be/$slot state ready; "; fi
       tries=$((tries + 1))
     fi
-    [ $SECONDS -lt $deadline ] || { idle_slot "$slot"; problem="is not reached by the edge: address $addr, state $op"; return 1; }
+    if [ $SECONDS -ge $deadline ]; then
+      if [ $SECONDS -ge $last ] || ! still_starting "$slot" "$name"; then
+        describe_unreached "$slot" "$addr" "$op"
+        idle_slot "$slot"
+        return 1
+      fi
+      deadline=$((SECONDS + 5))
+    fi
     sleep 0.2
   done
   write_slot "$slot" "$name"

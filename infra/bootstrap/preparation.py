@@ -12,7 +12,7 @@ from deployments.bootstrap import daemon
 from deployments.bootstrap.machine import Machine, read_machine
 from deployments.bootstrap.plan import SURVEYED, BootstrapStep, WantedHost, plan, steps
 from deployments.bootstrap.ports import application_ports
-from deployments.errors import HomeguruError, StepFailed
+from deployments.errors import HomeguruError, StepFailed, Unreachable
 from deployments.shell.machine import (
     by_hand,
     keep,
@@ -29,9 +29,13 @@ from infra.bootstrap.keys import deploy_key, first_line, own_keys
 from infra.environment.compose_cli import read_stack
 from infra.environment.locate import Located
 from infra.machine.output import Log, Mask
+from infra.machine.waiting import wait_until
 from infra.ssh.connection import Remote
 
 T = TypeVar("T")
+
+RELOADS = 5.0
+"""Seconds that sshd may need to listen again after it was told to read its settings."""
 
 
 class RunStep(Protocol):
@@ -137,9 +141,26 @@ class Preparation:
         _prove(remote, may_become_root(name))
 
 
+def connect(remote: Remote) -> None:
+    """Connect. While sshd reads its settings again, it listens nowhere for a moment."""
+    failed: Unreachable | None = None
+
+    def opened() -> bool:
+        nonlocal failed
+        try:
+            remote.open()
+        except Unreachable as error:
+            failed = error
+            return False
+        return True
+
+    if not wait_until(opened, RELOADS) and failed:
+        raise failed
+
+
 def _prove(remote: Remote, script: Script) -> None:
     try:
-        remote.open()
+        connect(remote)
         output = remote.run(script)
     finally:
         remote.close()

@@ -61,7 +61,7 @@ def init(
     if found.compose.get("x-deploy"):
         compose_file = found.compose_file
     else:
-        compose_file = writing.COMPOSE_FILE
+        compose_file = writing.compose_path(found)
         text = writing.compose_text(root, found, adaptation)
         _say_changes(root, found, adaptation, text, diff=diff)
     if dry_run:
@@ -71,7 +71,7 @@ def init(
     where = address or _asked("Address of the server", yes=yes, missing=not file.exists())
     place = Place(env, where, user, f"../{compose_file}")
     show.console.print()
-    if compose_file == writing.COMPOSE_FILE:
+    if compose_file != found.compose_file:
         _say_written(root / compose_file, written=writing.write_new(root / compose_file, text))
     _say_written(file, written=writing.write_new(file, environment_text(found, adaptation, place)))
     if adaptation.secrets:
@@ -105,7 +105,7 @@ def _say_changes(
 ) -> None:
     from infra.onboarding import writing
 
-    show.console.print(f"\n{writing.COMPOSE_FILE} differs from yours:\n", highlight=False)
+    show.console.print(f"\n{writing.compose_path(found)} differs from yours:\n", highlight=False)
     show.pairs([(".".join(e.path[-2:]), e.why) for e in adaptation.edits])
     for note in adaptation.notes:
         show.console.print(f"note: {note}", highlight=False, markup=False)

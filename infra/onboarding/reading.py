@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ COMPOSE_FILES = (
 )  # fmt: skip
 """Which is taken, where there are several: one for production before the one for development."""
 
+FOLDERS = ("docker", "deploy", "deployment", "compose", "infra", ".docker")
+"""Where it is looked for as well, when the root has none."""
+
 _CODE = (".py", ".ts", ".tsx", ".js", ".mjs", ".go", ".rb", ".php", ".sh")
 _LARGEST = 200_000
 _MOST = 2_000
@@ -32,14 +36,23 @@ _LEFT_OUT = {"node_modules", ".git", ".venv", "venv", "__pycache__", "dist", "bu
 def read_repository(root: Path, compose_file: str = "") -> Repository:
     """Read it; compose_file: which one, empty for the likeliest. Raises WrongUse for one that is none."""
     files = frozenset(_files(root))
-    chosen = compose_file or next((name for name in COMPOSE_FILES if name in files), "")
+    usual = [*COMPOSE_FILES, *(f"{folder}/{name}" for folder in FOLDERS for name in COMPOSE_FILES)]
+    chosen = compose_file or next((path for path in usual if path in files), "")
+    chosen = os.path.relpath(root / chosen, root) if chosen else ""
+    if chosen.startswith(".."):
+        raise WrongUse(
+            f"the Compose file {compose_file} lies outside of the repository", where=str(root),
+            state="untouched", todo="name one that is committed here",
+        )  # fmt: skip
     return Repository(
         name=root.resolve().name,
         files=files,
         compose_file=chosen,
         compose=_parsed(root / chosen) if chosen else {},
         texts=_texts(root, files),
-        env_files={path: _variables(root / path) for path in _env_files(root, files)},
+        env_files={
+            path: _variables(root / path) for path in _env_files(root, files, Path(chosen).parent)
+        },
     )
 
 
@@ -85,9 +98,10 @@ def _texts(root: Path, files: frozenset[str]) -> dict[str, str]:
     }
 
 
-def _env_files(root: Path, files: frozenset[str]) -> list[str]:
-    """Env files by their usual names, also those that Git leaves out."""
-    here = [p.name for p in root.glob(".env*") if p.is_file()]
+def _env_files(root: Path, files: frozenset[str], beside: Path) -> list[str]:
+    """Env files by their usual names, also those that Git leaves out. beside: the Compose file's folder."""
+    places = [*root.glob(".env*"), *(root / beside).glob(".env*")]
+    here = [p.relative_to(root).as_posix() for p in places if p.is_file()]
     named = [f for f in files if Path(f).name.startswith(".env") or f.endswith(".env.example")]
     return sorted({*here, *named}, key=lambda f: (not f.endswith("example"), f))
 

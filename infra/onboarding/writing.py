@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import posixpath
 import re
 import secrets
 from collections.abc import Mapping
@@ -18,8 +19,13 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from deployments.onboarding.adaptation import Adaptation, Edit
 from deployments.onboarding.repository import Repository
 
-COMPOSE_FILE = "compose.homeguru.yml"
+_COMPOSE_FILE = "compose.homeguru.yml"
 _HEAD = "# Made from {} by the init of HomeGuru Deploy; yours to change.\n"
+
+
+def compose_path(found: Repository) -> str:
+    """Path of the Compose file that is deployed, from the root: next to theirs, where its paths lead."""
+    return posixpath.normpath(posixpath.join(found.folder, _COMPOSE_FILE))
 
 
 def compose_text(root: Path, found: Repository, adaptation: Adaptation) -> str:
@@ -71,7 +77,7 @@ def difference(root: Path, found: Repository, text: str) -> list[str]:
     """Lines of a unified diff from theirs to what is deployed."""
     before = (root / found.compose_file).read_text() if found.compose_file else ""
     lines = difflib.unified_diff(
-        before.splitlines(), text.splitlines(), found.compose_file or "nothing", COMPOSE_FILE, n=1, lineterm=""
+        before.splitlines(), text.splitlines(), found.compose_file or "nothing", compose_path(found), n=1, lineterm=""
     )  # fmt: skip
     return list(lines)
 

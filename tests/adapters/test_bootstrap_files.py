@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.errors import Refused, WrongUse
+from deployments.errors import Refused, Unreachable, WrongUse
+from infra.bootstrap import preparation
 from infra.bootstrap.environment_file import pin
 from infra.bootstrap.host_key import check_expected, fingerprint, shown_key
 from infra.bootstrap.keys import deploy_key, first_line, own_keys
@@ -88,3 +89,24 @@ def test_a_public_key_is_one_line_of_a_file(tmp_path: Path, monkeypatch) -> None
         file.write_text(text)
         with pytest.raises(WrongUse, match="no public SSH key"):
             first_line(file)
+
+
+class Reloading:
+    """A server whose sshd listens nowhere for a while."""
+
+    def __init__(self, refused: int) -> None:
+        self.refused, self.tries = refused, 0
+
+    def open(self) -> None:
+        self.tries += 1
+        if self.tries <= self.refused:
+            raise Unreachable("cannot connect: Connection refused")
+
+
+def test_an_sshd_that_reads_its_settings_again_is_waited_for(monkeypatch) -> None:
+    server = Reloading(refused=3)
+    preparation.connect(server)
+    assert server.tries == 4
+    monkeypatch.setattr(preparation, "RELOADS", 0.5)
+    with pytest.raises(Unreachable, match="Connection refused"):
+        preparation.connect(Reloading(refused=1000))

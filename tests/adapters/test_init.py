@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,21 @@ from infra.environment.locate import load
 from infra.onboarding.reading import read_repository
 from tests.shapes import SHAPES, written
 
+REPOSITORIES = Path(__file__).resolve().parents[1] / "repositories"
+"""Of the long tests, which run them; here only what `init` makes of them is read."""
+NAMES = sorted(folder.name for folder in REPOSITORIES.iterdir())
+
 
 @pytest.fixture
 def begun(tmp_path: Path, monkeypatch):
     """A repository after `init`, and what was printed."""
 
     def run(name: str, *words: str):
-        root = written(name, tmp_path)
+        if name in SHAPES:
+            root = written(name, tmp_path)
+        else:
+            root = tmp_path / name
+            shutil.copytree(REPOSITORIES / name, root)
         monkeypatch.chdir(root)
         monkeypatch.delenv("HOMEGURU_ENVIRONMENTS", raising=False)
         done = CliRunner().invoke(app, ["init", "--address", "203.0.113.7", "--yes", *words])
@@ -32,11 +41,16 @@ def begun(tmp_path: Path, monkeypatch):
     return run
 
 
-def compose_of(root: Path) -> dict:
-    return yaml.safe_load((root / "compose.homeguru.yml").read_text())
+def compose_of(root: Path, path: str = "compose.homeguru.yml") -> dict:
+    return yaml.safe_load((root / path).read_text())
 
 
-@pytest.mark.parametrize("name", SHAPES)
+def secrets_of(root: Path) -> dict[str, str]:
+    lines = (root / ".homeguru" / "production.secrets.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
+@pytest.mark.parametrize("name", [*SHAPES, *NAMES])
 def test_what_is_written_is_what_a_deploy_reads(begun, name: str) -> None:
     root, _ = begun(name)
     located = load("production")
@@ -51,13 +65,13 @@ def test_what_is_written_is_what_a_deploy_reads(begun, name: str) -> None:
         assert secrets.stat().st_mode & 0o077 == 0
     assembly = assemble("production")
     assembly.configuration()
-    built = {n for n, s in SHAPES[name].items() if Path(n).name == "Dockerfile"}
+    built = {str(file.relative_to(root)) for file in root.rglob("Dockerfile")}
     named = {d.file for d in located.environment.dockerfiles.values()}
     assert named <= built
     assert named
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", [*SHAPES, *NAMES])
 def test_a_second_time_it_leaves_everything_as_it_is(begun, name: str) -> None:
     root, _ = begun(name)
     before = {p: p.read_text() for p in root.rglob("*") if p.is_file()}
@@ -178,3 +192,79 @@ def test_nothing_to_deploy_is_said(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["init", "--yes"])
     assert "neither a Compose file nor a Dockerfile" in str(done.exception)
+
+
+def test_a_dockerfile_alone_is_reached_by_the_port_that_it_exposes(begun) -> None:
+    for name, port in (("notes", 8000), ("leaflet", 80)):
+        root, text = begun(name)
+        assert compose_of(root)["services"]["edge"]["ports"] == [f"{port}:{port}"]
+        assert load("production").environment.urls == {"web": f"http://203.0.113.7:{port}"}
+        assert "no EXPOSE" not in text
+
+
+def test_a_password_is_one_secret_wherever_examples_and_addresses_repeat_it(begun) -> None:
+    root, text = begun("orders")
+    web = compose_of(root)["services"]["web"]["environment"]
+    assert web["DATABASE_URL"] == "postgres://postgres:${POSTGRES_PASSWORD}@postgres/postgres"
+    assert set(secrets_of(root)) == {"SECRET_KEY", "POSTGRES_PASSWORD"}
+    assert "still empty" not in text
+    root, _ = begun("rota")
+    assert set(secrets_of(root)) == {"POSTGRES_PASSWORD"}
+
+
+def test_localhost_becomes_the_server(begun) -> None:
+    begun("board")
+    assert load("production").environment.variables == {"NEXTAUTH_URL": "http://203.0.113.7:3000"}
+    begun("store")
+    values = load("production").environment.variables
+    assert values["CORS_ORIGINS"] == "http://203.0.113.7:5173"
+    begun("orders")
+    values = load("production").environment.variables
+    # `edge` is the host that the edge's own health checks name.
+    assert values["ALLOWED_HOSTS"] == "localhost,127.0.0.1,203.0.113.7,edge"
+    assert values["CELERY_BROKER_URL"] == "redis://redis:6379/0"
+
+
+def test_a_database_without_a_volume_gets_one(begun) -> None:
+    root, _ = begun("board")
+    compose = compose_of(root)
+    name = "db-var-lib-postgresql-data"
+    assert compose["services"]["db"]["volumes"] == [f"{name}:/var/lib/postgresql/data"]
+    assert name in compose["volumes"]
+    root, _ = begun("rota")
+    assert compose_of(root)["services"]["db"]["volumes"] == ["./postgres:/var/lib/postgresql/data"]
+
+
+def test_everything_starts_with_the_server_but_what_ends_by_itself(begun) -> None:
+    root, _ = begun("rota")
+    services = compose_of(root)["services"]
+    assert services["db"]["restart"] == "unless-stopped"
+    assert "restart" not in services["migrate"]
+    assert services["app"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}  # fmt: skip
+    order = compose_of(root)["x-deploy"]["order"]
+    assert order == ["db", "edge", "migrate", "app"]
+    root, _ = begun("anchors")
+    assert compose_of(root)["services"]["once"]["restart"] == "no"
+
+
+def test_a_compose_file_in_a_folder_of_its_own(begun) -> None:
+    root, text = begun("atlas")
+    compose = compose_of(root, "docker/compose.homeguru.yml")
+    environment = load("production").environment
+    assert environment.compose == "../docker/compose.homeguru.yml"
+    assert {d.file for d in environment.dockerfiles.values()} == {
+        "apps/api/Dockerfile", "apps/web/Dockerfile",
+    }  # fmt: skip
+    assert {d.context for d in environment.dockerfiles.values()} == {"."}
+    assert list(compose["configs"].values()) == [{"file": "../apps/api/limits.json"}]
+    assert compose["services"]["api"]["configs"][0]["target"] == "/app/apps/api/limits.json"
+    assert len(secrets_of(root)["SIGNING_KEY"]) > 20
+    assert compose["x-deploy"]["edge"]["routes"]["api"]["health"] == "/health"
+    # What is there for development is said to be left out, and opens no port.
+    assert "mail: left out, as it stands under profile dev" in text
+    assert "8025 stays open" not in text
+
+
+def test_a_proxy_of_theirs_comes_after_what_it_reaches(begun) -> None:
+    root, _ = begun("odd")
+    assert compose_of(root)["x-deploy"]["order"] == ["cron", "site", "proxy"]

@@ -182,11 +182,9 @@ def test_an_application_after_init_is_the_second_one_there(
     begun = world.homeguru("init", str(root), "--address", machine.address, "--yes", **here)
     assert begun.code == 0, begun.stderr
     file = root / ".homeguru" / "production.toml"
-    # The port is the first one's, and a test does not reach Docker Hub.
-    edge = "localhost:5001/library/haproxy:3.0"
-    text = file.read_text().replace(
-        '"host"\n', '"host"\npull_registry = "localhost:5001"\nhealthy_within = 20\n'
-    )
+    # A test does not reach Docker Hub.
+    edge = f"{tomllib.loads(file.read_text())['pull_registry']}/library/haproxy:3.0"
+    text = file.read_text().replace('"host"\n', '"host"\nhealthy_within = 20\n')
     file.write_text(f'{text}\n[images]\nedge = "{edge}"\n')
 
     def homeguru(*words: str):

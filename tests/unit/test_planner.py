@@ -335,6 +335,16 @@ def test_an_edge_and_a_database_built_here_are_started_once_and_never_doubled(
     ]  # fmt: skip
 
 
+def test_what_stands_in_front_of_the_application_starts_after_it(world, compose_config):
+    """A proxy that does not find what it sends requests to ends at its start."""
+    config = json.loads(json.dumps(compose_config))
+    config["services"]["bot"]["depends_on"] = {"api": {"condition": "service_started"}}
+    config["x-deploy"]["infrastructure"]["bot"] = "docker.io/library/nginx:1"
+    world.stack = parse_stack("text", config, "compose.yml").called_for({}).chosen(Services())
+    steps = names(world.plan(world.target(), world.bare))
+    assert steps.index("start api") < steps.index("start bot") < steps.index("verify")
+
+
 def test_files_that_the_steps_find(world):
     planner = world.planner(world.target(bot="bot-2"), world.settled())
     files = planner.files(planner.plan(), "alice", "run-1")

@@ -1,0 +1,97 @@
+"""Passwords that several services know: one secret, also where it stands inside an address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployments.compose.references import Reference, interpolate, parse
+from deployments.onboarding import secrets
+from deployments.onboarding.bodies import environment_of
+from deployments.onboarding.repository import Repository
+
+_ADDRESS = re.compile(r"://([^:/@\s$]*):([^:/@\s$]+)@([\w.-]+)")
+_ACCOUNTS = (
+    ("POSTGRES_USER", "POSTGRES_PASSWORD", "postgres"),
+    ("MYSQL_USER", "MYSQL_PASSWORD", ""),
+    ("MARIADB_USER", "MARIADB_PASSWORD", ""),
+    ("MONGO_INITDB_ROOT_USERNAME", "MONGO_INITDB_ROOT_PASSWORD", ""),
+)
+"""Of a database's image: variables of its user and that one's password, and the user without the first."""
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """literal: what stands in the Compose file, to the variable that takes its place.
+
+    examples: the same of the examples of env files. accounts: service and user to the variable.
+    ordinary: values and names that a password may happen to equal, such as `postgres`.
+    """
+
+    literal: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
+    accounts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    ordinary: frozenset[str] = frozenset()
+
+    def in_addresses(self, text: str) -> str:
+        """A text with a reference in the place of each known password of an address."""
+
+        def filled(match: re.Match[str]) -> str:
+            user, password, host = match.groups()
+            known = (
+                self.literal.get(password)
+                or self.accounts.get((host, user))
+                or self.examples.get(password)
+            )
+            return f"://{user}:${{{known}}}@{host}" if known else match[0]
+
+        return _ADDRESS.sub(filled, text)
+
+    def in_command(self, text: str) -> str:
+        """Words of a command, where a password is one of them or a part."""
+        for password, name in self.literal.items():
+            if password not in self.ordinary:
+                text = re.sub(rf"(?<![\w-]){re.escape(password)}(?![\w-])", f"${{{name}}}", text)
+        return self.in_addresses(text)
+
+
+def passwords_of(found: Repository) -> Passwords:
+    """Every password that the repository shows."""
+    bodies = found.services.items()
+    values = [pair for _, body in bodies for pair in environment_of(body).items()]
+    literal = {
+        value: name
+        for name, value in values
+        if value and "$" not in value and secrets.is_secret(name) and len(value) > 2
+    }
+    ordinary = {value for name, value in values if not secrets.is_secret(name)}
+    examples = {
+        value: name
+        for name, value in found.examples().items()
+        if len(value) > 2 and "PASS" in name and secrets.is_secret(name)
+    }
+    accounts = {}
+    for service, body in bodies:
+        for key, variable in _accounts(found, body, literal):
+            accounts[service, key] = variable
+    return Passwords(literal, examples, accounts, frozenset({*ordinary, *found.services}))
+
+
+def _accounts(
+    found: Repository, body: Mapping[str, Any], literal: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Users of a database, with the variable of each one's password."""
+    values = {**found.of_env_files(body), **environment_of(body)}
+    pairs = []
+    for user_name, password_name, default in _ACCOUNTS:
+        if password_name not in values:
+            continue
+        user = interpolate(values.get(user_name, default), found.examples()) or default
+        password = values[password_name]
+        named = [p.name for p in parse(password) if isinstance(p, Reference)]
+        variable = literal.get(password, "") if "$" not in password else "".join(named[:1])
+        if user and variable:
+            pairs.append((user, variable))
+    return pairs

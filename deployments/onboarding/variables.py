@@ -1,0 +1,116 @@
+"""Variables and secrets of a service: each value comes from the environment's files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from deployments.compose.configs import variable_of
+from deployments.compose.references import Reference, parse
+from deployments.onboarding import addresses, secrets
+from deployments.onboarding.adaptation import Adaptation
+from deployments.onboarding.bodies import environment_of, has_bare_names
+from deployments.onboarding.facts import RepositoryFacts
+
+_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+def adapt_variables(
+    known: RepositoryFacts, to: Adaptation, name: str, body: dict[str, Any]
+) -> None:
+    """Add those of one service to the adaptation."""
+    _ServiceVariables(known, to, name, body).adapt()
+
+
+class _ServiceVariables:
+    def __init__(
+        self, known: RepositoryFacts, to: Adaptation, name: str, body: dict[str, Any]
+    ) -> None:
+        self._known, self._found, self._passwords = known, known.found, known.passwords
+        self._to, self._name, self._body = to, name, body
+
+    def adapt(self) -> None:
+        before = environment_of(self._body)
+        values = {**self._of_files(), **before}
+        after = {name: self._value(name, value) for name, value in values.items()}
+        for text in after.values():
+            self._references(text)
+        self._commands()
+        self._secrets()
+        if "env_file" in self._body:
+            self._to.change(self._name, "env_file", None, "its names stand under `environment`, its values in the environment's file")  # fmt: skip
+        if after != before or has_bare_names(self._body):
+            why = "each value comes from the environment's file; a secret from its own"
+            self._to.change(self._name, "environment", after, why)
+
+    def _commands(self) -> None:
+        """A password in a command, as Redis takes it, is the same secret."""
+        check = self._body.get("healthcheck")
+        test = check.get("test") if isinstance(check, Mapping) else None
+        for key, command in (("command", self._body.get("command")), ("healthcheck", test)):
+            replaced = (
+                [self._passwords.in_command(str(word)) for word in command]
+                if isinstance(command, list)
+                else self._passwords.in_command(str(command or ""))
+            )
+            if not command or replaced == (command if isinstance(command, list) else str(command)):
+                continue
+            value = replaced if key == "command" else {**dict(check or {}), "test": replaced}
+            self._to.change(self._name, key, value, "a secret comes from its own file")
+            self._references(str(replaced))
+
+    def _of_files(self) -> dict[str, str]:
+        """Variables of its env files; an address with a password that is known is not one more secret."""
+        names = self._found.of_env_files(self._body)
+        if not names and (paths := self._found.env_paths(self._body)):
+            self._to.notes.append(f"{self._name}: {', '.join(paths)} is not there: name its variables under `environment`")  # fmt: skip
+        examples = self._found.examples()
+        known = {n: self._passwords.in_addresses(examples.get(n, "")) for n in names}
+        return {n: text if (text := known[n]) != examples.get(n, "") else names[n] for n in names}
+
+    def _value(self, name: str, value: str) -> str:
+        """A literal secret becomes a reference, also as the password in an address."""
+        known = self._passwords.in_addresses(value)
+        if "$" in known or not value:
+            return known
+        secret = secrets.is_secret(name, value)
+        if secret and value in self._passwords.literal:
+            return f"${{{self._passwords.literal[value]}}}"
+        if not _NAME.fullmatch(name):
+            return value
+        if secret:
+            return f"${{{name}}}"
+        if addresses.is_laptop(name, value, self._known.ports):
+            # Another service's may have another value: then each keeps its own.
+            if self._to.variables.setdefault(name, value) == value:
+                return f"${{{name}}}"
+            self._to.notes.append(
+                f"{self._name}: {name} names localhost, and is another value elsewhere"
+            )
+        return value
+
+    def _references(self, text: str) -> None:
+        for part in parse(text):
+            if not isinstance(part, Reference) or not _NAME.fullmatch(part.name):
+                continue
+            example = self._found.example(part.name)
+            if part.name in self._passwords.accounts.values():
+                self._to.secrets[part.name] = "random"
+            elif secrets.is_secret(part.name, example):
+                self._to.secrets[part.name] = secrets.kind_of(part.name)
+            elif "-" not in part.how:
+                self._to.variables.setdefault(part.name, example)
+            elif addresses.is_laptop(part.name, part.word, self._known.ports):
+                self._to.variables.setdefault(part.name, part.word)
+
+    def _secrets(self) -> None:
+        """Compose's own `secrets`: each has a variable, by which its value reaches the server."""
+        defined = self._found.compose.get("secrets") or {}
+        for entry in self._body.get("secrets") or ():
+            name = str(entry.get("source", "") if isinstance(entry, Mapping) else entry)
+            body = defined.get(name) or {}
+            if variable := str(
+                body.get("environment") or (variable_of(name) if body.get("file") else "")
+            ):
+                self._to.secrets[variable] = secrets.kind_of(variable)

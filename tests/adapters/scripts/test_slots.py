@@ -1,0 +1,65 @@
+"""Entering a slot of the edge: how long what has no health check of its own is waited for."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployments.shell.quote import functions
+
+# Time goes on by each wait alone. The edge's check fails until $UP seconds, with $FIRST and $STATUS.
+STAND_IN = """
+SECONDS=0 be=be_web port=8080 problem=
+unset SECONDS; SECONDS=0
+sleep() { SECONDS=$((SECONDS + 1)); }
+say() { printf '%s\\n' "$*"; }
+docker() {
+  case "$*" in
+    *NetworkSettings*) echo 10.0.0.2 ;;
+    *RestartCount*) echo "$CONTAINER" ;;
+  esac
+}
+up() { [ $SECONDS -ge "$UP" ]; }
+slot_rows() {
+  if up; then echo "s1 10.0.0.2 2 0 web-1 2"; else echo "s1 10.0.0.2 0 0 web-1 0"; fi
+}
+edge_answer() {
+  local i row=be_web,s1
+  for i in {3..36}; do row+=,; done
+  echo "$row,$FIRST,$STATUS"
+}
+idle_slot() { :; }
+write_slot() { say "serves after $SECONDS s"; }
+"""
+CALL = 'enter_slot s1 web-1 || say "gives up after $SECONDS s: it $problem"\n'
+
+
+def entered(shell, *, up: int, healthy: int, check: str, status: str = "", container: str) -> str:
+    values = f"UP={up} healthy={healthy} FIRST='{check}' STATUS={status} CONTAINER='{container}'\n"
+    done = shell.run(functions("slots") + STAND_IN + values + CALL)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+NO_CHECK, CHECKED = "running 0 ", "running 0 checked"
+
+
+@pytest.mark.parametrize("check", ["L4CON", "* L4CON", "INI"])
+def test_what_does_not_listen_yet_has_the_time_of_a_start(shell, check: str) -> None:
+    said = entered(shell, up=40, healthy=60, check=check, container=NO_CHECK)
+    assert said == "serves after 40 s"
+
+
+def test_what_never_listens_is_given_up_after_that(shell) -> None:
+    said = entered(shell, up=999, healthy=60, check="L4CON", container=NO_CHECK)
+    assert said == "gives up after 60 s: it does not listen on port 8080"
+
+
+def test_what_answers_an_error_is_given_up_soon(shell) -> None:
+    said = entered(shell, up=999, healthy=60, check="L7STS", status="500", container=NO_CHECK)
+    assert said.startswith("gives up after 20 s: it answers 500 to the edge's health check")
+
+
+@pytest.mark.parametrize("container", [CHECKED, "running 1 ", "exited 0 ", ""])
+def test_what_has_a_check_of_its_own_or_crashed_is_given_up_soon(shell, container: str) -> None:
+    said = entered(shell, up=999, healthy=60, check="L4CON", container=container)
+    assert said.startswith("gives up after 20 s")

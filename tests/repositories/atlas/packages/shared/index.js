@@ -1,0 +1,1 @@
+export const EDITION = "atlas, first edition";

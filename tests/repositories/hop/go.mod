@@ -1,0 +1,3 @@
+module example.org/hop
+
+go 1.21

@@ -1,0 +1,144 @@
+"""What `init` makes of parts of a repository, without one."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployments.errors import WrongUse
+from deployments.onboarding.compose import adapt
+from deployments.onboarding.environment_file import registry_port
+from deployments.onboarding.health import health_route
+from deployments.onboarding.repository import Repository
+from deployments.onboarding.secrets import is_secret
+
+
+def of_services(bodies: dict) -> Repository:
+    return Repository("x", frozenset(), "compose.yml", {"services": bodies})
+
+
+@pytest.mark.parametrize(
+    ("image", "path"),
+    [("postgres:18", "/var/lib/postgresql"), ("mysql:8", "/var/lib/mysql"), ("mongo", "/data/db")],
+)
+def test_each_database_without_a_volume_gets_one_where_its_data_lies(image: str, path: str) -> None:
+    edits = adapt(of_services({"db": {"image": image}})).edits
+    (volumes,) = [e.value for e in edits if e.path[-1] == "volumes"]
+    assert volumes[0].endswith(f":{path}")
+
+
+def test_a_dockerfile_without_a_port_is_said_to_be_reached_by_nobody() -> None:
+    found = Repository("x", frozenset({"Dockerfile"}), texts={"Dockerfile": "FROM python:3.11\n"})
+    assert "no EXPOSE" in adapt(found).notes[0]
+
+
+def test_the_password_of_an_address_is_that_of_its_host_and_user() -> None:
+    database = {"image": "postgres:16", "environment": {"POSTGRES_USER": "me", "POSTGRES_PASSWORD": "${DB_PW:-x}"}}  # fmt: skip
+    web = {"build": ".", "environment": {"A": "postgres://me:other@db/x", "B": "postgres://you:other@db/x"}}  # fmt: skip
+    found = of_services({"db": database, "web": web})
+    changed = {e.path[1:]: e.value for e in adapt(found).edits if e.path[0] == "services"}
+    values = changed["web", "environment"]
+    assert values == {"A": "postgres://me:${DB_PW}@db/x", "B": "${B}"}
+
+
+def test_a_password_that_is_also_a_user_and_a_name_stays_those() -> None:
+    same = {"POSTGRES_USER": "postgres", "POSTGRES_PASSWORD": "postgres", "POSTGRES_DB": "postgres"}
+    check = {"test": ["CMD", "redis-cli", "-a", "hunter22", "ping"]}
+    bodies = {
+        "db": {"image": "postgres:16", "environment": same, "command": "postgres -c fsync=off"},
+        "redis": {"image": "redis", "command": "redis-server --requirepass hunter22", "healthcheck": check},
+        "web": {"build": ".", "environment": {
+            "REDIS_PASSWORD": "hunter22", "URL": "${URL:-postgres://postgres:postgres@db/postgres}"}},
+    }  # fmt: skip
+    found = adapt(of_services(bodies))
+    changed = {e.path[1:]: e.value for e in found.edits if e.path[0] == "services"}
+    assert changed["db", "environment"] == {**same, "POSTGRES_PASSWORD": "${POSTGRES_PASSWORD}"}
+    assert ("db", "command") not in changed
+    assert changed["redis", "command"] == "redis-server --requirepass ${REDIS_PASSWORD}"
+    assert changed["redis", "healthcheck"]["test"][3] == "${REDIS_PASSWORD}"
+    address = "${URL:-postgres://postgres:${POSTGRES_PASSWORD}@db/postgres}"
+    assert changed["web", "environment"]["URL"] == address
+    assert found.secrets == {"POSTGRES_PASSWORD": "random", "REDIS_PASSWORD": "random"}
+
+
+def test_a_health_route_is_looked_for_in_what_an_image_copies() -> None:
+    texts = {
+        "api/Dockerfile": "FROM x\nCOPY package.json ./\nCOPY api api\n", "api/server.js": "'/health'",
+        "web/Dockerfile": "FROM x\nCOPY [\"web\", \"web\"]\nCOPY --from=x /y /z\n", "web/server.js": "'/'",
+        "all/Dockerfile": "FROM x\nCOPY . .\n",
+    }  # fmt: skip
+    bodies = {
+        name: {"build": {"context": ".", "dockerfile": f"{name}/Dockerfile"}, "ports": [f"{n}:1"]}
+        for n, name in enumerate(("api", "web", "all"), start=1)
+    }
+    files = frozenset(texts)
+    found = adapt(Repository("x", files, "compose.yml", {"services": bodies}, texts))
+    health = {name: route.health for name, route in found.routes.items()}
+    assert health == {"api": "/health", "web": "/", "all": "/health"}
+
+
+def test_what_is_said_about_a_secret_is_no_secret() -> None:
+    for name in ("ACCESS_TOKEN_EXPIRE_MINUTES", "POSTGRES_PASSWORD_FILE", "JWT_SECRET_ALGORITHM"):
+        assert not is_secret(name, "30")
+    for name in ("JWT_SECRET", "STRIPE_API_KEY", "DB_PASS", "SECRET_KEY_BASE"):
+        assert is_secret(name)
+
+
+def test_two_services_whose_localhost_differs_keep_their_own() -> None:
+    one = {"build": "a", "ports": ["1000:1"], "environment": {"URL": "http://localhost:1000"}}
+    two = {"build": "b", "ports": ["2000:1"], "environment": {"URL": "http://localhost:2000"}}
+    found = adapt(of_services({"a": one, "b": two}))
+    assert found.variables == {"URL": "http://localhost:1000"}
+    assert any("b: URL names localhost" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("command", "ends"),
+    [
+        ("npx prisma migrate deploy", True), (["sh", "-c", "sleep 5 && alembic upgrade head"], True),
+        ("sh -c 'alembic upgrade head && uvicorn app:app'", False), ("npm run db:migrate", True),
+        ("sh -c 'python manage.py migrate; exec gunicorn x'", False), ("python server.py", False),
+    ],
+)  # fmt: skip
+def test_a_service_that_only_migrates_is_known_by_its_command(command, ends: bool) -> None:
+    bodies = {"a": {"build": ".", "command": command}, "b": {"build": "."}}
+    found = adapt(of_services(bodies))
+    changed = [e.value for e in found.edits if e.path == ("services", "b", "depends_on")]
+    assert changed == ([{"a": {"condition": "service_completed_successfully"}}] if ends else [])
+    assert found.order == ["a", "b"]
+
+
+def test_a_migration_that_only_a_person_starts_does_not_count() -> None:
+    texts = {"Makefile": "migrate:\n\talembic upgrade head\n", "dev.sh": "alembic upgrade head\n", "Dockerfile": "CMD x\n"}  # fmt: skip
+    files = frozenset({"alembic.ini", *texts})
+    compose = {"services": {"web": {"build": "."}}}
+    found = adapt(Repository("x", files, "compose.yml", compose, texts))
+    assert ("services", "migrate") in [e.path for e in found.edits]
+    started = {**texts, "Dockerfile": 'CMD ["./dev.sh"]\n'}
+    found = adapt(Repository("x", files, "compose.yml", compose, started))
+    assert ("services", "migrate") not in [e.path for e in found.edits]
+
+
+def test_what_is_built_from_outside_is_refused() -> None:
+    found = of_services({"api": {"build": "../api"}})
+    with pytest.raises(WrongUse, match="service api is built from outside of this repository"):
+        adapt(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "route"),
+    [
+        ("shop/urls.py", "path('health/', ok)", "/health/"),
+        ("src/app.controller.ts", "@Get('health')", "/health"),
+        ("src/app/api/health/route.ts", "export const GET = ok", "/api/health"),
+        ("pages/api/healthz.js", "export default ok", "/api/healthz"),
+        ("main.py", "print('up')", "/"),
+    ],
+)
+def test_the_health_route_of_each_framework(path: str, text: str, route: str) -> None:
+    assert health_route({path: text}) == route
+
+
+def test_two_applications_of_one_server_have_a_registry_each() -> None:
+    ports = {registry_port(name) for name in ("store", "orders", "board", "guestbook")}
+    assert len(ports) == 4
+    assert all(20_000 <= port < 30_000 for port in ports)
