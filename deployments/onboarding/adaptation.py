@@ -34,7 +34,8 @@ class OnboardedRoute:
 class Adaptation:
     """What a repository's Compose file comes to, and what its environment has to say.
 
-    dockerfiles: service to file, context and target. secrets: name to its kind. notes: what a
+    dockerfiles: service to file, context and target. names: route to the name that it answers to by
+    HTTPS, where there is a domain. secrets: name to its kind. notes: what a
     person should know, a sentence each.
     """
 
@@ -43,6 +44,7 @@ class Adaptation:
     dockerfiles: dict[str, dict[str, str]] = field(default_factory=dict)
     build: dict[str, str] = field(default_factory=dict)
     routes: dict[str, OnboardedRoute] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, secrets.SecretKind] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from deployments.onboarding.adaptation import EDGE
 
@@ -28,17 +28,26 @@ def _is_hosts(name: str, value: str) -> bool:
 
 @dataclass(frozen=True)
 class OnServer:
-    """Values as they are on the server. address: its own, as others reach it."""
+    """Values as they are on the server.
+
+    address: its own, as others reach it. names: port to the name that it answers to by HTTPS.
+    """
 
     address: str
     ports: Collection[int]
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def __call__(self, name: str, value: str) -> str:
         if self.ports and _is_hosts(name, value):
             # The edge's health checks name it as their host.
             separator = "," if "," in value else " "
-            more = [host for host in (self.address, EDGE) if host not in value]
+            known = [*self.names.values(), self.address, EDGE]
+            more = [host for host in known if host not in value]
             return separator.join([value, *more])
-        return _LOCAL.sub(
-            lambda m: f"{m[1]}{self.address}:{m[3]}" if int(m[3]) in self.ports else m[0], value
-        )
+        return _LOCAL.sub(self._reached, value)
+
+    def _reached(self, found: re.Match[str]) -> str:
+        scheme, port = found[1].removesuffix("s://").removesuffix("://"), int(found[3])
+        if port in self.names:
+            return f"{scheme}s://{self.names[port]}"
+        return f"{found[1]}{self.address}:{port}" if port in self.ports else found[0]

@@ -18,10 +18,14 @@ from deployments.onboarding.passwords import passwords_of
 from deployments.onboarding.ports import reached
 from deployments.onboarding.repository import Repository
 from deployments.onboarding.service import OrdinaryService
+from deployments.onboarding.tls import PORTS, TLS, add_tls
 
 
-def adapt(found: Repository) -> Adaptation:
-    """Go through the services one after another; nothing of the repository is changed."""
+def adapt(found: Repository, domain: str = "") -> Adaptation:
+    """Go through the services one after another; nothing of the repository is changed.
+
+    domain: under which people reach it, by HTTPS; empty for none.
+    """
     adaptation = Adaptation()
     images = _image_variables(found)
     once = waited_for(found) | ends_by_itself(found)
@@ -32,7 +36,8 @@ def adapt(found: Repository) -> Adaptation:
         OrdinaryService(known, adaptation, name, body).adapt()
     add_migrations(found, adaptation, images)
     wait_for_migrations(found, adaptation, images)
-    _add_edge(found, adaptation)
+    _add_edge(found, adaptation, tls=bool(domain))
+    add_tls(adaptation, domain)
     if not (found.compose_file or adaptation.routes):
         adaptation.notes.append(
             "web: the Dockerfile has no EXPOSE, so no port of it is reached from outside; if it has one, add "
@@ -52,6 +57,7 @@ def _order(found: Repository, to: Adaptation) -> list[str]:
     return [
         *[n for n, early in before.items() if early],
         *([EDGE] if to.routes else []),
+        *([TLS] if to.names else []),
         *[n for n, early in before.items() if not early],
     ]
 
@@ -95,7 +101,7 @@ def _image_variables(found: Repository) -> dict[str, str]:
     return names
 
 
-def _add_edge(found: Repository, to: Adaptation) -> None:
+def _add_edge(found: Repository, to: Adaptation, *, tls: bool) -> None:
     if not to.routes:
         return
     to.infrastructure[EDGE] = EDGE_IMAGE
@@ -105,6 +111,8 @@ def _add_edge(found: Repository, to: Adaptation) -> None:
         "stop_signal": "SIGUSR1", "stop_grace_period": "30s",
         "ports": [
             f"{f'{r.address}:' if r.address else ''}{r.listen}:{r.listen}" for r in to.routes.values()
+            # Where TLS is ended by another service, that has these two.
+            if not (tls and r.listen in PORTS)
         ],
         "volumes": ["./edge:/usr/local/etc/haproxy:ro"],
         "healthcheck": {
@@ -112,6 +120,8 @@ def _add_edge(found: Repository, to: Adaptation) -> None:
             "interval": "10s", "start_period": "20s", "start_interval": "1s",
         },
     }  # fmt: skip
+    if not edge["ports"]:
+        del edge["ports"]
     networks = [
         str(n) for name in to.routes for n in found.services[name].get("networks") or ["default"]
     ]
@@ -132,5 +142,7 @@ def _x_deploy(to: Adaptation) -> dict[str, Any]:
             "service": EDGE, "config": "edge/haproxy.cfg",
             "routes": {n: {"listen": r.listen, "port": r.port, "health": r.health} for n, r in to.routes.items()},
         }  # fmt: skip
+        if to.names:
+            deploy["optional"] = {TLS: "EDGE_DOMAIN"}
         deploy["probes"] = {n: {"outside": {"url": n, "path": r.health}} for n, r in to.routes.items()}  # fmt: skip
     return deploy

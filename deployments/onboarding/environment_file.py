@@ -44,7 +44,11 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
         "host_keys = []",
     ]  # fmt: skip
     lines += _table("dockerfiles", {n: _dockerfile(d) for n, d in adaptation.dockerfiles.items()})
-    on_server = OnServer(place.address, {r.listen for r in adaptation.routes.values()})
+    if adaptation.names:
+        lines += _table("edge", {"domain": _quoted(place.domain)})
+    routes = adaptation.routes
+    by_port = {routes[route].listen: name for route, name in adaptation.names.items()}
+    on_server = OnServer(place.address, {r.listen for r in routes.values()}, by_port)
     lines += _table("build", {n: _quoted(on_server(n, v)) for n, v in adaptation.build.items()})
     variables = sorted(adaptation.variables.items())
     lines += _table("variables", {n: _quoted(on_server(n, v)) for n, v in variables})
@@ -52,8 +56,11 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
         names = ", ".join(_quoted(n) for n in sorted(adaptation.secrets))
         file = _quoted(f"{place.name}.secrets.env")
         lines += _table("secrets", {"file": file, "names": f"[{names}]"})
-    urls = {n: _quoted(f"http://{place.address}:{r.listen}") for n, r in adaptation.routes.items()}
-    lines += _table("urls", urls)
+    urls = {
+        n: f"https://{adaptation.names[n]}" if n in adaptation.names else f"http://{place.address}:{r.listen}"
+        for n, r in routes.items()
+    }  # fmt: skip
+    lines += _table("urls", {name: _quoted(url) for name, url in urls.items()})
     return "\n".join(lines) + "\n"
 
 

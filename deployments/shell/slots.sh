@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The edge's two slots of a service, at run time and in its file.
-# Reads: be drain edge healthy port
+# Reads: be drain edge port
 
 edge_admin() {
   docker exec "$edge" bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999; printf "%s\n" "$1" >&3; cat <&3' _ "$1"
@@ -68,6 +68,7 @@ describe_unreached() {
   [ "$kind" != L7STS ] || problem="answers $status to the edge's health check: the route's \`health\` under x-deploy names its path"
   [ "$kind" != L4CON ] || problem="does not listen on port $port"
 }
+# `healthy`, where it is set: the seconds that a container may take to start.
 enter_slot() {
   local slot=$1 name=$2 deadline=$((SECONDS + 20)) last=$((SECONDS + ${healthy:-0})) rows own checks addr op admin_state fqdn
   local tries=0 enter="set server $be/$slot fqdn $name; set server $be/$slot state drain; "

@@ -22,7 +22,16 @@ from infra.cli.help import NAMES
 from infra.cli.init import init
 from infra.cli.inside import execute, psql
 from infra.cli.look import diff, logs, open_page, plan, status
-from infra.cli.options import Approve, Env, Here, Json, Quiet, Release, UpdateInfrastructure, check_output_file
+from infra.cli.options import (
+    Approve,
+    Env,
+    Here,
+    Json,
+    Quiet,
+    Release,
+    UpdateInfrastructure,
+    check_output_file,
+)
 from infra.cli.printing import Printing
 from infra.cli.run import run
 from infra.cli.schema import schema

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Source = Annotated[Path, typer.Argument(help="The application's repository.")]
 Name = Annotated[str, typer.Option("--env", "-e", help="Name of the environment.")]
 Address = Annotated[str, typer.Option("--address", help="The server's address; asked for if not given.")]  # fmt: skip
+DomainName = Annotated[str, typer.Option("--domain", help="Its name, for HTTPS: shop.example.org.")]
 User = Annotated[str, typer.Option("--user", help="The deploy user there; bootstrap makes it.")]
 ComposeFile = Annotated[str, typer.Option("--compose", help="Which Compose file, of several.")]
 Diff = Annotated[bool, typer.Option("--diff", help="Show the changed lines of the Compose file.")]
@@ -32,9 +33,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
 
 
 def init(
-    source: Source = Path(), env: Name = "production", address: Address = "", user: User = "deploy",
-    compose: ComposeFile = "", diff: Diff = False, dry_run: DryRun = False, github: GitHub = False,
-    yes: Yes = False,
+    source: Source = Path(), env: Name = "production", address: Address = "", domain: DomainName = "",
+    user: User = "deploy", compose: ComposeFile = "", diff: Diff = False, dry_run: DryRun = False,
+    github: GitHub = False, yes: Yes = False,
 ) -> None:  # fmt: skip
     """Prepare an application's repository for deploys.
 
@@ -56,7 +57,7 @@ def init(
             "there is neither a Compose file nor a Dockerfile", where=str(root), state="untouched",
             todo="write a Dockerfile that starts the application; docker init makes one to begin with",
         )  # fmt: skip
-    adaptation = adapt(found)
+    adaptation = adapt(found, _checked_domain(domain))
     _say_found(found, adaptation)
     if found.compose.get("x-deploy"):
         compose_file = found.compose_file
@@ -69,7 +70,7 @@ def init(
     folder = root / OWN_FOLDER
     file = folder / f"{env}.toml"
     where = address or _asked("Address of the server", yes=yes, missing=not file.exists())
-    place = Place(env, where, user, f"../{compose_file}")
+    place = Place(env, where, user, f"../{compose_file}", domain)
     show.console.print()
     if compose_file != found.compose_file:
         _say_written(root / compose_file, written=writing.write_new(root / compose_file, text))
@@ -83,6 +84,20 @@ def init(
         f"\nnext: homeguru bootstrap --env {env}\n      homeguru release --env {env}",
         highlight=False,
     )
+
+
+def _checked_domain(domain: str) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    from deployments.fields import Domain
+
+    try:
+        return domain and TypeAdapter(Domain).validate_python(domain)
+    except ValidationError:
+        raise WrongUse(
+            f"{domain!r} is no domain", state="untouched",
+            todo="a domain reads shop.example.org, in lower case, without https://",
+        ) from None  # fmt: skip
 
 
 def _say_found(found: Repository, adaptation: Adaptation) -> None:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deployments.bootstrap.machine import read_machine
 from deployments.bootstrap.plan import SURVEYED
@@ -109,9 +110,12 @@ def _registry(assembly: Assembly) -> str:
 
 
 def _domain(environment: Environment) -> str:
-    """Both names lead to the server, or its certificates cannot be had."""
+    """Each name below it leads to the server, or its certificates cannot be had."""
     server = _addresses(environment.host.address)
-    for name in (environment.edge.domain, f"api.{environment.edge.domain}"):
+    domain = environment.edge.domain
+    hosts = {urlsplit(url).hostname or "" for url in environment.urls.values()}
+    names = [domain, *sorted(host for host in hosts if host.endswith(f".{domain}"))]
+    for name in names:
         found = _addresses(name)
         if not found & server:
             leads = f"leads to {', '.join(sorted(found))}" if found else "does not resolve"
@@ -119,7 +123,7 @@ def _domain(environment: Environment) -> str:
                 f"{name} {leads}", where="DNS",
                 todo=f"an A record of {name} with {', '.join(sorted(server)) or environment.host.address}",
             )  # fmt: skip
-    return f"{environment.edge.domain} and api.{environment.edge.domain} lead to the server"
+    return f"{', '.join(names)}: of the server's address"
 
 
 def _addresses(name: str) -> set[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from deployments.onboarding.adaptation import Adaptation, Edit
 from deployments.onboarding.repository import Repository
@@ -65,11 +65,13 @@ def _apply(document: Any, edit: Edit) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """The value with words in quotes that older readers of YAML take for yes or no."""
+    """The value with words in quotes that older readers of YAML take for yes or no, and lines as lines."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if value in ("yes", "no", "on", "off"):
         return DoubleQuotedScalarString(value)
+    if isinstance(value, str) and "\n" in value:
+        return LiteralScalarString(value)
     return value
 
 

@@ -268,3 +268,39 @@ def test_a_compose_file_in_a_folder_of_its_own(begun) -> None:
 def test_a_proxy_of_theirs_comes_after_what_it_reaches(begun) -> None:
     root, _ = begun("odd")
     assert compose_of(root)["x-deploy"]["order"] == ["cron", "site", "proxy"]
+
+
+def test_with_a_domain_people_reach_it_by_https(begun) -> None:
+    root, text = begun("fastapi-vite", "--domain", "shop.example.org")
+    assert "certificates that renew themselves" in text
+    located = load("production")
+    environment = located.environment
+    assert environment.edge.domain == "shop.example.org"
+    assert environment.urls == {
+        "api": "https://api.shop.example.org", "web": "https://shop.example.org",
+    }  # fmt: skip
+    assert environment.build == {"VITE_API_URL": "https://api.shop.example.org"}
+    stack = read_stack(located.compose_file)
+    check_stack(located.compose_file, stack)
+    tls = compose_of(root)["services"]["tls"]
+    sites = tls["environment"]["CADDYFILE"].split("}\n")
+    assert "api.${EDGE_DOMAIN:-} {\n  reverse_proxy edge:8000\n" in sites
+    assert "${EDGE_DOMAIN:-} {\n  reverse_proxy edge:5173\n" in sites
+    deploy = compose_of(root)["x-deploy"]
+    assert deploy["optional"] == {"tls": "EDGE_DOMAIN"}
+    assert deploy["order"].index("edge") < deploy["order"].index("tls")
+    assert "tls-data" in compose_of(root)["volumes"]
+
+
+def test_port_80_is_left_to_who_ends_tls(begun) -> None:
+    root, _ = begun("django-celery", "--domain", "shop.example.org")
+    services = compose_of(root)["services"]
+    assert "ports" not in services["edge"]
+    assert "80:80" in services["tls"]["ports"]
+    assert "reverse_proxy edge:80\n" in services["tls"]["environment"]["CADDYFILE"]
+
+
+def test_a_domain_has_a_form(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(written("one-service", tmp_path))
+    done = CliRunner().invoke(app, ["init", "--yes", "--domain", "https://shop.example.org"])
+    assert "'https://shop.example.org' is no domain" in str(done.exception)

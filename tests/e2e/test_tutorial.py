@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,8 +138,8 @@ def change(learner: Learner, path: str, before: str, after: str) -> None:
 
 def give_the_edge(learner: Learner) -> str:
     """Name the edge's image where a test reaches it."""
-    edge = "localhost:5000/library/haproxy:3.0"
     file = learner.repository / ".homeguru" / "production.toml"
+    edge = f"{tomllib.loads(file.read_text())['pull_registry']}/library/haproxy:3.0"
     file.write_text(f'{file.read_text()}\n[images]\nedge = "{edge}"\n')
     return edge
 

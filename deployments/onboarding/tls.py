@@ -1,0 +1,77 @@
+"""HTTPS for an application that has a domain: Caddy before the edge, as doc/adr/0012 says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployments.onboarding.adaptation import EDGE, Adaptation, Edit, OnboardedRoute
+
+TLS, TLS_IMAGE = "tls", "docker.io/library/caddy:2"
+PORTS = (80, 443)
+_PAGES = (
+    "web",
+    "frontend",
+    "front",
+    "www",
+    "site",
+    "app",
+    "page",
+    "client",
+    "ui",
+    "proxy",
+    "nginx",
+)
+"""Names of services that people open first, before an API."""
+
+_GLOBAL = """\
+{
+  ${EDGE_EMAIL:+email ${EDGE_EMAIL:-}}
+  acme_ca ${EDGE_ACME:-https://acme-v02.api.letsencrypt.org/directory}
+}
+"""
+
+
+def names_of(routes: Mapping[str, OnboardedRoute], domain: str) -> dict[str, str]:
+    """Route to the name that it answers to: the page's is the domain, the others' lie below it.
+
+    What is published to the server alone has none.
+    """
+    public = [name for name, route in routes.items() if not route.address]
+    page = next((name for name in _PAGES if name in public), public[0] if public else "")
+    return {n: domain if n == page else f"{n.replace('_', '-')}.{domain}" for n in public}
+
+
+def add_tls(to: Adaptation, domain: str) -> None:
+    """The service that ends TLS, where there is a domain and something to reach."""
+    to.names = names_of(to.routes, domain) if domain else {}
+    if not to.names:
+        return
+    to.infrastructure[TLS] = TLS_IMAGE
+    edge = next(edit.value for edit in to.edits if edit.path == ("services", EDGE))
+    service = {
+        "image": "${TLS_IMAGE:-none}", "profiles": [TLS], "restart": "unless-stopped",
+        "stop_grace_period": "30s", "ports": ["80:80", "443:443", "443:443/udp"],
+        # In the environment, so that Compose sees when it changes.
+        "environment": {"CADDYFILE": _caddyfile(to, domain)},
+        "command": [
+            "sh", "-c",
+            'echo "$$CADDYFILE" > /config/Caddyfile && exec caddy run --config /config/Caddyfile --adapter caddyfile',
+        ],
+        "volumes": ["tls-data:/data"],
+        "healthcheck": {
+            "test": ["CMD", "caddy", "version"],
+            "interval": "30s", "start_period": "20s", "start_interval": "1s",
+        },
+        **({"networks": edge["networks"]} if "networks" in edge else {}),
+    }  # fmt: skip
+    why = f"HTTPS for {domain}, with certificates that renew themselves"
+    to.edits.append(Edit(("services", TLS), service, why))
+    to.edits.append(Edit(("volumes", "tls-data"), {}, "the certificates outlast a release"))
+
+
+def _caddyfile(to: Adaptation, domain: str) -> str:
+    sites = [
+        f"{name.removesuffix(domain)}${{EDGE_DOMAIN:-}} {{\n  reverse_proxy {EDGE}:{to.routes[route].listen}\n}}\n"
+        for route, name in to.names.items()
+    ]
+    return _GLOBAL + "".join(sites)
