@@ -98,7 +98,7 @@ def _unused(environment: Environment, stack: Stack) -> list[tuple[str, str, str]
         environment.source_token, off_host.access_key, off_host.secret_key,
     }  # fmt: skip
     allowed = stack.named | own | {*environment.unused, *EDGE_VARIABLES}
-    unused = []
+    unused = _no_tls(environment, stack)
     for kind, names in (("variable", environment.variables), ("secret", environment.secrets.names)):
         for name in sorted(set(names) - allowed):
             near = difflib.get_close_matches(name, sorted(stack.named - stack.image_variables), n=1)
@@ -119,6 +119,20 @@ def _unused(environment: Environment, stack: Stack) -> list[tuple[str, str, str]
             for name in sorted(set(names) & stack.image_variables)
         ]
     return unused
+
+
+def _no_tls(environment: Environment, stack: Stack) -> list[tuple[str, str, str]]:
+    """A domain that no service of the Compose file answers to: people would wait for HTTPS."""
+    domain = environment.edge.domain
+    if not domain or EDGE_VARIABLES[0] in {*stack.named, *stack.deploy.optional.values()}:
+        return []
+    return [
+        (
+            EDGE_VARIABLES[0],
+            f"[edge] domain is {domain}, and no service of the Compose file ends TLS for it",
+            "write one: init with --domain, in another folder, shows how; or take the domain away",
+        )
+    ]
 
 
 def _in_clear(environment: Environment, stack: Stack) -> list[str]:

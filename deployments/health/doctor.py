@@ -100,6 +100,17 @@ def _of_runs(environment: Environment, seen: Observation) -> Iterator[Diagnosis]
         yield Diagnosis("server", "runs", "ok", "one is at work" if seen.locked else "all ended")
 
 
+def of_processor(here: str, there: str) -> Iterator[Diagnosis]:
+    """Whether images that are built here run there, by Docker's names; nothing where one is unknown."""
+    if here and there and here != there:
+        yield Diagnosis(
+            "server", "processor", "warning", f"{there}, and images that are built here are for {here}",
+            f"FROM --platform=linux/{there} in each Dockerfile, or let GitHub's runner build",
+        )  # fmt: skip
+    elif here and there:
+        yield Diagnosis("server", "processor", "ok", f"{there}, as here")
+
+
 def of_machine(environment: Environment, stack: Stack, machine: Machine) -> Iterator[Diagnosis]:
     """What `bootstrap` gives a server, as far as the deploy user may read it."""
     mends = f"homeguru bootstrap --env {environment.name}"

@@ -26,6 +26,11 @@ def _is_hosts(name: str, value: str) -> bool:
     return bool(_HOSTS.search(name)) and "localhost" in re.split(r"[,\s]+", value)
 
 
+def in_url(address: str) -> str:
+    """A host as a URL has it: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
+
+
 @dataclass(frozen=True)
 class OnServer:
     """Values as they are on the server.
@@ -50,4 +55,4 @@ class OnServer:
         scheme, port = found[1].removesuffix("s://").removesuffix("://"), int(found[3])
         if port in self.names:
             return f"{scheme}s://{self.names[port]}"
-        return f"{found[1]}{self.address}:{port}" if port in self.ports else found[0]
+        return f"{found[1]}{in_url(self.address)}:{port}" if port in self.ports else found[0]

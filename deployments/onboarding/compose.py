@@ -18,7 +18,7 @@ from deployments.onboarding.passwords import passwords_of
 from deployments.onboarding.ports import reached
 from deployments.onboarding.repository import Repository
 from deployments.onboarding.service import OrdinaryService
-from deployments.onboarding.tls import PORTS, TLS, add_tls
+from deployments.onboarding.tls import PORTS, TLS, add_tls, name_routes
 
 
 def adapt(found: Repository, domain: str = "") -> Adaptation:
@@ -36,7 +36,8 @@ def adapt(found: Repository, domain: str = "") -> Adaptation:
         OrdinaryService(known, adaptation, name, body).adapt()
     add_migrations(found, adaptation, images)
     wait_for_migrations(found, adaptation, images)
-    _add_edge(found, adaptation, tls=bool(domain))
+    name_routes(found, adaptation, domain)
+    _add_edge(found, adaptation)
     add_tls(adaptation, domain)
     if not (found.compose_file or adaptation.routes):
         adaptation.notes.append(
@@ -101,7 +102,7 @@ def _image_variables(found: Repository) -> dict[str, str]:
     return names
 
 
-def _add_edge(found: Repository, to: Adaptation, *, tls: bool) -> None:
+def _add_edge(found: Repository, to: Adaptation) -> None:
     if not to.routes:
         return
     to.infrastructure[EDGE] = EDGE_IMAGE
@@ -112,7 +113,7 @@ def _add_edge(found: Repository, to: Adaptation, *, tls: bool) -> None:
         "ports": [
             f"{f'{r.address}:' if r.address else ''}{r.listen}:{r.listen}" for r in to.routes.values()
             # Where TLS is ended by another service, that has these two.
-            if not (tls and r.listen in PORTS)
+            if not (to.names and r.listen in PORTS)
         ],
         "volumes": ["./edge:/usr/local/etc/haproxy:ro"],
         "healthcheck": {

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 
 from deployments.onboarding.adaptation import Adaptation
-from deployments.onboarding.addresses import OnServer
+from deployments.onboarding.addresses import OnServer, in_url
 from deployments.onboarding.repository import Repository
 
 
@@ -57,7 +57,7 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
         file = _quoted(f"{place.name}.secrets.env")
         lines += _table("secrets", {"file": file, "names": f"[{names}]"})
     urls = {
-        n: f"https://{adaptation.names[n]}" if n in adaptation.names else f"http://{place.address}:{r.listen}"
+        n: f"https://{adaptation.names[n]}" if n in adaptation.names else f"http://{in_url(place.address)}:{r.listen}"
         for n, r in routes.items()
     }  # fmt: skip
     lines += _table("urls", {name: _quoted(url) for name, url in urls.items()})

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deployments.compose.references import interpolate
 from deployments.onboarding.dockerfile import exposed
 
 _EXAMPLES = ("example", "sample", "template", "dist")
@@ -32,7 +33,7 @@ class Repository:
     @property
     def project(self) -> str:
         """Its name as a Compose project and in paths."""
-        named = str(self.compose.get("name") or self.name)
+        named = interpolate(str(self.compose.get("name") or ""), {}) or self.name
         # As Compose makes a project of a folder's name: what runs already keeps its volumes.
         slug = re.sub(r"[^a-z0-9_-]", "", named.lower()).lstrip("_-")
         return slug[:40].rstrip("_-") or "application"

@@ -16,6 +16,7 @@ from deployments.onboarding.dockerfile import copied
 from deployments.onboarding.facts import RepositoryFacts
 from deployments.onboarding.health import health_route
 from deployments.onboarding.ports import port_of, ports_of
+from deployments.onboarding.secrets import is_secret
 from deployments.onboarding.variables import adapt_variables
 
 _STORES = re.compile(
@@ -103,6 +104,12 @@ class OrdinaryService:
                 p.name: self._found.example(p.name) for p in parse(text) if isinstance(p, Reference)
             }
             value = interpolate(text, {n: v for n, v in named.items() if v})
+            if is_secret(name, value):
+                self._to.notes.append(
+                    f"{self._name}: build argument {name} looks like a secret, which would stay in the image: "
+                    "a secret mount of the Dockerfile keeps it out"
+                )
+                continue
             if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name) or not value:
                 self._to.notes.append(
                     f"{self._name}: build argument {name} has no value; [build] gives one"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deployments.errors import WrongUse
 from deployments.onboarding.adaptation import EDGE, Adaptation, Edit, OnboardedRoute
+from deployments.onboarding.ports import ports_of
+from deployments.onboarding.repository import Repository
 
 TLS, TLS_IMAGE = "tls", "docker.io/library/caddy:2"
 PORTS = (80, 443)
@@ -41,9 +44,31 @@ def names_of(routes: Mapping[str, OnboardedRoute], domain: str) -> dict[str, str
     return {n: domain if n == page else f"{n.replace('_', '-')}.{domain}" for n in public}
 
 
+def name_routes(found: Repository, to: Adaptation, domain: str) -> None:
+    """Give what people reach its names. Raises WrongUse where a domain would lead to nothing."""
+    if not domain:
+        return
+    to.names = names_of(to.routes, domain)
+    taken = [
+        name for name, body in found.services.items()
+        if "build" not in body and any(p.published in PORTS and not p.local for p in ports_of(body))
+    ]  # fmt: skip
+    if taken:
+        raise WrongUse(
+            f"{', '.join(taken)} publishes port 80 or 443, which HTTPS for {domain} needs",
+            where=found.compose_file, state="untouched",
+            todo="take that port away in the Compose file, or leave --domain out: a proxy of your own may end TLS",
+        )  # fmt: skip
+    if not to.names:
+        raise WrongUse(
+            f"nothing that is built here publishes a port, so {domain} would lead to nothing",
+            where=found.compose_file, state="untouched",
+            todo="publish the page's port in the Compose file, or leave --domain out",
+        )  # fmt: skip
+
+
 def add_tls(to: Adaptation, domain: str) -> None:
-    """The service that ends TLS, where there is a domain and something to reach."""
-    to.names = names_of(to.routes, domain) if domain else {}
+    """The service that ends TLS, where there is a domain."""
     if not to.names:
         return
     to.infrastructure[TLS] = TLS_IMAGE

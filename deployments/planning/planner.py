@@ -258,11 +258,25 @@ class Planner:
         return own | set(deploy.infrastructure)
 
     def _behind(self) -> set[str]:
-        """Services that are not built here and depend on one that is, such as a proxy in front of it."""
-        deploy, stack = self.target.stack.deploy, self.target.stack
-        others = set(deploy.infrastructure) & set(stack.services)
+        """Services that are not built here and wait for one that is, such as a proxy in front of it.
+
+        What the application itself waits for is none of them, whatever it waits for.
+        """
+        deploy, services = self.target.stack.deploy, self.target.stack.services
+        others = set(deploy.infrastructure) & set(services)
         others -= {part.service for part in (deploy.edge, deploy.database) if part}
-        return {name for name in others if set(stack.services[name].after) - self._state()}
+        built = set(services) - self._state()
+        needed = {name for service in built for name in self._waited_for(service)}
+        return {name for name in others - needed if self._waited_for(name) & built}
+
+    def _waited_for(self, service: str) -> set[str]:
+        """Services that one waits for, and those that these wait for."""
+        services, found, new = self.target.stack.services, set[str](), [service]
+        while new:
+            after = [n for n in services[new.pop()].after if n in services and n not in found]
+            found.update(after)
+            new += after
+        return found
 
     def files(self, plan: Plan, who: str, run: str) -> dict[str, str]:
         """Files that the plan's steps find in `incoming`, besides the candidate's."""

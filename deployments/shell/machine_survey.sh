@@ -17,6 +17,7 @@ machine_facts() {
   say_fact swap_kb awk '/^SwapTotal:/{print $2}' /proc/meminfo
   say_fact disk_kb sh -c "df -Pk / | awk 'NR==2{print \$4}'"
   say_fact engine docker version -f '{{.Server.Version}}'
+  say_fact processor docker version -f '{{.Server.Arch}}'
   say_fact client docker version -f '{{.Client.Version}}'
   say_fact compose docker compose version --short
   say_fact running sh -c 'docker ps -q | wc -l'

@@ -6,7 +6,8 @@
 keep_old() {
   [ -n "$keep" ] && [ -n "$old" ] && [ -n "$slot" ] || return 1
   edge_admin "set server $be/$slot state drain" >/dev/null
-  enter_slot former "${name_of[$old]}" || { say "${name_of[$old]} is not kept: it $problem"; return 1; }
+  # It runs since long: it is not waited for as one that starts.
+  healthy=0 enter_slot former "${name_of[$old]}" || { say "${name_of[$old]} is not kept: it $problem"; return 1; }
   idle_slot "$slot"
   say "${name_of[$old]} is kept through the window"
   set_env "$variable" "$image"
@@ -21,7 +22,7 @@ serves_well() {
 return_to_former() {
   local free=s1 back=$former_name
   [ "$slot" != s1 ] || free=s2
-  enter_slot "$free" "$back" || { say "$back, which was kept, $problem: another is started"; return 1; }
+  healthy=0 enter_slot "$free" "$back" || { say "$back, which was kept, $problem: another is started"; return 1; }
   idle_slot former
   say "$back serves again"
   [ -z "$slot" ] || drain_slot "$slot"

@@ -55,11 +55,11 @@ slot_check() {
   # shellcheck disable=SC2016  # awk's own variables
   edge_answer "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{sub(/^\* /, "", $37); print $37, $38}'
 }
-# Whether a container without a health check of its own may still be starting: it runs, and nothing
-# listens there. One that answers, whatever it is, has started.
+# Whether a container without a health check of its own may still be starting: it runs, and has not
+# answered with an error. A port may be open before anybody answers there.
 still_starting() {
   [ "$(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}checked{{end}}' "$2" 2>/dev/null)" = "running 0 " ] &&
-    [[ $(slot_check "$1") != L[67]* ]]
+    [[ $(slot_check "$1") != @(L7STS|L7RSP)* ]]
 }
 describe_unreached() {
   local kind status

@@ -170,7 +170,10 @@ def rollback(
     here: Here = False,
     approve: Approve = "",
 ) -> None:
-    """Bring an earlier release back; the database stays."""
+    """Bring an earlier release back.
+
+    The database stays as it is unless --database says otherwise.
+    """
     printing = Printing(json, quiet)
     result = run(
         "rollback",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +45,7 @@ def init(
     overwrites nothing.
     """
     with importing():
+        from deployments.environment.schema import parse_environment
         from deployments.onboarding.compose import adapt
         from deployments.onboarding.environment_file import Place, environment_text
         from infra.environment.locate import OWN_FOLDER
@@ -71,10 +73,14 @@ def init(
     file = folder / f"{env}.toml"
     where = address or _asked("Address of the server", yes=yes, missing=not file.exists())
     place = Place(env, where, user, f"../{compose_file}", domain)
+    environment = environment_text(found, adaptation, place)
+    if not file.exists():
+        # What was given on the command line is checked before anything is written.
+        parse_environment(env, tomllib.loads(environment), str(file), environment)
     show.console.print()
     if compose_file != found.compose_file:
         _say_written(root / compose_file, written=writing.write_new(root / compose_file, text))
-    _say_written(file, written=writing.write_new(file, environment_text(found, adaptation, place)))
+    _say_written(file, written=writing.write_new(file, environment))
     if adaptation.secrets:
         _write_secrets(folder / f"{env}.secrets.env", adaptation, yes=yes)
     ignored = [f"{OWN_FOLDER}/*.secrets.env"]
@@ -176,8 +182,12 @@ def _on_github(root: Path, env: str, *, wanted: bool, yes: bool) -> None:
                 todo="git remote add origin git@github.com:OWNER/NAME.git",
             )  # fmt: skip
         return
-    for path, text in github.workflows(root, env).items():
+    branch = github.released_branch(root)
+    for path, text in github.workflows(env, branch).items():
         _say_written(root / path, written=writing.write_new(root / path, text))
+        if f": {env}\n" not in (root / path).read_text():
+            show.console.print(f"        it is not for environment {env}", highlight=False)
+    show.console.print(f"        with them a push to {branch} releases to {env}", highlight=False)
     question = f"Put the secrets and the deploy key on {repository} by gh?"
     if wanted or (not yes and sys.stdin.isatty() and typer.confirm(question, default=False)):
         _put_on_github(root, env, repository)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -60,7 +59,7 @@ def diff(
 def status(
     env: Env, json: Json = False,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Again every two seconds, until Ctrl-C.")
+        bool, typer.Option("--watch", "-w", help="Again every two seconds, until Ctrl-C; with --json a document a line.")
     ] = False,
 ) -> None:  # fmt: skip
     """Show what runs now.
@@ -81,9 +80,12 @@ def status(
     if not watch:
         tell(*inspection.status_of(assembly, show.errors.print))
         return
-    with suppress(Interrupted):
-        # Ctrl-C is how one stops to watch.
+    try:
         inspection.watch_status(assembly, show.errors.print, tell, _EVERY)
+    except Interrupted as stopped:
+        # Ctrl-C is how one stops to watch.
+        if "SIGINT" not in stopped.what:
+            raise
 
 
 def open_page(

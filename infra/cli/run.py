@@ -153,7 +153,9 @@ def _nobody(plan: Plan, printing: Printing) -> NoReturn:
     raise Refused(
         f"plan {plan.fingerprint} needs approval, and there is no terminal to ask at",
         state=f"runs {plan.previous}, unchanged" if plan.previous else "untouched",
-        todo="run the same command with --approve REASON when the plan is right",
+        todo="start the workflow by hand, with the reason in its field `approve`"
+        if os.environ.get("GITHUB_ACTIONS")
+        else "run the same command with --approve REASON when the plan is right",
     )  # fmt: skip
 
 

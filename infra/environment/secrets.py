@@ -37,11 +37,11 @@ class SecretsVariable:
     """
 
     def __init__(self) -> None:
-        self._values = parse_secrets(os.environ.get(VARIABLE, ""), VARIABLE)
+        self.values = parse_secrets(os.environ.get(VARIABLE, ""), VARIABLE)
 
     def get(self, name: str) -> str | None:
-        """The value, or None."""
-        return self._values.get(name)
+        """The value, or None; `init` leaves a line without one where nobody has given it yet."""
+        return self.values.get(name) or None
 
 
 class SecretsFile:

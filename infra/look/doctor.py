@@ -20,6 +20,7 @@ from deployments.health.doctor import (
     of_host,
     of_machine,
     of_policies,
+    of_processor,
 )
 from deployments.planning.preflight import MINIMUM_COMPOSE, version
 from deployments.shell.machine import survey
@@ -150,4 +151,7 @@ def server(name: str) -> Iterator[Diagnosis]:
         return
     yield Diagnosis("server", "SSH", "ok", environment.ssh)
     yield from of_host(environment, assembly.stack, seen, time.time())
+    here = run("docker", "version", "-f", "{{.Server.Arch}}") if shutil.which("docker") else None
+    builds = here.stdout.strip() if here and not here.code else ""
+    yield from of_processor(builds, machine.facts.get("processor", ""))
     yield from of_machine(environment, assembly.stack, machine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution, version
@@ -26,9 +27,9 @@ def github_repository(root: Path) -> str:
     return repository_of(origin.stdout) if origin.code == 0 else ""
 
 
-def workflows(root: Path, environment: str) -> dict[str, str]:
-    """Callers for one environment, by path in the repository."""
-    ref, branch = _own_ref(), _branch(root)
+def workflows(environment: str, branch: str) -> dict[str, str]:
+    """Callers for one environment, by path in the repository. branch: whose pushes are released."""
+    ref = _own_ref()
     return {
         f".github/workflows/{name}.yml": caller(_example(name), ref, environment, branch)
         for name in WORKFLOWS
@@ -43,9 +44,8 @@ def _example(name: str) -> str:
 
 def _own_ref() -> str:
     """This program's commit, where it knows that; else the tag of its version."""
-    head = run("git", "-C", str(CHECKOUT), "rev-parse", "HEAD")
-    if head.code == 0 and (CHECKOUT / "doc" / "examples").is_dir():
-        return head.stdout.strip()
+    if (CHECKOUT / "doc" / "examples").is_dir() and (head := _pushed_head()):
+        return head
     try:
         # Written by pip and uv where it was installed from Git (PEP 610).
         written = distribution(PACKAGE).read_text("direct_url.json") or "{}"
@@ -55,7 +55,15 @@ def _own_ref() -> str:
     return commit if _COMMIT.fullmatch(commit) else f"v{version(PACKAGE)}"
 
 
-def _branch(root: Path) -> str:
+def _pushed_head() -> str:
+    """The checkout's commit, where a remote has it; empty where GitHub would not know it."""
+    known = run("git", "-C", str(CHECKOUT), "branch", "-r", "--contains", "HEAD")
+    if known.code or not known.stdout.strip():
+        return ""
+    return run("git", "-C", str(CHECKOUT), "rev-parse", "HEAD").stdout.strip()
+
+
+def released_branch(root: Path) -> str:
     """The branch whose pushes are released: the remote's default one, else the current one."""
     for words in (
         ("symbolic-ref", "--short", "refs/remotes/origin/HEAD"),
@@ -75,14 +83,17 @@ def put_secrets(
 
     Values go through standard input. Raises Refused where `gh` is missing or GitHub refuses.
     """
-    by_hand = f"by hand: gh secret set HOMEGURU_SECRETS --repo {repository} --env {environment} < {secrets}"
+    quoted = shlex.quote(str(secrets))
+    by_hand = f"by hand: gh secret set HOMEGURU_SECRETS --repo {repository} --env {environment} < {quoted}"
     if not shutil.which("gh"):
         raise Refused(
-            "gh, GitHub's command line, is not installed", where=repository, state="untouched",
+            "gh, GitHub's command line, is not installed", where=repository, state="not contacted",
             todo="install it from https://cli.github.com, then gh auth login, and run init again",
         )  # fmt: skip
-    _gh(repository, by_hand, "api", "--silent", "--method", "PUT",
-        f"repos/{repository}/environments/{environment}")  # fmt: skip
+    there = f"repos/{repository}/environments/{environment}"
+    # Made anew it might lose its reviewers and branches.
+    if run("gh", "api", "--silent", there).code:
+        _gh(repository, by_hand, "api", "--silent", "--method", "PUT", there)
     for name, file in (("HOMEGURU_SECRETS", secrets), ("SSH_KEY", key)):
         if not file.is_file():
             continue
@@ -95,4 +106,4 @@ def _gh(repository: str, todo: str, *words: str, stdin: bytes = b"") -> None:
     ended = run("gh", *words, stdin=stdin)
     if ended.code:
         said = " ".join(ended.stderr.split())[:200]
-        raise Refused(f"gh says: {said}", where=repository, state="untouched", todo=todo)
+        raise Refused(f"gh says: {said}", where=repository, state="not contacted", todo=todo)

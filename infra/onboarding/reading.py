@@ -78,12 +78,26 @@ def _parsed(file: Path) -> dict[str, Any]:
             f"not valid YAML: {' '.join(str(error).split())[:300]}", where=str(file), state="untouched",
             todo="correct it: docker compose config, beside it, says the same",
         ) from None  # fmt: skip
+    if isinstance(data, dict) and (parts := _in_other_files(data)):
+        raise WrongUse(
+            f"a part of it stands elsewhere: {', '.join(parts)}", where=str(file), state="untouched",
+            todo="make one file of it, beside it: docker compose config --no-interpolate "
+            "--no-path-resolution > compose.production.yml; then name that one: --compose compose.production.yml",
+        )  # fmt: skip
     if not isinstance(data, dict) or not isinstance(data.get("services"), dict):
         raise WrongUse(
             "it has no services", where=str(file), state="untouched",
             todo="name another one: --compose FILE",
         )  # fmt: skip
     return data
+
+
+def _in_other_files(data: dict[str, Any]) -> list[str]:
+    """Keys by which Compose would read more than this file."""
+    services = data.get("services")
+    bodies = services.items() if isinstance(services, dict) else ()
+    extended = [f"services.{n}.extends" for n, b in bodies if isinstance(b, dict) and "extends" in b]
+    return [*(["include"] if data.get("include") else []), *extended]
 
 
 def _texts(root: Path, files: frozenset[str]) -> dict[str, str]:
@@ -108,6 +122,6 @@ def _env_files(root: Path, files: frozenset[str], beside: Path) -> list[str]:
 
 def _variables(file: Path) -> dict[str, str]:
     try:
-        return parse_secrets(file.read_text(errors="replace"), str(file))
+        return parse_secrets(file.read_text("utf-8-sig", errors="replace"), str(file))
     except WrongUse:
         return {}

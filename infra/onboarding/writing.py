@@ -118,9 +118,12 @@ def add_secrets(file: Path, values: Mapping[str, str]) -> list[str]:
 def ignore(root: Path, lines: list[str]) -> bool:
     """Add what must not be committed to .gitignore; whether anything was added."""
     file = root / ".gitignore"
-    present = file.read_text() if file.is_file() else ""
-    missing = [line for line in lines if line not in present.splitlines()]
+    # As bytes: what is there stays as it is, ends of lines included.
+    present = file.read_bytes() if file.is_file() else b""
+    missing = [line for line in lines if line not in present.decode(errors="replace").splitlines()]
     if missing:
-        end = "" if not present or present.endswith("\n") else "\n"
-        file.write_text(present + end + "".join(f"{line}\n" for line in missing))
+        end = "\r\n" if b"\r\n" in present else "\n"
+        before = end if present and not present.endswith(b"\n") else ""
+        with file.open("ab") as out:
+            out.write((before + "".join(f"{line}{end}" for line in missing)).encode())
     return bool(missing)

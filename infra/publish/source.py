@@ -6,6 +6,7 @@ Nothing is copied where every image is there already.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from pathlib import Path
 from deployments.errors import Refused, WrongUse
 from infra.publish.trees import Commit, Directory, Source, Tree, WorkTree, git
 
-BESIDE = (".homeguru", ".github", ".gitignore")
+_BESIDE = re.compile(
+    r"\.homeguru/[^/]+\.(?:toml|secrets\.env)|\.github/workflows/[^/]+\.ya?ml|\.gitignore"
+)
 """What a deploy or GitHub reads where it lies, and no image holds: as `init` has just written it."""
 
 
@@ -95,10 +98,11 @@ def _has_commits(source: Path) -> bool:
 
 def _changes(source: Path, compose_file: Path | None) -> list[str]:
     """What of the work tree is not committed and could be in an image, as Git shows it."""
-    beside = [*BESIDE]
-    if compose_file and compose_file.resolve().is_relative_to(source.resolve()):
-        beside.append(compose_file.resolve().relative_to(source.resolve()).as_posix())
+    compose = compose_file.resolve() if compose_file else None
     # With no renames each change is a line of its own.
     words = ("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z")
     changes = [line for line in git(source, *words).stdout.split("\0") if line]
-    return [c for c in changes if not any(f"{c[3:]}/".startswith(f"{path}/") for path in beside)]
+    return [
+        change for change in changes
+        if not _BESIDE.fullmatch(change[3:]) and (source / change[3:]).resolve() != compose
+    ]  # fmt: skip

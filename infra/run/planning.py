@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from deployments.compose.stack import Stack
 from deployments.database.backups import Reason, chosen, to_restore
 from deployments.database.change import KEEP, DataChange
 from deployments.database.choice import Choice
-from deployments.environment.freeze import frozen
 from deployments.errors import Refused, WrongUse
 from deployments.history.ledger import names_of
 from deployments.host.observation import Candidate, Observation
@@ -29,6 +27,7 @@ from deployments.release.manifest import Manifest
 from deployments.shell.observe import SecretsSource
 from deployments.verbs import Verb, traits
 from infra.environment.compose_cli import stack_of
+from infra.environment.freeze import frozen_now
 from infra.host.session import Host
 from infra.host.targets import Targets
 from infra.run.executor import Planned
@@ -214,8 +213,10 @@ class Planning:
     def _frozen(self, planned: Planned) -> Planned:
         """The plan, which somebody must approve in a freeze window of the environment."""
         plan = planned.plan
-        why = frozen(self.host.environment.freeze, datetime.now(UTC))
-        if not (why and plan.changed and traits(plan.verb).needs_approval_when_frozen):
+        why = frozen_now(self.host.environment)
+        forward = traits(plan.verb).returns and _number(plan.release) > _number(plan.previous)
+        new = forward or traits(plan.verb).needs_approval_when_frozen
+        if not (why and plan.changed and new):
             return planned
         return Planned(replace(plan, asks=(*plan.asks, why)), planned.planner)
 
@@ -250,6 +251,11 @@ class Planning:
             return Candidate({name: service.config_hash for name, service in services})
         candidate = self.host.candidate(target.candidate_files(seen), mode, below)
         return replace(candidate, before=_stack_before(target.stack, seen))
+
+
+def _number(release: str | None) -> int:
+    """A release's place in the ledger."""
+    return int((release or "0").partition("-")[0])
 
 
 def _stack_before(stack: Stack, seen: Observation) -> Stack | None:

@@ -12,6 +12,7 @@ from deployments.messages.report import Report
 from deployments.planning.plan import Plan
 from deployments.planning.unfinished_runs import goes_on, may_be_gone_on_with
 from deployments.verbs import traits
+from infra.environment.freeze import frozen_now
 from infra.machine.waiting import wait_until
 from infra.run.executor import Executor
 from infra.run.housekeeping import Housekeeping
@@ -49,6 +50,9 @@ class Recovery:
         seen = self._with_its_database(unfinished, seen)
         timeout = self.run.host.environment.confirm_timeout
         wanted = may_be_gone_on_with(manifest, self.run.host.verb, seen, timeout)
+        if frozen_now(self.run.host.environment):
+            # To go on would bring a release that nobody has approved now.
+            wanted = ""
         if goes_on(unfinished, users, wanted):
             why = "its database is in use" if unfinished.exchanged else "its release is asked for"
             self.run.host.log(f"{never}, and {why}: on to {unfinished.release} first")

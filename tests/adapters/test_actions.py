@@ -24,6 +24,7 @@ from infra.cli.actions.sizes import readable, size_of
 from infra.cli.actions.trust import trust
 from infra.environment import locate as environments
 from infra.machine.processes import Ended
+from infra.machine.sinks import clean
 from infra.orchestration.api import button
 from infra.orchestration.api.client import PrefectApi
 from infra.registry import Registry
@@ -85,6 +86,17 @@ def test_a_secret_that_is_not_set_is_no_value(runner, monkeypatch) -> None:
     monkeypatch.setenv("JWT_SECRET_KEY", "")
     Runner.here()
     assert "JWT_SECRET_KEY" not in os.environ
+
+
+def test_the_values_in_one_secret_are_masked(runner, monkeypatch, capsys) -> None:
+    """GitHub knows the whole text as a secret, and not the values in it."""
+    monkeypatch.setenv("HOMEGURU_SECRETS", "TOKEN=hunter2-100%\nOTHER='first line\nsecond line'\nSHORT=dev\n")
+    capsys.readouterr()
+    Runner.here()
+    assert capsys.readouterr().out.splitlines() == [
+        "::add-mask::hunter2-100%25", "::add-mask::first line", "::add-mask::second line",
+    ]  # fmt: skip
+    assert "hunter2" not in clean("it was hunter2-100%")
 
 
 def test_outputs_and_summaries_go_to_the_runners_files(runner, tmp_path, capsys) -> None:

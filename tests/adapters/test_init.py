@@ -304,3 +304,47 @@ def test_a_domain_has_a_form(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(written("one-service", tmp_path))
     done = CliRunner().invoke(app, ["init", "--yes", "--domain", "https://shop.example.org"])
     assert "'https://shop.example.org' is no domain" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("compose", "words", "said"),
+    [
+        ("include: [other.yml]\nservices: {web: {build: .}}\n", (), "elsewhere: include"),
+        ("services: {web: {extends: {file: base.yml, service: web}}}\n", (), "services.web.extends"),
+        ("services: {web: {build: ., ports: ['8000:8000']}}\n", ("--address", "deploy@host"), "host.address"),
+        ("services: {web: {build: ., ports: ['8000:8000']}}\n", ("--env", "My Prod"), "`name`"),
+        ("services: {proxy: {image: nginx, ports: ['80:80']}, web: {build: .}}\n", ("--domain", "a.example.org"), "proxy publishes port 80"),
+        ("services: {web: {build: .}}\n", ("--domain", "a.example.org"), "would lead to nothing"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch, compose: str, words: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "compose.yml").write_text(compose)
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["init", "--yes", "--address", "203.0.113.7", *words])
+    assert said in str(done.exception)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["Dockerfile", "compose.yml"]
+
+
+def test_an_ordinary_repository_of_a_windows_laptop(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "compose.yml").write_text(
+        "name: ${COMPOSE_PROJECT_NAME:-shop}\nservices:\n  web:\n    build: {context: ., args: {NPM_TOKEN: '${NPM_TOKEN}'}}\n"
+        "    env_file: .env\n    ports: ['8000:8000']\n"
+    )
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / ".env.example").write_bytes(b"\xef\xbb\xbfGREETING=hello\r\nNPM_TOKEN=changeme\r\n")
+    (tmp_path / ".gitignore").write_bytes(b"dist\r\n.env")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOMEGURU_ENVIRONMENTS", raising=False)
+    done = CliRunner().invoke(app, ["init", "--yes", "--address", "2001:db8::7"])
+    assert done.exit_code == 0, done.output + str(done.exception)
+    environment = load("production").environment
+    assert environment.project == "shop"
+    assert environment.variables["GREETING"] == "hello"
+    assert environment.urls == {"web": "http://[2001:db8::7]:8000"}
+    assert environment.build == {}
+    assert "NPM_TOKEN looks like a secret" in done.output
+    ignored = (tmp_path / ".gitignore").read_bytes()
+    assert ignored == b"dist\r\n.env\r\n.homeguru/*.secrets.env\r\n"

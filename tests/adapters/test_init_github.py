@@ -19,6 +19,7 @@ from tests.shapes import written
 
 GH = """#!/bin/sh
 { printf '%s\\n' "$@"; echo "-- stdin:"; cat; echo "-- end"; } >> "$GH_CALLS"
+case "$*" in "api --silent repos"*) [ -n "$GH_KNOWN" ] || exit 1 ;; esac
 [ -z "$GH_REFUSES" ] || { echo "HTTP 403: Resource not accessible" >&2; exit 1; }
 """
 
@@ -39,6 +40,7 @@ def repository(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("GH_CALLS", str(tmp_path / "calls"))
     monkeypatch.setenv("GH_REFUSES", "")
+    monkeypatch.setenv("GH_KNOWN", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("HOMEGURU_ENVIRONMENTS", raising=False)
     monkeypatch.chdir(root)
@@ -87,10 +89,14 @@ def test_the_workflows_are_written_once(repository: Path) -> None:
         (job,) = yaml.safe_load(file.read_text())["jobs"].values()
         assert re.fullmatch(r"[\w/.-]+\.yml@([0-9a-f]{40}|v[\d.]+)", job["uses"])
         assert "production" not in file.read_text()
+    (job,) = yaml.safe_load((folder / "release.yml").read_text())["jobs"].values()
+    assert job["with"]["environment"] == "staging"
     assert "branches: [trunk]" in (folder / "release.yml").read_text()
     (folder / "deploy.yml").write_text("# mine\n")
     init("--env", "staging")
     assert (folder / "deploy.yml").read_text() == "# mine\n"
+    other = init("--env", "production")
+    assert "it is not for environment production" in other.output
     # Nobody asked for it.
     assert not Path(os.environ["GH_CALLS"]).exists()
 
@@ -104,14 +110,21 @@ def test_the_secrets_go_through_standard_input(repository: Path, tmp_path: Path)
     words = [call.split("-- stdin:\n")[0].split() for call in called]
     given = [call.split("-- stdin:\n")[1] for call in called]
     assert words == [
+        ["api", "--silent", "repos/acme/shop/environments/production"],
         ["api", "--silent", "--method", "PUT", "repos/acme/shop/environments/production"],
         ["secret", "set", "HOMEGURU_SECRETS", "--repo", "acme/shop", "--env", "production"],
         ["secret", "set", "SSH_KEY", "--repo", "acme/shop", "--env", "production"],
     ]
-    assert given == ["", secrets, key]
+    assert given == ["", "", secrets, key]
     assert "JWT_SECRET=" in secrets
     assert "PRIVATE KEY" not in done.output
     assert secrets.split("JWT_SECRET=")[1].split("\n")[0] not in done.output
+
+
+def test_an_environment_that_is_there_keeps_its_reviewers(repository: Path, monkeypatch) -> None:
+    monkeypatch.setenv("GH_KNOWN", "1")
+    assert init("--github").exit_code == 0
+    assert "PUT" not in Path(os.environ["GH_CALLS"]).read_text()
 
 
 def test_what_github_refuses_is_said(repository: Path, monkeypatch) -> None:

@@ -6,8 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployments.planning.plan import Plan, ScriptStep
+from deployments.shell.quote import Script
 from infra.environment.compose_cli import stack_of
-from infra.run.planning import _stack_before
+from infra.run.executor import Planned
+from infra.run.planning import Planning, _stack_before
 
 OURS = "services: {web: {image: '${WEB_IMAGE}', command: [a]}}\nx-deploy: {v: 1}\n"
 
@@ -28,3 +31,33 @@ def test_what_the_host_has_is_read_where_it_is_ours(on_the_host, command):
     assert (found is None) == (command is None)
     if found:
         assert f'"command": {command}'.replace("'", '"') in found.forms["web"]
+
+
+STEP = ScriptStep("replace", "another image", script=Script("true"))
+
+
+@pytest.mark.parametrize(
+    ("verb", "release", "previous", "asks"),
+    [
+        ("deploy", "6-x", "5-x", True),
+        ("migrate", "5-x", "5-x", True),
+        ("rollback", "4-x", "5-x", False),
+        ("rollback", "0-adopted", "5-x", False),
+        # Back again to what was new.
+        ("rollback", "5-x", "4-x", True),
+        ("restore", "5-x", "5-x", False),
+        ("heal", "5-x", "5-x", False),
+        ("undo", "6-x", "5-x", False),
+    ],
+)
+def test_what_is_new_for_users_asks_in_a_freeze(verb, release, previous, asks) -> None:
+    environment = SimpleNamespace(freeze=("2020-01-01 00:00 - 2120-01-01 00:00",))
+    run = SimpleNamespace(host=SimpleNamespace(environment=environment))
+    planning = Planning(run, None, None)  # type: ignore[arg-type]
+    plan = Plan(verb, release, "x", previous, (STEP,))
+    found = planning._frozen(Planned(plan, None)).plan  # type: ignore[arg-type]
+    assert bool(found.asks) is asks
+    assert found.fingerprint == plan.fingerprint
+    # Nothing to do is nothing to approve.
+    empty = Plan(verb, release, "x", previous, ())
+    assert planning._frozen(Planned(empty, None)).plan.asks == ()  # type: ignore[arg-type]

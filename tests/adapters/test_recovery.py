@@ -21,8 +21,9 @@ AT = "2030-01-01T00:00:00Z"
 
 
 def settling(
-    verb: str = "deploy", beside: str = "", fails: bool = False, current: str | None = None
-):
+    verb: str = "deploy", beside: str = "", fails: bool = False, current: str | None = None,
+    freeze: tuple[str, ...] = (),
+):  # fmt: skip
     """A recovery whose way back works or fails; what it said, and what it closed."""
     said: list[str] = []
     closed: list[str] = []
@@ -41,7 +42,7 @@ def settling(
     )
     host = SimpleNamespace(
         log=said.append, verb=verb, observe=lambda _: seen,
-        environment=SimpleNamespace(ssh="systech@host", confirm_timeout=0),
+        environment=SimpleNamespace(ssh="systech@host", confirm_timeout=0, freeze=freeze),
     )  # fmt: skip
     stack = SimpleNamespace(database_users=[], deploy=SimpleNamespace(database=None))
     plans = SimpleNamespace(
@@ -80,6 +81,15 @@ def test_a_run_for_the_release_that_is_asked_for_again_is_ended() -> None:
     assert found.settle(killed("replace api"), seen, "m3") == "report"
     assert said == [f"run r1 of {AT} never ended, and its release is asked for: on to 3-m3 first"]
     assert closed == ["ok"]
+
+
+ALWAYS = ("2020-01-01 00:00 - 2120-01-01 00:00",)
+
+
+def test_in_a_freeze_a_release_is_not_ended_without_a_question() -> None:
+    found, seen, _, closed = settling(current="2-m2", freeze=ALWAYS)
+    assert found.settle(killed("replace api"), seen, "m3") is None
+    assert closed == ["undone"]
 
 
 def test_one_for_another_release_is_undone() -> None:

@@ -84,3 +84,9 @@ def test_what_is_hidden_is_all_but_the_name_that_logs_in(located):
     login = {"user": "REGISTRY_USER", "token": "REGISTRY_TOKEN"}
     values = {"REGISTRY_USER": "octocat", "REGISTRY_TOKEN": "ghp_1", "A": "x"}
     assert Assembly(located(login=login), None, values).hidden() == ["ghp_1", "x"]
+
+
+def test_a_line_that_nobody_has_filled_in_hides_no_other_source(located, file, monkeypatch):
+    monkeypatch.setenv("HOMEGURU_SECRETS", "HG_A=\nHG_C=\n")
+    found = resolve(_located(located, file), [Block()])
+    assert found == {"HG_A": "file", "HG_B": "file", "HG_C": "block"}

@@ -8,7 +8,14 @@ import pytest
 
 from deployments.bootstrap import firewall
 from deployments.errors import Refused
-from deployments.health.doctor import examined, of_host, of_machine, of_policies, worst
+from deployments.health.doctor import (
+    examined,
+    of_host,
+    of_machine,
+    of_policies,
+    of_processor,
+    worst,
+)
 from deployments.history.journal import Unfinished
 from tests.unit.test_bootstrap import DONE
 
@@ -98,3 +105,13 @@ def test_an_error_is_a_diagnosis() -> None:
     assert (diagnosis.verdict, diagnosis.what, diagnosis.todo) == ("wrong", "/x: it is gone", "make it")  # fmt: skip
     assert worst([diagnosis]) == "wrong"
     assert worst([]) == "ok"
+
+
+def test_images_for_another_processor_are_found_before_a_container_ends_with_an_exec_format_error() -> None:
+    assert [d.verdict for d in of_processor("arm64", "arm64")] == ["ok"]
+    (found,) = of_processor("arm64", "amd64")
+    assert (found.verdict, found.name) == ("warning", "processor")
+    assert "--platform=linux/amd64" in found.todo
+    # Nobody builds here, or nobody knows.
+    assert not list(of_processor("", "amd64"))
+    assert not list(of_processor("amd64", ""))

@@ -345,6 +345,32 @@ def test_what_stands_in_front_of_the_application_starts_after_it(world, compose_
     assert steps.index("start api") < steps.index("start bot") < steps.index("verify")
 
 
+def waiting(compose_config, **after: list[str]):
+    """The stack with images that are not built here and wait for others."""
+    config = json.loads(json.dumps(compose_config))
+    for name, others in after.items():
+        config["services"].setdefault(name, {"image": f"${{{name.upper()}_IMAGE}}"})
+        depends = {other: {"condition": "service_started"} for other in others}
+        config["services"][name].setdefault("depends_on", {}).update(depends)
+        if name not in ("api", "bot", "frontend"):
+            config["x-deploy"]["infrastructure"][name] = f"docker.io/library/{name}@sha256:{'0' * 64}"
+    return parse_stack("text", config, "compose.yml").called_for({}).chosen(Services())
+
+
+def test_a_proxy_of_a_proxy_starts_after_it_too(world, compose_config):
+    world.stack = waiting(compose_config, cache=["api"], front=["cache"])
+    steps = names(world.plan(world.target(), world.bare))
+    assert steps.index("start api") < steps.index("start cache")
+    assert steps.index("start api") < steps.index("start front")
+
+
+def test_what_the_application_waits_for_starts_before_it(world, compose_config):
+    """It may itself wait for something that is built here."""
+    world.stack = waiting(compose_config, gateway=["api"], bot=["gateway"])
+    steps = names(world.plan(world.target(), world.bare))
+    assert steps.index("start gateway") < steps.index("start bot")
+
+
 def test_files_that_the_steps_find(world):
     planner = world.planner(world.target(bot="bot-2"), world.settled())
     files = planner.files(planner.plan(), "alice", "run-1")

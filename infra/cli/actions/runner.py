@@ -6,12 +6,16 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.errors import WrongUse
-from infra.machine.sinks import clean
+from infra.environment.secrets import SecretsVariable
+from infra.machine.sinks import clean, hide
 
+_MASKED = 6
+"""Characters from which on a value is masked: a shorter one would star out words of every log."""
 _RELEASE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -37,7 +41,19 @@ class Runner:
                 "not a runner of GitHub Actions: RUNNER_TEMP is not set", state="untouched",
                 todo="at a terminal use the verb itself, such as `homeguru deploy newest --env NAME`",
             )  # fmt: skip
-        return cls(Path(temp), Path(os.environ.get("GITHUB_WORKSPACE", ".")).resolve())
+        found = cls(Path(temp), Path(os.environ.get("GITHUB_WORKSPACE", ".")).resolve())
+        found.mask(SecretsVariable().values.values())
+        return found
+
+    @staticmethod
+    def mask(values: Iterable[str]) -> None:
+        """Let neither this process nor GitHub show values that GitHub knows as parts of one secret."""
+        known = [value for value in values if value]
+        hide(known)
+        for line in (line for value in known for line in value.splitlines()):
+            if len(line) >= _MASKED:
+                sys.stdout.write(f"::add-mask::{_escaped(line)}\n")
+        sys.stdout.flush()
 
     @property
     def key(self) -> str:
@@ -93,8 +109,7 @@ class Runner:
 
     def annotate(self, level: str, text: str) -> None:
         """An `error`, `warning` or `notice` on the run's page."""
-        escaped = clean(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-        sys.stdout.write(f"::{level}::{escaped}\n")
+        sys.stdout.write(f"::{level}::{_escaped(clean(text))}\n")
         sys.stdout.flush()
 
     def _append(self, variable: str, text: str) -> None:
@@ -102,6 +117,11 @@ class Runner:
         if file:
             with Path(file).open("a", encoding="utf-8") as out:
                 out.write(text)
+
+
+def _escaped(text: str) -> str:
+    """As the runner reads the rest of a command's line."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _needed(variable: str, label: str) -> str:

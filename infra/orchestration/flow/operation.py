@@ -52,6 +52,7 @@ class FlowOperation:
         self._run = operation.run
         self._slot = resources.enter_context(ExitStack())
         self._approved = self._wanted = ""
+        self._asked: set[str] = set()
 
     @property
     def seen(self) -> Observation:
@@ -92,7 +93,7 @@ class FlowOperation:
             self._approve(self._shown(make))
         self.lock_and_observe()
         planned = make()
-        if planned.plan.asks and not self._approved:
+        if set(planned.plan.asks) - self._asked:
             self._approve(planned.plan)
             self.lock_and_observe()
             planned = make()
@@ -137,7 +138,7 @@ class FlowOperation:
             failure = refusal
             self.notifier.send(lambda write: write.not_approved(failure, self.asker))
             raise
-        self._approved = plan.fingerprint
+        self._approved, self._asked = plan.fingerprint, set(plan.asks)
         self._run.approve(decision)
         log(f"approved by {decision.who}: {decision.reason}")
         self._let_go()

@@ -10,6 +10,7 @@ from prefect import runtime
 from deployments.environment.sources import allowed, is_url
 from deployments.release.manifest import Manifest
 from infra.environment.context import Assembly, assemble
+from infra.environment.freeze import frozen_now
 from infra.host.actor import Actor, claimed
 from infra.host.pull_ahead import PullAhead, pulling_ahead
 from infra.orchestration.flow.artifacts import leave_images, leave_result, outcome
@@ -56,7 +57,8 @@ def _is_part_of_a_release() -> bool:
 @contextmanager
 def _pulling(assembly: Assembly, actor: Actor) -> Iterator[PullAhead | None]:
     """The server pulls each image as soon as it is pushed, where a deploy follows without a question."""
-    if not _is_part_of_a_release() or assembly.located.environment.approval:
+    environment = assembly.located.environment
+    if not _is_part_of_a_release() or environment.approval or frozen_now(environment):
         yield None
         return
     with pulling_ahead(assembly, actor) as ahead:

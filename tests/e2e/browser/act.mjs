@@ -7,8 +7,12 @@ import { open } from './ui.mjs'
 const [name, given] = process.argv.slice(2)
 const wanted = JSON.parse(given)
 const page = await open(chromium, wanted.chromium)
+const errors = []
+page.on('pageerror', (error) => errors.push(error.message))
+page.on('console', (message) => message.type() === 'error' && errors.push(message.text()))
 try {
-  console.log(JSON.stringify(await acts[name](page, wanted)))
+  const seen = await acts[name](page, wanted)
+  console.log(JSON.stringify({ seen, errors }))
 } catch (error) {
   console.error(`${name}: ${error.message}\n${page.url()}`)
   console.error(await page.locator('body').ariaSnapshot().catch(() => 'the page does not answer'))

@@ -79,7 +79,8 @@ async function stored(page, key) {
 }
 
 /** An artifact of a run, opened from the run's page. */
-export async function artifact(page, { ui, run, key, contains, image }) {
+export async function artifact(page, { ui, run, key, contains, image, width }) {
+  if (width) await page.setViewportSize({ width, height: 800 })
   await page.goto(`${ui}/runs/flow-run/${run}`)
   await stored(page, key).then((link) => link.click())
   await page.getByText(contains).first().waitFor()
@@ -105,10 +106,7 @@ export async function approve(page, { ui, run, approver, reason, image }) {
 
 /** The status page, a file: its text, what it loaded, what overflows, and text that is hard to read. */
 export async function statusPage(page, { page: url, width, scheme, image }) {
-  const errors = []
   const requests = []
-  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()))
-  page.on('pageerror', (error) => errors.push(error.message))
   page.on('request', (request) => requests.push(request.url()))
   await page.emulateMedia({ colorScheme: scheme })
   await page.setViewportSize({ width, height: 800 })
@@ -116,7 +114,7 @@ export async function statusPage(page, { page: url, width, scheme, image }) {
   await picture(page, image)
   const wide = await page.evaluate(() => document.scrollingElement.scrollWidth)
   const text = await page.locator('body').innerText()
-  return { errors, requests, wide, text, faint: await page.evaluate(faintTexts) }
+  return { requests, wide, text, faint: await page.evaluate(faintTexts) }
 }
 
 /** Texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, 1.4.3); runs in the page. */

@@ -42,7 +42,9 @@ class Person:
         done = subprocess.run(words, text=True, capture_output=True, timeout=400)
         assert done.returncode == 0, f"{done.stderr}\na picture: {self._failed}"
         say(f"browser: {act}")
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        found = json.loads(done.stdout.strip().splitlines()[-1])
+        assert found["errors"] == []
+        return found["seen"]
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,9 @@ def test_a_plan_is_read_approved_and_carried_out(world, person: Person, asking: 
     report = person.does("artifact", "report.png", key="report-sandbox", contains="outcome", **run)
     assert "to sandbox: done" in report["text"]
     assert world.containers() != before
+    for key, contains in (("plan-sandbox", "Fingerprint"), ("report-sandbox", "outcome")):
+        on_a_phone = person.does("artifact", key=key, contains=contains, width=390, **run)
+        assert contains in on_a_phone["text"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -134,7 +139,6 @@ def test_the_status_page(world, person: Person, tmp_path: Path, width: int, sche
     assert ended.code == 0, ended.stderr
     picture = "status.png" if (width, scheme) == (1280, "light") else ""
     seen = person.does("statusPage", picture, page=file.as_uri(), width=width, scheme=scheme)
-    assert seen["errors"] == []
     assert seen["requests"] == [file.as_uri()]
     assert world.ok("status", "--env", "sandbox")["release"] in seen["text"]
     # Nothing has to be moved sideways, and colours have the contrast of WCAG AA.
