@@ -96,7 +96,9 @@ def _in_other_files(data: dict[str, Any]) -> list[str]:
     """Keys by which Compose would read more than this file."""
     services = data.get("services")
     bodies = services.items() if isinstance(services, dict) else ()
-    extended = [f"services.{n}.extends" for n, b in bodies if isinstance(b, dict) and "extends" in b]
+    extended = [
+        f"services.{n}.extends" for n, b in bodies if isinstance(b, dict) and "extends" in b
+    ]
     return [*(["include"] if data.get("include") else []), *extended]
 
 

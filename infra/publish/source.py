@@ -98,11 +98,9 @@ def _has_commits(source: Path) -> bool:
 
 def _changes(source: Path, compose_file: Path | None) -> list[str]:
     """What of the work tree is not committed and could be in an image, as Git shows it."""
-    compose = compose_file.resolve() if compose_file else None
+    root, compose = source.resolve(), compose_file.resolve() if compose_file else None
+    deployed = str(compose.relative_to(root)) if compose and compose.is_relative_to(root) else ""
     # With no renames each change is a line of its own.
     words = ("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z")
     changes = [line for line in git(source, *words).stdout.split("\0") if line]
-    return [
-        change for change in changes
-        if not _BESIDE.fullmatch(change[3:]) and (source / change[3:]).resolve() != compose
-    ]  # fmt: skip
+    return [c for c in changes if not _BESIDE.fullmatch(c[3:]) and c[3:] != deployed]

@@ -90,7 +90,9 @@ def test_a_secret_that_is_not_set_is_no_value(runner, monkeypatch) -> None:
 
 def test_the_values_in_one_secret_are_masked(runner, monkeypatch, capsys) -> None:
     """GitHub knows the whole text as a secret, and not the values in it."""
-    monkeypatch.setenv("HOMEGURU_SECRETS", "TOKEN=hunter2-100%\nOTHER='first line\nsecond line'\nSHORT=dev\n")
+    monkeypatch.setenv(
+        "HOMEGURU_SECRETS", "TOKEN=hunter2-100%\nOTHER='first line\nsecond line'\nSHORT=dev\n"
+    )
     capsys.readouterr()
     Runner.here()
     assert capsys.readouterr().out.splitlines() == [

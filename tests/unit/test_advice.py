@@ -32,7 +32,7 @@ from infra.ssh.key import check_key_file
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [f for name in ("deployments", "infra", "flows") for f in (ROOT / name).rglob("*.py")]
-OTHERS = {"--pool"}
+OTHERS = {"--pool", "--no-interpolate", "--no-path-resolution"}
 """Options of others' commands, such as `prefect worker start`."""
 
 

@@ -107,7 +107,9 @@ def test_an_error_is_a_diagnosis() -> None:
     assert worst([]) == "ok"
 
 
-def test_images_for_another_processor_are_found_before_a_container_ends_with_an_exec_format_error() -> None:
+def test_images_for_another_processor_are_found_before_a_container_ends_with_an_exec_format_error() -> (
+    None
+):
     assert [d.verdict for d in of_processor("arm64", "arm64")] == ["ok"]
     (found,) = of_processor("arm64", "amd64")
     assert (found.verdict, found.name) == ("warning", "processor")

@@ -353,7 +353,9 @@ def waiting(compose_config, **after: list[str]):
         depends = {other: {"condition": "service_started"} for other in others}
         config["services"][name].setdefault("depends_on", {}).update(depends)
         if name not in ("api", "bot", "frontend"):
-            config["x-deploy"]["infrastructure"][name] = f"docker.io/library/{name}@sha256:{'0' * 64}"
+            config["x-deploy"]["infrastructure"][name] = (
+                f"docker.io/library/{name}@sha256:{'0' * 64}"
+            )
     return parse_stack("text", config, "compose.yml").called_for({}).chosen(Services())
 
 

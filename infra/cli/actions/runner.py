@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.errors import WrongUse
-from infra.environment.secrets import SecretsVariable
 from infra.machine.sinks import clean, hide
 
 _MASKED = 6
@@ -42,6 +41,8 @@ class Runner:
                 todo="at a terminal use the verb itself, such as `homeguru deploy newest --env NAME`",
             )  # fmt: skip
         found = cls(Path(temp), Path(os.environ.get("GITHUB_WORKSPACE", ".")).resolve())
+        from infra.environment.secrets import SecretsVariable
+
         found.mask(SecretsVariable().values.values())
         return found
 
