@@ -93,6 +93,16 @@ class Stack:
     secret_variables: dict[str, frozenset[str]] = field(default_factory=dict)
     """Service to the variables that reach it through Compose's `secrets`, as files."""
 
+    def waited_for(self, service: str) -> set[str]:
+        """Services that one waits for (`depends_on`), and those that these wait for."""
+        found: set[str] = set()
+        new = [service]
+        while new:
+            after = set(self.services[new.pop()].after) & self.services.keys() - found
+            found |= after
+            new += after
+        return found
+
     @property
     def ordered(self) -> list[Service]:
         """Services that have a container after a deploy, in the order of replacement.

@@ -262,21 +262,12 @@ class Planner:
 
         What the application itself waits for is none of them, whatever it waits for.
         """
-        deploy, services = self.target.stack.deploy, self.target.stack.services
-        others = set(deploy.infrastructure) & set(services)
-        others -= {part.service for part in (deploy.edge, deploy.database) if part}
-        built = set(services) - self._state()
-        needed = {name for service in built for name in self._waited_for(service)}
-        return {name for name in others - needed if self._waited_for(name) & built}
-
-    def _waited_for(self, service: str) -> set[str]:
-        """Services that one waits for, and those that these wait for."""
-        services, found, new = self.target.stack.services, set[str](), [service]
-        while new:
-            after = [n for n in services[new.pop()].after if n in services and n not in found]
-            found.update(after)
-            new += after
-        return found
+        stack = self.target.stack
+        others = set(stack.deploy.infrastructure) & set(stack.services)
+        others -= {part.service for part in (stack.deploy.edge, stack.deploy.database) if part}
+        built = set(stack.services) - self._state()
+        needed = {name for service in built for name in stack.waited_for(service)}
+        return {name for name in others - needed if stack.waited_for(name) & built}
 
     def files(self, plan: Plan, who: str, run: str) -> dict[str, str]:
         """Files that the plan's steps find in `incoming`, besides the candidate's."""
