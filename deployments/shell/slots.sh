@@ -66,7 +66,7 @@ describe_unreached() {
   read -r kind status < <(slot_check "$1") || true
   problem="is not reached by the edge: address $2, state $3"
   [ "$kind" != L7STS ] || problem="answers $status to the edge's health check: the route's \`health\` under x-deploy names its path"
-  [ "$kind" != L4CON ] || problem="does not listen on port $port"
+  [ "$kind" != L4CON ] || problem="is not reached by the edge: nothing listens on port $port of its address $2; on 127.0.0.1 alone, or too late?"
 }
 # `healthy`, where it is set: the seconds that a container may take to start.
 enter_slot() {

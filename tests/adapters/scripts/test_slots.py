@@ -43,7 +43,7 @@ def entered(shell, *, up: int, healthy: int, check: str, status: str = "", conta
 NO_CHECK, CHECKED = "running 0 ", "running 0 checked"
 
 
-@pytest.mark.parametrize("check", ["L4CON", "* L4CON", "INI"])
+@pytest.mark.parametrize("check", ["L4CON", "* L4CON", "INI", "L7TOUT", "L7OK"])
 def test_what_does_not_listen_yet_has_the_time_of_a_start(shell, check: str) -> None:
     said = entered(shell, up=40, healthy=60, check=check, container=NO_CHECK)
     assert said == "serves after 40 s"
@@ -51,7 +51,7 @@ def test_what_does_not_listen_yet_has_the_time_of_a_start(shell, check: str) -> 
 
 def test_what_never_listens_is_given_up_after_that(shell) -> None:
     said = entered(shell, up=999, healthy=60, check="L4CON", container=NO_CHECK)
-    assert said == "gives up after 60 s: it does not listen on port 8080"
+    assert said == "gives up after 60 s: it is not reached by the edge: nothing listens on port 8080 of its address 10.0.0.2; on 127.0.0.1 alone, or too late?"
 
 
 def test_what_answers_an_error_is_given_up_soon(shell) -> None:
