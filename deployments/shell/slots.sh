@@ -70,7 +70,7 @@ describe_unreached() {
 }
 # `healthy`, where it is set: the seconds that a container may take to start.
 enter_slot() {
-  local slot=$1 name=$2 deadline=$((SECONDS + 20)) last=$((SECONDS + ${healthy:-0})) rows own checks addr op admin_state fqdn
+  local slot=$1 name=$2 deadline=$((SECONDS + 20)) limit=$healthy began=$SECONDS rows own checks addr op admin_state fqdn
   local tries=0 enter="set server $be/$slot fqdn $name; set server $be/$slot state drain; "
   # For a moment the edge goes on with the address of whoever was in the slot before.
   own=" $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$name" 2>/dev/null) " || own=
@@ -87,7 +87,7 @@ enter_slot() {
       tries=$((tries + 1))
     fi
     if [ $SECONDS -ge $deadline ]; then
-      if [ $SECONDS -ge $last ] || ! still_starting "$slot" "$name"; then
+      if [ $((SECONDS - began)) -ge "$limit" ] || ! still_starting "$slot" "$name"; then
         describe_unreached "$slot" "$addr" "$op"
         idle_slot "$slot"
         return 1
