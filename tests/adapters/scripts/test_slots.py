@@ -51,7 +51,10 @@ def test_what_does_not_listen_yet_has_the_time_of_a_start(shell, check: str) -> 
 
 def test_what_never_listens_is_given_up_after_that(shell) -> None:
     said = entered(shell, up=999, healthy=60, check="L4CON", container=NO_CHECK)
-    assert said == "gives up after 60 s: it is not reached by the edge: nothing listens on port 8080 of its address 10.0.0.2; on 127.0.0.1 alone, or too late?"
+    assert (
+        said
+        == "gives up after 60 s: it is not reached by the edge: nothing listens on port 8080 of its address 10.0.0.2; on 127.0.0.1 alone, or too late?"
+    )
 
 
 def test_what_answers_an_error_is_given_up_soon(shell) -> None:

@@ -133,7 +133,7 @@ def test_an_api_that_answers_itself_alone(world: World, users: Users, releases) 
     name = "healthy, and not reached from the edge"
     before = world.version()
     with versions(world) as seen:
-        unnoticed(users.path(name, failing(world, releases[name], "is not reached by the edge")))
+        unnoticed(users.path(name, failing(world, releases[name], "answers 503 to the edge")))
     assert set(seen) == {before}
 
 
