@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The edge's two slots of a service, at run time and in its file.
-# Reads: be drain edge port
+# Reads: be drain edge healthy port
 
 edge_admin() {
   docker exec "$edge" bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999; printf "%s\n" "$1" >&3; cat <&3' _ "$1"

@@ -120,7 +120,7 @@ def test_here_the_reason_is_an_option(world, deployed: str) -> None:
     assert "@" in line["approval"]["who"]
 
 
-def test_a_freeze_window_holds_a_deploy_back_and_not_the_way_back(world, deployed: str) -> None:
+def test_a_freeze_window_holds_a_deploy_back_until_somebody_says_why(world, deployed: str) -> None:
     file = world.environments / "sandbox.toml"
     always = 'freeze = ["2020-01-01 00:00 - 2120-01-01 00:00 Europe/Moscow"]\napproval_minutes = 1'
     text = file.read_text().replace("approval = true\napproval_minutes = 1", f"{always}")
@@ -133,10 +133,8 @@ def test_a_freeze_window_holds_a_deploy_back_and_not_the_way_back(world, deploye
         assert "releases are frozen until Mon 2120-01-01 00:00 Europe/Moscow" in refused.stderr
         assert "--approve REASON" in refused.stderr
         assert world.containers() == before
-        assert world.ok("verify", "--env", "sandbox")
         reason = "a hot fix that cannot wait"
         world.ok("deploy", deployed, "--env", "sandbox", "--approve", reason)
         assert world.ok("history", "--env", "sandbox")[-1]["approval"]["reason"] == reason
-        world.ok("rollback", "--env", "sandbox")
     finally:
         file.write_text(file.read_text().replace(always, "approval = true\napproval_minutes = 1"))
