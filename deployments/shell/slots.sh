@@ -68,7 +68,7 @@ describe_unreached() {
   [ "$kind" != L7STS ] || problem="answers $status to the edge's health check: the route's \`health\` under x-deploy names its path"
   [ "$kind" != L4CON ] || problem="is not reached by the edge: nothing listens on port $port of its address $2; on 127.0.0.1 alone, or too late?"
 }
-# `healthy`, where it is set: the seconds that a container may take to start.
+# `healthy`: the seconds that a container may take to start.
 enter_slot() {
   local slot=$1 name=$2 deadline=$((SECONDS + 20)) limit=$healthy began=$SECONDS rows own checks addr op admin_state fqdn
   local tries=0 enter="set server $be/$slot fqdn $name; set server $be/$slot state drain; "
