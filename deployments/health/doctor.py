@@ -78,8 +78,10 @@ def of_host(
 
 
 def _well(name: str, environment: Environment, seen: Observation) -> str:
+    if name == "ledger":
+        # Of one that cannot be read nothing else may be asked.
+        return f"{len(seen.ledger.lines)} lines"
     return {
-        "ledger": f"{len(seen.ledger.lines)} lines",
         "Docker": f"engine {seen.engine}, Compose {seen.compose}",
         "directory": environment.directory,
         "room": f"{seen.disk_mb} MiB of disk, {seen.memory_mb} MiB of memory",

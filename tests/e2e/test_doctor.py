@@ -60,7 +60,10 @@ def test_a_prepared_machine_lacks_nothing(world: World, machine: BareMachine) ->
 
 ON_THE_SERVER = {
     "Docker": ("gpasswd -d systech docker", "usermod -aG docker systech"),
-    "directory": ("chown root: /opt/systech/sunko", "chown systech: /opt/systech/sunko"),
+    "directory": (
+        "stat -c %a $D > /tmp/mode; chown root: $D; chmod 755 $D",
+        "chown systech: $D; chmod $(cat /tmp/mode) $D",
+    ),
     "ledger": (
         "cp -p $D/releases.jsonl /tmp/ledger; echo garbage >> $D/releases.jsonl",
         "cp -p /tmp/ledger $D/releases.jsonl",

@@ -17,6 +17,7 @@ from deployments.health.doctor import (
     worst,
 )
 from deployments.history.journal import Unfinished
+from deployments.history.ledger import Ledger
 from tests.unit.test_bootstrap import DONE
 
 NOW = 1_900_000_000
@@ -53,6 +54,7 @@ def test_a_server_that_lacks_nothing(world, make_environment, seen) -> None:
         ({"memory_mb": 10}, "room"),
         ({"epoch": NOW + 4000}, "clock"),
         ({"environment": "staging"}, "owner"),
+        ({"ledger": Ledger(("garbage",))}, "ledger"),
     ],
 )
 def test_each_fault_of_a_deploy_has_its_name(world, make_environment, seen, fault, name) -> None:

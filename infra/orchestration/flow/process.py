@@ -53,7 +53,7 @@ def run_flow(verb: str, parameters: dict[str, Any]) -> Any:
     if isinstance(result, httpx.TransportError):
         return ends.without_server(result, environment)
     if isinstance(result, BaseException):
-        raise result
+        raise ends.own(result)
     return result
 
 
@@ -77,6 +77,13 @@ class _Ends:
             return self._result[0]
 
         return recorded
+
+    def own(self, failure: BaseException) -> BaseException:
+        """The function's own failure, where the server ended the run before it could say so.
+
+        A pause whose time is over is ended by both at the same moment.
+        """
+        return self._failure if isinstance(self._failure, HomeguruError) else failure
 
     def without_server(self, error: httpx.TransportError, environment: object) -> Any:
         """The function's own end; raises what it failed with."""
