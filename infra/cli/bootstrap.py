@@ -12,6 +12,7 @@ import typer
 from deployments.errors import Refused
 from infra.cli import show
 from infra.cli.options import Env, Json
+from infra.cli.printing import Printing
 from infra.machine import signals
 from infra.machine.imports import importing
 
@@ -80,7 +81,7 @@ def bootstrap(
     if planned and not yes:
         _confirm()
     enter_here(ask.login)
-    summary = _run(env, ask, quiet=json)
+    summary = _run(env, ask, Printing(json))
     if json:
         show.as_json(summary)
     elif summary["changed"]:
@@ -154,7 +155,7 @@ def _show(planned: tuple[BootstrapStep, ...], located: Located) -> None:
     show.pairs([(step.kind, step.what) for step in planned])
 
 
-def _run(env: str, ask: Ask, *, quiet: bool) -> dict[str, Any]:
+def _run(env: str, ask: Ask, printing: Printing) -> dict[str, Any]:
     with importing():
         from infra.cli.terminal import TerminalProgress
         from infra.host import actor
@@ -164,7 +165,7 @@ def _run(env: str, ask: Ask, *, quiet: bool) -> dict[str, Any]:
     embedded.begin()
     requester = actor.from_terminal()
     actor.claim(requester)
-    progress.watch(TerminalProgress(show.errors if quiet else show.console))
+    progress.watch(TerminalProgress(printing.progress))
     parameters = {
         "environment": env, "administrator": ask.administrator,
         "administrator_key": ask.administrator_key, "keep_open": list(ask.keep_open),

@@ -10,7 +10,7 @@ from deployments.database.backups import Reason, chosen, to_restore
 from deployments.database.change import KEEP, DataChange
 from deployments.database.choice import Choice
 from deployments.errors import Refused, WrongUse
-from deployments.history.ledger import names_of
+from deployments.history.ledger import names_of, seq_of
 from deployments.host.observation import Candidate, Observation
 from deployments.host.survey import read_comparison, read_survey
 from deployments.planning import deadman
@@ -214,7 +214,7 @@ class Planning:
         """The plan, which somebody must approve in a freeze window of the environment."""
         plan = planned.plan
         why = frozen_now(self.host.environment)
-        forward = traits(plan.verb).returns and _number(plan.release) > _number(plan.previous)
+        forward = traits(plan.verb).returns and seq_of(plan.release) > seq_of(plan.previous or "0")
         new = forward or traits(plan.verb).needs_approval_when_frozen
         if not (why and plan.changed and new):
             return planned
@@ -251,11 +251,6 @@ class Planning:
             return Candidate({name: service.config_hash for name, service in services})
         candidate = self.host.candidate(target.candidate_files(seen), mode, below)
         return replace(candidate, before=_stack_before(target.stack, seen))
-
-
-def _number(release: str | None) -> int:
-    """A release's place in the ledger."""
-    return int((release or "0").partition("-")[0])
 
 
 def _stack_before(stack: Stack, seen: Observation) -> Stack | None:
