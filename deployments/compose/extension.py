@@ -147,7 +147,8 @@ class Deploy(_Strict):
     v: Literal[1]
     """Version of the extension's format."""
     order: tuple[str, ...] = ()
-    """In which order services are replaced; what is not named comes first."""
+    """In which order services are replaced; what is not named comes first. Of those that are replaced
+    side by side, stop-first services come before all others."""
     infrastructure: dict[str, str] = {}
     """Service to an image that is not built here; it changes only with `--update-infrastructure`."""
     optional: dict[str, str] = {}

@@ -74,6 +74,11 @@ def questions(target: Target, *, settled: bool = True) -> list[Question]:
     return wanted
 
 
+def restart_questions(target: Target) -> list[Question]:
+    """Those of `questions` that count how often each service was restarted."""
+    return [asked for asked in questions(target) if not asked[2]]
+
+
 def logs(target: Target) -> list[tuple[str, Log]]:
     """Services whose log is looked through, and for what."""
     return [

@@ -110,11 +110,22 @@ class Steps:
     def _round(self, due: list[Change]) -> list[Step]:
         if not side_by_side(due, self._stop_first):
             return [self._replace(change) for change in due]
-        switched = [self._replace(change, later=True) for change in due]
+        switched = [self._replace(change, later=True) for change in self._in_turn(due)]
         members = [
             Member(self.replacement(c), self._backend(c.service)) for c in due if not c.first
         ]
         return [self._start_new(due), *switched, *([self._drain(members)] if members else [])]
+
+    def _in_turn(self, due: list[Change]) -> list[Change]:
+        """Stop-first services before the others: theirs is the one start that is not proven yet.
+
+        Where one fails, no request has met the new release; and its log is watched while the others
+        change places. Users who are served by nobody meanwhile are not kept waiting for it.
+        """
+        last = self._stop_first - {c.service.name for c in due if c.first}
+        if any(c.service.name in self._absent for c in due if c.service.name not in last):
+            return due
+        return sorted(due, key=lambda change: change.service.name not in last)
 
     def start_infrastructure(self, due: list[Change]) -> list[Step]:
         """What has no container yet and depends on nothing that has none, at the same time."""

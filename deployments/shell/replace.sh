@@ -18,6 +18,7 @@ give_up_new() {
   say "$service: the new container $problem; its last lines:" >&2
   last_lines "$new" "$service"
   docker rm -f "$new" >/dev/null || true
+  [ -z "${entered:-}" ] || idle_slot "$entered"
   if [ "$order" = stop-first ] && [ -n "$old" ]; then
     docker start "$old" >/dev/null
     note_made "$old" "${made_from_of[$old]#* }"
@@ -37,7 +38,7 @@ start_new() {
 }
 # later: the old one is drained with those of other services, in a step of its own.
 replace_service() {
-  local old new former former_name slot
+  local old new former former_name slot entered
   read_containers
   find_containers
   if known_wanted "$old"; then
@@ -59,8 +60,8 @@ replace_service() {
   fi
   start_new
   if [ -n "$routed" ]; then
-    local free=s1 name
-    [ "$slot" != s1 ] || free=s2
+    local free name
+    free=$(free_slot)
     name=$(container_name "$new")
     enter_slot "$free" "$name" || give_up_new "$new"
     say "$name serves"

@@ -20,8 +20,8 @@ serves_well() {
 }
 # The container that was kept serves again: nothing has to start first.
 return_to_former() {
-  local free=s1 back=$former_name
-  [ "$slot" != s1 ] || free=s2
+  local free back=$former_name
+  free=$(free_slot)
   healthy=0 enter_slot "$free" "$back" || { say "$back, which was kept, $problem: another is started"; return 1; }
   idle_slot former
   say "$back serves again"

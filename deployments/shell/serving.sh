@@ -33,10 +33,10 @@ find_by_hand() {
   done
 }
 # Behind the edge. Sets `slot` and `old`; everything else is tidied away, but for one that is wanted:
-# it has served before, and an undo returns to it.
+# it has served before, and an undo returns to it. Sets `entered`: the slot that one of these is in, without requests.
 find_serving() {
   local s name id admin_state
-  slot='' old=''
+  slot='' old='' entered=''
   for s in s1 s2; do
     read -r _ _ admin_state name < <(known_slot "$rows" "$s") || true
     [ "${name:-idle.invalid}" != idle.invalid ] || continue
@@ -45,8 +45,10 @@ find_serving() {
     if [ "$name" = "$service" ] && [ -z "$id" ]; then id=$(running_one); fi
     if [ -z "$old" ] && known_running "$id" && takes_traffic "$admin_state"; then
       slot=$s old=$id
-    elif [ -n "$id" ] && { [ "$id" = "$former" ] || { known_wanted "$id" && known_unharmed "$id"; }; }; then
+    elif [ -n "$id" ] && [ "$id" = "$former" ]; then
       idle_slot "$s"
+    elif [ -n "$id" ] && known_wanted "$id" && known_unharmed "$id"; then
+      if [ -z "$entered" ]; then entered=$s; else idle_slot "$s"; fi
     else
       say "an earlier replacement left $name in slot $s: tidied away"
       if [ -n "$id" ]; then
@@ -77,10 +79,10 @@ find_prepared() {
     forget_containers "$id"
   done
 }
-# Sets `old`, `new`, `former` and `slot`, and tidies up what an earlier replacement left.
+# Sets `old`, `new`, `former`, `slot` and `entered`, and tidies up what an earlier replacement left.
 find_containers() {
   local rows
-  former='' former_name='' slot=''
+  former='' former_name='' slot='' entered=''
   if [ -n "$routed" ]; then
     rows=$(slot_rows) || exit
     find_former
@@ -90,4 +92,17 @@ find_containers() {
     old=$(running_one)
   fi
   find_prepared
+  [ -z "$entered" ] || check_entered
+}
+# What was removed, or is not what follows, is in no slot.
+check_entered() {
+  local name
+  name=$(known_slot "$rows" "$entered" | awk '{print $4}')
+  if [ -n "$new" ] && [ "${name_of[$new]}" = "$name" ]; then return; fi
+  idle_slot "$entered"
+  entered=
+}
+# The slot that nothing serves in; where the new container is in one already, that one.
+free_slot() {
+  if [ -n "$entered" ]; then say "$entered"; elif [ "$slot" = s1 ]; then say s2; else say s1; fi
 }

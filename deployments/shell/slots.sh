@@ -68,16 +68,21 @@ describe_unreached() {
   [ "$kind" != L7STS ] || problem="answers $status to the edge's health check: the route's \`health\` under x-deploy names its path"
   [ "$kind" != L4CON ] || problem="is not reached by the edge: nothing listens on port $port of its address $2; on 127.0.0.1 alone, or too late?"
 }
+# The edge checks this container from now on, and sends no request to it.
+enter_commands() { say "set server $be/$1 fqdn $2; set server $be/$1 state drain; "; }
 # `healthy`: the seconds that a container may take to start.
 enter_slot() {
   local slot=$1 name=$2 deadline=$((SECONDS + 20)) limit=$healthy began=$SECONDS rows own checks addr op admin_state fqdn
-  local tries=0 enter="set server $be/$slot fqdn $name; set server $be/$slot state drain; "
+  local tries=0 enter=
+  [ "${entered:-}" = "$slot" ] || enter=$(enter_commands "$slot" "$name")
   # For a moment the edge goes on with the address of whoever was in the slot before.
   own=" $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$name" 2>/dev/null) " || own=
   while :; do
     rows=$(slot_rows "$enter") || exit
     read -r addr op admin_state fqdn < <(known_slot "$rows" "$slot") || true
     enter=
+    # Right after a reload, or a restart of the edge, it knows nothing of it.
+    [ "$fqdn" = "$name" ] || enter=$(enter_commands "$slot" "$name")
     checks=$(awk -v s="$slot" '$1==s{print $6}' <<< "$rows")
     if [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [[ $own == *" $addr "* ]]; then
       if takes_traffic "$admin_state"; then break; fi
@@ -94,7 +99,7 @@ enter_slot() {
       fi
       deadline=$((SECONDS + 5))
     fi
-    sleep 0.2
+    [ -n "$enter" ] || sleep 0.2
   done
   write_slot "$slot" "$name"
 }

@@ -7,8 +7,8 @@ choose_service() { eval "${settings_of[$1]}"; }
 # A new container of each; nobody is sent to one before all of them are healthy. What is replaced
 # stop-first has its container made here, and started in its own turn.
 start_together() {
-  local name old new former former_name slot making=() starting=()
-  local -A staged=()
+  local name old new former former_name slot entered making=() starting=()
+  local -A staged=() waiting_slots=()
   read_containers
   for name in "${services[@]}"; do choose_service "$name"; stage_service; done
   [ ${#making[@]} -eq 0 ] || make_staged
@@ -22,6 +22,7 @@ stage_service() {
   fi
   export "$variable=$image"
   staged[$service]=$new
+  [ -z "$routed" ] || waiting_slots[$service]=$(free_slot)
   if [ -z "$new" ]; then own_kept; making+=("$service"); fi
   if [ "$order" = start-first ] || [ -z "$old" ]; then starting+=("$service"); fi
 }
@@ -56,7 +57,7 @@ wait_staged() {
       read -r state restarts health <<< "${states[$id]:-}" || true
       check_health "$id" "$state" $((${restarts:-0} - ${restarts_of[$id]:-0})) "${health:-none}" $((SECONDS - began)) "$healthy" || code=$?
       case $code in
-        0) say "$name is healthy after $((SECONDS - began)) s" ;;
+        0) say "$name is healthy after $((SECONDS - began)) s"; announce_staged "$id" ;;
         1) give_up_staged ;;
         *) still+=("$name") ;;
       esac
@@ -69,6 +70,10 @@ wait_staged() {
     wait_ready "${staged[$name]}" $((began + healthy)) || give_up_staged
   done
   check_staged
+}
+# The edge finds and checks it while others are waited for, so that its turn takes less time.
+announce_staged() {
+  [ -z "$routed" ] || edge_admin "$(enter_commands "${waiting_slots[$service]}" "$(container_name "$1")")" >/dev/null || true
 }
 # One that was healthy may have crashed while others were waited for.
 check_staged() {
@@ -84,11 +89,15 @@ check_staged() {
   done
 }
 give_up_staged() {
+  local failed=$service
   say "$service: the new container $problem; its last lines:" >&2
   last_lines "${staged[$service]}" "$service"
   for name in "${!staged[@]}"; do
     # What ran before this step began is somebody's way back, or the next run's beginning.
-    if [ "$name" = "$service" ] || ! known_running "${staged[$name]}"; then docker rm -f "${staged[$name]}" >/dev/null || true; fi
+    [ "$name" = "$failed" ] || ! known_running "${staged[$name]}" || continue
+    docker rm -f "${staged[$name]}" >/dev/null || true
+    choose_service "$name"
+    [ -z "$routed" ] || edge_admin "$(idle_commands "${waiting_slots[$name]}")" >/dev/null || true
   done
   say "all new containers are removed; no request has reached one of them" >&2
   exit 20

@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deployments.health import verification
@@ -36,7 +37,8 @@ def verify(
     quiet_since: float | None = begin if fresh_since is None else fresh_since
     last_logged: list[str] = []
     while True:
-        seen, findings = _look(host, target, images)
+        look = _look(host, target)
+        findings = look.findings(target, images)
         now = time.monotonic()
         failed = verification.failures(findings)
         if not failed:
@@ -45,9 +47,13 @@ def verify(
             if now - quiet_since >= quiet:
                 return findings
             time.sleep(quiet - (now - quiet_since))
+            findings = look.once_more(host, target).findings(target, images)
+            if not verification.failures(findings):
+                return findings
+            quiet_since = None
             continue
         quiet_since = None
-        if verification.seconds_left(target, seen, findings, now - begin) <= 0:
+        if verification.seconds_left(target, look.seen, findings, now - begin) <= 0:
             return findings
         if now - begin > verification.PATIENCE and failed != last_logged:
             host.log(f"not yet: {'; '.join(failed)}")
@@ -55,16 +61,33 @@ def verify(
         time.sleep(PAUSE)
 
 
-def _look(
-    host: Host, target: Target, images: dict[str, str]
-) -> tuple[Observation, list[CheckResult]]:
+@dataclass(frozen=True)
+class _Answers:
+    """What one look from everywhere has found."""
+
+    seen: Observation
+    outside: list[CheckResult]
+    inside: dict[str, str]
+
+    def findings(self, target: Target, images: dict[str, str]) -> list[CheckResult]:
+        """What these answers say of the release."""
+        containers = verification.check_containers(target, self.seen, images)
+        inside = verification.check_answers(target, self.seen, self.inside)
+        return [*containers, *self.outside, *inside]
+
+    def once_more(self, host: Host, target: Target) -> _Answers:
+        """Logs and restarts anew: the rest was well a moment ago, and takes longer to ask."""
+        counted = verification.restart_questions(target)
+        script = probe.probe(host.environment, counted, verification.logs(target))
+        return replace(self, inside={**self.inside, **host.answers(script)})
+
+
+def _look(host: Host, target: Target) -> _Answers:
     """One look from everywhere at the same time."""
     with ThreadPoolExecutor(1) as beside:
         asked = beside.submit(_ask, host, target)
         seen = host.observe(target.stack)
-        found_outside, answers = asked.result()
-    findings = verification.check_containers(target, seen, images)
-    return seen, [*findings, *found_outside, *verification.check_answers(target, seen, answers)]
+        return _Answers(seen, *asked.result())
 
 
 def ask_more(host: Host, target: Target, seen: Observation) -> list[CheckResult]:

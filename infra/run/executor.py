@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deployments.errors import StepFailed, Unreachable
-from deployments.health.verification import failures
+from deployments.health.verification import failures, logs
 from deployments.history.journal import Event
 from deployments.host.observation import Observation
 from deployments.host.script_results import Result, database_of, made_of, revision_of
@@ -67,7 +67,7 @@ class Executor:
     registry: Registry
     perform: Perform
     _started: float | None = None
-    """When the last step ended that started containers, on the monotonic clock."""
+    """When the last step ended that started what has a log to check, on the monotonic clock."""
 
     @property
     def _host(self) -> Host:
@@ -94,7 +94,7 @@ class Executor:
         try:
             self.perform(step, lambda: self._do(step, planned))
             outcome = "ok"
-            if step.key.traits.starts_service or step.key.traits.starts_all:
+            if _starts_logged(step, planned.target):
                 self._started = time.monotonic()
         finally:
             self.run.recorder.note(step, outcome, time.monotonic() - begin)
@@ -197,3 +197,10 @@ class Executor:
                 "verification failed: " + "; ".join(failed) + last,
                 todo="correct what the checks and the last lines say; then publish again and deploy that",
             )
+
+
+def _starts_logged(step: Step, target: Target) -> bool:
+    """Whether it starts a service whose log is checked."""
+    does = step.key.traits
+    logged = {service for service, _ in logs(target)}
+    return does.starts_all or (does.starts_service and step.key.service in logged)

@@ -10,6 +10,7 @@ import pytest
 
 from deployments.compose.reader import parse_stack
 from deployments.compose.variables import Configuration
+from deployments.health import verification
 from deployments.health.verification import CheckResult
 from deployments.planning.target import Target
 from deployments.release.manifest import Manifest
@@ -94,6 +95,20 @@ class _Host:
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
 
+class _Look:
+    """One look; the next one at the logs alone takes the host's next answer, and a moment."""
+
+    def __init__(self, host):
+        self.host, self.seen, self.found = host, host.observe(None), host.next()
+
+    def findings(self, *_):
+        return self.found
+
+    def once_more(self, host, target):
+        host.clock.now -= 0.4
+        return _Look(host)
+
+
 class _Clock:
     now = 100.0
 
@@ -112,7 +127,7 @@ def verify(monkeypatch):
     def run(*looks, left=20.0, log=False, ready_for=0.0):
         host = _Host(clock, list(looks))
         monkeypatch.setattr(probes, "time", clock)
-        monkeypatch.setattr(probes, "_look", lambda *_: (host.observe(None), host.next()))
+        monkeypatch.setattr(probes, "_look", lambda *_: _Look(host))
         monkeypatch.setattr(probes.verification, "seconds_left", lambda *a: left - a[3])
         monkeypatch.setattr(probes.verification, "must_stay_quiet", lambda *_: log)
         begin = clock.now
@@ -153,7 +168,7 @@ def test_a_log_must_stay_quiet_for_some_seconds(verify):
     assert (ok, 5 <= seconds < 8) == ([True], True)
 
 
-@pytest.mark.parametrize(("ready_for", "seconds"), [(0.0, 5.5), (3.0, 2.5), (60.0, 0.5)])
+@pytest.mark.parametrize(("ready_for", "seconds"), [(0.0, 5.1), (3.0, 2.1), (60.0, 0.5)])
 def test_what_a_log_has_been_quiet_for_already_is_not_waited_for_again(verify, ready_for, seconds):
     """Others were drained meanwhile, or the new release has been watched for minutes."""
     found = verify(GOOD, GOOD, log=True, ready_for=ready_for)
@@ -174,7 +189,22 @@ def test_a_look_asks_from_everywhere_at_the_same_time(monkeypatch):
         monkeypatch.setattr(probes.verification, name, lambda *_: ["one"])
     monkeypatch.setattr(probes.verification, "check_containers", lambda *a: [a[1]])
     monkeypatch.setattr(probes.verification, "check_answers", lambda *a: [a[1:]])
-    assert probes._look(host, target, {}) == ("seen", ["seen", *GOOD, ("seen", {"a": "b"})])
+    found = probes._look(host, target).findings(target, {})
+    assert found == ["seen", *GOOD, ("seen", {"a": "b"})]
+
+
+def test_the_look_after_the_quiet_asks_for_logs_and_restarts_alone(target, monkeypatch):
+    asked = []
+    monkeypatch.setattr(probes.probe, "probe", lambda _, *words: asked.append(words))
+    before = {"tcp:bot": "0 x", "log:bot": "0 "}
+    host = SimpleNamespace(
+        environment=None, answers=lambda _: {"log:bot": "1 TelegramConflictError"}
+    )
+    after = probes._Answers("seen", GOOD, before).once_more(host, target)
+    assert after.inside == {"tcp:bot": "0 x", "log:bot": "1 TelegramConflictError"}
+    ((questions, logs),) = asked
+    assert questions and all(name.startswith("restarts:") for name, _, _ in questions)
+    assert logs == verification.logs(target)
 
 
 def test_the_last_words_of_what_is_not_well(monkeypatch):

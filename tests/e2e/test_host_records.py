@@ -27,8 +27,8 @@ def test_a_host_written_by_the_version_before_goes_on(matrix: Matrix, tmp_path: 
     matrix.settle("rollback")
     matrix.run("rollback")
     world = matrix.world
-    killed = matrix.deployer("deploy", "replace bot")
-    assert killed.stands("replace bot"), killed.text
+    killed = matrix.deployer("deploy", "drain old containers")
+    assert killed.stands("drain old containers"), killed.text
     killed.kill()
     world.on_server(STILL_AT_WORK)
     put_records(world, matrix.before, matrix.after, tmp_path)

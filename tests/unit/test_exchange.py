@@ -48,7 +48,7 @@ def plan(world):
 
 
 TOGETHER = ("start new containers", "replace api", "replace bot", "drain old containers")
-"""Steps of a plan that replaces api and bot."""
+"""Steps of a plan that replaces api and bot, which were stopped."""
 
 
 def names(plan):

@@ -15,7 +15,7 @@ from deployments.host.edge import IDLE, read_slots, render
 from deployments.planning.planner import undo_of_first
 from deployments.planning.request import PlanRequest
 
-TOGETHER = ("start new containers", "replace api", "replace bot", "drain old containers")
+TOGETHER = ("start new containers", "replace bot", "replace api", "drain old containers")
 """Steps of a plan that replaces api and bot."""
 
 
@@ -81,6 +81,18 @@ def test_a_changed_variable_alone(world):
     plan = world.plan(target, world.settled(), world.candidate({"api": "1", "bot": "2"}))
     assert names(plan) == ["upload", *TOGETHER, "verify"]
     assert reasons(plan)["replace api"] == "variables changed: COLLECTOR_MODE (start first)"
+
+
+def test_users_whom_nobody_serves_do_not_wait_for_the_bots_exchange(world):
+    """Its stop and start take seconds: it is first only where the others serve all the while."""
+    seen = world.settled()
+    down = tuple(replace(c, state="exited") if c.service == "api" else c for c in seen.containers)
+    target = world.target({"COLLECTOR_MODE": "demo"})
+    plan = world.plan(
+        target, replace(seen, containers=down), world.candidate({"api": "1", "bot": "2"})
+    )
+    switched = [n for n in names(plan) if n.startswith(("replace", "start "))]
+    assert switched == ["start new containers", "replace api", "replace bot"]
 
 
 def test_a_variable_that_no_service_uses_is_a_change_of_files(world):

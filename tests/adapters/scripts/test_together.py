@@ -52,6 +52,14 @@ class World:
             for n in ROUTED
         }
 
+    @property
+    def entered(self):
+        """Service to the containers that the edge checks and sends nobody to."""
+        return {
+            n: [s.name for s in self.engine.slots[f"be_{n}"].values() if s.state == "drain"]
+            for n in ROUTED
+        }
+
     def log(self, word):
         """Commands that changed something, of one kind."""
         return [line for line in self.engine.log if line.startswith(word)]
@@ -103,6 +111,7 @@ def test_new_containers_start_together_and_no_request_is_sent_to_one(on):
     assert on.serving == before
     assert on.running == ["api-1", "api-new1", "bot-1", "frontend-1", "frontend-new2"]
     assert on.engine.containers["bot-new3"].state == "created"
+    assert on.entered == {"api": ["app-api-new1"], "frontend": ["app-frontend-new2"]}
     assert done.stdout.splitlines() == [
         "started the new containers of api frontend",
         "api is healthy after 0 s", "frontend is healthy after 0 s",
@@ -130,7 +139,8 @@ def test_one_that_does_not_become_healthy_takes_all_new_ones_with_it(on, then, s
     )
     assert (on.serving, on.running) == before
     assert not [name for name in on.engine.containers if "new" in name]
-    assert not on.log("edge")
+    assert on.entered == {"api": [], "frontend": []}
+    assert {s["s2"].name for s in on.engine.slots.values()} == {"idle.invalid"}
 
 
 def test_what_went_wrong_is_shown_above_the_last_lines_of_one_that_prints_much(on):
@@ -174,6 +184,32 @@ def test_each_is_switched_in_its_own_step_and_the_old_ones_end_together(on):
     assert set(parse_env(on.shell.read(".env")).values()) == {
         NEW.format(n) for n in (*ROUTED, "bot")
     }
+
+
+def test_the_edge_checks_a_new_container_while_others_are_waited_for(on):
+    on.run(start_together(ALL))
+    assert [line for line in on.log("edge") if "fqdn app-api-new1" in line] != []
+    on.engine.log.clear()
+    on.run(_switch(ALL[0]))
+    assert on.serving["api"] == ["app-api-new1"]
+    assert not [line for line in on.log("edge") if "fqdn app-api-new1" in line]
+
+
+def test_an_edge_that_restarted_before_the_switch_is_told_once_more(on):
+    """Its file names the old container alone."""
+    on.run(start_together(ALL))
+    on.engine.slots["be_api"]["s2"] = Slot()
+    on.run(_switch(ALL[0]))
+    assert on.serving["api"] == ["app-api-new1"]
+
+
+def test_one_that_crashed_before_its_turn_is_in_no_slot(on):
+    on.run(start_together(ALL))
+    on.engine.containers["api-new1"].state = "exited"
+    on.engine.then = {"api": ("exited", 0, "none")}
+    on.run(_switch(ALL[0]), 20)
+    assert on.engine.slots["be_api"]["s2"] == Slot()
+    assert on.serving["api"] == ["app-api-1"]
 
 
 def test_the_address_of_whoever_was_in_a_slot_before_is_not_the_new_ones(on):
