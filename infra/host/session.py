@@ -41,6 +41,7 @@ from deployments.shell.quote import Script
 from infra.backups.off_host import OffHost
 from infra.environment.locate import Located
 from infra.host.actor import Actor
+from infra.host.seen_names import SeenNames
 from infra.machine.output import Log, Mask, Output, with_results, without_results
 from infra.ssh.ahead import remote
 from infra.ssh.connection import Remote
@@ -77,6 +78,7 @@ class Host:
     def __post_init__(self) -> None:
         self.environment = self.located.environment
         self._remote = remote(self.environment, self.located.key_file)
+        self.names = SeenNames(self.located)
 
     def open(self) -> None:
         """Connect, unless connected already."""
@@ -146,12 +148,16 @@ class Host:
 
     def observe(self, stack: Stack) -> Observation:
         """Read the host."""
-        return read_observation(self.read(observe(self.environment, stack)))
+        seen = read_observation(self.read(observe(self.environment, stack)))
+        self.names.saw(seen, stack.services)
+        return seen
 
     def look(self, stack: Stack) -> tuple[Observation, ReleaseRecord]:
         """Read the host, and what it keeps of its current release."""
         output = self.read(look(self.environment, stack))
-        return read_observation(output), read_release_record(output)
+        seen = read_observation(output)
+        self.names.saw(seen, stack.services)
+        return seen, read_release_record(output)
 
     def survey(self, database: str) -> str:
         """Read what was deployed by hand. database: its service, or empty."""

@@ -144,6 +144,7 @@ class Executor:
                 self.run.recorder.changed_to(revision_of(result))
             elif result.kind == "backup":
                 self.run.recorder.made = made_of(result)
+                self._host.names.backed_up(self.run.recorder.made)
             else:
                 name = DatabaseSteps(planned.target, planned.seen).on.name
                 self.run.recorder.kept_database = database_of(result, name)
