@@ -222,12 +222,12 @@ class Host:
 
     def work(
         self, step: StepKey, script: Script, event: Event, before: str = "", after: str = "",
-        files: dict[str, str] | None = None,
+        files: dict[str, str] | None = None, follow: Log | None = None,
     ) -> Output:  # fmt: skip
         """Run a script that changes something, under the work lock, with its journal lines.
 
         before, after: further journal lines around the step's own; `after` on success only.
-        files: written first, as `send` does.
+        files: written first, as `send` does. follow: gets what the script says of its progress.
         """
         assert self._lock is not None, "changing a host needs its lock"
         self._lock.check()
@@ -238,7 +238,7 @@ class Host:
             self.environment, self.actor.run, self.token,
             "\n".join(filter(None, (before, begin))), end, after, script, channel.nonce,
         )  # fmt: skip
-        log = without_results(channel, self.mask.log(self.log))
+        log = without_results(channel, self.mask.log(self.log), follow)
         output = self.mask.output(with_results(channel, self._run(guarded_script, log, files)))
         if output.code == FENCED:
             raise Locked(
