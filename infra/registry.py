@@ -119,6 +119,11 @@ class Registry:
             path = answer.links.get("next", {}).get("url", "")
         return tags
 
+    def manifest(self, repository: str, reference: str) -> dict[str, Any]:
+        """An image's manifest; empty where there is none."""
+        answer = self._manifest("GET", repository, reference, push=False)
+        return self._json(answer, f"{repository}:{reference}") if answer.is_success else {}
+
     def push_release(self, repository: str, release: Stored, tags: list[str]) -> str:
         """Store a release manifest as an OCI artifact; returns its digest."""
         config = self._push_blob(repository, b"{}")

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import re
 
+from deployments.build.transfers import SentLayer
+
 _BEGINS = re.compile(r"^(#\d+) (?:\[[^]]*\] )?pushing (\S+) with docker$")
+_LAYER = re.compile(
+    r"^(#\d+) pushing layer ([0-9a-f]{12})(?: (\d+(?:\.\d+)?)(B|kB|MB|GB|TB) /"
+    r" (\d+(?:\.\d+)?)(B|kB|MB|GB|TB))?(?: \d+\.\d+s)?( done)?$",
+    re.ASCII,
+)
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _ENDS = re.compile(r"^(#\d+) DONE\b")
 _MANIFEST = re.compile(r"^#\d+ pushing manifest for (\S+)@sha256:[0-9a-f]{64}\b.*\bdone$")
 
@@ -28,3 +36,21 @@ class Pushes:
         elif match := _ENDS.match(line):
             return self._begun.pop(match[1], None)
         return None
+
+    def sent(self, line: str) -> tuple[str, SentLayer] | None:
+        """The tag of an image that is pushed, and how far a layer of it is; None for every other line.
+
+        A builder of its own, other than the engine's, tells nothing of layers.
+        """
+        match = _LAYER.match(line)
+        tag = self._begun.get(match[1]) if match else None
+        if match is None or tag is None:
+            return None
+        _, layer, done, unit, total, of, ended = match.groups()
+        if total is None:
+            return tag, SentLayer(layer, 0, None, ended=bool(ended))
+        return tag, SentLayer(layer, _bytes(done, unit), _bytes(total, of), ended=bool(ended))
+
+
+def _bytes(figure: str, unit: str) -> int:
+    return round(float(figure) * _UNITS[unit])

@@ -39,6 +39,10 @@ class Channel:
         """Whether a line is a result, and so is for no person to read."""
         return line.startswith(f"@{self.nonce} ")
 
+    def content(self, line: str) -> str:
+        """What a line of its own says, for whoever follows the script while it works."""
+        return line.removeprefix(f"@{self.nonce} ").rstrip()
+
     def split(self, stdout: str) -> tuple[str, tuple[Result, ...]]:
         """The output without the results, and the results."""
         talk: list[str] = []

@@ -25,12 +25,24 @@ login_to_registry() {
   docker login --username "$3" --password-stdin "$2" < "$1/registry.password" >/dev/null 2>"$1/login" ||
     { cat "$1/login" >&2; fail "registry $2 refused the login of $3"; }
 }
+# What becomes of each layer, for the deployer: off a terminal Docker prints no bytes, and the
+# deployer learns from the registry how large each layer is. Nothing more is asked here.
+tell_layers() {
+  local ref=$1 line
+  while IFS= read -r line; do
+    case $line in
+      *': Pulling fs layer' | *': Download complete' | *': Pull complete')
+        [ -z "${channel:-}" ] || printf '@%s layer %s %s\n' "$channel" "$ref" "$line"
+        ;;
+    esac
+  done
+}
 pull_image() {
   local ref=$1 tag=$2 missing=$3 error
   if ! grep -qxF -- "$ref" <<< "$missing"; then
     say "already here: $ref"
   else
-    error=$(docker pull -q "$ref" 2>&1 >/dev/null) || { printf 'cannot pull %s: %s\n' "$ref" "$error" >&2; return 1; }
+    { error=$({ docker pull "$ref" | tell_layers "$ref" >&3; } 2>&1); } 3>&1 || { printf 'cannot pull %s: %s\n' "$ref" "$error" >&2; return 1; }
     say "pulled $ref"
   fi
   # Pulled by digest an image has no tag, and `docker image prune` would take it.

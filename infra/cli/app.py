@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deployments.database.choice import Choice
-from infra.cli import show
+from infra.cli import completion, show
 from infra.cli.actions.commands import app as actions
 from infra.cli.assembled import assembled
 from infra.cli.audit import audit, history
@@ -160,7 +160,10 @@ def verify(env: Env, json: Json = False, quiet: Quiet = False, here: Here = Fals
 def rollback(
     env: Env,
     to: Annotated[
-        str, typer.Argument(help="previous, a release id, a manifest's name.")
+        str,
+        typer.Argument(
+            help="previous, a release id, a manifest's name.", autocompletion=completion.earlier
+        ),
     ] = "previous",
     database: Annotated[
         Choice, typer.Option("--database", help="What becomes of the database.")

@@ -7,11 +7,18 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import show
+from infra.cli import completion, show
 from infra.cli.assembled import assembled
 from infra.cli.options import Approve, Env, Here, Json, Quiet
 from infra.cli.printing import Printing
 from infra.cli.run import run
+
+Wanted = Annotated[
+    str,
+    typer.Argument(
+        metavar="BACKUP", help="A backup's id, or newest.", autocompletion=completion.backups
+    ),
+]
 
 
 def backup(env: Env, json: Json = False, quiet: Quiet = False, here: Here = False) -> None:
@@ -45,7 +52,10 @@ def backups(
 
 def fetch(
     env: Env,
-    wanted: Annotated[str, typer.Argument(metavar="BACKUP", help="A backup's id.")],
+    wanted: Annotated[
+        str,
+        typer.Argument(metavar="BACKUP", help="A backup's id.", autocompletion=completion.copies),
+    ],
     identity: Annotated[
         Path | None, typer.Option("--identity", help="The private age key, a file.")
     ] = None,
@@ -66,9 +76,7 @@ def fetch(
 
 def drill(
     env: Env,
-    wanted: Annotated[
-        str, typer.Argument(metavar="BACKUP", help="A backup's id, or newest.")
-    ] = "newest",
+    wanted: Wanted = "newest",
     json: Json = False,
     quiet: Quiet = False,
     here: Here = False,
@@ -81,9 +89,7 @@ def drill(
 
 def restore(
     env: Env,
-    wanted: Annotated[
-        str, typer.Argument(metavar="BACKUP", help="A backup's id, or newest.")
-    ] = "newest",
+    wanted: Wanted = "newest",
     json: Json = False,
     quiet: Quiet = False,
     here: Here = False,

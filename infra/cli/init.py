@@ -48,7 +48,7 @@ def init(
         from deployments.environment.schema import parse_environment
         from deployments.onboarding.compose import adapt
         from deployments.onboarding.environment_file import Place, environment_text
-        from infra.environment.locate import OWN_FOLDER
+        from infra.environment.folders import OWN_FOLDER
         from infra.onboarding import writing
         from infra.onboarding.reading import read_repository
 
@@ -202,9 +202,10 @@ def _on_github(root: Path, env: str, *, wanted: bool, yes: bool) -> None:
 def _put_on_github(root: Path, env: str, repository: str) -> None:
     from infra.bootstrap.keys import deploy_key
     from infra.environment import locate
+    from infra.environment.folders import OWN_FOLDER
     from infra.onboarding import github
 
-    folder = root / locate.OWN_FOLDER
+    folder = root / OWN_FOLDER
     located = next(each for each in locate.all_of(folder) if each.environment.name == env)
     deploy_key(located.key_file, located.environment.ssh)
     secrets = located.beside(located.environment.secrets.file or f"{env}.secrets.env")

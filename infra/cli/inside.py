@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployments.errors import Refused
-from infra.cli.options import Env, services_named
+from infra.cli import completion
+from infra.cli.options import Env
 
 if TYPE_CHECKING:
     from infra.environment.context import Assembly
 
 Service = Annotated[
-    str, typer.Argument(help="Service of the Compose file.", autocompletion=services_named)
+    str, typer.Argument(help="Service of the Compose file.", autocompletion=completion.services)
 ]
 Words = Annotated[list[str], typer.Argument(help="The command, after --.")]
 Query = Annotated[str, typer.Option("--command", "-c", help="Run one statement, and end.")]

@@ -8,17 +8,23 @@ from typing import Annotated, Any
 import typer
 
 from deployments.errors import Interrupted, Refused, WrongUse
-from infra.cli import show
+from infra.cli import completion, show
 from infra.cli.assembled import assembled
 from infra.cli.options import (
     Env,
     Json,
     Release,
     UpdateInfrastructure,
-    services_named,
 )
 from infra.machine.imports import importing
 
+Compared = Annotated[
+    str,
+    typer.Argument(
+        help="Manifest's name, a file, a release id, newest, or current.",
+        autocompletion=completion.compared,
+    ),
+]
 _EVERY = 2.0
 """Seconds between two looks that somebody watches."""
 
@@ -41,7 +47,7 @@ def plan(
 
 
 def diff(
-    env: Env, before: Release = "current", after: Release = "newest", json: Json = False
+    env: Env, before: Compared = "current", after: Compared = "newest", json: Json = False
 ) -> None:
     """Show what differs between two releases.
 
@@ -118,7 +124,7 @@ def open_page(
 def logs(
     services: Annotated[
         list[str],
-        typer.Argument(help="Services of the Compose file.", autocompletion=services_named),
+        typer.Argument(help="Services of the Compose file.", autocompletion=completion.services),
     ],
     env: Env,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of each.")] = 100,

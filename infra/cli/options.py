@@ -12,37 +12,34 @@ from typing import Annotated
 import typer
 
 from deployments.errors import WrongUse
+from infra.cli import completion
 
 
 def _only() -> str:
-    from infra.environment.locate import only
+    from infra.environment.folders import only
 
-    return only()
-
-
-def _environments(begun: str) -> list[str]:
-    from infra.environment.locate import names
-
-    return [name for name in names() if name.startswith(begun)]
-
-
-def services_named(context: typer.Context, begun: str) -> list[str]:
-    """Services that begin so, for the shell's completion."""
-    from infra.environment.compose_cli import read_stack
-    from infra.environment.locate import load
-
-    located = load(context.params.get("env") or _only())
-    return [name for name in read_stack(located.compose_file).services if name.startswith(begun)]
+    try:
+        return only()
+    except WrongUse:
+        if completion.at_work():
+            # `--env` may still be written.
+            return ""
+        raise
 
 
 Env = Annotated[
     str,
     typer.Option(
-        "--env", "-e", default_factory=_only, autocompletion=_environments, show_default="the only one",
+        "--env", "-e", default_factory=_only, autocompletion=completion.environments, show_default="the only one",
         help="Environment, such as production.",
     ),
 ]  # fmt: skip
-Release = Annotated[str, typer.Argument(help="Manifest's name, a file, newest, or current.")]
+Release = Annotated[
+    str,
+    typer.Argument(
+        help="Manifest's name, a file, newest, or current.", autocompletion=completion.published
+    ),
+]
 UpdateInfrastructure = Annotated[
     bool, typer.Option("--update-infrastructure", help="Database and edge follow the release too.")
 ]

@@ -194,7 +194,7 @@ def backups(on_server: tuple[Backup, ...]) -> None:
     header = ["backup", "release", "revision", "size", "tables", "rows", "why"]
     rows = [
         [
-            b.id, b.release, b.revision or "-", _size(b.bytes), str(len(b.contents.tables)),
+            b.id, b.release, b.revision or "-", size(b.bytes), str(len(b.contents.tables)),
             str(sum(t.rows for t in b.contents.tables.values())), b.reason,
         ]
         for b in on_server
@@ -202,7 +202,8 @@ def backups(on_server: tuple[Backup, ...]) -> None:
     table(header, rows)
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
+    """A number of bytes, for people."""
     return f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{count / 2**10:.0f} kB"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import tomllib
 from dataclasses import dataclass
@@ -16,10 +15,8 @@ from deployments.errors import WrongUse
 from deployments.release.manifest import nearest
 from infra.environment.compose_cli import compose_text
 from infra.environment.configs import config_files
-from infra.machine.paths import docker_dir, packaged_environments
-
-LONGEST = 100
-"""Characters of a name that is looked for: the system refuses to look for very long ones."""
+from infra.environment.folders import LONGEST, file_of, folders, names
+from infra.machine.paths import docker_dir
 
 _overrides: dict[str, dict[str, Any]] = {}
 
@@ -102,54 +99,10 @@ class Located:
         return own if own.is_file() else docker_dir() / "edge" / "haproxy.cfg"
 
 
-OWN_FOLDER = ".homeguru"
-"""In an application's repository, where `init` writes its environments."""
-
-
-def folders() -> list[Path]:
-    """Folders of `$HOMEGURU_ENVIRONMENTS`, else that of the repository one is in; then the packaged one."""
-    chosen = [Path(p) for p in os.environ.get("HOMEGURU_ENVIRONMENTS", "").split(os.pathsep) if p]
-    return [*(chosen or _of_this_repository()), packaged_environments()]
-
-
-def _of_this_repository() -> list[Path]:
-    here = Path.cwd()
-    found = (place / OWN_FOLDER for place in (here, *here.parents))
-    return [folder for folder in found if folder.is_dir()][:1]
-
-
-def names() -> list[str]:
-    """All environments that can be named, the first folder's first."""
-    listed = [file.stem for folder in folders() for file in sorted(folder.glob("*.toml"))]
-    return list(dict.fromkeys(listed))
-
-
-def only() -> str:
-    """The environment where there is one choice; raises WrongUse where somebody must choose.
-
-    A folder of one's own counts before the packaged one.
-    """
-    for folder in folders():
-        choices = sorted(file.stem for file in folder.glob("*.toml"))
-        if len(choices) == 1:
-            return choices[0]
-        if choices:
-            raise WrongUse(
-                f"there are {len(choices)} environments", where=str(folder), state="untouched",
-                todo=f"choose one: --env {', --env '.join(choices)}",
-            )  # fmt: skip
-    raise WrongUse(
-        "there is no environment", where=", ".join(str(f) for f in folders()), state="untouched",
-        todo="write one, or run `make demo`",
-    )  # fmt: skip
-
-
 def load(name: str) -> Located:
     """Read one environment; raises WrongUse for an unknown or wrong one."""
-    for folder in folders():
-        file = folder / f"{name}.toml"
-        if len(name) <= LONGEST and file.is_file():
-            return _located(name, file)
+    if file := file_of(name):
+        return _located(name, file)
     existing = names()
     meant = nearest(name, existing)
     raise WrongUse(

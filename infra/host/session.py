@@ -41,6 +41,7 @@ from deployments.shell.quote import Script
 from infra.backups.off_host import OffHost
 from infra.environment.locate import Located
 from infra.host.actor import Actor
+from infra.host.seen_names import SeenNames
 from infra.machine.output import Log, Mask, Output, with_results, without_results
 from infra.ssh.ahead import remote
 from infra.ssh.connection import Remote
@@ -77,6 +78,7 @@ class Host:
     def __post_init__(self) -> None:
         self.environment = self.located.environment
         self._remote = remote(self.environment, self.located.key_file)
+        self.names = SeenNames(self.located)
 
     def open(self) -> None:
         """Connect, unless connected already."""
@@ -146,12 +148,16 @@ class Host:
 
     def observe(self, stack: Stack) -> Observation:
         """Read the host."""
-        return read_observation(self.read(observe(self.environment, stack)))
+        seen = read_observation(self.read(observe(self.environment, stack)))
+        self.names.saw(seen, stack.services)
+        return seen
 
     def look(self, stack: Stack) -> tuple[Observation, ReleaseRecord]:
         """Read the host, and what it keeps of its current release."""
         output = self.read(look(self.environment, stack))
-        return read_observation(output), read_release_record(output)
+        seen = read_observation(output)
+        self.names.saw(seen, stack.services)
+        return seen, read_release_record(output)
 
     def survey(self, database: str) -> str:
         """Read what was deployed by hand. database: its service, or empty."""
@@ -216,12 +222,12 @@ class Host:
 
     def work(
         self, step: StepKey, script: Script, event: Event, before: str = "", after: str = "",
-        files: dict[str, str] | None = None,
+        files: dict[str, str] | None = None, follow: Log | None = None,
     ) -> Output:  # fmt: skip
         """Run a script that changes something, under the work lock, with its journal lines.
 
         before, after: further journal lines around the step's own; `after` on success only.
-        files: written first, as `send` does.
+        files: written first, as `send` does. follow: gets what the script says of its progress.
         """
         assert self._lock is not None, "changing a host needs its lock"
         self._lock.check()
@@ -232,7 +238,7 @@ class Host:
             self.environment, self.actor.run, self.token,
             "\n".join(filter(None, (before, begin))), end, after, script, channel.nonce,
         )  # fmt: skip
-        log = without_results(channel, self.mask.log(self.log))
+        log = without_results(channel, self.mask.log(self.log), follow)
         output = self.mask.output(with_results(channel, self._run(guarded_script, log, files)))
         if output.code == FENCED:
             raise Locked(

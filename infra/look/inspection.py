@@ -25,6 +25,7 @@ from deployments.shell.probe import Tail, tail_logs
 from infra.backups.off_host import OffHost, off_host
 from infra.environment.context import Assembly
 from infra.host.actor import at_terminal
+from infra.host.seen_names import SeenNames
 from infra.host.session import Host
 from infra.host.targets import Targets
 from infra.machine import signals
@@ -179,7 +180,9 @@ def backups_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[Backup, 
 
 def copies_of(assembly: Assembly) -> list[str]:
     """Ids of the backups in the environment's store, oldest first."""
-    return _store(assembly).listed()
+    ids = _store(assembly).listed()
+    SeenNames(assembly.located).copied(ids)
+    return ids
 
 
 def fetched(

@@ -49,9 +49,16 @@ class Mask:
         return replace(output, stdout=self(output.stdout), stderr=self(output.stderr))
 
 
-def without_results(channel: Channel, log: Log) -> Log:
-    """The same log, but for the results: they are for no person to read."""
-    return lambda line: None if channel.owns(line) else log(line)
+def without_results(channel: Channel, log: Log, follow: Log | None = None) -> Log:
+    """The same log, but for what the script says apart: no person reads that, `follow` gets it."""
+
+    def taken(line: str) -> None:
+        if not channel.owns(line):
+            log(line)
+        elif follow:
+            follow(channel.content(line))
+
+    return taken
 
 
 def with_results(channel: Channel, output: Output) -> Output:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.build.pushes import Pushes
+from deployments.build.transfers import Sending
 from deployments.environment.policy import OwnDockerfile
 from deployments.errors import HomeguruError, Refused
 from infra.engine.login import logged_in
 from infra.machine.processes import stream
+from infra.machine.progress import watcher
 
 _HEADING = re.compile(r"^#\d+ (\[.+\].*)$")
 
@@ -118,10 +120,17 @@ def _followed(
 ) -> Callable[[str], None]:
     """What becomes of each line: headings are said, and pushes that end."""
     headings, pushes, of = _headings(say), Pushes(), {image.tag: image for image in images}
+    sending = Sending()
 
     def log(line: str) -> None:
         headings(line)
+        if sent := pushes.sent(line):
+            tag, layer = sent
+            sending.see(of[tag].service if tag in of else tag, layer)
+            watcher().progress(f"push {sending}" if str(sending) else "")
         image = of.get(pushes.ended(line) or "")
+        if image:
+            sending.end(image.service)
         if pushed and image:
             pushed(image)
 

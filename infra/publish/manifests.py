@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from deployments.host.observation import Observation
 from deployments.release.adopted_record import RELEASE
 from deployments.release.manifest import Manifest, nearest, of_environment, parse_manifest
 from infra.environment.locate import Located
+from infra.machine.known_names import KnownName, keep_names, newest_first
 
 if TYPE_CHECKING:
     from infra.registry import Registry
@@ -26,7 +28,8 @@ def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest
         stored = registry.pull_release(environment.manifests, tag)
         if stored is not None:
             manifest = parse_manifest(stored.text, f"{where}:{tag}").described(stored.subject)
-            return _named(manifest, wanted, f"{where}:{tag}")
+            keep_name(located, _named(manifest, wanted, f"{where}:{tag}"))
+            return manifest
     # Nothing else is asked for: what a person types would become a part of the address.
     published = [
         t for t in registry.tags(environment.manifests) if of_environment(t, environment.name)
@@ -59,6 +62,14 @@ def _named(manifest: Manifest, wanted: str, where: str) -> Manifest:
             state="untouched", todo="somebody moved that tag: find out who, or publish it again",
         )  # fmt: skip
     return manifest
+
+
+def keep_name(located: Located, manifest: Manifest) -> None:
+    """Let the shell's completion know a release that is in the registry."""
+    entry = KnownName(manifest.name, manifest.created)
+    keep_names(located.environment.name, located.file, lambda known: replace(
+        known, manifests=newest_first((*known.manifests, entry))
+    ))  # fmt: skip
 
 
 def name_of(wanted: str) -> str:

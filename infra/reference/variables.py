@@ -27,7 +27,7 @@ TOOL: tuple[ToolVariable, ...] = (
         ("HOMEGURU_SECRETS",), "the lines of a secrets file, as one value; they win over the file"
     ),
     ToolVariable(
-        ("HOMEGURU_STATE",), "this machine's state: Prefect's history, the demo",
+        ("HOMEGURU_STATE",), "this machine's state: Prefect's history, the demo, names for completion",
         "`homeguru` in `XDG_STATE_HOME`; `.state` under `make`",
     ),
     ToolVariable(

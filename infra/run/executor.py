@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from deployments.planning.planner import Planner
 from deployments.planning.target import Target
 from infra.host import probes
 from infra.host.session import Host
+from infra.run.pull_progress import following
 from infra.run.run import Run
 
 if TYPE_CHECKING:
@@ -120,14 +122,24 @@ class Executor:
 
     def _run_script(self, step: ScriptStep, planned: Planned) -> None:
         event: Event = "undo" if step.undoes else "begin"
-        with self._host.tunnel(self.registry, step.pulls):
+        with (
+            self._host.tunnel(self.registry, step.pulls),
+            self._following(step, planned) as follow,
+        ):
             before = self.run.recorder.opening(planned.plan.release, self.run.request)
             self.run.recorder.begun = True
-            output = self._host.work(step.key, step.script, event, before)
+            output = self._host.work(step.key, step.script, event, before, follow=follow)
             self.run.recorder.opened = True
         self._note(step, output.results, planned)
         if output.code != 0:
             raise self._failed(step, output.tail)
+
+    def _following(
+        self, step: ScriptStep, planned: Planned
+    ) -> AbstractContextManager[Callable[[str], None] | None]:
+        names = {reference: service for service, reference in reversed(planned.plan.images)}
+        host = self._host.environment.pull_registry
+        return following(self.registry, host, names, step.pulls)
 
     def _failed(self, step: Step, output: str) -> StepFailed:
         kind = StepFailed
@@ -144,6 +156,7 @@ class Executor:
                 self.run.recorder.changed_to(revision_of(result))
             elif result.kind == "backup":
                 self.run.recorder.made = made_of(result)
+                self._host.names.backed_up(self.run.recorder.made)
             else:
                 name = DatabaseSteps(planned.target, planned.seen).on.name
                 self.run.recorder.kept_database = database_of(result, name)

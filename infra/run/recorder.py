@@ -128,6 +128,8 @@ class Recorder:
         )
         self._write(script, self.closing(plan.release, outcome) if settled else "", report)
         self.recorded = report
+        if outcome == "ok" and current:
+            self.host.names.released(plan.release)
         return report
 
     def _write(self, script: Script, after: str, report: Report | None = None) -> None:
@@ -189,6 +191,8 @@ class Recorder:
         # Its own end as the last line, by which a later look tells that it need not read the rest.
         script = Script(join(record.text, close.text))
         self._write(script, self.closing(plan.release, outcome), report)
+        if outcome == "ok":
+            self.host.names.released(plan.release)
         return report
 
     def _recording(

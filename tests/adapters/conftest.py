@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,14 @@ from infra.publish import publishing
 from tests.builders import compose_config, digest, make_environment, stack, toml, world
 
 __all__ = ["compose_config", "digest", "make_environment", "stack", "toml", "world"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A look at a host leaves its names in the state folder: a test's, not in a person's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOMEGURU_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture

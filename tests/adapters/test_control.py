@@ -19,7 +19,7 @@ from infra.control.register import close_pool, closed, docker_variables
 from infra.control.settings import Settings, State
 from infra.control.start import variables
 from infra.control.volumes import wanted
-from infra.environment import locate as environments
+from infra.machine.paths import packaged_environments
 from infra.orchestration.setup.schemas import job_template
 
 
@@ -175,7 +175,7 @@ def test_the_files_and_their_modes(state: State, tmp_path: Path) -> None:
     own = ("deep/compose.yml", "deep/edge/haproxy.cfg", "deep/Dockerfile.web.dockerignore")
     for name in ("a.secrets.env", *own):
         (folder / name).write_text(name)
-    environment = (environments.packaged_environments() / "production.toml").read_text()
+    environment = (packaged_environments() / "production.toml").read_text()
     (folder / "a.toml").write_text(environment)
     accounts = Accounts(state)
     accounts.ensure_machines()
@@ -190,7 +190,7 @@ def test_the_files_and_their_modes(state: State, tmp_path: Path) -> None:
 def test_what_configs_of_a_compose_file_name_is_brought_and_no_secret(tmp_path: Path) -> None:
     folder = tmp_path / "environments"
     (folder / "deep").mkdir(parents=True)
-    environment = (environments.packaged_environments() / "production.toml").read_text()
+    environment = (packaged_environments() / "production.toml").read_text()
     (folder / "a.toml").write_text(f'compose = "deep/compose.yml"\n{environment}')
     compose = folder / "deep" / "compose.yml"
     compose.write_text(

@@ -12,6 +12,7 @@ from deployments.errors import WrongUse
 from infra.environment import locate as environments
 from infra.environment.compose_cli import check_stack, read_stack, with_kept_volumes
 from infra.environment.context import assemble
+from infra.environment.folders import names, only
 from infra.environment.secrets import SecretsFile
 from infra.machine.paths import docker_dir
 from infra.publish.manifests import name_of
@@ -38,7 +39,7 @@ def folders(tmp_path, monkeypatch):
     for folder in (first, second, packaged):
         folder.mkdir()
     monkeypatch.setenv("HOMEGURU_ENVIRONMENTS", f"{first}{os.pathsep}{second}")
-    monkeypatch.setattr(environments, "packaged_environments", lambda: packaged)
+    monkeypatch.setattr("infra.environment.folders.packaged_environments", lambda: packaged)
     return first, second, packaged
 
 
@@ -59,14 +60,14 @@ def test_all_names_once(folders):
     _write(folders[1], "a")
     _write(folders[2], "b")
     _write(folders[2], "production")
-    assert environments.names() == ["b", "a", "production"]
+    assert names() == ["b", "a", "production"]
 
 
 def test_without_the_variable_only_the_packaged_ones_are_known(folders, monkeypatch):
     monkeypatch.delenv("HOMEGURU_ENVIRONMENTS")
     _write(folders[0], "a")
     _write(folders[2], "production")
-    assert environments.names() == ["production"]
+    assert names() == ["production"]
 
 
 def test_an_unknown_name_lists_the_nearest(folders):
@@ -252,13 +253,13 @@ def test_folders_that_outlast_a_release_are_volumes_of_the_stack():
 
 def test_where_there_is_one_it_need_not_be_named(folders):
     _write(folders[2], "packaged")
-    assert environments.only() == "packaged"
+    assert only() == "packaged"
     _write(folders[1], "mine")
-    assert environments.only() == "mine"
+    assert only() == "mine"
     _write(folders[0], "stage")
     _write(folders[0], "prod")
     with pytest.raises(WrongUse, match="there are 2 environments") as error:
-        environments.only()
+        only()
     assert error.value.todo == "choose one: --env prod, --env stage"
 
 

@@ -71,7 +71,9 @@ def server(located, tmp_path, monkeypatch):
     target = SimpleNamespace(
         value=lambda text: text, stack=SimpleNamespace(deploy=SimpleNamespace(database=named))
     )
-    planned = SimpleNamespace(plan=SimpleNamespace(release="2-m2"), target=target, seen=None)
+    planned = SimpleNamespace(
+        plan=SimpleNamespace(release="2-m2", images=()), target=target, seen=None
+    )
 
     def perform(step: Step) -> Recorder:
         recorder = Recorder(host)

@@ -13,7 +13,7 @@ from prefect.utilities.callables import parameter_schema
 
 from deployments.errors import HomeguruError, Refused
 from deployments.verbs import Verb
-from infra.environment.locate import names
+from infra.environment.folders import names
 from infra.machine.processes import run
 from infra.orchestration.flow.process import entrypoint, run_flow
 from infra.orchestration.setup.declared import declared

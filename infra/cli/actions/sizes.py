@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from infra.registry import Registry
 
 
 def size_of(registry: Registry, repository: str, digest: str) -> int:
     """Bytes of the configuration and the compressed layers."""
-    manifest = _manifest(registry, repository, digest)
+    manifest = registry.manifest(repository, digest)
     entries = [
         entry
         for entry in manifest.get("manifests", [])
         if entry.get("platform", {}).get("os") != "unknown"  # an attestation
     ]
     if entries:
-        manifest = _manifest(registry, repository, entries[0]["digest"])
+        manifest = registry.manifest(repository, entries[0]["digest"])
     parts = [manifest.get("config", {}), *manifest.get("layers", [])]
     return sum(int(part.get("size", 0)) for part in parts)
 
@@ -24,8 +22,3 @@ def size_of(registry: Registry, repository: str, digest: str) -> int:
 def readable(size: int) -> str:
     """`153 MB`."""
     return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
-
-
-def _manifest(registry: Registry, repository: str, digest: str) -> dict[str, Any]:
-    answer = registry._manifest("GET", repository, digest, push=False)
-    return dict(answer.json()) if answer.is_success else {}

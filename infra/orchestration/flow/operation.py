@@ -19,7 +19,7 @@ from deployments.messages.report import Report, check_lines, must_be_well, summa
 from deployments.planning.plan import Plan, Step
 from deployments.release.manifest import Manifest
 from deployments.verbs import traits
-from infra.environment import locate
+from infra.environment import folders
 from infra.environment.context import Assembly, assemble
 from infra.host.actor import Actor
 from infra.host.session import Host
@@ -34,7 +34,7 @@ from infra.orchestration.flow.who import compared, current_actor
 from infra.run.executor import Planned
 from infra.run.operation import Operation, operation_on
 
-EnvironmentName = StrEnum("EnvironmentName", {n: n for n in locate.names()})  # type: ignore[misc]
+EnvironmentName = StrEnum("EnvironmentName", {n: n for n in folders.names()})  # type: ignore[misc]
 """The form's choice: every environment that this process can find.
 
 A run is a process of its own, so that the next run knows an environment that was written later. The

@@ -19,6 +19,7 @@ from infra.orchestration.flow.tasks import as_task, log
 from infra.orchestration.flow.vault import Blocks
 from infra.orchestration.flow.who import current_actor
 from infra.publish import clone
+from infra.publish.manifests import keep_name
 from infra.publish.publishing import Publisher
 from infra.publish.source import opened
 
@@ -79,7 +80,9 @@ def _published(
         with clone.local(source, ref, _access(assembly, source)) as (folder, at):
             compose_file = assembly.located.compose_file
             tree = opened(folder, at, allow_dirty=allow_dirty, say=log, compose_file=compose_file)
-            return publisher.publish(tree, source if is_url(source) else "")
+            manifest = publisher.publish(tree, source if is_url(source) else "")
+            keep_name(assembly.located, manifest)
+            return manifest
 
 
 def _access(assembly: Assembly, source: str) -> clone.Access:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.errors import WrongUse
-from infra.environment import locate
+from infra.environment import folders, locate
 from infra.environment.locate import Located
 from infra.orchestration.api.client import PrefectApi
 from infra.orchestration.liveness import BEGINS_WITHIN, SILENT_AFTER
@@ -63,7 +63,7 @@ def _steps(
     api: PrefectApi, entries: list[Declared], pools: str, docker_variables: dict[str, Any] | None,
     patience: tuple[int, int], describe: Describe,
 ) -> Iterator[SetupChange]:  # fmt: skip
-    located = [locate.load(name) for name in locate.names()]
+    located = [locate.load(name) for name in folders.names()]
     yield blocks.ensure_secret_type(api)
     for pool in dict.fromkeys(e.pool_of(pools) for e in entries):
         yield ensure_pool(api, pool, docker_variables if pool == DOCKER_POOL else None)

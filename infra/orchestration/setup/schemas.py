@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect.utilities.callables import parameter_schema
 
-from infra.environment import locate
+from infra.environment import folders
 
 
 def flow_schema(entrypoint: str) -> tuple[str, dict[str, Any]]:
@@ -23,7 +23,7 @@ def flow_schema(entrypoint: str) -> tuple[str, dict[str, Any]]:
     schema: dict[str, Any] = json.loads(json.dumps(computed))
     choice = schema.get("definitions", {}).get("EnvironmentName")
     if choice:
-        choice["enum"] = locate.names()
+        choice["enum"] = folders.names()
     return flow.name, schema
 
 

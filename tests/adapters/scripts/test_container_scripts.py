@@ -58,7 +58,7 @@ def test_a_pulled_image_gets_a_tag_that_keeps_it(shell):
     done = _run(shell, images.pull([REFERENCE], "release-x"))
     assert done.stdout == f"pulled {REFERENCE}\n"
     assert _log(shell)[1:] == [
-        f"pull -q {REFERENCE}", f"tag {REFERENCE} localhost:5000/acme/api:release-x",
+        f"pull {REFERENCE}", f"tag {REFERENCE} localhost:5000/acme/api:release-x",
     ]  # fmt: skip
 
 
@@ -88,6 +88,45 @@ def test_a_pull_that_fails_names_the_image_and_the_reason(shell):
     assert "cannot pull r/b@sha256:2: no such host" in done.stderr
 
 
+SAID = """\
+localhost:5000/acme/api@sha256:1: Pulling from acme/api
+111111111111: Already exists
+222222222222: Pulling fs layer
+222222222222: Waiting
+222222222222: Verifying Checksum
+222222222222: Download complete
+222222222222: Pull complete
+Digest: sha256:1
+@n0nce revision =MDAwMg==
+"""
+
+
+def test_what_becomes_of_each_layer_is_told_to_the_deployer_alone(shell):
+    shell.write("said", SAID)
+    shell.program("docker", '[ "$1" != pull ] || cat said\n[ "$1 $2" != "image inspect" ]')
+    script = images.pull([REFERENCE], "release-x")
+    done = _run(shell, Script(f"declare +x channel=n0nce\n{script.text}"))
+    channel = Channel("n0nce")
+    told = [channel.content(x) for x in done.stdout.splitlines() if channel.owns(x)]
+    states = ("Pulling fs layer", "Download complete", "Pull complete")
+    assert told == [f"layer {REFERENCE} 222222222222: {state}" for state in states]
+    assert channel.split(done.stdout) == (f"pulled {REFERENCE}\n", ())
+    # Where no deployer listens, nothing is told.
+    assert _run(shell, script).stdout == f"pulled {REFERENCE}\n"
+
+
+def test_a_pull_that_fails_half_way_says_what_docker_says_and_no_more(shell):
+    shell.write("said", SAID)
+    shell.program(
+        "docker",
+        'case $1 in image) exit 1;; pull) cat said; echo "layer verification failed" >&2; exit 1;; esac',
+    )
+    script = f"declare +x channel=n0nce\n{images.pull([REFERENCE], 'release-x').text}"
+    done = _run(shell, Script(script))
+    assert done.returncode == 21
+    assert done.stderr.splitlines()[0] == f"cannot pull {REFERENCE}: layer verification failed"
+
+
 def test_one_failing_pull_does_not_stop_the_others(shell):
     shell.program("docker", THERE.format(refs="r/b@sha256:2", code=1) + '[ "$1" = tag ]')
     done = _run(shell, images.pull([REFERENCE, "r/b@sha256:2"], "release-x"))
@@ -101,8 +140,8 @@ def test_four_images_are_pulled_at_a_time_and_no_failure_is_forgotten(shell):
         "docker",
         """
         case $1 in image) exit 1;; pull) ;; *) exit 0;; esac
-        mkdir -p at-work; touch "at-work/${3//[^a-z0-9]/-}"; ls at-work | wc -l >> many
-        sleep 0.3; rm "at-work/${3//[^a-z0-9]/-}"; case $3 in *r/1@*) exit 1;; esac
+        mkdir -p at-work; touch "at-work/${2//[^a-z0-9]/-}"; ls at-work | wc -l >> many
+        sleep 0.3; rm "at-work/${2//[^a-z0-9]/-}"; case $2 in *r/1@*) exit 1;; esac
         """,
     )
     done = _run(shell, images.pull([f"r/{n}@sha256:{n}" for n in range(1, 10)], "release-x"))

@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = tmp_path / "environments"
     made.mkdir()
     monkeypatch.setenv("HOMEGURU_ENVIRONMENTS", str(made))
-    monkeypatch.setattr("infra.environment.locate.packaged_environments", lambda: made)
+    monkeypatch.setattr("infra.environment.folders.packaged_environments", lambda: made)
     (made / "ready.toml").write_text(environment())
     secrets = made / "secrets.env"
     secrets.write_text("TOKEN=from-the-file\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.environment.locate import packaged_environments
+from infra.machine.paths import packaged_environments
 from tests.harness.setup.runs import ROOT, Setup, edited, environment
 
 pytestmark = pytest.mark.harness
@@ -137,7 +137,7 @@ def test_prefects_own_command_registers_the_same(
 ) -> None:
     """`prefect deploy --all` finds what we registered: after it there is nothing to do."""
     # A process of its own knows the packaged environments too.
-    monkeypatch.setattr("infra.environment.locate.packaged_environments", packaged_environments)
+    monkeypatch.setattr("infra.environment.folders.packaged_environments", packaged_environments)
     setup()
     assert setup.deployment("verify")["version"] is None
     variables = {
