@@ -49,7 +49,7 @@ faults: .venv/.ready ## A fault before every step of deploy, rollback, restore a
 	@$(BIN)/pytest -n 2 --dist load -m faults tests/e2e/faults
 
 zero: .venv/.ready ## Every path of a release under load: prints who noticed
-	@$(BIN)/pytest -m zero tests/e2e/zero
+	@$(BIN)/pytest -m zero tests/e2e/zero -s
 
 bench: .venv/.ready ## What a release costs beside its containers; prints figures
 	@$(BIN)/pytest -m benchmark tests/benchmarks -s
@@ -58,13 +58,13 @@ control-plane-test: .venv/.ready ## The control plane on a real engine: deploys,
 	@$(BIN)/pytest -m control_plane
 
 guide-test: .venv/.ready ## The tutorial and the guide for deploying by hand, typed on a server from nothing
-	@$(BIN)/pytest -m guide
+	@$(BIN)/pytest -m guide -s
 
 bootstrap-test: .venv/.ready ## Bare Debian machines become hosts by `homeguru bootstrap`, and take a release
 	@$(BIN)/pytest -m bootstrap
 
 shapes-test: .venv/.ready ## Twelve repositories of other people: init, release, a change, a broken change, rollback
-	@$(BIN)/pytest -m shapes
+	@$(BIN)/pytest -m shapes -s
 
 CHROMIUM := /usr/bin/chromium
 BROWSER := tests/e2e/browser
