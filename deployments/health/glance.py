@@ -24,6 +24,7 @@ def server_at_a_glance(seen: Observation) -> tuple[CheckResult, ...]:
         _result("ledger", edited, "the chain of its lines holds"),
         _runs(seen),
         _result("databases", left, "none is left over from an undo"),
+        *([_result("maintenance", "", str(seen.maintenance))] if seen.maintenance else []),
     )
 
 

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from deployments.health import verification
-from deployments.health.verification import CheckResult
+from deployments.health.verification import CheckResult, OutsideAnswer
+from deployments.host.edge_answers import HEADER
 from deployments.host.observation import Observation
 from deployments.planning.target import Target
 from deployments.shell import probe
@@ -64,16 +65,25 @@ def _look(
         seen = host.observe(target.stack)
         found_outside, answers = asked.result()
     findings = verification.check_containers(target, seen, images)
-    return seen, [*findings, *found_outside, *verification.check_answers(target, seen, answers)]
+    return seen, [*findings, *_checked(target, seen, found_outside, answers)]
 
 
 def ask_more(host: Host, target: Target, seen: Observation) -> list[CheckResult]:
     """The probes beyond what an observation already shows."""
-    found_outside, answers = _ask(host, target)
-    return [*found_outside, *verification.check_answers(target, seen, answers)]
+    return _checked(target, seen, *_ask(host, target))
 
 
-def _ask(host: Host, target: Target) -> tuple[list[CheckResult], dict[str, str]]:
+def _checked(
+    target: Target, seen: Observation, found_outside: list[OutsideAnswer], answers: dict[str, str]
+) -> list[CheckResult]:
+    maintenance = seen.maintenance is not None
+    return [
+        *verification.check_outside(target, found_outside, maintenance=maintenance),
+        *verification.check_answers(target, seen, answers),
+    ]
+
+
+def _ask(host: Host, target: Target) -> tuple[list[OutsideAnswer], dict[str, str]]:
     """What answers from outside, and what containers say, section by section."""
     questions, logs = verification.questions(target), verification.logs(target)
     if not (questions or logs):
@@ -98,24 +108,23 @@ def last_words(host: Host, findings: list[CheckResult]) -> str:
     return "; last lines:\n" + "\n".join(lines) if lines else ""
 
 
-def outside(target: Target, transport: httpx.BaseTransport | None = None) -> list[CheckResult]:
+def outside(target: Target, transport: httpx.BaseTransport | None = None) -> list[OutsideAnswer]:
     """HTTP from the deployer, without the deployer's proxies."""
     import httpx
 
-    findings = []
+    answers = []
     with httpx.Client(timeout=10, transport=transport, trust_env=False) as client:
         for request in verification.requests(target):
             begin = time.monotonic()
             try:
-                status = client.get(request.url).status_code
-                took = f"{(time.monotonic() - begin) * 1000:.0f} ms"
-                ok, detail = request.accepts(status), f"{status} {request.url} in {took}"
-                if not ok and request.status is not None:
-                    detail += f", {request.status} is wanted"
+                found = client.get(request.url)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                ok, detail = False, f"{type(error).__name__} {request.url}"
-            findings.append(CheckResult(request.service, "outside", ok, detail))
-    return findings
+                answers.append(OutsideAnswer(request, problem=type(error).__name__))
+                continue
+            took = (time.monotonic() - begin) * 1000
+            by_edge = found.status_code == 503 and HEADER in found.headers
+            answers.append(OutsideAnswer(request, found.status_code, took, by_edge))
+    return answers
 
 
 def certificates(target: Target) -> list[CheckResult]:

@@ -127,8 +127,8 @@ def test_only_runs_of_our_flows_are_watched(setup: Setup) -> None:
         related = automation["trigger"]["match_related"]
         assert related["prefect.resource.role"] == "flow"
         assert related["prefect.resource.name"] == [
-            "adopt", "backup", "bootstrap", "deploy", "drill", "migrate", "publish", "release", "restore",
-            "rollback", "verify",
+            "adopt", "backup", "bootstrap", "deploy", "drill", "maintenance", "migrate", "publish", "release",
+            "restore", "rollback", "verify",
         ]  # fmt: skip
 
 
