@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from deployments.compose.extension import EdgeService
 from deployments.errors import Refused
 from deployments.history.step_kind import Kind
-from deployments.host.edge_answers import with_maintenance, without_maintenance
+from deployments.host.edge_answers import in_maintenance, with_maintenance, without_maintenance
 from deployments.host.maintenance import AT, Maintenance, Switch
 from deployments.host.observation import Observation
 from deployments.image_name import digest_of
@@ -105,10 +105,12 @@ class MaintenancePlans:
                 "release 0 was deployed by hand, and no edge of ours answers for it", where=where,
                 state=state, todo=f"homeguru deploy newest --env {environment.name}: it brings the edge",
             )  # fmt: skip
-        if edge is None or not self.seen.edge:
+        if edge is None or not in_maintenance(with_maintenance(self.seen.edge)):
             raise Refused(
-                "the release that runs has no edge that could answer for its services",
-                where=where, state=state, todo="describe one as `edge` under x-deploy, and deploy that",
+                "the release that runs has no edge that could answer for its services, or its file on "
+                "the server is none of ours", where=where, state=state,
+                todo=f"homeguru deploy current --env {environment.name} writes that file again; where "
+                "x-deploy has no `edge`, describe one, and deploy that",
             )  # fmt: skip
         if not any(c.serving for c in self.seen.of(edge.service)):
             raise Refused(

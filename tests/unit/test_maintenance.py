@@ -173,6 +173,7 @@ def test_where_no_edge_of_ours_answers_it_is_refused(world) -> None:
     cases = [
         (_without_edge(world), seen, "has no edge that could answer"),
         (world.target(), replace(seen, edge=""), "has no edge that could answer"),
+        (world.target(), replace(seen, edge="frontend mine\n    bind :80\n"), "is none of ours"),
         (_adopted(world), replace(seen, current=RELEASE), "release 0 was deployed by hand"),
         (world.target(), stopped, "the edge (edge) does not run"),
     ]
