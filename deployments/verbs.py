@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Verb = Literal[
-    "deploy", "migrate", "rollback", "verify", "undo", "heal", "backup", "restore", "adopt", "drill"
-]
+    "deploy", "migrate", "rollback", "verify", "undo", "heal", "backup", "restore", "adopt", "drill",
+    "maintenance",
+]  # fmt: skip
 """What a plan can be for."""
 
 Secrets = Literal["keep", "former", "present"]
@@ -44,6 +45,8 @@ class Traits:
     """The way back that a failed run takes: content with healthy containers."""
     heals: bool = False
     """The ledger's release once more, where something drifted."""
+    switches_maintenance: bool = False
+    """Only the edge changes: it answers for every service, or no longer does."""
     adopts: bool = False
     """Only a record is made, as release 0."""
     only_looks: bool = False
@@ -82,6 +85,9 @@ _TRAITS: dict[str, Traits] = {
         notifies_failure=True,
     ),
     "adopt": Traits(changes_what_runs=True, adopts=True, notifies_failure=True),
+    "maintenance": Traits(
+        changes_what_runs=True, names_release=False, switches_maintenance=True, notifies_failure=True
+    ),
     "backup": Traits(works_beside=True, backs_up_alone=True, notifies_failure=True),
     "drill": Traits(works_beside=True, drills=True, notifies_failure=True),
     # One that heals holds the lock, and so meets what an earlier run left.

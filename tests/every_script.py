@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployments.compose.extension import Log
-from deployments.shell import database, files, images, lock, observe, probe, together
+from deployments.shell import (
+    database,
+    files,
+    images,
+    lock,
+    maintenance,
+    observe,
+    probe,
+    together,
+)
 from deployments.shell.edge import reload_edge
 from deployments.shell.quote import Script
 from deployments.shell.replace import (
@@ -61,6 +70,8 @@ def every_script(environment, stack, word):
         "let go": let_former_go(what, Backend(word, 1, 30)),
         "up": recreate_service(what),
         "reload": reload_edge(word),
+        "maintenance on": maintenance.switch_edge(word, word, [1], on=True, then=maintenance.note(word)),
+        "maintenance again": maintenance.note_again(word),
         "remove one": remove_service(word),
         "probe": probe.probe(environment, [(word, word, (word,)), (word, word, ())], [(word, Log(must_not=(word,), files=(word,)))]),
         "logs": probe.tail_logs(environment, probe.Tail((word,), 20, word, follow=True)),

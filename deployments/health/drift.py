@@ -11,6 +11,7 @@ from dataclasses import replace
 from deployments.compose.variables import changed_names, parse_env
 from deployments.health.verification import CheckResult
 from deployments.host.edge import without_slots
+from deployments.host.edge_answers import in_maintenance, without_maintenance
 from deployments.host.observation import Candidate, Observation, ReleaseRecord
 from deployments.image_name import digest_of, short
 from deployments.planning.changes import changes
@@ -113,9 +114,15 @@ def _files(target: Target, seen: Observation, record: ReleaseRecord) -> list[Che
         detail = f"variables changed: {', '.join(names)}" if seen.env else "the file is gone"
         results.append(_drift("server", ".env", detail))
     results += _secrets(record)
-    if record.edge and without_slots(seen.edge) != without_slots(record.edge):
+    if record.edge and _edge_differs(seen, record):
         results.append(_drift("server", "haproxy.cfg", _edited(seen.edge)))
     return results
+
+
+def _edge_differs(seen: Observation, record: ReleaseRecord) -> bool:
+    """Slots and maintenance change without a release; but the file must be as the note has it."""
+    now, then = (without_slots(without_maintenance(text)) for text in (seen.edge, record.edge))
+    return now != then or in_maintenance(seen.edge) != (seen.maintenance is not None)
 
 
 def _secrets(record: ReleaseRecord) -> list[CheckResult]:

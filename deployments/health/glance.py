@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deployments.compose.stack import Service, Stack
 from deployments.health.drift import unknown_current
 from deployments.health.verification import CheckResult
@@ -24,7 +26,15 @@ def server_at_a_glance(seen: Observation) -> tuple[CheckResult, ...]:
         _result("ledger", edited, "the chain of its lines holds"),
         _runs(seen),
         _result("databases", left, "none is left over from an undo"),
+        *_maintenance(seen),
     )
+
+
+def _maintenance(seen: Observation) -> list[CheckResult]:
+    """Since when it is on. By whom and why is not for everybody who may read the status page."""
+    if seen.maintenance is None:
+        return []
+    return [_result("maintenance", "", str(replace(seen.maintenance, who="", reason="")))]
 
 
 def _result(check: str, problem: str, well: str) -> CheckResult:

@@ -31,6 +31,18 @@ class ProbeRequest:
 
 
 @dataclass(frozen=True)
+class OutsideAnswer:
+    """What came of it. status: None where nothing answered; `problem` names why."""
+
+    request: ProbeRequest
+    status: int | None = None
+    milliseconds: float = 0
+    from_edge: bool = False
+    """Whether it is what the edge answers while maintenance is on."""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """One check and how it came out. `detail` is short and holds no secret."""
 
@@ -53,6 +65,37 @@ def requests(target: Target) -> list[ProbeRequest]:
             base = target.environment.urls[outside.url].rstrip("/")
             probes.append(ProbeRequest(service, f"{base}{outside.path}", outside.status))
     return probes
+
+
+def check_outside(
+    target: Target, answers: list[OutsideAnswer], *, maintenance: bool
+) -> list[CheckResult]:
+    """What answers from outside. maintenance: whether the edge is to answer for what is behind it."""
+    edge = target.stack.deploy.edge
+    routed = set(edge.routes) if edge and maintenance else set()
+    return [
+        _outside(a, maintenance=maintenance, by_edge=a.request.service in routed) for a in answers
+    ]
+
+
+def _outside(answer: OutsideAnswer, *, maintenance: bool, by_edge: bool) -> CheckResult:
+    """by_edge: nobody but the edge may answer for this service now."""
+    request = answer.request
+    if answer.status is None:
+        return CheckResult(
+            request.service, "outside", ok=False, detail=f"{answer.problem} {request.url}"
+        )
+    detail = f"{answer.status} {request.url} in {answer.milliseconds:.0f} ms"
+    ok = request.accepts(answer.status)
+    if maintenance and answer.from_edge:
+        ok, detail = True, f"{detail}, maintenance is on"
+    elif by_edge:
+        ok, detail = False, f"{detail}, and not by the edge, although maintenance is on"
+    elif answer.from_edge:
+        ok, detail = False, f"{detail}, the edge's page, although maintenance is off"
+    elif not ok and request.status is not None:
+        detail += f", {request.status} is wanted"
+    return CheckResult(request.service, "outside", ok, detail)
 
 
 def questions(target: Target, *, settled: bool = True) -> list[Question]:

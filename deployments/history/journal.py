@@ -64,6 +64,11 @@ class Unfinished:
         return any(step.traits.exchanges_database for step in self.begun)
 
     @property
+    def switched_maintenance(self) -> bool:
+        """Whether it was about maintenance alone."""
+        return bool(self.begun) and all(step.traits.switches_maintenance for step in self.begun)
+
+    @property
     def harmless(self) -> bool:
         """Whether it was a backup or a drill alone: a release begins with its files."""
         return not self.undoing and all(step.traits.works_beside for step in self.begun)

@@ -74,6 +74,8 @@ class Line(BaseModel):
     who, link: as claimed by the requester. account: the gateway's account that created the
     run, where the gateway's log proves it. problem: why it was undone or failed. server: the
     Prefect server that has the run; empty: none but the run's own process; None: not recorded.
+    reason: why maintenance was switched; written where there is one, so that an older version can
+    read every other line.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -99,6 +101,7 @@ class Line(BaseModel):
     prev: str
     problem: str = ""
     server: str | None = None
+    reason: str = ""
 
     def became(self, current: str | None) -> bool:
         """Whether this run installed the release that is current; a migration does not."""
@@ -106,7 +109,7 @@ class Line(BaseModel):
 
     def to_json(self) -> str:
         """Sorted keys, no spaces, UTF-8: the bytes that the next line's hash covers."""
-        return canonical(self.model_dump())
+        return canonical(self.model_dump(exclude=None if self.reason else {"reason"}))
 
 
 PROBLEM = 300
@@ -161,7 +164,11 @@ class Ledger:
 
     def good(self) -> list[Line]:
         """Lines of releases that were verified, oldest first, one a release."""
-        latest = {line.release: line for line in self.lines if line.outcome == "ok"}
+        latest = {
+            line.release: line
+            for line in self.lines
+            if line.outcome == "ok" and not traits(line.verb).switches_maintenance
+        }
         return sorted(latest.values(), key=lambda line: seq_of(line.release))
 
     def _before(self, release: str | None) -> str | None:

@@ -14,7 +14,8 @@ Kind = Literal[
     "keep", "forget", "remove-all", "put-back", "start-adopted", "upload", "restore-files", "arm",
     "pull", "start", "recreate", "replace", "complete", "reload", "remove", "stop", "prepare",
     "start-beside", "start-new", "drain", "free-ports", "hand-over", "let-go", "verify", "watch", "roles", "back-up",
-    "set-aside", "restore", "bring-back", "migrate", "downgrade", "drill",
+    "set-aside", "restore", "bring-back", "migrate", "downgrade", "drill", "maintenance-on",
+    "maintenance-off",
 ]  # fmt: skip
 """What a step does; `run` is the whole run, whose line begins and ends a journal."""
 
@@ -45,6 +46,8 @@ class KindTraits:
     """What ran before gives way to new containers: the release is on its way."""
     removes_service: bool = False
     """Its service is gone afterwards."""
+    switches_maintenance: bool = False
+    """The edge answers for every service afterwards, or no longer does; no container is touched."""
 
 
 _KINDS: dict[str, KindTraits] = {
@@ -81,6 +84,8 @@ _KINDS: dict[str, KindTraits] = {
     "start-new": KindTraits("start new containers", starts_all=True, replaces_service=True),
     "drain": KindTraits("drain old containers", repeatable=True),
     "let-go": KindTraits("let go of former {}", repeatable=True),
+    "maintenance-on": KindTraits("maintenance on", repeatable=True, switches_maintenance=True),
+    "maintenance-off": KindTraits("maintenance off", repeatable=True, switches_maintenance=True),
     "verify": KindTraits("verify", repeatable=True),
     "watch": KindTraits("bake"),
     # The database.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from deployments.compose.extension import EdgeService
+from deployments.host.edge_answers import unavailable
 
 IDLE = "idle.invalid"
 LARGEST = 100_000_000
@@ -36,6 +37,7 @@ def render(
         parts.append(
             f"frontend fe_{service}\n"
             f"    bind :{route.listen}\n"
+            f"{unavailable()}"
             f"    http-request deny deny_status 413 if {{ req.hdr_val(content-length) gt {LARGEST} }}\n"
             "    # What ends TLS in front of this says https here.\n"
             "    http-request set-header X-Forwarded-Proto http unless "

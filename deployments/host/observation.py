@@ -17,6 +17,7 @@ from deployments.history.ledger import Ledger
 from deployments.history.revisions import parse_revisions
 from deployments.host.containers import Container, read_containers
 from deployments.host.edge import read_former, read_slots
+from deployments.host.maintenance import Maintenance, read_maintenance
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Observation:
     """Of the database; an extension's do not count."""
     places: tuple[str, ...] = ()
     """Volumes and paths in which the database's data may be, where it has no container."""
+    maintenance: Maintenance | None = None
+    """Since when the edge answers for every service, while it is to do so."""
 
     @property
     def long_running(self) -> list[Container]:
@@ -196,6 +199,7 @@ def read_observation(output: str) -> Observation:
         project=answer.get("project", "").strip(),
         projects=_projects(answer.get("projects", "")),
         epoch=int(facts.get("epoch") or 0),
+        maintenance=read_maintenance(answer.get("maintenance")),
     )
 
 

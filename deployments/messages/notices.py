@@ -43,6 +43,15 @@ _WORDS: dict[str, tuple[str, str]] = {
     "adopt": ("recorded as", "принято под управление как"),
     "restore": ("a backup was restored under", "восстановлена копия базы, релиз"),
     "heal": ("brought back to", "возвращён релиз"),
+    "maintenance-on": (
+        "maintenance is on, every request is answered with 503; below it runs",
+        "включён режим обслуживания, на все запросы ответ 503; под ним работает релиз",
+    ),
+    "maintenance-off": (
+        "maintenance is off, the services answer again; it runs",
+        "режим обслуживания выключен, сервисы снова отвечают; работает релиз",
+    ),
+    "reason": ("reason: {text}", "причина: {text}"),
     "failed": ("{verb} failed", "не удалось: {verb}"),
     "published": ("published", "опубликован релиз"),
     "build failed": ("build failed", "сборка не удалась"),
@@ -97,6 +106,7 @@ class Writer:
         changed = [name for name, _ in plan.images if name not in unchanged]
         lines = [
             f"{self._say('by', who=asker.who)}, {self._say('took', seconds=report.seconds)}",
+            self._say("reason", text=plan.reason) if plan.reason else "",
             self._say("revision", revision=report.revision.after) if report.revision.after else "",
             self._say("changed", names=", ".join(changed)) if changed else "",
             *[f"{name}: {url}" for name, url in sorted(report.urls.items())],
@@ -105,7 +115,8 @@ class Writer:
             else "",
             asker.page,
         ]
-        return self._notice("success", f"{self._say(plan.verb)} {plan.release}", lines)
+        what = plan.steps[0].kind if traits(plan.verb).switches_maintenance else plan.verb
+        return self._notice("success", f"{self._say(what)} {plan.release}", lines)
 
     def failed(self, verb: str, error: HomeguruError, asker: Asker) -> Notice:
         """A verb that did not end well; the text holds a container's last lines."""

@@ -66,7 +66,7 @@ def plan_markdown(plan: Plan, read: str = "") -> str:
     if read:
         head += f"\nMade from {escaped(read)}.\n"
     if not plan.changed:
-        head += "\nNothing to do: the environment already runs this release.\n"
+        head += f"\n{plan.nothing}\n"
     rows = [f"| {cell(what)} | {cell(why)} |" for what, why in plan.lines()]
     return "\n".join([head, "| step | why |", "|---|---|", *rows, ""])
 
@@ -189,6 +189,7 @@ def summary(report: Report) -> dict[str, object]:
         "seconds": report.seconds,
         "steps": [record.model_dump() for record in report.steps],
         "unchanged": [name for name, _ in report.plan.unchanged],
+        "notes": list(report.plan.notes),
         "images": dict(report.plan.images),
         "urls": report.urls,
         "checks": [

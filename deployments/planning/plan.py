@@ -99,10 +99,19 @@ class Plan:
     """Hash of the Compose file, the variables and the fingerprints of the secrets that it installs."""
     incoming: str = ""
     """Where this run's files lie; another run of the same plan has another place."""
+    reason: str = ""
+    """Why, in the words of whoever asked, where the verb takes them."""
 
     @property
     def changed(self) -> bool:
         return bool(self.steps)
+
+    @property
+    def nothing(self) -> str:
+        """What a plan without steps says."""
+        if traits(self.verb).switches_maintenance:
+            return "Nothing to do: the edge already answers as wanted."
+        return "Nothing to do: the environment already runs this release."
 
     def again(self, environment: str) -> str:
         """The command that requests the same again, by name: `newest` may be another by then."""

@@ -278,7 +278,7 @@ class Planner:
                 {**plan.to_dict(), "who": who, "run": run, "subject": target.manifest.subject}
             ),
         }
-        if target.adopted:
+        if target.adopted or self._does.switches_maintenance:
             return about
         trial = self._data.trial
         return {

@@ -28,9 +28,10 @@ def preflight(
     """Raise Refused with every reason why this host cannot take a release.
 
     now: the deployer's clock, seconds since 1970. The way back must not wait for room: neither a
-    rollback nor what an unfinished run needs is held up by too little of it.
+    rollback nor what an unfinished run needs is held up by too little of it, and no maintenance.
     """
-    returns = traits(verb).returns or bool(seen.unfinished)
+    does = traits(verb)
+    returns = does.returns or does.switches_maintenance or bool(seen.unfinished)
     checked = checks(environment, stack, seen, now)
     problems = [
         problem

@@ -16,6 +16,7 @@ from deployments.environment.schema import Environment
 from deployments.environment.server import EDGE_VARIABLES
 from deployments.errors import Refused
 from deployments.host import edge
+from deployments.host.edge_answers import with_maintenance
 from deployments.host.observation import Observation
 from deployments.image_name import digest_of, without_tag
 from deployments.release.adopted_record import Adoption
@@ -128,12 +129,16 @@ class Target:
         return {**self.env(seen), **running}
 
     def edge_config(self, seen: Observation) -> str:
-        """The edge's file, with the slots as they are on the host now; lost ones come back."""
+        """The edge's file, with the slots as they are on the host now; lost ones come back.
+
+        Maintenance stays on whatever is deployed.
+        """
         part = self.stack.deploy.edge
         if part is None:
             return ""
         serving = {s: seen.of(s)[0].name for s in part.routes if _one_serves(s, seen)}
-        return edge.render_again(self.edge_base, part, seen.edge, serving)
+        config = edge.render_again(self.edge_base, part, seen.edge, serving)
+        return with_maintenance(config) if seen.maintenance else config
 
     def candidate_files(self, seen: Observation) -> dict[str, str]:
         """Files that Compose needs to evaluate this target."""

@@ -91,6 +91,7 @@ observe_host() {
   emit_file environment .environment
   emit_file project .project
   emit_file made .containers
+  emit_file maintenance .maintenance
   if [ -f current ]; then emit_file manifest "releases/$(cat current)/manifest.json"; fi
   emit_file ledger releases.jsonl
   { ls releases 2>/dev/null || true; } | emit releases

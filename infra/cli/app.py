@@ -22,6 +22,7 @@ from infra.cli.help import NAMES
 from infra.cli.init import init
 from infra.cli.inside import execute, psql
 from infra.cli.look import diff, logs, open_page, plan, status
+from infra.cli.maintenance import maintenance
 from infra.cli.options import (
     Approve,
     Env,
@@ -235,6 +236,7 @@ app.command()(history)
 app.command()(metrics)
 app.command("status-page")(status_page)
 app.add_typer(audit, name="audit")
+app.add_typer(maintenance, name="maintenance")
 
 
 demo = typer.Typer(no_args_is_help=True, help="HomeGuru on a server in a container, to try it.")

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 NAMES = ["-h", "--help"]
 PANELS: dict[str, tuple[str, ...]] = {
-    "Release": ("release", "publish", "diff", "plan", "deploy", "rollback", "migrate"),
+    "Release": ("release", "publish", "diff", "plan", "deploy", "rollback", "migrate", "maintenance"),
     "Look": (
         "status", "open", "status-page", "history", "metrics", "logs", "exec", "verify", "doctor",
         "audit",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from deployments.host.maintenance import Maintenance
 from deployments.image_name import digest_of, short
 from deployments.text import plain
 from deployments.verbs import traits
@@ -80,8 +81,7 @@ def plan(planned: Plan, to: Console | None = None) -> None:
     if count:
         to.print(f"\n[bold]{count} steps.[/bold] {fingerprint}")
     else:
-        nothing = "Nothing to do: the environment already runs this release."
-        to.print(f"\n[bold]{nothing}[/bold]\n{fingerprint}")
+        to.print(f"\n[bold]{planned.nothing}[/bold]\n{fingerprint}")
 
 
 def table(header: list[str], rows: list[list[str]]) -> None:
@@ -130,6 +130,8 @@ def _line_rows(line: Line) -> tuple[Text, list[str]]:
         (line.outcome, "green" if line.outcome == "ok" else "red"), f"  {line.seconds:.0f} s",
     )  # fmt: skip
     rows = []
+    if line.reason:
+        rows.append(f"{line.steps[0].step if line.steps else line.verb}: {line.reason}")
     if line.revision.after:
         rows.append(f"revision {line.revision.after}")
     if line.approval:
@@ -170,6 +172,11 @@ def status(document: dict[str, Any], notes: list[str]) -> None:
             if document["since"]
             else []
         ),
+        *(
+            [("maintenance", _maintenance(document["maintenance"]))]
+            if document["maintenance"]
+            else []
+        ),
         ("commit", commit),
         ("database revision", str(document["database_revision"] or "none")),
         *[(name, url) for name, url in sorted(document["urls"].items())],
@@ -182,6 +189,10 @@ def status(document: dict[str, Any], notes: list[str]) -> None:
         for s in document["services"]
     ]
     table(["service", "state", "health", "digest"], rows)
+
+
+def _maintenance(document: dict[str, str]) -> str:
+    return str(Maintenance(document["since"], document["by"], document["reason"]))
 
 
 def metrics(environment: str, found: DeliveryMetrics) -> None:
@@ -225,6 +236,18 @@ def deployed(summary: dict[str, Any]) -> None:
     rows = [("release", str(summary["release"])), ("revision", str(summary["database_revision"]))]
     rows += [(name, url) for name, url in sorted(summary["urls"].items())]
     pairs(rows)
+
+
+def maintenance(summary: dict[str, Any]) -> None:
+    """The end of a run that switched maintenance, or found it as wanted."""
+    if "changed" not in summary:
+        deployed(summary)
+        return
+    if summary["changed"]:
+        name, text = summary["steps"][0]["step"], f"in {summary['seconds']:.1f} s"
+    else:
+        name, text = "nothing to do", "; ".join(summary["notes"])
+    console.print(Text("\n").append(name, "green").append(f": {clean(text)}"))
 
 
 def manifest(document: dict[str, Any]) -> None:

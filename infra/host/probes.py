@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deployments.health import verification
-from deployments.health.verification import CheckResult
+from deployments.health.verification import CheckResult, OutsideAnswer
+from deployments.host.edge_answers import HEADER
 from deployments.host.observation import Observation
 from deployments.planning.target import Target
 from deployments.shell import probe
@@ -66,14 +67,20 @@ class _Answers:
     """What one look from everywhere has found."""
 
     seen: Observation
-    outside: list[CheckResult]
+    outside: list[OutsideAnswer]
     inside: dict[str, str]
 
     def findings(self, target: Target, images: dict[str, str]) -> list[CheckResult]:
         """What these answers say of the release."""
-        containers = verification.check_containers(target, self.seen, images)
-        inside = verification.check_answers(target, self.seen, self.inside)
-        return [*containers, *self.outside, *inside]
+        return [*verification.check_containers(target, self.seen, images), *self.probed(target)]
+
+    def probed(self, target: Target) -> list[CheckResult]:
+        """What they say beyond what an observation already shows."""
+        maintenance = self.seen.maintenance is not None
+        return [
+            *verification.check_outside(target, self.outside, maintenance=maintenance),
+            *verification.check_answers(target, self.seen, self.inside),
+        ]
 
     def once_more(self, host: Host, target: Target) -> _Answers:
         """Logs and restarts anew: the rest was well a moment ago, and takes longer to ask."""
@@ -92,11 +99,10 @@ def _look(host: Host, target: Target) -> _Answers:
 
 def ask_more(host: Host, target: Target, seen: Observation) -> list[CheckResult]:
     """The probes beyond what an observation already shows."""
-    found_outside, answers = _ask(host, target)
-    return [*found_outside, *verification.check_answers(target, seen, answers)]
+    return _Answers(seen, *_ask(host, target)).probed(target)
 
 
-def _ask(host: Host, target: Target) -> tuple[list[CheckResult], dict[str, str]]:
+def _ask(host: Host, target: Target) -> tuple[list[OutsideAnswer], dict[str, str]]:
     """What answers from outside, and what containers say, section by section."""
     questions, logs = verification.questions(target), verification.logs(target)
     if not (questions or logs):
@@ -121,24 +127,23 @@ def last_words(host: Host, findings: list[CheckResult]) -> str:
     return "; last lines:\n" + "\n".join(lines) if lines else ""
 
 
-def outside(target: Target, transport: httpx.BaseTransport | None = None) -> list[CheckResult]:
+def outside(target: Target, transport: httpx.BaseTransport | None = None) -> list[OutsideAnswer]:
     """HTTP from the deployer, without the deployer's proxies."""
     import httpx
 
-    findings = []
+    answers = []
     with httpx.Client(timeout=10, transport=transport, trust_env=False) as client:
         for request in verification.requests(target):
             begin = time.monotonic()
             try:
-                status = client.get(request.url).status_code
-                took = f"{(time.monotonic() - begin) * 1000:.0f} ms"
-                ok, detail = request.accepts(status), f"{status} {request.url} in {took}"
-                if not ok and request.status is not None:
-                    detail += f", {request.status} is wanted"
+                found = client.get(request.url)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                ok, detail = False, f"{type(error).__name__} {request.url}"
-            findings.append(CheckResult(request.service, "outside", ok, detail))
-    return findings
+                answers.append(OutsideAnswer(request, problem=type(error).__name__))
+                continue
+            took = (time.monotonic() - begin) * 1000
+            by_edge = found.status_code == 503 and HEADER in found.headers
+            answers.append(OutsideAnswer(request, found.status_code, took, by_edge))
+    return answers
 
 
 def certificates(target: Target) -> list[CheckResult]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.health import drift, verification
 from deployments.health.alerts import Memory, restarted
-from deployments.health.verification import CheckResult, failures
+from deployments.health.verification import CheckResult, OutsideAnswer, failures
 from deployments.host.observation import Observation, ReleaseRecord
 from deployments.host.ownership import check_owner
 from deployments.planning.preflight import check_engine
@@ -81,11 +81,17 @@ class Watcher:
                 # A Docker that hangs, say: what was seen from outside counts all the same.
                 check = "ssh" if isinstance(error, Unreachable) else "look"
                 inside = self._unseen(error, check)
-            return replace(inside, findings=(*outside.result(), *inside.findings))
+            answers, certificates = outside.result()
+            checked = verification.check_outside(
+                self._targets.nothing(), answers,
+                maintenance=inside.seen is not None and inside.seen.maintenance is not None,
+            )  # fmt: skip
+            return replace(inside, findings=(*checked, *certificates, *inside.findings))
 
-    def _outside(self) -> list[CheckResult]:
+    def _outside(self) -> tuple[list[OutsideAnswer], list[CheckResult]]:
+        """What answers, and for how long its certificates are valid."""
         target = self._targets.nothing()
-        return [*probes.outside(target), *probes.certificates(target)]
+        return probes.outside(target), probes.certificates(target)
 
     def _inside(self) -> Look:
         try:

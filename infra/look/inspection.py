@@ -126,6 +126,7 @@ def status_document(assembly: Assembly, seen: Observation) -> dict[str, Any]:
         "release": seen.current,
         "since": brought.at if brought else None,
         "by": f"{brought.who}, {brought.origin}" if brought else None,
+        "maintenance": _maintenance(seen),
         "commit": commit,
         "services": [
             {
@@ -141,6 +142,11 @@ def status_document(assembly: Assembly, seen: Observation) -> dict[str, Any]:
         "urls": dict(assembly.located.environment.urls),
         "database_revision": seen.revision,
     }
+
+
+def _maintenance(seen: Observation) -> dict[str, str] | None:
+    noted = seen.maintenance
+    return {"since": noted.since, "by": noted.who, "reason": noted.reason} if noted else None
 
 
 def _brought(seen: Observation) -> Line | None:

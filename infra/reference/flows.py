@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from deployments.database.choice import Choice
+from deployments.host.maintenance import Switch
 from infra.machine.paths import CHECKOUT
 from infra.orchestration.setup.declared import Declared, declared
 from infra.reference.markdown import code, table
@@ -24,6 +25,7 @@ _TYPES = {
     "str": "text", "bool": "`true` or `false`", "list[int]": "list of numbers",
     "EnvironmentName": "name of an environment",
     "Choice": " or ".join(code(choice.value) for choice in Choice),
+    "Switch": " or ".join(code(switch.value) for switch in Switch),
 }  # fmt: skip
 _ARGUMENT = re.compile(r"^(\w+): (.+)$")
 

@@ -137,8 +137,10 @@ class Operation:
 
     def _confirm(self, planned: Planned) -> Report:
         """Nothing to change; still ask the application whether it is well."""
-        if traits(planned.plan.verb).migrates_alone:
-            # Whose migration it was need not be the release that runs.
+        does = traits(planned.plan.verb)
+        if does.migrates_alone or does.switches_maintenance:
+            # Whose migration it was need not be the release that runs; and whether that is well is
+            # nothing that maintenance waits for.
             return self.run.recorder.report(planned.plan, "ok")
         target, seen, images = planned.target, planned.seen, dict(planned.plan.images)
         findings = [

@@ -11,11 +11,13 @@ from deployments.database.change import KEEP, DataChange
 from deployments.database.choice import Choice
 from deployments.errors import Refused, WrongUse
 from deployments.history.ledger import names_of, seq_of
+from deployments.host.maintenance import Switch, checked_reason
 from deployments.host.observation import Candidate, Observation
 from deployments.host.survey import read_comparison, read_survey
 from deployments.planning import deadman
 from deployments.planning.adoption import Adopting, by_hand, plan_of_adoption
 from deployments.planning.database_steps import DatabaseSteps
+from deployments.planning.maintenance import MaintenancePlans, must_keep_maintenance, requested
 from deployments.planning.plan import Plan
 from deployments.planning.planner import Planner, undo_of_adoption, undo_of_first
 from deployments.planning.preflight import check_room
@@ -147,6 +149,31 @@ class Planning:
         data = self.review.restore(backup, target, seen)
         return self._plan(target, seen, self._ask("restore", current, data))
 
+    def maintenance(self, switch: Switch, reason: str, seen: Observation) -> Planned:
+        """Maintenance on or off, under the release that runs."""
+        noted = checked_reason(reason)
+        self.run.request = requested(switch)
+        if seen.current is None:
+            raise Refused(
+                "nothing is deployed, so there is no edge that could answer",
+                where=self.host.environment.ssh, state="untouched",
+                todo=f"homeguru deploy newest --env {self.host.environment.name}",
+            )  # fmt: skip
+        planner = self._of_current(seen.current, seen)
+        plans = MaintenancePlans(planner.target, seen)
+        return Planned(plans.plan(switch, noted, self.host.actor.who), planner)
+
+    def as_noted(self, seen: Observation) -> Planned:
+        """The edge as the host's note of maintenance says, after a run that did not end."""
+        assert seen.current is not None, "maintenance needs a release"
+        planner = self._of_current(seen.current, seen)
+        return Planned(MaintenancePlans(planner.target, seen).as_noted(), planner)
+
+    def _of_current(self, current: str, seen: Observation) -> Planner:
+        """What a plan is made from that leaves the release and its files alone."""
+        request = PlanRequest("maintenance", current, self.host.incoming)
+        return Planner(request, self.targets.former(current, pin=True), seen, Candidate({}))
+
     def undo(self, release: str, seen: Observation, run: str, *, exchanged: bool) -> Planned:
         """The way back from an unfinished `release` of a run to the current one, or to nothing.
 
@@ -224,6 +251,8 @@ class Planning:
         mode: SecretsSource = traits(request.verb).secrets if self.host.locked else "discard"
         candidate = self._candidate(target, seen, mode)
         planner = Planner(request, target, seen, candidate)
+        if not traits(request.verb).undoes:
+            must_keep_maintenance(target, seen)
         plan = planner.plan()
         if not traits(request.verb).undoes:
             check_room(self.host.environment, plan, seen)

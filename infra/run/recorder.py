@@ -104,7 +104,7 @@ class Recorder:
             origin=actor.origin, link=actor.link, account=actor.account, approval=actor.approval,
             run=run or actor.run, seconds=self.seconds,
             steps=tuple(self.steps), prev=ledger.tip, problem=shortened(problem),
-            server=actor.server,
+            server=actor.server, reason=plan.reason,
         ).to_json()  # fmt: skip
 
     def record(
@@ -126,9 +126,12 @@ class Recorder:
         script = self._recording(
             line, plan, ledger, becomes=outcome == "ok" and current, settled=settled
         )
-        self._write(script, self.closing(plan.release, outcome) if settled else "", report)
+        after = self.closing(plan.release, outcome) if settled else ""
+        # What the host keeps of the release tells of the run that brought it.
+        kept = None if traits(plan.verb).switches_maintenance else report
+        self._write(script, after, kept)
         self.recorded = report
-        if outcome == "ok" and current:
+        if outcome == "ok" and current and traits(plan.verb).names_release:
             self.host.names.released(plan.release)
         return report
 

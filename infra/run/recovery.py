@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from deployments.compose.stack import Stack
 from deployments.errors import Locked, Refused, StepFailed, Unreachable, sentence
 from deployments.history.journal import Unfinished
+from deployments.history.ledger import Outcome
 from deployments.host.observation import Observation
 from deployments.messages.report import Report
+from deployments.planning.maintenance import as_requested
 from deployments.planning.plan import Plan
 from deployments.planning.unfinished_runs import goes_on, may_be_gone_on_with
 from deployments.verbs import traits
@@ -46,6 +48,10 @@ class Recovery:
             self.run.host.log(f"{never}: it changed nothing")
             self.run.recorder.close_harmless(unfinished)
             return None
+        if unfinished.switched_maintenance:
+            self.run.host.log(f"{never}: the edge goes on as maintenance is noted")
+            self._as_noted(unfinished, seen)
+            return None
         users = [s.name for s in self.stack.database_users]
         seen = self._with_its_database(unfinished, seen)
         timeout = self.run.host.environment.confirm_timeout
@@ -62,6 +68,18 @@ class Recovery:
         self.run.host.log(f"{never} (release {unfinished.release}): undoing it first")
         self._undo(unfinished, seen)
         return None
+
+    def _as_noted(self, unfinished: Unfinished, seen: Observation) -> None:
+        """The note is a run's last act: the edge follows it, and what it says is how the run ended."""
+        planned = self.planning.as_noted(seen)
+        try:
+            self.executor.carry_out(planned)
+        except StepFailed as failure:
+            self._passable(failure)
+            # Every later plan brings the edge's file into agreement with the note.
+            self.run.host.log(f"the edge does not: {sentence(failure)}")
+        outcome: Outcome = "ok" if as_requested(unfinished.requested, seen) else "undone"
+        self.run.recorder.close_other(unfinished, planned.plan, outcome, seen.ledger)
 
     def _with_its_database(self, unfinished: Unfinished, seen: Observation) -> Observation:
         """A database that was exchanged and just starts is given a minute to answer."""

@@ -82,6 +82,9 @@ class Undo:
         if seen.revision and not exchanged:
             # A migration whose answer was cut off may have been committed.
             recorder.changed_to(seen.revision)
+        if traits(planned.plan.verb).switches_maintenance:
+            self.executor.undo(self.planning.as_noted(seen))
+            return
         release, run = planned.plan.release, host.actor.run
         self.executor.undo(self.way_back(release, seen, run, exchanged=exchanged))
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from deployments.errors import Interrupted, Refused, Unreachable, WrongUse
 from deployments.history.ledger import Ledger, Line, Revision
+from deployments.host.maintenance import Maintenance
 from deployments.host.observation import Observation, Project, read_observation
 from deployments.shell.probe import Tail
 from infra.cli import app as cli
@@ -144,10 +145,30 @@ def test_status_says_since_when_and_by_whom(located, monkeypatch, capsys) -> Non
     assert "since              2030-01-02 10:11 UTC, by anna, actions" in capsys.readouterr().out
 
 
+def test_status_says_since_when_the_edge_answers_for_everybody(
+    monkeypatch, located, capsys
+) -> None:
+    noted = Maintenance("2030-01-02T10:11:12Z", "anna", "a bigger disk")
+    seen = replace(read_observation(""), engine="27.0.1", compose="2.30.0", maintenance=noted)
+
+    @contextmanager
+    def opened(*_: object):
+        yield SimpleNamespace(observe=lambda _: seen)
+
+    monkeypatch.setattr(inspection, "opened", opened)
+    document, notes = inspection.status_of(assembly(located), print)
+    assert document["maintenance"] == {
+        "since": "2030-01-02T10:11:12Z", "by": "anna", "reason": "a bigger disk",
+    }  # fmt: skip
+    show.status(document, notes)
+    shown = "maintenance        on since 2030-01-02 10:11 UTC by anna: a bigger disk\n"
+    assert shown in capsys.readouterr().out
+
+
 def test_status_is_watched_until_somebody_stops_it(looking, capsys) -> None:
     document = {
         "environment": "prod", "release": "3-x", "since": None, "by": None, "commit": None,
-        "database_revision": None, "urls": {}, "services": [],
+        "maintenance": None, "database_revision": None, "urls": {}, "services": [],
     }  # fmt: skip
 
     def watch(assembly, log, tell, every) -> None:

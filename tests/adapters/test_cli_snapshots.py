@@ -73,6 +73,7 @@ def status(world: Any) -> None:
     document = {
         "environment": "production", "release": "11-production-sha-4f2c910b7d3e",
         "since": "2030-03-18T08:03:19Z", "by": "anna@laptop, cli",
+        "maintenance": None,
         "commit": "4f2c910b7d3e5a60c1f27e88d94b03a1f6e2c7d5", "database_revision": "a1b2c3d40002",
         "urls": {"api": "https://api.example.org", "frontend": "https://example.org"},
         "services": [

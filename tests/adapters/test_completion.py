@@ -129,9 +129,12 @@ def test_what_a_run_makes_is_known_before_the_next_look(prod, monkeypatch) -> No
     recorder = Recorder(host)  # type: ignore[arg-type]
     for name in ("_write", "_recording", "line", "report", "closing"):
         monkeypatch.setattr(Recorder, name, lambda *_, **__: "")
-    recorder.record(SimpleNamespace(release=f"5-{SHA}5"), "undone", Ledger(()))  # type: ignore[arg-type]
+    plan = SimpleNamespace(release=f"5-{SHA}5", verb="deploy")
+    recorder.record(plan, "undone", Ledger(()))  # type: ignore[arg-type]
     assert known_names("prod", prod.file).current == f"4-{SHA}4"
-    recorder.record(SimpleNamespace(release=f"5-{SHA}5"), "ok", Ledger(()))  # type: ignore[arg-type]
+    recorder.record(SimpleNamespace(release=f"5-{SHA}5", verb="migrate"), "ok", Ledger(()))  # type: ignore[arg-type]
+    assert known_names("prod", prod.file).current == f"4-{SHA}4"
+    recorder.record(plan, "ok", Ledger(()))  # type: ignore[arg-type]
     known = known_names("prod", prod.file)
     assert known.current == f"5-{SHA}5"
     assert known.releases[0].name == f"5-{SHA}5"

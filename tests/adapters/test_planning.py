@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployments.errors import Refused, WrongUse
+from deployments.host.maintenance import Switch
 from deployments.planning.plan import Plan, ScriptStep
 from deployments.shell.quote import Script
 from infra.environment.compose_cli import stack_of
@@ -61,3 +63,38 @@ def test_what_is_new_for_users_asks_in_a_freeze(verb, release, previous, asks) -
     # Nothing to do is nothing to approve.
     empty = Plan(verb, release, "x", previous, ())
     assert planning._frozen(Planned(empty, None)).plan.asks == ()  # type: ignore[arg-type]
+
+
+def _maintaining(seen, former=None):
+    """A planning whose host keeps a record of its release; what the run was asked for."""
+    environment = SimpleNamespace(name="prod", ssh="u@h")
+    host = SimpleNamespace(
+        environment=environment, incoming=".plan-x", actor=SimpleNamespace(who="ada")
+    )
+    run = SimpleNamespace(host=host, request="")
+    targets = SimpleNamespace(former=lambda release, pin: former)
+    return Planning(run, targets, None), run  # type: ignore[arg-type]
+
+
+def test_maintenance_of_a_host_without_a_release_is_refused(world) -> None:
+    planning, _ = _maintaining(world.bare)
+    with pytest.raises(Refused, match="nothing is deployed") as caught:
+        planning.maintenance(Switch.on, "", world.bare)
+    assert (caught.value.state, caught.value.todo) == (
+        "untouched", "homeguru deploy newest --env prod",
+    )  # fmt: skip
+
+
+def test_a_reason_that_is_too_long_is_wrong_use_before_anything_is_asked(world) -> None:
+    planning, run = _maintaining(world.settled())
+    with pytest.raises(WrongUse, match="201 characters"):
+        planning.maintenance(Switch.on, "r" * 201, world.settled())
+    assert run.request == ""
+
+
+def test_the_journal_says_what_was_asked_for(world) -> None:
+    planning, run = _maintaining(world.settled(), world.target())
+    planned = planning.maintenance(Switch.on, "a disk", world.settled())
+    assert run.request == "maintenance on"
+    assert [step.name for step in planned.plan.steps] == ["maintenance on"]
+    assert planned.plan.release == world.settled().current

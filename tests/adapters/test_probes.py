@@ -18,9 +18,12 @@ from infra.host import probes
 from infra.host.probes import outside
 
 
-def _target(located, more):
-    services = {"api": {"image": "${API_IMAGE}"}}
+def _target(located, more, *, routed=False):
+    services = {"api": {"image": "${API_IMAGE}"}, "edge": {"image": "${EDGE_IMAGE}"}}
     deploy = {"v": 1, "probes": {"api": {"outside": {"url": "api", "path": "/health", **more}}}}
+    routes = {"api" if routed else "edge": {"listen": 80, "port": 8000}}
+    deploy["edge"] = {"service": "edge", "config": "edge/haproxy.cfg", "routes": routes}
+    deploy["infrastructure"] = {"edge": "haproxy:3.0"}
     stack = parse_stack("", {"services": services, "x-deploy": deploy}, "compose.yml")
     environment = located(urls={"api": "https://api.example.org"}).environment
     return Target(environment, Manifest.nothing(), stack, Configuration({}, {}))
@@ -31,8 +34,9 @@ def target(located):
     return _target(located, {})
 
 
-def _ask(target, answer):
-    [finding] = outside(target, httpx.MockTransport(answer))
+def _ask(target, answer, *, maintenance=False):
+    answers = outside(target, httpx.MockTransport(answer))
+    [finding] = verification.check_outside(target, answers, maintenance=maintenance)
     assert (finding.service, finding.check) == ("api", "outside")
     return finding
 
@@ -72,6 +76,44 @@ def test_no_answer_is_a_failure(target, error):
     assert (finding.ok, finding.detail) == (
         False, f"{error.__name__} https://api.example.org/health",
     )  # fmt: skip
+
+
+PAGE = {"X-Edge-Maintenance": "on"}
+
+
+@pytest.mark.parametrize(
+    ("routed", "maintenance", "status", "headers", "ok", "words"),
+    [
+        (True, True, 503, PAGE, True, ", maintenance is on"),
+        (True, True, 200, {}, False, ", and not by the edge, although maintenance is on"),
+        # Of the application, or of a proxy in front: nobody sees the page then.
+        (True, True, 503, {}, False, ", and not by the edge, although maintenance is on"),
+        (True, True, 200, PAGE, False, ", and not by the edge, although maintenance is on"),
+        (True, False, 503, PAGE, False, ", the edge's page, although maintenance is off"),
+        (True, False, 503, {}, False, " ms"),
+        (True, False, 200, {}, True, " ms"),
+        # What ends TLS in front of the edge passes the page on; what stands beside it does not.
+        (False, True, 503, PAGE, True, ", maintenance is on"),
+        (False, True, 200, {}, True, " ms"),
+        (False, True, 503, {}, False, " ms"),
+    ],
+)
+def test_in_maintenance_the_edge_alone_answers_for_what_is_behind_it(
+    located, routed, maintenance, status, headers, ok, words
+):
+    target = _target(located, {}, routed=routed)
+    finding = _ask(
+        target, lambda request: httpx.Response(status, headers=headers), maintenance=maintenance
+    )
+    assert (finding.ok, finding.detail.endswith(words)) == (ok, True), finding.detail
+
+
+def test_no_answer_is_a_failure_in_maintenance_too(located):
+    def fail(request):
+        raise httpx.ConnectError("x")
+
+    finding = _ask(_target(located, {}, routed=True), fail, maintenance=True)
+    assert (finding.ok, finding.detail.split()[0]) == (False, "ConnectError")
 
 
 def test_proxies_of_the_deployer_are_not_used(target, monkeypatch):
@@ -181,16 +223,18 @@ def test_a_look_asks_from_everywhere_at_the_same_time(monkeypatch):
     def answer(value):
         return lambda *_: together.wait() >= 0 and value
 
-    host = SimpleNamespace(environment=None, observe=answer("seen"), answers=answer({"a": "b"}))
+    seen = SimpleNamespace(maintenance=None)
+    host = SimpleNamespace(environment=None, observe=answer(seen), answers=answer({"a": "b"}))
     target = SimpleNamespace(stack=None)
-    monkeypatch.setattr(probes, "outside", answer(GOOD))
+    monkeypatch.setattr(probes, "outside", answer([]))
     monkeypatch.setattr(probes.probe, "probe", lambda *_: None)
     for name in ("questions", "logs"):
         monkeypatch.setattr(probes.verification, name, lambda *_: ["one"])
     monkeypatch.setattr(probes.verification, "check_containers", lambda *a: [a[1]])
+    monkeypatch.setattr(probes.verification, "check_outside", lambda *_, maintenance: GOOD)
     monkeypatch.setattr(probes.verification, "check_answers", lambda *a: [a[1:]])
     found = probes._look(host, target).findings(target, {})
-    assert found == ["seen", *GOOD, ("seen", {"a": "b"})]
+    assert found == [seen, *GOOD, (seen, {"a": "b"})]
 
 
 def test_the_look_after_the_quiet_asks_for_logs_and_restarts_alone(target, monkeypatch):

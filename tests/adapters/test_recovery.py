@@ -11,6 +11,7 @@ from deployments.database.choice import Choice
 from deployments.errors import StepFailed
 from deployments.history.journal import Unfinished
 from deployments.history.step_kind import StepKey, key_of_v1
+from deployments.host.maintenance import Maintenance
 from infra.orchestration.flow import operation as flows
 from infra.run import planning, recovery
 from infra.run.run import Run
@@ -105,6 +106,32 @@ def test_what_cannot_be_gone_on_with_is_undone() -> None:
     assert said[1].startswith("that cannot be gone on with: ")
     assert said[2] == f"run r1 of {AT} never ended (release 3-m3): undoing it first"
     assert closed == ["undone"]
+
+
+def switched(requested: str) -> Unfinished:
+    return Unfinished(
+        "r1", "2-m2", (StepKey("maintenance-on"),), AT, requested=requested,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("requested", "noted", "outcome"),
+    [("maintenance on", True, "ok"), ("maintenance on", False, "undone"),
+     ("maintenance off", False, "ok"), ("maintenance off", True, "undone")],
+)  # fmt: skip
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_run_about_maintenance_ended_as_the_hosts_note_says(
+    requested, noted, outcome, fails
+) -> None:
+    """The note is its last act; the edge follows it, and containers are no matter of it."""
+    found, seen, said, closed = settling(current="2-m2", fails=fails)
+    seen.maintenance = Maintenance("", "", "") if noted else None
+    plans = []
+    found.planning.as_noted = lambda seen: plans.append(seen) or SimpleNamespace(plan=None)
+    assert found.settle(switched(requested), seen) is None
+    assert said[0] == f"run r1 of {AT} never ended: the edge goes on as maintenance is noted"
+    assert len(said) == (2 if fails else 1)
+    assert (plans, closed) == ([seen], [outcome])
 
 
 @pytest.mark.parametrize("verb", ["deploy", "rollback", "restore"])

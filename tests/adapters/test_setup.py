@@ -56,8 +56,8 @@ def test_a_pools_worker_is_started_by_its_kind() -> None:
 def test_the_wheel_and_the_checkout_have_one_source() -> None:
     everywhere, control_plane = declared()
     assert [d.name for d in everywhere] == [
-        "release", "publish", "deploy", "migrate", "verify", "rollback", "backup", "restore",
-        "drill", "adopt", "bootstrap",
+        "release", "publish", "deploy", "migrate", "verify", "rollback", "maintenance", "backup",
+        "restore", "drill", "adopt", "bootstrap",
     ]  # fmt: skip
     assert [d.name for d in control_plane] == ["archive"]
     assert all(d.pool == "homeguru" and d.description and "homeguru" in d.tags for d in everywhere)

@@ -8,7 +8,7 @@ import pytest
 
 from deployments.errors import Locked, Refused, StepFailed, Unreachable
 from deployments.health.verification import CheckResult
-from deployments.history.ledger import Revision
+from deployments.history.ledger import Ledger, Revision
 from deployments.history.step_kind import StepKey
 from deployments.planning.plan import Plan, ScriptStep, Step
 from deployments.release.manifest import Manifest
@@ -27,7 +27,8 @@ FAILED = StepFailed("migrate failed:\nno answer", where="systech@host")
 
 
 def undone(
-    failure: Exception, *, steps=(), revision="0002", second: Exception | None = None, verb="deploy"
+    failure: Exception, *, steps=(), revision="0002", second: Exception | None = None, verb="deploy",
+    noted: list[object] | None = None,
 ):  # fmt: skip
     """The error of a run that was at 0001 when it began, and the undo's plans."""
     plans: list[bool] = []
@@ -46,7 +47,10 @@ def undone(
         observe=lambda _: SimpleNamespace(revision=revision, current="1-m1"),
         actor=SimpleNamespace(run="r1"), environment=SimpleNamespace(ssh="h", name="sandbox"),
     )  # fmt: skip
-    planning = SimpleNamespace(undo=lambda *_, exchanged: plans.append(exchanged))
+    planning = SimpleNamespace(
+        undo=lambda *_, exchanged: plans.append(exchanged),
+        as_noted=[].append if noted is None else noted.append,
+    )
     executor = SimpleNamespace(undo=run, recorded=lambda _, write: write(), send=lambda _: None)
     plan = Plan(verb, "2-m2", "m2", "1-m1", ())
     planned = SimpleNamespace(plan=plan, seen=SimpleNamespace(current="1-m1", ledger=None))
@@ -74,6 +78,13 @@ def test_a_run_that_was_overtaken_undoes_nothing_and_says_so() -> None:
 def test_a_run_that_is_overtaken_while_it_undoes_says_so() -> None:
     error, _ = undone(FAILED, second=TAKEN)
     assert error is TAKEN
+
+
+def test_a_failed_switch_of_maintenance_leaves_containers_alone() -> None:
+    noted: list[object] = []
+    error, plans = undone(FAILED, steps=["maintenance-on"], verb="maintenance", noted=noted)
+    assert error.state == "runs 1-m1 as before; the database stays at revision 0002"
+    assert (plans, len(noted)) == ([], 1)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +263,23 @@ def test_a_host_that_stays_away_ends_the_window(monkeypatch) -> None:
 def test_what_crashed_while_nobody_could_look_is_found(monkeypatch) -> None:
     with pytest.raises(StepFailed, match="crashed while it was watched: api"):
         watched(monkeypatch, ONE, GONE, TWO)
+
+
+@pytest.mark.parametrize(("verb", "kept"), [("deploy", True), ("maintenance", False)])
+def test_the_report_of_a_release_stays_where_only_maintenance_was_switched(
+    located, verb: str, kept: bool
+) -> None:
+    from infra.host.actor import Actor
+
+    names = SimpleNamespace(released=lambda _: None)
+    host = SimpleNamespace(
+        environment=located().environment, actor=Actor("ada", "cli", "r1"), read_from="",
+        incoming=".incoming/t", token="t", names=names,
+    )  # fmt: skip
+    recorder, written = Recorder(host), []
+    recorder._write = lambda script, after, report=None: written.append(report)  # type: ignore[method-assign]
+    report = recorder.record(Plan(verb, "1-m1", "m1", "1-m1", ()), "ok", Ledger(()))
+    assert written == [report if kept else None]
 
 
 def test_the_report_of_a_failure_is_the_one_that_was_recorded() -> None:

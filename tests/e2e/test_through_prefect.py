@@ -72,6 +72,7 @@ def test_the_deployments_offer_their_environments(api: Api) -> None:
             "bootstrap",
             "deploy",
             "drill",
+            "maintenance",
             "migrate",
             "publish",
             "release",

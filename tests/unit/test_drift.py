@@ -10,6 +10,8 @@ from deployments.compose.variables import render_env
 from deployments.health.drift import find_drift, heals, unknown_current
 from deployments.health.verification import CheckResult
 from deployments.history.ledger import Revision
+from deployments.host.edge_answers import with_maintenance
+from deployments.host.maintenance import Maintenance
 from deployments.host.observation import Candidate, ReleaseRecord
 
 
@@ -89,6 +91,26 @@ def test_slots_that_a_replacement_wrote_are_no_drift(world) -> None:
     moved = world.settled().edge.replace("homeguru-api-1", "homeguru-api-7")
     assert moved != world.settled().edge
     assert drift_of(world, edge=moved) == []
+
+
+ON = Maintenance("2030-01-01T00:00:00Z", "ada", "a bigger disk")
+
+
+def test_maintenance_is_no_drift_while_file_and_note_agree(world) -> None:
+    edge = with_maintenance(world.settled().edge)
+    assert drift_of(world, edge=edge, maintenance=ON) == []
+    # A release that came meanwhile has it in its own copy, and it is off by now.
+    assert drift_of(world, kept_by(world, edge=edge)) == []
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_file_that_disagrees_with_the_note_is_drift_that_heals(world, noted: bool) -> None:
+    edge = world.settled().edge
+    found = drift_of(
+        world, edge=edge if noted else with_maintenance(edge), maintenance=ON if noted else None
+    )
+    assert said(found) == ["server haproxy.cfg: the file was edited"]
+    assert heals(found)
 
 
 def test_edited_secrets_are_named_and_left_to_a_person(world) -> None:

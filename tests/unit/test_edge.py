@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from deployments.compose.extension import EdgeService
-from deployments.host.edge import IDLE, read_slots, render
+from deployments.host.edge import IDLE, read_former, read_slots, render
+from deployments.host.edge_answers import (
+    in_maintenance,
+    unavailable,
+    with_maintenance,
+    without_maintenance,
+)
 
 EDGE = EdgeService.model_validate(
     {
@@ -26,6 +32,7 @@ def test_one_route():
         "global\n    maxconn 10\n\n"
         "frontend fe_api\n"
         "    bind :8003\n"
+        f"{unavailable()}"
         "    http-request deny deny_status 413 if { req.hdr_val(content-length) gt 100000000 }\n"
         "    # What ends TLS in front of this says https here.\n"
         "    http-request set-header X-Forwarded-Proto http unless "
@@ -67,3 +74,46 @@ def test_a_new_route_begins_idle():
 def test_no_configuration_has_no_slots():
     assert read_slots("") == {}
     assert read_slots(BASE) == {}
+
+
+def test_the_page_is_one_line_that_haproxy_takes_as_it_is():
+    (line,) = unavailable().splitlines()
+    begin, page, end = line.split("'", 4)[0], line.split("'")[3], line.split("'")[4]
+    assert begin == "    http-error status 503 content-type "
+    assert page.startswith("<!doctype html>")
+    assert page.endswith("</html>")
+    assert "Временно недоступно" in page
+    # The quotes that end the page are its only ones.
+    assert line.count("'") == 4
+    assert end == " hdr Retry-After 60 hdr Cache-Control no-store"
+    assert not any(word in page for word in ("<script", "http://", "https://", " src="))
+
+
+CONFIG = render(BASE, EDGE, {"api": ("app-api-1", IDLE), "web": (IDLE, "app-web-2")})
+
+
+def test_in_maintenance_every_route_answers_before_anything_else():
+    lines = with_maintenance(CONFIG).splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("frontend fe_"):
+            assert lines[number + 1].startswith("    bind :")
+            for_programs, for_people = lines[number + 2 : number + 4]
+            assert for_programs.startswith(
+                "    http-request return status 503 content-type application/json "
+            )
+            assert for_programs.endswith(" if { req.hdr(Accept) -m sub application/json }")
+            assert for_people.endswith(" hdr X-Edge-Maintenance on if TRUE")
+    assert sum("X-Edge-Maintenance" in line for line in lines) == 4
+
+
+def test_maintenance_leaves_everything_else_as_it_is():
+    changed = with_maintenance(CONFIG)
+    assert without_maintenance(changed) == CONFIG
+    assert (in_maintenance(changed), in_maintenance(CONFIG)) == (True, False)
+    assert read_slots(changed) == read_slots(CONFIG)
+    assert read_former(changed) == read_former(CONFIG)
+
+
+def test_another_frontend_of_the_base_does_not_answer_for_services():
+    base = "frontend metrics\n    bind :8405\n"
+    assert with_maintenance(base) == base

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from deployments.health.glance import server_at_a_glance, services_at_a_glance
 from deployments.history.ledger import Ledger
+from deployments.host.maintenance import Maintenance
 
 
 def server(seen) -> dict[str, tuple[bool, str]]:
@@ -63,3 +64,12 @@ def test_what_is_amiss_of_the_server_is_named(world) -> None:
         "databases": (False, "1 from before an undo, to be dropped when nobody needs it"),
     }  # fmt: skip
     assert server(replace(seen, locked=True))["runs"] == (True, "one is at work now")
+
+
+def test_maintenance_is_named_without_who_and_why(world) -> None:
+    """The status page may be read by anybody."""
+    noted = Maintenance("2030-01-02T10:11:12Z", "anna@laptop.lan", "a bigger disk")
+    assert server(world.settled(maintenance=noted))["maintenance"] == (
+        True, "on since 2030-01-02 10:11 UTC",
+    )  # fmt: skip
+    assert "maintenance" not in server(world.settled())

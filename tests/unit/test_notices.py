@@ -51,6 +51,29 @@ def test_a_deploy() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "english", "russian"),
+    [
+        ("maintenance-on", "maintenance is on", "включён режим обслуживания"),
+        ("maintenance-off", "maintenance is off", "режим обслуживания выключен"),
+    ],
+)
+def test_maintenance_says_on_or_off_and_why(kind, english: str, russian: str) -> None:
+    release = PLAN.release
+    plan = Plan(
+        "maintenance", release, PLAN.manifest, release, (Step(kind, "x"),), unchanged=PLAN.images,
+        images=PLAN.images, reason="a bigger disk",
+    )  # fmt: skip
+    told = ENGLISH.done(report(plan), ASKED)
+    assert told.title.startswith(f"production: {english}")
+    assert told.title.endswith(release)
+    assert "reason: a bigger disk" in told.body
+    assert "replaced" not in told.body
+    told = RUSSIAN.done(report(plan), ASKED)
+    assert told.title.startswith(f"production: {russian}")
+    assert "причина: a bigger disk" in told.body
+
+
+@pytest.mark.parametrize(
     ("verb", "said"),
     [("rollback", "rolled back to"), ("migrate", "database migrated for"), ("heal", "brought back to")],
 )  # fmt: skip

@@ -131,7 +131,8 @@ def test_an_engine_that_cannot_be_asked_stops_other_verbs_too(world):
 
 def test_the_way_back_waits_for_no_room_and_knows_where_the_server_is(world):
     full = replace(world.bare, disk_mb=1, memory_mb=1)
-    preflight(world.environment, world.stack, full, NOW, "rollback")
+    for verb in ("rollback", "maintenance"):
+        preflight(world.environment, world.stack, full, NOW, verb)
     never = Unfinished("r1", "2-x", (StepKey("replace", "api"),), "2030-01-01T00:00:00Z")
     preflight(world.environment, world.stack, replace(full, unfinished=(never,)), NOW, "deploy")
     told = _refused(world, replace(full, unfinished=(never,), writable=False))

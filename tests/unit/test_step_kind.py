@@ -21,6 +21,7 @@ KINDS = set(get_args(Kind))
 TABLE = {
     "repeatable": {
         "keep", "upload", "restore-files", "arm", "pull", "prepare", "let-go", "verify", "drain",
+        "maintenance-on", "maintenance-off",
     },
     "works_beside": {"back-up", "drill"},
     "exchanges_database": {"set-aside", "restore"},
@@ -31,6 +32,7 @@ TABLE = {
     "starts_all": {"start-adopted", "hand-over", "start-new"},
     "replaces_service": {"replace", "start-new"},
     "removes_service": {"remove"},
+    "switches_maintenance": {"maintenance-on", "maintenance-off"},
 }  # fmt: skip
 
 

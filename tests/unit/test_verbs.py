@@ -15,9 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 WORDS = {*get_args(Verb), "publish", "release"}
 
 TABLE = {
-    "changes_what_runs": {"deploy", "migrate", "rollback", "restore", "adopt"},
+    "changes_what_runs": {"deploy", "migrate", "rollback", "restore", "adopt", "maintenance"},
     "replaces_release": {"deploy", "rollback", "restore"},
-    "names_release": WORDS - {"migrate"},
+    "names_release": WORDS - {"migrate", "maintenance"},
+    "switches_maintenance": {"maintenance"},
     "needs_approval_when_frozen": {"deploy", "migrate"},
     "may_migrate": {"deploy", "migrate"},
     "migrates_alone": {"migrate"},

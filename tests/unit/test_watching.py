@@ -9,8 +9,11 @@ import pytest
 
 from deployments.compose.variables import render_env
 from deployments.errors import Locked, Refused, StepFailed, Unreachable, WrongUse
+from deployments.health import verification
 from deployments.health.alerts import Memory
-from deployments.health.verification import CheckResult
+from deployments.health.verification import OutsideAnswer
+from deployments.host.edge_answers import with_maintenance
+from deployments.host.maintenance import Maintenance
 from deployments.host.observation import Candidate, Project, ReleaseRecord
 from infra.host import probes, watching
 from infra.host.watching import Look, Watcher
@@ -52,9 +55,14 @@ def kept(world) -> ReleaseRecord:
 def looked(world, kept, monkeypatch):
     """Look at hosts; returns the look and the host."""
     monkeypatch.setattr(watching, "AGAIN", (0.0, 0.0))
+    page = SimpleNamespace(answers=False)
     monkeypatch.setattr(
-        probes, "outside", lambda target: [CheckResult("api", "outside", ok=True, detail="200")]
-    )
+        probes, "outside",
+        lambda target: [
+            OutsideAnswer(request, 503, from_edge=True) if page.answers else OutsideAnswer(request, 200)
+            for request in verification.requests(target)
+        ],
+    )  # fmt: skip
     monkeypatch.setattr(probes, "certificates", lambda target: [])
     # What containers say of themselves is reviewed in tests of its own.
     monkeypatch.setattr(watching.verification, "check_answers", lambda *_, **__: [])
@@ -63,7 +71,10 @@ def looked(world, kept, monkeypatch):
         recorded=lambda *_, **__: world.target(),
     )  # fmt: skip
 
-    def look(*seen, memory: Memory | None = None, error: Exception | None = None):
+    def look(
+        *seen, memory: Memory | None = None, error: Exception | None = None, answers: bool = False
+    ):
+        page.answers = answers
         host = Host(world.environment, *((s, kept) for s in seen), error=error)
         return Watcher(host, targets, memory or Memory()).look(), host
 
@@ -79,6 +90,36 @@ def test_a_settled_host_is_well_at_the_first_look(world, looked) -> None:
     assert (failed(look), look.well, look.heals, host.looks) == ([], True, False, 1)
     assert {f.check for f in look.findings} >= {"outside", "container", "digest", "disk", "memory"}
     assert look.restarts == {f"id-of-homeguru-{s.name}-1"[:12]: 0 for s in world.stack.ordered}
+
+
+ON = Maintenance("2030-01-01T00:00:00Z", "ada", "a bigger disk")
+
+
+def test_maintenance_is_no_alarm_while_the_edge_answers(world, looked) -> None:
+    settled = world.settled()
+    on = replace(settled, maintenance=ON, edge=with_maintenance(settled.edge))
+    look, host = looked(on, answers=True)
+    assert (failed(look), look.heals, host.looks) == ([], False, 1)
+    outside = [f.detail for f in look.findings if f.check == "outside"]
+    assert outside
+    assert all(detail.endswith(", maintenance is on") for detail in outside)
+    # The containers' own checks stay.
+    stopped = replace(on, containers=world.changed("bot", state="exited", health=""))
+    assert failed(looked(stopped, answers=True)[0]) == ["bot container: exited"]
+
+
+def test_a_page_that_stayed_is_an_alarm(world, looked) -> None:
+    look, _ = looked(world.settled(), answers=True)
+    assert [line.partition(":")[0] for line in failed(look)] == ["api outside", "frontend outside"]
+    assert "although maintenance is off" in failed(look)[0]
+
+
+def test_services_that_answer_in_maintenance_are_an_alarm(world, looked) -> None:
+    look, _ = looked(world.settled(maintenance=ON))
+    assert [line.partition(":")[0] for line in failed(look)] == [
+        "api outside", "frontend outside", "server haproxy.cfg",
+    ]  # fmt: skip
+    assert look.heals
 
 
 def test_a_log_is_looked_through_by_every_look(world, looked, monkeypatch) -> None:

@@ -13,6 +13,7 @@ from deployments.database.choice import Choice
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError, Locked, Refused
 from deployments.health.alerts import Memory
+from deployments.host.maintenance import Switch
 from deployments.host.observation import Observation
 from deployments.messages.notices import Asker
 from deployments.messages.report import Report, check_lines, must_be_well, summary
@@ -178,6 +179,12 @@ class FlowOperation:
     def plan_rollback(self, to: str, database: Choice) -> Planned:
         """Plan the way back to an earlier release of the host's ledger."""
         return self._planned(lambda: self._operation.planning.rollback(to, self.seen, database))
+
+    def plan_maintenance(self, switch: Switch, reason: str) -> Planned:
+        """Plan to have the edge answer for every service, or no longer."""
+        return self._planned(
+            lambda: self._operation.planning.maintenance(switch, reason, self.seen)
+        )
 
     def plan_adoption(self) -> Planned:
         """Plan to record what was deployed by hand."""

@@ -22,7 +22,7 @@ IMAGES = ROOT / "doc" / "images"
 CHROMIUM = "/usr/bin/chromium"
 ENTRIES = {
     "adopt": ["homeguru"], "backup": ["homeguru"], "bootstrap": ["homeguru"], "deploy": ["change", "homeguru"],
-    "drill": ["homeguru"], "migrate": ["change", "homeguru"], "publish": ["homeguru"],
+    "drill": ["homeguru"], "maintenance": ["change", "homeguru"], "migrate": ["change", "homeguru"], "publish": ["homeguru"],
     "release": ["change", "homeguru"], "restore": ["change", "homeguru"],
     "rollback": ["change", "homeguru"], "verify": ["homeguru"],
 }  # fmt: skip
