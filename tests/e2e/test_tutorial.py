@@ -120,12 +120,24 @@ def test_from_a_repository_to_production_and_back(learner: Learner) -> None:
     assert "undone" in learner.read("5. Break something")
     learner.read("6. Go back")
     assert learner.page == "VERSION"
-    assert not learner.todo
     took = time.monotonic() - begun
     for section, seconds in learner.seconds.items():
         say(f"{section}: {seconds:.0f} s")
     say(f"the tutorial took {took / 60:.1f} minutes")
     assert took < LONGEST
+    remove(learner)
+
+
+def remove(learner: Learner) -> None:
+    """The last block, as root: nothing of the application is left on the server."""
+    (block,) = learner.todo
+    assert block.section == "Remove it again"
+    on = learner.machine
+    on.run(block.text.replace("sudo ", "").replace("PROJECT", "counter"))
+    for kind in ("ps -a", "volume ls", "network ls"):
+        left = on.run(f"docker {kind} --format '{{{{json .}}}}'").splitlines()
+        assert not [line for line in left if "counter" in line], kind
+    assert on.run("ls /opt").split() == []
 
 
 def change(learner: Learner, path: str, before: str, after: str) -> None:
