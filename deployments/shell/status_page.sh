@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # The status page at the edge: in a file for its next start, and at once in the edge that runs.
-# Reads: edge
 
 # The map's place in the edge's container, and the page in base64.
 renew_page() {
