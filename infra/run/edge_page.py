@@ -52,6 +52,6 @@ class EdgePage:
         except ValueError as error:
             raise StepFailed(
                 f"it is too big for the edge: {error}",
-                todo="homeguru status-page writes one of any size to a file",
+                todo=f"homeguru status-page --env {host.environment.name} --output status.html writes one of any size",
             ) from None
         self.run.recorder.afterwards("status-page", script, release)

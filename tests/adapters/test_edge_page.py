@@ -35,7 +35,12 @@ def renewed(world, make_environment):
             ledger=world.ledger(line), current=line.release, manifest=world.manifest().to_json(),
             locked=True, environment="prod",
         )  # fmt: skip
-        host = SimpleNamespace(observe=lambda _: seen, files=lambda _: {}, log=logged.append)
+        host = SimpleNamespace(
+            environment=world.environment,
+            observe=lambda _: seen,
+            files=lambda _: {},
+            log=logged.append,
+        )
         assembly = SimpleNamespace(
             located=SimpleNamespace(environment=world.environment), stack=world.stack
         )
