@@ -26,6 +26,7 @@ from deployments.shell.replace import (
     remove_service,
     replace_service,
 )
+from deployments.shell.status_page import renew_page
 from deployments.shell.together import Member
 
 
@@ -72,6 +73,7 @@ def every_script(environment, stack, word):
         "reload": reload_edge(word),
         "maintenance on": maintenance.switch_edge(word, word, [1], on=True, then=maintenance.note(word)),
         "maintenance again": maintenance.note_again(word),
+        "status page": renew_page(word, word, word),
         "remove one": remove_service(word),
         "probe": probe.probe(environment, [(word, word, (word,)), (word, word, ())], [(word, Log(must_not=(word,), files=(word,)))]),
         "logs": probe.tail_logs(environment, probe.Tail((word,), 20, word, follow=True)),

@@ -61,6 +61,18 @@ class EdgeSettings(Strict):
     """Whom the certificate authority writes to."""
     acme: Url | Literal[""] = ""
     """Directory of another certificate authority than Let's Encrypt."""
+    status_page: (
+        Annotated[
+            str,
+            form(
+                r"^(/[A-Za-z0-9][A-Za-z0-9._-]*)+$",
+                "a path reads /status, of letters, digits and . _ -, and is not / itself",
+                100,
+            ),
+        ]
+        | Literal[""]
+    ) = ""
+    """Path at which the edge shows everybody the status page, such as `/status`; empty: nowhere."""
 
     @property
     def variables(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ Kind = Literal[
     "pull", "start", "recreate", "replace", "complete", "reload", "remove", "stop", "prepare",
     "start-beside", "start-new", "drain", "free-ports", "hand-over", "let-go", "verify", "watch", "roles", "back-up",
     "set-aside", "restore", "bring-back", "migrate", "downgrade", "drill", "maintenance-on",
-    "maintenance-off",
+    "maintenance-off", "status-page",
 ]  # fmt: skip
 """What a step does; `run` is the whole run, whose line begins and ends a journal."""
 
@@ -55,6 +55,7 @@ _KINDS: dict[str, KindTraits] = {
     "record": KindTraits("record"),
     "tidy": KindTraits("tidy"),
     "copy-backup": KindTraits("copy backup"),
+    "status-page": KindTraits("status page"),
     "return": KindTraits("return"),
     "look-into-data": KindTraits("look into data"),
     "start-stopped": KindTraits("start {}"),

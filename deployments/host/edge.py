@@ -61,6 +61,11 @@ def _server(slot: str, address: str, port: int) -> str:
     return f"    server {slot} {address}:{port} check{backup}{disabled}"
 
 
+def page_route(edge: EdgeService) -> str:
+    """The service on whose port the status page is: the one that people open."""
+    return "frontend" if "frontend" in edge.routes else next(iter(edge.routes))
+
+
 def render_again(
     base: str, edge: EdgeService, config: str, serving: dict[str, str] | None = None
 ) -> str:

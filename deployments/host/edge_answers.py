@@ -17,6 +17,24 @@ _JSON = """'{"error":"temporarily unavailable"}'"""
 _HEADERS = f"hdr Retry-After {RETRY_AFTER} hdr Cache-Control no-store"
 
 
+PAGE_MAP = "/usr/local/etc/haproxy/status.map"
+"""Where the edge's container finds the status page: key `page`, its value in base64."""
+
+
+def with_status_page(config: str, service: str, path: str) -> str:
+    """The edge's file, in which a service's frontend shows the status page at a path.
+
+    From a map, which can be renewed without a reload; as long as it has no page, the service answers.
+    """
+    page = f"str(page),map({PAGE_MAP})"
+    rule = (
+        f"    http-request return status 200 content-type {_HTML} lf-string %[{page},b64dec] "
+        f"hdr Cache-Control no-cache if {{ path {path} }} {{ method GET HEAD }} {{ {page} -m found }}\n"
+    )
+    frontend = rf"^frontend fe_{re.escape(service)}\n    bind .*\n"
+    return re.sub(frontend, lambda found: found[0] + rule, config, flags=re.MULTILINE)
+
+
 @cache
 def _page() -> str:
     """The page as HAProxy takes it: one line in single quotes, which has none of its own."""

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from deployments.health.verification import CheckResult
 from deployments.history.deploys import DeployDay, moment
 from deployments.history.metrics import DeliveryMetrics, counted
-from deployments.messages.deploy_strip import legend, strip
+from deployments.messages.deploy_strip import brief_strip, legend, strip
 from deployments.text import plain
 
 DORA = "https://dora.dev/guides/dora-metrics/"
@@ -43,8 +43,34 @@ class StatusPage:
         return sum(not result.ok for result in (*self.services, *self.checks))
 
 
+DAYS = 90
+"""Days that it shows, a bar each."""
+LONGEST_AT_EDGE = 11_800
+"""Bytes that the edge can be given at once: in base64 they fit into its buffer of 16 KiB."""
+
+
 def status_page(page: StatusPage) -> str:
     """The whole file."""
+    style = f"\n{_css()}"
+    return _written(page, style, "This page does not renew itself.", _deploys(page.days))
+
+
+def edge_page(page: StatusPage) -> str:
+    """The page as the edge takes it: one line, small, with the deploys of each day as an image alone.
+
+    Raises ValueError for one that is too big even without the image.
+    """
+    for shown in (page.days, ()):
+        style = " ".join(line.strip() for line in _css().splitlines())
+        deploys = _deploys(page.days, shown=shown)
+        text = _written(page, style, "Renewed after each release.", deploys)
+        line = re.sub(r"\s+", " ", text).strip()
+        if len(line.encode()) <= LONGEST_AT_EDGE:
+            return line
+    raise ValueError(f"{len(line.encode())} bytes, and {LONGEST_AT_EDGE} are the most")
+
+
+def _written(page: StatusPage, style: str, renewed: str, deploys: str) -> str:
     name = text(page.status["environment"])
     verdict = f"{counted(page.amiss, 'thing')} to look at" if page.amiss else "all is well"
     at = page.metrics.period.until
@@ -54,21 +80,21 @@ def status_page(page: StatusPage) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<meta http-equiv="Content-Security-Policy" content="{_policy()}">
+<meta http-equiv="Content-Security-Policy" content="{_policy(style)}">
 <title>{name}: {verdict}</title>
-<style>{_style()}</style>
+<style>{style}</style>
 </head>
 <body>
 <header>
 <h1>{name}</h1>
 <p class="verdict">{_marked(verdict.capitalize(), ok=not page.amiss)}</p>
-<p class="muted">As of {_time(at)}. This page does not renew itself.</p>
+<p class="muted">As of {_time(at)}. {renewed}</p>
 </header>
 <main>
 {_section("release", "Release", _release(page.status))}
 {_section("services", "Services", _results("Service", "State", page.services, "service"))}
 {_section("checks", "Checks", _results("Check", "Result", page.checks, "check"))}
-{_section("deploys", "Deploys and rollbacks", _deploys(page.days))}
+{_section("deploys", "Deploys and rollbacks", deploys)}
 {_section("metrics", "Delivery metrics", _metrics(page.metrics))}
 </main>
 <footer><p>Made by HomeGuru Deploy from the server and its ledger.</p></footer>
@@ -84,16 +110,16 @@ def text(value: object) -> str:
 
 
 @cache
-def _style() -> str:
+def _css() -> str:
     css = files(__package__).joinpath("status_page.css").read_text("utf-8")
     if "<" in css:
         raise ValueError("status_page.css would end its element")
-    return f"\n{css}"
+    return css
 
 
-def _policy() -> str:
+def _policy(style: str) -> str:
     """What a browser may do with the page: apply its own style, and nothing else."""
-    digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
@@ -161,19 +187,23 @@ def _table(first: str, second: str, rows: str) -> str:
     return f"<table>\n<thead>{head}</thead>\n<tbody>\n{rows}</tbody>\n</table>"
 
 
-def _deploys(days: Sequence[DeployDay]) -> str:
+def _deploys(days: Sequence[DeployDay], shown: Sequence[DeployDay] | None = None) -> str:
+    """All days with a table; or an image of those that are shown, without one."""
     busy = [day for day in reversed(days) if day.total]
     if not busy:
         return f"<p>None in the last {len(days)} days.</p>"
     counts = DeployDay(days[-1].day, *(sum(getattr(d, how) for d in days) for how in _HOW))
+    summary = f'<p id="strip-text">{text(counts)}, on {len(busy)} of {len(days)} days.</p>\n'
+    if shown is not None and not shown:
+        return summary
     rows = "".join(
         f'<tr><th scope="row">{_day(day)}</th><td>{text(day)}</td></tr>\n' for day in busy
     )
+    table = f"<details><summary>Day by day</summary>\n{_table('Day', 'Ended', rows)}\n</details>"
+    image, after = (strip(days), table) if shown is None else (brief_strip(shown), "")
     return (
-        f'<p id="strip-text">{text(counts)}, on {len(busy)} of {len(days)} days.</p>\n'
-        f"{strip(days)}\n"
-        f'<p class="ends muted">{_day(days[0])} {_day(days[-1])}</p>\n{legend()}\n'
-        f"<details><summary>Day by day</summary>\n{_table('Day', 'Ended', rows)}\n</details>"
+        f"{summary}{image}\n"
+        f'<p class="ends muted">{_day(days[0])} {_day(days[-1])}</p>\n{legend()}\n{after}'
     )
 
 

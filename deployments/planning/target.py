@@ -16,7 +16,7 @@ from deployments.environment.schema import Environment
 from deployments.environment.server import EDGE_VARIABLES
 from deployments.errors import Refused
 from deployments.host import edge
-from deployments.host.edge_answers import with_maintenance
+from deployments.host.edge_answers import with_maintenance, with_status_page
 from deployments.host.observation import Observation
 from deployments.image_name import digest_of, without_tag
 from deployments.release.adopted_record import Adoption
@@ -138,6 +138,8 @@ class Target:
             return ""
         serving = {s: seen.of(s)[0].name for s in part.routes if _one_serves(s, seen)}
         config = edge.render_again(self.edge_base, part, seen.edge, serving)
+        if path := self.environment.edge.status_page:
+            config = with_status_page(config, edge.page_route(part), path)
         return with_maintenance(config) if seen.maintenance else config
 
     def candidate_files(self, seen: Observation) -> dict[str, str]:

@@ -19,5 +19,8 @@ place_files() {
   chmod 755 edge
   for file in compose.yml secrets.env; do put "$1/$file" "$file"; done
   put "$1/.env.now" .env
+  # Without this file the edge would refuse a configuration that names it.
+  [ -f edge/status.map ] || : > edge/status.map
+  chmod 644 edge/status.map
   if [ -f "$1/haproxy.cfg" ]; then put "$1/haproxy.cfg" edge/haproxy.cfg 644; fi
 }

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from deployments.history.deploys import Period
 
-PAGE_DAYS = 90
-"""Days that the status page shows, a bar each."""
-
 Days = Annotated[int, typer.Option("--days", min=1, max=3660, help="Days back from now.")]
 
 
@@ -41,10 +38,11 @@ def status_page(env: Env, output: Output = None) -> None:
     """Write what runs and how deploys went as one HTML page."""
     check_output_file(output)
     assembly = assembled(env)
+    from deployments.messages.status_page import DAYS
     from deployments.messages.status_page import status_page as written
     from infra.look.delivery import page_of
 
-    text = written(page_of(assembly, _back_from_now(PAGE_DAYS), show.errors.print))
+    text = written(page_of(assembly, _back_from_now(DAYS), show.errors.print))
     if output is None:
         show.console.out(text, end="", highlight=False)
     else:

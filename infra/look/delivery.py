@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deployments.health.glance import server_at_a_glance, services_at_a_glance
-from deployments.history.deploys import Period, deploy_days
+from deployments.history.deploys import Period
 from deployments.history.ledger import Ledger
 from deployments.history.metrics import (
     DeliveryMetrics,
@@ -16,8 +15,8 @@ from deployments.history.metrics import (
 from deployments.host.observation import Observation
 from deployments.messages.status_page import StatusPage
 from infra.environment.context import Assembly
-from infra.look.inspection import opened, status_document
-from infra.machine.sinks import clean_data
+from infra.host import status
+from infra.look.inspection import opened
 
 
 def metrics_of(
@@ -31,14 +30,7 @@ def metrics_of(
 def page_of(assembly: Assembly, period: Period, log: Callable[[str], None]) -> StatusPage:
     """What the status page shows."""
     seen, created = _read(assembly, "status-page", log)
-    lines = seen.ledger.lines
-    return StatusPage(
-        clean_data(status_document(assembly, seen)),
-        services_at_a_glance(assembly.stack, seen),
-        server_at_a_glance(seen),
-        deploy_days(lines, period),
-        delivery_metrics(lines, created, period),
-    )
+    return status.page_of(assembly, seen, created, period)
 
 
 def _read(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,19 +14,18 @@ from deployments.database.backups import Backup
 from deployments.errors import Interrupted, Refused, WrongUse, in_state
 from deployments.health import drift
 from deployments.history.audit import plan_files, read_subjects
-from deployments.history.ledger import Ledger, Line
+from deployments.history.ledger import Ledger
 from deployments.host.access_log import EdgeChecks
 from deployments.host.observation import Observation
-from deployments.host.ownership import check_owner
 from deployments.planning.plan import Plan
-from deployments.planning.preflight import check_engine
-from deployments.release.manifest import Manifest, parse_manifest
+from deployments.release.manifest import Manifest
 from deployments.shell.probe import Tail, tail_logs
 from infra.backups.off_host import OffHost, off_host
 from infra.environment.context import Assembly
 from infra.host.actor import at_terminal
 from infra.host.seen_names import SeenNames
 from infra.host.session import Host
+from infra.host.status import status_document
 from infra.host.targets import Targets
 from infra.machine import signals
 from infra.machine.output import Mask
@@ -113,49 +112,6 @@ def watch_status(
             seen = host.observe(assembly.stack)
             tell(status_document(assembly, seen), _notes(seen))
             time.sleep(every)
-
-
-def status_document(assembly: Assembly, seen: Observation) -> dict[str, Any]:
-    """What an observation says of an environment; raises Refused for a host of another one's."""
-    check_engine(assembly.located.environment, seen)
-    check_owner(assembly.located.environment, assembly.stack, seen)
-    commit = parse_manifest(seen.manifest, "current").commit if seen.manifest else None
-    brought = _brought(seen)
-    return {
-        "environment": assembly.located.environment.name,
-        "release": seen.current,
-        "since": brought.at if brought else None,
-        "by": f"{brought.who}, {brought.origin}" if brought else None,
-        "maintenance": _maintenance(seen),
-        "commit": commit,
-        "services": [
-            {
-                "name": container.service,
-                "state": container.state,
-                "health": container.health or None,
-                "image": container.ref,
-                "digest": container.digest,
-            }
-            for service in assembly.stack.ordered
-            for container in seen.of(service.name)
-        ],
-        "urls": dict(assembly.located.environment.urls),
-        "database_revision": seen.revision,
-    }
-
-
-def _maintenance(seen: Observation) -> dict[str, str] | None:
-    noted = seen.maintenance
-    return {"since": noted.since, "by": noted.who, "reason": noted.reason} if noted else None
-
-
-def _brought(seen: Observation) -> Line | None:
-    """The run that made the current release current; None where the ledger cannot be read."""
-    with suppress(Refused):
-        return next(
-            (line for line in reversed(seen.ledger.lines) if line.became(seen.current)), None
-        )
-    return None
 
 
 def _notes(seen: Observation) -> list[str]:

@@ -9,6 +9,7 @@ from deployments.planning import retention
 from deployments.planning.plan import Plan, Step
 from deployments.verbs import traits
 from infra.backups.off_host import OffHost
+from infra.run.edge_page import EdgePage
 from infra.run.executor import Executor, Planned
 from infra.run.run import Run
 
@@ -20,11 +21,13 @@ class Housekeeping:
     run: Run
     executor: Executor
     copies: OffHost | None
+    page: EdgePage
 
     def after(self, planned: Planned) -> None:
-        """Copy the backup that this run made, then tidy."""
+        """Copy the backup that this run made, tidy, then tell everybody at the edge what runs."""
         self._copy(planned.plan, self.run.recorder.backup)
         self._tidy(planned)
+        self.page.renew(planned)
 
     def _copy(self, plan: Plan, backup: str | None) -> None:
         """A deploy stays good when its copy fails: the next scheduled backup tells it louder."""
@@ -51,6 +54,8 @@ class Housekeeping:
             return
         try:
             step = Step("tidy", "what the policy lets go")
-            self.executor.perform(step, lambda: recorder.tidy(script, planned.plan.release))
+            self.executor.perform(
+                step, lambda: recorder.afterwards("tidy", script, planned.plan.release)
+            )
         except HomeguruError as failure:
             self.run.host.log(f"not tidied: {sentence(failure)}")

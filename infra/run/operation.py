@@ -29,6 +29,7 @@ from infra.host.targets import Targets
 from infra.host.watching import Look
 from infra.machine.output import Mask
 from infra.publish.manifests import current_manifest, find_manifest
+from infra.run.edge_page import EdgePage
 from infra.run.executor import Executor, Perform, Planned
 from infra.run.housekeeping import Housekeeping
 from infra.run.migration_review import MigrationReview
@@ -227,6 +228,6 @@ def operation_on(
     undo = Undo(run, assembly.stack, planning, executor)
     # Made first: what is wrong with it is an error before anything is changed.
     copies = off_host(assembly.located, assembly.secret_values)
-    housekeeping = Housekeeping(run, executor, copies)
+    housekeeping = Housekeeping(run, executor, copies, EdgePage(run, executor, assembly))
     recovery = Recovery(run, assembly.stack, planning, executor, undo, housekeeping)
     return Operation(run, targets, planning, executor, undo, recovery, housekeeping)

@@ -11,7 +11,7 @@ from deployments.errors import StepFailed
 from deployments.health.verification import CheckResult
 from deployments.history import journal
 from deployments.history.ledger import Ledger, Line, Outcome, Revision, StepRecord, shortened
-from deployments.history.step_kind import StepKey
+from deployments.history.step_kind import Kind, StepKey
 from deployments.messages.report import Report, report_markdown
 from deployments.planning.plan import Plan, Step
 from deployments.shell import files
@@ -146,16 +146,17 @@ class Recorder:
                 todo="run the same command again; a deploy first ends or undoes what was begun",
             )
 
-    def tidy(self, script: Script, release: str) -> None:
-        """Let things go after the run's end was recorded; its journal ends as it did."""
-        output = self.host.work(StepKey("tidy"), script, "begin", after=self.closing(release, "ok"))
+    def afterwards(self, kind: Kind, script: Script, release: str) -> None:
+        """Do something after the run's end was recorded; its journal ends as it did."""
+        step = StepKey(kind)
+        output = self.host.work(step, script, "begin", after=self.closing(release, "ok"))
         if output.code != 0:
-            # What was not let go does not leave the run open.
+            # What was not done does not leave the run open.
             self.close_own(release)
             raise StepFailed(
-                f"tidy failed:\n{output.tail}",
+                f"{step.name} failed:\n{output.tail}",
                 where=self.host.environment.ssh,
-                todo="the release serves; the next run tidies up again",
+                todo="the release serves; the next run does it again",
             )
 
     def after_undo(self, previous: str | None) -> str:

@@ -187,6 +187,17 @@ def test_a_profile_that_no_service_has_is_told(folders):
     assert wrong.value.todo == "correct the names; it has migrate, tls"
 
 
+def test_a_status_page_that_no_edge_would_show_is_refused(folders, tmp_path):
+    (tmp_path / "compose.yml").write_text(
+        "services: {web: {image: '${WEB_IMAGE}'}}\nx-deploy: {v: 1}\n"
+    )
+    text = f"compose = '../compose.yml'\n{TOML % 'x'}\n[edge]\nstatus_page = '/status'\n"
+    (folders[0] / "prod.toml").write_text(text)
+    with pytest.raises(WrongUse, match="and no edge would show it") as wrong:
+        assemble("prod")
+    assert "under x-deploy of compose.yml" in wrong.value.todo
+
+
 def test_a_service_that_an_environment_leaves_out_is_not_there(folders):
     (folders[0] / "prod.toml").write_text(f"{TOML % 'x'}\n[services]\nleave_out = ['bot']\n")
     stack = assemble("prod").stack

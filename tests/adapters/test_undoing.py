@@ -176,7 +176,7 @@ def test_what_could_not_be_let_go_leaves_no_run_open() -> None:
     host = SimpleNamespace(work=work, token="t", environment=SimpleNamespace(ssh="h"))
     recorder = Recorder(host, revision=Revision(before="0001", after="0001"))
     with pytest.raises(StepFailed, match="tidy failed:\nPostgreSQL does not answer"):
-        recorder.tidy(Script("false\n"), "2-m2")
+        recorder.afterwards("tidy", Script("false\n"), "2-m2")
     assert [name for name, _ in ended] == ["tidy", "record"]
     assert '"event":"end"' in ended[-1][1] and '"step":"run 2-m2"' in ended[-1][1]
 

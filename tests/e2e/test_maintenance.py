@@ -1,4 +1,5 @@
-"""Maintenance on a real server: through a release, a restart of the edge, and a restore; in order."""
+"""What the edge answers by itself, on a real server, in order: in maintenance, through a release, a
+restart and a restore; and the status page."""
 
 from __future__ import annotations
 
@@ -166,3 +167,51 @@ def test_a_restore_answers_with_the_page_meanwhile(world: World) -> None:
         assert PAGE in answer.text
         assert "X-Edge-Maintenance" not in answer.headers
     say(f"{len(away)} of {len(answers)} requests met the page during the restore")
+
+
+def worker_of(world: World) -> str:
+    """When the edge's process that serves was started: a reload starts another one."""
+    return world.on_server(
+        "docker exec $(docker ps -q --filter label=com.docker.compose.service=edge) bash -c "
+        "'for p in /proc/[0-9]*; do [ \"$(cat $p/comm 2>/dev/null)\" != haproxy ] || echo $p; done' | sort"
+    )
+
+
+def test_the_status_page_follows_releases_without_a_reload(world: World) -> None:
+    url = f"{world.info.frontend_url.rstrip('/')}/status"
+    before = httpx.get(url, trust_env=False)
+    file = world.environments / "sandbox.toml"
+    file.write_text(f'{file.read_text()}\n[edge]\nstatus_page = "/status"\n')
+    named = world.publish()
+    first = world.ok("deploy", named, "--env", "sandbox")
+    assert "reload edge" in [s["step"] for s in first["steps"]]
+    shown = httpx.get(url, trust_env=False)
+    assert shown.status_code == 200 != before.status_code
+    assert shown.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert first["release"] in shown.text
+    assert "✓" in shown.text
+    # The application has every other path, and the API its own.
+    assert [answer.status_code for answer in answers_of(world)] == [200, 200]
+    worker = worker_of(world)
+    assert worker
+    world.rename("v3")
+    second = deploy(world)
+    assert second.code == 0, second.stderr
+    renewed = httpx.get(url, trust_env=False).text
+    assert second.json["release"] in renewed
+    assert first["release"] not in renewed
+    assert worker_of(world) == worker
+    world.on_server(
+        "docker restart -t 5 $(docker ps -q --filter label=com.docker.compose.service=edge)"
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(url, trust_env=False).text == renewed:
+                break
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    assert httpx.get(url, trust_env=False).text == renewed
+    assert not world.ok("deploy", "current", "--env", "sandbox")["changed"]
+    assert world.homeguru("verify", "--env", "sandbox").code == 0

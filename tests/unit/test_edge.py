@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from deployments.compose.extension import EdgeService
-from deployments.host.edge import IDLE, read_former, read_slots, render
+from deployments.host.edge import IDLE, page_route, read_former, read_slots, render
 from deployments.host.edge_answers import (
     in_maintenance,
     unavailable,
     with_maintenance,
+    with_status_page,
     without_maintenance,
 )
 
@@ -112,6 +113,29 @@ def test_maintenance_leaves_everything_else_as_it_is():
     assert (in_maintenance(changed), in_maintenance(CONFIG)) == (True, False)
     assert read_slots(changed) == read_slots(CONFIG)
     assert read_former(changed) == read_former(CONFIG)
+
+
+def test_the_status_page_is_on_the_port_that_people_open():
+    assert page_route(EDGE) == "web"
+    both = {**EDGE.routes, "frontend": EDGE.routes["web"]}
+    assert page_route(EDGE.model_copy(update={"routes": both})) == "frontend"
+    changed = with_status_page(CONFIG, "web", "/status")
+    new = [line for line in changed.splitlines() if line not in CONFIG.splitlines()]
+    (rule,) = new
+    assert changed.splitlines()[changed.splitlines().index(rule) - 1] == "    bind :80"
+    assert "{ path /status } { method GET HEAD }" in rule
+    # Until there is a page, the service answers.
+    assert rule.endswith("{ str(page),map(/usr/local/etc/haproxy/status.map) -m found }")
+    assert changed.replace(f"{rule}\n", "") == CONFIG
+
+
+def test_in_maintenance_the_status_page_gives_way_too():
+    lines = with_maintenance(with_status_page(CONFIG, "web", "/status")).splitlines()
+    at = next(n for n, line in enumerate(lines) if "status.map" in line)
+    assert "X-Edge-Maintenance" in lines[at - 1]
+    assert without_maintenance("\n".join(lines) + "\n") == with_status_page(
+        CONFIG, "web", "/status"
+    )
 
 
 def test_another_frontend_of_the_base_does_not_answer_for_services():

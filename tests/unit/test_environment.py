@@ -193,6 +193,10 @@ def test_a_scheduled_backup_waits_for_whoever_works_there(
     ("changes", "key"),
     [
         ({"notices": {"urls": "tgram://T/C"}}, "notices.urls"),
+        *(
+            ({"edge": {"status_page": path}}, "edge.status_page")
+            for path in ("/", "status", "/a b", "/../x", "/x/", "/x}", "//x", "/" + "x" * 100)
+        ),
         ({"edge": {"domain": "no domain", "email": "a@b.c"}}, "edge.domain"),
         ({"notices": {"telegram_api": "h"}}, "notices.telegram_api"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections import Counter
 from datetime import UTC, date, datetime
@@ -13,7 +15,12 @@ from deployments.health.verification import CheckResult
 from deployments.history.deploys import DeployDay, Period
 from deployments.history.metrics import DeliveryMetrics
 from deployments.messages.deploy_strip import MIDDLE, strip
-from deployments.messages.status_page import StatusPage, status_page
+from deployments.messages.status_page import (
+    LONGEST_AT_EDGE,
+    StatusPage,
+    edge_page,
+    status_page,
+)
 
 PERIOD = Period(datetime(2030, 3, 31, 12, 30, tzinfo=UTC), 90)
 HOSTILE = "<script>alert(1)</script>\"' onload=x &amp; \x1b[31m\u202e]]>--><!--\ud800"
@@ -23,7 +30,7 @@ STATUS = {
     "services": [], "urls": {"api": "https://api.example.org", "frontend": "https://example.org/"},
     "database_revision": "0007",
 }  # fmt: skip
-VOID = {"meta", "rect", "line"}
+VOID = {"meta", "rect", "line", "path"}
 """Elements without an end: HTML's own, and those of SVG that are written closed."""
 
 
@@ -193,6 +200,44 @@ def test_a_page_needs_nothing_else_and_may_load_nothing(name: str) -> None:
 
 
 # -- the strip ------------------------------------------------------------------------
+
+
+def at_edge(deploys, services: int = 6) -> str:
+    return edge_page(StatusPage(
+        STATUS,
+        tuple(CheckResult(f"service{n}", "container", True, "running, healthy") for n in range(services)),
+        (CheckResult("server", "ledger", True, "the chain of its lines holds"),),
+        deploys, DeliveryMetrics(PERIOD),
+    ))  # fmt: skip
+
+
+EVERY_DAY = tuple(DeployDay(day, ok=12, undone=3, failed=2) for day in PERIOD.dates)
+
+
+def test_the_edge_is_given_one_line_that_fits_into_its_buffer() -> None:
+    text = at_edge(EVERY_DAY)
+    assert len(text.encode()) <= LONGEST_AT_EDGE
+    # With the command around it, in base64: HAProxy takes no longer one than its buffer.
+    assert len(base64.b64encode(b"x" * LONGEST_AT_EDGE)) + 200 < 16_384
+    assert not re.search(r"[\x00-\x1f]", text)
+    assert text.count("<path ") == 3
+    assert "Day by day" not in text
+    assert "Renewed after each release" in text
+
+
+def test_the_edges_page_is_html_that_may_apply_its_own_style() -> None:
+    read = Read(at_edge(BUSY))
+    (style,) = re.findall(r"<style>(.*?)</style>", at_edge(BUSY))
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    (policy,) = [m["content"] for m in read.all("meta") if "http-equiv" in m]
+    assert f"style-src 'sha256-{digest}'" in str(policy)
+    assert "12-production-sha-0123456789ab" in read.text
+
+
+def test_of_many_services_the_image_goes_and_then_the_page_is_refused() -> None:
+    assert "<svg" not in at_edge(EVERY_DAY, services=20)
+    with pytest.raises(ValueError, match="11800 are the most"):
+        at_edge(BUSY, services=200)
 
 
 def bars(html: str) -> list[tuple[str, float, float]]:

@@ -115,3 +115,15 @@ def test_a_former_release_runs_with_the_secrets_of_now(world):
 def test_images_of_a_former_release(world):
     text = "API_IMAGE='r/api@sha256:1'\nBOT_IMAGE='r/bot:latest'\n"
     assert former_images(text, world.stack) == {"api": "r/api@sha256:1"}
+
+
+def test_the_edge_shows_the_status_page_where_the_environment_says_so(world, make_environment):
+    before = world.target().edge_config(world.settled())
+    assert "status.map" not in before
+    world.environment = make_environment(edge={"status_page": "/ops/status"})
+    after = world.target().edge_config(world.settled())
+    (rule,) = [line for line in after.splitlines() if "status.map" in line]
+    assert "{ path /ops/status }" in rule
+    assert after.replace(f"{rule}\n", "") == before
+    # It reaches no container: the Compose file reads nothing of it.
+    assert world.environment.variables == make_environment().variables

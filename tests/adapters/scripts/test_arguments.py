@@ -25,7 +25,7 @@ def _hostile_stack(compose_config):
 NAMES = sorted(
     ["observe", "candidate", "read", "session", "guarded", "stop work", "install", "restore", "remove",
      "record", "close", "pull", "pull ahead", "roles", "migrate", "routed", "plain", "up", "reload", "probe",
-     "maintenance on", "maintenance again", "logs", "remove one", "let go", "prepare", "last words", "start together", "drain together"]
+     "maintenance on", "maintenance again", "status page", "logs", "remove one", "let go", "prepare", "last words", "start together", "drain together"]
 )  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def test_every_script_parses(world, compose_config, name, word):
         ("reload", ["reload_edge"]),
         ("maintenance on", ["switch_edge", "note_maintenance"]),
         ("maintenance again", ["note_maintenance"]),
+        ("status page", ["container_ids", "renew_page"]),
         ("remove one", ["container_ids"]),
         ("probe", ["project_containers", "ask_container", "emit_restarts", "emit_logged"]),
         ("last words", ["emit_last_lines"]),
