@@ -62,7 +62,7 @@ class Database(_Strict):
     owner: Role
     """Role that owns the tables and migrates."""
     application: Role
-    """Role that the application uses."""
+    """Role that the application uses; may be the owner, and both the superuser."""
     revision: str
     """SQL query that returns the revision."""
 

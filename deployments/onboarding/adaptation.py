@@ -35,8 +35,8 @@ class Adaptation:
     """What a repository's Compose file comes to, and what its environment has to say.
 
     dockerfiles: service to file, context and target. names: route to the name that it answers to by
-    HTTPS, where there is a domain. secrets: name to its kind. notes: what a
-    person should know, a sentence each.
+    HTTPS, where there is a domain. secrets: name to its kind. database, migrate: these two of `x-deploy`;
+    empty for none. notes: what a person should know, a sentence each.
     """
 
     edits: list[Edit] = field(default_factory=list)
@@ -48,6 +48,8 @@ class Adaptation:
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, secrets.SecretKind] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    database: dict[str, Any] = field(default_factory=dict)
+    migrate: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def change(self, service: str, key: str, value: Any, why: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from deployments.onboarding.adaptation import EDGE, EDGE_IMAGE, Adaptation, Edit
 from deployments.onboarding.bodies import arguments_of, build_of, waits_for
+from deployments.onboarding.database import describe_database, take_migration
 from deployments.onboarding.facts import RepositoryFacts
 from deployments.onboarding.migrations import (
     add_migrations,
@@ -27,13 +28,13 @@ def adapt(found: Repository, domain: str = "") -> Adaptation:
     domain: under which people reach it, by HTTPS; empty for none.
     """
     adaptation = Adaptation()
-    images = _image_variables(found)
+    images, passwords = _image_variables(found), passwords_of(found)
     once = waited_for(found) | ends_by_itself(found)
-    known = RepositoryFacts(
-        found, images, passwords_of(found), frozenset(reached(found)), frozenset(once)
-    )
+    known = RepositoryFacts(found, images, passwords, frozenset(reached(found)), frozenset(once))
     for name, body in found.services.items():
         OrdinaryService(known, adaptation, name, body).adapt()
+    describe_database(found, adaptation, passwords)
+    take_migration(found, adaptation, images, once)
     add_migrations(found, adaptation, images)
     wait_for_migrations(found, adaptation, images)
     name_routes(found, adaptation, domain)
@@ -138,6 +139,10 @@ def _x_deploy(to: Adaptation) -> dict[str, Any]:
         "order": to.order,
         "infrastructure": dict(to.infrastructure),
     }
+    if to.database:
+        deploy["database"] = dict(to.database)
+    if to.migrate:
+        deploy["migrate"] = dict(to.migrate)
     if to.routes:
         deploy["edge"] = {
             "service": EDGE, "config": "edge/haproxy.cfg",

@@ -9,6 +9,7 @@ from typing import Any
 
 from deployments.onboarding.adaptation import Adaptation, Edit
 from deployments.onboarding.bodies import build_of, condition_for, environment_of, waits_for
+from deployments.onboarding.database import PROFILE, describe_migration, framework_of
 from deployments.onboarding.repository import Repository
 
 _MIGRATIONS = (
@@ -50,7 +51,7 @@ def _only_migrates(body: Mapping[str, Any]) -> bool:
 
 def wait_for_migrations(found: Repository, to: Adaptation, images: Mapping[str, str]) -> None:
     """Whoever depends on a service that only migrates starts after its end; who runs its image, too."""
-    for once in sorted(ends_by_itself(found) - waited_for(found)):
+    for once in sorted(ends_by_itself(found) - waited_for(found) - {to.migrate.get("service")}):
         named = [n for n, body in found.services.items() if once in waits_for(body)]
         alike = [n for n in found.services if images[n] == images[once] and n != once]
         for name in named or alike:
@@ -65,7 +66,10 @@ def wait_for_migrations(found: Repository, to: Adaptation, images: Mapping[str, 
 
 
 def add_migrations(found: Repository, to: Adaptation, images: Mapping[str, str]) -> None:
-    """A service that migrates once in each release, where nothing of the application does."""
+    """A service that migrates once in each release, where nothing of the application does.
+
+    Where the database is described, a release runs it when it is due.
+    """
     for name in to.dockerfiles:
         body = found.services[name]
         context = build_of(found, body)[0]
@@ -85,6 +89,12 @@ def add_migrations(found: Repository, to: Adaptation, images: Mapping[str, str])
             if "networks" in body:
                 migrate["networks"] = body["networks"]
             why = f"{path} is there and nothing runs it: once in each release, before {name}"
+            if to.database and framework_of(command):
+                migrate["profiles"] = [PROFILE]
+                del migrate["depends_on"]
+                describe_migration(found, to, "migrate", name, command)
+                to.edits.append(Edit(("services", "migrate"), migrate, why))
+                return
             to.edits.append(Edit(("services", "migrate"), migrate, why))
             after = {n: condition_for(found, n) for n in waits_for(body)}
             given = body.get("depends_on")

@@ -63,6 +63,15 @@ def roles_sql(*, database: str, owner: str, application: str) -> str:
     that it can migrate them. psql fills the passwords in from its environment.
     """
     own, app, base = _identifier(owner), _identifier(application), _identifier(database)
+    # They are for who migrates, and the application's where both are one role.
+    bounds = (
+        ""
+        if owner == application
+        else (
+            f"ALTER ROLE {own} SET lock_timeout = '10s';\n"
+            f"ALTER ROLE {own} SET statement_timeout = '15min';\n"
+        )
+    )
     return f"""\
 \\set owner_password `printf %s "$OWNER_PASSWORD"`
 \\set application_password `printf %s "$APPLICATION_PASSWORD"`
@@ -74,9 +83,7 @@ SELECT pg_advisory_xact_lock(7462);
 {_create(application)}
 ALTER ROLE {own} LOGIN PASSWORD :'owner_password';
 ALTER ROLE {app} LOGIN PASSWORD :'application_password';
-ALTER ROLE {own} SET lock_timeout = '10s';
-ALTER ROLE {own} SET statement_timeout = '15min';
-GRANT CONNECT, CREATE ON DATABASE {base} TO {own};
+{bounds}GRANT CONNECT, CREATE ON DATABASE {base} TO {own};
 GRANT CONNECT ON DATABASE {base} TO {app};
 GRANT USAGE, CREATE ON SCHEMA public TO {own};
 GRANT USAGE ON SCHEMA public TO {app};

@@ -108,7 +108,16 @@ def test_the_shop(begun) -> None:
         "web": {"listen": 5173, "port": 80, "health": "/"},
     }
     assert services["migrate"]["command"] == ["alembic", "upgrade", "head"]
-    assert services["api"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}  # fmt: skip
+    assert services["migrate"]["profiles"] == ["migrate"]
+    role = {"role": "shop", "password": "POSTGRES_PASSWORD"}
+    assert compose["x-deploy"]["database"] == {
+        "service": "db", "superuser": "shop", "name": "shop", "owner": role, "application": role,
+        "revision": "SELECT version_num FROM alembic_version",
+    }  # fmt: skip
+    assert compose["x-deploy"]["migrate"] == {
+        "service": "migrate", "image_of": "api", "command": ["alembic", "upgrade", "head"],
+        "downgrade": ["alembic", "downgrade", "{to}"],
+    }  # fmt: skip
     environment = load("production").environment
     assert environment.build == {"VITE_API_URL": "http://203.0.113.7:8000"}
     assert environment.variables == {"MAIL_FROM": "shop@example.org"}

@@ -121,6 +121,15 @@ def test_sql_of_the_roles_quotes_its_names():
     assert 'GRANT CONNECT ON DATABASE "a""b" TO "p""q";' in sql
 
 
+def test_time_outs_are_for_a_role_that_migrates_alone():
+    """Where the application has the same role, they would be its own, too."""
+    two = database.roles_sql(database="d", owner="o", application="a")
+    one = database.roles_sql(database="d", owner="o", application="o")
+    assert "ALTER ROLE \"o\" SET statement_timeout = '15min';\nGRANT" in two
+    assert "_timeout" not in one
+    assert one.count("GRANT CONNECT") == 2
+
+
 def test_sql_of_the_roles_holds_no_password_and_logs_none(world):
     target = world.target()
     plan = world.plan(target, world.bare)

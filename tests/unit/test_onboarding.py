@@ -142,3 +142,80 @@ def test_two_applications_of_one_server_have_a_registry_each() -> None:
     ports = {registry_port(name) for name in ("store", "orders", "board", "guestbook")}
     assert len(ports) == 4
     assert all(20_000 <= port < 30_000 for port in ports)
+
+
+def _shop(**more) -> Repository:
+    """An api and its PostgreSQL."""
+    db = {"image": "postgres:16", "environment": {"POSTGRES_PASSWORD": "hunter22", **more}}
+    address = "postgresql://postgres:hunter22@db:5432/postgres"
+    api = {"build": ".", "environment": {"DATABASE_URL": address}, "depends_on": ["db"]}
+    return of_services({"db": db, "api": api})
+
+
+def test_the_database_is_described_so_that_a_release_backs_it_up() -> None:
+    role = {"role": "postgres", "password": "POSTGRES_PASSWORD"}
+    found = adapt(_shop())
+    assert found.database == {
+        "service": "db", "superuser": "postgres", "name": "postgres", "owner": role,
+        "application": role, "revision": "SELECT NULL::text",
+    }  # fmt: skip
+    assert found.edits[-1].value["database"] == found.database
+    assert "migrate" not in found.edits[-1].value
+
+
+def test_a_database_that_is_not_known_for_sure_is_said_to_have_no_backup() -> None:
+    other = adapt(_shop(POSTGRES_DB="another"))
+    assert other.database == {}
+    assert any("db: no release backs it up, since postgres is used" in n for n in other.notes)
+    two = adapt(
+        of_services({"a": {"image": "postgres:16"}, "b": {"image": "postgis/postgis:16-3.4"}})
+    )
+    assert any("a, b: no release backs it up, since there are several" in n for n in two.notes)
+    secret = adapt(of_services({"a": {"image": "postgres:16"}}))
+    assert any("its password is not in the Compose file" in n for n in secret.notes)
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "sql"),
+    [
+        ("alembic upgrade head", ["alembic"], True),
+        (["uv", "run", "alembic", "upgrade", "head"], ["uv", "run", "alembic"], True),
+        ("alembic upgrade head", ["alembic"], False),
+    ],
+)  # fmt: skip
+def test_a_service_that_migrates_is_run_by_a_release_and_not_on_the_way_back(
+    command, words: list[str], sql: bool
+) -> None:
+    shop = _shop()
+    services = shop.compose["services"]
+    services["schema"] = {
+        "build": ".",
+        "command": command,
+        "environment": services["api"]["environment"],
+    }
+    waits = {
+        "db": {"condition": "service_started"},
+        "schema": {"condition": "service_completed_successfully"},
+    }
+    services["api"]["depends_on"] = waits
+    texts = {"migrations/env.py": "if context.is_offline_mode(): ..." if sql else "online()"}
+    found = adapt(Repository("x", frozenset(texts), "compose.yml", {"services": services}, texts))
+    values = {e.path: e.value for e in found.edits}
+    assert values["services", "schema", "profiles"] == ["migrate"]
+    assert values["services", "api", "depends_on"] == {"db": waits["db"]}
+    migrate = found.edits[-1].value["migrate"]
+    assert (migrate["service"], migrate["image_of"]) == ("schema", "api")
+    assert migrate["command"] == [*words, "upgrade", "head"]
+    assert migrate["downgrade"] == [*words, "downgrade", "{to}"]
+    assert migrate.get("sql") == ([*words, "upgrade", "{from}:head", "--sql"] if sql else None)
+    assert found.database["revision"] == "SELECT version_num FROM alembic_version"
+
+
+def test_a_migration_that_is_not_known_still_ends_before_the_others_start() -> None:
+    shop = _shop()
+    services = shop.compose["services"]
+    services["schema"] = {"build": ".", "command": "node migrate.js"}
+    found = adapt(of_services(services))
+    values = {e.path: e.value for e in found.edits}
+    assert "schema" in values["services", "api", "depends_on"]
+    assert found.migrate == {}

@@ -10,11 +10,16 @@ export async function deployments(page, { ui, image }) {
   await rows.nth(5).waitFor()
   await picture(page, image, 640)
   const seen = {}
-  for (const row of await rows.all()) {
-    const name = await row.getByRole('link').first().innerText()
-    seen[name] = await row.getByRole('cell').nth(4).innerText()
+  for (;;) {
+    for (const row of await rows.all()) {
+      const name = await row.getByRole('link').first().innerText()
+      seen[name] = await row.getByRole('cell').nth(4).innerText()
+    }
+    const [, at, last] = (await page.getByText(/^Page \d+ of \d+$/).innerText()).match(/(\d+) of (\d+)/)
+    if (at === last) return seen
+    await page.getByText(/^Page \d+ of \d+$/).locator('xpath=following::button[1]').click()
+    await page.getByText(`Page ${Number(at) + 1} of ${last}`).waitFor()
   }
-  return seen
 }
 
 /** Run a deployment from its form; returns the run, and what page and form say. */

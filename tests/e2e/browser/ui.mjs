@@ -25,6 +25,8 @@ export async function picture(page, file, height = 800) {
 /** From the list to a deployment's page. */
 export async function openDeployment(page, ui, name) {
   await page.goto(`${ui}/deployments`)
+  // The list has ten to a page.
+  await page.getByPlaceholder('Search deployments').fill(name)
   await page.getByRole('link', { name, exact: true }).first().click()
   await page.getByRole('button', { name: 'Run', exact: true }).waitFor()
 }
