@@ -23,6 +23,7 @@ class Shape:
     the edition. broken: file, and a text of it that another one takes the place of. serves: services that
     run after a release, besides the edge. flags: of `init`, besides the address. secrets: what somebody
     else gave out, by name. also: further ports and paths, with what they answer; `{address}` is the server's.
+    migration: files that come with the change, and change the schema.
     """
 
     name: str
@@ -35,11 +36,26 @@ class Shape:
     flags: tuple[str, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     also: Mapping[str, str] = field(default_factory=dict)
+    migration: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
         return FOLDER / self.name
 
+
+PRICES = """from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    op.execute("ALTER TABLE products ADD COLUMN price integer NOT NULL DEFAULT 0")
+
+
+def downgrade():
+    op.execute("ALTER TABLE products DROP COLUMN price")
+"""
 
 SHAPES = (
     Shape(
@@ -52,6 +68,7 @@ SHAPES = (
         ("api/app/main.py", 'return {"status": "ok"}', 'raise RuntimeError("no stock")'),
         frozenset({"db", "api", "web"}), ":8000/api/products", secrets={"STRIPE_API_KEY": KEY},
         also={":5173/": "<title>Store</title>", ":8000/api/products": "coffee"},
+        migration={"api/migrations/versions/0002_prices.py": PRICES},
     ),
     Shape(
         "orders", "Django, Celery, Redis", "shop/urls.py",
