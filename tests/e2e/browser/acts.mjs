@@ -10,15 +10,17 @@ export async function deployments(page, { ui, image }) {
   await rows.nth(5).waitFor()
   await picture(page, image, 640)
   const seen = {}
+  // The list has ten to a page.
+  const place = page.locator('p').filter({ hasText: /Page\s+\d+\s+of/ })
   for (;;) {
     for (const row of await rows.all()) {
       const name = await row.getByRole('link').first().innerText()
       seen[name] = await row.getByRole('cell').nth(4).innerText()
     }
-    const [, at, last] = (await page.getByText(/^Page \d+ of \d+$/).innerText()).match(/(\d+) of (\d+)/)
+    const [at, last] = (await place.innerText()).match(/\d+/g).map(Number)
     if (at === last) return seen
-    await page.getByText(/^Page \d+ of \d+$/).locator('xpath=following::button[1]').click()
-    await page.getByText(`Page ${Number(at) + 1} of ${last}`).waitFor()
+    await place.locator('xpath=following::button[1]').click()
+    await place.filter({ hasText: new RegExp(`Page\\s+${at + 1}\\s+of`) }).waitFor()
   }
 }
 
