@@ -43,8 +43,10 @@ class Person:
         assert done.returncode == 0, f"{done.stderr}\na picture: {self._failed}"
         say(f"browser: {act}")
         found = json.loads(done.stdout.strip().splitlines()[-1])
-        busy = [answer for answer in found["refused"] if answer.startswith("503 ")]
-        assert [answer for answer in found["refused"] if answer not in busy] == []
+        # Prefect's UI has no icon for the tab of a run in some states.
+        refused = [answer for answer in found["refused"] if not answer.startswith("404 /ico/")]
+        busy = [answer for answer in refused if answer.startswith("503 ")]
+        assert refused == busy
         # A server whose SQLite is locked for a moment refuses a request: the UI tells its console, and asks again.
         assert busy or found["errors"] == []
         return found["seen"]
