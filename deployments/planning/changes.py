@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from deployments import image_name
 from deployments.compose.stack import Service
 from deployments.compose.variables import changed_names, parse_env
+from deployments.errors import Refused
 from deployments.host.containers import Container
 from deployments.host.observation import Candidate, Observation
 from deployments.image_name import digest_of, short
 from deployments.planning.differences import Difference, Side, difference
 from deployments.planning.target import Target
 from deployments.release.adopted_record import RELEASE
+from deployments.verbs import traits
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,19 @@ class Change:
         }  # fmt: skip
 
 
-def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Change]:
-    """All services that differ, in the order of replacement."""
+def changes(
+    target: Target, seen: Observation, candidate: Candidate, *, back: bool = False
+) -> list[Change]:
+    """All services that differ, in the order of replacement.
+
+    back: on the way to what ran before, where nothing that runs to its end does so again.
+    """
     images = target.images(seen)
+    once = {s.name for s in target.stack.ordered if s.runs_once and _has_run(s, target, seen, back)}
     due = []
     for service in target.stack.ordered:
+        if service.name in once:
+            continue
         running = seen.of(service.name)
         differs = _difference(service, target, seen, candidate) if running else Difference()
         reason = _reason(service, images[service.name], seen, candidate, differs)
@@ -60,13 +71,36 @@ def changes(target: Target, seen: Observation, candidate: Candidate) -> list[Cha
                 before=before, difference=differs,
             )  # fmt: skip
             due.append(change)
-    return _with_those_waited_for(target, images, due)
+    return _with_those_waited_for(target, images, due, once)
+
+
+def _has_run(service: Service, target: Target, seen: Observation, back: bool) -> bool:
+    """Whether what runs to its end did so for the target already, before that of another release.
+
+    Once more it would meet what came since, such as a schema that an earlier migration does not know.
+    """
+    there = seen.of(service.name)
+    if len(there) != 1 or not there[0].completed:
+        return False
+    wanted = digest_of(target.images(seen)[service.name])
+    return back or (not there[0].runs(wanted) and target.manifest.name in _released(seen))
+
+
+def _released(seen: Observation) -> set[str]:
+    """Manifests of releases that were well; none where the ledger cannot be read."""
+    with suppress(Refused):
+        lines = [line for line in seen.ledger.lines if line.outcome == "ok"]
+        return {line.manifest for line in lines if traits(line.verb).names_release}
+    return set()
 
 
 def _with_those_waited_for(
-    target: Target, images: dict[str, str], direct: list[Change]
+    target: Target, images: dict[str, str], direct: list[Change], once: set[str]
 ) -> list[Change]:
-    """The changes, and what must run once more before them, as Compose runs it at each start."""
+    """The changes, and what must run once more before them, as Compose runs it at each start.
+
+    once: services that have run for the target.
+    """
     changed = {c.service.name for c in direct}
     repeated = [
         Change(
@@ -74,7 +108,7 @@ def _with_those_waited_for(
             first=False,
         )
         for s in target.stack.ordered
-        if s.runs_once and s.name not in changed
+        if s.runs_once and s.name not in changed | once
         and (waiting := [n for n in target.stack.waits_for(s.name) if n in changed])
     ]  # fmt: skip
     place = target.stack.place

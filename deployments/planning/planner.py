@@ -51,7 +51,9 @@ class Planner:
         due: list[Change] = []
         steps = self._alone()
         if steps is None:
-            due = self._data.with_stopped(changes(self.target, self.seen, self.candidate))
+            back = self._does.undoes or self._does.returns
+            found = changes(self.target, self.seen, self.candidate, back=back)
+            due = self._data.with_stopped(found)
             steps = self._steps(due)
         wanted = self.target.images(self.seen)
         touched = {c.service.name for c in due}

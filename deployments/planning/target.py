@@ -124,7 +124,8 @@ class Target:
         running = {
             service.image_variable: seen.of(service.name)[0].ref
             for service in self.stack.ordered
-            if seen.of(service.name)
+            # What ran to its end for another release does not run on the way back.
+            if seen.of(service.name) and not service.runs_once
         }
         return {**self.env(seen), **running}
 

@@ -263,6 +263,47 @@ def test_it_runs_once_more_before_what_waits_for_it(world):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("verb", ["rollback", "undo"])
+def test_on_the_way_back_it_does_not_run(world, verb):
+    """An earlier alembic does not know the schema that a later one left: rollback and undo failed."""
+    seen = _with_init(world)
+    target = world.target(frontend="frontend-2", bot="bot-2")
+    there, back = world.plan(target, seen), world.plan(target, seen, verb=verb)
+    assert "complete frontend" in [s.name for s in there.steps]
+    assert [s.name for s in back.steps if "frontend" in s.name] == []
+    assert "replace bot" in [s.name for s in back.steps]
+
+
+def test_one_that_ran_for_another_release_since_is_as_it_should_be(world):
+    """Where this one was deployed before. Otherwise it has yet to run."""
+    seen = _with_init(world)
+    target = world.target(frontend="frontend-2")
+    assert [name for name, _ in _reasons(world, seen, target)] == ["frontend"]
+    came = replace(seen, ledger=world.ledger(world.line(1, manifest=target.manifest.name)))
+    assert _reasons(world, came, target) == []
+    assert not world.plan(
+        target,
+        replace(
+            came,
+            env=render_env(target.env(came)),
+            current=f"1-{target.manifest.name}",
+            manifest=target.manifest.to_json(),
+        ),
+    ).steps
+    found = check_containers(target, came, target.images(came))
+    assert all(f.ok for f in found)
+    (digest,) = [f for f in found if (f.service, f.check) == ("frontend", "digest")]
+    assert digest.detail.startswith("ran for another release: ")
+
+
+def test_one_whose_ledger_line_failed_has_yet_to_run(world):
+    seen = _with_init(world)
+    target = world.target(frontend="frontend-2")
+    line = world.line(1, manifest=target.manifest.name, outcome="undone")
+    found = _reasons(world, replace(seen, ledger=world.ledger(line)), target)
+    assert [name for name, _ in found] == ["frontend"]
+
+
 # -- two containers at a time -----------------------------------------------------------
 
 
