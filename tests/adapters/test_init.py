@@ -102,6 +102,8 @@ def test_the_shop(begun) -> None:
     )
     assert services["api"]["environment"]["STRIPE_API_KEY"] == "${STRIPE_API_KEY}"
     assert "volumes" not in services["api"]
+    assert services["api"]["command"] == "uvicorn app.main:app --host 0.0.0.0 --port 8000"
+    assert "api.command" in text
     assert services["edge"]["ports"] == ["8000:8000", "5173:5173"]
     assert compose["x-deploy"]["edge"]["routes"] == {
         "api": {"listen": 8000, "port": 8000, "health": "/api/health"},
