@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployments.documents import EXAMPLE
 from deployments.environment import digest as environment_digest
 from deployments.environment.digest import Compared
 from deployments.environment.schema import Environment, parse_environment
@@ -167,5 +168,5 @@ def _no_toml(error: ValueError, file: Path) -> WrongUse:
         f"not valid TOML: {error}",
         where=str(file),
         state="untouched",
-        todo="correct that line; deployments/environments/production.toml shows the form",
+        todo=f"correct that line; {EXAMPLE} shows the form",
     )
