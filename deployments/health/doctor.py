@@ -86,7 +86,8 @@ def of_host(
 def _well(name: str, environment: Environment, seen: Observation) -> str:
     if name == "ledger":
         # Of one that cannot be read nothing else may be asked.
-        return f"{len(seen.ledger.lines)} lines"
+        count = len(seen.ledger.lines)
+        return f"{count} line{'' if count == 1 else 's'}"
     return {
         "Docker": f"engine {seen.engine}, Compose {seen.compose}",
         "directory": environment.directory,

@@ -134,3 +134,10 @@ def test_images_for_another_processor_are_found_before_a_container_ends_with_an_
     # Nobody builds here, or nobody knows.
     assert not list(of_processor("", "amd64"))
     assert not list(of_processor("amd64", ""))
+
+
+def test_one_line_is_one_line(world, make_environment, seen) -> None:
+    for lines, text in ((0, "0 lines"), (1, "1 line"), (2, "2 lines")):
+        ledger = world.ledger(*[world.line(n) for n in range(1, lines + 1)])
+        found = of_host(make_environment(), world.stack, replace(seen, ledger=ledger), NOW)
+        assert [d.what for d in found if d.name == "ledger"] == [text]
