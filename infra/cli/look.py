@@ -131,7 +131,7 @@ def logs(
     services: Annotated[
         list[str],
         typer.Argument(
-            metavar="[SERVICE]...",
+            metavar="SERVICE",
             help="Services of the Compose file; all by default.",
             autocompletion=completion.services,
         ),
