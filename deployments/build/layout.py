@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from deployments.build.recipe import Recipe
 from deployments.compose.stack import Stack
+from deployments.documents import ANOTHER_APPLICATION
 from deployments.environment.schema import Environment
 from deployments.errors import WrongUse
 
-GUIDE = "doc/guides/another-application.md"
 MIGRATIONS = "MIGRATIONS"
 """Build argument that names the folder of Alembic's migrations; empty means that there is none."""
 
@@ -51,7 +51,7 @@ def refusal(
     return WrongUse(
         _lacking(missing, set(paths)), state="untouched",
         todo="is this the application's root, and are these files committed? Add what is missing"
-        f"{otherwise}. {GUIDE} explains each",
+        f"{otherwise}. {ANOTHER_APPLICATION} explains each",
     )  # fmt: skip
 
 

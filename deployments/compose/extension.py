@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from deployments.documents import X_DEPLOY
+from deployments.errors import Refused
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -165,3 +168,15 @@ class Deploy(_Strict):
     """Service to those that must serve before its new container starts; others start together."""
     probes: dict[str, Probe] = {}
     """Service to what is checked of it after a release."""
+
+
+def no_database(file: str, state: str) -> Refused:
+    """The refusal of what needs a database that the Compose file describes.
+
+    state: which the server is in.
+    """
+    return Refused(
+        "no database is described: x-deploy has no `database`", where=file, state=state,
+        todo=f"describe it, {X_DEPLOY} says how; a database that is not described is reached by "
+        "homeguru exec SERVICE psql",
+    )  # fmt: skip

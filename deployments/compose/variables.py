@@ -54,10 +54,13 @@ def configuration(
     others = [*_in_clear(environment, stack), *stack.wrong_ports(environment.variables)]
     unused = [entry for entry in _unused(environment, stack) if entry[0] not in problem_of]
     if problems := [*problem_of.values(), *others, *(what for _, what, _ in unused)]:
-        wrong = others or problem_of.keys() - missing - set(without)
+        empty = [name for name in sorted(names & secrets.keys()) if not secrets[name].strip()]
+        empty = empty if file else []
+        wrong = others or problem_of.keys() - missing - {*without, *empty}
         todo = [
             *(["give each missing variable a value under [variables]"] if missing - secret else []),
             *([how_to_give(environment, without, file)] if without else []),
+            *([f"set {', '.join(empty)} in {file}"] if empty else []),
             *(["correct what is named"] if wrong else []),
             *(todo for _, _, todo in unused),
             *([] if environment.compose else [_DESCRIBED]),

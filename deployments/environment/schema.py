@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from deployments.documents import EXAMPLE
 from deployments.environment.freeze import Freeze
 from deployments.environment.mistakes import mistakes
 from deployments.environment.policy import (
@@ -264,5 +265,5 @@ def parse_environment(name: str, data: dict[str, Any], path: str, text: str = ""
             ),
             where=f"{path}:{only}" if only else path,
             state="untouched",
-            todo="correct the file; deployments/environments/production.toml shows every key",
+            todo=f"correct the file; {EXAMPLE} shows every key",
         ) from None

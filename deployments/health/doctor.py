@@ -11,6 +11,7 @@ from deployments.bootstrap.machine import Machine
 from deployments.bootstrap.plan import SMALL_MEMORY_MB
 from deployments.bootstrap.ports import application_ports
 from deployments.compose.stack import Stack
+from deployments.documents import X_DEPLOY
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError
 from deployments.host.observation import Observation
@@ -45,7 +46,7 @@ def failed(part: Part, name: str, error: HomeguruError) -> Diagnosis:
     return Diagnosis(part, name, "wrong", f"{where}{error.what}", error.todo)
 
 
-def of_policies(environment: Environment) -> Iterator[Diagnosis]:
+def of_policies(environment: Environment, stack: Stack) -> Iterator[Diagnosis]:
     """What an environment leaves out that most people miss when they need it."""
     here: Part = "this machine"
     if environment.notices.urls:
@@ -56,7 +57,12 @@ def of_policies(environment: Environment) -> Iterator[Diagnosis]:
             '[notices] urls = "NOTIFY_URLS" names the secret with the addresses',
         )  # fmt: skip
     every = environment.backup.every_hours
-    if every:
+    if stack.deploy.database is None:
+        kept = any(stack.volumes.values())
+        what = "no database is described" + (": no data is backed up" if kept else "")
+        todo = f"describe it as `database` under x-deploy: {X_DEPLOY}" if kept else ""
+        yield Diagnosis(here, "backups", "warning" if kept else "ok", what, todo)
+    elif every:
         yield Diagnosis(here, "backups", "ok", f"every {every} hours")
     else:
         yield Diagnosis(
@@ -80,7 +86,8 @@ def of_host(
 def _well(name: str, environment: Environment, seen: Observation) -> str:
     if name == "ledger":
         # Of one that cannot be read nothing else may be asked.
-        return f"{len(seen.ledger.lines)} lines"
+        count = len(seen.ledger.lines)
+        return f"{count} line{'' if count == 1 else 's'}"
     return {
         "Docker": f"engine {seen.engine}, Compose {seen.compose}",
         "directory": environment.directory,

@@ -184,11 +184,11 @@ class Ledger:
         """
         line = self._target(wanted, current)
         if kept is not None and line.release not in kept:
-            left = [x.release for x in self.good() if x.release in kept and x.release != current]
+            left = [x for x in self.good() if x.release in kept and x.release != current]
             raise Refused(
                 f"release {line.release} is no longer kept on this server",
                 state=f"runs {current}, unchanged" if current else "runs no release of ours",
-                todo=f"choose one that is: {', '.join(left[-5:])}" if left
+                todo=f"choose one that is: {_listed(left)}" if left
                 else "deploy a published release instead",
             )  # fmt: skip
         return line
@@ -217,15 +217,20 @@ class Ledger:
             return matches[-1]
         similar = nearest(wanted, [g.release for g in good])
         raise Refused(
-            f"no good release {wanted!r} in the ledger",
+            f"there is no release {wanted!r} that was deployed and verified here",
             state=f"runs {current}, unchanged",
-            todo=f"choose one of: {', '.join(similar)}" if similar else "deploy a release first",
+            todo=_others([g for g in good if g.release in similar]) or "deploy a release first",
         )
 
 
 def _others(good: list[Line]) -> str:
     """The newest releases to choose from; empty where there is none."""
-    return f"choose one of: {', '.join(g.release for g in good[-5:])}" if good else ""
+    return f"choose one of: {_listed(good)}" if good else ""
+
+
+def _listed(good: list[Line]) -> str:
+    """The newest of these lines' releases, newest first, each with its day."""
+    return ", ".join(f"{line.release} ({line.at[:10]})" for line in reversed(good[-5:]))
 
 
 def _read(number: int, text: str) -> Line:

@@ -107,12 +107,9 @@ def _about(report: Report) -> list[tuple[str, ...]]:
         rows.append(("environment", report.read))
     if report.approval:
         rows.append(("approved", f"by {report.approval.who}: {report.approval.reason}"))
-    rows.append(
-        (
-            "database revision",
-            _both(code(revision.before or "none"), " to ", code(revision.after or "none")),
-        )
-    )
+    if revision.before or revision.after:
+        moved = _both(code(revision.before or "none"), " to ", code(revision.after or "none"))
+        rows.append(("database revision", moved))
     if report.backup:
         rows.append(("backup", code(report.backup)))
     link = escaped(report.link)

@@ -143,13 +143,13 @@ def _terms(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _release(status: dict[str, Any]) -> str:
-    since = moment(status["since"] or "")
+    since, revision = moment(status["since"] or ""), status["database_revision"]
     rows = [
         ("release", text(status["release"] or "none")),
         ("since", _time(since) if since else "not known"),
         ("by", text(_person(status["by"] or "not known"))),
         ("commit", text(str(status["commit"] or "none")[:12])),
-        ("database revision", text(status["database_revision"] or "none")),
+        *([("database revision", text(revision))] if revision else []),
         *[(text(name), _link(url)) for name, url in sorted(status["urls"].items())],
     ]
     return _terms(rows)

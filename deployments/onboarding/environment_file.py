@@ -6,6 +6,7 @@ import json
 import zlib
 from dataclasses import dataclass
 
+from deployments.documents import ANOTHER_APPLICATION
 from deployments.onboarding.adaptation import Adaptation
 from deployments.onboarding.addresses import OnServer, in_url
 from deployments.onboarding.repository import Repository
@@ -26,12 +27,13 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
     """TOML, with a word on what a person may want to change."""
     project = found.project
     lines = [
-        f"# {place.name} of {found.name}. Every key: homeguru schema, and doc/guides/another-application.md",
+        f"# {place.name} of {found.name}. Every key: homeguru schema, and {ANOTHER_APPLICATION}",
         "v = 1",
         f"project = {_quoted(project)}",
         f"directory = {_quoted(f'/opt/{project}')}",
         f"compose = {_quoted(place.compose)}",
-        '# Images lie on the server itself; a team names ghcr.io here twice, and a login.',
+        "# Images are kept in a registry on the server. For one that several servers share, such as",
+        "# ghcr.io, name it in both lines and add a [login].",
         'push_registry = "host"',
         f'pull_registry = "localhost:{registry_port(project)}"',
         f"repository = {_quoted(project + '/{service}')}",

@@ -12,6 +12,7 @@ from deployments.errors import WrongUse
 from deployments.image_name import read
 from deployments.onboarding.adaptation import Adaptation, Edit, OnboardedRoute
 from deployments.onboarding.bodies import POSTGRES, arguments_of, build_of
+from deployments.onboarding.commands import without_reload
 from deployments.onboarding.dockerfile import copied
 from deployments.onboarding.facts import RepositoryFacts
 from deployments.onboarding.health import health_route
@@ -48,7 +49,7 @@ class OrdinaryService:
         self._alone()
         self._ports()
         self._volumes()
-        adapt_variables(self._known, self._to, self._name, self._body)
+        adapt_variables(self._known, self._to, self._name, self._without_reload())
         self._restart()
         if profiles := self._body.get("profiles"):
             self._to.notes.append(
@@ -57,6 +58,17 @@ class OrdinaryService:
 
     def _change(self, key: str, value: Any, why: str) -> None:
         self._to.change(self._name, key, value, why)
+
+    def _without_reload(self) -> dict[str, Any]:
+        """The service with commands for a server: a password in them is replaced after that."""
+        body = dict(self._body)
+        for key in ("command", "entrypoint"):
+            command = without_reload(body.get(key))
+            if command != body.get(key):
+                body[key] = command
+                why = "reloading is for development: it goes on though the application has crashed"
+                self._change(key, command, why)
+        return body
 
     def _restart(self) -> None:
         given = str(self._body.get("restart", ""))
@@ -85,7 +97,7 @@ class OrdinaryService:
         else:
             image = str(self._body.get("image", ""))
             self._to.infrastructure[self._name] = _whole(interpolate(image, {}))
-            why = "a tag names no image for sure: it stands under x-deploy, pinned by each release"
+            why = "each release pins the digest of the image that x-deploy names"
             if POSTGRES.search(image) and "healthcheck" not in self._body:
                 test = ["CMD", "pg_isready", "-h", "127.0.0.1"]
                 healthy = {

@@ -7,17 +7,13 @@ last_check() {
   docker inspect -f '{{with .State.Health}}{{range .Log}}{{println .ExitCode .Output}}{{end}}{{end}}' "$1" 2>/dev/null |
     grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-200
 }
-# A program that ends well is no crash, and a service all the same that does not go on. While it runs
-# again, Docker knows no exit code any more, and says 0.
+# Exit code 0 says nothing: Docker has it as soon as the container runs again, however it ended.
 describe_restarts() {
-  local code=$1 restarts=$2 state=$3 times how
-  times="restarted $restarts times" how="crashes at start: exit code $code"
-  [ "$restarts" -ne 1 ] || times="restarted once"
-  case $state/$code in
-    running/0) how="ends soon after its start" ;;
-    */0) how="ends by itself, with exit code 0, and a service goes on" ;;
-  esac
-  problem="$how, $times"
+  local code=$1 restarts=$2 times
+  times="$restarts times"
+  [ "$restarts" -ne 1 ] || times=once
+  problem="crashes at start: exit code $code, restarted $times"
+  [ "$code" -ne 0 ] || problem="stopped soon after its start, and Docker restarted it $times"
 }
 # Of each container its state, restarts, health and id; one that is gone has no line. `ID` and not `Id`,
 # which makes Docker print nothing of a container without a health check.
@@ -37,7 +33,7 @@ check_health() {
     created/*) problem="does not start"; return 1 ;;
     exited/*|dead/*) problem="exited with code $(docker inspect -f '{{.State.ExitCode}}' "$id")"; return 1 ;;
   esac
-  [ "$restarts" -eq 0 ] || { describe_restarts "$(docker inspect -f '{{.State.ExitCode}}' "$id")" "$restarts" "$state"; return 1; }
+  [ "$restarts" -eq 0 ] || { describe_restarts "$(docker inspect -f '{{.State.ExitCode}}' "$id")" "$restarts"; return 1; }
   [ "$seconds" -ge "$limit" ] || return 2
   problem="did not become healthy within $limit s"
   [ "$health" != unhealthy ] || problem="$problem; its health check says: $(last_check "$id")"

@@ -81,7 +81,7 @@ def entered(environment: Environment, login: RootLogin) -> Iterator[RootShell]:
             remote.close()
         return
     raise Refused(
-        f"nobody is let in who could prepare the server ({'; '.join(refusals)})",
+        f"cannot enter as {' or '.join(login.users)} ({'; '.join(refusals)})",
         where=environment.ssh, state="untouched",
         todo="name who is root there, or becomes it by sudo without a password: --as USER, with "
         "--key FILE or --ask-password; or paste what --print shows into the provider's console",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import paramiko
+
 from deployments.errors import WrongUse
 from infra.ssh.key import check_key, check_key_file, ensure_key
 
 COMMENT = "homeguru-deploy"
+_KINDS = ("ed25519", "ecdsa", "rsa")
 
 
 def deploy_key(private: Path, where: str) -> str:
@@ -38,5 +41,20 @@ def first_line(file: Path) -> str:
 
 def own_keys() -> tuple[str, ...]:
     """Public keys in ~/.ssh that ssh would offer."""
-    found = (Path.home() / ".ssh" / f"id_{kind}.pub" for kind in ("ed25519", "ecdsa", "rsa"))
+    found = (Path.home() / ".ssh" / f"id_{kind}.pub" for kind in _KINDS)
     return tuple(first_line(file) for file in found if file.is_file())
+
+
+def check_way_in(key: Path | None, user: str, where: str) -> None:
+    """Raise WrongUse where there is no private key that a server could be entered with as `user`."""
+    if key:
+        check_key_file(key, where)
+        return
+    folder = Path.home() / ".ssh"
+    if any((folder / f"id_{kind}").is_file() for kind in _KINDS) or paramiko.Agent().get_keys():
+        return
+    raise WrongUse(
+        f"no private key for {user} was found in {folder}, and no SSH agent has one", where=where,
+        state="not contacted",
+        todo="give it with --key FILE, or enter with a password: --ask-password",
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from infra.machine.imports import importing
 
 if TYPE_CHECKING:
     from deployments.bootstrap.plan import BootstrapStep
+    from deployments.environment.server import HostAddress
     from infra.bootstrap.preparation import Ask
     from infra.environment.locate import Located
 
@@ -58,6 +60,7 @@ def bootstrap(
     """
     with importing():
         from infra.bootstrap.entry import RootLogin, enter_here
+        from infra.bootstrap.keys import check_way_in
         from infra.bootstrap.preparation import Ask, Preparation, block
         from infra.environment import locate
 
@@ -69,6 +72,8 @@ def bootstrap(
     if print_block:
         typer.echo(block(located, ask), nl=False)
         return
+    if not password:
+        check_way_in(key, users[0], located.environment.ssh)
     signals.begin_work()
     located = _with_pinned_key(located, host_key)
     planned = Preparation(located, ask, show.errors.print).look()
@@ -85,7 +90,26 @@ def bootstrap(
     if json:
         show.as_json(summary)
     elif summary["changed"]:
+        _say_way_in(ask, located.environment.host, {step["kind"] for step in summary["steps"]})
         show.console.print(f"\n[green]done[/green]; next: homeguru release --env {env}")
+
+
+def _say_way_in(ask: Ask, host: HostAddress, done: set[str]) -> None:
+    """How a person enters the server after root was locked out."""
+    if "root" not in ask.login.users or not done & {"administrator", "sshd"}:
+        return
+    named = ask.administrator_key.removesuffix(".pub") or str(ask.login.key_file or "")
+    words = [
+        "ssh",
+        *(["-i", named] if named else []),
+        *(["-p", str(host.port)] if host.port != 22 else []),
+    ]
+    entered = shlex.join([*words, f"{ask.administrator}@{host.address}"])
+    show.console.print(
+        f"\nroot can no longer log in; from now on: {entered}\n"
+        f"and sudo there; the deploy user {host.user} is for homeguru alone",
+        highlight=False, markup=False,
+    )  # fmt: skip
 
 
 def _password(user: str, located: Located) -> str:
@@ -106,13 +130,14 @@ def _with_pinned_key(located: Located, expected: str) -> Located:
     if expected:
         check_expected(shown, expected, where)
     else:
-        _compared(shown.split()[0], fingerprint(shown), where)
+        _compared(shown, fingerprint(shown), where)
     pin(located.file, shown)
     show.errors.print(f"  host_keys of {located.file}: {fingerprint(shown)}", highlight=False)
     return locate.load(located.environment.name)
 
 
-def _compared(kind: str, fingerprint: str, where: str) -> None:
+def _compared(key: str, fingerprint: str, where: str) -> None:
+    kind = key.split()[0]
     if not sys.stdin.isatty():
         raise Refused(
             f"the server shows the key {fingerprint} ({kind}), and there is no terminal to ask whether "
@@ -122,11 +147,13 @@ def _compared(kind: str, fingerprint: str, where: str) -> None:
             f"then add --host-key {fingerprint}",
         )  # fmt: skip
     name = kind.removeprefix("ssh-").partition("-")[0]
+    file = f"/etc/ssh/ssh_host_{name}_key.pub"
     show.errors.print(
-        f"\n{where} shows the key\n\n  {fingerprint} ({kind})\n\nOn the server's console (the provider's "
-        f"web page has one) this prints the true one:\n\n  ssh-keygen -lf /etc/ssh/ssh_host_{name}_key.pub\n",
-        highlight=False,
-    )
+        f"\n{where} shows the key\n\n  {key}\n  {fingerprint}\n\nOn the server's console (the provider's "
+        f"web page has one) these print the true one, whole and as its fingerprint:\n\n  cat {file}\n"
+        f"  ssh-keygen -lf {file}\n\n--host-key KEY, or its fingerprint, answers this question beforehand.\n",
+        highlight=False, markup=False,
+    )  # fmt: skip
     if not typer.confirm("Are they the same?", default=False, err=True):
         raise Refused(
             "the server's key was not confirmed", where=where, state="untouched",

@@ -49,7 +49,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "fetch": ("fetch 20300131T120000Z --env production", "fetch 20300131T120000Z --identity age.key"),
     "history": ("history --env production", "history --env production --json"),
     "metrics": ("metrics --env production", "metrics --env production --days 365 --json"),
-    "logs": ("logs api bot --env production --since 10m", "logs api bot --follow --grep ERROR --env production"),
+    "logs": ("logs --env production --since 10m", "logs api bot --follow --grep ERROR --env production"),
     "exec": ("exec api --env production -- env", "exec bot --env production -- python -m src.check"),
     "psql": ("psql --env production", "psql --env production -c 'SELECT count(*) FROM users'"),
     "config": ("config --env production", "config --env production --json"),

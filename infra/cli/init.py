@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
+import shlex
 import sys
 import tomllib
 from pathlib import Path
@@ -69,8 +70,7 @@ def init(
         _say_changes(root, found, adaptation, text, diff=diff)
     if dry_run:
         return
-    folder = root / OWN_FOLDER
-    file = folder / f"{env}.toml"
+    file, secrets = root / OWN_FOLDER / f"{env}.toml", f"{OWN_FOLDER}/{env}.secrets.env"
     where = address or _asked("Address of the server", yes=yes, missing=not file.exists())
     place = Place(env, where, user, f"../{compose_file}", domain)
     environment = environment_text(found, adaptation, place)
@@ -78,18 +78,17 @@ def init(
         # What was given on the command line is checked before anything is written.
         parse_environment(env, tomllib.loads(environment), str(file), environment)
     show.console.print()
-    if compose_file != found.compose_file:
-        _say_written(root / compose_file, written=writing.write_new(root / compose_file, text))
-    _say_written(file, written=writing.write_new(file, environment))
-    if adaptation.secrets:
-        _write_secrets(folder / f"{env}.secrets.env", adaptation, yes=yes)
-    ignored = [f"{OWN_FOLDER}/*.secrets.env"]
-    _say_written(root / ".gitignore", written=writing.ignore(root, ignored))
-    _on_github(root, env, wanted=github, yes=yes)
-    show.console.print(
-        f"\nnext: homeguru bootstrap --env {env}\n      homeguru release --env {env}",
-        highlight=False,
-    )
+    written: list[str] = []
+    if compose_file != found.compose_file and _wrote(root, compose_file, text):
+        written.append(compose_file)
+    if _wrote(root, f"{OWN_FOLDER}/{env}.toml", environment):
+        written.append(f"{OWN_FOLDER}/{env}.toml")
+    empty = _write_secrets(root, secrets, adaptation, yes=yes) if adaptation.secrets else []
+    added = writing.ignore(root, [f"{OWN_FOLDER}/*.secrets.env"])
+    _say_written(".gitignore", written=added)
+    written += [".gitignore"] if added else []
+    written += _on_github(root, env, wanted=github, yes=yes)
+    _say_next(root, env, written, empty, secrets)
 
 
 def _checked_domain(domain: str) -> str:
@@ -112,7 +111,7 @@ def _say_found(found: Repository, adaptation: Adaptation) -> None:
     for name in adaptation.order:
         if name in adaptation.routes:
             route = adaptation.routes[name]
-            what = f"built here, port {route.listen}, well at {route.health}"
+            what = f"built here, port {route.listen}, answers at {route.health}"
         elif name in adaptation.infrastructure:
             what = adaptation.infrastructure[name]
         else:
@@ -152,7 +151,8 @@ def _asked(what: str, *, yes: bool, missing: bool) -> str:
     return answer.strip()
 
 
-def _write_secrets(file: Path, adaptation: Adaptation, *, yes: bool) -> None:
+def _write_secrets(root: Path, path: str, adaptation: Adaptation, *, yes: bool) -> list[str]:
+    """Names in the secrets file, some of them new, that have no value yet."""
     from infra.onboarding import writing
 
     values = {}
@@ -163,16 +163,37 @@ def _write_secrets(file: Path, adaptation: Adaptation, *, yes: bool) -> None:
             values[name] = getpass.getpass(f"{name} (empty: later): ")
         else:
             values[name] = ""
-    added = writing.add_secrets(file, values)
-    _say_written(file, written=bool(added))
-    empty = [name for name in added if not values[name]]
+    _say_written(path, written=bool(writing.add_secrets(root / path, values)))
+    return writing.empty_secrets(root / path)
+
+
+def _say_next(root: Path, env: str, written: list[str], empty: list[str], secrets: str) -> None:
+    """What is left to a person: values, a commit of the paths that were written, two commands."""
     if empty:
-        show.console.print(f"        still empty: {', '.join(empty)}", highlight=False)
+        show.console.print(
+            f"\nstill empty: {', '.join(empty)}\n"
+            f"a release is refused until {secrets} has a value for each",
+            highlight=False,
+        )
+    if written and any((folder / ".git").exists() for folder in (root, *root.parents)):
+        at = "" if root == Path.cwd() else f"-C {shlex.quote(str(root))} "
+        show.console.print(
+            f"\ncommit what was written:\n  git {at}add {shlex.join(written)} && "
+            f'git {at}commit -m "Prepare for deploys"',
+            highlight=False, markup=False,
+        )  # fmt: skip
+    show.console.print(
+        f"\nnext: homeguru bootstrap --env {env}\n      homeguru release --env {env}",
+        highlight=False,
+    )
 
 
-def _on_github(root: Path, env: str, *, wanted: bool, yes: bool) -> None:
-    """Workflows where the repository is on GitHub, and its secrets there where that is wanted."""
-    from infra.onboarding import github, writing
+def _on_github(root: Path, env: str, *, wanted: bool, yes: bool) -> list[str]:
+    """Workflows where the repository is on GitHub, and its secrets there where that is wanted.
+
+    Returns the paths that were written.
+    """
+    from infra.onboarding import github
 
     repository = github.github_repository(root)
     if not repository:
@@ -181,10 +202,12 @@ def _on_github(root: Path, env: str, *, wanted: bool, yes: bool) -> None:
                 "the repository has no origin on github.com", where=str(root), state="untouched",
                 todo="git remote add origin git@github.com:OWNER/NAME.git",
             )  # fmt: skip
-        return
+        return []
     branch = github.released_branch(root)
+    workflows = []
     for path, text in github.workflows(env, branch).items():
-        _say_written(root / path, written=writing.write_new(root / path, text))
+        if _wrote(root, path, text):
+            workflows.append(path)
         if f": {env}\n" not in (root / path).read_text():
             show.console.print(f"        it is not for environment {env}", highlight=False)
     show.console.print(f"        with them a push to {branch} releases to {env}", highlight=False)
@@ -197,6 +220,7 @@ def _on_github(root: Path, env: str, *, wanted: bool, yes: bool) -> None:
             f"deploy key on {repository}",
             highlight=False,
         )
+    return workflows
 
 
 def _put_on_github(root: Path, env: str, repository: str) -> None:
@@ -213,6 +237,15 @@ def _put_on_github(root: Path, env: str, repository: str) -> None:
         f"  [green]written[/green]  {text}", highlight=False))  # fmt: skip
 
 
-def _say_written(file: Path, *, written: bool) -> None:
+def _wrote(root: Path, path: str, text: str) -> bool:
+    """Write a file of the repository that is not there; whether it was written."""
+    from infra.onboarding import writing
+
+    written = writing.write_new(root / path, text)
+    _say_written(path, written=written)
+    return written
+
+
+def _say_written(path: str, *, written: bool) -> None:
     mark = "[green]written[/green]" if written else "is there"
-    show.console.print(f"  {mark}  {file.name}", highlight=False)
+    show.console.print(f"  {mark}  {path}", highlight=False)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployments.errors import Refused
 from infra.cli import completion
 from infra.cli.options import Env
 
@@ -37,11 +36,9 @@ def psql(env: Env, query: Query = "") -> None:
     assembly = assemble(env)
     database = assembly.stack.deploy.database
     if database is None:
-        raise Refused(
-            "this application has no database that a release knows",
-            where=str(assembly.located.compose_file), state="unchanged",
-            todo="a service of your own may have one: homeguru exec SERVICE psql --env NAME; doc/compose.md describes `database`",
-        )  # fmt: skip
+        from deployments.compose.extension import no_database
+
+        raise no_database(str(assembly.located.compose_file), "unchanged")
     from deployments.compose.references import interpolate
 
     variables = assembly.located.environment.variables

@@ -59,7 +59,12 @@ def diff(
 
     found = inspection.manifests_of(assembly, [before, after], show.errors.print)
     rows = difference(*found)
-    show.as_json([{"what": w, "change": c} for w, c in rows]) if json else show.pairs(rows)
+    if json:
+        show.as_json([{"what": w, "change": c} for w, c in rows])
+    elif rows:
+        show.pairs(rows)
+    else:
+        show.console.print(f"no difference: both are {found[0].name}", markup=False)
 
 
 def status(
@@ -122,11 +127,15 @@ def open_page(
 
 
 def logs(
+    env: Env,
     services: Annotated[
         list[str],
-        typer.Argument(help="Services of the Compose file.", autocompletion=completion.services),
-    ],
-    env: Env,
+        typer.Argument(
+            metavar="SERVICE",
+            help="Services of the Compose file; all by default.",
+            autocompletion=completion.services,
+        ),
+    ] = [],  # noqa: B006
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of each.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
     since: Annotated[

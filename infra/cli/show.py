@@ -178,7 +178,7 @@ def status(document: dict[str, Any], notes: list[str]) -> None:
             else []
         ),
         ("commit", commit),
-        ("database revision", str(document["database_revision"] or "none")),
+        *_revision("database revision", document),
         *[(name, url) for name, url in sorted(document["urls"].items())],
         *[("note", note) for note in notes],
     ]
@@ -189,6 +189,12 @@ def status(document: dict[str, Any], notes: list[str]) -> None:
         for s in document["services"]
     ]
     table(["service", "state", "health", "digest"], rows)
+
+
+def _revision(name: str, document: dict[str, Any]) -> list[tuple[str, str]]:
+    """The row of the database's revision; none where there is no database that is described."""
+    revision = document["database_revision"]
+    return [(name, str(revision))] if revision else []
 
 
 def _maintenance(document: dict[str, str]) -> str:
@@ -233,7 +239,7 @@ def deployed(summary: dict[str, Any]) -> None:
         )
         return
     console.print(f"\n[green]done[/green] in {summary['seconds']:.1f} s")
-    rows = [("release", str(summary["release"])), ("revision", str(summary["database_revision"]))]
+    rows = [("release", str(summary["release"])), *_revision("revision", summary)]
     rows += [(name, url) for name, url in sorted(summary["urls"].items())]
     pairs(rows)
 
@@ -270,7 +276,7 @@ def demo(result: dict[str, Any]) -> None:
     rows = [("Prefect UI", result["ui"])]
     rows += [(name, url) for name, url in sorted(result["urls"].items())]
     rows += [("release", str(result["release"]))]
-    rows += [("revision", str(result["database_revision"]))]
+    rows += _revision("revision", result)
     rows += [(name, digest_of(ref)) for name, ref in result["images"].items()]
     rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in result["phases"]))]
     pairs(rows)

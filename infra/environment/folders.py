@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from deployments.errors import WrongUse
-from infra.machine.paths import packaged_environments
+from infra.machine.paths import CHECKOUT, packaged_environments
 
 LONGEST = 100
 """Characters of a name that is looked for: the system refuses to look for very long ones."""
@@ -15,15 +15,25 @@ OWN_FOLDER = ".homeguru"
 
 
 def folders() -> list[Path]:
-    """Folders of `$HOMEGURU_ENVIRONMENTS`, else that of the repository one is in; then the packaged one."""
+    """A person's own folders, then that of this project's checkout; what is installed has none."""
+    return [*own_folders(), *_of_the_checkout()]
+
+
+def own_folders() -> list[Path]:
+    """Folders of `$HOMEGURU_ENVIRONMENTS`, else that of the repository one is in."""
     chosen = [Path(p) for p in os.environ.get("HOMEGURU_ENVIRONMENTS", "").split(os.pathsep) if p]
-    return [*(chosen or _of_this_repository()), packaged_environments()]
+    return chosen or _of_this_repository()
 
 
 def _of_this_repository() -> list[Path]:
     here = Path.cwd()
     found = (place / OWN_FOLDER for place in (here, *here.parents))
     return [folder for folder in found if folder.is_dir()][:1]
+
+
+def _of_the_checkout() -> list[Path]:
+    # Whoever installed homeguru would deploy to its authors' server.
+    return [packaged_environments()] if (CHECKOUT / "pyproject.toml").is_file() else []
 
 
 def names() -> list[str]:
@@ -35,7 +45,7 @@ def names() -> list[str]:
 def only() -> str:
     """The environment where there is one choice; raises WrongUse where somebody must choose.
 
-    A folder of one's own counts before the packaged one.
+    A folder of one's own counts before that of the checkout.
     """
     for folder in folders():
         choices = sorted(file.stem for file in folder.glob("*.toml"))
@@ -46,9 +56,16 @@ def only() -> str:
                 f"there are {len(choices)} environments", where=str(folder), state="untouched",
                 todo=f"choose one: --env {', --env '.join(choices)}",
             )  # fmt: skip
-    raise WrongUse(
-        "there is no environment", where=", ".join(str(f) for f in folders()), state="untouched",
-        todo="write one, or run `make demo`",
+    raise none_here()
+
+
+def none_here() -> WrongUse:
+    """The error for a place where no environment can be named."""
+    searched = folders()
+    return WrongUse(
+        "there is no environment" if searched else f"there is no {OWN_FOLDER} here",
+        where=", ".join(map(str, searched)) or str(Path.cwd()), state="not contacted",
+        todo="run homeguru init in the application's repository",
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployments.documents import EXAMPLE
 from deployments.environment import digest as environment_digest
 from deployments.environment.digest import Compared
 from deployments.environment.schema import Environment, parse_environment
@@ -15,7 +16,7 @@ from deployments.errors import WrongUse
 from deployments.release.manifest import nearest
 from infra.environment.compose_cli import compose_text
 from infra.environment.configs import config_files
-from infra.environment.folders import LONGEST, file_of, folders, names
+from infra.environment.folders import LONGEST, file_of, folders, names, none_here, own_folders
 from infra.machine.paths import docker_dir
 
 _overrides: dict[str, dict[str, Any]] = {}
@@ -104,24 +105,23 @@ def load(name: str) -> Located:
     if file := file_of(name):
         return _located(name, file)
     existing = names()
-    meant = nearest(name, existing)
+    if not existing:
+        raise none_here()
     raise WrongUse(
         f"no environment {name[:LONGEST]!r}",
         where=", ".join(str(f) for f in folders()),
         state="not contacted",
-        todo=f"choose one of: {', '.join(meant)}" if existing else "write one, or run `make demo`",
+        todo=f"choose one of: {', '.join(nearest(name, existing))}",
     )
 
 
 def own(name: str) -> Located | None:
     """The environment where a folder of one's own has it; None where none does.
 
-    The packaged folder holds an example of that name.
+    This project's checkout holds one of that name, too.
     """
-    own_folders = folders()[:-1] if len(name) <= LONGEST else []
-    return (
-        load(name) if any((folder / f"{name}.toml").is_file() for folder in own_folders) else None
-    )
+    searched = own_folders() if len(name) <= LONGEST else []
+    return load(name) if any((folder / f"{name}.toml").is_file() for folder in searched) else None
 
 
 def all_of(folder: Path) -> list[Located]:
@@ -168,5 +168,5 @@ def _no_toml(error: ValueError, file: Path) -> WrongUse:
         f"not valid TOML: {error}",
         where=str(file),
         state="untouched",
-        todo="correct that line; deployments/environments/production.toml shows the form",
+        todo=f"correct that line; {EXAMPLE} shows the form",
     )

@@ -43,7 +43,7 @@ def this_machine(name: str) -> Iterator[Diagnosis]:
         return
     yield Diagnosis("this machine", "Compose file", "ok", str(located.compose_file))
     yield from _of_files(assembly)
-    yield from of_policies(located.environment)
+    yield from of_policies(located.environment, assembly.stack)
 
 
 def _tools() -> Iterator[Diagnosis]:

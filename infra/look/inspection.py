@@ -120,8 +120,8 @@ def _notes(seen: Observation) -> list[str]:
         notes.append(f"being changed: {describe_owner(seen.owner)}")
     else:
         notes += [
-            f"run {u.run} of {u.at} never ended (release {u.release}): the next deploy undoes it, "
-            "or ends it where it is for the same release"
+            f"run {u.run} of {u.at} never ended (release {u.release}): a deploy of that release "
+            "finishes it, a deploy of another one undoes it first"
             for u in seen.unfinished
         ]
     notes += [
@@ -200,14 +200,15 @@ def logs_of(
     assembly: Assembly, tail: Tail, log: Callable[[str], None], *, checks: bool = False,
     grep: str = "",
 ) -> int:  # fmt: skip
-    """Print the last lines of services; returns the remote exit code.
+    """Print the last lines of services, of all where none is named; returns the remote exit code.
 
     checks: the edge's health checks too. grep: a regular expression that each line has to match.
     """
     assembly.check_service(*tail.services)
     edge = EdgeChecks({}) if checks else EdgeChecks.of(assembly.stack)
     wanted = _pattern(grep)
-    if tail.follow or not (grep or edge.paths.keys() & set(tail.services)):
+    routed = edge.paths.keys() & set(tail.services) if tail.services else edge.paths
+    if tail.follow or not (grep or routed):
 
         def shown(line: str) -> None:
             if not edge.owns(line) and wanted.search(line):

@@ -25,7 +25,7 @@ def sandbox_dir() -> Path:
 
 
 def packaged_environments() -> Path:
-    """Environments that come with the project."""
+    """Environments of this project's checkout; what is installed has none."""
     return Path(str(files("deployments"))) / "environments"
 
 

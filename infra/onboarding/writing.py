@@ -115,6 +115,12 @@ def add_secrets(file: Path, values: Mapping[str, str]) -> list[str]:
     return list(missing)
 
 
+def empty_secrets(file: Path) -> list[str]:
+    """Names of the file that have no value."""
+    lines = (line.partition("=") for line in file.read_text().splitlines())
+    return [name.strip() for name, equals, value in lines if equals and not value.strip()]
+
+
 def ignore(root: Path, lines: list[str]) -> bool:
     """Add what must not be committed to .gitignore; whether anything was added."""
     file = root / ".gitignore"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deployments.documents import EXAMPLE
 from deployments.environment.sources import is_url, over_ssh, ssh_host
 from deployments.errors import WrongUse
 from infra.machine.processes import run
@@ -100,7 +101,7 @@ def _ssh(source: str, access: Access | None, folder: Path) -> dict[str, str]:
     if access is None or access.key_file is None or not access.host_keys:
         raise WrongUse(
             "a source over SSH needs `source_key_file` and `source_host_keys`", where=source,
-            state="untouched", todo="deployments/environments/production.toml shows both",
+            state="untouched", todo=f"{EXAMPLE} shows both",
         )  # fmt: skip
     check_key_file(access.key_file, source)
     if not shutil.which("ssh"):

@@ -8,6 +8,7 @@ from deployments.build import layout
 from deployments.build.dockerignore import Dockerignore
 from deployments.build.recipe import Recipe
 from deployments.compose.stack import Stack
+from deployments.documents import ANOTHER_APPLICATION
 from deployments.environment.policy import OwnDockerfile
 from deployments.errors import WrongUse
 from infra.environment.locate import Located
@@ -104,7 +105,7 @@ class Recipes:
                 f"the Compose file's `build` of {', '.join(with_build)} is not followed: the source "
                 "may lie elsewhere than the file", where=str(self._compose), state="untouched",
                 todo=f"write under [dockerfiles] of the environment: {self._lines(with_build, tree)}; "
-                f"paths are relative to the source's root. {layout.GUIDE} explains it",
+                f"paths are relative to the source's root. {ANOTHER_APPLICATION} explains it",
             )  # fmt: skip
         lacking = [s for s in services if not (self._folder / f"Dockerfile.{s}").is_file()]
         if lacking:
@@ -114,7 +115,7 @@ class Recipes:
                 state="untouched",
                 todo=f"name the application's own under [dockerfiles]: {self._lines(lacking, tree)}; or "
                 "write one beside the Compose file, with a docker-bake.hcl; or name the image under "
-                f"x-deploy.infrastructure when it is built elsewhere. {layout.GUIDE} explains each",
+                f"x-deploy.infrastructure when it is built elsewhere. {ANOTHER_APPLICATION} explains each",
             )  # fmt: skip
         for service in services:
             file = self._folder / f"Dockerfile.{service}.dockerignore"

@@ -84,12 +84,16 @@ def _of_git(
         return Commit(source, sha, ref)
     if not allow_dirty:
         raise Refused(
-            f"the work tree has {len(dirty)} uncommitted changes, first: {dirty[0].strip()}",
+            f"the work tree has {_in_files(dirty)}, first: {dirty[0].strip()}",
             where=str(source), state="untouched",
             todo="commit them, name a ref, or publish the tree as it is with --allow-dirty",
         )  # fmt: skip
-    say(f"publishing the work tree with {len(dirty)} uncommitted changes: named by content")
+    say(f"publishing the work tree with {_in_files(dirty)}: named by content")
     return WorkTree(source, sha)
+
+
+def _in_files(dirty: list[str]) -> str:
+    return f"uncommitted changes in {len(dirty)} file{'s' if len(dirty) > 1 else ''}"
 
 
 def _has_commits(source: Path) -> bool:

@@ -20,7 +20,7 @@ class ToolVariable:
 TOOL: tuple[ToolVariable, ...] = (
     ToolVariable(
         ("HOMEGURU_ENVIRONMENTS",),
-        "folders with `NAME.toml` files, separated by `:`, searched before `deployments/environments`",
+        "folders with `NAME.toml` files, separated by `:`",
         "`.homeguru` here or above",
     ),
     ToolVariable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
+from deployments.compose.extension import no_database
 from deployments.compose.stack import Stack
 from deployments.database.backups import Reason, chosen, to_restore
 from deployments.database.change import KEEP, DataChange
@@ -109,6 +110,8 @@ class Planning:
         line = seen.ledger.target(to, seen.current, seen.releases)
         target = self.targets.complete(line.release, pin=False)
         self._has_tls(target, line.release, seen)
+        if choice != "keep" and target.stack.deploy.database is None:
+            raise no_database(self._compose_file, f"runs {seen.current}, unchanged")
         data = self.review.back(target, line, seen, choice)
         return self._plan(target, seen, self._ask("rollback", line.release, data))
 
@@ -220,6 +223,9 @@ class Planning:
         return Planned(plan, Planner(request, target, seen, Candidate({})))
 
     def _current(self, seen: Observation, what: str) -> str:
+        if self.targets.assembly.stack.deploy.database is None:
+            runs = f"runs {seen.current}, unchanged" if seen.current else "untouched"
+            raise no_database(self._compose_file, runs)
         if seen.current is None or seen.revision is None:
             raise Refused(
                 f"nothing is deployed, so there is no database to {what}",
@@ -227,6 +233,10 @@ class Planning:
                 todo=f"homeguru deploy newest --env {self.host.environment.name}",
             )  # fmt: skip
         return seen.current
+
+    @property
+    def _compose_file(self) -> str:
+        return str(self.targets.assembly.located.compose_file)
 
     def _ask(self, verb: Verb, release: str, data: DataChange | None = None) -> PlanRequest:
         return PlanRequest(verb, release, self.host.incoming, data)

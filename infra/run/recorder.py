@@ -178,17 +178,19 @@ class Recorder:
         self._write(files.close(unfinished.run, end), own)
 
     def close_other(
-        self, unfinished: journal.Unfinished, plan: Plan, outcome: Outcome, ledger: Ledger
-    ) -> Report:
+        self, unfinished: journal.Unfinished, plan: Plan, outcome: Outcome, ledger: Ledger,
+        problem: str = "",
+    ) -> Report:  # fmt: skip
         """One ledger line for a run that could not write its own; both journals end.
 
-        outcome: `undone`, or `ok` where the plan went on to the run's release.
+        outcome: `undone`, `ok` where the plan went on to the run's release, or `failed` where the
+        way back ended with a problem and the run at work replaces what is left.
         """
         if outcome == "ok":
             # The run may have migrated before it died.
             self.revision = self.revision.model_copy(update={"before": ledger.revision})
-        report = self.report(plan, outcome)
-        line = self.line(plan, outcome, ledger, run=unfinished.run)
+        report = self.report(plan, outcome, problem)
+        line = self.line(plan, outcome, ledger, run=unfinished.run, problem=problem)
         record = self._recording(line, plan, ledger, becomes=outcome == "ok")
         end = journal.run_line(plan.release, "end", self.host.token, outcome)
         close = files.close(unfinished.run, end)

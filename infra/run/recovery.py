@@ -115,6 +115,8 @@ class Recovery:
 
     def _undo(self, unfinished: Unfinished, seen: Observation) -> None:
         run, exchanged = unfinished.run, unfinished.exchanged
+        outcome: Outcome = "undone"
+        problem = ""
         try:
             back = self.undo.way_back(unfinished.release, seen, run, exchanged=exchanged)
             self.executor.undo(back)
@@ -122,6 +124,7 @@ class Recovery:
             self._passable(failure)
             self._replaceable(unfinished, failure)
             # A release converges from any state: what cannot be undone can be replaced.
+            outcome, problem = "failed", f"undoing it failed: {sentence(failure)}"
             self.run.host.log(f"that cannot be undone, so on from here: {sentence(failure)}")
         if exchanged:
             self.run.recorder.changed_to(self.run.host.observe(self.stack).revision)
@@ -129,7 +132,7 @@ class Recovery:
             self.run.host.log(kept_database_note(beside))
         manifest = unfinished.release.partition("-")[2]
         plan = Plan("undo", unfinished.release, manifest, seen.current, ())
-        self.run.recorder.close_other(unfinished, plan, "undone", seen.ledger)
+        self.run.recorder.close_other(unfinished, plan, outcome, seen.ledger, problem)
 
     def _replaceable(self, unfinished: Unfinished, failure: StepFailed | Refused) -> None:
         """A database that lies beside is no release's to drop, and a backup replaces nothing."""

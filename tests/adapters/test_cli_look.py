@@ -142,7 +142,10 @@ def test_status_says_since_when_and_by_whom(located, monkeypatch, capsys) -> Non
     document, notes = inspection.status_of(assembly(located), print)
     assert (document["since"], document["by"]) == ("2030-01-02T10:11:12Z", "anna, actions")
     show.status(document, notes)
-    assert "since              2030-01-02 10:11 UTC, by anna, actions" in capsys.readouterr().out
+    assert "database revision" not in (printed := capsys.readouterr().out)
+    assert "since        2030-01-02 10:11 UTC, by anna, actions" in printed
+    show.status({**document, "database_revision": "a1"}, notes)
+    assert "database revision  a1" in capsys.readouterr().out
 
 
 def test_status_says_since_when_the_edge_answers_for_everybody(
@@ -161,7 +164,7 @@ def test_status_says_since_when_the_edge_answers_for_everybody(
         "since": "2030-01-02T10:11:12Z", "by": "anna", "reason": "a bigger disk",
     }  # fmt: skip
     show.status(document, notes)
-    shown = "maintenance        on since 2030-01-02 10:11 UTC by anna: a bigger disk\n"
+    shown = "maintenance  on since 2030-01-02 10:11 UTC by anna: a bigger disk\n"
     assert shown in capsys.readouterr().out
 
 

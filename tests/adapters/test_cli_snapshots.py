@@ -84,7 +84,7 @@ def status(world: Any) -> None:
     show.status(
         document,
         ["run 0d9f6c1e of 2030-03-19T10:00:00Z never ended (release 15-production-sha-77aa01bc9d20): "
-         "the next deploy undoes it, or ends it where it is for the same release"],
+         "a deploy of that release finishes it, a deploy of another one undoes it first"],
     )  # fmt: skip
 
 

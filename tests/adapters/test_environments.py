@@ -63,11 +63,29 @@ def test_all_names_once(folders):
     assert names() == ["b", "a", "production"]
 
 
-def test_without_the_variable_only_the_packaged_ones_are_known(folders, monkeypatch):
+def test_without_the_variable_only_those_of_the_checkout_are_known(folders, monkeypatch):
     monkeypatch.delenv("HOMEGURU_ENVIRONMENTS")
     _write(folders[0], "a")
     _write(folders[2], "production")
     assert names() == ["production"]
+    assert environments.own("production") is None
+
+
+def test_what_is_installed_has_no_environments_of_its_own(folders, monkeypatch, tmp_path):
+    """Its authors' production server would be the only one, and so the one that is meant."""
+    _write(folders[2], "production")
+    monkeypatch.delenv("HOMEGURU_ENVIRONMENTS")
+    monkeypatch.setattr("infra.environment.folders.CHECKOUT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert names() == []
+    for look in (only, lambda: environments.load("prod")):
+        with pytest.raises(WrongUse, match=r"there is no \.homeguru here") as caught:
+            look()
+        assert caught.value.where == str(tmp_path)
+        assert caught.value.todo == "run homeguru init in the application's repository"
+    (tmp_path / ".homeguru").mkdir()
+    _write(tmp_path / ".homeguru", "stage")
+    assert only() == "stage"
 
 
 def test_an_unknown_name_lists_the_nearest(folders):
@@ -83,7 +101,8 @@ def test_an_unknown_name_lists_the_nearest(folders):
 def test_an_unknown_name_where_none_is_known(folders):
     with pytest.raises(WrongUse) as caught:
         environments.load("x")
-    assert caught.value.todo == "write one, or run `make demo`"
+    assert caught.value.what == "there is no environment"
+    assert caught.value.todo == "run homeguru init in the application's repository"
 
 
 @pytest.mark.parametrize("content", [b"v = ", b"\xff"])

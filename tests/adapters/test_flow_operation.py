@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.errors import StepFailed
+from deployments.errors import StepFailed, WrongUse
 from deployments.health.verification import CheckResult
 from deployments.history.ledger import Ledger, Revision
 from deployments.messages.report import Report
@@ -22,6 +22,7 @@ from infra.run.recorder import Recorder
 from tests.adapters.flow_operations import flow_operation
 
 FAILED = StepFailed("migrate failed:\nno table", where="h", todo="look")
+ACTOR = SimpleNamespace(who="anna", origin="cli")
 PLAN = Plan("deploy", "2-x", "x", "1-x", ())
 
 
@@ -83,6 +84,28 @@ def test_a_database_that_somebody_stopped_is_started_before_anything_is_reviewed
     monkeypatch.setattr(flows, "slot", lambda *_: nullcontext())
     on.lock_and_observe()
     assert done == ["lock", "observe", "start database"]
+
+
+def test_secrets_that_are_missing_are_told_before_the_registry_is_asked(monkeypatch) -> None:
+    """A registry on the server is reached by a connection to it."""
+
+    def asked() -> None:
+        raise AssertionError("the registry was asked")
+
+    def configuration() -> None:
+        raise WrongUse("secret A is empty")
+
+    located = SimpleNamespace(environment=None, read_from=lambda _: "")
+    assembly = SimpleNamespace(located=located, configuration=configuration, registry=asked)
+    monkeypatch.setattr(flows, "as_task", lambda _, work, **__: work())
+    monkeypatch.setattr(flows, "log", lambda _: None)
+    monkeypatch.setattr(flows, "outcome", lambda _: nullcontext())
+    monkeypatch.setattr(flows, "assemble", lambda *_: assembly)
+    monkeypatch.setattr(flows, "Host", lambda *_: SimpleNamespace(actor=ACTOR, close=lambda: None))
+    monkeypatch.setattr(flows, "current_actor", lambda _: ACTOR)
+    monkeypatch.setattr(flows, "compared", lambda *_: "")
+    with pytest.raises(WrongUse, match="secret A is empty"), flows.operation("deploy", "prod", ""):
+        pass
 
 
 class Stop(Exception):

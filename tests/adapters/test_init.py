@@ -102,6 +102,8 @@ def test_the_shop(begun) -> None:
     )
     assert services["api"]["environment"]["STRIPE_API_KEY"] == "${STRIPE_API_KEY}"
     assert "volumes" not in services["api"]
+    assert services["api"]["command"] == "uvicorn app.main:app --host 0.0.0.0 --port 8000"
+    assert "api.command" in text
     assert services["edge"]["ports"] == ["8000:8000", "5173:5173"]
     assert compose["x-deploy"]["edge"]["routes"] == {
         "api": {"listen": 8000, "port": 8000, "health": "/api/health"},
@@ -125,10 +127,30 @@ def test_the_shop(begun) -> None:
     secrets = (root / ".homeguru" / "production.secrets.env").read_text()
     assert "STRIPE_API_KEY=\n" in secrets
     assert "shoppassword" not in secrets
-    assert "still empty: STRIPE_API_KEY" in text
+    assert "still empty: STRIPE_API_KEY\na release is refused until .homeguru/production.secrets.env has" in text  # fmt: skip
     assert ".homeguru/*.secrets.env" in (root / ".gitignore").read_text()
     # A comment of theirs is still theirs.
     assert "# The shop, as it runs on our laptops." in (root / "compose.homeguru.yml").read_text()
+
+
+def test_the_end_says_what_is_to_be_committed_and_which_secrets_are_empty(begun) -> None:
+    root, text = begun("fastapi-vite")
+    assert "written  .homeguru/production.toml" in text
+    assert "written  .homeguru/production.secrets.env" in text
+    # There is no Git repository yet.
+    assert "git add" not in text
+    (root / ".git").mkdir()
+    (root / "compose.homeguru.yml").unlink()
+    words = ["init", "--yes", "--env", "stage", "--address", "203.0.113.7"]
+    staged = CliRunner().invoke(app, words).output
+    assert "git add compose.homeguru.yml .homeguru/stage.toml && git commit -m" in staged
+    # What was there already is not named, and the secret is empty still.
+    again = CliRunner().invoke(app, ["init", "--yes"]).output
+    assert "git add" not in again
+    assert "still empty: STRIPE_API_KEY" in again
+    secrets = root / ".homeguru" / "production.secrets.env"
+    secrets.write_text(secrets.read_text().replace("STRIPE_API_KEY=", "STRIPE_API_KEY=sk_1"))
+    assert "still empty" not in CliRunner().invoke(app, ["init", "--yes"]).output
 
 
 def test_who_is_built_alike_is_one_image(begun) -> None:

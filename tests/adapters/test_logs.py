@@ -78,3 +78,8 @@ def test_only_lines_that_match_are_among_the_last_ones(logs):
     assert logs("api", follow=True, grep="work 2") == [WORK[2]]
     with pytest.raises(WrongUse, match="no regular expression"):
         logs("api", grep="(")
+
+
+def test_without_a_service_it_is_all_of_them(logs):
+    assert logs() == WORK[1:]
+    assert logs.asked[0].rstrip().endswith("--tail 10000")

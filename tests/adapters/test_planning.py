@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from deployments.database.choice import Choice
 from deployments.errors import Refused, WrongUse
 from deployments.host.maintenance import Switch
 from deployments.planning.plan import Plan, ScriptStep
@@ -98,3 +100,39 @@ def test_the_journal_says_what_was_asked_for(world) -> None:
     assert run.request == "maintenance on"
     assert [step.name for step in planned.plan.steps] == ["maintenance on"]
     assert planned.plan.release == world.settled().current
+
+
+def _without_a_database(target=None):
+    assembly = SimpleNamespace(
+        stack=stack_of(OURS, "compose.yml"), located=SimpleNamespace(compose_file="/a/compose.yml")
+    )
+    targets = SimpleNamespace(assembly=assembly, complete=lambda release, pin: target)
+    host = SimpleNamespace(environment=SimpleNamespace(name="prod", ssh="u@h"))
+    return Planning(SimpleNamespace(host=host, request="", ended_already=False), targets, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda planning, seen: planning.backup(seen, "asked"),
+        lambda planning, seen: planning.drill("newest", seen),
+        lambda planning, seen: planning.restore("newest", seen),
+    ],
+)
+def test_what_needs_a_database_that_nobody_described_says_so(world, work) -> None:
+    for seen, state in ((world.settled(), f"runs {world.settled().current}, unchanged"), (world.bare, "untouched")):  # fmt: skip
+        with pytest.raises(Refused, match="no database is described: x-deploy has no `database`") as caught:  # fmt: skip
+            work(_without_a_database(), seen)
+        assert (caught.value.where, caught.value.state) == ("/a/compose.yml", state)
+        assert "doc/reference/x-deploy.md" in caught.value.todo
+
+
+@pytest.mark.parametrize("choice", [Choice.downgrade, Choice.restore])
+def test_a_rollback_does_not_ignore_what_it_is_to_do_to_a_database(world, choice) -> None:
+    environment = SimpleNamespace(edge=SimpleNamespace(domain=""))
+    target = SimpleNamespace(stack=stack_of(OURS, "compose.yml"), environment=environment)
+    lines = [world.line(1), world.line(2)]
+    seen = replace(world.settled(), ledger=world.ledger(*lines), current=lines[1].release)
+    seen = replace(seen, releases=tuple(line.release for line in lines))
+    with pytest.raises(Refused, match="no database is described"):
+        _without_a_database(target).rollback(lines[0].release, seen, choice)

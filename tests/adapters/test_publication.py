@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.errors import Refused
+from deployments.errors import Refused, WrongUse
 from infra.host import actor
 from infra.orchestration.flow import publication
 from infra.publish.clone import Access
@@ -38,6 +38,9 @@ def asked(located, monkeypatch):
 
         def registry(self):
             return nullcontext()
+
+        def configuration(self):
+            raise WrongUse("secret A is empty")
 
         def login(self):
             return None
@@ -99,3 +102,11 @@ def test_a_folder_of_who_sits_there_gets_no_token(asked, at_a_terminal, tmp_path
 
 def test_an_address_of_who_sits_there_gets_no_token(asked, at_a_terminal):
     assert asked("https://other.example/x.git") == ("https://other.example/x.git", Access())
+
+
+def test_a_release_builds_nothing_before_its_secrets_are_there(asked, at_a_terminal, monkeypatch):
+    """Its deploy would refuse them, after minutes; a publication alone needs none of them."""
+    asked("/srv/app")
+    monkeypatch.setattr(publication, "_is_part_of_a_release", lambda: True)
+    with pytest.raises(WrongUse, match="secret A is empty"):
+        publication.publish_source("prod", "/srv/app", "HEAD", allow_dirty=False, by="")

@@ -105,7 +105,7 @@ def test_what_cannot_be_gone_on_with_is_undone() -> None:
     found.settle(killed("replace api"), seen, "m3")
     assert said[1].startswith("that cannot be gone on with: ")
     assert said[2] == f"run r1 of {AT} never ended (release 3-m3): undoing it first"
-    assert closed == ["undone"]
+    assert closed == ["failed"]
 
 
 def switched(requested: str) -> Unfinished:
@@ -139,7 +139,8 @@ def test_containers_that_cannot_go_back_can_be_replaced(verb: str) -> None:
     found, seen, said, closed = settling(verb, fails=True)
     found.settle(unfinished("replace bot"), seen)
     assert said[-1].startswith("that cannot be undone, so on from here: bring database back failed")
-    assert closed == ["undone"]
+    # The history would say otherwise that the undo went well.
+    assert closed == ["failed"]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,8 @@ def test_a_killed_backup_is_ended_and_nothing_else_is_done() -> None:
 def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, asked, done) -> None:
     """Found by a reader: `previous` would be looked up anew, and go one release further back."""
     run = Run(SimpleNamespace(incoming=".incoming/t"), None, ended={brought})
-    targets = SimpleNamespace(complete=lambda release, pin: release)
+    described = SimpleNamespace(stack=SimpleNamespace(deploy=SimpleNamespace(database="db")))
+    targets = SimpleNamespace(complete=lambda release, pin: described)
     found = planning.Planning(run, targets, SimpleNamespace(back=lambda *_: "reviewed"))
     monkeypatch.setattr(planning.Planning, "_plan", lambda *a: (a[3].release, a[3].data))
     ledger = SimpleNamespace(target=lambda *_: SimpleNamespace(release="1-m1"))
@@ -211,7 +213,8 @@ def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, as
 @pytest.mark.parametrize(("wanted", "done"), [("newest", True), ("20300101T000000Z", False)])
 def test_a_restore_that_was_brought_to_its_end_is_done(monkeypatch, wanted, done) -> None:
     reviewer = SimpleNamespace(must_know=lambda *_: None, restore=lambda *_: "reviewed")
-    targets = SimpleNamespace(complete=lambda release, pin: release)
+    described = SimpleNamespace(stack=SimpleNamespace(deploy=SimpleNamespace(database="db")))
+    targets = SimpleNamespace(complete=lambda release, pin: described, assembly=described)
     host = SimpleNamespace(environment=SimpleNamespace(name="prod"), incoming=".incoming/t")
     found = planning.Planning(Run(host, None, ended={"restore newest"}), targets, reviewer)
     monkeypatch.setattr(planning.Planning, "_plan", lambda *a: a[3].data)

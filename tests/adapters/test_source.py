@@ -122,7 +122,7 @@ def test_a_dirty_work_tree_is_refused(repository, change):
         repository("add", ".")
     with pytest.raises(Refused) as caught, _stage(repository.folder):
         pass
-    assert caught.value.what.startswith("the work tree has 1 uncommitted changes, first: ")
+    assert caught.value.what.startswith("the work tree has uncommitted changes in 1 file, first: ")
     assert "--allow-dirty" in caught.value.todo
 
 
@@ -135,7 +135,7 @@ def test_what_init_and_bootstrap_have_just_written_is_no_change_of_the_source(re
     assert isinstance(
         opened(folder, "HEAD", allow_dirty=False, say=print, compose_file=compose), Commit
     )
-    with pytest.raises(Refused, match=r"1 uncommitted changes, first: \?\? compose\.homeguru\.yml"):
+    with pytest.raises(Refused, match=r"in 1 file, first: \?\? compose\.homeguru\.yml"):
         opened(folder, "HEAD", allow_dirty=False, say=print)
     _write(folder, src__main_DOT_py="x")
     with pytest.raises(Refused, match=r"first: M src/main\.py"):
@@ -158,7 +158,9 @@ def test_uncommitted_changes_are_published_when_asked_and_named_by_content(repos
         assert (source.root / "web/a").read_text() == "dirty"
         assert _paths(source) == ["pyproject.toml", "src/main.py", "src/new", "web/a"]
         label = source.label
-    assert said == ["publishing the work tree with 2 uncommitted changes: named by content"]
+    assert said == [
+        "publishing the work tree with uncommitted changes in 2 files: named by content"
+    ]
     with _stage(repository.folder, allow_dirty=True) as again:
         assert again.label == label
     _write(repository.folder, web__a="dirtier")

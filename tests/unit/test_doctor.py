@@ -18,6 +18,7 @@ from deployments.health.doctor import (
 )
 from deployments.history.journal import Unfinished
 from deployments.history.ledger import Ledger
+from infra.environment.compose_cli import stack_of
 from tests.unit.test_bootstrap import DONE
 
 NOW = 1_900_000_000
@@ -94,9 +95,23 @@ def test_a_run_that_never_ended_is_named(world, make_environment, seen) -> None:
     assert (run.verdict, "never ended" in run.what) == ("warning", True)
 
 
-def test_what_nobody_notices_until_it_is_needed(make_environment) -> None:
+def test_what_nobody_notices_until_it_is_needed(world, make_environment) -> None:
     environment = make_environment()
-    assert [d.verdict for d in of_policies(environment)] == ["warning", "warning"]
+    assert [d.verdict for d in of_policies(environment, world.stack)] == ["warning", "warning"]
+
+
+def test_backups_of_an_application_whose_database_is_not_described(make_environment) -> None:
+    """`[backup] every_hours` would do nothing."""
+    environment = make_environment(backup={"every_hours": 24})
+    text = "services: {web: {image: '${WEB_IMAGE}'}}\nx-deploy: {v: 1}\n"
+    stack = stack_of(text, "compose.yml")
+    _, backups = of_policies(environment, stack)
+    assert (backups.verdict, backups.what) == ("ok", "no database is described")
+    kept = replace(stack, volumes={"web": (("data", "/data"),)})
+    _, backups = of_policies(environment, kept)
+    assert backups.verdict == "warning"
+    assert backups.what == "no database is described: no data is backed up"
+    assert "`database` under x-deploy" in backups.todo
 
 
 def test_an_error_is_a_diagnosis() -> None:
@@ -119,3 +134,10 @@ def test_images_for_another_processor_are_found_before_a_container_ends_with_an_
     # Nobody builds here, or nobody knows.
     assert not list(of_processor("", "amd64"))
     assert not list(of_processor("amd64", ""))
+
+
+def test_one_line_is_one_line(world, make_environment, seen) -> None:
+    for lines, text in ((0, "0 lines"), (1, "1 line"), (2, "2 lines")):
+        ledger = world.ledger(*[world.line(n) for n in range(1, lines + 1)])
+        found = of_host(make_environment(), world.stack, replace(seen, ledger=ledger), NOW)
+        assert [d.what for d in found if d.name == "ledger"] == [text]

@@ -136,14 +136,24 @@ def test_the_current_release_is_no_target(three, shape):
 
 def test_an_undone_release_is_no_target(three):
     undone = three.lines[1].release
-    with pytest.raises(Refused, match=f"no good release '{undone}' in the ledger"):
+    with pytest.raises(Refused, match=f"no release '{undone}' that was deployed and verified"):
         three.target(undone, three.lines[3].release)
+
+
+def test_releases_to_choose_from_stand_newest_first_with_their_days(world):
+    lines = [world.line(n, at=f"2030-01-{n:02}T10:00:00Z") for n in range(1, 8)]
+    with pytest.raises(Refused) as caught:
+        world.ledger(*lines).target("9", lines[6].release)
+    days = [f"{lines[n - 1].release} (2030-01-{n:02})" for n in (6, 5, 4, 3, 2)]
+    assert caught.value.todo == f"choose one of: {', '.join(days)}"
 
 
 def test_an_unknown_release_lists_the_nearest(three):
     with pytest.raises(Refused) as caught:
         three.target("1-prod-sha-000000000002", three.lines[3].release)
-    assert caught.value.what == "no good release '1-prod-sha-000000000002' in the ledger"
+    assert caught.value.what == (
+        "there is no release '1-prod-sha-000000000002' that was deployed and verified here"
+    )
     assert caught.value.todo.startswith("choose one of: ")
     assert three.lines[0].release in caught.value.todo
     assert three.lines[1].release not in caught.value.todo

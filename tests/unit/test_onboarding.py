@@ -107,6 +107,38 @@ def test_a_service_that_only_migrates_is_known_by_its_command(command, ends: boo
     assert found.order == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("command", "served"),
+    [
+        ("uvicorn app:app --reload --port 8000", "uvicorn app:app --port 8000"),
+        ("python -m uvicorn app:app --reload-dir /code --reload", "python -m uvicorn app:app"),
+        (["uvicorn", "app:app", "--reload", "--reload-dir", "src"], ["uvicorn", "app:app"]),
+        (["sh", "-c", "alembic upgrade head && uvicorn a:a --reload"], ["sh", "-c", "alembic upgrade head && uvicorn a:a"]),
+        ("sh -c 'gunicorn a:a --reload --reload-engine=poll'", "sh -c 'gunicorn a:a'"),
+        ("flask --app shop run --debug --host 0.0.0.0", "flask --app shop run --host 0.0.0.0"),
+        ("flask --app shop --debug run", "flask --app shop run"),
+        ("fastapi dev main.py --host 0.0.0.0", "fastapi run main.py --host 0.0.0.0"),
+        (["fastapi", "dev"], ["fastapi", "run"]),
+        ("uvicorn app:app --port 8000", None), ("celery -A shop worker --debug", None),
+        ("python serve.py --reload", None), ("uvicorn app:app --reloader-x", None), (None, None),
+    ],
+)  # fmt: skip
+def test_a_command_that_reloads_is_for_development(command, served) -> None:
+    found = adapt(of_services({"web": {"build": ".", "command": command}}))
+    changed = [e for e in found.edits if e.path == ("services", "web", "command")]
+    assert [e.value for e in changed] == ([served] if served else [])
+    assert all("reloading is for development" in e.why for e in changed)
+
+
+def test_a_command_that_reloads_and_holds_a_password_loses_both() -> None:
+    environment = {"API_TOKEN": "hunter22"}
+    command = "uvicorn app:app --reload --header t:hunter22"
+    body = {"build": ".", "environment": environment, "command": command}
+    edits = adapt(of_services({"web": body})).edits
+    last = [e.value for e in edits if e.path == ("services", "web", "command")][-1]
+    assert last == "uvicorn app:app --header t:${API_TOKEN}"
+
+
 def test_a_migration_that_only_a_person_starts_does_not_count() -> None:
     texts = {"Makefile": "migrate:\n\talembic upgrade head\n", "dev.sh": "alembic upgrade head\n", "Dockerfile": "CMD x\n"}  # fmt: skip
     files = frozenset({"alembic.ini", *texts})

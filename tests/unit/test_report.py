@@ -69,6 +69,11 @@ def test_the_whole_report():
     )
 
 
+def test_where_there_is_no_database_nothing_is_said_of_its_revision():
+    report = _report(revision=Revision(before=None, after=None))
+    assert "revision" not in report_markdown(report)
+
+
 def test_who_approved_and_where_its_log_is():
     approval = Approval(who="bob", reason="dropped on purpose")
     text = report_markdown(_report(approval=approval, link="https://ci.example.org/7"))

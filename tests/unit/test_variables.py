@@ -196,6 +196,22 @@ def test_variables_are_checked_like_secrets_and_all_at_once(make_environment):
     )
 
 
+@pytest.mark.parametrize(
+    ("file", "todo"),
+    [("/a/prod.secrets.env", "set A, C in /a/prod.secrets.env; "), ("", "")],
+)
+def test_an_empty_secret_is_set_in_the_secrets_file(make_environment, file, todo):
+    environment = make_environment(secrets={"names": ["A", "B", "C"]}, compose="compose.yml")
+    stack = _stack({"A": "${A}", "B": "${B}", "C": "${C}"})
+    with pytest.raises(WrongUse) as wrong:
+        configuration(environment, stack, {"A": "", "B": "todo", "C": " "}, "prod.toml", file)
+    assert wrong.value.todo == f"{todo}correct what is named"
+    if file:
+        with pytest.raises(WrongUse) as wrong:
+            configuration(environment, stack, {"A": "", "B": "b", "C": "c"}, "prod.toml", file)
+        assert wrong.value.todo == "set A in /a/prod.secrets.env"
+
+
 def test_a_variable_that_nothing_refers_to_is_checked_too(make_environment):
     """It goes into the env file all the same."""
     said = _wanting(make_environment, _stack({}), variables={"NOTE": ""})

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from deployments.documents import AUTO_DEPLOY
 from deployments.errors import WrongUse
 from infra.cli.actions.known_hosts import pinned_keys
 from infra.cli.actions.runner import Runner
@@ -60,14 +61,14 @@ def _nothing_missing(host: dict[str, Any], key_file: Path, *, pinned: bool) -> N
             f"secret {' and '.join(missing)} is missing: a plan is made over SSH, "
             "with a control plane too", state="not contacted",
             todo="set it in the environment's secrets on GitHub, for dry runs; "
-            "doc/guides/auto-deploy-setup.md",
+            f"{AUTO_DEPLOY}",
         )  # fmt: skip
     if missing:
         raise WrongUse(
             f"secret {' and '.join(missing)} is missing, and no control plane is named",
             state="not contacted",
             todo="set it in the environment's secrets on GitHub, or PREFECT_API_URL and "
-            "PREFECT_API_AUTH_STRING; doc/guides/auto-deploy-setup.md",
+            f"PREFECT_API_AUTH_STRING; {AUTO_DEPLOY}",
         )  # fmt: skip
 
 

@@ -32,12 +32,13 @@ def done(
 ) -> str:  # fmt: skip
     """A verb that went well."""
     verb, environment = result.get("verb", "run"), result.get("environment", "")
+    revision = result.get("database_revision")
     headline = "done" if result.get("changed") else "nothing to do"
     if traits(verb).only_looks:
         headline = "all checks passed"
     facts = [
         ("release", code(str(result.get("release")))),
-        ("database revision", code(str(result.get("database_revision")))),
+        *([("database revision", code(str(revision)))] if revision else []),
         ("seconds", f"{result.get('seconds', 0):.1f}, with the button {seconds:.1f}"),
         *_run(page),
         *[(name, url) for name, url in sorted(result.get("urls", {}).items())],

@@ -278,12 +278,13 @@ def operation(
         assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
         if configuration:
             assembly.located.check_as_requested(configuration)
+        complete = assembly.configuration()
         host = Host(assembly.located, current_actor(by), verb, log)
         host.read_from = assembly.located.read_from(compared(host.actor, configuration))
         log(f"environment {environment} is read from {host.read_from}")
         registry = resources.enter_context(assembly.registry())
         resources.callback(host.close)
-        inner = operation_on(assembly, assembly.configuration(), host, registry, _perform)
+        inner = operation_on(assembly, complete, host, registry, _perform)
         on = FlowOperation(assembly, inner, resources)
         with on.notifier.failure_of(verb, lambda: host.actor):
             yield on

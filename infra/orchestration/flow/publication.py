@@ -29,7 +29,7 @@ def publish_source(
 ) -> Manifest:
     """Stage the source, build what changed, push, store the manifest."""
     with outcome(environment):
-        assembly = as_task("read environment", lambda: assemble(environment, [Blocks(environment)]))
+        assembly = as_task("read environment", lambda: _assembled(environment))
         notifier, actor = Notifier(assembly), current_actor(by)
         log(f"asked for by {actor.who}, from {actor.origin}")
         with notifier.failure_of("publish", lambda: actor):
@@ -49,6 +49,14 @@ def publish_source(
         # A release goes on to its deploy, which has more to tell.
         notifier.send(lambda write: write.published(manifest, notifier.by(actor)))
     return manifest
+
+
+def _assembled(environment: str) -> Assembly:
+    assembly = assemble(environment, [Blocks(environment)])
+    if _is_part_of_a_release():
+        # Its deploy would refuse what is missing, after minutes of building.
+        assembly.configuration()
+    return assembly
 
 
 def _is_part_of_a_release() -> bool:

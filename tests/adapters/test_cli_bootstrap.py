@@ -1,0 +1,94 @@
+"""What `bootstrap` asks and says at a terminal, before and after the server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import paramiko
+import pytest
+from typer.testing import CliRunner
+
+from deployments.errors import Refused, WrongUse
+from infra.bootstrap import host_key
+from infra.bootstrap.entry import RootLogin
+from infra.bootstrap.keys import check_way_in
+from infra.bootstrap.preparation import Ask
+from infra.cli import bootstrap, show
+from infra.cli.app import app
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1hxUCTeQWmkzAYCKJOgDGCwEcV6mVJnSvA5bSKDJuO"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch) -> Path:
+    """A home without a key, on a machine without an SSH agent."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def printed(monkeypatch) -> list[str]:
+    lines: list[str] = []
+    for console in (show.console, show.errors):
+        monkeypatch.setattr(console, "print", lambda text, **_: lines.append(text))
+    return lines
+
+
+def test_a_machine_without_a_key_is_told_before_anything_is_asked(
+    home: Path, located, monkeypatch
+) -> None:
+    def contacted(*_: object) -> str:
+        raise AssertionError("the server was asked for its key")
+
+    monkeypatch.setattr(host_key, "shown_key", contacted)
+    monkeypatch.setattr("infra.environment.locate.load", lambda _: located())
+    ended = CliRunner().invoke(app, ["bootstrap", "--env", "prod"])
+    assert isinstance(ended.exception, WrongUse)
+    assert ended.exception.what.startswith(f"no private key for root was found in {home}/.ssh")
+    assert ended.exception.todo.startswith("give it with --key FILE")
+    ended = CliRunner().invoke(app, ["bootstrap", "--env", "prod", "--key", str(home / "none")])
+    assert "does not exist" in str(ended.exception)
+
+
+def test_a_key_in_a_home_or_an_agent_is_a_way_in(home: Path, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(paramiko, "Agent", lambda: SimpleNamespace(get_keys=lambda: ["a key"]))
+        check_way_in(None, "root", "h:22")
+    with pytest.raises(WrongUse):
+        check_way_in(None, "root", "h:22")
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "id_rsa").touch()
+    check_way_in(None, "root", "h:22")
+
+
+def test_the_question_shows_the_whole_key_and_its_fingerprint(printed, monkeypatch) -> None:
+    """The console of a provider may show either."""
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
+    with pytest.raises(Refused, match="was not confirmed"):
+        bootstrap._compared(KEY, host_key.fingerprint(KEY), "h:22")
+    (text,) = printed
+    for wanted in (KEY, host_key.fingerprint(KEY), "--host-key", "ssh_host_ed25519_key.pub"):
+        assert wanted in text
+
+
+@pytest.mark.parametrize(
+    ("users", "key", "admin_key", "port", "done", "said"),
+    [
+        (("root", "admin"), None, "", 22, {"sshd"}, "ssh admin@h"),
+        (("root", "admin"), Path("/k"), "", 22, {"administrator"}, "ssh -i /k admin@h"),
+        (("root",), Path("/k"), "/a.pub", 2222, {"sshd"}, "ssh -i /a -p 2222 admin@h"),
+        (("ubuntu",), None, "", 22, {"sshd"}, ""),
+        (("root", "admin"), None, "", 22, {"updates"}, ""),
+    ],
+)
+def test_the_end_says_how_to_enter_from_now_on(
+    printed, users, key, admin_key, port, done, said
+) -> None:
+    ask = Ask(RootLogin(users, key), "admin", admin_key)
+    host = SimpleNamespace(address="h", port=port, user="deploy")
+    bootstrap._say_way_in(ask, host, done)  # type: ignore[arg-type]
+    assert [f"from now on: {said}\n" in line for line in printed] == ([True] if said else [])
