@@ -125,7 +125,8 @@ def _can_be_pasted(root: click.Command, at: str, said: str) -> None:
     options = {name: p for p in command.params for name in p.opts}
     given = [word for word in words if word.startswith("-")]
     assert set(given) <= options.keys(), f"{at}: {command.name} has no such option"
-    if "--env" in options:
+    # `init` makes one, and names it production by itself.
+    if "--env" in options and command.name != "init":
         assert "--env" in given, f"{at}: which environment? There may be several"
     kinds = {p.opts[0]: p for p in command.params if p.required}
     needed = [name for name, p in kinds.items() if p.param_type_name == "option"]
