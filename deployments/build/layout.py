@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from deployments.build.recipe import Recipe
 from deployments.compose.stack import Stack
-from deployments.documents import ANOTHER_APPLICATION
+from deployments.environment.documents import ANOTHER_APPLICATION
 from deployments.environment.schema import Environment
 from deployments.errors import WrongUse
 

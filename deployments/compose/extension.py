@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from deployments.documents import X_DEPLOY
+from deployments.environment.documents import X_DEPLOY
 from deployments.errors import Refused
 
 
@@ -178,5 +178,5 @@ def no_database(file: str, state: str) -> Refused:
     return Refused(
         "no database is described: x-deploy has no `database`", where=file, state=state,
         todo=f"describe it, {X_DEPLOY} says how; a database that is not described is reached by "
-        "homeguru exec SERVICE psql",
+        "homeguru exec SERVICE psql --env NAME",
     )  # fmt: skip

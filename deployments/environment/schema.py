@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from deployments.documents import EXAMPLE
+from deployments.environment.documents import EXAMPLE
 from deployments.environment.freeze import Freeze
 from deployments.environment.mistakes import mistakes
 from deployments.environment.policy import (

@@ -11,7 +11,7 @@ from deployments.bootstrap.machine import Machine
 from deployments.bootstrap.plan import SMALL_MEMORY_MB
 from deployments.bootstrap.ports import application_ports
 from deployments.compose.stack import Stack
-from deployments.documents import X_DEPLOY
+from deployments.environment.documents import X_DEPLOY
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError
 from deployments.host.observation import Observation

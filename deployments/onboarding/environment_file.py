@@ -6,7 +6,7 @@ import json
 import zlib
 from dataclasses import dataclass
 
-from deployments.documents import ANOTHER_APPLICATION
+from deployments.environment.documents import ANOTHER_APPLICATION
 from deployments.onboarding.adaptation import Adaptation
 from deployments.onboarding.addresses import OnServer, in_url
 from deployments.onboarding.repository import Repository

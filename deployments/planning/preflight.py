@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from deployments.compose.extension import no_database
 from deployments.compose.ports import numbers
 from deployments.compose.references import interpolate, references
 from deployments.compose.stack import Stack
@@ -122,6 +123,32 @@ def _directory(environment: Environment, seen: Observation) -> list[tuple[str, s
         return []
     owner, directory = environment.host.user, environment.directory
     return [(f"{owner} may not write in {directory}", f"as root: chown {owner} {directory}")]
+
+
+def with_database(
+    stack: Stack, seen: Observation, what: str, environment: Environment, file: str
+) -> str:
+    """The release that runs, beside a database that answers; raises Refused where one is missing.
+
+    what: is to be done to the database. file: the Compose file that would describe it.
+    """
+    database = stack.deploy.database
+    runs = f"runs {seen.current}, unchanged" if seen.current else "untouched"
+    if database is None:
+        raise no_database(file, runs)
+    if seen.current is None:
+        raise Refused(
+            f"nothing is deployed, so there is no database to {what}",
+            where=environment.ssh, state=runs,
+            todo=f"homeguru deploy newest --env {environment.name}",
+        )  # fmt: skip
+    if seen.revision is None:
+        raise Refused(
+            f"the database does not answer, or has no revision: there is nothing to {what}",
+            where=environment.ssh, state=runs,
+            todo=f"homeguru logs {database.service} --env {environment.name}",
+        )  # fmt: skip
+    return seen.current
 
 
 def check_room(environment: Environment, plan: Plan, seen: Observation) -> None:

@@ -107,7 +107,7 @@ def _say_way_in(ask: Ask, host: HostAddress, done: set[str]) -> None:
     entered = shlex.join([*words, f"{ask.administrator}@{host.address}"])
     show.console.print(
         f"\nroot can no longer log in; from now on: {entered}\n"
-        f"and sudo there; the deploy user {host.user} is for homeguru alone",
+        f"and sudo there; {host.user} is the user that deploys",
         highlight=False, markup=False,
     )  # fmt: skip
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployments.documents import EXAMPLE
 from deployments.environment import digest as environment_digest
 from deployments.environment.digest import Compared
+from deployments.environment.documents import EXAMPLE
 from deployments.environment.schema import Environment, parse_environment
 from deployments.errors import WrongUse
 from deployments.release.manifest import nearest

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deployments.documents import EXAMPLE
+from deployments.environment.documents import EXAMPLE
 from deployments.environment.sources import is_url, over_ssh, ssh_host
 from deployments.errors import WrongUse
 from infra.machine.processes import run

@@ -8,7 +8,7 @@ from deployments.build import layout
 from deployments.build.dockerignore import Dockerignore
 from deployments.build.recipe import Recipe
 from deployments.compose.stack import Stack
-from deployments.documents import ANOTHER_APPLICATION
+from deployments.environment.documents import ANOTHER_APPLICATION
 from deployments.environment.policy import OwnDockerfile
 from deployments.errors import WrongUse
 from infra.environment.locate import Located

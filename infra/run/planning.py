@@ -21,7 +21,7 @@ from deployments.planning.database_steps import DatabaseSteps
 from deployments.planning.maintenance import MaintenancePlans, must_keep_maintenance, requested
 from deployments.planning.plan import Plan
 from deployments.planning.planner import Planner, undo_of_adoption, undo_of_first
-from deployments.planning.preflight import check_room
+from deployments.planning.preflight import check_room, with_database
 from deployments.planning.request import PlanRequest
 from deployments.planning.target import Target
 from deployments.planning.unfinished_runs import verb_of
@@ -223,16 +223,8 @@ class Planning:
         return Planned(plan, Planner(request, target, seen, Candidate({})))
 
     def _current(self, seen: Observation, what: str) -> str:
-        if self.targets.assembly.stack.deploy.database is None:
-            runs = f"runs {seen.current}, unchanged" if seen.current else "untouched"
-            raise no_database(self._compose_file, runs)
-        if seen.current is None or seen.revision is None:
-            raise Refused(
-                f"nothing is deployed, so there is no database to {what}",
-                where=self.host.environment.ssh, state="untouched",
-                todo=f"homeguru deploy newest --env {self.host.environment.name}",
-            )  # fmt: skip
-        return seen.current
+        stack = self.targets.assembly.stack
+        return with_database(stack, seen, what, self.host.environment, self._compose_file)
 
     @property
     def _compose_file(self) -> str:

@@ -127,6 +127,16 @@ def test_what_needs_a_database_that_nobody_described_says_so(world, work) -> Non
         assert "doc/reference/x-deploy.md" in caught.value.todo
 
 
+def test_a_database_that_does_not_answer_is_not_called_undeployed(world) -> None:
+    planning = _without_a_database()
+    planning.targets.assembly.stack = world.stack
+    with pytest.raises(Refused, match="the database does not answer, or has no revision") as caught:
+        planning.backup(replace(world.settled(), revision=None), "asked")
+    assert caught.value.todo == "homeguru logs postgres --env prod"
+    with pytest.raises(Refused, match="nothing is deployed, so there is no database"):
+        planning.backup(world.bare, "asked")
+
+
 @pytest.mark.parametrize("choice", [Choice.downgrade, Choice.restore])
 def test_a_rollback_does_not_ignore_what_it_is_to_do_to_a_database(world, choice) -> None:
     environment = SimpleNamespace(edge=SimpleNamespace(domain=""))

@@ -214,7 +214,9 @@ def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, as
 def test_a_restore_that_was_brought_to_its_end_is_done(monkeypatch, wanted, done) -> None:
     reviewer = SimpleNamespace(must_know=lambda *_: None, restore=lambda *_: "reviewed")
     described = SimpleNamespace(stack=SimpleNamespace(deploy=SimpleNamespace(database="db")))
-    targets = SimpleNamespace(complete=lambda release, pin: described, assembly=described)
+    located = SimpleNamespace(compose_file="compose.yml")
+    assembly = SimpleNamespace(stack=described.stack, located=located)
+    targets = SimpleNamespace(complete=lambda release, pin: described, assembly=assembly)
     host = SimpleNamespace(environment=SimpleNamespace(name="prod"), incoming=".incoming/t")
     found = planning.Planning(Run(host, None, ended={"restore newest"}), targets, reviewer)
     monkeypatch.setattr(planning.Planning, "_plan", lambda *a: a[3].data)

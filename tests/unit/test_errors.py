@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from deployments import documents
 from deployments.errors import (
     HomeguruError,
     Interrupted,
@@ -115,11 +114,3 @@ def test_no_next_step_stops_what_serves():
         if keyword.arg == "todo"
     ]
     assert [step for step in steps if "stop it" in step or "docker stop" in step] == []
-
-
-def test_an_address_of_a_document_leads_to_a_file() -> None:
-    root = Path(documents.__file__).parents[1]
-    addresses = [v for n, v in vars(documents).items() if n.isupper() and not n.startswith("_")]
-    assert len(addresses) > 3
-    for address in addresses:
-        assert (root / address.partition("/blob/main/")[2]).is_file(), address

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deployments.documents import AUTO_DEPLOY
+from deployments.environment.documents import AUTO_DEPLOY
 from deployments.errors import WrongUse
 from infra.cli.actions.known_hosts import pinned_keys
 from infra.cli.actions.runner import Runner
