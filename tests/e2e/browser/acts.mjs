@@ -86,13 +86,20 @@ async function stored(page, key) {
 }
 
 /** An artifact of a run, opened from the run's page. */
-export async function artifact(page, { ui, run, key, contains, image, width }) {
-  if (width) await page.setViewportSize({ width, height: 800 })
+export async function artifact(page, { ui, run, key, contains, image }) {
   await page.goto(`${ui}/runs/flow-run/${run}`)
   await stored(page, key).then((link) => link.click())
   await page.getByText(contains).first().waitFor()
   await picture(page, image)
   return { url: page.url(), text: await page.locator('body').innerText() }
+}
+
+/** A page as a phone shows it, by its address, as a notification links it. */
+export async function onAPhone(page, { address, contains, width }) {
+  await page.setViewportSize({ width, height: 800 })
+  await page.goto(address)
+  await page.getByText(contains).first().waitFor()
+  return { text: await page.locator('body').innerText() }
 }
 
 /** Resume a run that waits, with an answer. */
