@@ -21,7 +21,7 @@ def rollback(
 
     Args:
         environment: Where to roll back.
-        to: previous, a release's id such as 12-production-sha-..., or a manifest's name.
+        to: previous, a release's id such as 12-production-sha-... or its number, or a manifest's name.
         database: keep it as it is, downgrade its schema, or restore the backup made before.
         by: Who asks, and from where; the CLI and Actions fill it in.
         configuration: What the environment is for whoever asks; the CLI fills it in.

@@ -276,7 +276,7 @@ class Registry:
             return ""
         if basic and not self._may_have_password(fields["realm"]):
             raise Refused(
-                f"registry {self.host} asks for its password at {fields['realm']}, in clear",
+                f"registry {self.host} asks for its password at {fields['realm']}, unencrypted",
                 state="untouched", todo="a token service is reached over https: ask who runs it",
             )  # fmt: skip
         params = {"scope": scope} if scope else {}
@@ -340,7 +340,7 @@ def _sha256(content: bytes) -> str:
 
 
 def _is_this_machine(host: str) -> bool:
-    """Whether `host` or `host:port` is the loopback interface, the only one spoken to in clear.
+    """Whether `host` or `host:port` is the loopback interface, the only one spoken to unencrypted.
 
     Nobody can own a name below `localhost` (RFC 6761): where one is not the loopback interface, it
     was given to a container on this machine.

@@ -238,9 +238,7 @@ class Planner:
 
     def _in_clear(self) -> list[str]:
         services = self.target.in_clear
-        note = (
-            f"what users send to {' and '.join(services)} travels in clear: [edge] domain gives TLS"
-        )
+        note = f"what users send to {' and '.join(services)} travels unencrypted: [edge] domain gives TLS"
         return [note] if services and self._routed() else []
 
     def _bounds(self) -> dict[str, str]:

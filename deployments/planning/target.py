@@ -47,7 +47,7 @@ class Target:
 
     @property
     def in_clear(self) -> list[str]:
-        """Addresses whose users' passwords travel in clear; this machine's own are not counted."""
+        """Addresses whose users' passwords travel unencrypted; this machine's own are not counted."""
         parts = [urlsplit(url) for url in self.environment.urls.values()]
         plain = [p for p in parts if p.scheme == "http" and not _is_loopback(p.hostname or "")]
         return sorted({f"{p.scheme}://{p.netloc}" for p in plain})

@@ -163,7 +163,8 @@ def rollback(
     to: Annotated[
         str,
         typer.Argument(
-            help="previous, a release id, a manifest's name.", autocompletion=completion.earlier
+            help="previous, a release's id or number, a manifest's name.",
+            autocompletion=completion.earlier,
         ),
     ] = "previous",
     database: Annotated[

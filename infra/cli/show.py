@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import textwrap
+import time
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -35,6 +36,9 @@ def as_json(data: Any) -> None:
     console.out(json.dumps(data, ensure_ascii=False), highlight=False)
 
 
+_BEGAN = time.monotonic()
+APART = 5
+"""Seconds that a command may take besides its run without saying so."""
 NARROW = 20
 """Columns below which a text is left to the terminal: broken so often, nobody could read it."""
 _COLOURS = {"healthy": "green", "unhealthy": "red", "restarting": "red", "dead": "red"}
@@ -238,10 +242,17 @@ def deployed(summary: dict[str, Any]) -> None:
             f"\n[green]{headline}[/green]: {summary['environment']} runs {summary['release']}"
         )
         return
-    console.print(f"\n[green]done[/green] in {summary['seconds']:.1f} s")
+    console.print(f"\n[green]done[/green] in {_took(summary['seconds'])}")
     rows = [("release", str(summary["release"])), *_revision("revision", summary)]
     rows += [(name, url) for name, url in sorted(summary["urls"].items())]
     pairs(rows)
+
+
+def _took(seconds: float) -> str:
+    """How long the run took; the whole command, too, where there was more, such as a build before it."""
+    whole = time.monotonic() - _BEGAN
+    more = f"; the whole command took {whole:.0f} s" if whole - seconds > APART else ""
+    return f"{seconds:.1f} s{more}"
 
 
 def maintenance(summary: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -129,6 +130,19 @@ def test_a_plan_that_waits_leaves_stdout_to_the_document(capsys) -> None:
 def test_a_run_whose_summary_was_lost_has_ended_well_all_the_same(tell, capsys) -> None:
     tell({"outcome": "ok"})
     assert "the run's page tells more" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [(59.0, "done in 14.2 s; the whole command took 73 s"), (1.0, "done in 14.2 s\n")],
+)
+def test_a_build_before_the_run_counts_for_whoever_waited(
+    monkeypatch, capsys, before, said
+) -> None:
+    monkeypatch.setattr(show, "_BEGAN", time.monotonic() - 14.2 - before)
+    summary = {"changed": True, "seconds": 14.2, "release": "3-prod-sha-1", "urls": {}}
+    show.deployed({**summary, "database_revision": None, "revision": None})
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["deploy", "rollback"])

@@ -551,7 +551,7 @@ def test_a_password_is_not_sent_in_clear_to_a_token_service():
         )
 
     registry = Registry("r.test", ("robot", "t0ken"), httpx.MockTransport(answer))
-    with pytest.raises(Refused, match=r"asks for its password at http://auth\.test/t, in clear"):
+    with pytest.raises(Refused, match=r"asks for its password at http://auth\.test/t, unencrypted"):
         registry.tags("a/b")
     assert asked == ["https://r.test/v2/a/b/tags/list"]
 

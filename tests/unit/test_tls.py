@@ -61,7 +61,7 @@ def test_said_twice_is_refused(toml) -> None:
         ({"api": "https://api.example.org", "frontend": "https://example.org/"}, ""),
         ({"api": "http://127.0.0.1:8003/api", "frontend": "http://localhost:3003"}, ""),
         ({"api": "http://203.0.113.7:8003", "frontend": "http://203.0.113.7:8003/x"},
-         "what users send to http://203.0.113.7:8003 travels in clear: [edge] domain gives TLS"),
+         "what users send to http://203.0.113.7:8003 travels unencrypted: [edge] domain gives TLS"),
     ],
 )  # fmt: skip
 def test_a_plan_says_what_travels_in_clear(world, make_environment, urls, said: str) -> None:
@@ -69,7 +69,7 @@ def test_a_plan_says_what_travels_in_clear(world, make_environment, urls, said: 
     target = type(target)(make_environment(urls=urls), *[getattr(target, n) for n in (
         "manifest", "stack", "configuration", "edge_base")])  # fmt: skip
     notes = world.plan(target, world.bare).notes
-    assert [n for n in notes if "in clear" in n] == ([said] if said else [])
+    assert [n for n in notes if "unencrypted" in n] == ([said] if said else [])
 
 
 def test_the_caddyfile_names_both(compose_config) -> None:
