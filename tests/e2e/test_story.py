@@ -89,7 +89,8 @@ def test_nothing_is_made_for_services_that_nobody_asked_for(world) -> None:
 def test_status_equals_what_the_engine_says(world) -> None:
     found = world.ok("status", "--env", "sandbox")
     assert set(found) == {
-        "environment", "release", "since", "by", "commit", "services", "urls", "database_revision",
+        "environment", "release", "since", "by", "maintenance", "commit", "services", "urls",
+        "database_revision",
     }  # fmt: skip
     shown = world.on_server(
         "docker ps -q --filter label=com.docker.compose.project=homeguru | while read -r id; do "
@@ -160,7 +161,7 @@ def test_a_broken_v3_is_undone_while_v2_serves(world) -> None:
     assert "Traceback (most" not in ended.stderr
     assert world.version() == "v2"
     last = world.ok("history", "--env", "sandbox")[-1]
-    assert last == {**world.ledger()[-1], "note": "", "subject": "v3, broken"}
+    assert last == {"reason": "", **world.ledger()[-1], "note": "", "subject": "v3, broken"}
     assert (last["outcome"], last["verb"]) == ("undone", "deploy")
     assert world.ok("status", "--env", "sandbox")["release"].endswith(releases["v2"])
     assert world.ok("verify", "--env", "sandbox")["outcome"] == "ok"
