@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deployments.bootstrap import firewall
+from deployments.compose.reader import parse_stack
 from deployments.errors import Refused
 from deployments.health.doctor import (
     examined,
@@ -18,7 +19,6 @@ from deployments.health.doctor import (
 )
 from deployments.history.journal import Unfinished
 from deployments.history.ledger import Ledger
-from infra.environment.compose_cli import stack_of
 from tests.unit.test_bootstrap import DONE
 
 NOW = 1_900_000_000
@@ -103,8 +103,8 @@ def test_what_nobody_notices_until_it_is_needed(world, make_environment) -> None
 def test_backups_of_an_application_whose_database_is_not_described(make_environment) -> None:
     """`[backup] every_hours` would do nothing."""
     environment = make_environment(backup={"every_hours": 24})
-    text = "services: {web: {image: '${WEB_IMAGE}'}}\nx-deploy: {v: 1}\n"
-    stack = stack_of(text, "compose.yml")
+    services = {"web": {"image": "${WEB_IMAGE}"}}
+    stack = parse_stack("", {"services": services, "x-deploy": {"v": 1}}, "compose.yml")
     _, backups = of_policies(environment, stack)
     assert (backups.verdict, backups.what) == ("ok", "no database is described")
     kept = replace(stack, volumes={"web": (("data", "/data"),)})
