@@ -42,6 +42,11 @@ def environment_of(body: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def values_of(found: Repository, body: Mapping[str, Any]) -> dict[str, str]:
+    """Variables of a service, with those of its env files, each of these as a reference."""
+    return {**found.of_env_files(body), **environment_of(body)}
+
+
 def has_bare_names(body: Mapping[str, Any]) -> bool:
     """Whether a variable is named without a value: it would be that of whoever starts Compose."""
     given = body.get("environment") or {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.onboarding.adaptation import Adaptation
-from deployments.onboarding.bodies import POSTGRES, environment_of, waits_for
+from deployments.onboarding.bodies import POSTGRES, environment_of, values_of, waits_for
 from deployments.onboarding.passwords import Passwords
 from deployments.onboarding.repository import Repository
 
@@ -42,10 +42,7 @@ def describe_database(found: Repository, to: Adaptation, passwords: Passwords) -
     if not names:
         return
     service = names[0]
-    values = {
-        **found.of_env_files(found.services[service]),
-        **environment_of(found.services[service]),
-    }
+    values = values_of(found, found.services[service])
     users = [user for at, user in passwords.accounts if at == service]
     user = values.get("POSTGRES_USER", "postgres")
     name = values.get("POSTGRES_DB", user)

@@ -9,7 +9,7 @@ from typing import Any
 
 from deployments.compose.references import Reference, interpolate, parse
 from deployments.onboarding import secrets
-from deployments.onboarding.bodies import environment_of
+from deployments.onboarding.bodies import environment_of, values_of
 from deployments.onboarding.repository import Repository
 
 _ADDRESS = re.compile(r"://([^:/@\s$]*):([^:/@\s$]+)@([\w.-]+)")
@@ -83,7 +83,7 @@ def _accounts(
     found: Repository, body: Mapping[str, Any], literal: Mapping[str, str]
 ) -> list[tuple[str, str]]:
     """Users of a database, with the variable of each one's password."""
-    values = {**found.of_env_files(body), **environment_of(body)}
+    values = values_of(found, body)
     pairs = []
     for user_name, password_name, default in _ACCOUNTS:
         if password_name not in values:
