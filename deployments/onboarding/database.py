@@ -29,8 +29,9 @@ FRAMEWORKS = (
     Framework("alembic upgrade", "SELECT version_num FROM alembic_version"),
     Framework("manage.py migrate", "SELECT max(id)::text FROM django_migrations"),
 )
-NOT_KNOWN = "SELECT NULL::text"
-"""The revision where nothing that is known here migrates."""
+UNVERSIONED = "SELECT 'unversioned'"
+"""The revision where nothing that is known here migrates: always the same, since only a database
+with one is backed up and restored."""
 
 
 def describe_database(found: Repository, to: Adaptation, passwords: Passwords) -> None:
@@ -54,7 +55,7 @@ def describe_database(found: Repository, to: Adaptation, passwords: Passwords) -
     role = {"role": user, "password": passwords.accounts[service, users[0]]}
     to.database = {
         "service": service, "superuser": user, "name": name, "owner": role, "application": role,
-        "revision": NOT_KNOWN,
+        "revision": UNVERSIONED,
     }  # fmt: skip
 
 

@@ -100,6 +100,15 @@ class Person:
         ours = f"--filter label=com.docker.compose.project={self.shape.name}"
         return self.machine.run(f"docker {words[0]} {ours} {' '.join(words[1:])}")
 
+    def restores(self) -> None:
+        """A backup brings back what was dropped after it, whatever made the tables."""
+        ours, asked = ("--env", "production"), ("psql", "--env", "production", "-c")
+        self.ok("psql", *asked, "CREATE TABLE kept (word text); INSERT INTO kept VALUES ('here')")
+        self.ok("backup", "backup", *ours)
+        self.ok("psql", *asked, "DROP TABLE kept")
+        self.ok("restore", "restore", "newest", *ours, "--approve", "the table is gone")
+        assert "here" in self.ok("psql", *asked, "SELECT word FROM kept").stdout
+
     def serves(self, edition: str) -> None:
         """The edition is what is answered, or what the log says now; every service runs."""
         shape = self.shape
@@ -246,6 +255,8 @@ def test_it_goes_through(person, shape: Shape, table: list[Row]) -> None:
 
     somebody.ok("rollback", "rollback", "--env", "production")
     somebody.serves(EDITION)
+    if shape.database:
+        somebody.restores()
 
     # What was committed since is the application's; what `init` wrote is as it wrote it.
     committed = {shape.edited, shape.broken[0], *shape.migration}

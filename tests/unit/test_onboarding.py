@@ -189,7 +189,7 @@ def test_the_database_is_described_so_that_a_release_backs_it_up() -> None:
     found = adapt(_shop())
     assert found.database == {
         "service": "db", "superuser": "postgres", "name": "postgres", "owner": role,
-        "application": role, "revision": "SELECT NULL::text",
+        "application": role, "revision": "SELECT 'unversioned'",
     }  # fmt: skip
     assert found.edits[-1].value["database"] == found.database
     assert "migrate" not in found.edits[-1].value

@@ -23,7 +23,8 @@ class Shape:
     the edition. broken: file, and a text of it that another one takes the place of. serves: services that
     run after a release, besides the edge. flags: of `init`, besides the address. secrets: what somebody
     else gave out, by name. also: further ports and paths, with what they answer; `{address}` is the server's.
-    migration: files that come with the change, and change the schema.
+    migration: files that come with the change, and change the schema. database: whether it has one that
+    `init` describes.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Shape:
     secrets: Mapping[str, str] = field(default_factory=dict)
     also: Mapping[str, str] = field(default_factory=dict)
     migration: Mapping[str, str] = field(default_factory=dict)
+    database: bool = False
 
     @property
     def folder(self) -> Path:
@@ -68,12 +70,12 @@ SHAPES = (
         ("api/app/main.py", 'return {"status": "ok"}', 'raise RuntimeError("no stock")'),
         frozenset({"db", "api", "web"}), ":8000/api/products", secrets={"STRIPE_API_KEY": KEY},
         also={":5173/": "<title>Store</title>", ":8000/api/products": "coffee"},
-        migration={"api/migrations/versions/0002_prices.py": PRICES},
+        migration={"api/migrations/versions/0002_prices.py": PRICES}, database=True,
     ),
     Shape(
         "orders", "Django, Celery, Redis", "shop/urls.py",
         ("shop/urls.py", "status=200", "status=500"),
-        frozenset({"web", "worker", "postgres", "redis"}), ":80/",
+        frozenset({"web", "worker", "postgres", "redis"}), ":80/", database=True,
     ),
     Shape(
         "board", "Next.js and Prisma", "server.js",
@@ -110,7 +112,7 @@ SHAPES = (
     Shape(
         "rota", "Express, a redirect on /, a service that migrates", "index.js",
         ("migrate.js", "CREATE TABLE IF NOT EXISTS", "CREATE TABEL IF NOT EXISTS"),
-        frozenset({"app", "db"}), ":3000/",
+        frozenset({"app", "db"}), ":3000/", database=True,
     ),
     Shape(
         "turtle", "a start of 40 s", "turtle.py",

@@ -69,10 +69,11 @@ class Users:
         end, epoch_end = time.monotonic(), time.time()
         time.sleep(CALM)
         asked = read(self.file)
+        lost = self._lost() - lost
         found = Taken(
             name, end - begin, Stretch.of(asked, begin - CALM, begin), Stretch.of(asked, begin, end),
-            Stretch.of(asked, end, end + CALM), self._doubled() - doubled, self._lost() - lost,
-            self._without_bot(epoch, epoch_end), note,
+            Stretch.of(asked, end, end + CALM), self._doubled() - doubled, lost,
+            self._without_bot(epoch, epoch_end), f"{note}{self._complaints() if lost else ''}",
         )  # fmt: skip
         self.paths.append(found)
         said = f"{name}: {found.seconds:.1f} s, {len(found.during.asked)} requests, "
@@ -80,7 +81,7 @@ class Users:
             f"{len(found.during.failed)} failed, {found.doubled} doubled, {found.during.cut} cut, "
         )
         said += f"ms {found.before.times} before, {found.during.times} during, {found.after.times} after, "
-        said += f"no poller for {found.without_bot:.1f} s. {found.during.what_failed} {note}"
+        said += f"no poller for {found.without_bot:.1f} s. {found.during.what_failed} {found.note}"
         say(said)
         return found
 
@@ -105,6 +106,14 @@ class Users:
         while (missing := sent - int(self.world.sql(query))) and time.monotonic() < deadline:
             time.sleep(0.5)
         return missing
+
+    def _complaints(self) -> str:
+        """What the bot logged of updates that it did not handle."""
+        log = self.world.on_server(
+            "docker logs $(docker ps -q --filter label=com.docker.compose.service=bot) 2>&1"
+        )
+        lines = [line for line in log.splitlines() if "Error" in line or "ERROR" in line]
+        return "; ".join(["", f"{len(lines)} errors in the bot's log", *sorted(set(lines))[:5]])
 
     def _without_bot(self, begin: float, end: float) -> float:
         """The longest time in which no bot asked for updates, seconds."""
