@@ -102,10 +102,12 @@ class DatabasePlan:
         change = self.change
         if change.kind == "downgrade":
             return [self._make.downgrade(change.to)]
-        # What was restored may be older than the release that goes on with it.
-        after_restore = change.kind == "restore" and self._does.restores
+        since = change.backup.revision if change.backup else self.seen.revision
+        # What was restored may be older than the release that goes on with it. That release may be
+        # older itself than the revision that it runs with, which its image then does not know.
+        restored = change.kind == "restore" and self._does.restores
+        after_restore = restored and since != self.seen.revision
         if self.target.stack.deploy.migrate and (after_restore or change.kind == "migrate"):
-            since = change.backup.revision if change.backup else self.seen.revision
             unseen = self._unseen and not after_restore
             step = self._make.migrate(change.migration, since, unseen=unseen)
             return [step] if change.changes else []

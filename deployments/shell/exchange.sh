@@ -6,14 +6,20 @@ check_backup() {
   [ -f "backups/$1.dump" ] || fail "backup $1 has no file any more"
   [ "$(sha256sum < "backups/$1.dump" | cut -c1-64)" = "$2" ] || fail "backup $1 is not what was written: its checksum differs"
 }
+# A session of a database can neither rename nor drop that: it asks from another one.
+sql_beside() {
+  local beside=postgres
+  [ "$name" != postgres ] || beside=template1
+  sql_in "$beside" "$@"
+}
 drop_database() {
-  sql_in postgres -v gone="$1" <<'SQL'
+  sql_beside -v gone="$1" <<'SQL'
 DROP DATABASE IF EXISTS :"gone" WITH (FORCE);
 SQL
 }
 # Empty, with the encoding and the collation of the one that it will replace.
 create_database_like() {
-  sql_in postgres -v new="$1" <<'SQL'
+  sql_beside -v new="$1" <<'SQL'
 DROP DATABASE IF EXISTS :"new" WITH (FORCE);
 SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L', :'new',
     pg_encoding_to_char(encoding), datcollate, datctype) ||
@@ -27,7 +33,7 @@ SQL
 # What belongs to the name: neither a dump nor a template has owner, limit, settings, privileges, comment.
 # Settings go from row to row, for a list such as search_path cannot be said again from its text.
 copy_database_settings() {
-  sql_in postgres -v new="$1" --single-transaction >/dev/null <<'SQL'
+  sql_beside -v new="$1" --single-transaction >/dev/null <<'SQL'
 SELECT format('ALTER DATABASE %I OWNER TO %I', :'new', pg_get_userbyid(datdba)) AS owner,
   format('ALTER DATABASE %I CONNECTION LIMIT %s', :'new', datconnlimit) AS most
 FROM pg_database WHERE datname = :'db' \gexec
@@ -78,7 +84,7 @@ load_backup() {
 }
 # In one transaction: at any moment exactly one database has the name.
 swap_names() {
-  sql_in postgres -v comes="$1" -v goes="$2" --single-transaction >/dev/null <<'SQL'
+  sql_beside -v comes="$1" -v goes="$2" --single-transaction >/dev/null <<'SQL'
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE datname IN (:'db', :'comes') AND pid <> pg_backend_pid();
 ALTER DATABASE :"db" RENAME TO :"goes";
@@ -96,7 +102,7 @@ exchange_database() {
 # One that does not answer has not said that it is not there.
 database_exists() {
   local found
-  found=$(sql_in postgres -v wanted="$1" <<'SQL'
+  found=$(sql_beside -v wanted="$1" <<'SQL'
 SELECT count(*) FROM pg_database WHERE datname = :'wanted';
 SQL
 ) || fail "PostgreSQL does not answer"
@@ -106,7 +112,7 @@ SQL
 database_of_run() { say "${name}_$1_${2: -12}"; }
 database_answers() {
   local deadline=$((SECONDS + 60))
-  until sql_in postgres <<< 'SELECT 1' >/dev/null 2>&1; do
+  until sql_beside <<< 'SELECT 1' >/dev/null 2>&1; do
     [ $SECONDS -lt $deadline ] || fail "PostgreSQL does not answer"
     sleep 1
   done
@@ -129,7 +135,7 @@ copy_database_aside() {
   # As in a restore: one of that name is of a run that was recorded, and is old.
   drop_database "$aside"
   for try in 1 2 3 4 5; do
-    if sql_in postgres -v aside="$aside" >/dev/null <<'SQL'
+    if sql_beside -v aside="$aside" >/dev/null <<'SQL'
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'db' AND pid <> pg_backend_pid();
 CREATE DATABASE :"aside" TEMPLATE :"db";
 SQL
@@ -159,7 +165,7 @@ bring_database_back() {
 # Nothing is at work when this runs, so nothing of this kind is needed any more.
 drop_databases_aside() {
   local each found
-  found=$(sql_in postgres <<'SQL'
+  found=$(sql_beside <<'SQL'
 SELECT datname FROM pg_database WHERE starts_with(datname, :'db' || '_aside_')
   OR datname IN (:'db' || '_restoring', :'db' || '_drill');
 SQL

@@ -249,6 +249,12 @@ def test_a_restore_is_migrated_to_the_release_that_goes_on_with_it(world, plan):
     assert reasons(made)["migrate"] == "from 0001, by api's image"
 
 
+def test_a_restore_at_the_revision_that_runs_is_not_migrated(world, plan):
+    """After a rollback that left the schema, the image does not know the revision that it works with."""
+    same = replace(RESTORE, backup=BACKUP.model_copy(update={"revision": "0002"}))
+    assert "migrate" not in names(plan(same, "restore", target=world.target()))
+
+
 def test_a_backup_alone(world):
     planner = world.planner(world.target(), world.settled(), verb="backup")
     request = replace(planner.request, data=KEEP, reason="asked")
