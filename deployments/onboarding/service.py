@@ -13,7 +13,7 @@ from deployments.image_name import read
 from deployments.onboarding.adaptation import Adaptation, Edit, OnboardedRoute
 from deployments.onboarding.bodies import POSTGRES, arguments_of, build_of
 from deployments.onboarding.commands import without_reload
-from deployments.onboarding.dockerfile import copied
+from deployments.onboarding.dockerfile import command_of, copied
 from deployments.onboarding.facts import RepositoryFacts
 from deployments.onboarding.health import health_route
 from deployments.onboarding.ports import port_of, ports_of
@@ -62,13 +62,21 @@ class OrdinaryService:
     def _without_reload(self) -> dict[str, Any]:
         """The service with commands for a server: a password in them is replaced after that."""
         body = dict(self._body)
+        given = body if {"command", "entrypoint"} & body.keys() else {"command": self._built_in()}
         for key in ("command", "entrypoint"):
-            command = without_reload(body.get(key))
-            if command != body.get(key):
+            command = without_reload(given.get(key))
+            if command != given.get(key):
                 body[key] = command
                 why = "reloading is for development: it goes on though the application has crashed"
                 self._change(key, command, why)
         return body
+
+    def _built_in(self) -> list[str] | None:
+        """The command of its Dockerfile."""
+        if not self._built:
+            return None
+        _, file, target = build_of(self._found, self._body)
+        return command_of(self._found.texts.get(file, ""), target)
 
     def _restart(self) -> None:
         given = str(self._body.get("restart", ""))

@@ -22,6 +22,7 @@ from infra.orchestration.liveness import HEARTBEAT, SILENT_AFTER
 
 Say = Callable[[str], None]
 POOL = "homeguru"
+MODULES = {"server": "infra.orchestration.sqlite_server", "worker": "prefect"}
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
@@ -102,7 +103,7 @@ class LocalPrefect:
         log = self._state / f"prefect-{kind}.log"
         with log.open("ab") as out:
             process = start(
-                [sys.executable, "-m", "prefect", *arguments], stdout=out, stderr=out,
+                [sys.executable, "-m", MODULES[kind], *arguments], stdout=out, stderr=out,
                 cwd=CHECKOUT, env=self.environment(port, environments),
             )  # fmt: skip
         return process.pid
@@ -153,7 +154,7 @@ class LocalPrefect:
 def _alive(pid: object, kind: str) -> bool:
     """Whether `pid` is a running process and still the one that we started."""
     words = _command_line(pid) if isinstance(pid, int) else []
-    return "prefect" in words and kind in words
+    return MODULES[kind] in words and kind in words
 
 
 def _command_line(pid: int) -> list[str]:

@@ -12,8 +12,8 @@ from deployments.onboarding.repository import Repository
 from deployments.onboarding.secrets import is_secret
 
 
-def of_services(bodies: dict) -> Repository:
-    return Repository("x", frozenset(), "compose.yml", {"services": bodies})
+def of_services(bodies: dict, **texts: str) -> Repository:
+    return Repository("x", frozenset(texts), "compose.yml", {"services": bodies}, texts=texts)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,34 @@ def test_a_command_that_reloads_is_for_development(command, served) -> None:
     changed = [e for e in found.edits if e.path == ("services", "web", "command")]
     assert [e.value for e in changed] == ([served] if served else [])
     assert all("reloading is for development" in e.why for e in changed)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "target", "served"),
+    [
+        ('FROM python\nCMD ["uvicorn", "a:a", "--reload"]', "", ["uvicorn", "a:a"]),
+        ("FROM python\nCMD uvicorn a:a --port $PORT \\\n  --reload", "",
+         ["/bin/sh", "-c", "uvicorn a:a --port $$PORT"]),
+        ('FROM python AS base\nCMD ["fastapi", "dev"]\nFROM base\nRUN x', "", ["fastapi", "run"]),
+        ('FROM python AS dev\nCMD ["fastapi", "dev"]\nFROM dev AS prod\nCMD ["fastapi", "run"]', "", None),
+        ('FROM python AS dev\nCMD ["fastapi", "dev"]\nFROM dev AS prod\nCMD ["fastapi", "run"]', "dev",
+         ["fastapi", "run"]),
+        ('FROM python\nCMD ["python", "a.py"]', "", None), ("FROM scratch", "", None), ("", "", None),
+        ('FROM a AS b\nFROM b AS a', "", None),
+    ],
+)  # fmt: skip
+def test_a_dockerfile_that_reloads_is_for_development(dockerfile, target, served) -> None:
+    build = {"context": ".", "target": target} if target else "."
+    found = adapt(of_services({"web": {"build": build}}, Dockerfile=dockerfile))
+    changed = [e for e in found.edits if e.path == ("services", "web", "command")]
+    assert [e.value for e in changed] == ([served] if served else [])
+
+
+def test_a_command_of_the_compose_file_comes_before_the_dockerfile_s() -> None:
+    dockerfile = 'FROM python\nCMD ["uvicorn", "a:a", "--reload"]'
+    body = {"build": ".", "command": "python a.py"}
+    found = adapt(of_services({"web": body}, Dockerfile=dockerfile))
+    assert not [e for e in found.edits if e.path == ("services", "web", "command")]
 
 
 def test_a_command_that_reloads_and_holds_a_password_loses_both() -> None:

@@ -24,6 +24,7 @@ from infra.machine.paths import state_dir
 from infra.machine.processes import start
 from infra.machine.waiting import wait_until
 from infra.orchestration.flow import database_template
+from infra.orchestration.sqlite_server import close_failed_cursors
 
 GRACE = 5.0
 """Seconds that it has for an orderly end."""
@@ -168,6 +169,7 @@ def main(port: int) -> None:
         import uvicorn
         from prefect.server.api.server import create_app
 
+        close_failed_cursors()
         # It collects garbage itself: not among what was just imported.
         gc.freeze()
         application = create_app()

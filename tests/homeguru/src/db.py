@@ -35,10 +35,8 @@ class User(Base):
 class Database:
     """An engine and its sessions."""
 
-    def __init__(self, url: str, connect_timeout: float = 60) -> None:
-        self.engine: AsyncEngine = create_async_engine(
-            url, pool_pre_ping=True, connect_args={"timeout": connect_timeout}
-        )
+    def __init__(self, url: str) -> None:
+        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True)
         self.session = async_sessionmaker(self.engine, expire_on_commit=False)
 
     async def revision(self) -> str | None:
