@@ -23,6 +23,7 @@ from deployments.environment.server import HostAddress
 from deployments.errors import Interrupted, Refused, StepFailed, Unreachable, WrongUse
 from deployments.shell.quote import Script
 from infra.machine.output import Log, Output
+from infra.ssh.algorithms import OLD
 from infra.ssh.errors import connect_error
 from infra.ssh.key import check_key, check_key_file
 from infra.ssh.pinned import check_pinned, known_name
@@ -314,6 +315,7 @@ def _connection(host: HostAddress, key_file: Path | None, password: str = "") ->
             **(by_key if key_file else attended),
             "banner_timeout": CONNECT_TIMEOUT,
             "auth_timeout": CONNECT_TIMEOUT,
+            "disabled_algorithms": OLD,
         },
     )
     connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())

@@ -40,6 +40,13 @@ def connect_error(error: Exception, user: str, pinned: str, where: str, patience
             state=state,
             todo=f"read the key on the server's console and add it to {pinned}",
         )
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return Refused(
+            f"the server offers only old SSH algorithms: {str(error).partition('(')[2].rstrip(')')}",
+            where=where, state=state,
+            todo="as root on the server: without Ciphers, MACs, KexAlgorithms and HostKeyAlgorithms in "
+            "sshd_config, OpenSSH offers newer ones; where its version is too old for that, update it",
+        )  # fmt: skip
     problem, todo = _unreachable(error, patience, where)
     return Unreachable(problem, where=where, state="not reached", todo=todo)
 

@@ -26,6 +26,7 @@ class Sshd:
     path: of programs that come before this machine's. forwarded: ports in use by tunnels.
     subsystem: argv of the SFTP server; empty accepts the request and answers nothing.
     silent: seconds for which it answers no request for a session, as a network that is away.
+    offers: kind of algorithm (ciphers, digests) to the only ones of it; for the others, paramiko's.
     """
 
     shell: list[str]
@@ -39,6 +40,7 @@ class Sshd:
     connections: int = 0
     commands: list[str] = field(default_factory=list)
     transports: list[paramiko.Transport] = field(default_factory=list)
+    offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     port: int = 0
     host_key: str = ""
 
@@ -142,6 +144,8 @@ def serving(sshd: Sshd) -> Iterator[Sshd]:
                     sshd.connections += 1
                     transport = paramiko.Transport(sock)
                     transport.add_server_key(key)
+                    for kind, names in sshd.offers.items():
+                        setattr(transport.get_security_options(), kind, names)
                     server = _Server(sshd)
                     server.transport = transport
                     transport.start_server(event=threading.Event(), server=server)

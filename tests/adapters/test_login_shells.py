@@ -192,6 +192,29 @@ def test_a_menu_is_reported_within_seconds_and_is_sent_no_word(
     assert not (tmp_path / "home" / "choices").exists()
 
 
+@pytest.mark.parametrize(
+    ("offers", "missing"),
+    [
+        ({"ciphers": ("aes256-cbc", "3des-cbc")}, "no acceptable ciphers"),
+        ({"digests": ("hmac-sha1", "hmac-md5")}, "no acceptable macs"),
+    ],
+)
+def test_a_server_with_old_algorithms_alone_is_refused(reached, offers, missing):
+    with pytest.raises(Refused) as caught:
+        reached("bash", offers=offers)
+    assert caught.value.what == f"the server offers only old SSH algorithms: {missing}"
+    assert caught.value.state == "untouched"
+    assert "sshd_config" in caught.value.todo
+
+
+def test_a_server_that_offers_old_algorithms_too_is_reached_by_the_others(reached):
+    offers = {"ciphers": ("aes128-cbc", "aes256-ctr"), "digests": ("hmac-md5", "hmac-sha2-256")}
+    remote, sshd = reached("bash", offers=offers)
+    assert remote.run(Script("echo reached")).stdout.strip() == "reached"
+    (transport,) = sshd.transports
+    assert (transport.remote_cipher, transport.remote_mac) == ("aes256-ctr", "hmac-sha2-256")
+
+
 def test_a_server_that_allows_one_session_for_each_connection(reached):
     """`MaxSessions 1`: the lock has the one of the first connection, scripts that of a second."""
     remote, sshd = reached("bash", max_sessions=1)
