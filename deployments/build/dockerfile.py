@@ -73,6 +73,22 @@ def started(dockerfile: str) -> list[str]:
     return [f"{match[1]}{match[2]}" for match in matches if match and match[1] in copied]
 
 
+def command_of(dockerfile: str, target: str = "") -> list[str] | None:
+    """The words of its CMD: of the last stage or the one named target, or of that which it begins with."""
+    commands: dict[str, list[str] | None] = {}
+    stage = ""
+    for instruction in _instructions(dockerfile):
+        if instruction.word == "FROM":
+            words = [word for word in instruction.rest.split() if not word.startswith("--")]
+            stage = words[2].lower() if len(words) > 2 else ""
+            commands[stage] = commands.get(words[0].lower()) if words else None
+        elif instruction.word == "CMD":
+            listed = _array(instruction.rest)
+            shell = ["/bin/sh", "-c", instruction.rest]
+            commands[stage] = shell if listed is None else listed
+    return commands.get(target.lower() or stage)
+
+
 def arguments(dockerfile: str) -> set[str]:
     """Names of the build arguments that a Dockerfile declares."""
     return {

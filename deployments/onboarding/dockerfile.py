@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 _LISTENS = {"nginx": 80, "httpd": 80, "caddy": 80}
@@ -18,37 +17,6 @@ def exposed(dockerfile: str) -> int | None:
     words = [word for word in stages[-1].split("\n")[0].split() if not word.startswith("--")]
     image = re.split(r"[:@]", words[0].rpartition("/")[2])[0] if words else ""
     return _LISTENS.get(image)
-
-
-def command_of(dockerfile: str, target: str = "") -> list[str] | None:
-    """The CMD of its last stage, or of the one that is named, as a Compose file writes it."""
-    stages: dict[str, str] = {}
-    bases: dict[str, str] = {}
-    name = ""
-    text = re.sub(r"\\[ \t]*\n", " ", dockerfile)
-    for stage in re.split(r"^\s*FROM\s+", text, flags=re.MULTILINE | re.IGNORECASE)[1:]:
-        words = [w for w in stage.split("\n")[0].split() if not w.startswith("--")]
-        name = words[2].lower() if len(words) > 2 else f"#{len(stages)}"
-        stages[name], bases[name] = stage, words[0].lower() if words else ""
-    wanted, seen = target.lower() or name, set[str]()
-    while wanted in stages and wanted not in seen:
-        seen.add(wanted)
-        found = re.findall(r"^\s*CMD\s+(.+?)\s*$", stages[wanted], re.MULTILINE | re.IGNORECASE)
-        if found:
-            return [word.replace("$", "$$") for word in _words(found[-1])]
-        wanted = bases[wanted]
-    return None
-
-
-def _words(command: str) -> list[str]:
-    """Of a CMD, in its list form or as the shell's."""
-    try:
-        listed = json.loads(command)
-    except ValueError:
-        listed = None
-    return (
-        [str(word) for word in listed] if isinstance(listed, list) else ["/bin/sh", "-c", command]
-    )
 
 
 def copied(dockerfile: str) -> list[str]:

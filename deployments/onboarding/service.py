@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from deployments.build.dockerfile import command_of
 from deployments.compose.references import Reference, interpolate, parse
 from deployments.errors import WrongUse
 from deployments.image_name import read
 from deployments.onboarding.adaptation import Adaptation, Edit, OnboardedRoute
 from deployments.onboarding.bodies import POSTGRES, arguments_of, build_of
 from deployments.onboarding.commands import without_reload
-from deployments.onboarding.dockerfile import command_of, copied
+from deployments.onboarding.dockerfile import copied
 from deployments.onboarding.facts import RepositoryFacts
 from deployments.onboarding.health import health_route
 from deployments.onboarding.ports import port_of, ports_of
@@ -72,11 +73,12 @@ class OrdinaryService:
         return body
 
     def _built_in(self) -> list[str] | None:
-        """The command of its Dockerfile."""
+        """The command of its Dockerfile, as a Compose file writes it."""
         if not self._built:
             return None
         _, file, target = build_of(self._found, self._body)
-        return command_of(self._found.texts.get(file, ""), target)
+        words = command_of(self._found.texts.get(file, ""), target)
+        return words and [word.replace("$", "$$") for word in words]
 
     def _restart(self) -> None:
         given = str(self._body.get("restart", ""))
