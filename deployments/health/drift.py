@@ -116,6 +116,10 @@ def _files(target: Target, seen: Observation, record: ReleaseRecord) -> list[Che
     results += _secrets(record)
     if record.edge and _edge_differs(seen, record):
         results.append(_drift("server", "haproxy.cfg", _edited(seen.edge)))
+    elif seen.edge_is_behind:
+        results.append(
+            _drift("server", "haproxy.cfg", "the edge has not read the file that is there")
+        )
     return results
 
 

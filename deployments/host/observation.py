@@ -89,6 +89,13 @@ class Observation:
     """Volumes and paths in which the database's data may be, where it has no container."""
     maintenance: Maintenance | None = None
     """Since when the edge answers for every service, while it is to do so."""
+    edge_unread: str = ""
+    """Container of the edge that a run left without telling it of its new file; empty: none."""
+
+    @property
+    def edge_is_behind(self) -> bool:
+        """Whether the edge runs by another configuration than its file has."""
+        return not {c.id for c in self.containers}.isdisjoint(self.edge_unread.split())
 
     @property
     def long_running(self) -> list[Container]:
@@ -183,6 +190,7 @@ def read_observation(output: str) -> Observation:
         env=answer.get("env", ""),
         compose_file=answer.get("compose", ""),
         edge=answer.get("edge", ""),
+        edge_unread=answer.get("edge_unread", "").strip(),
         current=answer.get("current", "").strip() or None,
         manifest=answer.get("manifest", ""),
         ledger=Ledger(tuple(filter(None, answer.get("ledger", "").split("\n")))),

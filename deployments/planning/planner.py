@@ -183,8 +183,12 @@ class Planner:
             self.seen.compose_file != self.target.stack.text
             or bool(secrets_changed(self.candidate))
             or self.seen.env != render_env(self.target.env(self.seen))
-            or self.seen.edge != self.target.edge_config(self.seen)
+            or self._edge_differs()
         )
+
+    def _edge_differs(self) -> bool:
+        """Whether the edge's file changes, or it has not read the one that is there."""
+        return self.seen.edge_is_behind or self.seen.edge != self.target.edge_config(self.seen)
 
     def _replaced(self, due: list[Change]) -> list[Step]:
         users = self.target.stack.database_users if self._data.exchanged else []
@@ -226,7 +230,7 @@ class Planner:
         if edge is None or self._take_over.moves_ports:
             return []
         recreated = [self._make.up(c) for c in due if c.service.name == edge.service]
-        if recreated or self.seen.edge == self.target.edge_config(self.seen):
+        if recreated or not self._edge_differs():
             return recreated
         return [self._make.reload(edge)]
 

@@ -48,14 +48,19 @@ class Steps:
 
     def install(self, release: str, changing: int) -> Step:
         """Files of a release, into effect."""
-        script = files.install(self.incoming, release)
+        script = files.install(self.incoming, release, self._edge)
         reason = f"Compose file, variables, secrets; {_count(changing)}"
         return ScriptStep("upload", reason, script=script)
 
     def restore(self, changing: int) -> Step:
         """Files of the release before, back into effect."""
-        script = files.restore(self.incoming)
+        script = files.restore(self.incoming, self._edge)
         return ScriptStep("restore-files", f"as they were; {_count(changing)}", script=script)
+
+    @property
+    def _edge(self) -> str:
+        edge = self.target.stack.deploy.edge
+        return edge.service if edge else ""
 
     def pull(self, references: dict[str, str]) -> Step:
         """Images by digest; service to reference."""
@@ -75,7 +80,8 @@ class Steps:
     def reload(self, edge: EdgeService) -> Step:
         """The edge's new configuration, with its requests in flight kept."""
         script = reload_edge(edge.service)
-        reason = "its configuration changed"
+        behind = self.seen.edge_is_behind
+        reason = "it has not read its configuration" if behind else "its configuration changed"
         return ScriptStep("reload", reason, service=edge.service, script=script)
 
     def replace(self, due: list[Change]) -> list[Step]:

@@ -8,4 +8,5 @@ reload_edge() {
   # From the inside: a container that got a signal by `docker kill` counts as stopped by hand, and
   # Docker leaves it down when it crashes or the server restarts.
   docker exec "$id" bash -c 'kill -USR2 1'
+  rm -f .edge-unread
 }

@@ -16,15 +16,20 @@ def unpack(directory: str, then: Script) -> Script:
     )
 
 
-def install(incoming: str, release: str) -> Script:
-    """Copy a release's files into `releases/<id>/` and put them into effect."""
-    return Script(join(functions("files_install"), call("install_release", incoming, release)))
+def install(incoming: str, release: str, edge: str) -> Script:
+    """Copy a release's files into `releases/<id>/` and put them into effect.
 
-
-def restore(incoming: str) -> Script:
-    """Put a former release's files back, with the secrets that were valid with it."""
+    edge: the edge's service, which has yet to read its file; empty where there is none.
+    """
     return Script(
-        join(functions("files_install", "files_restore"), call("restore_release", incoming))
+        join(functions("files_install"), call("install_release", incoming, release, edge))
+    )
+
+
+def restore(incoming: str, edge: str) -> Script:
+    """Put a former release's files back, with the secrets that were valid with it. edge: as above."""
+    return Script(
+        join(functions("files_install", "files_restore"), call("restore_release", incoming, edge))
     )
 
 

@@ -7,5 +7,5 @@ restore_release() {
   elif [ -s secrets.env ]; then
     cp -p secrets.env "$1/secrets.env"
   fi
-  place_files "$1"
+  place_files "$1" "$2"
 }

@@ -87,6 +87,7 @@ observe_host() {
   emit_file env .env
   emit_file compose compose.yml
   emit_file edge edge/haproxy.cfg
+  emit_file edge_unread .edge-unread
   emit_file current current
   emit_file environment .environment
   emit_file project .project

@@ -21,7 +21,7 @@ from deployments.errors import Refused, StepFailed, WrongUse
 from infra.backups.age import recipient
 from infra.backups.stores import S3Store, SftpStore, Store
 from infra.environment.locate import Located
-from infra.ssh.connection import Remote
+from infra.ssh.files import RemoteFiles
 
 ENCRYPTED = ".age"
 
@@ -33,7 +33,7 @@ class OffHost:
     store: Store
     recipient: str
 
-    def copy(self, remote: Remote, directory: str, backup: Backup) -> str:
+    def copy(self, remote: RemoteFiles, directory: str, backup: Backup) -> str:
         """Copy one backup from the host; returns its name in the store. The description goes last."""
         with _room() as folder:
             plain, name = folder / "dump", f"{backup.id}.dump"
@@ -55,7 +55,9 @@ class OffHost:
         names = self.store.names()
         return [n.removesuffix(".json") for n in names if n.endswith(".json")]
 
-    def bring(self, remote: Remote, directory: str, wanted: str, identity: Any | None) -> Backup:
+    def bring(
+        self, remote: RemoteFiles, directory: str, wanted: str, identity: Any | None
+    ) -> Backup:
         """Put one copy back on the host, checked; it is a backup there like any other then."""
         names = self.store.names()
         dump = next((n for n in names if n.startswith(f"{wanted}.dump")), None)

@@ -15,7 +15,7 @@ from deployments.environment.policy import OffHostCopy
 from deployments.environment.server import HostAddress
 from deployments.errors import Refused, StepFailed, Unreachable
 from infra.environment.locate import Located
-from infra.ssh.connection import connected_sftp
+from infra.ssh.files import connected_sftp
 
 
 class Store(Protocol):

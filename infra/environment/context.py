@@ -19,7 +19,7 @@ from infra.environment.locate import Located
 from infra.machine.sinks import hide
 
 if TYPE_CHECKING:
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Assembly:
 
             return opened_host_registry(self.located, port)
         # HTTP takes longer to import than a look at a host needs.
-        from infra.registry import Registry
+        from infra.registry.api import Registry
 
         return Registry(self.located.environment.push_registry, self.login())
 

@@ -13,13 +13,13 @@ from infra.ssh.connection import Remote
 from infra.ssh.tunnel import forwarded
 
 if TYPE_CHECKING:
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
 
 @contextmanager
 def opened_host_registry(located: Located, port: int) -> Iterator[Registry]:
     """Start it where it does not run, and reach it through SSH, while the block lasts."""
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
     environment = located.environment
     remote = Remote(environment, located.key_file)

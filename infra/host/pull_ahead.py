@@ -17,14 +17,14 @@ from infra.host.session import Host
 from infra.machine.output import Mask
 
 if TYPE_CHECKING:
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
 
 class PullAhead:
     """Pulls images on a connection of its own and without the lock, those that are asked for together.
 
     Nothing depends on it: what it cannot pull, the deploy pulls, and tells what is wrong. `pulled`
-    counts the images that came.
+    counts the images that came; `refusal` is why no more do, empty where nothing went wrong.
     """
 
     def __init__(self, host: Host, registry: Registry, login: tuple[str, str] | None) -> None:
@@ -32,6 +32,7 @@ class PullAhead:
         self._beside = ThreadPoolExecutor(1)
         self._gave_up = False
         self.pulled = 0
+        self.refusal = ""
 
     def pull(self, references: list[str]) -> None:
         """Ask for some, as the server names them."""
@@ -57,7 +58,9 @@ class PullAhead:
                 if not self._gave_up:
                     said = self._host.read(self._script(references), self._files)
                     self.pulled += len(said.splitlines())
-        except HomeguruError:
+        except HomeguruError as error:
+            if not self._gave_up:
+                self.refusal = error.what
             self._gave_up = True
 
     def _script(self, references: list[str]) -> Script:

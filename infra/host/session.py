@@ -45,12 +45,13 @@ from infra.host.seen_names import SeenNames
 from infra.machine.output import Log, Mask, Output, with_results, without_results
 from infra.ssh.ahead import remote
 from infra.ssh.connection import Remote
+from infra.ssh.files import RemoteFiles
 from infra.ssh.session_lock import SessionLock
 from infra.ssh.tarball import tarball
 from infra.ssh.tunnel import PortRefused, close_tunnel, open_tunnel
 
 if TYPE_CHECKING:
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
 TUNNEL_WAIT = 300
 """Seconds for which a run waits until the server's end of the tunnel is free."""
@@ -184,12 +185,12 @@ class Host:
         """Copy a backup of this host into a store."""
         name = f"backups/{backup}.json"
         described = Backup.model_validate_json(self.files([name])[name])
-        stored = store.copy(self._remote, self.environment.directory, described)
+        stored = store.copy(RemoteFiles(self._remote), self.environment.directory, described)
         self.log(f"copied as {stored} to {store.store.where}")
 
     def copy_in(self, store: OffHost, backup: str, identity: Any | None) -> Backup:
         """Put a copy from a store back among this host's backups."""
-        return store.bring(self._remote, self.environment.directory, backup, identity)
+        return store.bring(RemoteFiles(self._remote), self.environment.directory, backup, identity)
 
     def read(self, script: Script, files: dict[str, str] | None = None, below: str = "") -> str:
         """Run a script that changes nothing; its output. files: written first, as `send` does."""

@@ -14,7 +14,7 @@ from infra.environment.locate import Located
 from infra.machine.known_names import KnownName, keep_names, newest_first
 
 if TYPE_CHECKING:
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
 
 def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest:

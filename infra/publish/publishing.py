@@ -29,7 +29,7 @@ from infra.publish import bake
 from infra.publish.recipes import Recipes
 from infra.publish.source import staged
 from infra.publish.trees import Source, Tree
-from infra.registry import Registry, Stored
+from infra.registry.api import Registry, Stored
 
 Say = Callable[[str], None]
 _PYTHONS = ("3.11", "3.12", "3.13", "3.10")

@@ -25,7 +25,7 @@ from infra.run.pull_progress import following
 from infra.run.run import Run
 
 if TYPE_CHECKING:
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
 Perform = Callable[[Step, Callable[[], None]], None]
 """Runs one step's work; a flow makes a Prefect task run of it."""

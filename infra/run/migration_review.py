@@ -31,7 +31,7 @@ from infra.run import squawk
 from infra.run.volume import DataVolume
 
 if TYPE_CHECKING:
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
 _UNREAD = {
     "124": f"its image did not print it within {database.LIMIT} s, without a network",

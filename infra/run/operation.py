@@ -40,7 +40,7 @@ from infra.run.run import Run
 from infra.run.undo import Undo
 
 if TYPE_CHECKING:
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
 CURRENT = "current"
 """The name of the release that runs, for whoever changed a variable."""

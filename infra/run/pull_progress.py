@@ -12,7 +12,7 @@ from deployments.image_name import ImageName, read
 from infra.machine.progress import SHOWN_AFTER, is_watched, watcher
 
 if TYPE_CHECKING:
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
 _PLATFORMS = 8
 """Manifests of one image that are read for the sizes of its layers."""

@@ -16,7 +16,7 @@ from deployments.shell.quote import Script, join
 from infra.host.session import Host
 
 if TYPE_CHECKING:
-    from infra.registry import Registry
+    from infra.registry.api import Registry
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ from fabric import Config, Connection
 
 from deployments.environment.schema import Environment
 from deployments.environment.server import HostAddress
-from deployments.errors import Interrupted, Refused, StepFailed, Unreachable, WrongUse
+from deployments.errors import Interrupted, Refused, Unreachable, WrongUse
 from deployments.shell.quote import Script
 from infra.machine.output import Log, Output
 from infra.ssh.algorithms import OLD
 from infra.ssh.errors import connect_error
 from infra.ssh.key import check_key, check_key_file
 from infra.ssh.pinned import check_pinned, known_name
-from infra.ssh.shell import AGAIN, Shell, closed_after
+from infra.ssh.shell import AGAIN, Shell
 
 # Its transport thread logs tracebacks of errors that we tell in a sentence.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -37,8 +37,6 @@ DEAD_AFTER_MS = 10_000
 """An unanswered packet ends the connection, before the host frees the lock at 15 s."""
 SESSION_TIMEOUT = 60
 """For a session on a connection that stands: nothing was begun yet, and the network may come back."""
-SFTP_SILENCE = 300
-"""Seconds for which SFTP may take to answer one request."""
 SLACK = 15
 """Seconds by which the host ends a script later than its own time-out says."""
 GIVE_UP = 30
@@ -53,18 +51,19 @@ class Remote:
     def __init__(self, environment: Environment, key_file: Path | None, password: str = "") -> None:
         """key_file: None for whatever keys the person at this machine has, and the password."""
         self.environment = environment
-        self._where = environment.ssh
+        self.where = environment.ssh
+        """The server, as messages name it."""
         self._key_file = key_file
         self._password = password
-        self._connections = [_connection(environment.host, key_file, password)]
+        self._connections = [new_connection(environment.host, key_file, password)]
         self._bash_starts = False
 
     def open(self) -> Remote:
         """Connect; raises Refused, WrongUse or Unreachable with what to do."""
         into = f"host_keys of environment {self.environment.name}"
-        check_pinned(self.environment.host, self._where, into)
+        check_pinned(self.environment.host, self.where, into)
         if self._key_file:
-            check_key_file(self._key_file, self._where)
+            check_key_file(self._key_file, self.where)
         self._connect(self._connections[0])
         return self
 
@@ -75,15 +74,15 @@ class Remote:
             raise
         except Exception as error:
             if self._key_file:
-                check_key(error, self._key_file, self._where)
+                check_key(error, self._key_file, self.where)
             raise connect_error(
                 error,
                 self.environment.host.user,
                 f"host_keys of environment {self.environment.name}",
-                self._where,
+                self.where,
                 CONNECT_TIMEOUT,
             ) from None
-        _notice_silence(_active(connection, self._where))
+        notice_silence(_active(connection, self.where))
 
     def close(self) -> None:
         """Close; safe to call twice."""
@@ -99,7 +98,7 @@ class Remote:
     @property
     def transport(self) -> paramiko.Transport:
         """The open transport; raises Unreachable when the connection is gone."""
-        return _active(self._connections[0], self._where)
+        return _active(self._connections[0], self.where)
 
     def run(self, script: Script, log: Log | None = None, stdin: bytes = b"") -> Output:
         """Run a script to its end. `log` gets each line of its output as it comes.
@@ -120,7 +119,7 @@ class Remote:
                 shell.close()
         if shell.code == -1:
             raise Unreachable(
-                "the SSH connection broke in the middle", where=self._where, todo=AGAIN
+                "the SSH connection broke in the middle", where=self.where, todo=AGAIN
             )
         return Output(shell.code, shell.stdout, shell.stderr)
 
@@ -128,9 +127,9 @@ class Remote:
         """Start a bash for a script, which `give` sends. limit: seconds; None for no end."""
         _ = self.transport
         with self._broken():
-            channel = self._session()
+            channel = self.session()
             try:
-                shell = Shell(channel, script, limit, self._where)
+                shell = Shell(channel, script, limit, self.where)
                 if self._bash_starts:
                     shell.start_at_once(CONNECT_TIMEOUT)
                 else:
@@ -141,20 +140,20 @@ class Remote:
                 raise
             return shell
 
-    def _session(self) -> paramiko.Channel:
+    def session(self) -> paramiko.Channel:
         """A session; on a connection more where sshd allows no further one on those that are open."""
         for connection in self._connections:
             if channel := _session_of(connection):
                 return channel
         if len(self._connections) < MOST_CONNECTIONS:
-            more = _connection(self.environment.host, self._key_file, self._password)
+            more = new_connection(self.environment.host, self._key_file, self._password)
             self._connections.append(more)
             self._connect(more)
             if channel := _session_of(more):
                 return channel
         user = self.environment.host.user
         raise Refused(
-            f"sshd opens no session for user {user}", where=self._where, state="untouched",
+            f"sshd opens no session for user {user}", where=self.where, state="untouched",
             todo="on the server: MaxSessions of sshd's configuration has to be 1 or more (10 is the "
             f"default), and this key must not be limited to forwarding in ~{user}/.ssh/authorized_keys",
         )  # fmt: skip
@@ -165,90 +164,11 @@ class Remote:
             yield
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise Unreachable(
-                f"the SSH connection broke: {error}", where=self._where, todo=AGAIN
-            ) from None
-
-    @contextmanager
-    def _sftp(self) -> Iterator[paramiko.SFTPClient]:
-        """SFTP that ends with the block, so that its session is free again."""
-        channel = self._session()
-        try:
-            yield _sftp_on(channel)
-        finally:
-            channel.close()
-
-    def fetch(self, path: str, file: Path) -> None:
-        """Copy a file of the host to here, by SFTP."""
-        with self._copy_errors(path), self._sftp() as sftp:
-            sftp.get(path, str(file))
-
-    def bring(self, path: str, file: Path) -> None:
-        """Copy a file from here to the host, 0600; whole or not at all."""
-        with self._copy_errors(path), self._sftp() as sftp:
-            _make_directory(sftp, path.rpartition("/")[0])
-            sftp.put(str(file), f"{path}.part")
-            sftp.chmod(f"{path}.part", 0o600)
-            sftp.posix_rename(f"{path}.part", path)
-
-    @contextmanager
-    def _copy_errors(self, path: str) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            raise StepFailed(
-                f"there is no {path}",
-                where=self._where,
-                todo=f"homeguru backups --env {self.environment.name} shows what the server has",
-            ) from None
-        except TimeoutError:
-            raise Unreachable(
-                f"cannot copy {path}: SFTP did not answer within {SFTP_SILENCE} s",
-                where=self._where,
-                todo=AGAIN,
-            ) from None
-        except paramiko.SFTPError as error:
-            raise StepFailed(
-                f"cannot copy {path}: what answers on the server is no SFTP ({error})",
-                where=self._where,
-                todo="ssh ... true must print nothing: look at the start files of its login shell",
-            ) from None
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise Unreachable(
-                f"cannot copy {path}: {error}",
-                where=self._where,
-                todo="has this machine room for it? then run the same command again",
+                f"the SSH connection broke: {error}", where=self.where, todo=AGAIN
             ) from None
 
 
-@contextmanager
-def connected_sftp(host: HostAddress, key_file: Path, where: str) -> Iterator[paramiko.SFTPClient]:
-    """SFTP to a server that is none of an environment's, its key pinned all the same."""
-    check_pinned(host, where, "its host_keys", "that server")
-    check_key_file(key_file, where)
-    connection = _connection(host, key_file)
-    try:
-        try:
-            connection.open()
-        except Interrupted:
-            raise
-        except Exception as error:
-            check_key(error, key_file, where)
-            raise connect_error(error, host.user, "its host_keys", where, CONNECT_TIMEOUT) from None
-        try:
-            _notice_silence(connection.transport)
-            sftp = _sftp_on(connection.transport.open_session(timeout=CONNECT_TIMEOUT))
-        except (paramiko.SFTPError, paramiko.SSHException, OSError, EOFError) as error:
-            raise Unreachable(
-                f"the server offers no SFTP: {error}",
-                where=where,
-                todo="as root: Subsystem sftp internal-sftp in /etc/ssh/sshd_config, then systemctl reload ssh",
-            ) from None
-        yield sftp
-    finally:
-        connection.close()
-
-
-def _notice_silence(transport: paramiko.Transport) -> None:
+def notice_silence(transport: paramiko.Transport) -> None:
     """A peer that is gone without a word is found out within seconds."""
     transport.set_keepalive(3)
     sock = transport.sock
@@ -274,29 +194,8 @@ def _session_of(connection: Connection) -> paramiko.Channel | None:
         return None
 
 
-def _sftp_on(channel: paramiko.Channel) -> paramiko.SFTPClient:
-    channel.settimeout(CONNECT_TIMEOUT)
-    with closed_after(channel, CONNECT_TIMEOUT):
-        channel.invoke_subsystem("sftp")
-    try:
-        client = paramiko.SFTPClient(channel)
-    except TimeoutError:
-        # What a start file prints is read as the length of a packet that never comes.
-        raise paramiko.SFTPError(f"no answer within {CONNECT_TIMEOUT} s") from None
-    channel.settimeout(SFTP_SILENCE)
-    return client
-
-
-def _make_directory(sftp: paramiko.SFTPClient, directory: str) -> None:
-    """Make it and what is missing above it, 0700."""
-    try:
-        sftp.stat(directory)
-    except FileNotFoundError:
-        _make_directory(sftp, directory.rpartition("/")[0])
-        sftp.mkdir(directory, 0o700)
-
-
-def _connection(host: HostAddress, key_file: Path | None, password: str = "") -> Connection:
+def new_connection(host: HostAddress, key_file: Path | None, password: str = "") -> Connection:
+    """One that is not open yet, and takes no other host key than those that are pinned."""
     # A server counts each key that it is shown: a password comes alone.
     attended = {
         "allow_agent": not password,

@@ -27,7 +27,7 @@ from infra.machine.processes import Ended
 from infra.machine.sinks import clean
 from infra.orchestration.api import button
 from infra.orchestration.api.client import PrefectApi
-from infra.registry import Registry
+from infra.registry.api import Registry
 from tests.adapters.test_button import DONE, RUNNING, SCHEMA, Server
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDmPdsgWxIwpEBTPKVgBz6mTlrYWmi8IyLzwFaTxXBGb"

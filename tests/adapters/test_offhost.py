@@ -38,7 +38,7 @@ def endpoint() -> Iterator[str]:
 
 @dataclass
 class HostFolder:
-    """The host's directory as a folder here: what `Remote` does by SFTP."""
+    """The host's directory as a folder here: what `RemoteFiles` does by SFTP."""
 
     folder: Path
 

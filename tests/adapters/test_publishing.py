@@ -13,7 +13,7 @@ from deployments.release.manifest import Manifest
 from infra.publish import publishing
 from infra.publish.manifests import find_manifest
 from infra.publish.source import opened
-from infra.registry import Stored
+from infra.registry.api import Stored
 from tests.adapters.publishing import Store
 
 SERVICES = ("api", "bot", "frontend")

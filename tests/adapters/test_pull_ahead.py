@@ -79,7 +79,7 @@ def test_after_the_first_failure_the_deploy_is_left_to_pull(server, error):
     ahead.pull(["a"])
     ahead.pull(["b"])
     ahead.finish()
-    assert (server.asked, ahead.pulled) == (["a"], 0)
+    assert (server.asked, ahead.pulled, ahead.refusal) == (["a"], 0, error.what)
 
 
 def test_a_build_that_fails_waits_for_no_pull(server):
@@ -102,4 +102,4 @@ def test_a_connection_that_comes_after_the_end_pulls_nothing(server):
     ahead.give_up()
     connected.set()
     ahead.finish()
-    assert (server.files, ahead.pulled) == ([], 0)
+    assert (server.files, ahead.pulled, ahead.refusal) == ([], 0, "")

@@ -13,7 +13,7 @@ import pytest
 
 from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
 from infra.demo.control_plane import REGISTRY_NAME
-from infra.registry import DESCRIPTION, MANIFEST_TYPE, RELEASE_TYPE, Registry, Stored
+from infra.registry.api import DESCRIPTION, MANIFEST_TYPE, RELEASE_TYPE, Registry, Stored
 
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 BODY = b'{ "schemaVersion": 2,\n "oddly": "spaced" }'

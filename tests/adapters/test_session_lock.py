@@ -17,7 +17,7 @@ from deployments.errors import Locked, StepFailed, Unreachable
 from infra.environment.locate import Located
 from infra.host.actor import Actor
 from infra.host.session import Host
-from infra.ssh import connection as ssh
+from infra.ssh import files
 from infra.ssh import session_lock as locking
 from tests.adapters.loopback_sshd import Sshd, serving
 
@@ -148,14 +148,14 @@ def test_a_host_that_never_says_whether_the_lock_is_held(host, monkeypatch, tmp_
 def test_an_sftp_server_that_says_nothing_is_given_up(
     host, monkeypatch, tmp_path, server, kind, said
 ):
-    monkeypatch.setattr(ssh, "CONNECT_TIMEOUT", 2)
-    monkeypatch.setattr(ssh, "SFTP_SILENCE", 1)
+    monkeypatch.setattr(files, "CONNECT_TIMEOUT", 2)
+    monkeypatch.setattr(files, "SFTP_SILENCE", 1)
     one = host(subsystem=["bash", "-c", server])
     caught: list[BaseException] = []
 
     def fetch() -> None:
         try:
-            one._remote.fetch("/etc/hostname", tmp_path / "copy")
+            files.RemoteFiles(one._remote).fetch("/etc/hostname", tmp_path / "copy")
         except BaseException as error:
             caught.append(error)
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from deployments.compose.variables import parse_secrets
-from infra.registry import Registry
+from infra.registry.api import Registry
 from tests.e2e.conftest import Chat, git, say
 from tests.e2e.stand_in_runner import Job, StepEnded, calls, steps
 

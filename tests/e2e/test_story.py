@@ -202,9 +202,8 @@ def test_a_deploy_of_what_runs_touches_nothing(world) -> None:
     assert len(world.ledger()) == lines
 
 
-def test_an_edge_file_that_lost_who_serves_is_mended_by_the_next_deploy(world) -> None:
-    """As a hand that wrote over it, or a disk that was full, leaves it."""
-    before = world.containers()
+def lose_who_serves(world) -> str:
+    """As a hand or a full disk leaves the edge's file; a page that is away."""
     world.on_server(
         "sed -i -E 's/ server s([12]) [^ ]+:([0-9]+) check.*/ server s\\1 idle.invalid:\\2 check"
         " disabled/' edge/haproxy.cfg && docker exec homeguru-edge-1 bash -c 'kill -USR2 1'"
@@ -214,6 +213,12 @@ def test_an_edge_file_that_lost_who_serves_is_mended_by_the_next_deploy(world) -
     while httpx.get(page, trust_env=False).status_code != 503:
         assert time.monotonic() < deadline, "the edge still has who serves"
         time.sleep(0.2)
+    return page
+
+
+def test_an_edge_file_that_lost_who_serves_is_mended_by_the_next_deploy(world) -> None:
+    before = world.containers()
+    page = lose_who_serves(world)
     found = world.ok("deploy", releases["v2"], "--env", "sandbox")
     assert found["changed"] is True
     assert httpx.get(page, trust_env=False).status_code == 200
@@ -303,6 +308,8 @@ def test_a_deployer_killed_in_a_long_migration_is_followed_by_one_that_converges
     world.edit({"src/api/main.py": ('raise SystemExit("broken on purpose")\n', "")}, "mend")
     revision = world.add_migration("slow", "SELECT pg_sleep(10)")
     world.edit({"src/version.py": ('"v3"', '"v4"')}, "v4")
+    # Its edge gets a file that it has not read by then, and that nobody writes again.
+    lose_who_serves(world)
     first = world.start("release", "--env", "sandbox", "--source", str(world.repository))
     wait_for(world, "docker ps --format '{{.Names}}' | grep -qx homeguru-migrate", 240)
     os.killpg(first.pid, signal.SIGKILL)

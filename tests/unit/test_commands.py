@@ -21,8 +21,8 @@ def _tail(script):
 @pytest.mark.parametrize(
     ("script", "last"),
     [
-        (files.install(".incoming/t", "2-x"), "install_release .incoming/t 2-x"),
-        (files.restore(".incoming/t"), "restore_release .incoming/t"),
+        (files.install(".incoming/t", "2-x", "edge"), "install_release .incoming/t 2-x edge"),
+        (files.restore(".incoming/t", ""), "restore_release .incoming/t ''"),
         (files.remove_project(), "remove_project"),
         (files.record("{}", ".incoming/t", "00", "", "2-x"), "record_run '{}' .incoming/t 00 '' 2-x yes ''"),
         (files.record("{}", ".incoming/t", "00", "2-x", "2-x", settled=False),
@@ -85,7 +85,7 @@ def test_every_script_begins_by_entering_the_environments_directory(world):
             replace_service(replacement(), Backend("edge", 1, 30)),
             360 + 30 + 60 + 120,
         ),
-        (files.install("i", "r"), 60),
+        (files.install("i", "r", ""), 60),
     ],
 )
 def test_time_that_a_script_may_take(script, seconds):

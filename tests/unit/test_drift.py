@@ -103,6 +103,13 @@ def test_maintenance_is_no_drift_while_file_and_note_agree(world) -> None:
     assert drift_of(world, kept_by(world, edge=edge)) == []
 
 
+def test_an_edge_that_has_not_read_its_file_is_drift_that_heals(world) -> None:
+    (edge,) = world.settled().of("edge")
+    found = drift_of(world, edge_unread=edge.id)
+    assert said(found) == ["server haproxy.cfg: the edge has not read the file that is there"]
+    assert heals(found)
+
+
 @pytest.mark.parametrize("noted", [True, False])
 def test_a_file_that_disagrees_with_the_note_is_drift_that_heals(world, noted: bool) -> None:
     edge = world.settled().edge

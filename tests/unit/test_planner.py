@@ -130,6 +130,19 @@ def test_another_manifest_with_the_same_images_is_recorded(world):
     assert names(plan) == ["upload", "verify"]
 
 
+def test_an_edge_that_a_run_left_without_its_file_reads_it_now(world):
+    """The run ended between the file and the reload: the file is right, and nobody else would notice."""
+    seen = world.settled()
+    (edge,) = seen.of("edge")
+    plan = world.plan(world.target(), replace(seen, edge_unread=f"{edge.id}\n"))
+    assert names(plan) == ["upload", "reload edge", "verify"]
+    assert reasons(plan)["reload edge"] == "it has not read its configuration"
+
+
+def test_an_edge_that_was_made_anew_since_has_read_its_file(world):
+    assert names(world.plan(world.target(), world.settled(edge_unread="of-one-that-is-gone"))) == []
+
+
 def test_a_changed_base_of_the_edge_is_a_reload(world):
     seen = world.settled()
     world.base += "    # another line\n"

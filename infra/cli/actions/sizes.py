@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.registry import Registry
+from infra.registry.api import Registry
 
 
 def size_of(registry: Registry, repository: str, digest: str) -> int:

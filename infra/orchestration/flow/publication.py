@@ -74,6 +74,8 @@ def _pulling(assembly: Assembly, actor: Actor) -> Iterator[PullAhead | None]:
         yield ahead
     if ahead.pulled:
         log(f"the server has pulled {ahead.pulled} of the images already")
+    if ahead.refusal:
+        log(f"the deploy pulls what the server could not pull ahead of it: {ahead.refusal}")
 
 
 def _published(

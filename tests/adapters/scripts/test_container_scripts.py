@@ -617,7 +617,9 @@ def test_an_edge_that_refuses_its_configuration_is_not_reloaded(shell):
 def test_an_edge_that_is_reloaded_still_comes_back_after_a_reboot(shell):
     """Docker takes a container that `docker kill` has signalled for one that a person stopped."""
     shell.program("docker", f"{LOG}case $1 in ps) echo e1;; esac")
+    shell.write(".edge-unread", "e1\n")
     assert _run(shell, reload_edge("edge")).returncode == 0
+    assert not (shell.directory / ".edge-unread").exists()
     assert _log(shell)[-1] == "exec e1 bash -c kill -USR2 1"
 
 

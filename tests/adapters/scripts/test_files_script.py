@@ -28,6 +28,7 @@ def _mode(shell, path):
 @pytest.fixture
 def ready(shell):
     """A run's files have arrived; an older release is in effect."""
+    shell.program("docker", "true")
     for name, text in {
         "manifest.json": "{}", "compose.yml": "new", "plan.json": "{}", ".env": "A='wanted'\n",
         ".env.now": "A='running'\n", "secrets.env": "S='new'\n", "haproxy.cfg": "new edge",
@@ -39,7 +40,7 @@ def ready(shell):
 
 
 def test_install_puts_files_into_effect_and_keeps_copies(ready):
-    assert _run(ready, files.install(INCOMING, RELEASE)).returncode == 0
+    assert _run(ready, files.install(INCOMING, RELEASE, "edge")).returncode == 0
     assert ready.read("compose.yml") == "new"
     assert ready.read("secrets.env") == "S='new'\n"
     assert ready.read(".env") == "A='running'\n"
@@ -52,7 +53,7 @@ def test_install_puts_files_into_effect_and_keeps_copies(ready):
 
 
 def test_secrets_stay_private_and_the_edge_may_read_its_file(ready):
-    _run(ready, files.install(INCOMING, RELEASE))
+    _run(ready, files.install(INCOMING, RELEASE, "edge"))
     assert _mode(ready, "secrets.env") == "0o600"
     assert _mode(ready, "edge") == "0o755"
     assert _mode(ready, "edge/haproxy.cfg") == "0o644"
@@ -60,27 +61,42 @@ def test_secrets_stay_private_and_the_edge_may_read_its_file(ready):
 
 def test_install_twice_still_knows_the_secrets_of_before(ready):
     for _ in range(2):
-        assert _run(ready, files.install(INCOMING, RELEASE)).returncode == 0
+        assert _run(ready, files.install(INCOMING, RELEASE, "edge")).returncode == 0
     assert ready.read("secrets.env.previous") == "S='old'\n"
 
 
 def test_restore_brings_the_former_secrets_back(ready):
-    _run(ready, files.install(INCOMING, RELEASE))
+    _run(ready, files.install(INCOMING, RELEASE, "edge"))
     ready.write(f"{INCOMING}/compose.yml", "old")
-    assert _run(ready, files.restore(INCOMING)).returncode == 0
+    assert _run(ready, files.restore(INCOMING, "edge")).returncode == 0
     assert ready.read("compose.yml") == "old"
     assert ready.read("secrets.env") == "S='old'\n"
 
 
+def test_an_edge_that_has_yet_to_read_its_file_is_noted(ready):
+    """The step that tells it may never come: this run may end before."""
+    ready.write("edge/haproxy.cfg", "old edge")
+    ready.program("docker", "echo e1")
+    assert _run(ready, files.install(INCOMING, RELEASE, "edge")).returncode == 0
+    assert ready.read(".edge-unread") == "e1\n"
+
+
+def test_an_edge_whose_file_stays_is_not_noted(ready):
+    ready.write("edge/haproxy.cfg", "new edge")
+    ready.program("docker", "exit 1")
+    assert _run(ready, files.install(INCOMING, RELEASE, "edge")).returncode == 0
+    assert not (ready.directory / ".edge-unread").exists()
+
+
 def test_a_stack_without_an_edge_has_no_edge_file(ready):
     (ready.directory / INCOMING / "haproxy.cfg").unlink()
-    assert _run(ready, files.install(INCOMING, RELEASE)).returncode == 0
+    assert _run(ready, files.install(INCOMING, RELEASE, "")).returncode == 0
     assert not (ready.directory / "edge/haproxy.cfg").exists()
 
 
 def test_a_missing_file_fails_before_anything_is_in_effect(ready):
     (ready.directory / INCOMING / "plan.json").unlink()
-    assert _run(ready, files.install(INCOMING, RELEASE)).returncode != 0
+    assert _run(ready, files.install(INCOMING, RELEASE, "edge")).returncode != 0
     assert ready.read("compose.yml") == "old"
 
 
@@ -151,7 +167,7 @@ def test_a_disk_that_fills_up_leaves_every_file_whole(ready, file):
     ready.program(
         "cp", f'case "$1" in */{file}) for last; do :; done; echo ha > "$last"; exit 1;; esac\n/bin/cp "$@"'
     )  # fmt: skip
-    done = _run(ready, files.restore(INCOMING))
+    done = _run(ready, files.restore(INCOMING, "edge"))
     target = f"edge/{there}" if file == "haproxy.cfg" else there
     assert (done.returncode, done.stderr) == (20, f"cannot write {target}\n")
     assert ready.read(target) == "whole\n"

@@ -58,7 +58,7 @@ def test_an_edge_that_knows_no_such_map_is_an_error(host) -> None:
 def test_a_release_brings_the_file_that_its_configuration_names(shell) -> None:
     for name in ("manifest.json", "compose.yml", "plan.json", ".env", ".env.now", "secrets.env"):
         shell.write(f"in/{name}", "x")
-    text = join(prelude(shell.environment), install("in", "1-x").text)
+    text = join(prelude(shell.environment), install("in", "1-x", "edge").text)
     assert shell.run(text).returncode == 0
     assert shell.read("edge/status.map") == ""
     shell.write("edge/status.map", "page eA==\n")

@@ -1,12 +1,11 @@
 """A registry's HTTP API: digests, tags, manifests as OCI artifacts.
 
-Source: OCI distribution specification 1.1; token flow of Docker Registry v2.
+Source: OCI distribution specification 1.1.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import re
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from typing import Any
 
 import httpx
 
-from deployments.errors import HomeguruError, Refused, Unreachable, WrongUse
-from deployments.image_name import HUB, REPOSITORY
+from deployments.errors import Refused, WrongUse
+from deployments.image_name import REPOSITORY
+from infra.registry.connection import RegistryConnection
 
 ACCEPT = ", ".join(
     [
@@ -30,8 +30,6 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 RELEASE_TYPE = "application/vnd.homeguru.release.v1+json"
 DESCRIPTION = "org.opencontainers.image.description"
 """Annotation of the commit's subject: a key of the manifest itself would be refused by older tools."""
-_DOCKER_HUB = {HUB: "registry-1.docker.io"}
-_BUSY = (429, 500, 502, 503, 504)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _REPOSITORY = re.compile(REPOSITORY.removesuffix("$"))
@@ -56,17 +54,8 @@ class Registry:
         named: str = "push_registry",
     ) -> None:
         """named: the key of the environment, or what else, that says this host."""
-        self._named = named
         self.host = host
-        self._login = login
-        self._tokens: dict[str, str] = {}
-        scheme = "http" if _is_this_machine(host) else "https"
-        self._client = httpx.Client(
-            base_url=f"{scheme}://{_DOCKER_HUB.get(host, host)}",
-            timeout=httpx.Timeout(30, connect=10),
-            transport=transport or httpx.HTTPTransport(retries=2),
-            follow_redirects=True,
-        )
+        self._connection = RegistryConnection(host, login, transport, named)
 
     def __enter__(self) -> Registry:
         return self
@@ -75,23 +64,23 @@ class Registry:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        self._client.close()
+        self._connection.close()
 
     def ping(self) -> None:
         """Raise Unreachable when nothing that speaks the API answers."""
-        answer = self._send("GET", "/v2/", scope="")
+        answer = self._connection.send("GET", "/v2/", scope="")
         if answer.status_code not in (200, 401, 403):
-            raise self._no_registry(f"{answer.status_code} to GET /v2/")
+            raise self._connection.no_registry(f"{answer.status_code} to GET /v2/")
 
     def digest(self, repository: str, reference: str) -> str | None:
         """Digest of a tag or digest, by HEAD; None when there is none."""
         answer = self._manifest("HEAD", repository, reference, push=False)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
-        self._check(answer, f"{repository}:{reference}", "read")
+        self._connection.check(answer, f"{repository}:{reference}", "read")
         named = _named(answer)
         if not _DIGEST.fullmatch(named):
-            raise self._no_registry(f"without a digest of {repository}:{reference}")
+            raise self._connection.no_registry(f"without a digest of {repository}:{reference}")
         return named
 
     def tag(self, repository: str, digest: str, tags: list[str]) -> None:
@@ -100,7 +89,7 @@ class Registry:
         if not missing:
             return
         source = self._manifest("GET", repository, digest, push=False)
-        self._check(source, f"{repository}@{digest}", "read")
+        self._connection.check(source, f"{repository}@{digest}", "read")
         self._must_hash(source, digest, repository)
         kind = source.headers.get("Content-Type", MANIFEST_TYPE)
         for tag in missing:
@@ -111,18 +100,20 @@ class Registry:
         tags: list[str] = []
         path = f"{_path(repository)}/tags/list"
         while path:
-            answer = self._send("GET", path, scope=f"repository:{repository}:pull")
+            answer = self._connection.send("GET", path, scope=f"repository:{repository}:pull")
             if answer.status_code == httpx.codes.NOT_FOUND:
                 break
-            self._check(answer, repository, "read")
-            tags += self._json(answer, f"tags of {repository}").get("tags") or []
+            self._connection.check(answer, repository, "read")
+            tags += self._connection.json(answer, f"tags of {repository}").get("tags") or []
             path = answer.links.get("next", {}).get("url", "")
         return tags
 
     def manifest(self, repository: str, reference: str) -> dict[str, Any]:
         """An image's manifest; empty where there is none."""
         answer = self._manifest("GET", repository, reference, push=False)
-        return self._json(answer, f"{repository}:{reference}") if answer.is_success else {}
+        return (
+            self._connection.json(answer, f"{repository}:{reference}") if answer.is_success else {}
+        )
 
     def push_release(self, repository: str, release: Stored, tags: list[str]) -> str:
         """Store a release manifest as an OCI artifact; returns its digest."""
@@ -149,17 +140,19 @@ class Registry:
         answer = self._manifest("GET", repository, reference, push=False)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
-        self._check(answer, f"{repository}:{reference}", "read")
-        artifact = self._json(answer, f"{repository}:{reference}")
+        self._connection.check(answer, f"{repository}:{reference}", "read")
+        artifact = self._connection.json(answer, f"{repository}:{reference}")
         named = reference if _DIGEST.fullmatch(reference) else _named(answer)
         if named:
             self._must_hash(answer, named, repository)
         digest = self._layer(artifact)
         if not digest:
-            raise self._no_registry(f"something else than a release for {repository}:{reference}")
+            raise self._connection.no_registry(
+                f"something else than a release for {repository}:{reference}"
+            )
         scope = f"repository:{repository}:pull"
-        blob = self._send("GET", f"{_path(repository)}/blobs/{digest}", scope=scope)
-        self._check(blob, f"{repository}@{digest}", "read")
+        blob = self._connection.send("GET", f"{_path(repository)}/blobs/{digest}", scope=scope)
+        self._connection.check(blob, f"{repository}@{digest}", "read")
         self._must_hash(blob, digest, repository)
         notes = artifact.get("annotations")
         subject = notes.get(DESCRIPTION) if isinstance(notes, dict) else None
@@ -187,18 +180,20 @@ class Registry:
     def _push_blob(self, repository: str, content: bytes) -> dict[str, object]:
         digest = _sha256(content)
         scope = f"repository:{repository}:pull,push"
-        existing = self._send("HEAD", f"{_path(repository)}/blobs/{digest}", scope=scope)
+        existing = self._connection.send("HEAD", f"{_path(repository)}/blobs/{digest}", scope=scope)
         if existing.status_code != httpx.codes.OK:
-            start = self._send("POST", f"{_path(repository)}/blobs/uploads/", scope=scope)
-            self._check(start, repository, "push to")
+            start = self._connection.send(
+                "POST", f"{_path(repository)}/blobs/uploads/", scope=scope
+            )
+            self._connection.check(start, repository, "push to")
             url = httpx.URL(start.headers["Location"]).copy_merge_params({"digest": digest})
-            upload = self._send("PUT", str(url), scope=scope, content=content)
-            self._check(upload, repository, "push to")
+            upload = self._connection.send("PUT", str(url), scope=scope, content=content)
+            self._connection.check(upload, repository, "push to")
         return {"digest": digest, "size": len(content)}
 
     def _put_manifest(self, repository: str, tag: str, body: bytes, kind: str) -> None:
         answer = self._manifest("PUT", repository, tag, push=True, content=body, kind=kind)
-        self._check(answer, f"{repository}:{tag}", "push to")
+        self._connection.check(answer, f"{repository}:{tag}", "push to")
 
     def _manifest(
         self, method: str, repository: str, reference: str, *, push: bool,
@@ -214,110 +209,7 @@ class Registry:
                 todo="name a release as `homeguru history --env NAME` shows it",
             )
         path = f"{_path(repository)}/manifests/{reference}"
-        return self._send(method, path, scope=scope, content=content, headers=headers)
-
-    def _send(
-        self, method: str, path: str, *, scope: str, content: bytes | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> httpx.Response:  # fmt: skip
-        sent = dict(headers or {})
-        if not self._is_own(path):
-            # The registry chooses this address (an upload's, the next page's): no token goes there.
-            return self._sent(method, path, content, sent)
-        if scope in self._tokens:
-            sent["Authorization"] = self._tokens[scope]
-        answer = self._sent(method, path, content, sent)
-        if answer.status_code == httpx.codes.UNAUTHORIZED:  # no token yet, or it ran out
-            self._tokens[scope] = self._authorize(answer, scope)
-            sent["Authorization"] = self._tokens[scope]
-            answer = self._sent(method, path, content, sent)
-        return answer
-
-    def _is_own(self, path: str) -> bool:
-        url, base = self._client.base_url.join(path), self._client.base_url
-        return (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
-
-    def _sent(
-        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
-    ) -> httpx.Response:
-        try:
-            return self._client.request(method, path, content=content, headers=headers)
-        except (httpx.RequestError, httpx.InvalidURL) as error:
-            reason = str(error) if "CERTIFICATE" in str(error) else type(error).__name__
-            raise Unreachable(
-                f"registry {self.host} does not answer: {reason}",
-                state="untouched",
-                todo=f"is it running, can this machine reach it, and is its name right in {self._named}?",
-            ) from None
-
-    def _no_registry(self, answer: str) -> Unreachable:
-        return Unreachable(
-            f"registry {self.host} answers {answer}", state="untouched",
-            todo=f"is its name right in {self._named}, and is it a registry?",
-        )  # fmt: skip
-
-    def _json(self, answer: httpx.Response, subject: str) -> dict[str, Any]:
-        try:
-            return dict(answer.json())
-        except ValueError:
-            raise self._no_registry(f"no JSON for {subject}") from None
-
-    def _authorize(self, refused: httpx.Response, scope: str) -> str:
-        """Answer a 401: basic credentials, or a bearer token for the scope."""
-        challenge = refused.headers.get("WWW-Authenticate", "")
-        basic = httpx.BasicAuth(*self._login) if self._login else None
-        if challenge.lower().startswith("basic"):
-            if basic is None:
-                return ""
-            request = next(basic.auth_flow(httpx.Request("GET", self._client.base_url)))
-            return str(request.headers["Authorization"])
-        fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-        if "realm" not in fields:
-            return ""
-        if basic and not self._may_have_password(fields["realm"]):
-            raise Refused(
-                f"registry {self.host} asks for its password at {fields['realm']}, unencrypted",
-                state="untouched", todo="a token service is reached over https: ask who runs it",
-            )  # fmt: skip
-        params = {"scope": scope} if scope else {}
-        if "service" in fields:
-            params["service"] = fields["service"]
-        answer = self._client.get(fields["realm"], params=params, auth=basic)
-        if answer.status_code in _BUSY:
-            raise self._busy(answer, "for a token")
-        if not answer.is_success:
-            return ""
-        token = self._json(answer, "a token")
-        return f"Bearer {token.get('token') or token.get('access_token')}"
-
-    def _may_have_password(self, realm: str) -> bool:
-        """A token service may have another name than its registry, but nobody may listen."""
-        return realm.startswith("https://") or self._client.base_url.scheme == "http"
-
-    def _busy(self, answer: httpx.Response, purpose: str) -> Unreachable:
-        return Unreachable(
-            f"registry {self.host} answered {answer.status_code} {purpose}", state="untouched",
-            todo="it is overloaded or limits how often it is asked: wait, and press again",
-        )  # fmt: skip
-
-    def _check(self, answer: httpx.Response, what: str, verb: str) -> None:
-        if answer.is_success:
-            return
-        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            who = f"user {self._login[0]}" if self._login else "anonymous access"
-            raise Refused(
-                f"registry {self.host} refuses {who} to {verb} {what} ({answer.status_code})",
-                state="untouched",
-                todo="check the token's scopes: write:packages to push, read:packages to pull",
-            )
-        if answer.status_code in _BUSY:
-            raise self._busy(answer, f"to {verb} {what}")
-        raise HomeguruError(
-            f"registry {self.host} answered {answer.status_code} to {verb} {what}: "
-            f"{answer.text[:200]}",
-            state="untouched",
-            todo="is it a registry, and does it allow this? publish again",
-        )
+        return self._connection.send(method, path, scope=scope, content=content, headers=headers)
 
 
 def _named(answer: httpx.Response) -> str:
@@ -337,18 +229,3 @@ def _path(repository: str) -> str:
 
 def _sha256(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _is_this_machine(host: str) -> bool:
-    """Whether `host` or `host:port` is the loopback interface, the only one spoken to unencrypted.
-
-    Nobody can own a name below `localhost` (RFC 6761): where one is not the loopback interface, it
-    was given to a container on this machine.
-    """
-    name = httpx.URL(f"//{host}").host
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
