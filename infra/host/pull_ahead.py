@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 class PullAhead:
     """Pulls images on a connection of its own and without the lock, those that are asked for together.
 
-    Nothing depends on it: what it cannot pull, the deploy pulls, and tells what is wrong. `pulled`
-    counts the images that came; `refusal` is why no more do, empty where nothing went wrong.
+    Nothing depends on it: what cannot be pulled is tried again with what is pushed next, and a last time
+    at the end; what is left then, the deploy pulls, and tells what is wrong. `pulled` counts the images
+    that came; `refusal` is why others did not, empty where all did.
     """
 
     def __init__(self, host: Host, registry: Registry, login: tuple[str, str] | None) -> None:
         self._host, self._registry, self._login = host, registry, login
         self._beside = ThreadPoolExecutor(1)
         self._gave_up = False
+        self._left: list[str] = []
         self.pulled = 0
         self.refusal = ""
 
@@ -45,23 +47,27 @@ class PullAhead:
 
     def finish(self) -> None:
         """Wait for what was asked for."""
+        if not self._gave_up:
+            self._beside.submit(self._pull, [])
         self._beside.shutdown(cancel_futures=self._gave_up)
         self._host.close()
 
     def _pull(self, references: list[str]) -> None:
-        if self._gave_up:
+        self._left += references
+        if self._gave_up or not self._left:
             return
         try:
             self._host.open()
-            with self._host.tunnel(self._registry, references):
+            with self._host.tunnel(self._registry, self._left):
                 # The connection may have come after the end.
                 if not self._gave_up:
-                    said = self._host.read(self._script(references), self._files)
+                    said = self._host.read(self._script(self._left), self._files)
                     self.pulled += len(said.splitlines())
+            self._left, self.refusal = [], ""
         except HomeguruError as error:
-            if not self._gave_up:
-                self.refusal = error.what
-            self._gave_up = True
+            self.refusal = "" if self._gave_up else error.what
+            # A connection that broke is made anew.
+            self._host.close()
 
     def _script(self, references: list[str]) -> Script:
         environment, incoming = self._host.environment, self._host.incoming

@@ -70,6 +70,7 @@ class Publisher:
         self._login = login
         self._say = say
         self._pushed = pushed
+        self._told: set[str] = set()
 
     def check(self) -> None:
         """Raise WrongUse for what is wrong whatever the source holds."""
@@ -101,6 +102,8 @@ class Publisher:
             with staged(tree, source) as root:
                 self._build(missing, source, root)
         tagged = at_once(lambda w: self._image(w, source), wanted)
+        # One whose push was not seen to end, or whose digest was not learned then.
+        self._are_there([(w, image.digest) for w, image in zip(wanted, tagged, strict=True)])
         built = {w.service: image for w, image in zip(wanted, tagged, strict=True)}
         services = {**built, **self._infrastructure()}
         manifest = Manifest(
@@ -116,10 +119,13 @@ class Publisher:
         return manifest
 
     def _are_there(self, images: list[tuple[Wanted, str | None]]) -> None:
+        """Each image is told of once."""
         host = self._environment.pull_registry
         references = [f"{host}/{w.repository}@{digest}" for w, digest in images if digest]
-        if self._pushed and references:
-            self._pushed(references)
+        new = [reference for reference in references if reference not in self._told]
+        if self._pushed and new:
+            self._told.update(new)
+            self._pushed(new)
 
     def _say_what_is_not_built(self) -> None:
         for service, why in sorted(self._stack.left_out.items()):

@@ -112,9 +112,14 @@ def test_a_registry_that_does_not_answer_for_once_ends_no_build(
         return real(publisher, wanted)
 
     monkeypatch.setattr(publishing.Publisher, "_digest_now", now)
-    publisher = publishing.Publisher(located(), stack, store, None, print, told.extend)
-    assert publisher.publish(source).services
-    assert (sorted(failed), told) == (sorted(SERVICES), [])
+    place = located(pull_registry="registry.internal:5000")
+    publisher = publishing.Publisher(place, stack, store, None, print, told.extend)
+    services = publisher.publish(source).services.values()
+    assert sorted(failed) == sorted(SERVICES)
+    # By then it answers, and whoever waits for images learns of each all the same.
+    assert sorted(told) == sorted(
+        f"registry.internal:5000/{s.repository}@{s.digest}" for s in services
+    )
 
 
 def test_only_images_whose_inputs_changed_are_built(located, stack, source, built):

@@ -15,7 +15,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIzdxZBo8WVU7RuE+7rPHP2/1hNj+8x6IfJby
 
 
 class Server:
-    """A host that pulls. fails: what a pull raises. here: what it has already."""
+    """A host that pulls. fails: what a pull raises, once where it `mends`. here: what it has already."""
 
     incoming = ".plan-1"
 
@@ -26,7 +26,7 @@ class Server:
             "pull_registry": "ghcr.io", "repository": "a/{service}", "host": where,
         }  # fmt: skip
         self.environment = parse_environment("prod", data, "prod.toml")
-        self.fails, self.here = None, ()
+        self.fails, self.mends, self.here = None, False, ()
         self.asked, self.files, self.closed = [], [], 0
         self.goes_on = threading.Event()
         self.goes_on.set()
@@ -46,7 +46,8 @@ class Server:
         self.goes_on.wait(10)
         self.files.append(files)
         if self.fails:
-            raise self.fails
+            error, self.fails = self.fails, None if self.mends else self.fails
+            raise error
         return "".join(f"{name}\n" for name in self.asked[-1] if name not in self.here)
 
 
@@ -73,13 +74,24 @@ def test_the_token_travels_in_a_file(server):
 
 
 @pytest.mark.parametrize("error", [Unreachable("no route"), StepFailed("no room")])
-def test_after_the_first_failure_the_deploy_is_left_to_pull(server, error):
+def test_what_fails_until_the_end_the_deploy_is_left_to_pull(server, error):
     server.fails = error
     ahead = PullAhead(server, None, None)
     ahead.pull(["a"])
     ahead.pull(["b"])
     ahead.finish()
-    assert (server.asked, ahead.pulled, ahead.refusal) == (["a"], 0, error.what)
+    assert (server.asked, ahead.pulled, ahead.refusal) == (["a", "ab", "ab"], 0, error.what)
+
+
+def test_what_failed_is_pulled_with_what_is_pushed_next(server):
+    server.fails = Unreachable("the SSH connection broke")
+    server.mends = True
+    ahead = PullAhead(server, None, None)
+    ahead.pull(["a"])
+    ahead.pull(["b"])
+    ahead.finish()
+    assert (server.asked, ahead.pulled, ahead.refusal) == (["a", "ab"], 2, "")
+    assert server.closed >= 2, "the broken connection as well as the last"
 
 
 def test_a_build_that_fails_waits_for_no_pull(server):
