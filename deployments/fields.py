@@ -50,6 +50,14 @@ KeptFolder = Annotated[
     form(r"^(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$", "a path from / on, without .. and spaces"),
     AfterValidator(lambda path: _check_kept_folder(path)),
 ]
+Privilege = Annotated[
+    str,
+    form(
+        r"^(privileged|(network_mode|pid|ipc|uts|userns_mode|cgroup): host|cap_add: [A-Z_]+"
+        r"|security_opt: [a-z]+:unconfined|devices: /.+|/.*)$",
+        "a privilege reads as the refusal names it: privileged, pid: host, cap_add: SYS_ADMIN, or a path",
+    ),
+]
 VariableName = Annotated[
     str, form(r"^[A-Z][A-Z0-9_]*$", "a variable's name is of A-Z, 0-9 and _, from a letter on")
 ]

@@ -30,6 +30,7 @@ from deployments.fields import (  # fmt: skip
     Image,
     KeptFolder,
     Name,
+    Privilege,
     Project,
     Registry,
     RepositoryTemplate,
@@ -113,6 +114,8 @@ class Environment(Strict):
     """Minutes under watch after a release serves: what fails meanwhile undoes it."""
     keep: dict[str, tuple[KeptFolder, ...]] = Field(default_factory=dict)
     """Service to the folders inside its container that outlast a release, a volume each."""
+    privileges: dict[str, tuple[Privilege, ...]] = Field(default_factory=dict)
+    """Service to what its container may have of the whole server, such as the Docker socket: else refused."""
     keep_previous: bool = False
     """Whether the release before stays up through that window, and takes over when this one dies."""
     confirm_timeout: Annotated[int, Field(ge=0, le=3600)] = 0

@@ -16,8 +16,10 @@ from typing import Any, cast
 from deployments.compose.checks import check
 from deployments.compose.configs import KINDS
 from deployments.compose.kept_folders import document, problems
+from deployments.compose.privileges import check_privileges
 from deployments.compose.reader import HERE, parse_stack
 from deployments.compose.stack import Stack
+from deployments.environment.schema import Environment
 from deployments.errors import WrongUse
 from infra.machine.processes import Ended, run
 
@@ -50,6 +52,18 @@ def check_stack(file: Path, stack: Stack) -> None:
     config = config_of(compose_text(file), where)
     check(stack, config, where)
     _check_beside(file, stack, config)
+
+
+def check_allowed(file: Path, stack: Stack, environment: Environment, named_in: Path) -> None:
+    """Raise WrongUse for services that ask for power over the server which nobody allowed.
+
+    named_in: the environment's file.
+    """
+    where = str(file)
+    check_privileges(
+        config_of(compose_text(file), where), stack.services, environment.privileges,
+        environment.variables, environment.directory, (where, str(named_in)),
+    )  # fmt: skip
 
 
 def compose_text(file: Path) -> str:

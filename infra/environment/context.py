@@ -13,7 +13,7 @@ from deployments.environment.schema import DEFAULT
 from deployments.errors import WrongUse
 from deployments.image_name import REPOSITORY
 from infra.environment import locate, secrets
-from infra.environment.compose_cli import check_stack, read_stack, with_kept_volumes
+from infra.environment.compose_cli import check_allowed, check_stack, read_stack, with_kept_volumes
 from infra.environment.configs import SecretFiles, with_configs
 from infra.environment.locate import Located
 from infra.machine.sinks import hide
@@ -114,7 +114,7 @@ def _check_names(located: Located, stack: Stack) -> None:
         "[images]": set(environment.images), "[dockerfiles]": set(environment.dockerfiles),
         "[verify] leave_out": set(verify.leave_out),
         "[verify] skip": set(verify.skip), "[services] leave_out": set(environment.services.leave_out),
-        "keep": set(environment.keep),
+        "keep": set(environment.keep), "[privileges]": set(environment.privileges),
         "healthy_within": environment.healthy_within.keys() - {DEFAULT},
     }  # fmt: skip
     existing = {where: set(stack.services) for where in named}
@@ -166,6 +166,7 @@ def assemble(name: str, extra: list[secrets.SecretSource] | None = None) -> Asse
     stack = with_kept_volumes(stack, located.environment.keep, str(located.file))
     deployed = _deployed(stack, located)
     check_stack(located.compose_file, deployed)
+    check_allowed(located.compose_file, deployed, located.environment, located.file)
     _have_repositories(located, deployed)
     sources = [*(extra or []), SecretFiles(stack, located.compose_file)]
     assembly = Assembly(located, deployed, secrets.resolve(located, sources))

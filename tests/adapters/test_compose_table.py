@@ -7,13 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from deployments.compose.privileges import check_privileges
 from deployments.environment.policy import Services
 from deployments.errors import WrongUse
-from infra.environment.compose_cli import check_stack, read_stack
+from infra.environment.compose_cli import check_stack, config_of, read_stack
 from infra.environment.configs import with_configs
 
 DOC = Path(__file__).resolve().parents[2] / "doc" / "compose.md"
 ROW = re.compile(r"^\| (.+?) \| (followed|refused|ignored) \| .+ \|$", re.MULTILINE)
+
+PRIVILEGES = (
+    "`privileged`, `network_mode: host`, `pid: host` and the like, capabilities such as `SYS_ADMIN`, "
+    "`security_opt` `unconfined`, `devices`, the Docker socket, folders of the system"
+)
 
 # The row, then Compose's text: of the service `web`, or whole files where they begin with "services".
 CASES = [
@@ -32,6 +38,13 @@ CASES = [
      "ports: ['8080:80']\n    deploy: {update_config: {order: start-first}}"),
     ("`ports` without a host port", "ports: ['80']"),
     ("`network_mode: host`", "network_mode: host"),
+    (PRIVILEGES, "privileged: true"),
+    (PRIVILEGES, "pid: host"),
+    (PRIVILEGES, "cap_add: [SYS_ADMIN]"),
+    (PRIVILEGES, "security_opt: ['seccomp:unconfined']"),
+    (PRIVILEGES, "devices: ['/dev/sda:/dev/sda']"),
+    (PRIVILEGES, "volumes: ['/var/run/docker.sock:/var/run/docker.sock:ro']"),
+    (PRIVILEGES, "volumes: ['/:/host']"),
     ("`network_mode`, `ipc`, `pid`: `service:NAME`", "network_mode: service:other"),
     ("`network_mode`, `ipc`, `pid`: `service:NAME`", "ipc: service:other"),
     ("`network_mode`, `ipc`, `pid`: `service:NAME`", "pid: service:other"),
@@ -108,6 +121,10 @@ def test_each_row_is_as_compose_and_we_read_it(tmp_path, row, text):
         stack = read_stack(file)
         deployed = stack.chosen(Services(profiles=("night",) if "night" in text else ()))
         check_stack(file, deployed)
+        check_privileges(
+            config_of(file.read_text(), str(file)), deployed.services,
+            {"web": ["network_mode: host"]}, {}, "/srv/p", (str(file), "prod.toml"),
+        )  # fmt: skip
         with_configs(stack, file, deployed.services, {})
 
     if rows()[row] != "refused":

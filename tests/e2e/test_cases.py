@@ -163,7 +163,8 @@ def test_two_services_of_one_image_variable_run_one_image(case) -> None:
 
 
 def test_whatever_form_a_service_has_nothing_is_left_to_do_after_a_release(case) -> None:
-    story(case("many-forms", '[variables]\nA = "1"\nPLAIN = "y"\n'))
+    allowed = '[privileges]\non-the-host = ["network_mode: host"]\n'
+    story(case("many-forms", f'[variables]\nA = "1"\nPLAIN = "y"\n{allowed}'))
 
 
 def test_a_service_that_others_wait_for_runs_once_a_release(case) -> None:
