@@ -9,6 +9,7 @@ own_kept() {
   user=$(docker image inspect -f '{{.Config.User}}' "$image")
   [ -n "$user" ] || return 0
   # shellcheck disable=SC2086  # folders, one word each
-  compose run --rm -T --no-deps --user 0:0 --entrypoint chown "$service" "$user" $kept </dev/null >/dev/null 2>.create || { cat .create >&2; exit 20; }
+  # Of a service that drops all of them, root has no capability either.
+  compose run --rm -T --no-deps --user 0:0 --cap-add CHOWN --cap-add DAC_OVERRIDE --entrypoint chown "$service" "$user" $kept </dev/null >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
 }

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,6 +21,8 @@ import pytest
 from infra.engine.client import docker
 
 pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).resolve().parents[2]
 
 releases: dict[str, str] = {}
 """Version to the manifest's name, as the story goes on."""
@@ -101,6 +105,24 @@ def test_status_equals_what_the_engine_says(world) -> None:
     engine = {s: r.partition("@")[2] for s, r in (line.split() for line in shown.splitlines())}
     assert {s["name"]: s["digest"] for s in found["services"]} == engine
     assert len(engine) == 5
+
+
+def test_each_container_has_the_rights_that_the_page_on_security_says(world) -> None:
+    row = r"^\| (\w+) \| (none|[A-Z_, ]+) \| (read only|may be written) \|"
+    page = (ROOT / "doc" / "security.md").read_text()
+    said = {name: (rights, files) for name, rights, files in re.findall(row, page, re.MULTILINE)}
+    found = {}
+    for service, container in world.containers().items():
+        inspected = world.on_server(f"docker inspect {container.partition(' ')[0]}")
+        host = json.loads(inspected)[0]["HostConfig"]
+        assert (host["CapDrop"], host["PidsLimit"]) == (["ALL"], 1024), service
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], service
+        added = ", ".join(sorted(c.removeprefix("CAP_") for c in host["CapAdd"] or ["none"]))
+        found[service] = (added, "read only" if host["ReadonlyRootfs"] else "may be written")
+    assert found == said
+    status = world.homeguru("exec", "api", "--env", "sandbox", "--", "cat", "/proc/self/status")
+    assert re.search(r"^CapEff:\t0{16}$", status.stdout, re.MULTILINE), status.stderr
+    assert re.search(r"^NoNewPrivs:\t1$", status.stdout, re.MULTILINE)
 
 
 def test_a_person_looks_into_a_container_and_the_database(world) -> None:

@@ -472,7 +472,8 @@ def test_a_folder_that_is_kept_becomes_the_process_s(shell):
     assert done.returncode == 0, done.stderr
     own, made = [x for x in _log(shell) if " run " in x or " --no-start " in x]
     assert own.endswith(
-        "run --rm -T --no-deps --user 0:0 --entrypoint chown bot 10001:10001 /home/app/.cache /app/uploads"
+        "run --rm -T --no-deps --user 0:0 --cap-add CHOWN --cap-add DAC_OVERRIDE "
+        "--entrypoint chown bot 10001:10001 /home/app/.cache /app/uploads"
     )
     assert " up --no-start " in made
 
