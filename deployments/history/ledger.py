@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -114,13 +115,23 @@ class Line(BaseModel):
 
 PROBLEM = 300
 """Characters of a failure that the ledger keeps; the release's report has all of it."""
+_BEGINNING = 110
+_MARKS = re.compile(r"(\S+ +\| )?[ ~^]+")
+"""A line below another one, which shows where in it a traceback means."""
 
 
 def shortened(problem: str) -> str:
-    """What went wrong, on one line; the state and the advice with it were for that moment."""
+    """What went wrong, on one line; the state and the advice with it were for that moment.
+
+    Of a long one its beginning says what failed, and its end why: a traceback names the error last.
+    """
     what = problem.partition("\nServer: ")[0].partition("\nNext: ")[0]
-    text = " ".join(what.split())
-    return text if len(text) <= PROBLEM else text[: PROBLEM - 1] + "…"
+    lines = [line for line in what.splitlines() if not _MARKS.fullmatch(line)]
+    text = " ".join(" ".join(lines).split())
+    if len(text) <= PROBLEM:
+        return text
+    end = PROBLEM - _BEGINNING - 3
+    return f"{text[:_BEGINNING]} … {text[-end:]}"
 
 
 @dataclass(frozen=True)

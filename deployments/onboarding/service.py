@@ -109,9 +109,10 @@ class OrdinaryService:
             self._to.infrastructure[self._name] = _whole(interpolate(image, {}))
             why = "each release pins the digest of the image that x-deploy names"
             if POSTGRES.search(image) and "healthcheck" not in self._body:
-                test = ["CMD", "pg_isready", "-h", "127.0.0.1"]
+                # As a user and a database that are there: others fill its log, a line each time.
+                ready = 'pg_isready -h 127.0.0.1 -U "$${POSTGRES_USER:-postgres}" -d postgres'
                 healthy = {
-                    "test": test,
+                    "test": ["CMD-SHELL", ready],
                     "interval": "10s",
                     "start_period": "60s",
                     "start_interval": "1s",

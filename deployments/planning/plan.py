@@ -158,6 +158,14 @@ class Plan:
             "asks": list(self.asks),
         }
 
+    @property
+    def way(self) -> list[tuple[str, str]]:
+        """A row for people: which release gives way to which. None where it stays, or is the first."""
+        brings = self.changed and traits(self.verb).replaces_release
+        if not brings or self.previous in (None, self.release):
+            return []
+        return [("release", f"{self.previous} -> {self.release}")]
+
     def lines(self) -> list[tuple[str, str]]:
         """Two columns for people: what, and why."""
         rows = []

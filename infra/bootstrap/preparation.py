@@ -105,7 +105,9 @@ class Preparation:
                 where=self.environment.ssh, state="untouched",
                 todo="name the public key of who will look after the server: --admin-key ~/.ssh/id_ed25519.pub",
             )  # fmt: skip
-        return replace(wanted, administrator_keys=tuple(dict.fromkeys(keys)))
+        # One key may stand in several files, with another comment in each.
+        different = {tuple(key.split()[:2]): key for key in reversed(keys)}
+        return replace(wanted, administrator_keys=tuple(reversed(different.values())))
 
     def _take(self, shell: RootShell, step: BootstrapStep, wanted: WantedHost, who: str) -> None:
         shell.run(prepare(step.kind, who, *step.calls, timeout=step.timeout), self._log)

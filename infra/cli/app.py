@@ -177,7 +177,7 @@ def rollback(
 ) -> None:
     """Bring an earlier release back.
 
-    The database stays as it is unless --database says otherwise.
+    The database stays as it is unless --database says otherwise. Secrets are those valid now.
     """
     printing = Printing(json, quiet)
     result = run(

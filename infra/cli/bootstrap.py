@@ -91,7 +91,20 @@ def bootstrap(
         show.as_json(summary)
     elif summary["changed"]:
         _say_way_in(ask, located.environment.host, {step["kind"] for step in summary["steps"]})
+        _say_commit(located)
         show.console.print(f"\n[green]done[/green]; next: homeguru release --env {env}")
+
+
+def _say_commit(located: Located) -> None:
+    """The environment's file has the server's key now: whoever else deploys needs it too."""
+    from infra.publish.trees import is_changed
+
+    if is_changed(located.file):
+        show.console.print(
+            f"\ncommit the server's key:\n  git commit {shlex.quote(str(located.file))} "
+            f'-m "The server\'s host key"',
+            highlight=False, markup=False,
+        )  # fmt: skip
 
 
 def _say_way_in(ask: Ask, host: HostAddress, done: set[str]) -> None:
@@ -174,7 +187,7 @@ def _confirm() -> None:
 
 
 def _show(planned: tuple[BootstrapStep, ...], located: Located) -> None:
-    where = located.environment.ssh
+    where = located.environment.host.address
     if not planned:
         show.console.print(f"nothing to do: {where} has all that a deploy needs", highlight=False)
         return

@@ -160,10 +160,13 @@ def _write_secrets(root: Path, path: str, adaptation: Adaptation, *, yes: bool) 
         if kind == "random":
             values[name] = writing.random_value()
         elif not yes and sys.stdin.isatty():
-            values[name] = getpass.getpass(f"{name} (empty: later): ")
+            values[name] = getpass.getpass(f"{name} (empty: later, before the first release): ")
         else:
             values[name] = ""
-    _say_written(path, written=bool(writing.add_secrets(root / path, values)))
+    added = writing.add_secrets(root / path, values)
+    _say_written(path, written=bool(added))
+    if made := [name for name in added if adaptation.secrets[name] == "random"]:
+        show.console.print(f"        a random value each: {', '.join(made)}", highlight=False)
     return writing.empty_secrets(root / path)
 
 

@@ -30,6 +30,10 @@ Parameters = Mapping[str, str | bool]
 """Of a flow, by name; every run has its environment and who asked besides."""
 
 
+_NO = frozenset({"", "n", "no", "н", "нет"})
+_YES = frozenset({"y", "yes", "ok", "д", "да"})
+
+
 def run(
     verb: str, env: str, flow_parameters: Parameters, *, printing: Printing, here: bool,
     approve: str = "",
@@ -143,9 +147,20 @@ def _answer(plan: Plan, reason: str, who: str, printing: Printing) -> Approval |
     if not reason:
         to = printing.questions
         show.plan(plan, to)
-        question = "Approve? Say why (empty: no)"
-        reason = typer.prompt(question, default="", show_default=False, err=to is show.errors)
+        reason = _reason(err=to is show.errors)
     return Approval(who=who, reason=reason) if reason.strip() else None
+
+
+def _reason(*, err: bool) -> str:
+    """Why, in a person's words: a bare no is one, and a bare yes says nothing that a ledger could keep."""
+    question = "Approve? Say why (empty or no: not approved)"
+    while True:
+        reason: str = typer.prompt(question, default="", show_default=False, err=err)
+        if reason.strip().lower() in _NO:
+            return ""
+        if reason.strip().lower() not in _YES:
+            return reason
+        question = "And why? The ledger keeps it (empty or no: not approved)"
 
 
 def _nobody(plan: Plan, printing: Printing) -> NoReturn:

@@ -79,7 +79,7 @@ def of_this_machine(located: Located) -> str:
 def plan(planned: Plan, to: Console | None = None) -> None:
     """What would be done, and why."""
     to = to or console
-    pairs(planned.lines(), to)
+    pairs([*planned.way, *planned.lines()], to)
     count = len(planned.steps)
     fingerprint = f"Fingerprint {planned.fingerprint}."
     if count:

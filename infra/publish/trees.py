@@ -227,6 +227,11 @@ def git(folder: Path, *words: str) -> Ended:
     return run("git", "-C", str(folder), "--literal-pathspecs", *words)
 
 
+def is_changed(file: Path) -> bool:
+    """Whether Git would commit something of this file; never outside of a repository."""
+    return bool(git(file.parent, "status", "--porcelain", "--", file.name).stdout.strip())
+
+
 def _in_open(paths: list[str], may_hold: Callable[[str], bool]) -> list[str]:
     return [path for path in paths if may_hold(path.rpartition("/")[0])]
 

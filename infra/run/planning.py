@@ -113,7 +113,16 @@ class Planning:
         if choice != "keep" and target.stack.deploy.database is None:
             raise no_database(self._compose_file, f"runs {seen.current}, unchanged")
         data = self.review.back(target, line, seen, choice)
-        return self._plan(target, seen, self._ask("rollback", line.release, data))
+        planned = self._plan(target, seen, self._ask("rollback", line.release, data))
+        if not planned.plan.changed:
+            environment = self.host.environment.name
+            raise Refused(
+                f"{line.release} differs from what runs in its secrets alone, and no release keeps those",
+                where=target.environment.ssh, state=f"runs {seen.current}, unchanged",
+                todo=f"correct the secret, then homeguru deploy current --env {environment}; or name an "
+                f"earlier release, as homeguru history --env {environment} shows them",
+            )  # fmt: skip
+        return planned
 
     def _has_tls(self, target: Target, release: str, seen: Observation) -> None:
         """A release from before there was TLS would take the domain's away."""

@@ -114,6 +114,27 @@ def test_ctrl_c_says_that_the_run_goes_on_there(press, monkeypatch) -> None:
     assert "/runs/flow-run/" in caught.value.where
 
 
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        (["a bigger disk"], "a bigger disk"),
+        ([""], ""),
+        (["no"], ""),
+        (["N"], ""),
+        (["нет"], ""),
+        (["y", "checked with Bo"], "checked with Bo"),
+        (["yes", "no"], ""),
+        (["да", "y", ""], ""),
+        (["no space is left"], "no space is left"),
+    ],
+)
+def test_a_bare_no_approves_nothing_and_a_bare_yes_is_no_reason(monkeypatch, typed, reason) -> None:
+    answers = iter(typed)
+    monkeypatch.setattr(cli.typer, "prompt", lambda *_, **__: next(answers))
+    assert cli._reason(err=True) == reason
+    assert list(answers) == []
+
+
 def test_a_plan_that_waits_leaves_stdout_to_the_document(capsys) -> None:
     plan = Plan("deploy", "1-x", "x", None, ())
     with pytest.raises(Refused, match="no terminal to ask at") as refused:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployments.database.change import KEEP
 from deployments.database.choice import Choice
 from deployments.errors import Refused, WrongUse
 from deployments.host.maintenance import Switch
@@ -135,6 +136,25 @@ def test_a_database_that_does_not_answer_is_not_called_undeployed(world) -> None
     assert caught.value.todo == "homeguru logs postgres --env prod"
     with pytest.raises(Refused, match="nothing is deployed, so there is no database"):
         planning.backup(world.bare, "asked")
+
+
+def test_a_rollback_to_a_release_with_other_secrets_alone_says_that_none_keeps_them(
+    world, monkeypatch
+) -> None:
+    """It would end well, and the wrong secret would still be there."""
+    target = world.target()
+    lines = [world.line(1), world.line(2)]
+    seen = replace(world.settled(), ledger=world.ledger(*lines), current=lines[1].release)
+    seen = replace(seen, releases=tuple(line.release for line in lines))
+    planning = replace(_without_a_database(target), review=SimpleNamespace(back=lambda *_: KEEP))
+    planning.host.incoming = ".incoming/t"
+    nothing = SimpleNamespace(plan=SimpleNamespace(changed=False))
+    monkeypatch.setattr(Planning, "_plan", lambda *_: nothing)
+    with pytest.raises(Refused, match="in its secrets alone") as caught:
+        planning.rollback(lines[0].release, seen)
+    assert caught.value.state == f"runs {lines[1].release}, unchanged"
+    assert "homeguru deploy current --env prod" in caught.value.todo
+    assert planning.rollback(lines[1].release, seen) is nothing
 
 
 @pytest.mark.parametrize("choice", [Choice.downgrade, Choice.restore])

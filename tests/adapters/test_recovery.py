@@ -199,12 +199,16 @@ def test_a_rollback_that_was_brought_to_its_end_is_done(monkeypatch, brought, as
     described = SimpleNamespace(stack=SimpleNamespace(deploy=SimpleNamespace(database="db")))
     targets = SimpleNamespace(complete=lambda release, pin: described)
     found = planning.Planning(run, targets, SimpleNamespace(back=lambda *_: "reviewed"))
-    monkeypatch.setattr(planning.Planning, "_plan", lambda *a: (a[3].release, a[3].data))
+    changes = SimpleNamespace(changed=True)
+    monkeypatch.setattr(
+        planning.Planning, "_plan",
+        lambda *a: SimpleNamespace(plan=changes, asked=(a[3].release, a[3].data)),
+    )  # fmt: skip
     ledger = SimpleNamespace(target=lambda *_: SimpleNamespace(release="1-m1"))
     seen = SimpleNamespace(current="2-m2", ledger=ledger, releases=())
     monkeypatch.setattr(planning.Planning, "_has_tls", lambda *_: None)
     to, choice = asked
-    assert found.rollback(to, seen, Choice(choice)) == (
+    assert found.rollback(to, seen, Choice(choice)).asked == (
         ("2-m2", KEEP) if done else ("1-m1", "reviewed")
     )
     assert run.request == f"rollback {to} {choice}"

@@ -54,3 +54,12 @@ def test_what_the_ledger_keeps_of_a_failure() -> None:
     failure = StepFailed("migrate failed:\nno table", where="h", state="runs 1", todo="look")
     assert shortened(str(failure)) == "h: migrate failed: no table"
     assert len(shortened("x" * 5000)) == 300
+
+
+def test_of_a_long_failure_the_error_at_its_end_is_kept():
+    frames = 'api |   File "<frozen importlib>", line 1206, in _find\napi |   ^^^^^^^^^^\n' * 9
+    text = shortened(f"api: the new container crashes at start\n{frames}api | RuntimeError: no key")
+    assert text.startswith("api: the new container crashes at start")
+    assert text.endswith("api | RuntimeError: no key")
+    assert "^" not in text
+    assert len(text) == 300

@@ -205,7 +205,7 @@ class FlowOperation:
 
     def _planned(self, make: Callable[[], Planned]) -> Planned:
         planned = as_task("plan", make)
-        for what, why in planned.plan.lines():
+        for what, why in (*planned.plan.way, *planned.plan.lines()):
             log(f"{what:<20} {why}")
         leave_plan(self.environment.name, planned.plan, self._run.host.read_from)
         return planned
