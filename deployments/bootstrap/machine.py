@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from deployments.host.observation import sections
@@ -26,6 +27,14 @@ class Account:
     def accepts(self, key: str) -> bool:
         """Whether it accepts a public key, whatever the comment behind it."""
         return any(line.split()[:2] == key.split()[:2] for line in self.keys)
+
+
+def different(keys: Iterable[str]) -> tuple[str, ...]:
+    """Each key once, in order: one may stand in several files, with another comment in each."""
+    first: dict[tuple[str, ...], str] = {}
+    for key in keys:
+        first.setdefault(tuple(key.split()[:2]), key)
+    return tuple(first.values())
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from deployments.bootstrap import daemon
-from deployments.bootstrap.machine import Machine, read_machine
+from deployments.bootstrap.machine import Machine, different, read_machine
 from deployments.bootstrap.plan import SURVEYED, BootstrapStep, WantedHost, plan, steps
 from deployments.bootstrap.ports import application_ports
 from deployments.errors import HomeguruError, StepFailed, Unreachable
@@ -105,9 +105,7 @@ class Preparation:
                 where=self.environment.ssh, state="untouched",
                 todo="name the public key of who will look after the server: --admin-key ~/.ssh/id_ed25519.pub",
             )  # fmt: skip
-        # One key may stand in several files, with another comment in each.
-        different = {tuple(key.split()[:2]): key for key in reversed(keys)}
-        return replace(wanted, administrator_keys=tuple(reversed(different.values())))
+        return replace(wanted, administrator_keys=different(keys))
 
     def _take(self, shell: RootShell, step: BootstrapStep, wanted: WantedHost, who: str) -> None:
         shell.run(prepare(step.kind, who, *step.calls, timeout=step.timeout), self._log)

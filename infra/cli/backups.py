@@ -26,6 +26,8 @@ def backup(env: Env, json: Json = False, quiet: Quiet = False, here: Here = Fals
     printing = Printing(json, quiet)
     result = run("backup", env, {}, printing=printing, here=here)
     printing.result(result, show.deployed)
+    if not (json or quiet):
+        show.console.print(f"homeguru backups --env {env} lists it", highlight=False)
 
 
 def backups(

@@ -17,6 +17,7 @@ from infra.bootstrap.keys import check_way_in
 from infra.bootstrap.preparation import Ask
 from infra.cli import bootstrap, show
 from infra.cli.app import app
+from infra.publish.trees import git
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1hxUCTeQWmkzAYCKJOgDGCwEcV6mVJnSvA5bSKDJuO"
 
@@ -92,3 +93,16 @@ def test_the_end_says_how_to_enter_from_now_on(
     host = SimpleNamespace(address="h", port=port, user="deploy")
     bootstrap._say_way_in(ask, host, done)  # type: ignore[arg-type]
     assert [f"from now on: {said}\n" in line for line in printed] == ([True] if said else [])
+
+
+def test_the_end_says_to_commit_the_key_that_was_written(printed, tmp_path, monkeypatch) -> None:
+    """Whoever else deploys would find none, and each connection is refused then."""
+    file = tmp_path / "production.toml"
+    file.write_text("host_keys = []\n")
+    located = SimpleNamespace(file=file)
+    bootstrap._say_commit(located)  # type: ignore[arg-type]
+    assert printed == []
+    for words in (["init", "-q"], ["add", "-A"]):
+        assert git(tmp_path, *words).code == 0
+    bootstrap._say_commit(located)  # type: ignore[arg-type]
+    assert [f"git commit {file} -m" in line for line in printed] == [True]

@@ -50,6 +50,15 @@ def secrets_of(root: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
 
 
+def test_what_was_made_up_is_said_once(begun) -> None:
+    _, said = begun("store")
+    made = said.partition("a random value each: ")[2].splitlines()[0]
+    assert "POSTGRES_PASSWORD" in made
+    assert "STRIPE" not in made
+    again = CliRunner().invoke(app, ["init", "--yes"])
+    assert "a random value each" not in again.output
+
+
 @pytest.mark.parametrize("name", [*SHAPES, *NAMES])
 def test_what_is_written_is_what_a_deploy_reads(begun, name: str) -> None:
     root, _ = begun(name)

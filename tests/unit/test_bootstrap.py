@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from deployments.bootstrap import daemon, firewall
-from deployments.bootstrap.machine import Account, Machine, read_machine
+from deployments.bootstrap.machine import Account, Machine, different, read_machine
 from deployments.bootstrap.plan import WantedHost, plan, sshd_file, steps
 from deployments.errors import Refused
 from deployments.shell.machine import as_root, by_hand, prepare
@@ -248,3 +248,8 @@ def test_udp_is_asked_about_but_for_what_only_neighbours_use() -> None:
         answer(listening="00000000:CA6C/udp\n00000000:0044/udp\n0100007F:0035/udp\n")
     )
     assert machine.listening == {51820}
+
+
+def test_a_key_that_stands_in_two_files_is_one() -> None:
+    again = OWN.replace("me@laptop", "from the provider")
+    assert different([OWN, KEY, again]) == (OWN, KEY)

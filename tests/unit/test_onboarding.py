@@ -212,6 +212,13 @@ def _shop(**more) -> Repository:
     return of_services({"db": db, "api": api})
 
 
+def test_a_database_is_asked_as_a_user_that_it_has() -> None:
+    """Any other one is a line in its log, every ten seconds for ever."""
+    (change,) = [e for e in adapt(_shop()).edits if e.path[-1:] == ("healthcheck",)]
+    test = ["CMD-SHELL", 'pg_isready -h 127.0.0.1 -U "$${POSTGRES_USER:-postgres}" -d postgres']
+    assert change.value["test"] == test
+
+
 def test_the_database_is_described_so_that_a_release_backs_it_up() -> None:
     role = {"role": "postgres", "password": "POSTGRES_PASSWORD"}
     found = adapt(_shop())
