@@ -7,6 +7,8 @@ import json
 import textwrap
 from dataclasses import KW_ONLY, dataclass
 
+from deployments.errors import Refused
+from deployments.history.ledger import Ledger
 from deployments.history.step_kind import Kind, StepKey
 from deployments.host.script_results import ResultKind
 from deployments.image_name import short
@@ -186,6 +188,18 @@ def _wrapped(text: str) -> list[str]:
     """Lines that fit a terminal; a digest or an address stays whole."""
     lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
     return lines or [text]
+
+
+def how_it_ended(ledger: Ledger, manifest: str) -> list[str]:
+    """A note, where the last run that was to bring this release did not end well."""
+    try:
+        runs = [n for n in ledger.lines if n.manifest == manifest and traits(n.verb).names_release]
+    except Refused:
+        return []
+    if not runs or runs[-1].outcome == "ok":
+        return []
+    why = f": {runs[-1].problem}" if runs[-1].problem else ""
+    return [f"this release was {runs[-1].outcome} on {runs[-1].at[:10]}{why}"]
 
 
 def notes_for(

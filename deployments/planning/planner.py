@@ -11,7 +11,7 @@ from deployments.host.observation import Candidate, Observation
 from deployments.image_name import digest_of
 from deployments.planning.changes import Change, changes, secrets_changed, unused_changes
 from deployments.planning.database_plan import TRIAL, DatabasePlan
-from deployments.planning.plan import Plan, ScriptStep, Step, notes_for
+from deployments.planning.plan import Plan, ScriptStep, Step, how_it_ended, notes_for
 from deployments.planning.port_handover import TakeOver
 from deployments.planning.request import PlanRequest
 from deployments.planning.steps import DRAIN, Steps
@@ -57,6 +57,7 @@ class Planner:
             steps = self._steps(due)
         wanted = self.target.images(self.seen)
         touched = {c.service.name for c in due}
+        goes_forward = bool(steps) and self._does.goes_on
         return Plan(
             verb=self.request.verb,
             release=self.request.release,
@@ -72,6 +73,11 @@ class Planner:
                 *(self._changed_besides(due) if steps else []),
                 *self._in_clear(),
                 *self._data.notes(),
+                *(
+                    how_it_ended(self.seen.ledger, self.target.manifest.name)
+                    if goes_forward
+                    else []
+                ),
             ),
             asks=self._data.change.asks if steps else (),
             images=tuple(wanted.items()),

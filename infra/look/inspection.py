@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from deployments.host.observation import Observation
 from deployments.planning.plan import Plan
 from deployments.release.manifest import Manifest
 from deployments.shell.probe import Tail, tail_logs
+from deployments.verbs import traits
 from infra.backups.off_host import OffHost, off_host
 from infra.environment.context import Assembly
 from infra.host.actor import at_terminal
@@ -35,6 +36,7 @@ from infra.ssh.session_lock import describe_owner
 
 _RELEASE_ID = re.compile(r"^\d+-(?=[a-z])")
 """What a release id of the ledger has before its manifest's name."""
+PREVIOUS = "previous"
 
 
 @contextmanager
@@ -68,22 +70,32 @@ def plan_of(
 def manifests_of(
     assembly: Assembly, wanted: list[str], log: Callable[[str], None]
 ) -> list[Manifest]:
-    """Releases by a manifest's name or file, a release id of the ledger, `newest` or `current`.
+    """Releases by a manifest's name or file, `newest` or `current`, or as `rollback` names them.
 
-    The server is asked only for what runs there.
+    The server is asked only for what its ledger knows.
     """
     named = [_RELEASE_ID.sub("", name) for name in wanted]
     with assembly.registry() as registry:
-        if CURRENT not in named:
+        if not any(name in (CURRENT, PREVIOUS) or name.isdecimal() for name in named):
             return [find_manifest(assembly.located, registry, name) for name in named]
         with opened(assembly, "status", log) as host:
             seen = host.observe(assembly.stack)
+        named = [_manifest_name(name, seen) for name in named]
         return [
             current_manifest(assembly.located, seen)
             if name == CURRENT
             else find_manifest(assembly.located, registry, name)
             for name in named
         ]
+
+
+def _manifest_name(name: str, seen: Observation) -> str:
+    """What the registry knows a release by: of `previous`, or of its number."""
+    if seen.current and name == seen.current.partition("-")[0]:
+        return CURRENT
+    if name != PREVIOUS and not name.isdecimal():
+        return name
+    return _RELEASE_ID.sub("", seen.ledger.target(name, seen.current).release)
 
 
 def adoption_of(assembly: Assembly, log: Callable[[str], None]) -> Plan:
@@ -99,7 +111,7 @@ def status_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[dict[str,
     """The environment as it is now, and what is worth a note."""
     with opened(assembly, "status", log) as host:
         seen = host.observe(assembly.stack)
-    return status_document(assembly, seen), _notes(seen)
+    return status_document(assembly, seen), _notes(assembly, seen)
 
 
 def watch_status(
@@ -110,11 +122,11 @@ def watch_status(
     with opened(assembly, "status", log) as host:
         while True:
             seen = host.observe(assembly.stack)
-            tell(status_document(assembly, seen), _notes(seen))
+            tell(status_document(assembly, seen), _notes(assembly, seen))
             time.sleep(every)
 
 
-def _notes(seen: Observation) -> list[str]:
+def _notes(assembly: Assembly, seen: Observation) -> list[str]:
     notes = []
     if seen.locked:
         notes.append(f"being changed: {describe_owner(seen.owner)}")
@@ -131,7 +143,22 @@ def _notes(seen: Observation) -> list[str]:
     broken = seen.ledger.broken_at()
     if broken:
         notes.append(f"the ledger was edited: line {broken} does not fit the one before")
+    elif last := _last_failure(seen.ledger, assembly.located.environment.name):
+        notes.append(last)
     return notes
+
+
+def _last_failure(ledger: Ledger, environment: str) -> str:
+    """How the last run ended that was to change what runs; empty where that was well, or nobody knows."""
+    with suppress(Refused):
+        runs = [line for line in ledger.lines if traits(line.verb).changes_what_runs]
+        if runs and runs[-1].outcome != "ok":
+            last = runs[-1]
+            return (
+                f"the last run did not end well: {last.verb} of {last.release}, {last.outcome} on "
+                f"{last.at[:10]}; homeguru history --env {environment} tells why"
+            )
+    return ""
 
 
 def backups_of(assembly: Assembly, log: Callable[[str], None]) -> tuple[Backup, ...]:

@@ -22,7 +22,9 @@ def find_manifest(located: Located, registry: Registry, wanted: str) -> Manifest
     if (text := _in_file(wanted)) is not None:
         return parse_manifest(text, wanted)
     environment = located.environment
-    where = f"{registry.host}/{environment.manifests}"
+    # One on the server itself is reached through a port of this machine, which says nothing to anybody.
+    host = environment.pull_registry if environment.host_registry_port else registry.host
+    where = f"{host}/{environment.manifests}"
     if wanted == "newest" or of_environment(wanted, environment.name):
         tag = f"{environment.name}-newest" if wanted == "newest" else wanted
         stored = registry.pull_release(environment.manifests, tag)

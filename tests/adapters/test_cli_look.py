@@ -209,3 +209,45 @@ def test_open_shows_the_address_where_no_browser_is(
     else:
         assert isinstance(ended.exception, WrongUse)
         assert shown in str(ended.exception)
+
+
+@pytest.mark.parametrize("outcome", ["ok", "undone", "failed"])
+def test_status_says_that_the_last_run_did_not_end_well(
+    located, monkeypatch, world, outcome: str
+) -> None:
+    """What runs looks like a quiet day, and the release of this morning is not on it."""
+    ledger = world.ledger(world.line(1), world.line(2, outcome=outcome))
+    seen = replace(read_observation(""), engine="27.0.1", compose="2.30.0", ledger=ledger)
+
+    @contextmanager
+    def opened(*_: object):
+        yield SimpleNamespace(observe=lambda _: seen)
+
+    monkeypatch.setattr(inspection, "opened", opened)
+    _, notes = inspection.status_of(assembly(located), print)
+    said = [note for note in notes if "did not end well" in note]
+    assert bool(said) == (outcome != "ok")
+    assert all(f"deploy of {world.line(2).release}, {outcome} on" in note for note in said)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("1", "prod-sha-000000000001"),
+        ("2", "current"),
+        ("current", "current"),
+        ("prod-sha-000000000009", "prod-sha-000000000009"),
+        ("newest", "newest"),
+    ],
+)
+def test_a_release_is_named_to_diff_as_to_rollback(world, name: str, found: str) -> None:
+    lines = [world.line(1), world.line(2)]
+    seen = replace(read_observation(""), ledger=world.ledger(*lines), current=lines[1].release)
+    assert inspection._manifest_name(name, seen) == found
+
+
+def test_a_number_that_the_ledger_has_not_is_refused_with_those_that_it_has(world) -> None:
+    lines = [world.line(1), world.line(2)]
+    seen = replace(read_observation(""), ledger=world.ledger(*lines), current=lines[1].release)
+    with pytest.raises(Refused, match="there is no release '7'"):
+        inspection._manifest_name("7", seen)

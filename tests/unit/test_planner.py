@@ -501,3 +501,14 @@ def test_a_fingerprint_covers_what_the_plan_installs(world):
 
     assert fingerprint("x") == fingerprint("x")
     assert len({fingerprint("x"), fingerprint("y"), fingerprint("x", "third")}) == 3
+
+
+def test_a_release_that_was_undone_before_says_so_when_it_is_deployed_again(world):
+    target = world.target(api="api-2")
+    undone = world.line(2, manifest=target.manifest.name, outcome="undone", problem="api: no table")
+    seen = replace(world.settled(), ledger=world.ledger(world.line(1), undone))
+    said = "this release was undone on 2030-01-01: api: no table"
+    assert said in world.plan(target, seen).notes
+    again = world.line(3, manifest=target.manifest.name)
+    seen = replace(seen, ledger=world.ledger(world.line(1), undone, again))
+    assert said not in world.plan(target, seen).notes
