@@ -52,7 +52,7 @@ class FlowOperation:
         self._operation = operation
         self._run = operation.run
         self._slot = resources.enter_context(ExitStack())
-        self._approved = self._wanted = ""
+        self._approved = self._wanted = self._told = ""
         self._asked: set[str] = set()
 
     @property
@@ -205,8 +205,14 @@ class FlowOperation:
 
     def _planned(self, make: Callable[[], Planned]) -> Planned:
         planned = as_task("plan", make)
-        for what, why in (*planned.plan.way, *planned.plan.lines()):
-            log(f"{what:<20} {why}")
+        fingerprint = planned.plan.fingerprint
+        if fingerprint == self._told:
+            log(f"plan {fingerprint}, as above")
+        else:
+            for what, why in (*planned.plan.way, *planned.plan.lines()):
+                log(f"{what:<20} {why}")
+        # Made again after an approval, it is seldom another one.
+        self._told = fingerprint
         leave_plan(self.environment.name, planned.plan, self._run.host.read_from)
         return planned
 
