@@ -81,7 +81,13 @@ def _inherited() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("when", "fails"), [("in a step", ""), ("in a step", "fails"), ("before the queue", "")]
+    ("when", "fails"),
+    [
+        # With the one that fails, and the longer tests of what dies, it takes too long for each day.
+        pytest.param("in a step", "", marks=pytest.mark.control_plane),
+        ("in a step", "fails"),
+        ("before the queue", ""),
+    ],
 )
 def test_the_run_goes_on_and_says_it_once(
     server: Start, tmp_path: Path, when: str, fails: str
