@@ -82,6 +82,16 @@ def test_a_service_that_there_is_not_is_told_before_the_server_is_asked(located)
     assert refused.value.todo == "choose one of: api, bot"
 
 
+def answering(monkeypatch, seen: Observation) -> None:
+    """A server that shows this to whoever looks."""
+
+    @contextmanager
+    def opened(*_: object):
+        yield SimpleNamespace(observe=lambda _: seen)
+
+    monkeypatch.setattr(inspection, "opened", opened)
+
+
 def test_status_shows_no_containers_of_another_environment(located, monkeypatch) -> None:
     facts = read_observation("")
     seen = Observation(**{
@@ -89,11 +99,7 @@ def test_status_shows_no_containers_of_another_environment(located, monkeypatch)
         "projects": (Project("homeguru", "/srv/other", environment="staging"),),
     })  # fmt: skip
 
-    @contextmanager
-    def opened(*_: object):
-        yield SimpleNamespace(observe=lambda _: seen)
-
-    monkeypatch.setattr(inspection, "opened", opened)
+    answering(monkeypatch, seen)
     with pytest.raises(Refused, match="Compose project homeguru is environment staging's"):
         inspection.status_of(assembly(located), print)
 
@@ -134,11 +140,7 @@ def test_status_says_since_when_and_by_whom(located, monkeypatch, capsys) -> Non
         ledger=Ledger(tuple(line.to_json() for line in lines)),
     )  # fmt: skip
 
-    @contextmanager
-    def opened(*_: object):
-        yield SimpleNamespace(observe=lambda _: seen)
-
-    monkeypatch.setattr(inspection, "opened", opened)
+    answering(monkeypatch, seen)
     document, notes = inspection.status_of(assembly(located), print)
     assert (document["since"], document["by"]) == ("2030-01-02T10:11:12Z", "anna, actions")
     show.status(document, notes)
@@ -154,11 +156,7 @@ def test_status_says_since_when_the_edge_answers_for_everybody(
     noted = Maintenance("2030-01-02T10:11:12Z", "anna", "a bigger disk")
     seen = replace(read_observation(""), engine="27.0.1", compose="2.30.0", maintenance=noted)
 
-    @contextmanager
-    def opened(*_: object):
-        yield SimpleNamespace(observe=lambda _: seen)
-
-    monkeypatch.setattr(inspection, "opened", opened)
+    answering(monkeypatch, seen)
     document, notes = inspection.status_of(assembly(located), print)
     assert document["maintenance"] == {
         "since": "2030-01-02T10:11:12Z", "by": "anna", "reason": "a bigger disk",
@@ -219,11 +217,7 @@ def test_status_says_that_the_last_run_did_not_end_well(
     ledger = world.ledger(world.line(1), world.line(2, outcome=outcome))
     seen = replace(read_observation(""), engine="27.0.1", compose="2.30.0", ledger=ledger)
 
-    @contextmanager
-    def opened(*_: object):
-        yield SimpleNamespace(observe=lambda _: seen)
-
-    monkeypatch.setattr(inspection, "opened", opened)
+    answering(monkeypatch, seen)
     _, notes = inspection.status_of(assembly(located), print)
     said = [note for note in notes if "did not end well" in note]
     assert bool(said) == (outcome != "ok")
