@@ -7,7 +7,7 @@ from typing import Literal
 
 Verb = Literal[
     "deploy", "migrate", "rollback", "verify", "undo", "heal", "backup", "restore", "adopt", "drill",
-    "maintenance",
+    "maintenance", "rotate",
 ]  # fmt: skip
 """What a plan can be for."""
 
@@ -87,6 +87,10 @@ _TRAITS: dict[str, Traits] = {
     "adopt": Traits(changes_what_runs=True, adopts=True, notifies_failure=True),
     "maintenance": Traits(
         changes_what_runs=True, names_release=False, switches_maintenance=True, notifies_failure=True
+    ),
+    "rotate": Traits(
+        changes_what_runs=True, replaces_release=True, converges=True, goes_on=True,
+        notifies_failure=True,
     ),
     "backup": Traits(works_beside=True, backs_up_alone=True, notifies_failure=True),
     "drill": Traits(works_beside=True, drills=True, notifies_failure=True),

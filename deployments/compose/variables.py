@@ -269,6 +269,36 @@ def _further_lines(raw: str, following: list[str]) -> list[str]:
     return []
 
 
+def with_secret(text: str, name: str, value: str, where: str) -> str:
+    """A person's secrets file with another value in the place of one's; every other line as it was.
+
+    Raises WrongUse for a value that such a file cannot hold.
+    """
+    before = parse_secrets(text, where)
+    lines, end = text.splitlines(), "\r\n" if "\r\n" in text else "\n"
+    first = next((n for n, line in enumerate(lines) if _is_of(line, name)), len(lines))
+    last = first + 1 + before.get(name, "").count("\n")
+    for quote in ("", "'", '"'):
+        changed = [*lines[:first], f"{name}={quote}{value}{quote}", *lines[last:]]
+        written = end.join(changed) + end
+        if _read_again(written, where) == {**before, name: value}:
+            return written
+    raise WrongUse(
+        f"the new value of {name} would be read as something else from a line of this file", where=where, state="untouched", todo="give another value",
+    )  # fmt: skip
+
+
+def _is_of(line: str, name: str) -> bool:
+    return bool(re.match(rf"\s*{name}\s*=", line))
+
+
+def _read_again(text: str, where: str) -> dict[str, str]:
+    try:
+        return parse_secrets(text, where)
+    except WrongUse:
+        return {}
+
+
 def changed_names(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """Names whose value differs, is new or is gone."""
     return sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))

@@ -65,6 +65,8 @@ class Watch(Strict):
     """Deploy the current release again when the server drifted from it."""
     backup_hours: Annotated[int, Field(ge=0)] = 0
     """Age, in hours, that the newest backup may have; 0 means any."""
+    secret_days: Annotated[int, Field(ge=0)] = 0
+    """Days that a secret may have the same value; 0 means any number."""
     disk_mb: Annotated[int, Field(ge=0)] = 1024
     """Free space, in MiB, below which the server is not well."""
     memory_mb: Annotated[int, Field(ge=0)] = 128

@@ -14,6 +14,7 @@ from deployments.compose.stack import Stack
 from deployments.environment.documents import X_DEPLOY
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError
+from deployments.health.secret_age import LONG, ages
 from deployments.host.observation import Observation
 from deployments.planning.preflight import checks
 
@@ -81,6 +82,18 @@ def of_host(
         else:
             yield Diagnosis("server", name, "ok", _well(name, environment, seen))
     yield from _of_runs(environment, seen)
+    yield from _of_secrets(environment, seen)
+
+
+def _of_secrets(environment: Environment, seen: Observation) -> Iterator[Diagnosis]:
+    known = ages(seen)
+    if not known:
+        return
+    old = [name for name, days in known if days > (environment.watch.secret_days or LONG)]
+    what = ", ".join(f"{name} {days} d" for name, days in known)
+    verdict: Verdict = "warning" if old else "ok"
+    todo = f"homeguru rotate {old[0]} --env {environment.name}" if old else ""
+    yield Diagnosis("server", "age of secrets", verdict, what, todo)
 
 
 def _well(name: str, environment: Environment, seen: Observation) -> str:

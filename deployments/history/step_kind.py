@@ -13,7 +13,7 @@ Kind = Literal[
     "run", "record", "tidy", "copy-backup", "return", "look-into-data", "start-stopped",
     "keep", "forget", "remove-all", "put-back", "start-adopted", "upload", "restore-files", "arm",
     "pull", "start", "recreate", "replace", "complete", "reload", "remove", "stop", "prepare",
-    "start-beside", "start-new", "drain", "free-ports", "hand-over", "let-go", "verify", "watch", "roles", "back-up",
+    "start-beside", "start-new", "drain", "free-ports", "hand-over", "let-go", "verify", "watch", "roles", "end-login", "back-up",
     "set-aside", "restore", "bring-back", "migrate", "downgrade", "drill", "maintenance-on",
     "maintenance-off", "status-page",
 ]  # fmt: skip
@@ -91,6 +91,7 @@ _KINDS: dict[str, KindTraits] = {
     "watch": KindTraits("bake"),
     # The database.
     "roles": KindTraits("prepare roles"),
+    "end-login": KindTraits("end former login", repeatable=True),
     "back-up": KindTraits(
         "back up database", works_beside=True, copies_database=True, backs_up=True
     ),

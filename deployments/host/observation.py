@@ -69,6 +69,8 @@ class Observation:
     `restoring`, `drill`."""
     undone: tuple[str, ...] = ()
     """Databases that an undo took out, with the rows that were written meanwhile."""
+    logins: frozenset[str] = frozenset()
+    """The database's roles that may log in with a password."""
     releases: tuple[str, ...] = ()
     """Releases that the host keeps a record of, by their number."""
     environment: str = ""
@@ -91,6 +93,8 @@ class Observation:
     """Since when the edge answers for every service, while it is to do so."""
     edge_unread: str = ""
     """Container of the edge that a run left without telling it of its new file; empty: none."""
+    secrets_since: dict[str, str] = field(default_factory=dict)
+    """Secret to the time from which on the host has had its value, UTC."""
 
     @property
     def edge_is_behind(self) -> bool:
@@ -136,6 +140,16 @@ class Candidate:
     secrets_then: dict[str, str] = field(default_factory=dict)
     before: Stack | None = None
     """The Compose file that the host has now; None where there is none, or it is not one of ours."""
+    released: dict[str, str] = field(default_factory=dict)
+    """Fingerprints of the secrets that the current release recorded."""
+    released_env: str = ""
+    """The variables that it recorded."""
+    as_made: dict[str, str] = field(default_factory=dict)
+    """Service to the hash with the value of now of what only the making of its container's data reads."""
+
+    def same(self, service: str, config_hash: str) -> bool:
+        """Whether a container of that hash is as it should be."""
+        return config_hash in (self.hashes.get(service), self.as_made.get(service))
 
 
 @dataclass(frozen=True)
@@ -191,6 +205,7 @@ def read_observation(output: str) -> Observation:
         compose_file=answer.get("compose", ""),
         edge=answer.get("edge", ""),
         edge_unread=answer.get("edge_unread", "").strip(),
+        secrets_since=_since(answer.get("secrets_since", "")),
         current=answer.get("current", "").strip() or None,
         manifest=answer.get("manifest", ""),
         ledger=Ledger(tuple(filter(None, answer.get("ledger", "").split("\n")))),
@@ -200,6 +215,7 @@ def read_observation(output: str) -> Observation:
         database_major=data.major,
         aside=data.aside,
         undone=data.undone,
+        logins=data.logins,
         backups=read_backups(answer.get("backups", "")),
         releases=_releases(answer.get("releases", "")),
         journals=int(facts.get("journals") or 0),
@@ -214,10 +230,12 @@ def read_observation(output: str) -> Observation:
 def read_candidate(output: str) -> Candidate:
     """Read the answer to `shell.observe.read_candidate_script`."""
     answer = sections(output)
-    hashes, now, then = (
-        _pairs(answer.get(name, "")) for name in ("hashes", "secrets_now", "secrets_then")
-    )
-    return Candidate(hashes, now, then)
+    names = ("hashes", "secrets_now", "secrets_then", "released", "as_made")
+    hashes, now, then, released, as_made = (_pairs(answer.get(name, "")) for name in names)
+    return Candidate(
+        hashes, now, then, released=released, released_env=answer.get("released_env", ""),
+        as_made=as_made,
+    )  # fmt: skip
 
 
 def read_release_record(output: str) -> ReleaseRecord:
@@ -242,6 +260,7 @@ class _Database:
     tables: int = 0
     places: tuple[str, ...] = ()
     major: str = ""
+    logins: frozenset[str] = frozenset()
 
 
 def with_database(seen: Observation, text: str) -> Observation:
@@ -249,7 +268,7 @@ def with_database(seen: Observation, text: str) -> Observation:
     data = _database(text)
     return replace(
         seen, database_bytes=data.bytes, aside=data.aside, undone=data.undone,
-        revision=data.revision, tables=data.tables, database_major=data.major,
+        revision=data.revision, tables=data.tables, database_major=data.major, logins=data.logins,
     )  # fmt: skip
 
 
@@ -264,6 +283,7 @@ def _database(text: str) -> _Database:
     return _Database(
         int(own["bytes"]), tuple(names), tuple(undone), parse_revisions(rows.split("\n")),
         int(own["tables"]), major=_major(own.get("version")),
+        logins=frozenset(name for name in own.get("logins", ()) if name.isprintable()),
     )  # fmt: skip
 
 
@@ -289,6 +309,12 @@ def _projects(text: str) -> tuple[Project, ...]:
 
 def _pairs(text: str) -> dict[str, str]:
     return dict(line.split(None, 1) for line in text.splitlines() if " " in line)
+
+
+def _since(text: str) -> dict[str, str]:
+    """Read lines of a name, a fingerprint and a time."""
+    rows = (line.split() for line in text.splitlines())
+    return {row[0]: row[2] for row in rows if len(row) == 3}
 
 
 def _published(text: str) -> dict[int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments.onboarding import secrets
+from deployments.environment import secret_kinds as secrets
 
 EDGE, EDGE_IMAGE = "edge", "docker.io/library/haproxy:3.0"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.compose.references import Reference, interpolate, parse
-from deployments.onboarding import secrets
+from deployments.environment import secret_kinds as secrets
 from deployments.onboarding.bodies import environment_of, values_of
 from deployments.onboarding.repository import Repository
 

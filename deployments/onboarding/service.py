@@ -9,6 +9,7 @@ from typing import Any
 
 from deployments.build.dockerfile import command_of
 from deployments.compose.references import Reference, interpolate, parse
+from deployments.environment.secret_kinds import is_secret
 from deployments.errors import WrongUse
 from deployments.image_name import read
 from deployments.onboarding.adaptation import Adaptation, Edit, OnboardedRoute
@@ -18,7 +19,6 @@ from deployments.onboarding.dockerfile import copied
 from deployments.onboarding.facts import RepositoryFacts
 from deployments.onboarding.health import health_route
 from deployments.onboarding.ports import port_of, ports_of
-from deployments.onboarding.secrets import is_secret
 from deployments.onboarding.variables import adapt_variables
 
 _STORES = re.compile(

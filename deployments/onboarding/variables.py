@@ -8,7 +8,8 @@ from typing import Any
 
 from deployments.compose.configs import variable_of
 from deployments.compose.references import Reference, parse
-from deployments.onboarding import addresses, secrets
+from deployments.environment import secret_kinds as secrets
+from deployments.onboarding import addresses
 from deployments.onboarding.adaptation import Adaptation
 from deployments.onboarding.bodies import environment_of, has_bare_names
 from deployments.onboarding.facts import RepositoryFacts

@@ -130,7 +130,7 @@ def _reason(
         return f"its container {_end(container)}"
     if not service.runs_once and not container.serving:
         return f"its container is {_state(container)}"
-    if container.config_hash == candidate.hashes.get(service.name):
+    if candidate.same(service.name, container.config_hash):
         return ""
     reason = "; ".join(differs.words) or "its definition in the Compose file changed"
     if moved := _moved(container, image):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployments.database.change import KEEP, DataChange
+from deployments.database.login_roles import superuser_password
 from deployments.host.observation import Candidate, Observation
-from deployments.planning.changes import Change, migration_due, secrets_changed
+from deployments.planning.changes import Change, migration_due
 from deployments.planning.database_steps import DatabaseSteps
 from deployments.planning.plan import Step
 from deployments.planning.request import PlanRequest
+from deployments.planning.roles_in_turn import passwords_changed
 from deployments.planning.target import Target
 from deployments.verbs import Traits, traits
 
@@ -90,12 +92,21 @@ class DatabasePlan:
         """The step for the roles, where they may differ. new_container: the database's."""
         wanted = self.target.stack.deploy.database
         assert wanted is not None
-        passwords = {wanted.owner.password, wanted.application.password}
-        rotated = sorted(passwords & set(secrets_changed(self.candidate)))
-        if rotated and not new_container:
-            return [self._make.roles(f"passwords changed: {', '.join(rotated)}")]
-        due = new_container or self.change.changes or self._interrupted_run
-        return [self._make.roles(ROLES)] if due else []
+        initial = superuser_password(self.target.stack)
+        passwords = {wanted.owner.password, wanted.application.password, initial}
+        changed = sorted(passwords & passwords_changed(self.candidate))
+        own = {self.target.value(role.role) for role in (wanted.owner, wanted.application)}
+        new = initial if initial in changed and self._make.on.superuser not in own else ""
+        if changed and not new_container:
+            return [self._make.roles(f"passwords changed: {', '.join(changed)}", new)]
+        due = new_container or self.change.changes or self.request.passwords
+        due = due or bool(self._interrupted_run)
+        return [self._make.roles(ROLES, new)] if due else []
+
+    def end_logins(self) -> list[Step]:
+        """What ends the login of the application's former role, once nothing uses it."""
+        described = self.target.stack.deploy.database is not None
+        return self._make.end_logins() if described and not self._does.undoes else []
 
     def schema(self) -> list[Step]:
         """The step that changes the schema, where one does."""

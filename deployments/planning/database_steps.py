@@ -11,6 +11,7 @@ from deployments.errors import WrongUse
 from deployments.host.observation import Observation
 from deployments.host.script_results import ResultKind
 from deployments.planning.plan import ScriptStep, Step
+from deployments.planning.roles_in_turn import former_logins, roles_of
 from deployments.planning.target import Target
 from deployments.shell import backup, database, exchange
 from deployments.shell.postgres import On
@@ -28,16 +29,41 @@ class DatabaseSteps:
     target: Target
     seen: Observation
 
-    def roles(self, reason: str) -> Step:
-        """Both database roles, their grants and time-outs."""
+    def roles(self, reason: str, initial: str = "") -> Step:
+        """Both database roles, their grants and time-outs. initial: secret of the superuser's new
+        password."""
         wanted = self.target.stack.deploy.database
         assert wanted is not None
+        login = self.target.value(wanted.application.role)
+        turns = roles_of(self.target)
         script = database.prepare_roles(
-            wanted.service, self.on.superuser, self.on.name,
-            (self.target.value(wanted.owner.role), wanted.owner.password),
-            (self.target.value(wanted.application.role), wanted.application.password),
+            wanted.service, self.on.superuser, self.on.name, self._owner,
+            (turns.first if turns else login, wanted.application.password),
+            login if turns else "", initial,
         )  # fmt: skip
         return ScriptStep("roles", reason, script=script)
+
+    def end_logins(self) -> list[Step]:
+        """The password of the role that no container logs in as any more."""
+        wanted = self.target.stack.deploy.database
+        return [
+            ScriptStep(
+                "end-login", f"{role}: nothing logs in as that any more",
+                script=database.end_login(wanted.service, self.on.superuser, self.on.name, role),
+            )
+            for role in former_logins(self.target, self.seen)
+            if wanted
+        ]  # fmt: skip
+
+    @property
+    def _owner(self) -> tuple[str, str]:
+        """The owner's role and its secret. The application's second role owns nothing."""
+        wanted = self.target.stack.deploy.database
+        assert wanted is not None
+        turns = roles_of(self.target)
+        both = turns is not None and wanted.owner.role == wanted.application.role
+        role = turns.first if turns and both else self.target.value(wanted.owner.role)
+        return role, wanted.owner.password
 
     def back_up(self, reason: Reason, trial: str = "") -> Step:
         """A backup on the host, with a description that the host completes.
@@ -45,11 +71,8 @@ class DatabaseSteps:
         trial: the migration's SQL on the host, tried where the backup is restored to verify it.
         """
         size, verify = self.seen.database_bytes, self.target.environment.backup.verify
-        wanted = self.target.stack.deploy.database
-        assert wanted is not None
-        owner = (self.target.value(wanted.owner.role), wanted.owner.password)
         described = self._described(reason)
-        script = backup.back_up(self.on, described, verify, patience(size), trial, owner)
+        script = backup.back_up(self.on, described, verify, patience(size), trial, self._owner)
         words = {n: f"before the {n}" for n in ("migration", "restore")}
         why = {**words, "adoption": "before the first deploy"}.get(reason, reason)
         why += ", which is tried on it" if trial else ""

@@ -16,14 +16,20 @@ from deployments.shell.quote import Script
 
 
 def way_back(
-    plan: Plan, seen: Observation, former: Target, candidate: Candidate, run: str
-) -> Planner:
-    """Plans from wherever `plan` may have come to, back to the release that runs now."""
+    plan: Plan, seen: Observation, former: Target, candidate: Candidate, run: str, *,
+    passwords: bool = False,
+) -> Planner:  # fmt: skip
+    """Plans from wherever `plan` may have come to, back to the release that runs now.
+
+    passwords: it may have changed the database's.
+    """
     exchanged = any(s.key.traits.exchanges_database for s in plan.steps)
     anywhere = replace(
         seen, containers=_anywhere(plan, seen), aside=(), compose_file="",
     )  # fmt: skip
-    request = PlanRequest("undo", plan.release, FILES, unfinished=run, exchanged=exchanged)
+    request = PlanRequest(
+        "undo", plan.release, FILES, unfinished=run, exchanged=exchanged, passwords=passwords
+    )
     return Planner(request, former, anywhere, candidate)
 
 

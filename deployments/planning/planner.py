@@ -14,6 +14,7 @@ from deployments.planning.database_plan import TRIAL, DatabasePlan
 from deployments.planning.plan import Plan, ScriptStep, Step, how_it_ended, notes_for
 from deployments.planning.port_handover import TakeOver
 from deployments.planning.request import PlanRequest
+from deployments.planning.roles_in_turn import refused_meanwhile
 from deployments.planning.steps import DRAIN, Steps
 from deployments.planning.target import Target
 from deployments.release.adopted_record import NAME, RELEASE
@@ -73,6 +74,7 @@ class Planner:
                 *(self._changed_besides(due) if steps else []),
                 *self._in_clear(),
                 *self._data.notes(),
+                *refused_meanwhile(self.target, self.candidate, touched),
                 *(
                     how_it_ended(self.seen.ledger, self.target.manifest.name)
                     if goes_forward
@@ -139,7 +141,7 @@ class Planner:
             *(orphans if last_of_all else []),
             *[self._make.up(c) for c in late],
         ]
-        let_go = [] if undo else self._make.let_go(due)
+        let_go = [] if undo else [*self._make.let_go(due), *self._data.end_logins()]
         if not (work or let_go or self._files_differ() or self._other_release()):
             return []
         new = {c.service.name: c.image for c in due if c.new_image}

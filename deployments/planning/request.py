@@ -24,3 +24,5 @@ class PlanRequest:
     """The run whose way back this is, when it is another one's than its own."""
     exchanged: bool = False
     """Whether that run may have set a database aside; `bring back` finds out."""
+    passwords: bool = False
+    """Whether that run may have changed the database's passwords."""

@@ -23,16 +23,32 @@ def print_sql(incoming: str, command: tuple[str, ...]) -> Script:
 
 
 def prepare_roles(
-    service: str,
-    superuser: str,
-    database: str,
-    owner: tuple[str, str],
-    application: tuple[str, str],
-) -> Script:
-    """Create or update both roles and their grants. owner, application: (role, secret's name)."""
-    sql = roles_sql(database=database, owner=owner[0], application=application[0])
-    line = call("create_roles", service, superuser, database, owner[1], application[1], sql)
+    service: str, superuser: str, database: str, owner: tuple[str, str],
+    application: tuple[str, str], login: str = "", initial: str = "",
+) -> Script:  # fmt: skip
+    """Create or update both roles and their grants. owner, application: (role, secret's name).
+
+    login: which of its two roles the application logs in as, where it has two. initial: secret of a
+    new password for the superuser.
+    """
+    sql = roles_sql(
+        database=database, owner=owner[0], application=application[0], login=login,
+        superuser=superuser if initial else "",
+    )  # fmt: skip
+    secrets = (owner[1], application[1], initial or application[1])
+    line = call("create_roles", service, superuser, database, sql, *secrets)
     return Script(join(functions("postgres_secret", "database_roles"), line))
+
+
+def end_login(service: str, superuser: str, database: str, role: str) -> Script:
+    """End a role's password; connections from other containers that are left are closed."""
+    sql = f"""\
+ALTER ROLE {_identifier(role)} PASSWORD NULL VALID UNTIL '-infinity';
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE usename = {_literal(role)} AND client_addr IS NOT NULL;
+"""
+    line = call("change_roles", service, superuser, database, sql)
+    return Script(join(functions("database_roles"), line))
 
 
 def migrate(
@@ -56,8 +72,13 @@ def migrate(
     )
 
 
-def roles_sql(*, database: str, owner: str, application: str) -> str:
+def roles_sql(
+    *, database: str, owner: str, application: str, login: str = "", superuser: str = ""
+) -> str:
     """SQL that creates or updates both roles, their grants and time-outs; it can be repeated.
+
+    login: the role that takes the application's password, where that logs in by turns. superuser:
+    who takes a new password, if anybody does.
 
     Tables, types and functions that another role made (an adopted volume) become the owner's, so
     that it can migrate them. psql fills the passwords in from its environment.
@@ -75,15 +96,14 @@ def roles_sql(*, database: str, owner: str, application: str) -> str:
     return f"""\
 \\set owner_password `printf %s "$OWNER_PASSWORD"`
 \\set application_password `printf %s "$APPLICATION_PASSWORD"`
+\\set superuser_password `printf %s "$SUPERUSER_PASSWORD"`
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';
 SET log_min_duration_statement = -1;
 SELECT pg_advisory_xact_lock(7462);
 {_create(owner)}
 {_create(application)}
-ALTER ROLE {own} LOGIN PASSWORD :'owner_password';
-ALTER ROLE {app} LOGIN PASSWORD :'application_password';
-{bounds}GRANT CONNECT, CREATE ON DATABASE {base} TO {own};
+{_passwords(owner, application, login, superuser)}{bounds}GRANT CONNECT, CREATE ON DATABASE {base} TO {own};
 GRANT CONNECT ON DATABASE {base} TO {app};
 GRANT USAGE, CREATE ON SCHEMA public TO {own};
 GRANT USAGE ON SCHEMA public TO {app};
@@ -132,6 +152,55 @@ ALTER DEFAULT PRIVILEGES FOR ROLE {own} IN SCHEMA public
 ALTER DEFAULT PRIVILEGES FOR ROLE {own} IN SCHEMA public
   GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {app};
 """
+
+
+def _passwords(owner: str, application: str, login: str, superuser: str) -> str:
+    """Who logs in with what. The role that takes no turn now is left as it is."""
+    lines = []
+    if login in ("", application) or owner != application:
+        lines.append(f"ALTER ROLE {_identifier(owner)} LOGIN PASSWORD :'owner_password';")
+    if login in ("", application):
+        until = " VALID UNTIL 'infinity'" if login else ""
+        lines.append(
+            f"ALTER ROLE {_identifier(application)} LOGIN PASSWORD :'application_password'{until};"
+        )
+    else:
+        lines.append(_second(application, login))
+    if superuser:
+        lines.append(f"ALTER ROLE {_identifier(superuser)} PASSWORD :'superuser_password';")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _second(application: str, login: str) -> str:
+    """A role that logs in, and is the application's for all that it does then.
+
+    What was set for that one, such as its search_path, is set for this one too: PostgreSQL takes
+    settings from who logs in.
+    """
+    first, second = _identifier(application), _identifier(login)
+    return f"""\
+{_create(login)}
+GRANT {first} TO {second};
+ALTER ROLE {second} RESET ALL;
+DO $$
+DECLARE item record;
+BEGIN
+  FOR item IN
+    SELECT split_part(pair, '=', 1) AS name, substr(pair, strpos(pair, '=') + 1) AS value,
+      d.datname AS place
+    FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) pair
+      LEFT JOIN pg_database d ON d.oid = s.setdatabase
+    WHERE s.setrole = (SELECT oid FROM pg_roles WHERE rolname = {_literal(application)})
+  LOOP
+    -- The value of a list is a list already.
+    EXECUTE format('ALTER ROLE %I %s SET %I TO %s', {_literal(login)},
+      CASE WHEN item.place IS NULL THEN '' ELSE format('IN DATABASE %I', item.place) END, item.name,
+      CASE WHEN item.name IN ('search_path', 'temp_tablespaces', 'local_preload_libraries',
+        'session_preload_libraries') AND item.value <> '' THEN item.value ELSE quote_literal(item.value) END);
+  END LOOP;
+END $$;
+ALTER ROLE {second} SET role = {_literal(application)};
+ALTER ROLE {second} LOGIN PASSWORD :'application_password' VALID UNTIL 'infinity';"""
 
 
 def _create(role: str) -> str:

@@ -19,7 +19,20 @@ record_run() {
   fi
   if [ -n "$current" ]; then
     put_out current say "$current"
+    note_ages "releases/$current/secrets.fingerprints" || true
   fi
   [ "$settled" = no ] || rm -rf secrets.env.previous deadman
+}
+# Since when each secret has its value: a line of its name, fingerprint and time.
+note_ages() {
+  [ -f "$1" ] || return 0
+  put_out .secrets.since secret_times "$1" "$(now)"
+}
+secret_times() {
+  local name print since
+  while read -r name print; do
+    since=$(grep -F -- "$name $print " .secrets.since 2>/dev/null | head -n 1 | cut -d' ' -f3)
+    printf '%s %s %s\n' "$name" "$print" "${since:-$2}"
+  done < "$1"
 }
 close_journal() { say "${2//@AT@/$(now)}" >> "journal/$1.jsonl"; }

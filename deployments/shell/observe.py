@@ -6,6 +6,7 @@ from typing import Literal
 
 from deployments.compose.references import interpolate
 from deployments.compose.stack import PROJECT_NAME, Stack
+from deployments.database.login_roles import superuser_password
 from deployments.environment.schema import Environment
 from deployments.shell.prelude import prelude
 from deployments.shell.quote import Script, call, functions, join
@@ -33,7 +34,7 @@ def look(environment: Environment, stack: Stack) -> Script:
             "observe_emit", "observe_database", "observe", "observe_candidate", "observe_release"
         ),
         observed,
-        "emit_release",
+        call("emit_release", *made_with(stack)),
         backup,
     )
     return Script(join(prelude(environment), *parts))
@@ -50,21 +51,30 @@ def _observed(environment: Environment, stack: Stack) -> str:
     return call("observe_host", *query)
 
 
-def read_candidate_script(environment: Environment, incoming: str, mode: SecretsSource) -> Script:
+def read_candidate_script(
+    environment: Environment, incoming: str, mode: SecretsSource, made: tuple[str, ...] = ()
+) -> Script:
     """Ask Compose for each service's configuration hash under the files in `incoming`.
 
     Also fingerprints the secrets now in use and the ones to come. The interpolated
     configuration itself never leaves the host. mode: `keep` the files for a deploy,
     `discard` them after a plan, take the `former` secrets for an undo, or leave the
-    `present` ones as they are on the host.
+    `present` ones as they are on the host. made: the database's service and the variable of its
+    first password, which is no reason for another container; or nothing.
     """
     return Script(
         join(
             prelude(environment),
             functions("observe_emit", "observe_candidate"),
-            call("emit_candidate", incoming, mode),
+            call("emit_candidate", incoming, mode, *made),
         )
     )
+
+
+def made_with(stack: Stack) -> tuple[str, ...]:
+    """The database's service and the variable of its first password; nothing where it has none."""
+    variable, database = superuser_password(stack), stack.deploy.database
+    return (database.service, variable) if database and variable else ()
 
 
 def read_files(environment: Environment, paths: list[str]) -> Script:

@@ -92,6 +92,7 @@ observe_host() {
   emit_file environment .environment
   emit_file project .project
   emit_file made .containers
+  emit_file secrets_since .secrets.since
   emit_file maintenance .maintenance
   if [ -f current ]; then emit_file manifest "releases/$(cat current)/manifest.json"; fi
   emit_file ledger releases.jsonl

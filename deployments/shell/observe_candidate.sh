@@ -37,7 +37,30 @@ config_hashes() {
   docker compose -p "$project" --project-directory . -f "$1/compose.yml" \
     --env-file "$1/.env" --env-file "$1/secrets.env" --profile '*' config --hash '*'
 }
+# PostgreSQL's image reads its first password once, when it makes the database: a later value is no
+# reason for another container. Of a service: the hash that its container has, then that value.
+made_with() {
+  container_ids "$1" | head -n 1 | xargs -r docker inspect -f '{{index .Config.Labels "com.docker.compose.config-hash"}}
+{{range .Config.Env}}{{println .}}{{end}}' 2>/dev/null | sed -n -e 1p -e 's/^POSTGRES_PASSWORD=//p'
+}
+# The hash of that service with the value that its container was made with, where it has another hash
+# than it would be given. Words: the service, the Compose file's variable, hashes, the command that asks.
+hash_as_made() {
+  local service=$1 variable=$2 hashes=$3 there='' value=''
+  shift 3
+  { read -r there && read -r value; } <&"$made" || true
+  [ -n "$value" ] && ! grep -qxF "$service $there" <<< "$hashes" || return 0
+  # What is exported comes before any file, and is no argument.
+  (export "$variable=$value" && "$@" | grep "^$service ") || true
+}
+# What the current release recorded, whatever a run that did not end has installed.
+emit_released() {
+  [ -f current ] || return 0
+  emit_file released "releases/$(cat current)/secrets.fingerprints"
+  emit_file released_env "releases/$(cat current)/variables.env"
+}
 emit_candidate() {
+  local hashes made
   # Secrets of a plan go, however weighing it ends.
   # shellcheck disable=SC2064  # expanded now: these names are gone when the trap runs
   [ "$2" != discard ] || trap "rm -rf $(printf %q "$1"); rmdir $(printf %q "$(dirname "$1")") 2>/dev/null || true" EXIT
@@ -49,7 +72,11 @@ emit_candidate() {
   elif [[ $2 = former || $2 = present ]] && [ -s secrets.env ]; then
     cp -p secrets.env "$1/secrets.env"
   fi
-  config_hashes "$1" | emit hashes
+  if [ -n "${3:-}" ]; then exec {made}< <(made_with "$3"); fi
+  hashes=$(config_hashes "$1")
+  emit hashes <<< "$hashes"
+  if [ -n "${3:-}" ]; then hash_as_made "$3" "$4" "$hashes" config_hashes "$1" | emit as_made; fi
+  emit_released
   fingerprints secrets.env | emit secrets_now
   # Installed with the release: what a later look compares the secrets with.
   fingerprints "$1/secrets.env" > "$1/secrets.fingerprints"

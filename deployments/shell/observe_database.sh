@@ -15,7 +15,9 @@ ask_database() {
           FILTER (WHERE starts_with(datname, current_database() || '_aside_')
             OR datname IN (current_database() || '_restoring', current_database() || '_drill')), '[]'),
         'undone', coalesce(jsonb_agg(datname)
-          FILTER (WHERE starts_with(datname, current_database() || '_undone_')), '[]'))
+          FILTER (WHERE starts_with(datname, current_database() || '_undone_')), '[]'),
+        'logins', (SELECT coalesce(jsonb_agg(rolname), '[]') FROM pg_roles
+          WHERE rolcanlogin AND rolvaliduntil IS DISTINCT FROM '-infinity'))
         FROM pg_database" \
     -c "$4" 2>/dev/null || true
 }

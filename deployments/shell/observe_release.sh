@@ -2,9 +2,14 @@
 # The current release as this host keeps it, and the age of the newest backup.
 # Reads: project
 
-# The current release as this host keeps it, weighed with the secrets that are here now.
+release_hashes() {
+  docker compose -p "$project" --project-directory . -f "$1/compose.yml" \
+    --env-file "$1/variables.env" --env-file secrets.env --profile '*' config --hash '*' 2>/dev/null
+}
+# The current release as this host keeps it, weighed with the secrets that are here now. Words: the
+# database's service and the variable of its first password, or none.
 emit_release() {
-  local folder
+  local folder hashes made
   [ -f current ] || return 0
   folder="releases/$(cat current)"
   emit_file release_compose "$folder/compose.yml"
@@ -12,9 +17,10 @@ emit_release() {
   emit_file release_edge "$folder/haproxy.cfg"
   emit_file secrets_then "$folder/secrets.fingerprints"
   [ ! -s .fingerprint.key ] || fingerprints secrets.env | emit secrets_now
-  docker compose -p "$project" --project-directory . -f "$folder/compose.yml" \
-    --env-file "$folder/variables.env" --env-file secrets.env --profile '*' \
-    config --hash '*' 2>/dev/null | emit hashes || true
+  if [ -n "${1:-}" ]; then exec {made}< <(made_with "$1"); fi
+  hashes=$(release_hashes "$folder" || true)
+  emit hashes <<< "$hashes"
+  if [ -n "${1:-}" ]; then hash_as_made "$1" "$2" "$hashes" release_hashes "$folder" | emit as_made; fi
 }
 newest_backup() {
   local id at

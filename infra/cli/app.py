@@ -34,6 +34,7 @@ from infra.cli.options import (
     check_output_file,
 )
 from infra.cli.printing import Printing
+from infra.cli.rotate import rotate
 from infra.cli.run import run
 from infra.cli.schema import schema
 from infra.cli.setup import setup
@@ -226,6 +227,7 @@ app.command("open")(open_page)
 app.command()(config)
 app.command()(init)
 app.command()(bootstrap)
+app.command()(rotate)
 app.command()(doctor)
 app.command()(schema)
 app.command()(backup)

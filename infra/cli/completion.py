@@ -58,6 +58,15 @@ def services(context: typer.Context) -> Suggestions:
 
 
 @_quietly
+def secrets(context: typer.Context) -> Suggestions:
+    """Secrets of the environment, and its deploy key."""
+    from infra.environment.locate import load
+
+    names = load(str(context.params["env"])).environment.secret_names
+    return [(name, "") for name in ("deploy-key", *names)]
+
+
+@_quietly
 def published(context: typer.Context) -> Suggestions:
     """What `deploy` takes: manifests' names."""
     return _published(context)

@@ -17,7 +17,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Data": ("psql", "backup", "backups", "restore", "drill", "fetch"),
     "Set up": (
-        "init", "bootstrap", "adopt", "config", "schema", "setup", "control-plane", "demo", "actions",
+        "init", "bootstrap", "adopt", "rotate", "config", "schema", "setup", "control-plane", "demo", "actions",
     ),
 }  # fmt: skip
 
@@ -39,6 +39,9 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "init": ("init", "init ../shop --address 203.0.113.7 --compose compose.prod.yml --yes"),
     "bootstrap": (
         "bootstrap --env production --dry-run", "bootstrap --env production --as ubuntu --keep-open 9100",
+    ),
+    "rotate": (
+        "rotate DATABASE_PASSWORD --env production", "rotate TELEGRAM_BOT_TOKEN --value-file - --env production",
     ),
     "doctor": ("doctor --env production", "doctor --env production --json"),
     "schema": ("schema > environment.schema.json", "schema x-deploy > x-deploy.schema.json"),

@@ -92,6 +92,11 @@ def _server() -> bool:
     return bool(os.environ.get("PREFECT_API_URL"))
 
 
+def on_a_server(*, here: bool) -> bool:
+    """Whether a worker runs the verb, and not this process."""
+    return _server() and not here
+
+
 def _in_this_process(
     verb: str, located: Located, parameters: dict[str, Any], approve: str, requester: Requester,
     printing: Printing,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from deployments.compose.variables import parse_secrets
+from deployments.compose.variables import how_to_give, parse_secrets, with_secret
 from deployments.errors import WrongUse
 from infra.environment.locate import Located
+from infra.machine.files import replace_file
 
 
 class SecretSource(Protocol):
@@ -17,6 +18,17 @@ class SecretSource(Protocol):
 
     def get(self, name: str) -> str | None:
         """The value, or None when this source does not have it."""
+
+
+@runtime_checkable
+class WritableSource(SecretSource, Protocol):
+    """One in which a secret's value can be exchanged."""
+
+    where: str
+    """As people are told."""
+
+    def put(self, name: str, value: str) -> None:
+        """Write a value, whole or not at all."""
 
 
 class ProcessEnvironment:
@@ -48,6 +60,8 @@ class SecretsFile:
     """A file of `NAME=value` lines that only its owner may read."""
 
     def __init__(self, file: Path) -> None:
+        self.where = str(file)
+        self._file = file
         self._values: dict[str, str] = {}
         if not file.is_file():
             return
@@ -71,6 +85,12 @@ class SecretsFile:
     def get(self, name: str) -> str | None:
         """The value, or None."""
         return self._values.get(name)
+
+    def put(self, name: str, value: str) -> None:
+        """Write a value in the place of the one before; every other line stays as it is."""
+        text = self._file.read_text(encoding="utf-8")
+        replace_file(self._file, with_secret(text, name, value, self.where).encode())
+        self._values[name] = value
 
 
 def of_this_process(name: str) -> str | None:
@@ -97,6 +117,34 @@ def origins(located: Located) -> dict[str, str]:
                    "not on this machine")
         for name in located.environment.secret_names
     }  # fmt: skip
+
+
+def writable(located: Located, name: str, extra: list[SecretSource]) -> WritableSource:
+    """The place that a secret's value comes from; raises WrongUse where nothing can be written there."""
+    environment, here = located.environment, _of_this_machine(located)
+    for where, source in (*here.items(), *(("", each) for each in extra)):
+        if source.get(name) is None:
+            continue
+        if isinstance(source, WritableSource):
+            return source
+        raise WrongUse(
+            f"the value of {name} comes from {_of_the_caller(where, name)}, where it cannot be exchanged",
+            where=f"environment {environment.name}", state="untouched",
+            todo="unset it here where the environment's own file has the value too; else change it there, "
+            f"then: homeguru deploy current --env {environment.name}",
+        )  # fmt: skip
+    raise WrongUse(
+        f"secret {name} has no value yet", where=f"environment {environment.name}", state="untouched",
+        todo=how_to_give(environment, [name], environment.secrets.file),
+    )  # fmt: skip
+
+
+def _of_the_caller(where: str, name: str) -> str:
+    return (
+        f"variable {VARIABLE} of this process"
+        if where == VARIABLE
+        else f"variable {name} of this process"
+    )
 
 
 def resolve(located: Located, extra: list[SecretSource] | None = None) -> dict[str, str]:

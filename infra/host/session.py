@@ -168,9 +168,12 @@ class Host:
         """Ask which containers Compose would make anew from the files that they were made from."""
         return self.read(compare(self.environment, adoption))
 
-    def candidate(self, files: dict[str, str], mode: SecretsSource, below: str = "") -> Candidate:
-        """What Compose says of files to come. below: a directory in this run's own."""
-        script = read_candidate_script(self.environment, self.incoming + below, mode)
+    def candidate(
+        self, files: dict[str, str], mode: SecretsSource, made: tuple[str, ...], below: str = ""
+    ) -> Candidate:
+        """What Compose says of files to come. made: the database's service and the variable of its
+        first password, or nothing. below: a directory in this run's own."""
+        script = read_candidate_script(self.environment, self.incoming + below, mode, made)
         return read_candidate(self.read(script, files, below))
 
     def files(self, paths: list[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.health import drift, verification
 from deployments.health.alerts import Memory, restarted
+from deployments.health.secret_age import check_secrets
 from deployments.health.verification import CheckResult, OutsideAnswer, failures
 from deployments.host.observation import Observation, ReleaseRecord
 from deployments.host.ownership import check_owner
@@ -116,6 +117,7 @@ class Watcher:
             *self._answers(target, seen),
             *restarted(seen, self._memory),
             *verification.check_server(self._environment.watch, seen, record.backup_seconds),
+            *check_secrets(self._environment.watch, seen, self._environment.name),
         ]
         findings = (*_causes(results), *_not_reported(drifted, results))
         return Look(findings, heals=drift.heals(drifted), seen=seen, target=target)

@@ -23,11 +23,12 @@ from deployments.planning.plan import Plan
 from deployments.planning.planner import Planner, undo_of_adoption, undo_of_first
 from deployments.planning.preflight import check_room, with_database
 from deployments.planning.request import PlanRequest
+from deployments.planning.roles_in_turn import in_turn, passwords_changed
 from deployments.planning.target import Target
 from deployments.planning.unfinished_runs import verb_of
 from deployments.release.adopted_record import RELEASE
 from deployments.release.manifest import Manifest
-from deployments.shell.observe import SecretsSource
+from deployments.shell.observe import SecretsSource, made_with
 from deployments.verbs import Verb, traits
 from infra.environment.compose_cli import stack_of
 from infra.environment.freeze import frozen_now
@@ -175,6 +176,22 @@ class Planning:
         plans = MaintenancePlans(planner.target, seen)
         return Planned(plans.plan(switch, noted, self.host.actor.who), planner)
 
+    def rotation(self, secret: str, seen: Observation) -> Planned:
+        """The release that runs once more, with the secrets of now: one of them has another value."""
+        self._must_be_ours(seen)
+        self.run.request = f"rotate {secret}"
+        if seen.current in (None, RELEASE):
+            name = self.host.environment.name
+            raise Refused(
+                "no release of ours runs that could be given another value",
+                where=self.host.environment.ssh, state="untouched",
+                todo=f"write it where {secret} is kept, then homeguru deploy newest --env {name}",
+            )  # fmt: skip
+        target = self.targets.complete(str(seen.current), pin=True)
+        release = f"{seen.ledger.next_seq}-{target.manifest.name}"
+        planned = self._plan(target, seen, self._ask("rotate", release, KEEP))
+        return Planned(replace(planned.plan, reason=secret), planned.planner)
+
     def as_noted(self, seen: Observation) -> Planned:
         """The edge as the host's note of maintenance says, after a run that did not end."""
         assert seen.current is not None, "maintenance needs a release"
@@ -245,7 +262,7 @@ class Planning:
     def _plan(self, target: Target, seen: Observation, request: PlanRequest) -> Planned:
         planned = self._frozen(self._made(target, seen, request))
         if traits(request.verb).replaces_release and planned.plan.changed:
-            return Planned(self._armed(planned.plan, seen), planned.planner)
+            return Planned(self._armed(planned, seen), planned.planner)
         return planned
 
     def _frozen(self, planned: Planned) -> Planned:
@@ -261,6 +278,10 @@ class Planning:
     def _made(self, target: Target, seen: Observation, request: PlanRequest) -> Planned:
         mode: SecretsSource = traits(request.verb).secrets if self.host.locked else "discard"
         candidate = self._candidate(target, seen, mode)
+        chosen = in_turn(target, seen, candidate, request.verb)
+        if chosen != target:
+            # Its containers log in as another role: what Compose said before is about others.
+            target, candidate = chosen, self._candidate(chosen, seen, mode)
         planner = Planner(request, target, seen, candidate)
         if not traits(request.verb).undoes:
             must_keep_maintenance(target, seen)
@@ -269,13 +290,16 @@ class Planning:
             check_room(self.host.environment, plan, seen)
         return Planned(plan, planner)
 
-    def _armed(self, plan: Plan, seen: Observation) -> Plan:
+    def _armed(self, planned: Planned, seen: Observation) -> Plan:
         """The plan with the dead-man switch, where the environment has one."""
+        plan, passwords = planned.plan, bool(passwords_changed(planned.planner.candidate))
         if not self.host.environment.confirm_timeout or seen.current is None:
             return plan
         former = self.targets.former(seen.current, pin=True)
         candidate = self._candidate(former, seen, "former" if self.host.locked else "discard", BACK)
-        planner = deadman.way_back(plan, seen, former, candidate, self.host.actor.run)
+        planner = deadman.way_back(
+            plan, seen, former, candidate, self.host.actor.run, passwords=passwords
+        )
         back = planner.plan()
         if self.host.locked:
             actor = self.host.actor
@@ -289,7 +313,9 @@ class Planning:
         if target.adopted:
             services = target.adopted.services.items()
             return Candidate({name: service.config_hash for name, service in services})
-        candidate = self.host.candidate(target.candidate_files(seen), mode, below)
+        candidate = self.host.candidate(
+            target.candidate_files(seen), mode, made_with(target.stack), below
+        )
         return replace(candidate, before=_stack_before(target.stack, seen))
 
 

@@ -27,6 +27,7 @@ class Sshd:
     subsystem: argv of the SFTP server; empty accepts the request and answers nothing.
     silent: seconds for which it answers no request for a session, as a network that is away.
     offers: kind of algorithm (ciphers, digests) to the only ones of it; for the others, paramiko's.
+    keys: file of the keys that may log in; None lets every key in.
     """
 
     shell: list[str]
@@ -41,6 +42,7 @@ class Sshd:
     commands: list[str] = field(default_factory=list)
     transports: list[paramiko.Transport] = field(default_factory=list)
     offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: Path | None = None
     port: int = 0
     host_key: str = ""
 
@@ -52,7 +54,9 @@ class _Server(paramiko.ServerInterface):
         self.transport: paramiko.Transport | None = None
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        return paramiko.AUTH_SUCCESSFUL
+        keys = self._sshd.keys
+        known = keys is None or f"{key.get_name()} {key.get_base64()}" in keys.read_text()
+        return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"

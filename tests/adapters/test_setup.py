@@ -57,7 +57,7 @@ def test_the_wheel_and_the_checkout_have_one_source() -> None:
     everywhere, control_plane = declared()
     assert [d.name for d in everywhere] == [
         "release", "publish", "deploy", "migrate", "verify", "rollback", "maintenance", "backup",
-        "restore", "drill", "adopt", "bootstrap",
+        "restore", "drill", "adopt", "rotate", "bootstrap",
     ]  # fmt: skip
     assert [d.name for d in control_plane] == ["archive"]
     assert all(d.pool == "homeguru" and d.description and "homeguru" in d.tags for d in everywhere)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from deployments.environment.secret_kinds import is_secret
 from deployments.errors import WrongUse
 from deployments.onboarding.compose import adapt
 from deployments.onboarding.environment_file import registry_port
 from deployments.onboarding.health import health_route
 from deployments.onboarding.repository import Repository
-from deployments.onboarding.secrets import is_secret
 
 
 def of_services(bodies: dict, **texts: str) -> Repository:

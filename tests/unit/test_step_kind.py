@@ -21,6 +21,7 @@ KINDS = set(get_args(Kind))
 TABLE = {
     "repeatable": {
         "keep", "upload", "restore-files", "arm", "pull", "prepare", "let-go", "verify", "drain",
+        "end-login",
         "maintenance-on", "maintenance-off",
     },
     "works_beside": {"back-up", "drill"},

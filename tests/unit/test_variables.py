@@ -13,6 +13,7 @@ from deployments.compose.variables import (
     parse_env,
     parse_secrets,
     render_env,
+    with_secret,
 )
 from deployments.errors import WrongUse
 
@@ -373,3 +374,25 @@ def test_a_line_of_a_secrets_file_that_is_not_one(line):
 )
 def test_changed_names(before, after, names):
     assert changed_names(before, after) == names
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["plain", "with space # and hash", "it's", 'say "x"', "  edges  ", "two\nlines", "a\\b$c"],
+)
+def test_a_secrets_file_takes_another_value_of_one(value):
+    text = "# mine\nA=1\nexport='x'\nPEM='one\ntwo'\nB=\"2\"  # why\n"
+    for name in ("A", "PEM", "NEW"):
+        written = with_secret(text, name, value, "f")
+        assert parse_secrets(written, "f") == {**parse_secrets(text, "f"), name: value}
+        assert written.startswith("# mine\n")
+        assert "  # why" in written
+
+
+def test_a_value_that_no_line_can_hold_is_refused():
+    with pytest.raises(WrongUse, match="read as something else"):
+        with_secret("A=1\n", "A", "one\nB='two", "f")
+
+
+def test_ends_of_lines_stay():
+    assert with_secret("A=1\r\nB=2\r\n", "A", "3", "f") == "A=3\r\nB=2\r\n"

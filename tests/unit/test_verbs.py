@@ -15,8 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 WORDS = {*get_args(Verb), "publish", "release"}
 
 TABLE = {
-    "changes_what_runs": {"deploy", "migrate", "rollback", "restore", "adopt", "maintenance"},
-    "replaces_release": {"deploy", "rollback", "restore"},
+    "changes_what_runs": {
+        "deploy",
+        "migrate",
+        "rollback",
+        "restore",
+        "adopt",
+        "maintenance",
+        "rotate",
+    },
+    "replaces_release": {"deploy", "rollback", "restore", "rotate"},
     "names_release": WORDS - {"migrate", "maintenance"},
     "switches_maintenance": {"maintenance"},
     "needs_approval_when_frozen": {"deploy", "migrate"},
@@ -33,8 +41,8 @@ TABLE = {
     "only_looks": {"verify"},
     "only_publishes": {"publish"},
     "publishes_and_deploys": {"release"},
-    "converges": {"deploy", "release", "rollback", "restore", "verify"},
-    "goes_on": {"deploy"},
+    "converges": {"deploy", "release", "rollback", "restore", "verify", "rotate"},
+    "goes_on": {"deploy", "rotate"},
     "notifies_failure": WORDS - {"release", "verify", "undo", "heal"},
 }
 

@@ -32,6 +32,7 @@ from infra.orchestration.flow.slot import slot
 from infra.orchestration.flow.tasks import as_task, log
 from infra.orchestration.flow.vault import Blocks
 from infra.orchestration.flow.who import compared, current_actor
+from infra.rotation.kept import all_ended
 from infra.run.executor import Planned
 from infra.run.operation import Operation, operation_on
 
@@ -186,6 +187,10 @@ class FlowOperation:
             lambda: self._operation.planning.maintenance(switch, reason, self.seen)
         )
 
+    def plan_rotation(self, secret: str) -> Planned:
+        """Plan to give what runs another value of a secret."""
+        return self._planned(lambda: self._operation.planning.rotation(secret, self.seen))
+
     def plan_adoption(self) -> Planned:
         """Plan to record what was deployed by hand."""
         return self._planned(lambda: self._operation.planning.adopt(self.seen))
@@ -231,6 +236,8 @@ class FlowOperation:
         leave_report(report)
         if planned.plan.changed and not traits(planned.plan.verb).works_beside:
             self._notify_done(report)
+        if traits(planned.plan.verb).goes_on:
+            all_ended(self._operation.targets.assembly.located)
         return report
 
     def _notify_done(self, report: Report) -> None:

@@ -10,6 +10,7 @@ class Blocks:
 
     def __init__(self, environment: str) -> None:
         self._environment = environment
+        self.where = f"Prefect's blocks homeguru-{environment}-*"
 
     def get(self, name: str) -> str | None:
         """The block's value, or None when there is none for the account of this run."""
@@ -27,3 +28,9 @@ class Blocks:
             return None
         value = block.get()  # type: ignore[union-attr]
         return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+
+    def put(self, name: str, value: str) -> None:
+        """Write a value into the block."""
+        from prefect.blocks.system import Secret
+
+        Secret(value=value).save(block_name(self._environment, name), overwrite=True)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -243,3 +244,25 @@ def test_a_full_disk_is_told(shell):
     done = _unpack(shell, ".incoming/t1", "touch ran\n", a="x" * 100_000)
     assert done.returncode == 20
     assert not (shell.directory / "ran").exists()
+
+
+def _fingerprints(shell, **values: str) -> None:
+    text = "".join(f"{name} {value}\n" for name, value in values.items())
+    shell.write(f"releases/{RELEASE}/secrets.fingerprints", text)
+
+
+def test_since_when_a_secret_has_its_value_is_noted(world, shell):
+    """One that stays keeps its time, one that changes gets another, one that is gone goes."""
+    _fingerprints(shell, A="0a", B="0b")
+    shell.write(".secrets.since", "A 0a 2030-01-01T00:00:00Z\nB 0c 2030-01-02T00:00:00Z\nC 1 x\n")
+    assert _record(shell, Ledger(()), _next(world, Ledger(()))).returncode == 0
+    first, second = shell.read(".secrets.since").splitlines()
+    assert first == "A 0a 2030-01-01T00:00:00Z"
+    assert re.fullmatch(r"B 0b 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", second)
+    assert not second.endswith("2030-01-02T00:00:00Z")
+
+
+def test_a_run_that_did_not_become_current_notes_no_time(world, shell):
+    _fingerprints(shell, A="0a")
+    assert _record(shell, Ledger(()), _next(world, Ledger(())), current="").returncode == 0
+    assert not (shell.directory / ".secrets.since").exists()

@@ -280,3 +280,36 @@ def test_an_engine_that_is_stopped_is_read_past_the_empty_line_of_its_client(wor
     said = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
     shell.program("docker", f"echo; echo '{said}' >&2; exit 1")
     assert _observe(world, shell).engine == said
+
+
+POSTGRES = """
+case "$*" in
+  *"config --hash"*) printf 'api h1\\npostgres %s\\n' "${POSTGRES_PASSWORD:-of the file}" ;;
+  ps*) echo 0123456789ab ;;
+  inspect*) printf '%s\\nPATH=/bin\\nPOSTGRES_PASSWORD=%s\\n' "$(cat made)" first ;;
+esac"""
+
+
+@pytest.mark.parametrize(("made", "found"), [("first", {"postgres": "first"}), ("of the file", {})])
+def test_a_database_is_weighed_with_the_password_that_it_was_made_with_too(candidate, made, found):
+    """Where its container is as the files say, nothing more is asked."""
+    candidate.program("docker", POSTGRES)
+    candidate.write("made", made)
+    script = observe.read_candidate_script(
+        candidate.environment, ".incoming/t1", "keep", ("postgres", "POSTGRES_PASSWORD")
+    )
+    done = candidate.run(script)
+    assert done.returncode == 0, done.stderr
+    answer = read_candidate(done.stdout)
+    assert answer.as_made == found
+    assert answer.hashes == {"api": "h1", "postgres": "of the file"}
+    assert answer.same("postgres", "first") is bool(found)
+
+
+def test_a_candidate_comes_with_what_the_current_release_recorded(candidate):
+    candidate.write("current", "1-x\n")
+    candidate.write("releases/1-x/secrets.fingerprints", "A 0a\n")
+    candidate.write("releases/1-x/variables.env", "DATABASE_USER='homeguru_2'\n")
+    answer = read_candidate(_weigh(candidate).stdout)
+    assert answer.released == {"A": "0a"}
+    assert answer.released_env == "DATABASE_USER='homeguru_2'\n"

@@ -2,7 +2,8 @@
 
 `python -m tests.e2e.faults.deployer VERB STEP [WORD [ENVIRONMENT]]` prints its steps as JSON, then `AT <step>`
 when it stands there, and ends as the command line would. STEP `-` stops nowhere, `plan` runs none.
-A rollback's WORD is a release, and after a space what becomes of the database (`downgrade`).
+A rollback's WORD is a release, and after a space what becomes of the database (`downgrade`); a rotation's
+is a secret.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from deployments.database.choice import Choice
 from deployments.errors import HomeguruError, Unreachable
@@ -22,6 +24,7 @@ from infra.host.actor import Actor
 from infra.host.session import Host
 from infra.machine import signals
 from infra.publish.manifests import find_manifest
+from infra.rotation.new_value import exchanged
 from infra.run.executor import Planned
 from infra.run.operation import Operation, operation_on
 
@@ -30,6 +33,12 @@ PLAN = "plan"
 
 def main(verb: str, stop: str, word: str = "", environment: str = "sandbox") -> int:
     signals.install()
+    say = lambda text: print(f"  {text}", flush=True)  # noqa: E731
+    with exchanged(assemble(environment), word, [], say) if verb == "rotate" else nullcontext():
+        return _carried_out(verb, stop, word, environment)
+
+
+def _carried_out(verb: str, stop: str, word: str, environment: str) -> int:
     assembly = assemble(environment)
     actor = Actor("faults@here", "cli", str(uuid.uuid4()))
     host = Host(assembly.located, actor, verb, lambda text: print(f"  {text}", flush=True))
@@ -63,6 +72,8 @@ def _planned(work: Operation, verb: str, word: str, seen: Observation) -> Planne
         return planning.rollback(name, seen, Choice(choice or "downgrade"))
     if verb == "restore":
         return planning.restore(word or "newest", seen)
+    if verb == "rotate":
+        return planning.rotation(word, seen)
     manifest = find_manifest(work.targets.assembly.located, work.executor.registry, word)
     target = work.targets.published(manifest)
     return planning.migration(target, seen) if verb == "migrate" else planning.deploy(target, seen)

@@ -128,7 +128,7 @@ def test_only_runs_of_our_flows_are_watched(setup: Setup) -> None:
         assert related["prefect.resource.role"] == "flow"
         assert related["prefect.resource.name"] == [
             "adopt", "backup", "bootstrap", "deploy", "drill", "maintenance", "migrate", "publish", "release",
-            "restore", "rollback", "verify",
+            "restore", "rollback", "rotate", "verify",
         ]  # fmt: skip
 
 

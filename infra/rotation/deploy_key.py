@@ -1,0 +1,128 @@
+"""Another deploy key: both are accepted until every copy is the new one, then the former one ends.
+
+What the files beside the key say decides what is done, so that a killed run is gone on with by the next
+one: `KEY.next` is a new key that does not deploy yet, `KEY.former` one that is accepted still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from deployments.errors import Refused, StepFailed
+from deployments.shell import authorized_keys
+from deployments.shell.quote import Script
+from infra.bootstrap.keys import COMMENT
+from infra.environment.locate import Located
+from infra.machine.files import replace_file
+from infra.ssh.connection import Remote
+from infra.ssh.key import check_key_file, ensure_key
+
+Log = Callable[[str], None]
+
+
+class Perform(Protocol):
+    """Runs a step of that name."""
+
+    def __call__(self, name: str, work: Callable[[], object], /) -> object: ...
+
+
+_here: list[Callable[[], bool]] = []
+
+
+def confirm_here(ask: Callable[[], bool]) -> None:
+    """Let somebody at this terminal say whether every copy of the former key was replaced."""
+    _here[:] = [ask]
+
+
+class DeployKeyRotation:
+    """The exchange of one environment's key. Where nobody confirms, a second call ends the former key."""
+
+    def __init__(self, located: Located, log: Log) -> None:
+        self._located = located
+        self._log = log
+        key = located.key_file
+        self._key, self._next, self._former = key, _beside(key, "next"), _beside(key, "former")
+
+    def carry_out(self, perform: Perform) -> list[str]:
+        """What was done, a phrase each."""
+        check_key_file(self._key, self._located.environment.ssh)
+        done = []
+        # A key that is accepted still is from a call before this one, whose person has copied the new one.
+        asked_again = self._former.exists() and not self._next.exists()
+        if not asked_again:
+            perform("make another key", self._make)
+            perform("accept it beside the one of now", self._accept)
+            perform("log in with it", lambda: self._log_in(self._next))
+            perform("deploy with it", self._exchange)
+            done.append(f"{self._key} is another key")
+        self._log(f"{self._former} is accepted by the server until it is ended")
+        if all(ask() for ask in _here) if _here else asked_again:
+            perform("end the former key", self._end)
+            done.append("the former key is refused")
+        return done
+
+    def _make(self) -> None:
+        ensure_key(self._next, COMMENT)
+
+    def _accept(self) -> None:
+        """By the key of now; a killed run may have exchanged it already."""
+        new, former = ensure_key(self._next), ensure_key(self._key)
+        self._run(self._key, authorized_keys.accept_beside(self._located.environment, new, former))
+
+    def _log_in(self, key: Path) -> None:
+        self._run(key, Script("true\n"))
+
+    def _exchange(self) -> None:
+        """The former key first has a name of its own: at no moment there is none."""
+        for suffix in ("", ".pub"):
+            key = self._key.with_name(f"{self._key.name}{suffix}")
+            if key.is_file():
+                replace_file(
+                    self._former.with_name(f"{self._former.name}{suffix}"),
+                    key.read_bytes(), key.stat().st_mode & 0o777,
+                )  # fmt: skip
+        _public(self._next).replace(_public(self._key))
+        self._next.replace(self._key)
+
+    def _end(self) -> None:
+        former, new = ensure_key(self._former), ensure_key(self._key)
+        self._run(self._key, authorized_keys.end_key(self._located.environment, former, new))
+        if self._is_accepted(self._former):
+            raise StepFailed(
+                "the server accepts the former key all the same", where=self._located.environment.ssh,
+                state="the new key deploys, and the former one could",
+                todo="find where the server takes it from (AuthorizedKeysFile and AuthorizedKeysCommand of "
+                "its sshd_config), remove it there, then run the same command again",
+            )  # fmt: skip
+        for file in (_public(self._former), self._former):
+            file.unlink(missing_ok=True)
+
+    def _is_accepted(self, key: Path) -> bool:
+        with suppress(Refused):
+            self._log_in(key)
+            return True
+        return False
+
+    def _run(self, key: Path, script: Script) -> None:
+        remote = Remote(self._located.environment, key).open()
+        try:
+            output = remote.run(script)
+        finally:
+            remote.close()
+        if output.code:
+            raise StepFailed(
+                output.tail or f"exit code {output.code}", where=remote.where,
+                state="it accepts the key of before; another one may be accepted beside it",
+                todo="correct what it says, then run the same command again: it goes on from there",
+            )  # fmt: skip
+
+
+def _beside(key: Path, what: str) -> Path:
+    return key.with_name(f"{key.name}.{what}")
+
+
+def _public(key: Path) -> Path:
+    return key.with_name(f"{key.name}.pub")

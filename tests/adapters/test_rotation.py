@@ -1,0 +1,304 @@
+"""Credentials exchanged where they are kept: a value in a file, the deploy key on an SSH server."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from deployments.environment.schema import parse_environment
+from deployments.errors import Refused, StepFailed, WrongUse
+from infra.environment.locate import Located
+from infra.environment.secrets import SecretsFile, writable
+from infra.machine.sinks import clean
+from infra.rotation import given as given_values
+from infra.rotation import new_value
+from infra.rotation.deploy_key import DeployKeyRotation, confirm_here
+from infra.rotation.kept import KeptValue, all_ended
+from infra.rotation.new_value import exchanged
+from tests.adapters.loopback_sshd import Sshd, serving
+
+NAMES = ["JWT_SECRET_KEY", "TELEGRAM_BOT_TOKEN", "REGISTRY_TOKEN", "REGISTRY_USER"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(given_values, "_given", {})
+    monkeypatch.setenv("HOMEGURU_STATE", str(tmp_path / "state"))
+    confirm_here(lambda: False)
+
+
+@pytest.fixture
+def assembly(located, tmp_path: Path, stack, monkeypatch: pytest.MonkeyPatch):
+    """An environment whose secrets lie in a file; what a deploy would check is another test's."""
+    file = tmp_path / "prod.secrets.env"
+    file.touch(mode=0o600)
+    file.write_text(
+        "# mine\nJWT_SECRET_KEY=before-1\nTELEGRAM_BOT_TOKEN=7:before\nREGISTRY_TOKEN=t\n"
+    )
+    place = located(
+        secrets={"file": file.name, "names": NAMES},
+        login={"user": "REGISTRY_USER", "token": "REGISTRY_TOKEN"},
+    )
+    monkeypatch.setattr(new_value, "configuration", lambda *_: None)
+    monkeypatch.setattr(new_value, "replace", lambda whole, **_: whole)
+    return SimpleNamespace(located=place, stack=stack, secret_values={}, file=file)
+
+
+def values(assembly) -> dict[str, str]:
+    lines = assembly.file.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def turn(assembly, name: str, work=lambda: None, said=None) -> None:
+    with exchanged(assembly, name, [], (said if said is not None else []).append):
+        work()
+
+
+def test_a_value_that_nobody_gave_out_is_made_up(assembly):
+    turn(assembly, "JWT_SECRET_KEY")
+    found = values(assembly)
+    assert len(found["JWT_SECRET_KEY"]) == 43
+    assert found["TELEGRAM_BOT_TOKEN"] == "7:before"
+    assert assembly.file.read_text().startswith("# mine\n")
+    assert assembly.file.stat().st_mode & 0o777 == 0o600
+    assert clean(f"say {found['JWT_SECRET_KEY']} before-1") == "say *** ***"
+
+
+def test_one_that_somebody_else_gives_out_is_asked_for(assembly):
+    with pytest.raises(WrongUse, match="given out by somebody else") as caught:
+        turn(assembly, "TELEGRAM_BOT_TOKEN")
+    assert "homeguru rotate TELEGRAM_BOT_TOKEN --env prod --value-file" in caught.value.todo
+    given_values.give("TELEGRAM_BOT_TOKEN", "7:after")
+    turn(assembly, "TELEGRAM_BOT_TOKEN")
+    assert values(assembly)["TELEGRAM_BOT_TOKEN"] == "7:after"
+
+
+def test_what_fails_leaves_the_value_of_before(assembly):
+    def fail() -> None:
+        assert values(assembly)["JWT_SECRET_KEY"] != "before-1"
+        raise StepFailed("not healthy", state="runs 1-x, unchanged")
+
+    with pytest.raises(StepFailed) as caught:
+        turn(assembly, "JWT_SECRET_KEY", fail)
+    assert values(assembly)["JWT_SECRET_KEY"] == "before-1"
+    assert caught.value.state.startswith(
+        "runs 1-x, unchanged; the value of JWT_SECRET_KEY is the one of before"
+    )
+    assert KeptValue(assembly.located, "JWT_SECRET_KEY").read() is None
+
+
+class Killed(BaseException):
+    """Nothing runs after it: what a SIGKILL leaves is what was written before."""
+
+
+def killed(assembly, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A rotation that is killed while it deploys; the value that it left in the file."""
+
+    def die() -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(new_value, "_back", lambda *_: None)
+        with pytest.raises(Killed):
+            turn(assembly, "JWT_SECRET_KEY", die)
+    return values(assembly)["JWT_SECRET_KEY"]
+
+
+def test_a_killed_one_is_gone_on_with(assembly, monkeypatch):
+    left = killed(assembly, monkeypatch)
+    assert left != "before-1"
+    said: list[str] = []
+    turn(assembly, "JWT_SECRET_KEY", said=said)
+    assert values(assembly)["JWT_SECRET_KEY"] == left
+    assert "did not end: going on with its value" in said[0]
+
+
+def test_a_killed_one_that_then_fails_goes_back_to_the_beginning(assembly, monkeypatch):
+    killed(assembly, monkeypatch)
+
+    def fail() -> None:
+        raise StepFailed("not healthy")
+
+    with pytest.raises(StepFailed):
+        turn(assembly, "JWT_SECRET_KEY", fail)
+    assert values(assembly)["JWT_SECRET_KEY"] == "before-1"
+
+
+def test_once_a_deploy_brought_it_the_next_rotation_is_another(assembly, monkeypatch):
+    left = killed(assembly, monkeypatch)
+    all_ended(assembly.located)
+    turn(assembly, "JWT_SECRET_KEY")
+    assert values(assembly)["JWT_SECRET_KEY"] not in (left, "before-1")
+
+
+def test_the_value_of_now_is_no_new_one(assembly):
+    given_values.give("JWT_SECRET_KEY", "before-1")
+    with pytest.raises(WrongUse, match="that is the value which JWT_SECRET_KEY has"):
+        turn(assembly, "JWT_SECRET_KEY")
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(assembly):
+    with pytest.raises(WrongUse, match="has no secret 'JWT'") as caught:
+        turn(assembly, "JWT")
+    assert caught.value.todo == f"choose deploy-key, or one of: {', '.join(NAMES)}"
+
+
+def test_a_value_of_this_process_cannot_be_exchanged(assembly, monkeypatch):
+    monkeypatch.setenv("JWT_SECRET_KEY", "elsewhere")
+    with pytest.raises(WrongUse, match="comes from variable JWT_SECRET_KEY of this process"):
+        turn(assembly, "JWT_SECRET_KEY")
+    assert values(assembly)["JWT_SECRET_KEY"] == "before-1"
+
+
+def test_a_value_that_is_nowhere_has_no_former_one(assembly):
+    with pytest.raises(WrongUse, match="REGISTRY_USER has no value yet"):
+        writable(assembly.located, "REGISTRY_USER", [])
+
+
+def test_a_registrys_token_must_log_in_before_it_is_written(assembly):
+    def refused() -> None:
+        raise Refused("the registry refuses this login")
+
+    assembly.registry = refused
+    given_values.give("REGISTRY_TOKEN", "wrong")
+    with pytest.raises(Refused, match="refuses this login"):
+        turn(assembly, "REGISTRY_TOKEN")
+    assert values(assembly)["REGISTRY_TOKEN"] == "t"
+
+
+def test_a_file_with_others_rights_is_not_rewritten(assembly):
+    assembly.file.chmod(0o644)
+    with pytest.raises(WrongUse, match="can be read by others"):
+        SecretsFile(assembly.file)
+
+
+# -- the deploy key -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """An SSH server that lets in whom its authorized_keys names, and an environment that uses it."""
+    key, home = tmp_path / "keys" / "id", tmp_path / "home"
+    key.parent.mkdir()
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "deploy", "-f", str(key)], check=True
+    )
+    (home / ".ssh").mkdir(parents=True)
+    keys = home / ".ssh" / "authorized_keys"
+    keys.write_text(
+        f'ssh-rsa AAAAother person@laptop\nfrom="10.0.0.0/8" {key.with_suffix(".pub").read_text()}'
+    )
+    keys.chmod(0o600)
+    with serving(Sshd(["bash"], home, keys=keys)) as sshd:
+        host = {
+            "address": "127.0.0.1", "port": sshd.port, "user": "systech", "key_file": str(key),
+            "host_keys": [sshd.host_key],
+        }  # fmt: skip
+        data = {
+            "v": 1, "project": "p", "directory": str(home), "push_registry": "ghcr.io",
+            "pull_registry": "ghcr.io", "repository": "a/{service}", "host": host,
+        }  # fmt: skip
+        place = Located(parse_environment("prod", data, "prod.toml"), tmp_path / "prod.toml")
+        yield SimpleNamespace(located=place, key=key, keys=keys, sshd=sshd)
+
+
+class Die(BaseException):
+    """A process that is killed before a step."""
+
+
+def carry_out(server, before: str = "") -> list[str]:
+    def perform(name: str, work) -> None:
+        if name == before:
+            raise Die
+        work()
+
+    return DeployKeyRotation(server.located, lambda _: None).carry_out(perform)
+
+
+STEPS = [
+    "make another key",
+    "accept it beside the one of now",
+    "log in with it",
+    "deploy with it",
+    "end the former key",
+]
+
+
+def settled(server, former: str) -> None:
+    """One key deploys and no other file is left; what the line said besides the key is there still."""
+    lines = server.keys.read_text().splitlines()
+    public = " ".join(server.key.with_suffix(".pub").read_text().split()[:2])
+    assert lines == ["ssh-rsa AAAAother person@laptop", f'from="10.0.0.0/8" {public} deploy']
+    assert server.key.read_text() != former
+    assert sorted(f.name for f in server.key.parent.iterdir()) == ["id", "id.pub"]
+    assert server.key.stat().st_mode & 0o777 == 0o600
+
+
+def test_both_keys_are_accepted_until_somebody_says_that_copies_are_new(server):
+    former = server.key.read_text()
+    assert carry_out(server) == [f"{server.key} is another key"]
+    assert len(server.keys.read_text().splitlines()) == 3
+    confirm_here(lambda: True)
+    assert carry_out(server) == ["the former key is refused"]
+    settled(server, former)
+
+
+def test_at_once_where_there_are_no_copies(server):
+    former = server.key.read_text()
+    confirm_here(lambda: True)
+    assert len(carry_out(server)) == 2
+    settled(server, former)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kill_before_any_step_is_gone_on_with(server, step):
+    former = server.key.read_text()
+    confirm_here(lambda: True)
+    with pytest.raises(Die):
+        carry_out(server, before=step)
+    carry_out(server)
+    settled(server, former)
+
+
+def test_a_key_that_the_file_does_not_have_is_told(server):
+    """The server takes it from elsewhere: nothing is known of where the new one has to stand."""
+    elsewhere = server.keys.with_name("elsewhere")
+    server.keys.rename(elsewhere)
+    server.keys.write_text("")
+    server.sshd.keys, before = elsewhere, server.key.read_text()
+    with pytest.raises(StepFailed, match=r"is not in .*authorized_keys: add the new one"):
+        carry_out(server)
+    assert server.key.read_text() == before
+
+
+# -- the command --------------------------------------------------------------------------
+
+
+def test_the_command_gives_no_value_to_the_run(monkeypatch, tmp_path):
+    from infra.cli import app as cli
+    from infra.cli import rotate
+
+    asked = []
+    monkeypatch.setattr(
+        rotate,
+        "run",
+        lambda verb, env, words, **more: asked.append((verb, env, words)) or {"changed": False},
+    )
+    monkeypatch.setattr("infra.environment.locate.load", lambda _: SimpleNamespace(
+        environment=SimpleNamespace(name="prod", secrets=SimpleNamespace(file="")), key_file=tmp_path / "id"))  # fmt: skip
+    file = tmp_path / "value"
+    file.write_text("7:after\n")
+    words = ["rotate", "TELEGRAM_BOT_TOKEN", "--env", "prod", "--value-file", str(file), "--here"]
+    ended = CliRunner().invoke(cli.app, words)
+    assert ended.exit_code == 0, ended.output
+    assert asked == [("rotate", "prod", {"secret": "TELEGRAM_BOT_TOKEN"})]
+    assert given_values.given("TELEGRAM_BOT_TOKEN") == "7:after"
+    assert "7:after" not in ended.output
+    file.write_text("\n")
+    with pytest.raises(WrongUse, match="is empty"):
+        CliRunner().invoke(cli.app, words, catch_exceptions=False, standalone_mode=False)

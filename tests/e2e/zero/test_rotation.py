@@ -1,0 +1,160 @@
+"""Every credential exchanged under load: nobody is refused, the former one ends, a kill converges."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.document import table, write_section
+from tests.e2e.conftest import World, say, world_of_its_own
+from tests.e2e.faults.beside import Deployer
+from tests.e2e.zero.figures import HEAD
+from tests.e2e.zero.paths import deploy, unnoticed
+from tests.e2e.zero.users import Users
+
+pytestmark = [pytest.mark.e2e, pytest.mark.zero]
+PASSWORD = "DATABASE_PASSWORD"
+FIRST, SECOND = "homeguru", "homeguru_2"
+
+
+@pytest.fixture(scope="module")
+def world(engine, prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A server of its own with a release."""
+    with world_of_its_own("rotate", tmp_path_factory.mktemp("rotate"), f"{prefect}/api") as found:
+        deploy(found, found.publish())
+        yield found
+
+
+@pytest.fixture(scope="module")
+def users(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Users]:
+    found = Users(world, tmp_path_factory.mktemp("load") / "asked.jsonl")
+    with found.busy():
+        yield found
+    text = table([HEAD, *[path.row for path in found.paths]])
+    write_section("rotation", "make zero", text)
+    say(text)
+
+
+def secret(world: World, name: str) -> str:
+    """What the environment's file holds."""
+    lines = (world.environments / "sandbox.secrets.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)[name]
+
+
+def logs_in(world: World, role: str, password: str) -> bool:
+    """Whether PostgreSQL takes a password over the network."""
+    id_of = "docker ps -q --filter label=com.docker.compose.service=postgres"
+    script = (
+        f"id=$({id_of}); address=$(docker inspect -f "
+        "'{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' $id | cut -d' ' -f1); "
+        f"PGPASSWORD='{password}' docker exec -e PGPASSWORD $id "
+        f"psql -h $address -U {role} -d homeguru -XAtqc 'SELECT current_user' 2>&1 || true"
+    )
+    said = world.on_server(script).strip()
+    assert said in (FIRST, role) or "authentication failed" in said, said
+    return "failed" not in said
+
+
+def role(world: World) -> str:
+    """Which role the server's containers log in as."""
+    return SECOND if SECOND in world.on_server("cat .env") else FIRST
+
+
+def rotate(world: World, name: str, *words: str) -> None:
+    ended = world.homeguru("rotate", name, "--env", "sandbox", *words)
+    assert ended.code == 0, f"{ended.stdout}\n{ended.stderr}"
+
+
+@pytest.mark.parametrize("turn", [SECOND, FIRST])
+def test_the_applications_password(world: World, users: Users, turn: str) -> None:
+    """Twice: the two roles take turns."""
+    former, before = role(world), secret(world, PASSWORD)
+    unnoticed(users.path(f"rotate {PASSWORD}, to {turn}", lambda: rotate(world, PASSWORD)))
+    assert role(world) == turn != former
+    assert logs_in(world, turn, secret(world, PASSWORD))
+    assert not logs_in(world, former, before)
+    assert not logs_in(world, turn, before)
+    assert world.ledger()[-1]["verb"] == "rotate"
+
+
+def test_what_nobody_is_served_by(world: World, users: Users) -> None:
+    """The owner's and the superuser's: no container changes, PostgreSQL's least of all."""
+    containers = world.containers()
+    for name, who in (
+        ("DATABASE_OWNER_PASSWORD", "homeguru_owner"),
+        ("POSTGRES_PASSWORD", "postgres"),
+    ):
+        before = secret(world, name)
+        unnoticed(users.path(f"rotate {name}", lambda name=name: rotate(world, name)))
+        assert logs_in(world, who, secret(world, name))
+        assert not logs_in(world, who, before)
+    assert world.containers() == containers
+    assert "nothing to do" in world.homeguru("deploy", "current", "--env", "sandbox").stdout
+    assert world.homeguru("verify", "--env", "sandbox").code == 0
+
+
+def test_what_the_application_reads(world: World, users: Users) -> None:
+    before = secret(world, "JWT_SECRET_KEY")
+    unnoticed(users.path("rotate JWT_SECRET_KEY", lambda: rotate(world, "JWT_SECRET_KEY")))
+    assert secret(world, "JWT_SECRET_KEY") != before
+    shown = world.on_server(
+        "docker exec $(docker ps -q --filter label=com.docker.compose.service=api) printenv JWT_SECRET_KEY"
+    )
+    assert shown.strip() == secret(world, "JWT_SECRET_KEY")
+
+
+def test_the_deploy_key(world: World, users: Users) -> None:
+    key = Path(world.info.ssh_key)
+    before = key.read_text()
+    former = key.with_name("kept")
+    former.write_text(before)
+    former.chmod(0o600)
+    unnoticed(users.path("rotate deploy-key", lambda: rotate(world, "deploy-key", "--yes")))
+    assert key.read_text() != before
+    assert world.homeguru("status", "--env", "sandbox").code == 0
+    words = ["ssh", "-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+             "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-i", str(former),
+             "-p", str(world.info.ssh_port), f"{world.info.ssh_user}@127.0.0.1", "true"]  # fmt: skip
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Permission denied" in done.stderr) == (255, True), done.stderr
+
+
+def test_one_that_fails_leaves_the_value_of_before(world: World, users: Users) -> None:
+    """Telegram refuses the token, so the bot is never ready."""
+    before, containers = secret(world, "TELEGRAM_BOT_TOKEN"), world.containers()
+    wrong = world.environments / "wrong.txt"
+    wrong.write_text("7:unknown\n")
+    ended = world.homeguru(
+        "rotate", "TELEGRAM_BOT_TOKEN", "--env", "sandbox", "--value-file", str(wrong), "--here"
+    )
+    assert (ended.code, "is the one of before again" in ended.stderr) == (1, True), ended.stderr
+    assert secret(world, "TELEGRAM_BOT_TOKEN") == before
+    assert world.containers()["api"] != containers["api"] or world.containers() == containers
+    assert world.homeguru("verify", "--env", "sandbox").code == 0
+
+
+def test_a_kill_at_every_boundary_converges(world: World) -> None:
+    """At each step a rotation is killed, and one run later one password is valid: the file's."""
+    stood = _killed_at(world, "-")
+    for step in stood:
+        _killed_at(world, step)
+        rotate(world, PASSWORD)
+        now, other = role(world), {FIRST, SECOND} - {role(world)}
+        assert logs_in(world, now, secret(world, PASSWORD)), step
+        assert not logs_in(world, *other, secret(world, PASSWORD)), step
+        assert world.homeguru("verify", "--env", "sandbox").code == 0, step
+        assert not list((world.state / "rotations").rglob("*.json")), step
+
+
+def _killed_at(world: World, step: str) -> list[str]:
+    """Kill a rotation before a step; its steps. `-`: none is killed."""
+    deployer = Deployer(world, "rotate", step, PASSWORD)
+    if step == "-":
+        assert deployer.end() == 0, deployer.text
+    else:
+        assert deployer.stands(step), deployer.text
+        deployer.kill()
+    return deployer.steps
