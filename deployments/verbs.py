@@ -41,6 +41,8 @@ class Traits:
     """Nothing of what runs changes: no ledger line, and a scheduled one is not repeated by hand."""
     returns: bool = False
     """The way back that a person requests: too little room does not hold it up."""
+    rotates: bool = False
+    """Only secrets are other ones afterwards: there is no release to go back to."""
     undoes: bool = False
     """The way back that a failed run takes: content with healthy containers."""
     heals: bool = False
@@ -89,7 +91,7 @@ _TRAITS: dict[str, Traits] = {
         changes_what_runs=True, names_release=False, switches_maintenance=True, notifies_failure=True
     ),
     "rotate": Traits(
-        changes_what_runs=True, replaces_release=True, converges=True, goes_on=True,
+        changes_what_runs=True, replaces_release=True, converges=True, goes_on=True, rotates=True,
         notifies_failure=True,
     ),
     "backup": Traits(works_beside=True, backs_up_alone=True, notifies_failure=True),

@@ -42,6 +42,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "migrate": ("database migrated for", "база данных мигрирована для релиза"),
     "adopt": ("recorded as", "принято под управление как"),
     "restore": ("a backup was restored under", "восстановлена копия базы, релиз"),
+    "rotate": ("a secret has another value; it runs as", "секрет заменён; работает релиз"),
     "heal": ("brought back to", "возвращён релиз"),
     "maintenance-on": (
         "maintenance is on, every request is answered with 503; below it runs",
@@ -52,6 +53,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "режим обслуживания выключен, сервисы снова отвечают; работает релиз",
     ),
     "reason": ("reason: {text}", "причина: {text}"),
+    "secret": ("secret: {text}", "секрет: {text}"),
     "failed": ("{verb} failed", "не удалось: {verb}"),
     "published": ("published", "опубликован релиз"),
     "build failed": ("build failed", "сборка не удалась"),
@@ -101,21 +103,23 @@ class Writer:
 
     def done(self, report: Report, asker: Asker) -> Notice:
         """A verb that changed the server."""
-        plan = report.plan
+        plan, does = report.plan, traits(report.plan.verb)
         unchanged = {name for name, _ in plan.unchanged}
         changed = [name for name, _ in plan.images if name not in unchanged]
         lines = [
             f"{self._say('by', who=asker.who)}, {self._say('took', seconds=report.seconds)}",
-            self._say("reason", text=plan.reason) if plan.reason else "",
+            self._say("secret" if does.rotates else "reason", text=plan.reason)
+            if plan.reason
+            else "",
             self._say("revision", revision=report.revision.after) if report.revision.after else "",
             self._say("changed", names=", ".join(changed)) if changed else "",
             *[f"{name}: {url}" for name, url in sorted(report.urls.items())],
             self._say("back", previous=plan.previous, name=self.environment)
-            if traits(plan.verb).goes_on and plan.previous not in (None, plan.release)
+            if _can_go_back(plan)
             else "",
             asker.page,
         ]
-        what = plan.steps[0].kind if traits(plan.verb).switches_maintenance else plan.verb
+        what = plan.steps[0].kind if does.switches_maintenance else plan.verb
         return self._notice("success", f"{self._say(what)} {plan.release}", lines)
 
     def failed(self, verb: str, error: HomeguruError, asker: Asker) -> Notice:
@@ -180,6 +184,12 @@ _LEVELS: dict[Kind, Level] = {
     "down": "failure", "worse": "failure", "still": "failure", "flapping": "warning",
     "recovered": "success",
 }  # fmt: skip
+
+
+def _can_go_back(plan: Plan) -> bool:
+    """Whether another release ran before, to which a person may want to return."""
+    does = traits(plan.verb)
+    return does.goes_on and not does.rotates and plan.previous not in (None, plan.release)
 
 
 def _cut(text: str) -> str:

@@ -135,7 +135,8 @@ def _line_rows(line: Line) -> tuple[Text, list[str]]:
     )  # fmt: skip
     rows = []
     if line.reason:
-        rows.append(f"{line.steps[0].step if line.steps else line.verb}: {line.reason}")
+        step = traits(line.verb).switches_maintenance and line.steps
+        rows.append(f"{line.steps[0].step if step else line.verb}: {line.reason}")
     if line.revision.after:
         rows.append(f"revision {line.revision.after}")
     if line.approval:

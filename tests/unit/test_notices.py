@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deployments.errors import StepFailed
@@ -124,3 +126,12 @@ def test_news(kind, seconds: float, title: str) -> None:
 def test_healing_is_said_in_place_of_advice() -> None:
     told = RUSSIAN.news(News("down", ("bot container: exited",), 0.0), healing=True, page="")
     assert told.body == "bot container: exited\nсейчас текущий релиз разворачивается заново"
+
+
+def test_a_rotation_names_the_secret_and_no_way_back() -> None:
+    plan = replace(PLAN, verb="rotate", reason="JWT_SECRET_KEY")
+    told = ENGLISH.done(report(plan), ASKED)
+    assert told.title == "production: a secret has another value; it runs as 12-production-sha-0a"
+    assert "secret: JWT_SECRET_KEY" in told.body
+    assert "to go back" not in told.body
+    assert "секрет: JWT_SECRET_KEY" in RUSSIAN.done(report(plan), ASKED).body

@@ -35,6 +35,7 @@ TABLE = {
     "restores": {"restore"},
     "works_beside": {"backup", "drill"},
     "returns": {"rollback"},
+    "rotates": {"rotate"},
     "undoes": {"undo"},
     "heals": {"heal"},
     "adopts": {"adopt"},
