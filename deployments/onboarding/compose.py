@@ -9,6 +9,7 @@ from deployments.onboarding.adaptation import EDGE, EDGE_IMAGE, Adaptation, Edit
 from deployments.onboarding.bodies import arguments_of, build_of, waits_for
 from deployments.onboarding.database import describe_database, take_migration
 from deployments.onboarding.facts import RepositoryFacts
+from deployments.onboarding.login import let_roles_take_turns
 from deployments.onboarding.migrations import (
     add_migrations,
     ends_by_itself,
@@ -37,6 +38,7 @@ def adapt(found: Repository, domain: str = "") -> Adaptation:
     take_migration(found, adaptation, images, once)
     add_migrations(found, adaptation, images)
     wait_for_migrations(found, adaptation, images)
+    let_roles_take_turns(found, adaptation)
     name_routes(found, adaptation, domain)
     _add_edge(found, adaptation)
     add_tls(adaptation, domain)

@@ -61,9 +61,8 @@ class DatabaseSteps:
         wanted = self.target.stack.deploy.database
         assert wanted is not None
         turns = roles_of(self.target)
-        both = turns is not None and wanted.owner.role == wanted.application.role
-        role = turns.first if turns and both else self.target.value(wanted.owner.role)
-        return role, wanted.owner.password
+        role = self.target.value(wanted.owner.role)
+        return turns.first if turns and role == turns.second else role, wanted.owner.password
 
     def back_up(self, reason: Reason, trial: str = "") -> Step:
         """A backup on the host, with a description that the host completes.

@@ -107,8 +107,10 @@ def test_the_shop(begun) -> None:
     assert services["db"]["environment"]["POSTGRES_PASSWORD"] == "${POSTGRES_PASSWORD}"
     # The password in the address is the same secret.
     assert services["api"]["environment"]["DATABASE_URL"] == (
-        "postgresql+asyncpg://shop:${POSTGRES_PASSWORD}@db:5432/shop"
+        "postgresql+asyncpg://${DATABASE_LOGIN:-shop}:${POSTGRES_PASSWORD}@db:5432/shop"
     )
+    # Two roles take turns, in the migration too.
+    assert "${DATABASE_LOGIN:-shop}" in services["migrate"]["environment"]["DATABASE_URL"]
     assert services["api"]["environment"]["STRIPE_API_KEY"] == "${STRIPE_API_KEY}"
     assert "volumes" not in services["api"]
     assert services["api"]["command"] == "uvicorn app.main:app --host 0.0.0.0 --port 8000"
@@ -122,7 +124,8 @@ def test_the_shop(begun) -> None:
     assert services["migrate"]["profiles"] == ["migrate"]
     role = {"role": "shop", "password": "POSTGRES_PASSWORD"}
     assert compose["x-deploy"]["database"] == {
-        "service": "db", "superuser": "shop", "name": "shop", "owner": role, "application": role,
+        "service": "db", "superuser": "shop", "name": "shop", "owner": role,
+        "application": {**role, "role": "${DATABASE_LOGIN:-shop}"},
         "revision": "SELECT version_num FROM alembic_version",
     }  # fmt: skip
     assert compose["x-deploy"]["migrate"] == {
@@ -245,7 +248,9 @@ def test_a_dockerfile_alone_is_reached_by_the_port_that_it_exposes(begun) -> Non
 def test_a_password_is_one_secret_wherever_examples_and_addresses_repeat_it(begun) -> None:
     root, text = begun("orders")
     web = compose_of(root)["services"]["web"]["environment"]
-    assert web["DATABASE_URL"] == "postgres://postgres:${POSTGRES_PASSWORD}@postgres/postgres"
+    assert web["DATABASE_URL"] == (
+        "postgres://${DATABASE_LOGIN:-postgres}:${POSTGRES_PASSWORD}@postgres/postgres"
+    )
     assert set(secrets_of(root)) == {"SECRET_KEY", "POSTGRES_PASSWORD"}
     assert "still empty" not in text
     root, _ = begun("rota")

@@ -219,12 +219,54 @@ def test_a_database_is_asked_as_a_user_that_it_has() -> None:
     assert change.value["test"] == test
 
 
+def _logins(*services: dict) -> tuple[str, list[dict[str, str]]]:
+    """The application's role, and the environment of each service that has the database's password."""
+    database = {
+        "image": "postgres:16",
+        "environment": {"POSTGRES_USER": "me", "POSTGRES_PASSWORD": "hunter22"},
+    }
+    bodies = {f"s{n}": {"build": ".", **body} for n, body in enumerate(services)}
+    found = adapt(of_services({"db": database, **bodies}, **{".env": "POSTGRES_USER=me\n"}))
+    changed = {e.path[1:]: e.value for e in found.edits if e.path[0] == "services"}
+    return found.database["application"]["role"], [changed[n, "environment"] for n in bodies]
+
+
+def test_two_roles_take_turns_where_a_variable_names_them_to_all_who_log_in() -> None:
+    address = "postgres://${POSTGRES_USER:-me}:${POSTGRES_PASSWORD:-hunter22}@db:5432/me"
+    parts = {"DB_USER": "me", "POSTGRES_PASSWORD": "hunter22", "OWNER": "me", "PGUSER": "other"}
+    role, (first, second) = _logins({"environment": {"URL": address}}, {"environment": parts})
+    assert role == "${DATABASE_LOGIN:-me}"
+    assert first["URL"].startswith(
+        "postgres://${DATABASE_LOGIN:-${POSTGRES_USER:-me}}:${POSTGRES_PASSWORD"
+    )
+    assert (second["DB_USER"], second["OWNER"]) == ("${DATABASE_LOGIN:-me}", "me")
+    assert second["PGUSER"] == "other"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"environment": {"POSTGRES_PASSWORD": "hunter22"}},
+        {
+            "environment": {"POSTGRES_PASSWORD": "hunter22"},
+            "command": "serve postgres://me:hunter22@db/me",
+        },
+    ],
+)
+def test_one_role_where_somebody_has_the_password_and_no_name_of_a_variable(other) -> None:
+    """It would log in as one role with the password of the other."""
+    url = {"environment": {"URL": "postgres://me:hunter22@db/me"}}
+    role, (first, _) = _logins(url, other)
+    assert (role, first["URL"]) == ("me", "postgres://me:${POSTGRES_PASSWORD}@db/me")
+
+
 def test_the_database_is_described_so_that_a_release_backs_it_up() -> None:
     role = {"role": "postgres", "password": "POSTGRES_PASSWORD"}
     found = adapt(_shop())
     assert found.database == {
         "service": "db", "superuser": "postgres", "name": "postgres", "owner": role,
-        "application": role, "revision": "SELECT 'unversioned'",
+        "application": {**role, "role": "${DATABASE_LOGIN:-postgres}"},
+        "revision": "SELECT 'unversioned'",
     }  # fmt: skip
     assert found.edits[-1].value["database"] == found.database
     assert "migrate" not in found.edits[-1].value
