@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ruamel.yaml import YAML
 
 from infra.engine.images import HAPROXY, POSTGRES, REGISTRY
 from infra.sandbox.parts import ensure_network, remove
@@ -36,7 +38,7 @@ from tests.e2e.shapes.repositories import EDITION, SHAPES, Shape
 pytestmark = [pytest.mark.e2e, pytest.mark.shapes]
 
 NETWORK = f"hgtest-shapes{BESIDE}"
-STEPS = ("init", "bootstrap", "release", "change", "broken", "rollback")
+STEPS = ("init", "bootstrap", "release", "change", "broken", "rollback", "rotate")
 
 
 @dataclass
@@ -109,6 +111,28 @@ class Person:
         self.ok("restore", "restore", "newest", *ours, "--approve", "the table is gone")
         assert "here" in self.ok("psql", *asked, "SELECT word FROM kept").stdout
 
+    def rotates(self) -> None:
+        """The database has another password, and whoever asks meanwhile is answered."""
+        file = next(self.root.rglob("compose.homeguru.yml"))
+        database = YAML(typ="safe").load(file)["x-deploy"]["database"]
+        answers, over = [], threading.Event()
+
+        def ask() -> None:
+            while not over.wait(0.1):
+                url = f"http://{self.machine.address}{self.shape.url}"
+                answers.append(httpx.get(url, follow_redirects=True, trust_env=False).status_code)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            self.ok("rotate", "rotate", database["application"]["password"], "--env", "production")
+        finally:
+            over.set()
+            asking.join()
+        assert len(answers) > 20
+        assert set(answers) == {200}
+        self.serves(EDITION)
+
     def serves(self, edition: str) -> None:
         """The edition is what is answered, or what the log says now; every service runs."""
         shape = self.shape
@@ -139,7 +163,7 @@ def table() -> Iterator[list[Row]]:
     heads = " ".join(f"{step:>9}" for step in STEPS)
     say(f"{'shape':<50} {'init':>5} {'bootstrap':>9} {'secrets':>7} {'edits':>5}  seconds: {heads}")
     for row in rows:
-        seconds = " ".join(f"{row.seconds[step]:>9.0f}" for step in STEPS)
+        seconds = " ".join(f"{row.seconds.get(step, 0):>9.0f}" for step in STEPS)
         init, bootstrap, secrets = (row.answers[k] for k in ("init", "bootstrap", "secrets"))
         say(
             f"{row.shape.what:<50} {init:>5} {bootstrap:>9} {secrets:>7} {len(row.edits):>5}"
@@ -263,4 +287,6 @@ def test_it_goes_through(person, shape: Shape, table: list[Row]) -> None:
     now = written(somebody.root)
     row.edits = [p for p in now if now[p] != after_init.get(p) and p not in committed]
     assert row.edits == []
+    if shape.database:
+        somebody.rotates()
     table.append(row)
