@@ -17,6 +17,7 @@ from deployments.planning.request import PlanRequest
 from deployments.planning.steps import DRAIN, Steps
 from deployments.planning.target import Target
 from deployments.release.adopted_record import NAME, RELEASE
+from deployments.release.signature import notes_of
 from deployments.shell.adopt import put_files_back, start_by_hand
 from deployments.shell.files import forget, remove_project
 from deployments.verbs import Traits, traits
@@ -73,6 +74,7 @@ class Planner:
                 *(self._changed_besides(due) if steps else []),
                 *self._in_clear(),
                 *self._data.notes(),
+                *notes_of(self.target.manifest, self.seen.manifest),
                 *(
                     how_it_ended(self.seen.ledger, self.target.manifest.name)
                     if goes_forward

@@ -26,7 +26,9 @@ from infra.environment.locate import Located
 from infra.machine.processes import run
 from infra.machine.threads import at_once
 from infra.publish import bake
+from infra.publish.manifests import SignedImages, signed_images
 from infra.publish.recipes import Recipes
+from infra.publish.signatures import Signer
 from infra.publish.source import staged
 from infra.publish.trees import Source, Tree
 from infra.registry.api import Registry, Stored
@@ -58,9 +60,13 @@ class Publisher:
     def __init__(
         self, located: Located, stack: Stack, registry: Registry,
         login: tuple[str, str] | None, say: Say,
-        pushed: Callable[[list[str]], None] | None = None,
+        pushed: Callable[[list[str]], None] | None = None, signer: Signer | None = None,
     ) -> None:  # fmt: skip
-        """`pushed` is told the references of images, as a server pulls them, once they are in the registry."""
+        """`pushed` is told the references of images, as a server pulls them, once they are in the registry.
+
+        signer: who signs the release; without one it is not signed.
+        """
+        self._located = located
         self._environment = located.environment
         self._file = located.file
         self._build_folder = located.build_folder
@@ -70,6 +76,7 @@ class Publisher:
         self._login = login
         self._say = say
         self._pushed = pushed
+        self._signer = signer
         self._told: set[str] = set()
 
     def check(self) -> None:
@@ -92,7 +99,8 @@ class Publisher:
 
     def _published(self, recipes: list[Recipe], source: Source, tree: Tree) -> Manifest:
         python = _python_image(tree)
-        wanted = at_once(lambda recipe: self._wanted(recipe, source, python), recipes)
+        signed = signed_images(self._located, self._registry) if self._signer else None
+        wanted = at_once(lambda recipe: self._wanted(recipe, source, python, signed), recipes)
         missing = [w for w in wanted if w.digest is None]
         for image in wanted:
             state = "builds" if image.digest is None else "unchanged"
@@ -115,8 +123,22 @@ class Publisher:
         manifest = manifest.described(source.subject)
         tags = [manifest.name, f"{self._environment.name}-newest"]
         stored = Stored(manifest.to_json(), manifest.subject)
-        self._registry.push_release(self._environment.manifests, stored, tags)
+        self._registry.push_release(
+            self._environment.manifests, stored, tags, self._signing(manifest.name)
+        )
         return manifest
+
+    def _signing(self, release: str) -> Callable[[str], None] | None:
+        """Signs a release by the digest of its artifact; None where nobody does."""
+        signer = self._signer
+        if signer is None:
+            return None
+
+        def sign(digest: str) -> None:
+            signer.sign(self._registry, release, digest)
+            self._say(f"signed {release}, for {signer.key}")
+
+        return sign
 
     def _are_there(self, images: list[tuple[Wanted, str | None]]) -> None:
         """Each image is told of once."""
@@ -165,7 +187,10 @@ class Publisher:
                 todo=f'add "{migrate.service}" to leave_out under [services], or name the folder',
             )  # fmt: skip
 
-    def _wanted(self, recipe: Recipe, source: Source, python: str) -> Wanted:
+    def _wanted(
+        self, recipe: Recipe, source: Source, python: str, signed: SignedImages | None
+    ) -> Wanted:
+        """signed: images of an earlier build that may be used again; None means any."""
         text = recipe.dockerfile
         declared = arguments(text)
         chosen = {n: v for n, v in self._environment.build.items() if n in declared}
@@ -185,6 +210,8 @@ class Publisher:
         )
         repository = self._environment.repository_of(recipe.service)
         digest = self._registry.digest(repository, f"in-{inputs}")
+        if signed is not None and (repository, inputs, digest) not in signed:
+            digest = None
         revision = source.last_commit(sorted({*paths, *recipe.reads}))
         return Wanted(recipe, repository, inputs, digest, {**chosen, **bases}, revision)
 

@@ -32,7 +32,8 @@ def sync_secrets(runner: Runner, say: Say) -> None:
                 todo="set PREFECT_API_URL and PREFECT_SECRETS_AUTH_STRING on GitHub",
             )  # fmt: skip
         try:
-            secrets = [_synced(api, name, secret) for secret in _names(name)]
+            environment = locate.load(name).environment
+            secrets = [_synced(api, name, secret) for secret in environment.secret_names]
         finally:
             api.close()
     except HomeguruError as error:
@@ -41,7 +42,11 @@ def sync_secrets(runner: Runner, say: Say) -> None:
     for secret, block, what in secrets:
         say(f"{secret:<24} {block:<44} {what}")
     runner.summary(summary.synced(name, secrets))
-    _complete(name, [secret for secret, _, what in secrets if what == "missing"])
+    # Where a worker publishes nothing, the key that signs has no place.
+    needed = set(environment.secret_names) - {*environment.signatures.secret_names}
+    _complete(
+        name, [secret for secret, _, what in secrets if what == "missing" and secret in needed]
+    )
 
 
 def _complete(name: str, missing: list[str]) -> None:
@@ -73,7 +78,3 @@ def _kind(api: PrefectApi) -> dict[str, Any]:
     body = {"block_schemas": {"block_type_id": {"any_": [block_type["id"]]}}, "limit": 1}
     schemas = api.post("/block_schemas/filter", body)
     return {"block_type_id": block_type["id"], "block_schema_id": schemas[0]["id"]}
-
-
-def _names(environment: str) -> list[str]:
-    return locate.load(environment).environment.secret_names
