@@ -106,10 +106,11 @@ class Publisher:
             state = "builds" if image.digest is None else "unchanged"
             self._say(f"{image.service}: {state}, inputs {image.inputs}")
         self._are_there([(w, w.digest) for w in wanted])
+        pushed: dict[str, str] = {}
         if missing:
             with staged(tree, source) as root:
-                self._build(missing, source, root)
-        tagged = at_once(lambda w: self._image(w, source), wanted)
+                pushed = self._build(missing, source, root)
+        tagged = at_once(lambda w: self._image(w, source, pushed.get(w.service)), wanted)
         # One whose push was not seen to end, or whose digest was not learned then.
         self._are_there([(w, image.digest) for w, image in zip(wanted, tagged, strict=True)])
         built = {w.service: image for w, image in zip(wanted, tagged, strict=True)}
@@ -215,7 +216,8 @@ class Publisher:
         revision = source.last_commit(sorted({*paths, *recipe.reads}))
         return Wanted(recipe, repository, inputs, digest, {**chosen, **bases}, revision)
 
-    def _build(self, missing: list[Wanted], source: Source, root: Path) -> None:
+    def _build(self, missing: list[Wanted], source: Source, root: Path) -> dict[str, str]:
+        """Build and push; digests by service, where the builder tells them."""
         images = [
             bake.Image(
                 service=w.service,
@@ -240,15 +242,16 @@ class Publisher:
 
         # Each has a bake file of its own, so two builds; BuildKit shares what they have in common.
         groups = [[i for i in images if bool(i.own) is own] for own in (False, True)]
-        at_once(
+        digests = at_once(
             lambda some: bake.bake(
                 self._build_folder, some, root, self._say, login, pushed if self._pushed else None
             ),
             filter(None, groups),
         )
+        return {service: digest for found in digests for service, digest in found.items()}
 
-    def _image(self, wanted: Wanted, source: Source) -> ServiceImage:
-        digest = wanted.digest or self._digest_now(wanted)
+    def _image(self, wanted: Wanted, source: Source, pushed: str | None) -> ServiceImage:
+        digest = wanted.digest or pushed or self._digest_now(wanted)
         assert digest is not None, "the build was pushed a moment ago"
         self._registry.tag(wanted.repository, digest, [source.label, "latest"])
         return ServiceImage(

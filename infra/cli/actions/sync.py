@@ -39,14 +39,13 @@ def sync_secrets(runner: Runner, say: Say) -> None:
     except HomeguruError as error:
         runner.summary(summary.failed("sync-secrets", name, error, ""))
         raise
+    # Where a worker publishes nothing, the key that signs has no place.
+    signs = environment.signatures.secret_names
+    secrets = [row for row in secrets if row[0] not in signs or row[2] != "missing"]
     for secret, block, what in secrets:
         say(f"{secret:<24} {block:<44} {what}")
     runner.summary(summary.synced(name, secrets))
-    # Where a worker publishes nothing, the key that signs has no place.
-    needed = set(environment.secret_names) - {*environment.signatures.secret_names}
-    _complete(
-        name, [secret for secret, _, what in secrets if what == "missing" and secret in needed]
-    )
+    _complete(name, [secret for secret, _, what in secrets if what == "missing"])
 
 
 def _complete(name: str, missing: list[str]) -> None:
