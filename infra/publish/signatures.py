@@ -62,7 +62,9 @@ def need_cosign(purpose: str) -> None:
         )  # fmt: skip
 
 
-def checked(located: Located, registry: Registry, manifest: Manifest, digest: str) -> Manifest:
+def checked(
+    located: Located, registry: Registry, manifest: Manifest, digest: Callable[[], str]
+) -> Manifest:
     """The release with its proof; raises where one is required and there is none.
 
     digest: of the artifact whose bytes were read, so that no tag can lead elsewhere meanwhile.
@@ -71,7 +73,7 @@ def checked(located: Located, registry: Registry, manifest: Manifest, digest: st
     if not signatures.keys:
         return manifest
     try:
-        return manifest.proven(f"signed by {signer_of(located, registry, manifest.name, digest)}")
+        return manifest.proven(f"signed by {signer_of(located, registry, manifest.name, digest())}")
     except HomeguruError as error:
         if signatures.required:
             raise

@@ -110,7 +110,7 @@ def release() -> Manifest:
 
 
 def test_it_is_verified_by_digest_with_the_key_and_the_name(cosign, signing, tmp_path) -> None:
-    found = checked(signing(), registry(), release(), DIGEST)
+    found = checked(signing(), registry(), release(), lambda: DIGEST)
     assert found.proof.startswith("signed by k.pub (")
     (call,) = cosign.calls
     assert call["argv"] == [
@@ -121,15 +121,15 @@ def test_it_is_verified_by_digest_with_the_key_and_the_name(cosign, signing, tmp
 
 
 def test_plain_http_is_allowed_where_our_own_client_speaks_it(cosign, signing) -> None:
-    checked(signing(), registry("ghcr.io"), release(), DIGEST)
+    checked(signing(), registry("ghcr.io"), release(), lambda: DIGEST)
     (call,) = cosign.calls
     assert not {"--allow-http-registry", "--allow-insecure-registry"} & {*call["argv"]}
 
 
 def test_it_logs_in_by_a_configuration_of_its_own(cosign, signing, monkeypatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", "/nobody")
-    checked(signing(), registry(), release(), DIGEST)
-    checked(signing(), Registry("localhost:5000"), release(), DIGEST)
+    checked(signing(), registry(), release(), lambda: DIGEST)
+    checked(signing(), Registry("localhost:5000"), release(), lambda: DIGEST)
     with_login, without = cosign.calls
     auth = base64.b64encode(f"robot:{TOKEN}".encode()).decode()
     assert json.loads(with_login["docker"]) == {"auths": {"localhost:5000": {"auth": auth}}}
@@ -194,11 +194,11 @@ def test_without_a_private_key_it_is_said_where_none_is_required(located, signin
 
 def test_cosign_that_is_not_installed(signing, no_cosign) -> None:
     with pytest.raises(Refused, match="is not installed on this machine") as verifies:
-        checked(signing(), registry(), release(), DIGEST)
+        checked(signing(), registry(), release(), lambda: DIGEST)
     assert verifies.value.todo == f"install cosign 2: {INSTALL}"
     with pytest.raises(Refused, match="which signs releases, is not installed"):
         signer(signing(), {"COSIGN_PRIVATE_KEY": PRIVATE}, print)
-    tolerated = checked(signing(required=False), registry(), release(), DIGEST)
+    tolerated = checked(signing(required=False), registry(), release(), lambda: DIGEST)
     assert tolerated.proof == (
         "no signature is proven: cosign, which verifies who signed a release, is not installed on "
         "this machine"
@@ -207,11 +207,11 @@ def test_cosign_that_is_not_installed(signing, no_cosign) -> None:
 
 def test_a_key_that_is_not_there(cosign, signing, tmp_path) -> None:
     with pytest.raises(WrongUse, match="cannot be read: No such file") as caught:
-        checked(signing(keys=["gone.pub"]), registry(), release(), DIGEST)
+        checked(signing(keys=["gone.pub"]), registry(), release(), lambda: DIGEST)
     assert caught.value.where == str(tmp_path / "gone.pub")
     (tmp_path / "bytes.pub").write_bytes(b"\xff\xfe")
     with pytest.raises(WrongUse, match="cannot be read: it is no text"):
-        checked(signing(keys=["bytes.pub"]), registry(), release(), DIGEST)
+        checked(signing(keys=["bytes.pub"]), registry(), release(), lambda: DIGEST)
 
 
 def test_a_signature_that_cannot_be_stored(cosign, signing) -> None:
@@ -223,7 +223,7 @@ def test_a_signature_that_cannot_be_stored(cosign, signing) -> None:
 
 
 def test_without_keys_cosign_is_not_called(cosign, located) -> None:
-    assert checked(located(), registry(), release(), DIGEST).proof == ""
+    assert checked(located(), registry(), release(), lambda: DIGEST).proof == ""
     assert cosign.calls == []
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.errors import Refused, WrongUse
+from deployments.errors import Refused, Unreachable, WrongUse
 from deployments.release.manifest import Manifest, ServiceImage
 from deployments.release.signature import notes_of
 from infra.environment.locate import Located
@@ -192,12 +192,25 @@ def test_a_file_is_that_of_a_signed_release_or_refused(on, pairs, tmp_path: Path
     assert f"{NEW} says otherwise than the registry" in on.refused(str(file))
 
 
-def test_where_none_is_required_the_plan_says_that_none_is_there(on, located) -> None:
+def test_where_none_is_required_the_plan_says_that_none_is_there(
+    on, located, tmp_path: Path
+) -> None:
     tolerant = replace(on, located=located(required=False))
     on.push(manifest(on.located, NEW))
     assert tolerant.find(NEW).proof == f"no signature is proven: release {NEW} is not signed"
+    file = tmp_path / "release.json"
+    file.write_text(manifest(on.located, OLD).to_json())
+    assert "is of a release that is not published" in tolerant.find(str(file)).proof
     without = replace(on, located=located(required=False, keys=[]))
     assert without.find(NEW).proof == ""
+
+
+def test_a_registry_that_does_not_answer_proves_nothing(on) -> None:
+    with Registry("127.0.0.1:1", LOGIN) as gone, pytest.raises(Unreachable) as caught:
+        find_manifest(on.located, gone, "newest")
+    assert caught.value.what == "registry 127.0.0.1:1 does not answer: ConnectError"
+    with pytest.raises(Unreachable, match=f"cosign could not verify release {NEW}: "):
+        signer_of(on.located, gone, NEW, GOOD)
 
 
 def test_nobody_finds_a_release_before_it_is_signed(on, pairs, monkeypatch) -> None:
