@@ -44,6 +44,12 @@ variable "PROVENANCE" {
   default = ""
 }
 
+# "true" attests what each image is made of, as an SBOM in SPDX; empty means none. A scanner, an image of
+# its own, is pulled for it. An engine without the containerd image store cannot store one.
+variable "SBOM" {
+  default = ""
+}
+
 function "cache_from" {
   params = [name]
   result = CACHE_FROM == "" ? [] : ["type=registry,ref=${CACHE_FROM}:${name}"]
@@ -64,7 +70,10 @@ group "all" {
 
 target "_image" {
   context = CONTEXT
-  attest  = [PROVENANCE == "" ? "type=provenance,disabled=true" : "type=provenance,mode=${PROVENANCE}"]
+  attest = concat(
+    [PROVENANCE == "" ? "type=provenance,disabled=true" : "type=provenance,mode=${PROVENANCE}"],
+    SBOM == "true" ? ["type=sbom"] : [],
+  )
 }
 
 target "_python" {

@@ -143,3 +143,37 @@ class Notices(Strict):
     """Language of the notifications."""
     telegram_api: Url | Literal[""] = ""
     """A Bot API server of your own; empty means Telegram's."""
+
+
+class Signatures(Strict):
+    """Proof of where a release comes from: a signature of its manifest, made by cosign with a key."""
+
+    keys: tuple[
+        Annotated[
+            str,
+            form(
+                r"^[A-Za-z0-9_.~/@+ -]+$", "a file's path is of letters, digits and . _ ~ / @ + -"
+            ),
+        ],
+        ...,
+    ] = ()
+    """Files of public keys, relative to the TOML: who signed with any of them may publish."""
+    required: bool = False
+    """Refuse every published release that none of the keys signed."""
+    key: VariableName = "COSIGN_PRIVATE_KEY"
+    """Name of the secret that holds the private key, where releases are published."""
+    password: VariableName = "COSIGN_PASSWORD"  # noqa: S105 - a secret's name
+    """Name of the secret that holds that key's password."""
+
+    @model_validator(mode="after")
+    def _a_key_proves_it(self) -> Signatures:
+        if self.required and not self.keys:
+            raise ValueError(
+                "required needs keys: without a public key no signature can be verified"
+            )
+        return self
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """Secrets that only a publisher needs; none where nothing is signed."""
+        return (self.key, self.password) if self.keys else ()

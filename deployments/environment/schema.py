@@ -18,6 +18,7 @@ from deployments.environment.policy import (
     OwnDockerfile,
     Retention,
     Services,
+    Signatures,
     Verify,
     Watch,
 )
@@ -130,6 +131,7 @@ class Environment(Strict):
     backup: BackupPolicy = BackupPolicy()
     off_host: OffHostCopy = OffHostCopy()
     retention: Retention = Retention()
+    signatures: Signatures = Signatures()
     notices: Notices = Notices()
 
     @field_validator("healthy_within", mode="before", json_schema_input_type=int | dict[str, int])
@@ -218,7 +220,7 @@ class Environment(Strict):
         off_host = self.off_host
         names = [
             *self.secrets.names, self.notices.urls, self.source_token, off_host.access_key,
-            off_host.secret_key,
+            off_host.secret_key, *self.signatures.secret_names,
         ]  # fmt: skip
         return list(dict.fromkeys(n for n in names if n))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from deployments.bootstrap.firewall import allowed
@@ -45,6 +45,15 @@ def failed(part: Part, name: str, error: HomeguruError) -> Diagnosis:
     """What an error says of one thing."""
     where = f"{error.where}: " if error.where else ""
     return Diagnosis(part, name, "wrong", f"{where}{error.what}", error.todo)
+
+
+SIGNATURES = "signatures"
+
+
+def signing(environment: Environment, found: Diagnosis) -> Diagnosis:
+    """What was found of cosign and the keys: a deploy that requires no signature goes on without them."""
+    tolerated = found.verdict == "wrong" and not environment.signatures.required
+    return replace(found, verdict="warning") if tolerated else found
 
 
 def of_policies(environment: Environment, stack: Stack) -> Iterator[Diagnosis]:

@@ -18,6 +18,7 @@ from deployments.planning.roles_in_turn import refused_meanwhile
 from deployments.planning.steps import DRAIN, Steps
 from deployments.planning.target import Target
 from deployments.release.adopted_record import NAME, RELEASE
+from deployments.release.signature import notes_of
 from deployments.shell.adopt import put_files_back, start_by_hand
 from deployments.shell.files import forget, remove_project
 from deployments.verbs import Traits, traits
@@ -75,6 +76,7 @@ class Planner:
                 *self._in_clear(),
                 *self._data.notes(),
                 *refused_meanwhile(self.target, self.candidate, touched),
+                *notes_of(self.target.manifest, self.seen.manifest),
                 *(
                     how_it_ended(self.seen.ledger, self.target.manifest.name)
                     if goes_forward

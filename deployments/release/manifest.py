@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from deployments.environment.schema import Environment
 from deployments.errors import Refused, WrongUse
@@ -68,6 +68,9 @@ class Manifest(BaseModel):
     """Of the commit, where that was published from Git: not in the JSON, which older tools read and
     which has no key for it. The registry has it as an annotation, the host in the release's plan."""
 
+    _proof: str = PrivateAttr("")
+    # Private: no text that somebody wrote can claim it.
+
     @model_validator(mode="after")
     def _only_release_0_was_adopted(self) -> Self:
         if (self.adopted is None) == (self.name == NAME):
@@ -93,6 +96,17 @@ class Manifest(BaseModel):
     def described(self, message: str) -> Manifest:
         """The same release with its commit's subject, which anybody may have written."""
         return self.model_copy(update={"subject": subject(message)})
+
+    def proven(self, proof: str) -> Manifest:
+        """The same release with what is known of where it comes from, in words."""
+        copy = self.model_copy()
+        copy._proof = proof
+        return copy
+
+    @property
+    def proof(self) -> str:
+        """Who signed it, or why nobody can say; empty where no signature is asked for."""
+        return self._proof
 
     def to_json(self) -> str:
         """Canonical JSON: the same manifest always has the same bytes."""

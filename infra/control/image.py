@@ -8,19 +8,22 @@ from pathlib import Path
 
 from deployments.errors import WrongUse
 from infra.control.docker import Docker, DockerRefused
-from infra.engine.images import CADDY, DOCKER, POSTGRES, PYTHON, ensure_images
+from infra.engine.images import CADDY, COSIGN, DOCKER, POSTGRES, PYTHON, ensure_images
 from infra.machine.paths import CHECKOUT
 
 NAME = "homeguru-flows"
 #: What the image is made of; the rest of the checkout does not change it.
-PARTS = ("pyproject.toml", "uv.lock", "prefect.yaml", "docker", "deployments", "flows", "infra")
+PARTS = (
+    "pyproject.toml", "uv.lock", "prefect.yaml", "docker", "doc/examples", "deployments", "flows",
+    "infra",
+)  # fmt: skip
 
 
 def ensure_image(docker: Docker, chosen: str) -> str:
     """Name of the image to run: the chosen one, else one built of this checkout."""
     if not docker.settings.host:
         # Pulled, or built as stand-ins where nothing can be pulled.
-        ensure_images((PYTHON, DOCKER, CADDY, POSTGRES), docker.say)
+        ensure_images((PYTHON, DOCKER, COSIGN, CADDY, POSTGRES), docker.say)
     if chosen:
         return chosen
     if not (CHECKOUT / "docker" / "Dockerfile.flows").is_file():

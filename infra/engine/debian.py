@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from infra.machine.long_processes import CommandFailed, Say, run_long
@@ -52,13 +53,18 @@ def install_docker(version: int, say: Say) -> None:
 
     Raises CommandFailed. Does nothing when everything is installed already.
     """
-    suite = "/trixie" if version == 12 else ""
     if all(_installed(name) for name in (*PACKAGES, "iptables")):
         return
-    if suite:
-        _write(SOURCE, SOURCE_TEXT)
-        _write(PIN, PIN_TEXT)
-    apt_install([f"{name}{suite}" for name in PACKAGES] + ["iptables"], "installing Docker", say)
+    apt_install([*of_trixie(version, PACKAGES), "iptables"], "installing Docker", say)
+
+
+def of_trixie(version: int, names: Iterable[str]) -> list[str]:
+    """Names for `apt_install` of packages that Debian has from 13 on; a Debian 12 learns of their suite."""
+    if version != 12:
+        return list(names)
+    _write(SOURCE, SOURCE_TEXT)
+    _write(PIN, PIN_TEXT)
+    return [f"{name}/trixie" for name in names]
 
 
 def apt_install(names: list[str], label: str, say: Say) -> None:

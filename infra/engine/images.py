@@ -25,6 +25,7 @@ BOOKWORM, TRIXIE = "debian:bookworm-slim", "debian:trixie-slim"
 PYTHON, NODE = "python:3.11-slim", "node:20-slim"
 POSTGRES, HAPROXY, REGISTRY = "postgres:16", "haproxy:3.0", "registry:2"
 CADDY, DOCKER = "caddy:2", "docker:28-cli"
+COSIGN = "ghcr.io/sigstore/cosign/cosign:v2.5.0"
 ALL = (PYTHON, NODE, POSTGRES, HAPROXY, REGISTRY)
 
 
@@ -60,6 +61,7 @@ def recipes() -> dict[str, ImageRecipe]:
         REGISTRY: ImageRecipe(folder / "registry", (TRIXIE,)),
         CADDY: ImageRecipe(folder / "caddy", (TRIXIE,)),
         DOCKER: ImageRecipe(folder / "docker", (TRIXIE,)),
+        COSIGN: ImageRecipe(folder / "cosign", (TRIXIE,)),
         POSTGRES: ImageRecipe(folder / "postgres", (TRIXIE, PYTHON, NODE)),
         server_image(): ImageRecipe(sandbox_dir() / "server", (TRIXIE,), ours=True),
     }

@@ -14,6 +14,7 @@ from deployments.bootstrap.plan import SURVEYED
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError, Refused
 from deployments.health.doctor import (
+    SIGNATURES,
     Diagnosis,
     examined,
     failed,
@@ -21,13 +22,17 @@ from deployments.health.doctor import (
     of_machine,
     of_policies,
     of_processor,
+    signing,
 )
 from deployments.planning.preflight import MINIMUM_COMPOSE, version
+from deployments.release.manifest import of_environment
 from deployments.shell.machine import survey
 from infra.environment import locate
 from infra.environment.context import Assembly, assemble
+from infra.environment.locate import Located
 from infra.look.inspection import opened
 from infra.machine.processes import run
+from infra.publish.signatures import need_cosign, public_keys
 from infra.ssh.key import check_key_file
 
 
@@ -87,13 +92,19 @@ def _of_files(assembly: Assembly) -> Iterator[Diagnosis]:
         "this machine", "deploy key", lambda: _deploy_key(located.key_file, environment.ssh)
     )
     yield examined("this machine", "registry", lambda: _registry(assembly))
+    if environment.signatures.keys:
+        yield signing(
+            environment, examined("this machine", SIGNATURES, lambda: _signatures(located))
+        )
     if environment.edge.domain:
         yield examined("this machine", "domain", lambda: _domain(environment))
 
 
 def _secrets(assembly: Assembly) -> str:
     assembly.configuration()
-    return f"all {len(assembly.located.environment.secret_names)} secrets are there"
+    environment = assembly.located.environment
+    needed = set(environment.secret_names) - {*environment.signatures.secret_names}
+    return f"all {len(needed)} secrets are there"
 
 
 def _deploy_key(file: Path, where: str) -> str:
@@ -106,8 +117,16 @@ def _registry(assembly: Assembly) -> str:
     with assembly.registry() as registry:
         registry.ping()
         # Also whether the login may read there.
-        count = len(registry.tags(environment.manifests))
+        tags = registry.tags(environment.manifests)
+        count = sum(of_environment(tag, environment.name) for tag in tags)
     return f"{environment.push_registry}, {count} releases of {environment.name}"
+
+
+def _signatures(located: Located) -> str:
+    need_cosign("verifies who signed a release")
+    keys = ", ".join(str(key) for key in public_keys(located))
+    required = located.environment.signatures.required
+    return f"{'required' if required else 'not required'}, by {keys}"
 
 
 def _domain(environment: Environment) -> str:

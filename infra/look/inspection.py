@@ -30,7 +30,7 @@ from infra.host.status import status_document
 from infra.host.targets import Targets
 from infra.machine import signals
 from infra.machine.output import Mask
-from infra.publish.manifests import current_manifest, find_manifest
+from infra.publish.manifests import current_manifest, read_manifest
 from infra.run.operation import CURRENT, operation_on
 from infra.ssh.session_lock import describe_owner
 
@@ -77,14 +77,14 @@ def manifests_of(
     named = [_RELEASE_ID.sub("", name) for name in wanted]
     with assembly.registry() as registry:
         if not any(name in (CURRENT, PREVIOUS) or name.isdecimal() for name in named):
-            return [find_manifest(assembly.located, registry, name) for name in named]
+            return [read_manifest(assembly.located, registry, name) for name in named]
         with opened(assembly, "status", log) as host:
             seen = host.observe(assembly.stack)
         named = [_manifest_name(name, seen) for name in named]
         return [
             current_manifest(assembly.located, seen)
             if name == CURRENT
-            else find_manifest(assembly.located, registry, name)
+            else read_manifest(assembly.located, registry, name)
             for name in named
         ]
 

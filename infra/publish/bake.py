@@ -19,6 +19,7 @@ from infra.engine.login import logged_in
 from infra.machine.processes import stream
 from infra.machine.progress import watcher
 
+_DIGEST = r"sha256:[0-9a-f]{64}"
 _HEADING = re.compile(r"^#\d+ (\[.+\].*)$")
 
 
@@ -45,17 +46,19 @@ class Image:
 def bake(
     folder: Path, images: list[Image], context: Path, say: Callable[[str], None],
     login: tuple[str, str, str] | None = None, pushed: Callable[[Image], None] | None = None,
-) -> None:  # fmt: skip
-    """Build and push. Raises HomeguruError with the failing lines of the build only.
+) -> dict[str, str]:  # fmt: skip
+    """Build and push; the digests by service, as the builder has them, where it tells.
+
+    Raises HomeguruError with the failing lines of the build only.
 
     folder: the bake file's and the Dockerfiles'; images of the application's own Dockerfiles have a
     bake file of their own, and are not built together with others. login: (registry, user, token),
     given to the engine in a throw-away configuration. pushed: called with each image as soon as it is
     in the registry, while others still build.
     """
-    with _bake_file(folder, images, context) as file:
+    with _bake_file(folder, images, context) as file, _metadata_file() as metadata:
         command = ["docker", "buildx", "bake", "-f", str(file)]
-        command += ["--progress", "plain", "--push"]
+        command += ["--progress", "plain", "--push", "--metadata-file", str(metadata)]
         for image in images:
             command += ["--set", f"{image.target}.tags={image.tag}"]
             for kind, values in (("args", image.arguments), ("labels", image.labels)):
@@ -79,8 +82,25 @@ def bake(
             completed = stream(
                 *command, *targets, log=_followed(images, say, pushed), env={**environment, **extra}
             )
-    if completed.code != 0:
-        raise _failure(completed.stdout, {i.target: i.service for i in images})
+        if completed.code != 0:
+            raise _failure(completed.stdout, {i.target: i.service for i in images})
+        return _digests(metadata, images)
+
+
+@contextlib.contextmanager
+def _metadata_file() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="homeguru-bake-") as place:
+        yield Path(place) / "metadata.json"
+
+
+def _digests(metadata: Path, images: list[Image]) -> dict[str, str]:
+    """What was pushed for each service. A registry could name another image that has the same tag."""
+    try:
+        built = json.loads(metadata.read_text())
+    except (OSError, ValueError):
+        return {}
+    named = {i.service: str(built.get(i.target, {}).get("containerimage.digest")) for i in images}
+    return {s: digest for s, digest in named.items() if re.fullmatch(_DIGEST, digest)}
 
 
 @contextlib.contextmanager
@@ -98,13 +118,16 @@ def _bake_file(folder: Path, images: list[Image], context: Path) -> Iterator[Pat
 
 def _target(name: str, own: OwnDockerfile, context: Path) -> dict[str, object]:
     """The same settings as those of docker/docker-bake.hcl, by the same variables."""
-    cache_from, cache_to, provenance = (
-        os.environ.get(n, "") for n in ("CACHE_FROM", "CACHE_TO", "PROVENANCE")
+    cache_from, cache_to, provenance, sbom = (
+        os.environ.get(n, "") for n in ("CACHE_FROM", "CACHE_TO", "PROVENANCE", "SBOM")
     )
     target: dict[str, object] = {
         "context": str(context / own.context),
         "dockerfile": str(context / own.file),
-        "attest": [f"type=provenance,{f'mode={provenance}' if provenance else 'disabled=true'}"],
+        "attest": [
+            f"type=provenance,{f'mode={provenance}' if provenance else 'disabled=true'}",
+            *(["type=sbom"] if sbom == "true" else []),
+        ],
     }
     if own.target:
         target["target"] = own.target

@@ -26,7 +26,9 @@ from infra.environment.locate import Located
 from infra.machine.processes import run
 from infra.machine.threads import at_once
 from infra.publish import bake
+from infra.publish.manifests import SignedImages, signed_images
 from infra.publish.recipes import Recipes
+from infra.publish.signatures import Signer
 from infra.publish.source import staged
 from infra.publish.trees import Source, Tree
 from infra.registry.api import Registry, Stored
@@ -58,9 +60,13 @@ class Publisher:
     def __init__(
         self, located: Located, stack: Stack, registry: Registry,
         login: tuple[str, str] | None, say: Say,
-        pushed: Callable[[list[str]], None] | None = None,
+        pushed: Callable[[list[str]], None] | None = None, signer: Signer | None = None,
     ) -> None:  # fmt: skip
-        """`pushed` is told the references of images, as a server pulls them, once they are in the registry."""
+        """`pushed` is told the references of images, as a server pulls them, once they are in the registry.
+
+        signer: who signs the release; without one it is not signed.
+        """
+        self._located = located
         self._environment = located.environment
         self._file = located.file
         self._build_folder = located.build_folder
@@ -70,6 +76,7 @@ class Publisher:
         self._login = login
         self._say = say
         self._pushed = pushed
+        self._signer = signer
         self._told: set[str] = set()
 
     def check(self) -> None:
@@ -92,16 +99,18 @@ class Publisher:
 
     def _published(self, recipes: list[Recipe], source: Source, tree: Tree) -> Manifest:
         python = _python_image(tree)
-        wanted = at_once(lambda recipe: self._wanted(recipe, source, python), recipes)
+        signed = signed_images(self._located, self._registry) if self._signer else None
+        wanted = at_once(lambda recipe: self._wanted(recipe, source, python, signed), recipes)
         missing = [w for w in wanted if w.digest is None]
         for image in wanted:
             state = "builds" if image.digest is None else "unchanged"
             self._say(f"{image.service}: {state}, inputs {image.inputs}")
         self._are_there([(w, w.digest) for w in wanted])
+        pushed: dict[str, str] = {}
         if missing:
             with staged(tree, source) as root:
-                self._build(missing, source, root)
-        tagged = at_once(lambda w: self._image(w, source), wanted)
+                pushed = self._build(missing, source, root)
+        tagged = at_once(lambda w: self._image(w, source, pushed.get(w.service)), wanted)
         # One whose push was not seen to end, or whose digest was not learned then.
         self._are_there([(w, image.digest) for w, image in zip(wanted, tagged, strict=True)])
         built = {w.service: image for w, image in zip(wanted, tagged, strict=True)}
@@ -115,8 +124,22 @@ class Publisher:
         manifest = manifest.described(source.subject)
         tags = [manifest.name, f"{self._environment.name}-newest"]
         stored = Stored(manifest.to_json(), manifest.subject)
-        self._registry.push_release(self._environment.manifests, stored, tags)
+        self._registry.push_release(
+            self._environment.manifests, stored, tags, self._signing(manifest.name)
+        )
         return manifest
+
+    def _signing(self, release: str) -> Callable[[str], None] | None:
+        """Signs a release by the digest of its artifact; None where nobody does."""
+        signer = self._signer
+        if signer is None:
+            return None
+
+        def sign(digest: str) -> None:
+            signer.sign(self._registry, release, digest)
+            self._say(f"signed {release}, for {signer.key}")
+
+        return sign
 
     def _are_there(self, images: list[tuple[Wanted, str | None]]) -> None:
         """Each image is told of once."""
@@ -165,7 +188,10 @@ class Publisher:
                 todo=f'add "{migrate.service}" to leave_out under [services], or name the folder',
             )  # fmt: skip
 
-    def _wanted(self, recipe: Recipe, source: Source, python: str) -> Wanted:
+    def _wanted(
+        self, recipe: Recipe, source: Source, python: str, signed: SignedImages | None
+    ) -> Wanted:
+        """signed: images of an earlier build that may be used again; None means any."""
         text = recipe.dockerfile
         declared = arguments(text)
         chosen = {n: v for n, v in self._environment.build.items() if n in declared}
@@ -185,10 +211,13 @@ class Publisher:
         )
         repository = self._environment.repository_of(recipe.service)
         digest = self._registry.digest(repository, f"in-{inputs}")
+        if signed is not None and (repository, inputs, digest) not in signed:
+            digest = None
         revision = source.last_commit(sorted({*paths, *recipe.reads}))
         return Wanted(recipe, repository, inputs, digest, {**chosen, **bases}, revision)
 
-    def _build(self, missing: list[Wanted], source: Source, root: Path) -> None:
+    def _build(self, missing: list[Wanted], source: Source, root: Path) -> dict[str, str]:
+        """Build and push; digests by service, where the builder tells them."""
         images = [
             bake.Image(
                 service=w.service,
@@ -213,15 +242,16 @@ class Publisher:
 
         # Each has a bake file of its own, so two builds; BuildKit shares what they have in common.
         groups = [[i for i in images if bool(i.own) is own] for own in (False, True)]
-        at_once(
+        digests = at_once(
             lambda some: bake.bake(
                 self._build_folder, some, root, self._say, login, pushed if self._pushed else None
             ),
             filter(None, groups),
         )
+        return {service: digest for found in digests for service, digest in found.items()}
 
-    def _image(self, wanted: Wanted, source: Source) -> ServiceImage:
-        digest = wanted.digest or self._digest_now(wanted)
+    def _image(self, wanted: Wanted, source: Source, pushed: str | None) -> ServiceImage:
+        digest = wanted.digest or pushed or self._digest_now(wanted)
         assert digest is not None, "the build was pushed a moment ago"
         self._registry.tag(wanted.repository, digest, [source.label, "latest"])
         return ServiceImage(

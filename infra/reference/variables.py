@@ -115,6 +115,10 @@ BUILDS: tuple[ToolVariable, ...] = (
         ("PROVENANCE",),
         "`min` or `max` attests how an image was made, and changes its digest at every build",
     ),
+    ToolVariable(
+        ("SBOM",),
+        "`true` attests what an image is made of, where the engine has the containerd image store",
+    ),
     ToolVariable(("PYTHON",), "Python that `make` makes the virtual environment with", "`python3`"),
 )  # fmt: skip
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -37,10 +38,14 @@ _REPOSITORY = re.compile(REPOSITORY.removesuffix("$"))
 
 @dataclass(frozen=True)
 class Stored:
-    """A release manifest's text, and the commit's subject beside it."""
+    """A release manifest's text, and the commit's subject beside it.
+
+    digest: of the artifact that holds both, as its bytes were read; empty for one to be stored.
+    """
 
     text: str
     subject: str = ""
+    digest: str = field(default="", compare=False)
 
 
 class Registry:
@@ -54,7 +59,7 @@ class Registry:
         named: str = "push_registry",
     ) -> None:
         """named: the key of the environment, or what else, that says this host."""
-        self.host = host
+        self.host, self.login = host, login
         self._connection = RegistryConnection(host, login, transport, named)
 
     def __enter__(self) -> Registry:
@@ -115,8 +120,19 @@ class Registry:
             self._connection.json(answer, f"{repository}:{reference}") if answer.is_success else {}
         )
 
-    def push_release(self, repository: str, release: Stored, tags: list[str]) -> str:
-        """Store a release manifest as an OCI artifact; returns its digest."""
+    @property
+    def is_unencrypted(self) -> bool:
+        """Whether it is spoken to by plain HTTP, as on the loopback interface."""
+        return self._connection.is_unencrypted
+
+    def push_release(
+        self, repository: str, release: Stored, tags: list[str],
+        sign: Callable[[str], None] | None = None,
+    ) -> str:  # fmt: skip
+        """Store a release manifest as an OCI artifact; returns its digest.
+
+        sign: called with the digest while no tag names it yet: nobody finds a release unsigned.
+        """
         config = self._push_blob(repository, b"{}")
         layer = self._push_blob(repository, release.text.encode())
         about = {"annotations": {DESCRIPTION: release.subject}} if release.subject else {}
@@ -131,6 +147,9 @@ class Registry:
             },
             sort_keys=True,
         ).encode()
+        if sign:
+            self._put_manifest(repository, _sha256(body), body, MANIFEST_TYPE)
+            sign(_sha256(body))
         for tag in tags:
             self._put_manifest(repository, tag, body, MANIFEST_TYPE)
         return _sha256(body)
@@ -156,7 +175,7 @@ class Registry:
         self._must_hash(blob, digest, repository)
         notes = artifact.get("annotations")
         subject = notes.get(DESCRIPTION) if isinstance(notes, dict) else None
-        return Stored(blob.text, str(subject or ""))
+        return Stored(blob.text, str(subject or ""), _sha256(answer.content))
 
     @staticmethod
     def _layer(artifact: dict[str, Any]) -> str:

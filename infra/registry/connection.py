@@ -41,6 +41,11 @@ class RegistryConnection:
             follow_redirects=True,
         )
 
+    @property
+    def is_unencrypted(self) -> bool:
+        """Whether it is spoken to by plain HTTP."""
+        return self._client.base_url.scheme == "http"
+
     def close(self) -> None:
         """Close what is open to it."""
         self._client.close()
@@ -124,7 +129,7 @@ class RegistryConnection:
 
     def _may_have_password(self, realm: str) -> bool:
         """A token service may have another name than its registry, but nobody may listen."""
-        return realm.startswith("https://") or self._client.base_url.scheme == "http"
+        return realm.startswith("https://") or self.is_unencrypted
 
     def _busy(self, answer: httpx.Response, purpose: str) -> Unreachable:
         return Unreachable(

@@ -22,7 +22,9 @@ class Store:
     def tag(self, repository, digest, tags):
         self.tagged.append((repository, tuple(tags)))
 
-    def push_release(self, repository, release, tags):
+    def push_release(self, repository, release, tags, sign=None):
+        if sign:
+            sign(self.signed_as)
         self.releases.update(dict.fromkeys(tags, release))
 
     def pull_release(self, repository, reference):

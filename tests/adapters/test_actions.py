@@ -8,12 +8,15 @@ import hmac
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
 
+from deployments.environment.policy import Notices, Signatures
+from deployments.environment.server import Secrets
 from deployments.errors import HomeguruError, Refused, WrongUse
 from deployments.planning.plan import Plan
 from infra.cli.actions import builder, summary, sync, verbs
@@ -317,6 +320,25 @@ def test_secrets_are_created_updated_kept_or_named_as_missing(
     ):  # fmt: skip
         assert f"| {name} | `homeguru-prod-{name.lower().replace('_', '-')}` | {what} |" in said
     assert "ghp" not in said
+
+
+@pytest.mark.parametrize(("given", "sent"), [({}, []), ({"COSIGN_PRIVATE_KEY": "key"}, ["key"])])
+def test_the_key_that_signs_goes_only_where_somebody_sends_it(
+    runner, monkeypatch, tmp_path, given, sent
+) -> None:
+    blocks = Blocks()
+    monkeypatch.setattr(PrefectApi, "from_environment", blocks.api)
+    loaded = environments.load("prod")
+    names = {"secrets": Secrets(), "notices": Notices(), "login": None}
+    signs = loaded.environment.model_copy(
+        update={**names, "signatures": Signatures(keys=("k.pub",))}
+    )
+    monkeypatch.setattr(sync.locate, "load", lambda _: replace(loaded, environment=signs))
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    sync.sync_secrets(runner, print)
+    assert [value for _, value in blocks.sent] == sent
+    assert "COSIGN_PASSWORD" not in (tmp_path / "summary").read_text()
 
 
 def test_without_a_control_plane_there_is_nowhere_to_put_secrets(runner) -> None:

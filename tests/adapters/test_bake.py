@@ -11,7 +11,7 @@ from deployments.environment.policy import OwnDockerfile
 from deployments.errors import HomeguruError, Refused
 from infra.engine import login
 from infra.machine.paths import docker_dir
-from infra.machine.processes import Ended
+from infra.machine.processes import Ended, run
 from infra.publish import bake
 
 FAILED = """\
@@ -141,6 +141,8 @@ def docker(monkeypatch):
                 seen["config"] = json.load(file)
         for line in seen.get("lines", ()):
             log(line)
+        if "metadata" in seen:
+            Path(argv[argv.index("--metadata-file") + 1]).write_text(seen["metadata"])
         return seen["answer"]
 
     monkeypatch.setattr(login, "run", run)
@@ -179,6 +181,20 @@ def test_an_image_is_told_while_others_build(docker, tmp_path):
     said, pushed = [], []
     bake.bake(docker_dir(), [IMAGE], tmp_path, said.append, pushed=pushed.append)
     assert (pushed, said) == ([IMAGE], ["[bot 2/2] RUN make"])
+
+
+def test_the_builder_says_what_it_pushed(docker, tmp_path):
+    digest = f"sha256:{'a' * 64}"
+    docker["metadata"] = json.dumps({"api": {"containerimage.digest": digest}, "deps": {}})
+    assert bake.bake(docker_dir(), [IMAGE], tmp_path, lambda _: None) == {"api": digest}
+    docker["metadata"] = json.dumps({"my_app": {"containerimage.digest": digest}})
+    assert bake.bake(docker_dir(), [OWN], tmp_path, lambda _: None) == {"my.app": digest}
+
+
+@pytest.mark.parametrize("metadata", ["", "{}", '{"api": {"containerimage.digest": "latest"}}'])
+def test_a_builder_that_does_not_say_it(docker, tmp_path, metadata):
+    docker["metadata"] = metadata
+    assert bake.bake(docker_dir(), [IMAGE], tmp_path, lambda _: None) == {}
 
 
 def test_a_build_argument_reaches_the_stage_that_images_share(docker, tmp_path):
@@ -240,17 +256,32 @@ def test_a_dockerfile_of_the_applications_own_has_a_bake_file_of_its_own(docker,
     assert not Path(argv[argv.index("-f") + 1]).exists()
 
 
-def test_it_is_cached_and_attested_as_the_others_are(docker, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("sbom", "attested"), [("", []), ("false", []), ("true", ["type=sbom"])])
+def test_it_is_cached_and_attested_as_the_others_are(docker, tmp_path, monkeypatch, sbom, attested):
     monkeypatch.setenv("CACHE_FROM", "ghcr.io/a/cache")
     monkeypatch.setenv("CACHE_TO", "ghcr.io/a/cache")
     monkeypatch.setenv("PROVENANCE", "max")
+    monkeypatch.setenv("SBOM", sbom)
     bake.bake(docker_dir(), [OWN], tmp_path, lambda _: None)
     (target,) = docker["bake"]["target"].values()
     assert target["cache-from"] == ["type=registry,ref=ghcr.io/a/cache:my_app"]
     assert target["cache-to"] == [
         "type=registry,ref=ghcr.io/a/cache:my_app,mode=max,ignore-error=true"
     ]
-    assert target["attest"] == ["type=provenance,mode=max"]
+    assert target["attest"] == ["type=provenance,mode=max", *attested]
+
+
+@pytest.mark.parametrize("sbom", ["", "false", "true"])
+def test_the_bake_file_attests_the_same(monkeypatch, sbom):
+    """Read by buildx itself, which needs no engine to print a bake file."""
+    monkeypatch.setenv("SBOM", sbom)
+    file = str(docker_dir() / "docker-bake.hcl")
+    shown = run("docker", "buildx", "bake", "-f", file, "--print", "all")
+    targets = json.loads(shown.stdout)["target"]
+    wanted = ["type=provenance,disabled=true", *(["type=sbom"] if sbom == "true" else [])]
+    assert {name: t["attest"] for name, t in targets.items()} == dict.fromkeys(targets, wanted)
+    own = bake._target("x", OWN.own, Path("/c"))
+    assert own["attest"] == wanted
 
 
 def test_a_failed_build_of_it_names_the_service(docker, tmp_path):

@@ -234,7 +234,9 @@ def test_the_server_reads_its_secrets_from_files(tmp_path: Path) -> None:
 
 def test_an_image_is_named_after_what_is_in_it(tmp_path: Path) -> None:
     for part in PARTS:
-        (tmp_path / part).mkdir() if "." not in part else (tmp_path / part).write_text("")
+        (tmp_path / part).mkdir(parents=True) if "." not in part else (tmp_path / part).write_text(
+            ""
+        )
     (tmp_path / "infra" / "a.py").write_text("1")
     first = fingerprint(tmp_path)
     (tmp_path / "infra" / "__pycache__").mkdir()

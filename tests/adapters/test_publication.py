@@ -34,7 +34,7 @@ def asked(located, monkeypatch):
     class Assembly:
         def __init__(self, **changes):
             self.located = located(**changes)
-            self.stack = None
+            self.stack, self.secret_values = None, {}
 
         def registry(self):
             return nullcontext()
@@ -102,6 +102,12 @@ def test_a_folder_of_who_sits_there_gets_no_token(asked, at_a_terminal, tmp_path
 
 def test_an_address_of_who_sits_there_gets_no_token(asked, at_a_terminal):
     assert asked("https://other.example/x.git") == ("https://other.example/x.git", Access())
+
+
+def test_who_cannot_sign_fetches_and_builds_nothing_where_a_signature_is_required(asked):
+    signatures = {"keys": ["k.pub"], "required": True}
+    with pytest.raises(Refused, match="environment prod requires a signature"):
+        asked(URL, sources=[URL], signatures=signatures)
 
 
 def test_a_release_builds_nothing_before_its_secrets_are_there(asked, at_a_terminal, monkeypatch):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from deployments.build.dockerfile import arguments, base_images, images, required, started
+from deployments.build.dockerignore import Dockerignore
+from infra.control.image import PARTS
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 
@@ -22,6 +25,18 @@ DOCKER = Path(__file__).resolve().parents[2] / "docker"
 )  # fmt: skip
 def test_what_our_own_dockerfiles_cannot_do_without(image, sources):
     assert required((DOCKER / f"Dockerfile.{image}").read_text()) == sources
+
+
+def test_the_control_planes_image_gets_all_that_the_wheel_is_made_of():
+    project = tomllib.loads((DOCKER.parent / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    given = required((DOCKER / "Dockerfile.flows").read_text())
+    ignored = Dockerignore((DOCKER / "Dockerfile.flows.dockerignore").read_text())
+    for part in [*wheel["force-include"], *wheel["packages"]]:
+        assert part in given
+        assert ignored.lets_in(part if "." in part else f"{part}/x.txt")
+        # A change of it makes another image.
+        assert any(part == p or part.startswith(f"{p}/") for p in PARTS)
 
 
 @pytest.mark.parametrize(

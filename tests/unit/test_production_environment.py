@@ -21,6 +21,7 @@ from deployments.environment.schema import (
     Retention,
     Secrets,
     Services,
+    Signatures,
     Verify,
     Watch,
     parse_environment,
@@ -106,6 +107,7 @@ def test_every_optional_key_is_shown_and_valid(located: Located) -> None:
         (shown.verify, Verify), (shown.services, Services), (shown.need, Need),
         (shown.watch, Watch), (shown.backup, BackupPolicy), (shown.notices, Notices),
         (shown.off_host, OffHostCopy), (shown.retention, Retention), (shown.edge, EdgeSettings),
+        (shown.signatures, Signatures),
     ]  # fmt: skip
     for section, model in sections:
         # The environment's name is its file's.

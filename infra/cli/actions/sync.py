@@ -32,12 +32,16 @@ def sync_secrets(runner: Runner, say: Say) -> None:
                 todo="set PREFECT_API_URL and PREFECT_SECRETS_AUTH_STRING on GitHub",
             )  # fmt: skip
         try:
-            secrets = [_synced(api, name, secret) for secret in _names(name)]
+            environment = locate.load(name).environment
+            secrets = [_synced(api, name, secret) for secret in environment.secret_names]
         finally:
             api.close()
     except HomeguruError as error:
         runner.summary(summary.failed("sync-secrets", name, error, ""))
         raise
+    # Where a worker publishes nothing, the key that signs has no place.
+    signs = environment.signatures.secret_names
+    secrets = [row for row in secrets if row[0] not in signs or row[2] != "missing"]
     for secret, block, what in secrets:
         say(f"{secret:<24} {block:<44} {what}")
     runner.summary(summary.synced(name, secrets))
@@ -73,7 +77,3 @@ def _kind(api: PrefectApi) -> dict[str, Any]:
     body = {"block_schemas": {"block_type_id": {"any_": [block_type["id"]]}}, "limit": 1}
     schemas = api.post("/block_schemas/filter", body)
     return {"block_type_id": block_type["id"], "block_schema_id": schemas[0]["id"]}
-
-
-def _names(environment: str) -> list[str]:
-    return locate.load(environment).environment.secret_names

@@ -21,6 +21,7 @@ from infra.orchestration.flow.who import current_actor
 from infra.publish import clone
 from infra.publish.manifests import keep_name
 from infra.publish.publishing import Publisher
+from infra.publish.signatures import signer
 from infra.publish.source import opened
 
 
@@ -82,9 +83,10 @@ def _published(
     assembly: Assembly, source: str, ref: str, ahead: PullAhead | None, *, allow_dirty: bool
 ) -> Manifest:
     pushed = ahead.pull if ahead else None
+    signs = signer(assembly.located, assembly.secret_values, log)
     with assembly.registry() as registry:
         publisher = Publisher(
-            assembly.located, assembly.stack, registry, assembly.login(), log, pushed
+            assembly.located, assembly.stack, registry, assembly.login(), log, pushed, signs
         )
         publisher.check()
         with clone.local(source, ref, _access(assembly, source)) as (folder, at):

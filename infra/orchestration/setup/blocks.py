@@ -32,9 +32,11 @@ def _missing(located: Located, blocks: set[str]) -> list[SetupChange]:
     environment = located.environment
     file = environment.secrets.file
     secrets_file = SecretsFile(located.beside(file)) if file else None
+    # Where a worker publishes nothing, the key that signs has no place.
+    names = [n for n in environment.secret_names if n not in environment.signatures.secret_names]
     return [
         SetupChange("secret", f"{environment.name} {name}", "missing", f"block {block}")
-        for name in environment.secret_names
+        for name in names
         for block in [block_name(environment.name, name)]
         if block not in blocks and (secrets_file is None or secrets_file.get(name) is None)
     ]

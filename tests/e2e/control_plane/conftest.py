@@ -11,7 +11,7 @@ import pytest
 from infra.control.volumes import LABEL
 from infra.demo.control_plane import ControlDemo
 from infra.engine.client import docker
-from infra.engine.images import CADDY, DOCKER, ensure_images
+from infra.engine.images import CADDY, COSIGN, DOCKER, ensure_images
 from tests.e2e.conftest import ROOT, World, say
 from tests.e2e.control_plane.control import Control
 
@@ -36,7 +36,7 @@ def control(world: World) -> Iterator[Control]:
     """A control plane; its first start builds the image of this checkout."""
     state = ROOT / ".state" / "control-e2e"
     demo = ControlDemo(state, say, project=PROJECT, sandbox=world.info.project)
-    ensure_images((CADDY, DOCKER), say)
+    ensure_images((CADDY, COSIGN, DOCKER), say)
     remove()
     demo.leave()
     shutil.rmtree(state, ignore_errors=True)
