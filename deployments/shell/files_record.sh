@@ -2,16 +2,6 @@
 # How a run ended, recorded in ledger and report.
 # Reads: project
 
-# Those in which something was kept until the release was there.
-leave_networks() {
-  local id network
-  [ -f .networks ] || return 0
-  # What is gone has left them.
-  while read -r id network; do
-    docker network disconnect "$network" "$id" >/dev/null 2>&1 || true
-  done < .networks
-  rm -f .networks
-}
 record_run() {
   local line=$1 incoming=$2 tip=$3 current=$4 release=$5 settled=$6 environment=$7 found
   found=$(printf '0%.0s' {1..64})
@@ -29,7 +19,6 @@ record_run() {
   fi
   if [ -n "$current" ]; then
     put_out current say "$current"
-    leave_networks
   fi
   [ "$settled" = no ] || rm -rf secrets.env.previous deadman
 }

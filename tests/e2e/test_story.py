@@ -173,11 +173,10 @@ def test_who_is_in_a_container_does_not_get_out_of_it(world) -> None:
         "started = 0\n"
         "try:\n"
         "    while started < 1200:\n"
-        '        subprocess.Popen(["sleep", "6"])\n'
+        "        subprocess.Popen(['sleep', '6'])\n"
         "        started += 1\n"
         "except OSError as error:\n"
-        '    print(type(error).__name__, end=" ")\n'
-        "print(started)\n"
+        "    print(type(error).__name__, started)\n"
     )
     reason, started = world.on_server(f'{api.format("")} python -c "{bomb}"').split()
     assert reason == "BlockingIOError"

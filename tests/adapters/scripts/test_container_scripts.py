@@ -607,7 +607,7 @@ esac
 """
 
 
-def test_who_changes_its_networks_stays_in_the_former_ones_until_the_release_is_recorded(shell):
+def test_who_changes_its_networks_stays_in_the_former_ones_as_long_as_its_container_is_there(shell):
     """What is replaced after it goes on asking for it there."""
     shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
     shell.write("networks-old", "app_default\napp_both\nbridge\n")
@@ -617,6 +617,16 @@ def test_who_changes_its_networks_stays_in_the_former_ones_until_the_release_is_
     connected = [line for line in _log(shell) if line.startswith("network ")]
     assert connected == ["network connect --alias bot app_default new"]
     assert shell.read(".networks") == "new app_default\n"
+
+
+def test_who_was_kept_in_a_network_leaves_it_with_its_container(shell):
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.write(".networks", "old app_default\n")
+    shell.write("networks-old", "app_default\napp_data\n")
+    shell.write("networks-new", "app_data\n")
+    shell.program("docker", LOG + NETWORKS)
+    assert _run(shell, recreate_service(_what())).returncode == 0
+    assert not [line for line in _log(shell) if line.startswith("network ")]
 
 
 def test_who_keeps_its_networks_is_connected_to_none(shell):

@@ -179,21 +179,6 @@ def test_a_run_that_did_not_become_current(world, shell):
     assert shell.read("current") == "1-x\n"
 
 
-def test_networks_that_something_was_kept_in_are_left_with_the_release_that_is_recorded(
-    world, shell
-):
-    shell.program("docker", 'echo "$*" >> docker.log\nexit 1\n')
-    shell.write(".networks", "gone app_default\nnew app_default\n")
-    _record(shell, Ledger(()), _next(world, Ledger(())), current="")
-    assert shell.read(".networks") == "gone app_default\nnew app_default\n"
-    (shell.directory / "releases.jsonl").unlink()
-    assert _record(shell, Ledger(()), _next(world, Ledger(()))).returncode == 0
-    assert shell.read("docker.log").splitlines() == [
-        "network disconnect app_default gone", "network disconnect app_default new",
-    ]  # fmt: skip
-    assert not (shell.directory / ".networks").exists()
-
-
 @pytest.mark.parametrize(("settled", "kept"), [(True, False), (False, True)])
 def test_former_secrets_go_when_the_host_is_settled(world, shell, settled, kept):
     shell.write("secrets.env.previous", "S='old'\n")

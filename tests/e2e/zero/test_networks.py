@@ -82,7 +82,8 @@ def test_only_its_own_restart_is_noticed_on_the_way(world: World) -> None:
     name = world.publish()
     with asked(world) as failed:
         world.ok("deploy", name, "--env", "sandbox", **NOBODY)
-    assert networks(world) == ["homeguru_data"]
+    # It stays in the former one as long as this container is there.
+    assert networks(world) == ["homeguru_data", "homeguru_default"]
     # PostgreSQL is made anew once, as with every change of it; the api that was there found it again.
     assert not failed or failed[-1] - failed[0] < 15
 
@@ -90,6 +91,6 @@ def test_only_its_own_restart_is_noticed_on_the_way(world: World) -> None:
 def test_and_on_the_way_back(world: World) -> None:
     with asked(world) as failed:
         world.ok("rollback", "1", "--env", "sandbox", **NOBODY)
-    assert networks(world) == ["homeguru_default"]
+    assert networks(world) == ["homeguru_data", "homeguru_default"]
     assert not failed or failed[-1] - failed[0] < 15
     assert world.ok("verify", "--env", "sandbox", **NOBODY)["outcome"] == "ok"
