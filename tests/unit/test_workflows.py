@@ -37,7 +37,7 @@ OWN_PERMISSIONS = {
         "release": {"contents": "write"},
     },
 }  # fmt: skip
-COMMANDS = {"build", "deploy", "release", "rollback", "verify", "cancel", "sync-secrets"}
+COMMANDS = {"build", "scan", "deploy", "release", "rollback", "verify", "cancel", "sync-secrets"}
 
 
 def triggers(found: dict[str, Any]) -> dict[str, Any]:
