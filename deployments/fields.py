@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -73,6 +74,23 @@ Domain = Annotated[
         r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$",
         "a domain reads example.org, in lower case",
     ),
+]
+
+
+def _check_ipv4(text: str) -> str:
+    return str(ipaddress.IPv4Address(text))
+
+
+def _check_network(text: str) -> str:
+    ipaddress.ip_network(text)
+    return text
+
+
+Ipv4 = Annotated[str, form(r"^[0-9.]+$", "an address reads 127.0.0.1"), AfterValidator(_check_ipv4)]
+Network = Annotated[
+    str,
+    form(r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$", "an address reads 203.0.113.7 or 203.0.113.0/24"),
+    AfterValidator(_check_network),
 ]
 
 

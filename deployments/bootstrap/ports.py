@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 
+from deployments.compose.ports import published
 from deployments.compose.references import interpolate
 from deployments.compose.stack import Stack
 from deployments.environment.schema import Environment
+
+_OWN = ("127.", "localhost", "[::1]", "::1")
 
 
 def application_ports(environment: Environment, stack: Stack) -> tuple[int, ...]:
     """What its services publish, but for what only the server itself reaches. Sorted."""
     stack = stack.called_for(environment.variables)
     values = environment.variables
-    public = tuple(
-        (service, raw) for service, raw in stack.ports
-        if not interpolate(raw, values).startswith(("127.", "localhost", "[::1]"))
-    )  # fmt: skip
-    return tuple(sorted({port for _, port in replace(stack, ports=public).published(values)}))
+    public = [
+        (service, raw)
+        for service in stack.services
+        for entry in json.loads(stack.forms.get(service, "{}")).get("ports") or ()
+        if not _address(entry, values).startswith(_OWN)
+        for raw in published({"ports": [entry]})
+    ]
+    return tuple(sorted({n for _, n in replace(stack, ports=tuple(public)).published(values)}))
+
+
+def _address(entry: object, values: Mapping[str, str]) -> str:
+    text = entry.get("host_ip") or "" if isinstance(entry, dict) else entry
+    return interpolate(str(text), values)

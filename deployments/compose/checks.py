@@ -22,6 +22,7 @@ def check(stack: Stack, config: dict[str, Any], where: str) -> None:
         if name not in stack.deploy.infrastructure:
             _check_replaced(service, body, where)
     _check_order(stack, where)
+    _check_tls_ports(stack, config, where)
 
 
 def _check_shared(service: Service, body: dict[str, Any], where: str) -> None:
@@ -105,3 +106,25 @@ def _check_replaced(service: Service, body: dict[str, Any], where: str) -> None:
             where=where, state="untouched",
             todo=f"give it one: data:{nameless[0]}, and `data` under volumes; or tmpfs, if it may go",
         )  # fmt: skip
+
+
+def _check_tls_ports(stack: Stack, config: dict[str, Any], where: str) -> None:
+    """A port on which the edge believes what terminates TLS, open to everybody."""
+    edge = stack.deploy.edge
+    if edge is None:
+        return
+    published = {_inside(port) for port in config["services"][edge.service].get("ports") or ()}
+    for name, route in sorted(edge.routes.items()):
+        if str(route.tls_listen) in published:
+            raise WrongUse(
+                f"{edge.service} publishes port {route.tls_listen}, on which it believes who says what a "
+                "client is",
+                where=where, state="untouched",
+                todo=f"take that port away under `ports`, or give route {name} another tls_listen",
+            )  # fmt: skip
+
+
+def _inside(port: Any) -> str:
+    if isinstance(port, dict):
+        return str(port.get("target", ""))
+    return str(port).partition("/")[0].rpartition(":")[2]

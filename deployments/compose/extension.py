@@ -31,6 +31,9 @@ class Route(_Strict):
     """Port of the service in its container."""
     health: str = "/"
     """Path by which the edge sees whether a container serves."""
+    tls_listen: int | None = None
+    """Port of the edge, never published, on which what terminates TLS sends requests: its
+    `X-Forwarded-*` are believed."""
 
 
 class EdgeService(_Strict):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 
 def numbers(text: str) -> range:
@@ -12,3 +14,23 @@ def numbers(text: str) -> range:
         return range(0)
     first, last = int(match[1]), int(match[2] or match[1])
     return range(first, last + 1) if 0 < first <= last < 2**16 else range(0)
+
+
+def published(body: Mapping[str, Any]) -> list[str]:
+    """Host ports of `8003:8003`, `127.0.0.1:${PORT:-8003}:8003` or the long form; TCP only.
+
+    Of several for one port inside, Compose takes one that is free.
+    """
+    ports = []
+    for port in body.get("ports") or []:
+        if isinstance(port, dict):
+            outside, inside = str(port.get("published") or ""), str(port.get("target", ""))
+            protocol = port.get("protocol", "tcp")
+        else:
+            text, _, protocol = str(port).partition("/")
+            match = re.search(r"((?:\$\{[^}]*\}|\$\w+|[\d-])+):([^:]+)$", text)
+            outside, inside = (match[1], match[2]) if match else ("", "")
+        of_several = re.fullmatch(r"\d+-\d+", outside) and "-" not in inside
+        if outside and protocol in ("", "tcp") and not of_several:
+            ports.append(outside)
+    return ports

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from deployments.compose.configs import secret_variables, with_contents
 from deployments.compose.extension import Deploy
+from deployments.compose.ports import published
 from deployments.compose.references import in_urls, references
 from deployments.compose.stack import PROJECT_NAME, Process, Service, Stack
 from deployments.errors import WrongUse
@@ -65,7 +66,7 @@ def parse_stack(
         references=variables,
         named=frozenset(variables),
         uses={name: frozenset(references(forms[name])) | odd for name in raw},
-        ports=tuple((n, p) for n, body in raw.items() for p in _published(body)),
+        ports=tuple((n, p) for n, body in raw.items() for p in published(body)),
         in_urls=_in_urls(raw),
         volumes={name: _volumes(body, config.get("volumes") or {}) for name, body in raw.items()},
         forms=forms,
@@ -161,7 +162,7 @@ def _waited_for(raw: dict[str, dict[str, Any]]) -> frozenset[str]:
 
 def _alone(body: dict[str, Any]) -> str:
     """Why two containers of a service cannot run at a time; empty where they can."""
-    if ports := _published(body):
+    if ports := published(body):
         return f"it publishes {ports[0]} itself, which two containers cannot share"
     if body.get("network_mode") == "host":
         return "it uses the host's network, where two containers would want the same ports"
@@ -227,26 +228,6 @@ def _check_names(deploy: Deploy, services: dict[str, Service], where: str) -> No
             where=where,
             todo=f"correct the names; the file has {', '.join(sorted(services))}",
         )
-
-
-def _published(body: dict[str, Any]) -> list[str]:
-    """Host ports of `8003:8003`, `127.0.0.1:${PORT:-8003}:8003` or the long form; TCP only.
-
-    Of several for one port inside, Compose takes one that is free.
-    """
-    ports = []
-    for port in body.get("ports") or []:
-        if isinstance(port, dict):
-            published, inside = str(port.get("published") or ""), str(port.get("target", ""))
-            protocol = port.get("protocol", "tcp")
-        else:
-            text, _, protocol = str(port).partition("/")
-            match = re.search(r"((?:\$\{[^}]*\}|\$\w+|[\d-])+):([^:]+)$", text)
-            published, inside = (match[1], match[2]) if match else ("", "")
-        of_several = re.fullmatch(r"\d+-\d+", published) and "-" not in inside
-        if published and protocol in ("", "tcp") and not of_several:
-            ports.append(published)
-    return ports
 
 
 def _variables(forms: dict[str, str], deploy: Deploy) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from deployments.compose.stack import Stack
 from deployments.environment.schema import Environment
-from deployments.environment.server import EDGE_VARIABLES
+from deployments.environment.server import EDGE_ADDRESS, EDGE_VARIABLES
 from deployments.errors import WrongUse
 
 _PLACEHOLDER = re.compile(
@@ -101,7 +101,7 @@ def _unused(environment: Environment, stack: Stack) -> list[tuple[str, str, str]
         environment.source_token, off_host.access_key, off_host.secret_key,
     }  # fmt: skip
     allowed = stack.named | own | {*environment.unused, *EDGE_VARIABLES}
-    unused = _no_tls(environment, stack)
+    unused = [*_no_tls(environment, stack), *_not_closed(environment, stack)]
     for kind, names in (("variable", environment.variables), ("secret", environment.secrets.names)):
         for name in sorted(set(names) - allowed):
             near = difflib.get_close_matches(name, sorted(stack.named - stack.image_variables), n=1)
@@ -134,6 +134,20 @@ def _no_tls(environment: Environment, stack: Stack) -> list[tuple[str, str, str]
             EDGE_VARIABLES[0],
             f"[edge] domain is {domain}, and no service of the Compose file ends TLS for it",
             "write one: init with --domain, in another folder, shows how; or take the domain away",
+        )
+    ]
+
+
+def _not_closed(environment: Environment, stack: Stack) -> list[tuple[str, str, str]]:
+    """An address to listen on that the Compose file does not read: its ports would stay open."""
+    listen = environment.edge.listen
+    if not listen or EDGE_ADDRESS in stack.named:
+        return []
+    return [
+        (
+            EDGE_ADDRESS,
+            f"[edge] listen is {listen}, and the Compose file does not read it",
+            'write host_ip: "${EDGE_ADDRESS:-}" in each port of the edge, or take listen away',
         )
     ]
 

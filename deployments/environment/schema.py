@@ -122,8 +122,9 @@ class Environment(Strict):
     """Whether the release before stays up through that window, and takes over when this one dies."""
     confirm_timeout: Annotated[int, Field(ge=0, le=3600)] = 0
     """Seconds of a deployer's silence after which the server goes back by itself; 0: never."""
-    approval: bool = False
-    """Whether a person must approve each plan before it runs."""
+    approval: bool | Literal["another"] = False
+    """Whether a person must approve each plan before it runs; `another`: not the one who asked for it,
+    by the accounts of a control plane's gateway."""
     approval_minutes: Annotated[int, Field(ge=1, le=10080)] = 60
     """Minutes that an approval may take; no answer means refused."""
     freeze: tuple[Freeze, ...] = ()

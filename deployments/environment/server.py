@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deployments.fields import Domain, HostKey, Strict, Url, VariableName, form
+from deployments.fields import Domain, HostKey, Ipv4, Network, Strict, Url, VariableName, form
 
 
 class HostAddress(Strict):
@@ -46,7 +47,8 @@ class RegistryLogin(Strict):
     """Name of the secret that holds the token."""
 
 
-EDGE_VARIABLES = ("EDGE_DOMAIN", "EDGE_EMAIL", "EDGE_ACME")
+EDGE_ADDRESS = "EDGE_ADDRESS"
+EDGE_VARIABLES = ("EDGE_DOMAIN", "EDGE_EMAIL", "EDGE_ACME", EDGE_ADDRESS)
 
 
 class EdgeSettings(Strict):
@@ -61,6 +63,10 @@ class EdgeSettings(Strict):
     """Whom the certificate authority writes to."""
     acme: Url | Literal[""] = ""
     """Directory of another certificate authority than Let's Encrypt."""
+    listen: Ipv4 | Literal[""] = ""
+    """Address of the server on which the edge's ports are open, such as `127.0.0.1`; empty: all."""
+    proxies: tuple[Network, ...] = ()
+    """Addresses of proxies of your own before the edge: their `X-Forwarded-*` are believed."""
     status_page: (
         Annotated[
             str,
@@ -77,5 +83,11 @@ class EdgeSettings(Strict):
     @property
     def variables(self) -> dict[str, str]:
         """What the Compose file reads of it."""
-        values = dict(zip(EDGE_VARIABLES, (self.domain, self.email, self.acme), strict=True))
-        return {name: value for name, value in values.items() if value} if self.domain else {}
+        tls = (self.domain, self.email, self.acme) if self.domain else ("", "", "")
+        values = dict(zip(EDGE_VARIABLES, (*tls, self.listen), strict=True))
+        return {name: value for name, value in values.items() if value}
+
+    @property
+    def for_the_server_alone(self) -> bool:
+        """Whether only programs of the server itself reach the edge's ports."""
+        return bool(self.listen) and ipaddress.IPv4Address(self.listen).is_loopback

@@ -16,6 +16,10 @@ NEAR = 2.0
 """Seconds between a create request and the run that it made."""
 
 
+MACHINE_ACCOUNTS = ("trigger", "reporter", "secrets")
+"""Accounts of the gateway that are no person: who holds their password is not known."""
+
+
 @dataclass(frozen=True)
 class GatewayEntry:
     """One request that the gateway let through. `at` in seconds since 1970."""
@@ -66,3 +70,23 @@ def approver(entries: list[GatewayEntry], run: str) -> str:
         if e.status == 201 and e.method == "POST" and path.match(e.path)
     ]  # fmt: skip
     return accounts[-1] if accounts else ""
+
+
+def asked_by_nobody_known(account: str, origin: str) -> str:
+    """Why it is not proven which person asked for a run; empty where it is."""
+    if origin == "schedule":
+        return "a schedule asked for this run, and which person made that is not proven"
+    if account in MACHINE_ACCOUNTS:
+        return (
+            f"the machine account {account} asked for this run, and which person did is not proven"
+        )
+    return "" if account else "no log of a gateway proves which account asked for this run"
+
+
+def not_another(asker: str, account: str) -> str:
+    """Why an approval is not one of a second person; empty where it is."""
+    if not account:
+        return "no log of a gateway proves which account approved the plan"
+    if account in MACHINE_ACCOUNTS:
+        return f"the machine account {account} approved the plan, which is no person"
+    return f"{account} asked for this run, and approved it alone" if account == asker else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deployments.compose.extension import EdgeService
+from deployments.compose.extension import EdgeService, Route
 from deployments.host.edge_answers import unavailable
 
 IDLE = "idle.invalid"
@@ -19,13 +19,25 @@ _SERVER = re.compile(
 Slots = tuple[str, str]
 """Addresses of the two slots of a backend; `idle.invalid` for the one not in use."""
 
+EVERYBODY = ("0.0.0.0/0", "::/0")
+_BELIEVED = "x-forwarded-(for|proto|host)"
+_TELLS_OF_A_CLIENT = f"^(forwarded|x[-_]real[-_]ip|(?!{_BELIEVED}$)x[-_]forwarded[-_].*)$"
+"""Headers by which a proxy tells of its client, but for the three that are believed of a known one.
+
+Many a server reads `_` in a name as `-`."""
+
 
 def render(
-    base: str, edge: EdgeService, slots: dict[str, Slots], former: dict[str, str] | None = None
+    base: str,
+    edge: EdgeService,
+    slots: dict[str, Slots],
+    former: dict[str, str] | None = None,
+    proxies: tuple[str, ...] = (),
 ) -> str:
     """The whole configuration file. A service without slots has both idle.
 
-    former: service to the container that serves when the one in use is gone.
+    former: service to the container that serves when the one in use is gone. proxies: addresses
+    whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
     """
     parts = [base.rstrip("\n")]
     for service, route in sorted(edge.routes.items()):
@@ -36,14 +48,14 @@ def render(
         spare = _server(FORMER, (former or {}).get(service, IDLE), route.port)
         parts.append(
             f"frontend fe_{service}\n"
-            f"    bind :{route.listen}\n"
+            f"    bind :{route.listen}{f',:{route.tls_listen}' if route.tls_listen else ''}\n"
             f"{unavailable()}"
             f"    http-request deny deny_status 413 if {{ req.hdr_val(content-length) gt {LARGEST} }}\n"
-            "    # What ends TLS in front of this says https here.\n"
-            "    http-request set-header X-Forwarded-Proto http unless "
-            "{ req.hdr(X-Forwarded-Proto) -m found }\n"
+            f"{_forwarded(route, proxies)}"
             f"    default_backend be_{service}\n\n"
             f"backend be_{service}\n"
+            # Of both sections the one without `if-none` would decide.
+            "    option forwardfor if-none\n"
             "    # Repeating a request that may have had an effect is never the edge's choice.\n"
             "    http-request disable-l7-retry unless { method GET HEAD }\n"
             "    option httpchk\n"
@@ -53,6 +65,24 @@ def render(
             f"{spare}"
         )
     return "\n\n".join(parts) + "\n"
+
+
+def _forwarded(route: Route, proxies: tuple[str, ...]) -> str:
+    """Directives by which a service learns of its client from the edge, or from a known proxy."""
+    known = [f"dst_port {route.tls_listen}"] if route.tls_listen else []
+    known += [f"src {' '.join(proxies)}"] if proxies else []
+    unless = " unless known_proxy" if known else ""
+    return (
+        "    # Who a client is, is never taken from the client.\n"
+        + "".join(f"    acl known_proxy {how}\n" for how in known)
+        + f"    http-request del-header '{_TELLS_OF_A_CLIENT}' -m reg\n"
+        f"    http-request del-header '^{_BELIEVED}$' -m reg{unless}\n"
+        "    option forwardfor if-none\n"
+        "    http-request set-header X-Forwarded-Proto http unless "
+        "{ req.hdr(X-Forwarded-Proto) -m found }\n"
+        "    http-request set-header X-Forwarded-Host %[req.fhdr(Host)] if "
+        "{ req.fhdr(Host) -m found } !{ req.hdr(X-Forwarded-Host) -m found }\n"
+    )
 
 
 def _server(slot: str, address: str, port: int) -> str:
@@ -67,7 +97,11 @@ def page_route(edge: EdgeService) -> str:
 
 
 def render_again(
-    base: str, edge: EdgeService, config: str, serving: dict[str, str] | None = None
+    base: str,
+    edge: EdgeService,
+    config: str,
+    serving: dict[str, str] | None = None,
+    proxies: tuple[str, ...] = (),
 ) -> str:
     """The file for these routes, with the containers that another one names.
 
@@ -79,7 +113,7 @@ def render_again(
         # A file that was written by hand names the service, which Docker's own DNS knows.
         if not {container, service} & set(slots.get(service, ())):
             slots[service] = (container, IDLE)
-    return render(base, edge, slots, read_former(config))
+    return render(base, edge, slots, read_former(config), proxies)
 
 
 def read_slots(config: str) -> dict[str, Slots]:

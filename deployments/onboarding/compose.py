@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from deployments.onboarding.adaptation import EDGE, EDGE_IMAGE, Adaptation, Edit
+from deployments.onboarding.adaptation import EDGE, EDGE_IMAGE, Adaptation, Edit, OnboardedRoute
 from deployments.onboarding.bodies import arguments_of, build_of, waits_for
 from deployments.onboarding.database import describe_database, take_migration
 from deployments.onboarding.facts import RepositoryFacts
@@ -20,7 +20,7 @@ from deployments.onboarding.passwords import passwords_of
 from deployments.onboarding.ports import reached
 from deployments.onboarding.repository import Repository
 from deployments.onboarding.service import OrdinaryService
-from deployments.onboarding.tls import PORTS, TLS, add_tls, name_routes
+from deployments.onboarding.tls import PORTS, TLS, add_tls, name_routes, tls_ports
 
 
 def adapt(found: Repository, domain: str = "") -> Adaptation:
@@ -114,9 +114,9 @@ def _add_edge(found: Repository, to: Adaptation) -> None:
         "command": ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"],
         "stop_signal": "SIGUSR1", "stop_grace_period": "30s",
         "ports": [
-            f"{f'{r.address}:' if r.address else ''}{r.listen}:{r.listen}" for r in to.routes.values()
+            _published(route, to) for route in to.routes.values()
             # Where TLS is ended by another service, that has these two.
-            if not (to.names and r.listen in PORTS)
+            if not (to.names and route.listen in PORTS)
         ],
         "volumes": ["./edge:/usr/local/etc/haproxy:ro"],
         "healthcheck": {
@@ -135,6 +135,14 @@ def _add_edge(found: Repository, to: Adaptation) -> None:
     to.edits.append(Edit(("services", EDGE), edge, why))
 
 
+def _published(route: OnboardedRoute, to: Adaptation) -> str | dict[str, Any]:
+    if to.names and not route.address:
+        # `[edge] listen` closes it to everybody who does not come by HTTPS.
+        port = str(route.listen)
+        return {"target": route.listen, "published": port, "host_ip": "${EDGE_ADDRESS:-}"}
+    return f"{f'{route.address}:' if route.address else ''}{route.listen}:{route.listen}"
+
+
 def _x_deploy(to: Adaptation) -> dict[str, Any]:
     deploy: dict[str, Any] = {
         "v": 1,
@@ -146,9 +154,16 @@ def _x_deploy(to: Adaptation) -> dict[str, Any]:
     if to.migrate:
         deploy["migrate"] = dict(to.migrate)
     if to.routes:
+        by_tls = tls_ports(to)
         deploy["edge"] = {
             "service": EDGE, "config": "edge/haproxy.cfg",
-            "routes": {n: {"listen": r.listen, "port": r.port, "health": r.health} for n, r in to.routes.items()},
+            "routes": {
+                n: {
+                    "listen": r.listen, **({"tls_listen": by_tls[n]} if n in by_tls else {}),
+                    "port": r.port, "health": r.health,
+                }
+                for n, r in to.routes.items()
+            },
         }  # fmt: skip
         if to.names:
             deploy["optional"] = {TLS: "EDGE_DOMAIN"}

@@ -94,9 +94,23 @@ def add_tls(to: Adaptation, domain: str) -> None:
     to.edits.append(Edit(("volumes", "tls-data"), {}, "the certificates outlast a release"))
 
 
+def tls_ports(to: Adaptation) -> dict[str, int]:
+    """Route with a name to the port on which the edge takes what comes by HTTPS."""
+    taken = {9999, 8405, *(route.listen for route in to.routes.values())}
+    ports: dict[str, int] = {}
+    for name in to.names:
+        port = to.routes[name].listen + 10_000
+        while port in taken or port >= 2**16:
+            port = port + 1 if port < 2**16 - 1 else 10_000
+        ports[name] = port
+        taken.add(port)
+    return ports
+
+
 def _caddyfile(to: Adaptation, domain: str) -> str:
+    ports = tls_ports(to)
     sites = [
-        f"{name.removesuffix(domain)}${{EDGE_DOMAIN:-}} {{\n  reverse_proxy {EDGE}:{to.routes[route].listen}\n}}\n"
+        f"{name.removesuffix(domain)}${{EDGE_DOMAIN:-}} {{\n  reverse_proxy {EDGE}:{ports[route]}\n}}\n"
         for route, name in to.names.items()
     ]
     return _GLOBAL + "".join(sites)

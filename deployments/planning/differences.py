@@ -67,7 +67,9 @@ class Side:
         values = {**self.values, PROJECT_NAME: self.project}
         entries = self.form(service).get(key) or []
         names = dict(zip(*self._volumes(service), strict=True)) if key == "volumes" else {}
-        return {interpolate(_entry(entry, names), values) for entry in entries}
+        filled = {interpolate(_entry(entry, names), values) for entry in entries}
+        # An address that a variable leaves empty is every one.
+        return {text.removeprefix(":") for text in filled}
 
     def fills(self, service: str, key: str) -> set[str]:
         """Variables that its ports or volumes are filled from."""

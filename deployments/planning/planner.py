@@ -253,7 +253,21 @@ class Planner:
     def _in_clear(self) -> list[str]:
         services = self.target.in_clear
         note = f"what users send to {' and '.join(services)} travels unencrypted: [edge] domain gives TLS"
-        return [note] if services and self._routed() else []
+        return [*([note] if services and self._routed() else []), *self._open_beside_tls()]
+
+    def _open_beside_tls(self) -> list[str]:
+        """Ports of the edge that answer everybody unencrypted, though there is a domain."""
+        edge, settings = self.target.stack.deploy.edge, self.target.environment.edge
+        if edge is None or not settings.domain or self.target.closes_ports:
+            return []
+        published = self.target.stack.published(self.target.configuration.variables)
+        ports = [str(port) for service, port in published if service == edge.service]
+        advice = (
+            "the release does not read [edge] listen" if settings.listen
+            else '[edge] listen = "127.0.0.1" closes them'
+        )  # fmt: skip
+        note = f"beside https://{settings.domain} anybody may use port {' and '.join(ports)}, unencrypted: {advice}"
+        return [note] if ports else []
 
     def _bounds(self) -> dict[str, str]:
         """Service behind the edge to when what is still open on its old container is cut."""

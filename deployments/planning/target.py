@@ -13,7 +13,7 @@ from deployments.compose.references import interpolate
 from deployments.compose.stack import LEFT_OUT, PLACEHOLDER, PROFILES, Stack
 from deployments.compose.variables import Configuration, parse_env, render_env
 from deployments.environment.schema import Environment
-from deployments.environment.server import EDGE_VARIABLES
+from deployments.environment.server import EDGE_ADDRESS, EDGE_VARIABLES
 from deployments.errors import Refused
 from deployments.host import edge
 from deployments.host.edge_answers import with_maintenance, with_status_page
@@ -126,10 +126,26 @@ class Target:
         if part is None:
             return ""
         serving = {s: seen.of(s)[0].name for s in part.routes if _one_serves(s, seen)}
-        config = edge.render_again(self.edge_base, part, seen.edge, serving)
+        config = edge.render_again(self.edge_base, part, seen.edge, serving, self._proxies)
         if path := self.environment.edge.status_page:
             config = with_status_page(config, edge.page_route(part), path)
         return with_maintenance(config) if seen.maintenance else config
+
+    @property
+    def closes_ports(self) -> bool:
+        """Whether the edge's ports are open on `[edge] listen` alone: a former release may not read it."""
+        return EDGE_ADDRESS in self.stack.named and bool(self.environment.edge.listen)
+
+    @property
+    def _proxies(self) -> tuple[str, ...]:
+        """Whose `X-Forwarded-*` the edge believes on its published ports."""
+        settings, part = self.environment.edge, self.stack.deploy.edge
+        apart = part is not None and any(r.tls_listen for r in part.routes.values())
+        # A Compose file from before `tls_listen` has what terminates TLS on the published port.
+        if settings.domain and not apart:
+            return edge.EVERYBODY
+        local = settings.for_the_server_alone and self.closes_ports and not settings.domain
+        return edge.EVERYBODY if local else settings.proxies
 
     def candidate_files(self, seen: Observation) -> dict[str, str]:
         """Files that Compose needs to evaluate this target."""

@@ -10,6 +10,7 @@ import socket
 import paramiko
 
 from deployments.errors import Refused, WrongUse
+from infra.ssh.algorithms import OLD
 from infra.ssh.errors import connect_error
 
 PATIENCE = 15
@@ -32,7 +33,7 @@ def shown_key(address: str, port: int) -> str:
 
 
 def _key_of(connected: socket.socket) -> str:
-    transport = paramiko.Transport(connected)
+    transport = paramiko.Transport(connected, disabled_algorithms=OLD)
     try:
         options = transport.get_security_options()
         options.key_types = [kind for kind in PREFERRED if kind in options.key_types]

@@ -10,6 +10,7 @@ from pathlib import Path
 import paramiko
 
 from deployments.errors import HomeguruError
+from infra.ssh.algorithms import OLD
 
 
 class NotYet(HomeguruError):
@@ -69,4 +70,5 @@ class Login:
             timeout=5,
             banner_timeout=5,
             auth_timeout=5,
+            disabled_algorithms=OLD,
         )

@@ -69,6 +69,8 @@ CASES = [
     ("`env_file`", "env_file: [app.conf]"),
     ("`env_file`", "env_file: [{path: app.conf, required: false}]"),
     ("`env_file` with `required: false`, not there", "env_file: [{path: none.env, required: false}]"),
+    ("`networks`",
+     "services: {web: {image: '${W_IMAGE}', networks: [data]}}\nnetworks: {data: {internal: true}}"),
     ("`configs` from a file beside the Compose file, or from `content`",
      "services: {web: {image: '${W_IMAGE}', configs: [a]}}\nconfigs: {a: {file: ./app.conf}}"),
     ("`configs` from a file beside the Compose file, or from `content`",

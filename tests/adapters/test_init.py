@@ -329,10 +329,14 @@ def test_with_a_domain_people_reach_it_by_https(begun) -> None:
     check_stack(located.compose_file, stack)
     tls = compose_of(root)["services"]["tls"]
     sites = tls["environment"]["CADDYFILE"].split("}\n")
-    assert "api.${EDGE_DOMAIN:-} {\n  reverse_proxy edge:8000\n" in sites
-    assert "${EDGE_DOMAIN:-} {\n  reverse_proxy edge:5173\n" in sites
+    assert "api.${EDGE_DOMAIN:-} {\n  reverse_proxy edge:18000\n" in sites
+    assert "${EDGE_DOMAIN:-} {\n  reverse_proxy edge:15173\n" in sites
     deploy = compose_of(root)["x-deploy"]
     assert deploy["optional"] == {"tls": "EDGE_DOMAIN"}
+    assert deploy["edge"]["routes"]["web"]["tls_listen"] == 15173
+    assert {port["host_ip"] for port in compose_of(root)["services"]["edge"]["ports"]} == {
+        "${EDGE_ADDRESS:-}"
+    }
     assert deploy["order"].index("edge") < deploy["order"].index("tls")
     assert "tls-data" in compose_of(root)["volumes"]
 
@@ -342,7 +346,7 @@ def test_port_80_is_left_to_who_ends_tls(begun) -> None:
     services = compose_of(root)["services"]
     assert "ports" not in services["edge"]
     assert "80:80" in services["tls"]["ports"]
-    assert "reverse_proxy edge:80\n" in services["tls"]["environment"]["CADDYFILE"]
+    assert "reverse_proxy edge:10080\n" in services["tls"]["environment"]["CADDYFILE"]
 
 
 def test_a_domain_has_a_form(tmp_path: Path, monkeypatch) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import struct
 import subprocess
+import threading
 import time
 
 import paramiko
@@ -11,7 +14,9 @@ import pytest
 from paramiko.ssh_exception import NoValidConnectionsError
 
 from deployments.environment.schema import parse_environment
-from deployments.errors import Unreachable, WrongUse
+from deployments.errors import HomeguruError, Unreachable, WrongUse
+from infra.bootstrap.host_key import shown_key
+from infra.sandbox.login import Login
 from infra.ssh import connection as ssh
 from infra.ssh.errors import connect_error
 from infra.ssh.key import check_key, check_key_file
@@ -132,3 +137,54 @@ def test_a_public_key_is_not_made_private(tmp_path):
         check_key_file(key, "prod.toml")
     assert caught.value.what == f"{key} is the public half of a key"
     assert caught.value.todo == f"`key_file` names the private one: {tmp_path / 'id'}"
+
+
+class Listener:
+    """Whoever connects here says which algorithms they would take, and is told nothing."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.offered: list[str] = []
+        self._thread = threading.Thread(target=self._hear, daemon=True)
+        self._thread.start()
+
+    def _hear(self) -> None:
+        accepted, _ = self._socket.accept()
+        with accepted, accepted.makefile("rwb") as stream:
+            stream.write(b"SSH-2.0-Listener\r\n")
+            stream.flush()
+            stream.readline()
+            (length,) = struct.unpack(">I", stream.read(4))
+            # Past the padding's length, the kind of message and its cookie: lists of names.
+            rest = stream.read(length)[1 + 1 + 16 :]
+            for _ in range(6):
+                (size,) = struct.unpack(">I", rest[:4])
+                self.offered += rest[4 : 4 + size].decode().split(",")
+                rest = rest[4 + size :]
+
+    def heard(self) -> list[str]:
+        self._thread.join(10)
+        self._socket.close()
+        return self.offered
+
+
+@pytest.mark.parametrize("way", ["a connection", "a key that is shown", "the sandbox"])
+def test_nothing_that_is_broken_is_offered(remote, tmp_path, way: str) -> None:
+    listener = Listener()
+    host_key = paramiko.RSAKey.generate(2048)
+    key_file = tmp_path / "own"
+    host_key.write_private_key_file(str(key_file))
+    ways = {
+        "a connection": lambda: remote(listener.port).open(),
+        "a key that is shown": lambda: shown_key("127.0.0.1", listener.port),
+        "the sandbox": lambda: Login(listener.port, "systech", key_file, KEY)._connect(
+            paramiko.SSHClient()
+        ),
+    }
+    with pytest.raises((HomeguruError, paramiko.SSHException, EOFError, OSError)):
+        ways[way]()
+    offered = listener.heard()
+    assert "aes256-ctr" in offered
+    broken = re.compile(r"cbc|3des|arcfour|md5|sha1|^ssh-rsa$|dss")
+    assert [name for name in offered if broken.search(name)] == []

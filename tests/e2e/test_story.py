@@ -125,6 +125,69 @@ def test_each_container_has_the_rights_that_the_page_on_security_says(world) -> 
     assert re.search(r"^NoNewPrivs:\t1$", status.stdout, re.MULTILINE)
 
 
+CONNECT = {
+    "edge": "bash -c 'timeout 3 bash -c \"exec 3<>/dev/tcp/{0}/5432\"'",
+    "frontend": "node -e \"require('net').connect(5432, '{0}').on('connect', () => process.exit(0))"
+    ".on('error', () => process.exit(1)).setTimeout(3000, () => process.exit(1))\"",
+    "api": "python -c \"import socket; socket.create_connection(('{0}', 5432), 3)\"",
+    "bot": "python -c \"import socket; socket.create_connection(('{0}', 5432), 3)\"",
+}
+"""Service to a program of its image that connects to a database, by name or address."""
+
+
+def test_what_people_reach_does_not_reach_the_database(world) -> None:
+    containers = {s: c.partition(" ")[0] for s, c in world.containers().items()}
+    address = world.on_server(
+        "docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "
+        + containers["postgres"]
+    ).split()
+    assert len(address) == 1
+    reached = {
+        service
+        for service, words in CONNECT.items()
+        for place in ("postgres", *address)
+        if "reached" in world.on_server(
+            f"docker exec {containers[service]} {words.format(place)} 2>&1 && echo reached || true"
+        )
+    }  # fmt: skip
+    assert reached == {"api", "bot"}
+
+
+def test_who_is_in_a_container_does_not_get_out_of_it(world) -> None:
+    """What docker inspect promises, tried out."""
+    before = world.containers()
+    inside = {s: f"docker exec {{}} {c.partition(' ')[0]}" for s, c in before.items()}
+    for path in ("/", "/usr/local/etc/haproxy/", "/var/lib/haproxy/", "/tmp/"):
+        said = world.on_server(f"{inside['edge'].format('-u 0')} touch {path}x 2>&1 || true")
+        assert "Read-only file system" in said, path
+    # Root's own program, with root's setuid bit: who starts it stays who they are.
+    api = inside["api"]
+    world.on_server(
+        f"{api.format('-u 0')} sh -c 'cp /usr/bin/id /tmp/as-root && chmod 4755 /tmp/as-root'"
+    )
+    assert world.on_server(f"{api.format('')} /tmp/as-root -u").strip() == "10001"
+    world.on_server(f"{api.format('-u 0')} rm /tmp/as-root")
+    # More processes than a container may have, for some seconds.
+    bomb = (
+        "import subprocess\n"
+        "started = 0\n"
+        "try:\n"
+        "    while started < 1200:\n"
+        "        subprocess.Popen(['sleep', '6'])\n"
+        "        started += 1\n"
+        "except OSError as error:\n"
+        "    print(type(error).__name__, started)\n"
+    )
+    reason, started = world.on_server(f'{api.format("")} python -c "{bomb}"').split()
+    assert reason == "BlockingIOError"
+    assert 500 < int(started) < 1024
+    deadline = time.monotonic() + 60
+    while httpx.get(f"{world.info.api_url}/health", trust_env=False, timeout=30).status_code != 200:
+        assert time.monotonic() < deadline, "the api does not recover"
+        time.sleep(0.5)
+    assert world.containers() == before
+
+
 def test_a_person_looks_into_a_container_and_the_database(world) -> None:
     inside = world.homeguru(
         "exec", "api", "--env", "sandbox", "--", "sh", "-c", "echo $HOME; exit 7"

@@ -14,15 +14,19 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.exceptions import ObjectNotFound
+from prefect.flow_engine import run_flow
+from prefect.states import Running
 
 from deployments.environment.schema import Environment
 from deployments.errors import Refused
 from deployments.history.ledger import Approval
 from deployments.planning.plan import Plan
 from infra.environment.locate import load
-from infra.orchestration.flow import approval
+from infra.host.actor import Actor
+from infra.orchestration.flow import approval, who
 
 pytestmark = pytest.mark.harness
+ANNA = Actor("anna", "ui", "run-1", account="anna")
 PLAN = Plan("deploy", "2-x", "x", "1-x", ())
 
 
@@ -35,7 +39,7 @@ def environment() -> Environment:
 def ask(environment: Environment) -> Approval:
     @flow(name="asks")
     def asks() -> Approval:
-        return approval.approved(environment, PLAN)
+        return approval.approved(environment, PLAN, ANNA)
 
     return asks()
 
@@ -76,7 +80,7 @@ def test_a_plan_that_waits_outlives_a_server_whose_database_restarts(
     monkeypatch.setattr(approval, "pause_flow_run", waits)
     try:
         with pytest.raises(ObjectNotFound):
-            approval.approved(environment, PLAN)
+            approval.approved(environment, PLAN, ANNA)
     finally:
         server.shutdown()
         server.server_close()
@@ -89,7 +93,7 @@ def test_a_server_that_stays_away_is_a_sentence(environment: Environment, monkey
 
     monkeypatch.setattr(approval, "pause_flow_run", away)
     with pytest.raises(Refused, match="Prefect was away for long while the plan waited"):
-        approval.approved(environment, PLAN)
+        approval.approved(environment, PLAN, ANNA)
 
 
 def test_the_form_needs_a_name_and_a_reason(environment: Environment) -> None:
@@ -132,3 +136,31 @@ def test_at_the_terminal_nothing_is_paused(environment: Environment, given) -> N
                 ask(environment)
 
     copy_context().run(here)
+
+
+def test_who_asked_for_a_release_asked_for_its_deploy(monkeypatch) -> None:
+    """The account is that of the run that somebody created, and not of a part of it."""
+    seen: list[tuple[str, float]] = []
+
+    def creator(_: object, deployment: str, created: float) -> str:
+        seen.append((deployment, created))
+        return "anna"
+
+    monkeypatch.setattr(who, "creator", creator)
+
+    @flow(name="part")
+    def part() -> Actor:
+        return who.current_actor("")
+
+    @flow(name="whole")
+    def whole() -> Actor:
+        return part()
+
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(client.create_flow(whole), "whole")
+        run = client.create_flow_run_from_deployment(deployment)
+        client.set_flow_run_state(run.id, Running(), force=True)
+    found = run_flow(whole, flow_run=run)
+    assert (found.account, found.who, found.origin) == ("anna", "anna", "ui")
+    assert seen == [(str(deployment), run.created.timestamp())]
+    assert part().account == ""

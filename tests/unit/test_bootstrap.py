@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from deployments.bootstrap import daemon, firewall
 from deployments.bootstrap.machine import Account, Machine, different, read_machine
 from deployments.bootstrap.plan import WantedHost, plan, sshd_file, steps
+from deployments.bootstrap.ports import application_ports
+from deployments.compose.reader import parse_stack
 from deployments.errors import Refused
 from deployments.shell.machine import as_root, by_hand, prepare
 from deployments.shell.quote import Script
@@ -253,3 +256,21 @@ def test_udp_is_asked_about_but_for_what_only_neighbours_use() -> None:
 def test_a_key_that_stands_in_two_files_is_one() -> None:
     again = OWN.replace("me@laptop", "from the provider")
     assert different([OWN, KEY, again]) == (OWN, KEY)
+
+
+def test_the_firewall_opens_what_others_reach_and_nothing_that_only_the_server_does(
+    make_environment, compose_config
+) -> None:
+    def ports(*more: Any, **edge: str) -> tuple[int, ...]:
+        body = compose_config["services"]["edge"]
+        services = {
+            **compose_config["services"],
+            "edge": {**body, "ports": [*body["ports"], *more]},
+        }
+        stack = parse_stack("", {**compose_config, "services": services}, "compose.yml")
+        return application_ports(make_environment(edge=edge), stack)
+
+    assert ports("127.0.0.1:9000:9000", "9001:9001") == (3003, 8003, 9001)
+    assert ports(listen="127.0.0.1") == ()
+    assert ports(listen="127.0.0.1", domain="homeguru.example") == (80, 443)
+    assert ports(listen="10.0.0.5") == (3003, 8003)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from deployments.history.gateway_log import MACHINE_ACCOUNTS
+from infra.control.accounts import MACHINES
 from infra.control.rules import _RULES
 
 FOLDER = Path(__file__).resolve().parents[2] / "infra" / "control-plane" / "gateway"
@@ -73,6 +75,10 @@ def test_every_rule_has_its_route(case) -> None:
     account, method, pattern, _ = case
     address = re.sub(r"\(?\[0-9a-f\]\{8\}.*\{12\}\)?", ID, pattern)
     assert answer(ROUTES, f"{account} {method} {address}") == "guard", address
+
+
+def test_machine_accounts_are_the_same_for_who_makes_them_and_for_who_reads_the_log() -> None:
+    assert tuple(MACHINES) == MACHINE_ACCOUNTS
 
 
 def test_no_machine_reads_a_block_with_its_value() -> None:

@@ -35,11 +35,18 @@ def test_one_route():
         "    bind :8003\n"
         f"{unavailable()}"
         "    http-request deny deny_status 413 if { req.hdr_val(content-length) gt 100000000 }\n"
-        "    # What ends TLS in front of this says https here.\n"
+        "    # Who a client is, is never taken from the client.\n"
+        "    http-request del-header '^(forwarded|x[-_]real[-_]ip|(?!x-forwarded-(for|proto|host)$)"
+        "x[-_]forwarded[-_].*)$' -m reg\n"
+        "    http-request del-header '^x-forwarded-(for|proto|host)$' -m reg\n"
+        "    option forwardfor if-none\n"
         "    http-request set-header X-Forwarded-Proto http unless "
         "{ req.hdr(X-Forwarded-Proto) -m found }\n"
+        "    http-request set-header X-Forwarded-Host %[req.fhdr(Host)] if "
+        "{ req.fhdr(Host) -m found } !{ req.hdr(X-Forwarded-Host) -m found }\n"
         "    default_backend be_api\n\n"
         "backend be_api\n"
+        "    option forwardfor if-none\n"
         "    # Repeating a request that may have had an effect is never the edge's choice.\n"
         "    http-request disable-l7-retry unless { method GET HEAD }\n"
         "    option httpchk\n"
@@ -49,6 +56,25 @@ def test_one_route():
         "    server s2 idle.invalid:8000 check disabled\n"
         "    server former idle.invalid:8000 check backup disabled\n"
     )
+
+
+def test_a_known_proxy_is_believed_and_nobody_else():
+    routes = {
+        "api": EDGE.routes["api"].model_copy(update={"tls_listen": 18003}),
+        "web": EDGE.routes["web"],
+    }
+    edge = EDGE.model_copy(update={"routes": routes})
+    web, api = render(BASE, edge, {}, proxies=("203.0.113.7",)), render(BASE, edge, {})
+    assert web.count("    acl known_proxy src 203.0.113.7\n") == 2
+    assert web.count("-m reg unless known_proxy\n") == 2
+    # What the edge publishes is one of its two ports.
+    assert (
+        api.count("    bind :8003,:18003\n")
+        == api.count("    acl known_proxy dst_port 18003\n")
+        == 1
+    )
+    assert api.count("-m reg unless known_proxy\n") == 1
+    assert read_slots(with_maintenance(api)) == read_slots(api)
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
+from deployments.compose.checks import check
 from deployments.compose.reader import parse_stack
 from deployments.compose.references import interpolate
-from deployments.compose.variables import Configuration
+from deployments.compose.variables import Configuration, configuration
 from deployments.environment.schema import parse_environment
 from deployments.errors import WrongUse
-from deployments.planning.target import former_configuration
+from deployments.planning.target import Target, former_configuration
 
 
 def test_without_a_domain_there_is_no_such_service(stack) -> None:
@@ -21,7 +24,9 @@ def test_without_a_domain_there_is_no_such_service(stack) -> None:
     assert "tls" not in plain.deploy.infrastructure
     assert "tls" not in dict(plain.ports)
     assert not [
-        n for n in plain.references if n.startswith(("EDGE_", "TLS_")) and n != "EDGE_IMAGE"
+        n
+        for n in plain.references.keys() - {"EDGE_IMAGE", "EDGE_ADDRESS"}
+        if n.startswith(("EDGE_", "TLS_"))
     ]
 
 
@@ -70,6 +75,90 @@ def test_a_plan_says_what_travels_in_clear(world, make_environment, urls, said: 
         "manifest", "stack", "configuration", "edge_base")])  # fmt: skip
     notes = world.plan(target, world.bare).notes
     assert [n for n in notes if "unencrypted" in n] == ([said] if said else [])
+
+
+BESIDE = "beside https://homeguru.example anybody may use port 8003 and 3003, unencrypted: "
+KNOWN = "acl known_proxy src {}\n"
+
+
+def edge_of(world, make_environment, stack, **edge) -> tuple[list[str], str]:
+    """Notes of a plan on the edge's open ports, and the edge's file."""
+    of = world.target()
+    values = Configuration({**of.configuration.variables}, of.configuration.secrets)
+    urls = {"api": "https://api.homeguru.example"}
+    images = {"tls": f"docker.io/library/caddy@sha256:{'c' * 64}"}
+    environment = make_environment(urls=urls, edge=edge, images=images)
+    target = Target(environment, of.manifest, stack, values, "")
+    notes = [n for n in world.plan(target, world.bare).notes if "unencrypted" in n]
+    return notes, target.edge_config(world.bare)
+
+
+def test_a_domain_beside_which_the_ports_stay_open_is_told_of(
+    world, make_environment, stack
+) -> None:
+    domain = {"domain": "homeguru.example"}
+    stack = stack.called_for({"EDGE_DOMAIN": "homeguru.example"})
+    notes, config = edge_of(world, make_environment, stack, **domain)
+    assert notes == [f'{BESIDE}[edge] listen = "127.0.0.1" closes them']
+    assert "acl known_proxy dst_port 18003\n" in config
+    assert "known_proxy src" not in config
+    notes, config = edge_of(world, make_environment, stack, listen="127.0.0.1", **domain)
+    assert notes == []
+    assert "known_proxy src" not in config
+    before = replace(stack, named=stack.named - {"EDGE_ADDRESS"})
+    notes, _ = edge_of(world, make_environment, before, listen="127.0.0.1", **domain)
+    assert notes == [f"{BESIDE}the release does not read [edge] listen"]
+
+
+def test_whose_word_the_edge_takes(world, make_environment, stack) -> None:
+    def known(stack, **edge) -> list[str]:
+        config = edge_of(world, make_environment, stack, **edge)[1]
+        return re.findall(r"acl known_proxy src (.*)", config)[:1]
+
+    plain = stack.called_for({})
+    assert known(plain) == []
+    assert known(plain, proxies=["203.0.113.7", "2001:db8::/32"]) == ["203.0.113.7 2001:db8::/32"]
+    # Nobody but a proxy on the server itself gets there.
+    assert known(plain, listen="127.0.0.1") == ["0.0.0.0/0 ::/0"]
+    assert known(plain, listen="10.0.0.5") == []
+    assert known(replace(plain, named=frozenset()), listen="127.0.0.1") == []
+    # A Compose file from before `tls_listen`: what terminates TLS comes by the published port.
+    part = stack.deploy.edge
+    routes = {n: r.model_copy(update={"tls_listen": None}) for n, r in part.routes.items()}
+    deploy = stack.deploy.model_copy(update={"edge": part.model_copy(update={"routes": routes})})
+    assert known(replace(stack, deploy=deploy), domain="homeguru.example") == ["0.0.0.0/0 ::/0"]
+
+
+@pytest.mark.parametrize(
+    ("edge", "said"),
+    [
+        ({"listen": "localhost"}, r"edge\.listen.*an address reads 127\.0\.0\.1"),
+        ({"listen": "127.0.0"}, r"edge\.listen"),
+        ({"proxies": ["example.org"]}, r"edge\.proxies.*203\.0\.113\.0/24"),
+        ({"proxies": ["10.0.0.1/8"]}, r"edge\.proxies.*host bits"),
+    ],
+)
+def test_what_is_no_address_is_refused(toml, edge, said) -> None:
+    with pytest.raises(WrongUse, match=said):
+        parse_environment("prod", toml(edge=edge), "prod.toml")
+
+
+def test_an_address_that_the_compose_file_does_not_read_is_refused(make_environment, stack) -> None:
+    environment = make_environment(edge={"listen": "127.0.0.1"})
+    assert environment.variables["EDGE_ADDRESS"] == "127.0.0.1"
+    before = replace(stack.called_for({}), named=stack.named - {"EDGE_ADDRESS"})
+    with pytest.raises(WrongUse, match="the Compose file does not read it"):
+        configuration(environment, before, {}, "here")
+
+
+def test_a_port_on_which_tls_is_believed_is_not_published(compose_config) -> None:
+    config = json.loads(json.dumps(compose_config))
+    found = parse_stack("text", config, "compose.yml")
+    check(found, config, "compose.yml")
+    for port in ("18003:18003", "127.0.0.1:1:18003/tcp", {"target": 18003, "published": "1"}):
+        config["services"]["edge"]["ports"] = [port]
+        with pytest.raises(WrongUse, match="publishes port 18003"):
+            check(found, config, "compose.yml")
 
 
 def test_the_caddyfile_names_both(compose_config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextvars import ContextVar
 
@@ -19,10 +20,11 @@ from pydantic import Field
 
 from deployments.environment.schema import Environment
 from deployments.errors import Refused
-from deployments.history.gateway_log import approver
+from deployments.history.gateway_log import approver, asked_by_nobody_known, not_another
 from deployments.history.ledger import Approval
 from deployments.messages import report
 from deployments.planning.plan import Plan
+from infra.host.actor import Actor
 from infra.machine.sinks import clean
 from infra.orchestration.flow.who import gateway_log
 
@@ -65,16 +67,37 @@ class Decision(RunInput):
     reason: str = Field(min_length=1, description="Why this plan may run now.")
 
 
-def approved(environment: Environment, plan: Plan, read: str = "") -> Approval:
+def approved(environment: Environment, plan: Plan, actor: Actor, read: str = "") -> Approval:
     """Wait for a person's yes; raises Refused when none comes in time.
 
-    read: whose file the environment was read from.
+    actor: who asked for the run. read: whose file the environment was read from.
     """
     ask = _ask.get()
+    if environment.approval == "another":
+        _check_asker(environment, actor, here=ask is not None)
     approval = ask(plan) if ask else _in_the_ui(environment, plan, read)
     if approval is None:
         raise _refused(environment, "the plan was not approved")
+    why = not_another(actor.account, approval.account) if environment.approval == "another" else ""
+    if why:
+        raise _needs_another(environment, why)
     return approval
+
+
+def _check_asker(environment: Environment, actor: Actor, *, here: bool) -> None:
+    """Raise Refused before anybody is asked in vain."""
+    if here:
+        raise _needs_another(environment, "who approves at a terminal or in a job is not proven")
+    if why := asked_by_nobody_known(actor.account, actor.origin):
+        raise _needs_another(environment, why)
+
+
+def _needs_another(environment: Environment, why: str) -> Refused:
+    return Refused(
+        f'{why}: approval is "another"', where=environment.name, state="unchanged",
+        todo="start it through the control plane with a person's own account, in Prefect's UI or at a "
+        "terminal, and let another person approve it in Prefect's UI",
+    )  # fmt: skip
 
 
 def _in_the_ui(environment: Environment, plan: Plan, read: str) -> Approval | None:
@@ -91,8 +114,17 @@ def _in_the_ui(environment: Environment, plan: Plan, read: str) -> Approval | No
         raise _refused(environment, message) from None
     if decision is None:
         return None
-    account = approver(gateway_log(), str(runtime.flow_run.id))
-    return Approval(who=decision.approver, reason=decision.reason, account=account)
+    return Approval(who=decision.approver, reason=decision.reason, account=_account())
+
+
+def _account() -> str:
+    """Account that approved; the gateway writes a request down when it has answered it."""
+    for _ in range(10):
+        entries = gateway_log()
+        if (account := approver(entries, str(runtime.flow_run.id))) or not entries:
+            return account
+        time.sleep(0.3)
+    return ""
 
 
 def _refused(environment: Environment, what: str) -> Refused:

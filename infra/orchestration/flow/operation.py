@@ -135,7 +135,9 @@ class FlowOperation:
             )
             self.notifier.send(lambda write: write.waits(plan, minutes, self.asker))
         try:
-            decision = approval.approved(self.environment, plan, self._run.host.read_from)
+            decision = approval.approved(
+                self.environment, plan, self.actor, self._run.host.read_from
+            )
         except Refused as refusal:
             failure = refusal
             self.notifier.send(lambda write: write.not_approved(failure, self.asker))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from deployments.compose.variables import block_name
 
 
@@ -26,8 +28,9 @@ class Blocks:
             if error.response.status_code != 403:
                 raise
             return None
-        value = block.get()  # type: ignore[union-attr]
-        return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+        # Its own `get` would take what looks like JSON apart: a key in that form, a number, `true`.
+        value = block.value.get_secret_value()  # type: ignore[union-attr]
+        return value if isinstance(value, str) else json.dumps(value)
 
     def put(self, name: str, value: str) -> None:
         """Write a value into the block."""

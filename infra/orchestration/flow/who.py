@@ -6,8 +6,11 @@ import os
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 from prefect import runtime
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL
 
@@ -39,7 +42,7 @@ def _actor(by: str) -> Actor:
     run = str(runtime.flow_run.id)
     claimed = parse_requester(by) or actor.claimed()
     context = FlowRunContext.get()
-    flow_run = context.flow_run if context else None
+    flow_run = _asked_for(context.flow_run if context else None)
     if flow_run is None or flow_run.deployment_id is None:
         requester = claimed or parse_requester("prefect")
         assert requester is not None
@@ -51,6 +54,14 @@ def _actor(by: str) -> Actor:
     if claimed is None:
         return Actor(account or "prefect", "ui", run, account=account)
     return Actor(claimed.who, claimed.origin, run, claimed.link, account)
+
+
+def _asked_for(flow_run: FlowRun | None) -> FlowRun | None:
+    """The run that somebody asked for: a deploy may be part of a release."""
+    if flow_run is None or flow_run.deployment_id or not flow_run.parent_task_run_id:
+        return flow_run
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(UUID(str(runtime.flow_run.root_flow_run_id)))
 
 
 def gateway_log() -> list[GatewayEntry]:

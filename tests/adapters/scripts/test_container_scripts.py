@@ -594,6 +594,50 @@ def test_what_runs_and_is_unwell_is_restarted_where_compose_sees_nothing_to_do(
     assert _log(shell).count("restart -t 3 c1") == restarts
 
 
+NETWORKS = """
+case "$1 $2" in
+  "ps -aq") [ -e made ] && echo new || echo old ;;
+  "inspect -f") case "$3" in
+    *NetworkSettings.Networks*) cat "networks-$4" ;;
+    *RestartCount*) echo running 0 healthy ;;
+    *) echo "r/bot@sha256:1 h1" ;;
+  esac ;;
+  "compose "*) touch made ;;
+esac
+"""
+
+
+def test_who_changes_its_networks_stays_in_the_former_ones_as_long_as_its_container_is_there(shell):
+    """What is replaced after it goes on asking for it there."""
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.write("networks-old", "app_default\napp_both\nbridge\n")
+    shell.write("networks-new", "app_both\napp_data\n")
+    shell.program("docker", LOG + NETWORKS)
+    assert _run(shell, recreate_service(_what())).returncode == 0
+    connected = [line for line in _log(shell) if line.startswith("network ")]
+    assert connected == ["network connect --alias bot app_default new"]
+    assert shell.read(".networks") == "new app_default\n"
+
+
+def test_who_was_kept_in_a_network_leaves_it_with_its_container(shell):
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.write(".networks", "old app_default\n")
+    shell.write("networks-old", "app_default\napp_data\n")
+    shell.write("networks-new", "app_data\n")
+    shell.program("docker", LOG + NETWORKS)
+    assert _run(shell, recreate_service(_what())).returncode == 0
+    assert not [line for line in _log(shell) if line.startswith("network ")]
+
+
+def test_who_keeps_its_networks_is_connected_to_none(shell):
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    shell.write("networks-old", "app_default\n")
+    shell.write("networks-new", "app_default\n")
+    shell.program("docker", LOG + NETWORKS)
+    assert _run(shell, recreate_service(_what())).returncode == 0
+    assert not [line for line in _log(shell) if line.startswith("network ")]
+
+
 def test_a_replacement_that_was_done_already_touches_nothing(shell):
     done_already = PLAIN.replace("r/bot@sha256:1 h1", "r/bot@sha256:2 h2")
     shell.write("old1", "running 0 healthy")

@@ -6,7 +6,7 @@ import { open } from './ui.mjs'
 
 const [name, given] = process.argv.slice(2)
 const wanted = JSON.parse(given)
-const page = await open(chromium, wanted.chromium)
+const page = await open(chromium, wanted.chromium, wanted.policy)
 const errors = []
 const refused = []
 page.on('pageerror', (error) => errors.push(error.message))

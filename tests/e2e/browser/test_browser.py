@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import ROOT, say
@@ -30,6 +32,13 @@ ENTRIES = {
 }  # fmt: skip
 
 
+def policy(place: str) -> str:
+    """What the control plane's gateway lets a page load, for a server that speaks plain HTTP."""
+    text = (ROOT / "infra" / "control-plane" / "gateway" / "Caddyfile").read_text()
+    (said,) = re.findall(r'Content-Security-Policy "(.*)"', text)
+    return said.replace("wss://{hostport}", f"ws://{place}")
+
+
 class Person:
     """Somebody before the UI. Each act is a browser of its own, with an empty profile."""
 
@@ -38,7 +47,8 @@ class Person:
 
     def does(self, act: str, picture: str = "", **more: Any) -> Any:
         """Do an act; returns what was seen."""
-        wanted = {"ui": self._ui, "chromium": CHROMIUM, "failed": str(self._failed), **more}
+        own = {"ui": self._ui, "chromium": CHROMIUM, "failed": str(self._failed)}
+        wanted = {**own, "policy": policy(httpx.URL(self._ui).netloc.decode()), **more}
         wanted["image"] = str(IMAGES / picture) if picture else ""
         words = ["node", str(HERE / "act.mjs"), act, json.dumps(wanted)]
         done = subprocess.run(words, text=True, capture_output=True, timeout=400)

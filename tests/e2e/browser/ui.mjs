@@ -5,11 +5,17 @@ const START = [
   '--disable-background-networking', '--disable-component-update',
 ]
 
-/** A browser with an empty profile of its own, and one page. */
-export async function open(chromium, executablePath) {
+/** A browser with an empty profile of its own, and one page, which is under the gateway's policy. */
+export async function open(chromium, executablePath, policy) {
   const browser = await chromium.launch({ executablePath, args: START, timeout: 120_000 })
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
   page.setDefaultTimeout(90_000)
+  await page.route((url) => url.protocol === 'http:' && !url.pathname.startsWith('/api/'), async (route) => {
+    if (route.request().resourceType() !== 'document') return route.continue()
+    const response = await route.fetch()
+    const headers = { ...response.headers(), 'content-security-policy': policy }
+    await route.fulfill({ response, headers })
+  })
   return page
 }
 

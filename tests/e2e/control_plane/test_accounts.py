@@ -103,15 +103,19 @@ BODIES = {
 Ask = Callable[..., tuple[int, Any]]
 
 
+def gateway(control) -> http.client.HTTPSConnection:
+    settings = control.demo.plane.settings
+    trust = ssl.create_default_context(cafile=str(control.demo.state / "control-plane" / "ca.crt"))
+    return http.client.HTTPSConnection(settings.address, settings.https, context=trust)
+
+
 @pytest.fixture(scope="module")
 def ask(control) -> Ask:
     """One request, sent letter for letter; status and answer."""
-    settings = control.demo.plane.settings
-    trust = ssl.create_default_context(cafile=str(control.demo.state / "control-plane" / "ca.crt"))
     passwords = {n: control.demo.password(n) for n in ("trigger", "reporter", "secrets", "demo")}
 
     def send(account: str, method: str, target: str, body: Any = None, **more: str) -> tuple:
-        link = http.client.HTTPSConnection(settings.address, settings.https, context=trust)
+        link = gateway(control)
         headers = {"Content-Type": "application/json", **more}
         if account:
             pair = f"{account}:{passwords[account]}".encode()
@@ -189,6 +193,27 @@ def test_nobody_sees_anything_but_the_health(ask: Ask) -> None:
               "/api//health", "/api/health?x=1", "/api/HEALTH", "/api/events/in"]  # fmt: skip
     assert {path: ask("", "GET", path)[0] for path in closed} == dict.fromkeys(closed, 401)
     assert ask("", "POST", "/api/health", {})[0] == 401
+
+
+def test_whatever_is_answered_says_what_a_page_may_do_and_not_who_answers(control) -> None:
+    """The browser's tests run under this policy, tests/e2e/browser."""
+    pair = b64encode(f"demo:{control.demo.password('demo')}".encode()).decode()
+    settings = control.demo.plane.settings
+    for path, account, status in (("/", pair, 200), ("/", "", 401), ("/api/health", "", 200)):
+        link = gateway(control)
+        link.request("GET", path, headers={"Authorization": f"Basic {account}"} if account else {})
+        answer = link.getresponse()
+        assert answer.status == status, path
+        found = {name.lower(): value for name, value in answer.getheaders()}
+        link.close()
+        assert found["x-content-type-options"] == "nosniff"
+        assert found["referrer-policy"] == "same-origin"
+        directives = found["content-security-policy"].split("; ")
+        assert {"default-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} <= {*directives}
+        here = f"{settings.address}:{settings.https}"
+        assert f"connect-src 'self' wss://{here}" in directives
+        assert "'unsafe-inline'" not in next(d for d in directives if d.startswith("script-src "))
+        assert found.keys().isdisjoint({"server", "via", "x-powered-by"})
 
 
 @pytest.mark.parametrize("name", BODIES)

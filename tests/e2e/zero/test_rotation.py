@@ -12,7 +12,7 @@ from tests.benchmarks.document import table, write_section
 from tests.e2e.conftest import World, say, world_of_its_own
 from tests.e2e.faults.beside import Deployer
 from tests.e2e.zero.figures import HEAD
-from tests.e2e.zero.paths import deploy, unnoticed
+from tests.e2e.zero.paths import changed, deploy, unnoticed
 from tests.e2e.zero.users import Users
 
 pytestmark = [pytest.mark.e2e, pytest.mark.zero]
@@ -123,16 +123,18 @@ def test_the_deploy_key(world: World, users: Users) -> None:
 
 
 def test_one_that_fails_leaves_the_value_of_before(world: World, users: Users) -> None:
-    """Telegram refuses the token, so the bot is never ready."""
-    before, containers = secret(world, "TELEGRAM_BOT_TOKEN"), world.containers()
-    wrong = world.environments / "wrong.txt"
-    wrong.write_text("7:unknown\n")
-    ended = world.homeguru(
-        "rotate", "TELEGRAM_BOT_TOKEN", "--env", "sandbox", "--value-file", str(wrong), "--here"
-    )
-    assert (ended.code, "is the one of before again" in ended.stderr) == (1, True), ended.stderr
-    assert secret(world, "TELEGRAM_BOT_TOKEN") == before
-    assert world.containers()["api"] != containers["api"] or world.containers() == containers
+    """New containers have no time to get healthy, so that nobody meets one."""
+    before, containers = secret(world, PASSWORD), world.containers()
+
+    def fail() -> None:
+        ended = world.homeguru("rotate", PASSWORD, "--env", "sandbox")
+        assert (ended.code, "is the one of before again" in ended.stderr) == (1, True), ended.stderr
+
+    with changed(world, "healthy_within = 45", "healthy_within = 1"):
+        unnoticed(users.path("a rotation that fails, undone", fail))
+    assert secret(world, PASSWORD) == before
+    assert world.containers() == containers
+    assert logs_in(world, role(world), before)
     assert world.homeguru("verify", "--env", "sandbox").code == 0
 
 

@@ -177,6 +177,22 @@ def test_a_release_leaves_it_alone_and_nobody_notices(world: World, person: Pers
     say(f"{len(asked)} requests over HTTPS, 0 failed")
 
 
+def test_its_own_ports_are_closed_to_all_but_the_server_itself(
+    world: World, person: Person
+) -> None:
+    file = world.environments / "sandbox.toml"
+    # Verification asks at those ports from outside.
+    skipped = '\n[verify]\nskip = { api = ["outside"], frontend = ["outside"] }\n'
+    file.write_text(f'{file.read_text()}listen = "127.0.0.1"\n{skipped}')
+    assert httpx.get(world.info.api_url, trust_env=False).status_code == 200
+    deploy(world)
+    with pytest.raises(httpx.TransportError):
+        httpx.get(world.info.api_url, trust_env=False)
+    on_server = world.on_server("exec 3<>/dev/tcp/127.0.0.1/8003; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3")  # fmt: skip
+    assert '"version":"v2"' in on_server
+    assert person.get(f"api.{DOMAIN}").json()["version"] == "v2"
+
+
 def test_without_the_domain_it_goes(world: World) -> None:
     file = world.environments / "sandbox.toml"
     file.write_text(file.read_text().partition("\n[edge]\n")[0] + "\n")
