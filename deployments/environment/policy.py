@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from deployments.fields import HostKey, InSource, Strict, Url, VariableName, check_address, form
+from deployments.fields import (  # fmt: skip
+    HostKey,
+    InSource,
+    Strict,
+    Url,
+    VariableName,
+    VulnerabilityId,
+    check_address,
+    form,
+)
 
 
 class Services(Strict):
@@ -177,3 +186,17 @@ class Signatures(Strict):
     def secret_names(self) -> tuple[str, ...]:
         """Secrets that only a publisher needs; none where nothing is signed."""
         return (self.key, self.password) if self.keys else ()
+
+
+class ScanPolicy(Strict):
+    """Known vulnerabilities in the images of a release, as trivy finds them."""
+
+    fail_on: Literal["", "low", "medium", "high", "critical"] = ""
+    """The least severity that refuses a release; empty: `homeguru scan` only reports."""
+    ignore_unfixed: bool = True
+    """Refuse none that has no fixed version: nobody could update to it."""
+    ignore: dict[
+        VulnerabilityId,
+        Annotated[str, form(r"\S", "a reason is needed: why the application is not affected")],
+    ] = Field(default_factory=dict)
+    """Id to the reason why the application is not affected: neither counted nor refused."""

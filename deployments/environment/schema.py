@@ -17,6 +17,7 @@ from deployments.environment.policy import (
     OffHostCopy,
     OwnDockerfile,
     Retention,
+    ScanPolicy,
     Services,
     Signatures,
     Verify,
@@ -133,6 +134,7 @@ class Environment(Strict):
     off_host: OffHostCopy = OffHostCopy()
     retention: Retention = Retention()
     signatures: Signatures = Signatures()
+    scan: ScanPolicy = ScanPolicy()
     notices: Notices = Notices()
 
     @field_validator("healthy_within", mode="before", json_schema_input_type=int | dict[str, int])

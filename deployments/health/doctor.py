@@ -52,8 +52,12 @@ SIGNATURES = "signatures"
 
 def signing(environment: Environment, found: Diagnosis) -> Diagnosis:
     """What was found of cosign and the keys: a deploy that requires no signature goes on without them."""
-    tolerated = found.verdict == "wrong" and not environment.signatures.required
-    return replace(found, verdict="warning") if tolerated else found
+    return found if environment.signatures.required else tolerated(found)
+
+
+def tolerated(found: Diagnosis) -> Diagnosis:
+    """The same as a warning: a deploy goes on without it."""
+    return replace(found, verdict="warning") if found.verdict == "wrong" else found
 
 
 def of_policies(environment: Environment, stack: Stack) -> Iterator[Diagnosis]:

@@ -74,7 +74,7 @@ class Target:
         repository = without_tag(source)
         if digest := digest_of(source):
             return f"{repository}@{digest}"
-        if not self.update_infrastructure and (running := self._running(service, seen)):
+        if not self.update_infrastructure and (running := running_reference(seen, service)):
             return running
         if published is None:
             raise Refused(
@@ -83,18 +83,6 @@ class Target:
                 todo=f"publish again, or pin it: [images] {service} = '{source}@sha256:...'",
             )
         return f"{repository}@{published.digest}"
-
-    def _running(self, service: str, seen: Observation) -> str:
-        """The reference by digest of what runs; empty when nothing does, or no registry has it.
-
-        What was deployed by hand runs under a tag: its variant of PostgreSQL must stay.
-        """
-        for container in seen.of(service):
-            if "@" in container.ref:
-                return container.ref
-            for reference in container.digests:
-                return reference
-        return ""
 
     def infrastructure_source(self, service: str) -> str:
         """Where the host finds an image that is not built here: `host/repository:tag`."""
@@ -191,6 +179,19 @@ class Target:
     def secret(self, name: str) -> SecretStr:
         """One secret's value."""
         return self.configuration.secrets[name]
+
+
+def running_reference(seen: Observation, service: str) -> str:
+    """The reference by digest of what runs; empty when nothing does, or no registry has it.
+
+    What was deployed by hand runs under a tag: its variant of PostgreSQL must stay.
+    """
+    for container in seen.of(service):
+        if "@" in container.ref:
+            return container.ref
+        for reference in container.digests:
+            return reference
+    return ""
 
 
 def _one_serves(service: str, seen: Observation) -> bool:

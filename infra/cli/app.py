@@ -36,6 +36,7 @@ from infra.cli.options import (
 from infra.cli.printing import Printing
 from infra.cli.rotate import rotate
 from infra.cli.run import run
+from infra.cli.scan import scan
 from infra.cli.schema import schema
 from infra.cli.setup import setup
 from infra.machine import signals
@@ -228,6 +229,7 @@ app.command()(config)
 app.command()(init)
 app.command()(bootstrap)
 app.command()(rotate)
+app.command()(scan)
 app.command()(doctor)
 app.command()(schema)
 app.command()(backup)

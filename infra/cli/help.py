@@ -12,8 +12,8 @@ NAMES = ["-h", "--help"]
 PANELS: dict[str, tuple[str, ...]] = {
     "Release": ("release", "publish", "diff", "plan", "deploy", "rollback", "migrate", "maintenance"),
     "Look": (
-        "status", "open", "status-page", "history", "metrics", "logs", "exec", "verify", "doctor",
-        "audit",
+        "status", "open", "status-page", "history", "metrics", "logs", "exec", "verify", "scan",
+        "doctor", "audit",
     ),
     "Data": ("psql", "backup", "backups", "restore", "drill", "fetch"),
     "Set up": (
@@ -43,6 +43,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "rotate": (
         "rotate DATABASE_PASSWORD --env production", "rotate TELEGRAM_BOT_TOKEN --value-file - --env production",
     ),
+    "scan": ("scan --env production", "scan current --env production --json"),
     "doctor": ("doctor --env production", "doctor --env production --json"),
     "schema": ("schema > environment.schema.json", "schema x-deploy > x-deploy.schema.json"),
     "backup": ("backup --env production", "backup --env production --json"),

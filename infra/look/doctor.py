@@ -23,6 +23,7 @@ from deployments.health.doctor import (
     of_policies,
     of_processor,
     signing,
+    tolerated,
 )
 from deployments.planning.preflight import MINIMUM_COMPOSE, version
 from deployments.release.manifest import of_environment
@@ -33,6 +34,7 @@ from infra.environment.locate import Located
 from infra.look.inspection import opened
 from infra.machine.processes import run
 from infra.publish.signatures import need_cosign, public_keys
+from infra.publish.vulnerabilities import need_trivy
 from infra.ssh.key import check_key_file
 
 
@@ -96,6 +98,8 @@ def _of_files(assembly: Assembly) -> Iterator[Diagnosis]:
         yield signing(
             environment, examined("this machine", SIGNATURES, lambda: _signatures(located))
         )
+    if environment.scan.fail_on:
+        yield tolerated(examined("this machine", "scanner", lambda: _scanner(environment)))
     if environment.edge.domain:
         yield examined("this machine", "domain", lambda: _domain(environment))
 
@@ -127,6 +131,11 @@ def _signatures(located: Located) -> str:
     keys = ", ".join(str(key) for key in public_keys(located))
     required = located.environment.signatures.required
     return f"{'required' if required else 'not required'}, by {keys}"
+
+
+def _scanner(environment: Environment) -> str:
+    need_trivy()
+    return f"trivy, which refuses releases from {environment.scan.fail_on} on"
 
 
 def _domain(environment: Environment) -> str:

@@ -24,6 +24,7 @@ LEFT_OUT = {
     "astral-sh/setup-uv": "uv is installed, and GitHub is out of reach",
     "$/.github/actions/homeguru": "the locked environment is the one that runs this test",
     "sigstore/cosign-installer": "Debian's package is installed where a test signs, and GitHub is out of reach",
+    "aquasecurity/setup-trivy": "its database cannot be had here: a test has a stand-in of trivy",
     "docker/setup-buildx-action": "its builder is an image that cannot be pulled here",
     "actions/upload-artifact": "the test looks at the file that it would keep",
     "actions/cache/restore": "the runner's temporary folder lives as long as the test",

@@ -21,14 +21,14 @@ EXAMPLES = sorted(f.stem for f in (ROOT / "doc/examples").glob("*.yml"))
 ALL = [*WORKFLOWS, "action"]
 PACKAGE_VERBS = ("notes", "image", "release")
 OWN_CALLS = {
-    "ci": {"exec .ci/run", 'exec make "$SUITE"'},
+    "ci": {"exec .ci/run", "exec make audit", 'exec make "$SUITE"'},
     "package": {
         "exec make wheel",
         *(f'exec python3 -m infra.package {verb} "$GITHUB_REF_NAME"' for verb in PACKAGE_VERBS),
     },
 }
 OWN_PERMISSIONS = {
-    "ci": {"test": {"contents": "read"}, "suite": {"contents": "read"}},
+    "ci": {name: {"contents": "read"} for name in ("test", "audit", "suite")},
     "package": {
         "wheel": {"contents": "read", "id-token": "write", "attestations": "write"},
         "image": {
@@ -37,7 +37,7 @@ OWN_PERMISSIONS = {
         "release": {"contents": "write"},
     },
 }  # fmt: skip
-COMMANDS = {"build", "deploy", "release", "rollback", "verify", "cancel", "sync-secrets"}
+COMMANDS = {"build", "scan", "deploy", "release", "rollback", "verify", "cancel", "sync-secrets"}
 
 
 def triggers(found: dict[str, Any]) -> dict[str, Any]:
@@ -166,6 +166,21 @@ def test_uv_has_the_same_version_everywhere() -> None:
     used = re.findall(r"setup-uv@.*\n +with:\n +version: (\S+)$", text, re.M)
     assert len(used) == text.count("setup-uv@")
     assert len({*used, *re.findall(r"^ARG UV_VERSION=(\S+)$", images, re.M)}) == 1
+
+
+def test_uv_and_pnpm_are_installed_by_hash() -> None:
+    python = [(ROOT / f"docker/Dockerfile.{name}").read_text() for name in ("api", "bot", "flows")]
+    pins = {tuple(re.findall(r'^ARG UV_HASHES="(.*)"$', text, re.M)) for text in python}
+    ((hashes,),) = pins
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes.split())
+    # A wheel for each of the two processors.
+    assert len(hashes.split()) == 2
+    for text in python:
+        assert "--require-hashes" in text and "uv==${" not in text
+    frontend = (ROOT / "docker/Dockerfile.frontend").read_text()
+    candidates = re.findall(r'"pnpm@(?=\d)([^"]+)"', frontend)
+    assert [c.partition(".")[0] for c in candidates] == ["7", "8", "9", "10"]
+    assert all(re.fullmatch(r"[\d.]+\+sha512\.[0-9a-f]{128}", c) for c in candidates)
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -24,7 +24,7 @@ MANIFEST_FILE = "homeguru-release.json"
 
 
 def build(runner: Runner, say: Say) -> str:
-    """Build what changed, push it, store the manifest; outputs: release, digests, manifest.
+    """Build what changed, push it, store the manifest; outputs: release, digests, manifest, scan.
 
     Returns the release's name.
     """
@@ -60,6 +60,8 @@ def _leave(runner: Runner, assembly: Assembly, manifest: Manifest, seconds: floa
     runner.output("release", manifest.name)
     runner.output("digests", json.dumps({n: s.digest for n, s in built.items()}))
     runner.output("manifest", str(file))
+    # What a later step asks before it installs trivy.
+    runner.output("scan", str(bool(assembly.located.environment.scan.fail_on)).lower())
     host = assembly.located.environment.push_registry
     label = manifest.name.removeprefix(f"{assembly.located.environment.name}-")
     with assembly.registry() as registry:

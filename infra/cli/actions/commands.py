@@ -38,6 +38,14 @@ def build() -> None:
 
 
 @app.command()
+def scan() -> None:
+    """Refuse HOMEGURU_RELEASE where it has vulnerabilities that [scan] does not tolerate."""
+    from infra.cli.actions.scan import scan as work
+
+    _step(work)
+
+
+@app.command()
 def deploy() -> None:
     """Deploy HOMEGURU_RELEASE to HOMEGURU_ENVIRONMENT, or show the plan."""
     from infra.cli.actions.verbs import deploy as work

@@ -9,6 +9,7 @@ from typing import Any
 from deployments.errors import HomeguruError
 from deployments.messages.report import service_rows
 from deployments.planning.plan import Plan
+from deployments.release.vulnerabilities import SEVERITIES, ReleaseScan
 from deployments.text import Markdown, cell, code, escaped, fenced
 from deployments.verbs import traits
 
@@ -87,6 +88,18 @@ def published(name: str, commit: str, images: list[dict[str, str]], seconds: flo
     facts = [("commit", code(commit[:12])), ("seconds", f"{seconds:.1f}")]
     head = [f"## published {code(name)}", "", *_facts(facts)]
     return "\n".join([*head, "", *_table(["image", "tags", "digest", "size"], cells)])
+
+
+def scanned(found: ReleaseScan) -> str:
+    """Known vulnerabilities by image, and each of those that a person reads one by one."""
+    head = f"## vulnerabilities of {code(found.release)}"
+    header = ["image", *reversed(SEVERITIES), "with a fix"]
+    parts = [head, "", *_table(header, [row[:-1] for row in found.rows()])]
+    if named := [
+        [v.id, v.severity, s.image.name, v.package, v.installed, v.fixed] for s, v in found.named()
+    ]:
+        parts += ["", *_table(["", "severity", "image", "package", "installed", "fixed in"], named)]
+    return "\n".join([*parts, "", *(f"- {cell(note)}" for note in found.notes())])
 
 
 def synced(environment: str, secrets: list[tuple[str, str, str]]) -> str:
