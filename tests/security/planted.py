@@ -22,7 +22,6 @@ WAYS = (
     "plain", "base64", "base64 after one byte", "base64 after two bytes", "hex", "JSON", "repr",
     "percent-encoded throughout", "base64 twice",
 )  # fmt: skip
-API, EDGE = "homeguru-api-1", "homeguru-edge-1"
 
 
 def name_of(channel: str, way: str) -> str:
@@ -38,6 +37,10 @@ def plant(world: Guarded, story: Story) -> None:
             for way in WAYS
         ]
         into(world, story, texts)
+
+
+def _container(world: Guarded, service: str) -> str:
+    return world.containers()[service].partition(" ")[0]
 
 
 def _output(world: Guarded, _: Story, texts: list[str]) -> None:
@@ -90,16 +93,20 @@ def _copies(world: Guarded, _: Story, texts: list[str]) -> None:
 def _words(world: Guarded, _: Story, texts: list[str]) -> None:
     half = len(texts) // 2
     subprocess.run(["true", *texts[:half]], check=True)
-    docker("exec", world.info.server, "docker", "exec", API, "true", *texts[half:])
+    docker(
+        "exec", world.info.server, "docker", "exec", _container(world, "api"), "true", *texts[half:]
+    )
 
 
 def _events(world: Guarded, _: Story, texts: list[str]) -> None:
-    docker("exec", world.info.server, "docker", "exec", API, "echo", *texts)
+    docker("exec", world.info.server, "docker", "exec", _container(world, "api"), "echo", *texts)
 
 
 def _inspected(world: Guarded, _: Story, texts: list[str]) -> None:
     server = world.info.server
-    image = docker("exec", server, "docker", "inspect", "-f", "{{.Image}}", EDGE)
+    image = docker(
+        "exec", server, "docker", "inspect", "-f", "{{.Image}}", _container(world, "edge")
+    )
     labels = [word for n, text in enumerate(texts) for word in ("--label", f"left{n}={text}")]
     docker("exec", server, "docker", "create", "--name", "left", *labels, image)
     # Seen when it is made, and away like one of a migration.
@@ -113,7 +120,7 @@ def _server(world: Guarded, _: Story, texts: list[str]) -> None:
 
 
 def _layer(world: Guarded, _: Story, texts: list[str]) -> None:
-    write = ("docker", "exec", "-i", API, "sh", "-c", "cat > /tmp/left")
+    write = ("docker", "exec", "-i", _container(world, "api"), "sh", "-c", "cat > /tmp/left")
     docker("exec", "-i", world.info.server, *write, data="\n".join(texts).encode())
 
 

@@ -10,6 +10,7 @@ import io
 import json
 import lzma
 import shlex
+import shutil
 import subprocess
 import tarfile
 import textwrap
@@ -110,4 +111,6 @@ BYTES: dict[str, Encoder] = {
 }  # fmt: skip
 """Ways that need a file, or a stream."""
 
+if not shutil.which("zstd"):
+    del BYTES["zstd"]
 ENCODERS = TEXTS | BYTES

@@ -25,7 +25,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.security]
 
 @pytest.fixture(scope="module")
 def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    # Of the application's markers none is made yet: what this machine's engine holds has none.
     with guarded_world(tmp_path_factory.mktemp("guarded")) as found:
         yield found
 
@@ -33,6 +32,7 @@ def world(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]
 @pytest.fixture(scope="module")
 def evidence(world: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """What came out of the whole story, searched."""
+    # The secrets are seconds old, and in files alone: no layer that is there already can hold one.
     known = known_layers()
     watch = Watch(world.info.server, tmp_path_factory.mktemp("watch") / "seen")
     try:

@@ -7,6 +7,7 @@ import binascii
 import bz2
 import lzma
 import re
+import shutil
 import subprocess
 import zlib
 from collections.abc import Iterator
@@ -95,5 +96,6 @@ def _zipped(data: bytes, at: int) -> tuple[bytes, int]:
 
 def _zstd(data: bytes) -> tuple[bytes, int]:
     """By the program: Python 3.11 has no zstd. Without it nobody could say that nothing is there."""
+    assert shutil.which("zstd"), "a stream of zstd: apt-get install zstd"
     done = subprocess.run(["zstd", "-dcq"], input=data, capture_output=True, check=False)
     return done.stdout, len(data) if done.returncode == 0 else 1
