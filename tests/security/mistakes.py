@@ -49,7 +49,7 @@ def _values(world: Guarded) -> Iterator[Mistake]:
     yield Mistake("a file that others read", mode=0o644)
     changed = {"HOMEGURU_SECRETS": value["JWT_SECRET_KEY"]}
     yield Mistake("HOMEGURU_SECRETS without names", variables=changed)
-    broken = world.folder / "mistakes" / "identity"
+    broken = world.folder / "mistakes" / "identity.txt"
     broken.touch(mode=0o600)
     broken.write_text((world.folder / "identity").read_text().strip() + "x\n")
     yield Mistake("a broken identity", ("fetch", "newest", "--identity", str(broken)))
@@ -95,7 +95,7 @@ def _servers(world: Guarded) -> Iterator[Mistake]:
         "no repository", ("publish", "--source", world.source.replace("homeguru", "none"))
     )
     for name, lines in {"a truncated key": slice(0, -2), "half a key": slice(0, 3)}.items():
-        file = world.folder / "mistakes" / name.replace(" ", "-")
+        file = world.folder / "mistakes" / f"{name}.txt"
         file.touch(mode=0o600)
         file.write_text("\n".join(world.info.ssh_key.read_text().splitlines()[lines]) + "\n")
         key = {f'key_file = "{world.info.ssh_key}"': f'key_file = "{file}"'}

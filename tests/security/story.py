@@ -55,9 +55,10 @@ class Story:
 
     def tell(self) -> None:
         """All of it, in order."""
+        # A backup is restored under the release that it was made of: so the way back comes later.
         for act in (
             self._first_release, self._looks, self._second_release, self._other_values, self._broken,
-            self._back, self._backups, self._maintenance, self._killed, self._workflows, self._mistakes,
+            self._backups, self._maintenance, self._killed, self._workflows, self._back, self._mistakes,
             self._crashes,
         ):  # fmt: skip
             begin = time.monotonic()
@@ -125,9 +126,6 @@ class Story:
         assert world.ledger()[-1]["outcome"] == "undone"
         self._all(("logs", "api"), ("history", "--json"))
 
-    def _back(self) -> None:
-        self._ok("rollback", self._first)
-
     def _backups(self) -> None:
         world = self.world
         self._ok("backup")
@@ -194,6 +192,9 @@ class Story:
             "HOMEGURU_SECRETS": (world.environments / "sandbox.secrets.env").read_text(),
         }  # fmt: skip
         return world.run_job(Job(name, folder / "work", folder / "temp", inputs, secrets)).code
+
+    def _back(self) -> None:
+        self._ok("rollback", self._first)
 
     def _mistakes(self) -> None:
         """Each in a folder of its own, two at a time."""
