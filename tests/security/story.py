@@ -168,6 +168,7 @@ class Story:
         )
         world.commit("a migration that fails")
         assert self._job("release") != 0
+        assert world.ledger()[-1]["outcome"] == "undone"
         git(world.repository, "revert", "--no-edit", "HEAD")
         assert self._job("verify") == 0
 
@@ -182,7 +183,7 @@ class Story:
         world, info = self.world, self.world.info
         folder = self.runner / f"{name}-{len(world.printed)}"
         git(world.repository, "clone", "-q", str(world.repository), str(folder / "work"))
-        inputs = {"environment": "sandbox", "release": "newest", "dry-run": False, "approve": "",
+        inputs = {"environment": "sandbox", "release": "newest", "dry-run": False, "approve": "to see it fail",
                   "database": "keep"}  # fmt: skip
         secrets = {
             **world.values, "SSH_KEY": info.ssh_key.read_text(), "SSH_HOST": "127.0.0.1",
