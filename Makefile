@@ -10,7 +10,7 @@ export UV_COMPILE_BYTECODE = 1
 unexport PYTHONDONTWRITEBYTECODE
 export HOMEGURU_STATE ?= $(CURDIR)/.state
 
-.PHONY: help audit uv-hashes demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test bootstrap-test shapes-test browser wheel lint site clean
+.PHONY: help audit uv-hashes demo demo-down demo-control-plane demo-control-plane-down test test-fast button-test database-test faults zero bench control-plane-test guide-test bootstrap-test shapes-test security-test browser wheel lint site clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-24s %s\n", $$1, $$2}'
@@ -37,8 +37,8 @@ demo-control-plane: .venv/.ready ## A control plane and a server on this machine
 demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
 	@$(BIN)/homeguru control-plane demo down
 
-test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the ten below
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not button and not database and not faults and not zero and not benchmark and not control_plane and not guide and not bootstrap and not shapes and not browser"
+test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the eleven below
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not button and not database and not faults and not zero and not benchmark and not control_plane and not guide and not bootstrap and not shapes and not security and not browser"
 
 button-test: .venv/.ready ## All of the workflows' steps, the button and the watch, on a real server
 	@$(BIN)/pytest tests/e2e/test_actions.py tests/e2e/test_button.py tests/e2e/test_watch.py
@@ -66,6 +66,9 @@ bootstrap-test: .venv/.ready ## Bare Debian machines become hosts by `homeguru b
 
 shapes-test: .venv/.ready ## Twelve repositories of other people: init, release, a change, a broken change, rollback
 	@$(BIN)/pytest -m shapes -s
+
+security-test: .venv/.ready ## A story whose every secret is a marker; searches all that came out, prints how much
+	@$(BIN)/pytest -m security -s
 
 CHROMIUM := /usr/bin/chromium
 BROWSER := tests/e2e/browser

@@ -6,11 +6,12 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 
 from deployments.errors import HomeguruError, Interrupted, as_dict
 from infra.machine import signals
-from infra.machine.sinks import cleaned
+from infra.machine.sinks import clean, cleaned
 
 
 def run(start: Callable[[], None]) -> int:
@@ -26,7 +27,9 @@ def run(start: Callable[[], None]) -> int:
     except Exception:
         # A library that was interrupted may have made an error of its own of it.
         if not (stopped := signals.interrupted()):
-            raise
+            # A defect: Python itself would print the text of every error as it is.
+            sys.stderr.write(clean(traceback.format_exc()))
+            return 1
         return _ended(stopped)
     return 0
 

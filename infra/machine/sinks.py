@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,6 +34,26 @@ def cleaned(error: HomeguruError) -> HomeguruError:
     error.args = (error.what,)
     error.summary = clean_data(error.summary)
     return error
+
+
+def harmless(error: Exception) -> Exception:
+    """The same error of a library, or one that says the same without the secrets that its text holds.
+
+    For whoever keeps an error as it is: Prefect stores its text, and what it is made of.
+    """
+    whole = f"{error} {error.args!r} {_packed(error)}"
+    if clean(whole) == plain(whole):
+        return error
+    said = clean(f"{type(error).__name__}: {error}")
+    return RuntimeError(said).with_traceback(error.__traceback__)
+
+
+def _packed(error: Exception) -> str:
+    """All that an error is made of, such as a request with its headers; empty where nobody can store it."""
+    try:
+        return pickle.dumps(error).decode("utf-8", "replace")
+    except Exception:
+        return ""
 
 
 def clean_data(data: Any) -> Any:

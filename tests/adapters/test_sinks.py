@@ -9,6 +9,7 @@ import logging
 from contextlib import suppress
 from types import SimpleNamespace
 
+import httpx
 import pytest
 from rich.console import Console
 
@@ -97,6 +98,44 @@ def test_the_command_line(capsys, monkeypatch):
     assert harmless(shown.err)
     assert harmless(shown.out)
     assert "u001b" not in shown.out
+
+
+def test_a_defect_shows_where_it_is_and_no_secret(capsys):
+    def fail() -> None:
+        try:
+            raise ValueError(SAID)
+        except ValueError as cause:
+            raise KeyError(SAID) from cause
+
+    assert outcome.run(fail) == 1
+    shown = capsys.readouterr().err
+    assert harmless(shown)
+    assert "in fail" in shown
+    assert "ValueError: " in shown
+
+
+class Kept(Exception):
+    """A library's error that keeps what it was given, and shows nothing of it."""
+
+    def __init__(self, text: str, header: str = "") -> None:
+        super().__init__(text)
+        self.request = httpx.Request("GET", "http://a", headers={"Authorization": header})
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError(SAID), OSError(2, SAID), Kept("no", f"Basic {ENCODED}")]
+)
+def test_what_prefect_keeps_of_a_defect_holds_no_secret(error):
+    with pytest.raises(RuntimeError) as caught, artifacts.outcome("prod"):
+        raise error
+    assert harmless(repr(caught.value))
+    assert type(error).__name__ in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_librarys_error_without_a_secret_stays_what_it_is():
+    with pytest.raises(KeyError), artifacts.outcome("prod"):
+        raise KeyError("a\x1b[0m")
 
 
 def test_what_failed_is_one_document_with_its_checks(capsys, monkeypatch):

@@ -19,7 +19,7 @@ from deployments.planning.plan import Plan
 from deployments.release.manifest import Manifest
 from deployments.verbs import traits
 from infra.machine import signals
-from infra.machine.sinks import clean, cleaned
+from infra.machine.sinks import clean, cleaned, harmless
 from infra.orchestration.flow import presence
 from infra.orchestration.flow.tasks import log
 
@@ -64,6 +64,10 @@ def outcome(environment: str) -> Iterator[None]:
             error.state = "unchanged"
         leave_result(environment, as_dict(cleaned(error)))
         raise
+    except Exception as error:
+        if (shown := harmless(error)) is error:
+            raise
+        raise shown from None
 
 
 def _markdown(kind: str, environment: str, text: str) -> None:

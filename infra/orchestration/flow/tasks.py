@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from deployments.errors import HomeguruError, Unreachable
 from infra.machine import signals
 from infra.machine.progress import watcher
-from infra.machine.sinks import clean, cleaned
+from infra.machine.sinks import clean, cleaned, harmless
 
 T = TypeVar("T")
 
@@ -60,6 +60,10 @@ def as_task(name: str, work: Callable[[], T], *, retries: int = 0) -> T:
             except HomeguruError as error:
                 # Prefect keeps its text as the state's message.
                 raise cleaned(error) from None
+            except Exception as error:
+                if (shown := harmless(error)) is error:
+                    raise
+                raise shown from None
         signals.stop_if_asked()
         return value
 
