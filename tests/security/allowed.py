@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.security.guarded import FOR_THE_DEPLOYER, IN_CONTAINERS
 from tests.security.searching import Allowed
 
-ROTATED = ("the new DATABASE_PASSWORD", "the new JWT_SECRET_KEY")
+ROTATED = ("the new DATABASE_PASSWORD", "the new JWT_SECRET_KEY", "the new OPENROUTER_API_KEY")
 APPLICATION = (
     "DATABASE_PASSWORD", "ADMIN_PASSWORD", "JWT_SECRET_KEY", "OPENROUTER_API_KEY", "TELEGRAM_BOT_TOKEN",
 )  # fmt: skip

@@ -57,8 +57,8 @@ class Story:
         """All of it, in order."""
         # A backup is restored under the release that it was made of: so the way back comes later.
         for act in (
-            self._first_release, self._looks, self._second_release, self._other_values, self._broken,
-            self._backups, self._maintenance, self._killed, self._workflows, self._back, self._mistakes,
+            self._first_release, self._looks, self._second_release, self._other_values, self._rotated,
+            self._broken, self._backups, self._maintenance, self._killed, self._workflows, self._back, self._mistakes,
             self._crashes,
         ):  # fmt: skip
             begin = time.monotonic()
@@ -116,6 +116,15 @@ class Story:
         )
         self._all(("plan", "current", "--json"), ("plan", "current"))
         self._ok("deploy", "current", "--json")
+
+    def _rotated(self) -> None:
+        """A key that somebody else gave out is exchanged, and once more by a file that is wrong."""
+        file = self.world.folder / "new-key"
+        file.write_text(self.world.maker.secret("the new OPENROUTER_API_KEY").value + "\n")
+        self._ok("rotate OPENROUTER_API_KEY", "--value-file", str(file))
+        self._fails("rotate OPENROUTER_API_KEY", "--value-file", str(file))
+        self._fails("rotate DATABASE_PASSWORD", "--value-file", str(file.with_name("no-file")))
+        file.unlink()
 
     def _broken(self) -> None:
         """The application prints everything that it was given, and the release is undone."""
