@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from deployments.compose.env_file import render_env
 from deployments.compose.reader import parse_stack
 from deployments.compose.stack import Stack
-from deployments.compose.variables import Configuration, render_env
+from deployments.compose.variables import Configuration
 from deployments.environment.schema import Environment, parse_environment
 from deployments.history.ledger import Ledger, Line, Revision
 from deployments.host import edge
+from deployments.host.candidate import Candidate
 from deployments.host.containers import Container
-from deployments.host.observation import Candidate, Observation
+from deployments.host.observation import Observation
 from deployments.image_name import digest_of
 from deployments.planning.plan import Plan
 from deployments.planning.planner import Planner

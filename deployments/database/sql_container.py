@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from deployments.canonical import canonical
+from deployments.compose.env_file import render_env
 from deployments.compose.stack import Process
-from deployments.compose.variables import render_env
 
 SERVICE = "sql"
 _SCRATCH = "/tmp"  # noqa: S108 (the container's own)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployments.compose.variables import changed_names, parse_env
+from deployments.compose.env_file import parse_env
+from deployments.compose.variables import changed_names
 from deployments.health.verification import CheckResult
+from deployments.host.candidate import Candidate, ReleaseRecord
 from deployments.host.edge import without_slots
 from deployments.host.edge_answers import in_maintenance, without_maintenance
-from deployments.host.observation import Candidate, Observation, ReleaseRecord
+from deployments.host.observation import Observation
 from deployments.image_name import digest_of, short
 from deployments.planning.changes import changes
 from deployments.planning.target import Target

@@ -6,11 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from deployments import image_name
+from deployments.compose.env_file import parse_env
 from deployments.compose.stack import Service
-from deployments.compose.variables import changed_names, parse_env
+from deployments.compose.variables import changed_names
 from deployments.errors import Refused
+from deployments.host.candidate import Candidate
 from deployments.host.containers import Container
-from deployments.host.observation import Candidate, Observation
+from deployments.host.observation import Observation
 from deployments.image_name import digest_of, short
 from deployments.planning.differences import Difference, Side, difference
 from deployments.planning.target import Target

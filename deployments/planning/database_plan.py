@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from deployments.database.change import KEEP, DataChange
 from deployments.database.login_roles import superuser_password
-from deployments.host.observation import Candidate, Observation
+from deployments.host.candidate import Candidate
+from deployments.host.observation import Observation
 from deployments.planning.changes import Change, migration_due
 from deployments.planning.database_steps import DatabaseSteps
 from deployments.planning.plan import Step

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployments.environment.schema import Environment
+from deployments.host.candidate import Candidate
 from deployments.host.containers import Container
-from deployments.host.observation import Candidate, Observation
+from deployments.host.observation import Observation
 from deployments.planning.plan import Plan, ScriptStep
 from deployments.planning.planner import Planner
 from deployments.planning.request import PlanRequest

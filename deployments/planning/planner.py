@@ -6,8 +6,9 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from deployments.canonical import canonical
-from deployments.compose.variables import render_env
-from deployments.host.observation import Candidate, Observation
+from deployments.compose.env_file import render_env
+from deployments.host.candidate import Candidate
+from deployments.host.observation import Observation
 from deployments.image_name import digest_of
 from deployments.planning.changes import Change, changes, secrets_changed, unused_changes
 from deployments.planning.database_plan import TRIAL, DatabasePlan

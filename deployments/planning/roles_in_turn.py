@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from deployments.compose.variables import changed_names, parse_env
+from deployments.compose.env_file import parse_env
+from deployments.compose.variables import changed_names
 from deployments.database.login_roles import LoginRoles, login_roles
-from deployments.host.observation import Candidate, Observation
+from deployments.host.candidate import Candidate
+from deployments.host.observation import Observation
 from deployments.planning.target import Target
 from deployments.release.adopted_record import RELEASE
 from deployments.verbs import traits

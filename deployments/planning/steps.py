@@ -8,8 +8,9 @@ from deployments.compose.extension import EdgeService
 from deployments.compose.kept_folders import kept_folders
 from deployments.compose.stack import Service
 from deployments.history.step_kind import Kind
+from deployments.host.candidate import Candidate
 from deployments.host.edge import read_former
-from deployments.host.observation import Candidate, Observation
+from deployments.host.observation import Observation
 from deployments.planning.changes import Change
 from deployments.planning.plan import ScriptStep, Step, VerifyStep, WatchStep
 from deployments.planning.rounds import Rounds, side_by_side

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from deployments.compose.env_file import parse_env, render_env
 from deployments.compose.references import interpolate
 from deployments.compose.stack import LEFT_OUT, PLACEHOLDER, PROFILES, Stack
-from deployments.compose.variables import Configuration, parse_env, render_env
+from deployments.compose.variables import Configuration
 from deployments.environment.schema import Environment
 from deployments.environment.server import EDGE_ADDRESS, EDGE_VARIABLES
 from deployments.errors import Refused

@@ -7,7 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from deployments.compose.variables import how_to_give, parse_secrets, with_secret
+from deployments.compose.env_file import parse_secrets, with_secret
+from deployments.compose.variables import how_to_give
 from deployments.errors import WrongUse
 from infra.environment.locate import Located
 from infra.machine.files import replace_file

@@ -15,15 +15,8 @@ from deployments.environment.schema import patience
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
 from deployments.history.journal import Event, step_line
 from deployments.history.step_kind import StepKey
-from deployments.host.observation import (
-    Candidate,
-    Observation,
-    ReleaseRecord,
-    read_candidate,
-    read_observation,
-    read_release_record,
-    sections,
-)
+from deployments.host.candidate import Candidate, ReleaseRecord, read_candidate, read_release_record
+from deployments.host.observation import Observation, read_observation, sections
 from deployments.host.script_results import Channel
 from deployments.release.adopted_record import Adoption
 from deployments.shell import images

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from deployments.compose.env_file import parse_env
 from deployments.compose.stack import Stack
-from deployments.compose.variables import Configuration, parse_env
+from deployments.compose.variables import Configuration
 from deployments.errors import Refused
 from deployments.history.audit import read_subjects
 from deployments.planning.adoption import stack_of_adopted

@@ -14,7 +14,8 @@ from deployments.health import drift, verification
 from deployments.health.alerts import Memory, restarted
 from deployments.health.secret_age import check_secrets
 from deployments.health.verification import CheckResult, OutsideAnswer, failures
-from deployments.host.observation import Observation, ReleaseRecord
+from deployments.host.candidate import ReleaseRecord
+from deployments.host.observation import Observation
 from deployments.host.ownership import check_owner
 from deployments.planning.preflight import check_engine
 from deployments.planning.target import Target

@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from deployments.compose.variables import parse_secrets
+from deployments.compose.env_file import parse_secrets
 from deployments.errors import WrongUse
 from deployments.onboarding.repository import Repository
 from infra.machine.processes import run

@@ -12,8 +12,9 @@ from deployments.database.change import KEEP, DataChange
 from deployments.database.choice import Choice
 from deployments.errors import Refused, WrongUse
 from deployments.history.ledger import names_of, seq_of
+from deployments.host.candidate import Candidate
 from deployments.host.maintenance import Switch, checked_reason
-from deployments.host.observation import Candidate, Observation
+from deployments.host.observation import Observation
 from deployments.host.survey import read_comparison, read_survey
 from deployments.planning import deadman
 from deployments.planning.adoption import Adopting, by_hand, plan_of_adoption

@@ -38,6 +38,8 @@ class Telegram:
         self.calls: list[dict[str, Any]] = []
         self.conflicts = 0
         self.numbers = itertools.count(1)
+        self.revoked: dict[str, str] = {}
+        """Token to the one that BotFather gave out instead: the bot is the same."""
 
     def record(self, method: str, client: str, params: dict[str, Any]) -> None:
         """Keep one call, with its time in seconds since the epoch."""
@@ -49,7 +51,7 @@ class Telegram:
     def queue(self, token: str, text: str, chat_id: int) -> dict[str, Any]:
         """Queue a message from a person as the token's next update; returns the update."""
         with self.changed:
-            bot = self.bots.setdefault(token, Bot())
+            bot = self.bots.setdefault(self.revoked.get(token, token), Bot())
             content = message(bot.next_id, chat_id, text)
             content["from"] = {"id": chat_id, "is_bot": False, "first_name": "Test"}
             update = {"update_id": bot.next_id, "message": content}
@@ -57,6 +59,14 @@ class Telegram:
             bot.next_id += 1
             self.changed.notify_all()
         return update
+
+    def revoke(self, token: str, new: str) -> None:
+        """End a token at once; who waits with it is sent away, and what waits for the bot stays."""
+        with self.changed:
+            bot = self.bots[new] = self.bots.pop(token, Bot())
+            bot.poll, bot.waiting = bot.poll + 1, False
+            self.revoked[token] = new
+            self.changed.notify_all()
 
     def hook(self, token: str, url: str, *, drop: bool) -> None:
         """Set a token's webhook, or none."""

@@ -2,7 +2,7 @@
 
 `/bot<token>/<method>` answers like api.telegram.org: long polling with offsets, and 409
 for the older of two overlapping polls of one token, or for a poll while a webhook is set. `/_calls`, `/_updates`, `/_conflicts`,
-`/_polls` are for tests. Standard library and `bots.py` only: both run in a bare Python image.
+`/_polls`, `/_revoke` are for tests. Standard library and `bots.py` only: both run in a bare Python image.
 Tokens are secrets: they are kept in memory as keys, never recorded or logged.
 """
 
@@ -96,6 +96,9 @@ class Handler(BaseHTTPRequestHandler):
         if request == ("POST", "/_updates"):
             chat = int(params.get("chat_id", 1))
             return self._send(200, telegram.queue(str(params["token"]), str(params["text"]), chat))
+        if request == ("POST", "/_revoke"):
+            telegram.revoke(str(params["token"]), str(params["new"]))
+            return self._send(200, {"ok": True})
         if request == ("GET", "/_polls"):
             bot = telegram.bots.get(str(params["token"]), Bot())
             return self._send(200, list(bot.polls))
@@ -108,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
         if match is None:
             return self._send(404, _error(404, "Not Found"))
         token, method = match.groups()
-        if not TOKEN.fullmatch(token):
+        if not TOKEN.fullmatch(token) or token in self.server.telegram.revoked:
             return self._send(401, _error(401, "Unauthorized"))
         self.server.telegram.record(method, self.client_address[0], _masked(params, token))
         bot = self.server.telegram.bots.get(token, Bot())

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
+from deployments.compose.env_file import parse_env
 from deployments.compose.references import interpolate, references, unfilled
-from deployments.compose.variables import parse_env
 from infra.environment.compose_cli import stack_of
 
 VALUES = {"A": "1", "EMPTY": ""}

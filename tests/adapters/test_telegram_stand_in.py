@@ -148,3 +148,17 @@ def test_a_body_that_is_no_json_is_a_bad_request(http: httpx.Client) -> None:
     headers = {"Content-Type": "application/json"}
     answer = http.post(f"/bot{TOKEN}/sendMessage", content=b"{", headers=headers)
     assert (answer.status_code, answer.json()["ok"]) == (400, False)
+
+
+def test_a_revoked_token_ends_at_once_and_the_bot_goes_on_with_the_new_one(
+    http: httpx.Client,
+) -> None:
+    waiting = poll_later(http, 30)
+    queued = {"token": TOKEN, "new": "123456:another-token"}
+    assert http.post("/_revoke", json=queued).json() == {"ok": True}
+    assert waiting.result(5).status_code == 409
+    assert call(http, "getMe").status_code == 401
+    number = queue(http, "while nobody asks")
+    answer = http.post("/bot123456:another-token/getUpdates", json={"timeout": 0}).json()
+    assert [update["update_id"] for update in answer["result"]] == [number]
+    assert http.get("/_conflicts").json() == {"count": 0}

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployments.compose.variables import parse_secrets
+from deployments.compose.env_file import parse_secrets
 from infra.registry.api import Registry
 from tests.e2e.conftest import Chat, git, say
 from tests.e2e.stand_in_runner import Job, StepEnded, calls, steps

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.compose.variables import render_env
+from deployments.compose.env_file import render_env
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]

@@ -73,10 +73,15 @@ def pairs(cosign: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     return found
 
 
+def registry_container() -> str:
+    """Its name."""
+    return f"hgtest-signatures{BESIDE}"
+
+
 @pytest.fixture(scope="session")
 def registry_host(engine: Engine) -> Iterator[str]:
     """A registry that nobody reads without a login; its address."""
-    name = f"hgtest-signatures{BESIDE}"
+    name = registry_container()
     with suppress(DockerFailed):
         docker("rm", "-f", "-v", name)
     settings = {
@@ -87,7 +92,7 @@ def registry_host(engine: Engine) -> Iterator[str]:
     docker("create", "--name", name, "-p", "127.0.0.1::5000", *words, REGISTRY)
     try:
         line = f"{LOGIN[0]}:{bcrypt.hashpw(LOGIN[1].encode(), bcrypt.gensalt(4)).decode()}\n"
-        docker("cp", "-", f"{name}:/", data=_archive("htpasswd", line.encode()))
+        docker("cp", "-", f"{name}:/", data=archive("htpasswd", line.encode()))
         docker("start", name)
         host = docker("port", name, "5000/tcp").split()[0]
         wait_until(lambda: _answers(host), 20, every=0.1)
@@ -96,7 +101,8 @@ def registry_host(engine: Engine) -> Iterator[str]:
         docker("rm", "-f", "-v", name)
 
 
-def _archive(name: str, data: bytes) -> bytes:
+def archive(name: str, data: bytes) -> bytes:
+    """A file as `docker cp` reads it."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         entry = tarfile.TarInfo(name)

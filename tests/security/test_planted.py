@@ -18,7 +18,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from deployments.compose.variables import parse_secrets
+from deployments.compose.env_file import parse_secrets
 from infra.ssh.key import ensure_key
 from tests.security import channels
 from tests.security.markers import AWKWARD, Maker, Marker, word

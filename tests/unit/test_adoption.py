@@ -10,7 +10,7 @@ import pytest
 
 from deployments.errors import Refused
 from deployments.health.drift import find_drift
-from deployments.host.observation import Candidate, ReleaseRecord
+from deployments.host.candidate import Candidate, ReleaseRecord
 from deployments.host.survey import read_comparison, read_survey
 from deployments.planning.adoption import Adopting, plan_of_adoption, stack_of_adopted
 from deployments.planning.adoption import by_hand as by_hand_of

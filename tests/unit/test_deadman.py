@@ -26,6 +26,14 @@ def test_only_what_changes_goes_back(world):
     assert world.digest_in(back, "api") == world.digest("api-1")
 
 
+def test_passwords_that_may_be_other_ones_are_set_back(world):
+    """Its candidate is the host's own: it shows no difference, whatever the run did to the roles."""
+    seen = world.settled()
+    plan = world.plan(world.target(api="api-2"), seen)
+    back = way_back(plan, seen, world.target(), world.candidate(), "run", passwords=True).plan()
+    assert [s.name for s in back.steps] == ["restore files", "prepare roles", "replace api"]
+
+
 def test_a_service_that_comes_is_one_that_goes(world, compose_config):
     seen = world.settled(
         containers=tuple(c for c in world.settled().containers if c.service != "bot")

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.compose.variables import render_env
+from deployments.compose.env_file import render_env
 from deployments.health.drift import find_drift, heals, unknown_current
 from deployments.health.verification import CheckResult
 from deployments.history.ledger import Revision
+from deployments.host.candidate import Candidate, ReleaseRecord
 from deployments.host.edge_answers import with_maintenance
 from deployments.host.maintenance import Maintenance
-from deployments.host.observation import Candidate, ReleaseRecord
 
 
 def kept_by(world, **changes) -> ReleaseRecord:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from deployments.compose.env_file import parse_secrets
 from deployments.compose.references import references
 from deployments.compose.stack import PROJECT_NAME, Stack
-from deployments.compose.variables import configuration, parse_secrets
+from deployments.compose.variables import configuration
 from deployments.environment.schema import Environment
 from deployments.errors import WrongUse
 from infra.environment.locate import load

@@ -9,12 +9,8 @@ import pytest
 
 from deployments.errors import StepFailed
 from deployments.history import journal
-from deployments.host.observation import (
-    read_candidate,
-    read_observation,
-    sections,
-    with_database,
-)
+from deployments.host.candidate import read_candidate
+from deployments.host.observation import read_observation, sections, with_database
 
 
 def _section(name, text):

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from deployments.compose.env_file import parse_env
 from deployments.compose.reader import parse_stack
-from deployments.compose.variables import parse_env
 from deployments.environment.policy import Services
 from deployments.history.ledger import StepRecord
 from deployments.host.edge import IDLE, read_slots, render

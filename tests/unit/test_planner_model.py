@@ -11,7 +11,7 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deployments.compose.variables import render_env
+from deployments.compose.env_file import render_env
 from deployments.history.ledger import Revision
 from deployments.host import edge
 from deployments.host.containers import Container

@@ -10,7 +10,7 @@ import pytest
 
 from deployments.compose.reader import parse_stack
 from deployments.database.login_roles import login_roles, superuser_password
-from deployments.host.observation import Candidate
+from deployments.host.candidate import Candidate
 from deployments.planning.roles_in_turn import in_turn, passwords_changed
 from deployments.release.adopted_record import RELEASE
 from deployments.shell import database

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from deployments.compose.checks import check
+from deployments.compose.env_file import parse_env, render_env
 from deployments.compose.reader import parse_stack
-from deployments.compose.variables import Configuration, parse_env, render_env
+from deployments.compose.variables import Configuration
 from deployments.environment.policy import Services
 from deployments.errors import WrongUse
 from deployments.health.verification import check_containers

@@ -8,9 +8,9 @@ import re
 import pytest
 from pydantic import SecretStr
 
+from deployments.compose.env_file import parse_env
 from deployments.compose.reader import parse_stack
 from deployments.compose.stack import Process
-from deployments.compose.variables import parse_env
 from deployments.database import sql_container
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from deployments.compose.variables import Configuration, parse_env
+from deployments.compose.env_file import parse_env
+from deployments.compose.variables import Configuration
 from deployments.errors import Refused
 from deployments.planning.target import former_configuration, former_images
 

@@ -5,16 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
+from deployments.compose.env_file import parse_env, parse_secrets, render_env, with_secret
 from deployments.compose.reader import parse_stack
-from deployments.compose.variables import (
-    changed_names,
-    configuration,
-    how_to_give,
-    parse_env,
-    parse_secrets,
-    render_env,
-    with_secret,
-)
+from deployments.compose.variables import changed_names, configuration, how_to_give
 from deployments.errors import WrongUse
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIE+/$x\\n=\nabc==\n-----END PRIVATE KEY-----"

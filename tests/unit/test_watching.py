@@ -7,14 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.compose.variables import render_env
+from deployments.compose.env_file import render_env
 from deployments.errors import Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.health import verification
 from deployments.health.alerts import Memory
 from deployments.health.verification import OutsideAnswer
+from deployments.host.candidate import Candidate, ReleaseRecord
 from deployments.host.edge_answers import with_maintenance
 from deployments.host.maintenance import Maintenance
-from deployments.host.observation import Candidate, Project, ReleaseRecord
+from deployments.host.observation import Project
 from infra.host import probes, watching
 from infra.host.watching import Look, Watcher
 

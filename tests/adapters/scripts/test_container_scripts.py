@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
+from deployments.compose.env_file import parse_env, render_env
 from deployments.compose.extension import Log
-from deployments.compose.variables import parse_env, render_env
 from deployments.host.edge import IDLE, read_former, read_slots, render
 from deployments.host.observation import sections
 from deployments.host.script_results import Channel

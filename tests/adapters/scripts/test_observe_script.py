@@ -13,7 +13,8 @@ import pytest
 
 from deployments.history import journal
 from deployments.history.step_kind import StepKey
-from deployments.host.observation import Project, read_candidate, read_observation, sections
+from deployments.host.candidate import read_candidate
+from deployments.host.observation import Project, read_observation, sections
 from deployments.shell import observe
 from deployments.shell.prelude import prelude
 from deployments.shell.quote import functions

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from deployments.compose.env_file import parse_env, render_env
 from deployments.compose.extension import EdgeService, Route
-from deployments.compose.variables import parse_env, render_env
 from deployments.host.edge import IDLE, read_slots, render
 from deployments.shell.prelude import prelude
 from deployments.shell.replace import Backend, Replacement, replace_service

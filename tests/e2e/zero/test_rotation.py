@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.benchmarks.document import table, write_section
@@ -104,6 +105,28 @@ def test_what_the_application_reads(world: World, users: Users) -> None:
         "docker exec $(docker ps -q --filter label=com.docker.compose.service=api) printenv JWT_SECRET_KEY"
     )
     assert shown.strip() == secret(world, "JWT_SECRET_KEY")
+
+
+def test_what_somebody_else_gives_out(world: World, users: Users) -> None:
+    """BotFather ends the former token before the new one can be deployed: what people write waits."""
+    url, before = world.info.telegram_control_url, users.token
+    new = f"{before.partition(':')[0]}:the-new-token-of-the-same-bot"
+    given = world.environments / "given"
+
+    def take() -> None:
+        revoked = {"token": before, "new": new}
+        httpx.post(f"{url}/_revoke", json=revoked, trust_env=False).raise_for_status()
+        users.token = new
+        given.write_text(f"{new}\n")
+        rotate(world, "TELEGRAM_BOT_TOKEN", "--value-file", str(given))
+
+    unnoticed(users.path("rotate TELEGRAM_BOT_TOKEN", take))
+    asked = [httpx.get(f"{url}/bot{t}/getMe", trust_env=False).status_code for t in (before, new)]
+    assert asked == [401, 200]
+    given.write_text("sk-or-v1-another\n")
+    take_key = lambda: rotate(world, "OPENROUTER_API_KEY", "--value-file", str(given))  # noqa: E731
+    unnoticed(users.path("rotate OPENROUTER_API_KEY", take_key))
+    assert secret(world, "OPENROUTER_API_KEY") == "sk-or-v1-another"
 
 
 def test_the_deploy_key(world: World, users: Users) -> None:

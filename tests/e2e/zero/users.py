@@ -31,7 +31,7 @@ class Users:
         self._said, self._sent = f"update {uuid.uuid4().hex[:6]}", 0
         self._quiet = threading.Event()
         secrets = (world.environments / "sandbox.secrets.env").read_text().splitlines()
-        self._token = dict(line.split("=", 1) for line in secrets)["TELEGRAM_BOT_TOKEN"]
+        self.token = dict(line.split("=", 1) for line in secrets)["TELEGRAM_BOT_TOKEN"]
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -54,9 +54,7 @@ class Users:
         with httpx.Client(trust_env=False) as client:
             while not self._quiet.wait(0.5):
                 text = f"{self._said} {self._sent}"
-                answer = client.post(
-                    url, json={"token": self._token, "text": text, "chat_id": CHAT}
-                )
+                answer = client.post(url, json={"token": self.token, "text": text, "chat_id": CHAT})
                 answer.raise_for_status()
                 self._sent += 1
 
@@ -118,7 +116,7 @@ class Users:
     def _without_bot(self, begin: float, end: float) -> float:
         """The longest time in which no bot asked for updates, seconds."""
         url = f"{self.world.info.telegram_control_url}/_polls"
-        polls = httpx.get(url, params={"token": self._token}, trust_env=False).json()
+        polls = httpx.get(url, params={"token": self.token}, trust_env=False).json()
         return without_poller(polls, begin, end, time.time())
 
     def conflicts(self) -> int:
