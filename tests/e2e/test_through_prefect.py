@@ -78,6 +78,7 @@ def test_the_deployments_offer_their_environments(api: Api) -> None:
             "release",
             "restore",
             "rollback",
+            "rotate",
             "verify",
         )
     ]

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -106,7 +107,8 @@ def archive(name: str, data: bytes) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         entry = tarfile.TarInfo(name)
-        entry.size, entry.mode = len(data), 0o644
+        # A registry reads a file again that is newer than before.
+        entry.size, entry.mode, entry.mtime = len(data), 0o644, time.time()
         archive.addfile(entry, io.BytesIO(data))
     return buffer.getvalue()
 

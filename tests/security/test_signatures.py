@@ -271,6 +271,7 @@ required = true
 """
 
 
+@pytest.mark.security
 def test_deploy_refuses_before_it_connects_to_the_server(
     on: Publication, pairs: dict[str, Pair], tmp_path: Path
 ) -> None:

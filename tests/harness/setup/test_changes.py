@@ -21,8 +21,8 @@ def test_everything_is_created_and_a_second_run_only_asks(setup: Setup) -> None:
     assert {c.kind for c in first if c.what == "created"} == {
         "work pool", "work queue", "limit", "deployment", "schedule", "automation",
     }  # fmt: skip
-    assert len([c for c in first if c.kind == "deployment"]) == 12
-    assert setup.lines[-1] == "18 created"
+    assert len([c for c in first if c.kind == "deployment"]) == 13
+    assert setup.lines[-1] == "19 created"
     assert "deployment  deploy/deploy                          created" in setup.lines
     assert (
         "schedule    verify-ready                           created: every 86400 s" in setup.lines
@@ -60,7 +60,7 @@ def test_a_new_environment_changes_forms_limit_and_schedule(setup: Setup, folder
     assert ("limit", "env-stage", "") in changed
     assert ("schedule", "verify-stage", "every 43200 s") in changed
     assert ("deployment", "deploy/deploy", "form") in changed
-    assert len(changed) == 14
+    assert len(changed) == 15
     assert setup.differing() == {}
     (folder / "stage.toml").unlink()
     assert setup.differing()["deploy/deploy"] == "changed form without stage"
@@ -107,7 +107,7 @@ def test_a_deployment_that_is_not_named_any_more_is_reported_and_stays(
     assert [c.name for c in changes if c.what == "left over"] == ["adopt/adopt"]
     # The automations do not watch its runs any more.
     assert {path.split("/")[1] for path in setup.sent} == {"automations"}
-    assert len(setup.all("deployments")) == 12
+    assert len(setup.all("deployments")) == 13
 
 
 def test_another_patience_changes_the_automation(setup: Setup) -> None:

@@ -26,11 +26,12 @@ IN_CONTAINERS = {
         "drill",
         "bootstrap",
         "maintenance",
+        "rotate",
     )
 }
 
 
-def test_with_containers_ten_verbs_move_to_their_pool(setup: Setup) -> None:
+def test_with_containers_eleven_verbs_move_to_their_pool(setup: Setup) -> None:
     setup()
     assert pools_of(setup.api) == "process"
     changed = setup.differing(pools="docker", docker_variables=VARIABLES)
