@@ -89,8 +89,14 @@ class SecretsFile:
 
     def put(self, name: str, value: str) -> None:
         """Write a value in the place of the one before; every other line stays as it is."""
-        text = self._file.read_text(encoding="utf-8")
-        replace_file(self._file, with_secret(text, name, value, self.where).encode())
+        text = with_secret(self._file.read_text(encoding="utf-8"), name, value, self.where)
+        try:
+            replace_file(self._file, text.encode())
+        except OSError as error:
+            raise WrongUse(
+                f"the secrets file cannot be written: {error.strerror}", where=self.where,
+                state="untouched", todo="rotate it where the file belongs to you, with --here",
+            ) from None  # fmt: skip
         self._values[name] = value
 
 

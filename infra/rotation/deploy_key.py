@@ -1,5 +1,7 @@
 """Another deploy key: both are accepted until every copy is the new one, then the former one ends.
 
+On every server that environments of this machine deploy to with it: each would be locked out otherwise.
+
 What the files beside the key say decides what is done, so that a killed run is gone on with by the next
 one: `KEY.next` is a new key that does not deploy yet, `KEY.former` one that is accepted still.
 """
@@ -7,7 +9,6 @@ one: `KEY.next` is a new key that does not deploy yet, `KEY.former` one that is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from deployments.errors import Refused, StepFailed
 from deployments.shell import authorized_keys
 from deployments.shell.quote import Script
 from infra.bootstrap.keys import COMMENT
+from infra.environment import folders, locate
 from infra.environment.locate import Located
 from infra.machine.files import replace_file
 from infra.ssh.connection import Remote
@@ -37,18 +39,33 @@ def confirm_here(ask: Callable[[], bool]) -> None:
     _here[:] = [ask]
 
 
-class DeployKeyRotation:
-    """The exchange of one environment's key. Where nobody confirms, a second call ends the former key."""
+def sharing(located: Located) -> tuple[Located, ...]:
+    """The environment, and others of this machine that deploy to other servers with the same key.
 
-    def __init__(self, located: Located, log: Log) -> None:
-        self._located = located
+    One whose server nobody pinned deploys nowhere. Raises WrongUse for one that cannot be read: it may
+    be one of them, and would be locked out.
+    """
+    every = (locate.load(name) for name in folders.names() if name != located.environment.name)
+    same = [x for x in every if x.key_file == located.key_file and x.environment.host.host_keys]
+    by_server = {x.environment.ssh: x for x in (*reversed(same), located)}
+    return (located, *(x for x in by_server.values() if x is not located))
+
+
+class DeployKeyRotation:
+    """The exchange of a key. Where nobody confirms, a second call ends the former key.
+
+    places: every environment that deploys with it, the one that is asked for first; `sharing` says which.
+    """
+
+    def __init__(self, places: tuple[Located, ...], log: Log) -> None:
+        self._places = places
         self._log = log
-        key = located.key_file
+        key = places[0].key_file
         self._key, self._next, self._former = key, _beside(key, "next"), _beside(key, "former")
 
     def carry_out(self, perform: Perform) -> list[str]:
         """What was done, a phrase each."""
-        check_key_file(self._key, self._located.environment.ssh)
+        check_key_file(self._key, self._places[0].environment.ssh)
         done = []
         # A key that is accepted still is from a call before this one, whose person has copied the new one.
         asked_again = self._former.exists() and not self._next.exists()
@@ -57,12 +74,17 @@ class DeployKeyRotation:
             perform("accept it beside the one of now", self._accept)
             perform("log in with it", lambda: self._log_in(self._next))
             perform("deploy with it", self._exchange)
-            done.append(f"{self._key} is another key")
+            done.append(f"{self._key} is another key{self._of_several}")
         self._log(f"{self._former} is accepted by the server until it is ended")
         if all(ask() for ask in _here) if _here else asked_again:
             perform("end the former key", self._end)
             done.append("the former key is refused")
         return done
+
+    @property
+    def _of_several(self) -> str:
+        names = ", ".join(place.environment.name for place in self._places)
+        return f", of {names}" if len(self._places) > 1 else ""
 
     def _make(self) -> None:
         ensure_key(self._next, COMMENT)
@@ -70,10 +92,13 @@ class DeployKeyRotation:
     def _accept(self) -> None:
         """By the key of now; a killed run may have exchanged it already."""
         new, former = ensure_key(self._next), ensure_key(self._key)
-        self._run(self._key, authorized_keys.accept_beside(self._located.environment, new, former))
+        for place in self._places:
+            script = authorized_keys.accept_beside(place.environment, new, former)
+            _run(place, self._key, script)
 
     def _log_in(self, key: Path) -> None:
-        self._run(key, Script("true\n"))
+        for place in self._places:
+            _run(place, key, Script("true\n"))
 
     def _exchange(self) -> None:
         """The former key first has a name of its own: at no moment there is none."""
@@ -89,35 +114,38 @@ class DeployKeyRotation:
 
     def _end(self) -> None:
         former, new = ensure_key(self._former), ensure_key(self._key)
-        self._run(self._key, authorized_keys.end_key(self._located.environment, former, new))
-        if self._is_accepted(self._former):
-            raise StepFailed(
-                "the server accepts the former key all the same", where=self._located.environment.ssh,
-                state="the new key deploys, and the former one could",
-                todo="find where the server takes it from (AuthorizedKeysFile and AuthorizedKeysCommand of "
-                "its sshd_config), remove it there, then run the same command again",
-            )  # fmt: skip
+        for place in self._places:
+            _run(place, self._key, authorized_keys.end_key(place.environment, former, new))
+        for place in self._places:
+            self._is_refused(place)
         for file in (_public(self._former), self._former):
             file.unlink(missing_ok=True)
 
-    def _is_accepted(self, key: Path) -> bool:
-        with suppress(Refused):
-            self._log_in(key)
-            return True
-        return False
-
-    def _run(self, key: Path, script: Script) -> None:
-        remote = Remote(self._located.environment, key).open()
+    def _is_refused(self, place: Located) -> None:
         try:
-            output = remote.run(script)
-        finally:
-            remote.close()
-        if output.code:
-            raise StepFailed(
-                output.tail or f"exit code {output.code}", where=remote.where,
-                state="it accepts the key of before; another one may be accepted beside it",
-                todo="correct what it says, then run the same command again: it goes on from there",
-            )  # fmt: skip
+            _run(place, self._former, Script("true\n"))
+        except Refused:
+            return
+        raise StepFailed(
+            "the server accepts the former key all the same", where=place.environment.ssh,
+            state="the new key deploys, and the former one could",
+            todo="find where the server takes it from (AuthorizedKeysFile and AuthorizedKeysCommand of "
+            "its sshd_config), remove it there, then run the same command again",
+        )  # fmt: skip
+
+
+def _run(place: Located, key: Path, script: Script) -> None:
+    remote = Remote(place.environment, key).open()
+    try:
+        output = remote.run(script)
+    finally:
+        remote.close()
+    if output.code:
+        raise StepFailed(
+            output.tail or f"exit code {output.code}", where=remote.where,
+            state="it accepts the key of before; another one may be accepted beside it",
+            todo="correct what it says, then run the same command again: it goes on from there",
+        )  # fmt: skip
 
 
 def _beside(key: Path, what: str) -> Path:

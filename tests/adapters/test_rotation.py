@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +19,7 @@ from infra.environment.secrets import SecretsFile, writable
 from infra.machine.sinks import clean
 from infra.rotation import given as given_values
 from infra.rotation import new_value
-from infra.rotation.deploy_key import DeployKeyRotation, confirm_here
+from infra.rotation.deploy_key import DeployKeyRotation, confirm_here, sharing
 from infra.rotation.kept import KeptValue, all_ended
 from infra.rotation.new_value import exchanged
 from tests.adapters.loopback_sshd import Sshd, serving
@@ -171,6 +173,16 @@ def test_a_registrys_token_must_log_in_before_it_is_written(assembly):
     assert values(assembly)["REGISTRY_TOKEN"] == "t"
 
 
+def test_a_file_that_cannot_be_written_is_told(assembly, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("infra.environment.secrets.replace_file", full)
+    with pytest.raises(WrongUse, match="cannot be written: No space left"):
+        turn(assembly, "JWT_SECRET_KEY")
+    assert values(assembly)["JWT_SECRET_KEY"] == "before-1"
+
+
 def test_a_file_with_others_rights_is_not_rewritten(assembly):
     assembly.file.chmod(0o644)
     with pytest.raises(WrongUse, match="can be read by others"):
@@ -181,18 +193,23 @@ def test_a_file_with_others_rights_is_not_rewritten(assembly):
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[SimpleNamespace]:
+def key(tmp_path: Path) -> Path:
+    """A deploy key with its public half."""
+    file = tmp_path / "keys" / "id"
+    file.parent.mkdir()
+    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "deploy", "-f", str(file)]
+    subprocess.run(words, check=True)
+    return file
+
+
+@contextmanager
+def ssh_server(folder: Path, name: str, key: Path) -> Iterator[SimpleNamespace]:
     """An SSH server that lets in whom its authorized_keys names, and an environment that uses it."""
-    key, home = tmp_path / "keys" / "id", tmp_path / "home"
-    key.parent.mkdir()
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "deploy", "-f", str(key)], check=True
-    )
+    home = folder / f"home-{name}"
     (home / ".ssh").mkdir(parents=True)
     keys = home / ".ssh" / "authorized_keys"
-    keys.write_text(
-        f'ssh-rsa AAAAother person@laptop\nfrom="10.0.0.0/8" {key.with_suffix(".pub").read_text()}'
-    )
+    public = key.with_suffix(".pub").read_text()
+    keys.write_text(f'ssh-rsa AAAAother person@laptop\nfrom="10.0.0.0/8" {public}')
     keys.chmod(0o600)
     with serving(Sshd(["bash"], home, keys=keys)) as sshd:
         host = {
@@ -203,8 +220,14 @@ def server(tmp_path: Path) -> Iterator[SimpleNamespace]:
             "v": 1, "project": "p", "directory": str(home), "push_registry": "ghcr.io",
             "pull_registry": "ghcr.io", "repository": "a/{service}", "host": host,
         }  # fmt: skip
-        place = Located(parse_environment("prod", data, "prod.toml"), tmp_path / "prod.toml")
-        yield SimpleNamespace(located=place, key=key, keys=keys, sshd=sshd)
+        place = Located(parse_environment(name, data, f"{name}.toml"), folder / f"{name}.toml")
+        yield SimpleNamespace(located=place, key=key, keys=keys, sshd=sshd, others=())
+
+
+@pytest.fixture
+def server(tmp_path: Path, key: Path) -> Iterator[SimpleNamespace]:
+    with ssh_server(tmp_path, "prod", key) as found:
+        yield found
 
 
 class Die(BaseException):
@@ -217,7 +240,8 @@ def carry_out(server, before: str = "") -> list[str]:
             raise Die
         work()
 
-    return DeployKeyRotation(server.located, lambda _: None).carry_out(perform)
+    places = (server.located, *server.others)
+    return DeployKeyRotation(places, lambda _: None).carry_out(perform)
 
 
 STEPS = [
@@ -263,6 +287,42 @@ def test_a_kill_before_any_step_is_gone_on_with(server, step):
         carry_out(server, before=step)
     carry_out(server)
     settled(server, former)
+
+
+@pytest.mark.parametrize("step", ["", *STEPS])
+def test_every_server_that_the_key_deploys_to_gets_the_new_one(server, tmp_path, step):
+    """The other one would be locked out: its environment names the same file."""
+    former = server.key.read_text()
+    confirm_here(lambda: True)
+    with ssh_server(tmp_path, "staging", server.key) as other:
+        server.others = (other.located,)
+        if step:
+            with pytest.raises(Die):
+                carry_out(server, before=step)
+        done = carry_out(server)
+        assert done[-1] == "the former key is refused"
+        settled(server, former)
+        assert other.keys.read_text() == server.keys.read_text()
+
+
+def test_whoever_shares_the_key_is_found_by_its_file(server, tmp_path, key, monkeypatch):
+    with ssh_server(tmp_path, "staging", key) as other, ssh_server(tmp_path, "same", key) as third:
+        host = third.located.environment.host.model_copy(update={"host_keys": ()})
+        nobody = replace(
+            third.located, environment=third.located.environment.model_copy(update={"host": host})
+        )
+        elsewhere = other.located.environment.host.model_copy(update={"key_file": "another"})
+        another = replace(
+            other.located,
+            environment=other.located.environment.model_copy(update={"host": elsewhere}),
+        )
+        known = {
+            "prod": server.located, "staging": other.located, "never": nobody, "another": another,
+            "twin": replace(server.located),
+        }  # fmt: skip
+        monkeypatch.setattr("infra.environment.folders.names", lambda: list(known))
+        monkeypatch.setattr("infra.environment.locate.load", known.__getitem__)
+        assert sharing(server.located) == (server.located, other.located)
 
 
 def test_a_key_that_the_file_does_not_have_is_told(server):

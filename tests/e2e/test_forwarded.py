@@ -14,7 +14,7 @@ from infra.engine.client import docker
 from infra.engine.images import HAPROXY, PYTHON, ensure_images
 from tests.e2e.conftest import ROOT, say
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.security]
 Headers = list[tuple[str, str]]
 EDGE = {
     "service": "edge", "config": "edge/haproxy.cfg",

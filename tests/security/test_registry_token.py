@@ -24,7 +24,7 @@ from tests.security.conftest import LOGIN, archive, registry_container
 
 __all__ = ["compose_config", "stack"]
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.security]
 NEW = "another-t0ken"
 
 

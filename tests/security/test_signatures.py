@@ -23,7 +23,7 @@ from infra.publish.signatures import Signer, signer_of
 from infra.registry.api import MANIFEST_TYPE, Registry, Stored
 from tests.security.conftest import LOGIN, PASSWORD, Pair
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.security]
 
 OLD, NEW = "prod-sha-000000000001", "prod-sha-000000000002"
 GOOD, EVIL = (f"sha256:{digit * 64}" for digit in "ae")
@@ -271,7 +271,6 @@ required = true
 """
 
 
-@pytest.mark.security
 def test_deploy_refuses_before_it_connects_to_the_server(
     on: Publication, pairs: dict[str, Pair], tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from infra.orchestration.flow.artifacts import leave_result, outcome
 from infra.orchestration.flow.tasks import as_task, log
 from infra.orchestration.flow.vault import Blocks
 from infra.orchestration.flow.who import current_actor
-from infra.rotation.deploy_key import DeployKeyRotation
+from infra.rotation.deploy_key import DeployKeyRotation, sharing
 from infra.rotation.new_value import exchanged
 
 DEPLOY_KEY = "deploy-key"
@@ -37,7 +37,7 @@ def rotate_deploy_key(environment: str, by: str) -> dict[str, Any]:
         located = as_task("read environment", lambda: locate.load(environment))
         actor = current_actor(by)
         log(f"asked for by {actor.who}, from {actor.origin}")
-        done = DeployKeyRotation(located, log).carry_out(as_task)
+        done = DeployKeyRotation(sharing(located), log).carry_out(as_task)
     summary = {"environment": environment, "verb": "rotate", "changed": bool(done), "done": done}
     leave_result(environment, summary)
     return summary
