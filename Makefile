@@ -67,7 +67,8 @@ bootstrap-test: .venv/.ready ## Bare Debian machines become hosts by `homeguru b
 shapes-test: .venv/.ready ## Twelve repositories of other people: init, release, a change, a broken change, rollback
 	@$(BIN)/pytest -m shapes -s
 
-security-test: .venv/.ready ## A story whose every secret is a marker; searches all that came out, prints how much
+security-test: .venv/.ready ## Forged releases and clients, and a story whose every secret is a marker: all that came out is searched
+	@command -v zstd >/dev/null || apt-get install --yes --quiet zstd >/dev/null
 	@$(BIN)/pytest -m security -s
 
 CHROMIUM := /usr/bin/chromium

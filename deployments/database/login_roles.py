@@ -78,9 +78,8 @@ def login_roles(stack: Stack, variables: Mapping[str, str]) -> LoginRoles | None
 
 def _variable(database: Database) -> str:
     """The variable that a role is read from, where it is nothing else."""
-    parts = parse(database.application.role)
-    alone = len(parts) == 1 and isinstance(parts[0], Reference) and "+" not in parts[0].how
-    return parts[0].name if alone and isinstance(parts[0], Reference) else ""
+    reference = _only_reference(database.application.role)
+    return reference.name if reference and "+" not in reference.how else ""
 
 
 def superuser_password(stack: Stack) -> str:
@@ -90,6 +89,16 @@ def superuser_password(stack: Stack) -> str:
     """
     database = stack.deploy.database
     process = stack.processes.get(database.service) if database else None
-    parts = parse(process.environment.get("POSTGRES_PASSWORD", "")) if process else []
-    alone = len(parts) == 1 and isinstance(parts[0], Reference)
-    return parts[0].name if alone and isinstance(parts[0], Reference) else ""
+    reference = (
+        _only_reference(process.environment.get("POSTGRES_PASSWORD", "")) if process else None
+    )
+    return reference.name if reference else ""
+
+
+def _only_reference(text: str) -> Reference | None:
+    """The reference that a text is, where it is one and nothing else."""
+    match parse(text):
+        case [Reference() as reference]:
+            return reference
+        case _:
+            return None
