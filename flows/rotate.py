@@ -4,8 +4,9 @@ from typing import Any
 
 from prefect import flow
 
+from deployments.environment.secret_kinds import DEPLOY_KEY
 from infra.orchestration.flow.operation import EnvironmentName, operation
-from infra.orchestration.flow.rotation import DEPLOY_KEY, another_value, rotate_deploy_key
+from infra.orchestration.flow.rotation import another_value, rotate_deploy_key
 
 
 @flow(name="rotate", flow_run_name="rotate {secret} of {environment}", retries=0)

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 SecretKind = Literal["random", "asked"]
 """A value that only this application knows, or one that somebody else gave out."""
 
+DEPLOY_KEY = "deploy-key"
+"""What a person calls the key that is rotated like a secret, and is none of the environment's file."""
+
 _SECRET = re.compile(
     r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE|DSN|WEBHOOK|APIKEY|(^|_)(KEY|PASS|PWD|PW)($|_))"
 )

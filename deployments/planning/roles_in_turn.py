@@ -10,6 +10,7 @@ from deployments.compose.variables import changed_names
 from deployments.database.login_roles import LoginRoles, login_roles
 from deployments.host.candidate import Candidate
 from deployments.host.observation import Observation
+from deployments.planning.changes import secrets_changed
 from deployments.planning.target import Target
 from deployments.release.adopted_record import RELEASE
 from deployments.verbs import traits
@@ -49,7 +50,7 @@ def _changed(roles: LoginRoles, seen: Observation, candidate: Candidate) -> bool
 def passwords_changed(candidate: Candidate) -> set[str]:
     """Secrets that differ from those installed, or from those that the current release recorded."""
     since = changed_names(candidate.released, candidate.secrets_then) if candidate.released else []
-    return {*since, *changed_names(candidate.secrets_now, candidate.secrets_then)}
+    return {*since, *secrets_changed(candidate)}
 
 
 def former_logins(target: Target, seen: Observation) -> list[str]:
@@ -71,7 +72,7 @@ def refused_meanwhile(target: Target, candidate: Candidate, replaced: set[str]) 
         return []
     password = database.application.password
     users = [s.name for s in target.stack.database_users if s.name in replaced]
-    if password not in changed_names(candidate.secrets_now, candidate.secrets_then) or not users:
+    if password not in secrets_changed(candidate) or not users:
         return []
     return [
         f"{password} changes at once: until its container is replaced, {' and '.join(users)} cannot open "

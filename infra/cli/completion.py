@@ -60,10 +60,11 @@ def services(context: typer.Context) -> Suggestions:
 @_quietly
 def secrets(context: typer.Context) -> Suggestions:
     """Secrets of the environment, and its deploy key."""
+    from deployments.environment.secret_kinds import DEPLOY_KEY
     from infra.environment.locate import load
 
     names = load(str(context.params["env"])).environment.secret_names
-    return [(name, "") for name in ("deploy-key", *names)]
+    return [(name, "") for name in (DEPLOY_KEY, *names)]
 
 
 @_quietly

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deployments.environment.secret_kinds import DEPLOY_KEY
 from deployments.errors import WrongUse
 from infra.cli import completion, show
 from infra.cli.options import Approve, Env, Here, Json, Quiet
@@ -18,8 +19,6 @@ from infra.cli.run import run
 
 if TYPE_CHECKING:
     from infra.environment.locate import Located
-
-DEPLOY_KEY = "deploy-key"
 
 Secret = Annotated[
     str,

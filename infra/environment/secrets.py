@@ -147,11 +147,7 @@ def writable(located: Located, name: str, extra: list[SecretSource]) -> Writable
 
 
 def _of_the_caller(where: str, name: str) -> str:
-    return (
-        f"variable {VARIABLE} of this process"
-        if where == VARIABLE
-        else f"variable {name} of this process"
-    )
+    return f"variable {VARIABLE if where == VARIABLE else name} of this process"
 
 
 def resolve(located: Located, extra: list[SecretSource] | None = None) -> dict[str, str]:

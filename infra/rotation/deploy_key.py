@@ -102,13 +102,10 @@ class DeployKeyRotation:
 
     def _exchange(self) -> None:
         """The former key first has a name of its own: at no moment there is none."""
-        for suffix in ("", ".pub"):
-            key = self._key.with_name(f"{self._key.name}{suffix}")
+        halves = (self._key, self._former), (_public(self._key), _public(self._former))
+        for key, former in halves:
             if key.is_file():
-                replace_file(
-                    self._former.with_name(f"{self._former.name}{suffix}"),
-                    key.read_bytes(), key.stat().st_mode & 0o777,
-                )  # fmt: skip
+                replace_file(former, key.read_bytes(), key.stat().st_mode & 0o777)
         _public(self._next).replace(_public(self._key))
         self._next.replace(self._key)
 

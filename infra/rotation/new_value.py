@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from deployments.compose.variables import configuration
 from deployments.database.login_roles import superuser_password
-from deployments.environment.secret_kinds import kind_of
+from deployments.environment.secret_kinds import DEPLOY_KEY, kind_of
 from deployments.errors import HomeguruError, WrongUse
 from infra.environment.context import Assembly
 from infra.environment.secrets import SecretSource, WritableSource, writable
@@ -93,7 +93,7 @@ def check_name(assembly: Assembly, name: str) -> None:
         raise WrongUse(
             f"environment {assembly.located.environment.name} has no secret {name!r}",
             where=str(assembly.located.file), state="untouched",
-            todo=f"choose deploy-key, or one of: {', '.join(names)}",
+            todo=f"choose {DEPLOY_KEY}, or one of: {', '.join(names)}",
         )  # fmt: skip
 
 

@@ -278,6 +278,8 @@ class Planning:
 
     def _made(self, target: Target, seen: Observation, request: PlanRequest) -> Planned:
         mode: SecretsSource = traits(request.verb).secrets if self.host.locked else "discard"
+        # Which role logs in is known of what is installed: asked for that, Compose is seldom asked twice.
+        target = in_turn(target, seen, Candidate({}), request.verb)
         candidate = self._candidate(target, seen, mode)
         chosen = in_turn(target, seen, candidate, request.verb)
         if chosen != target:

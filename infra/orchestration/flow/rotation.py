@@ -15,9 +15,6 @@ from infra.orchestration.flow.who import current_actor
 from infra.rotation.deploy_key import DeployKeyRotation, sharing
 from infra.rotation.new_value import exchanged
 
-DEPLOY_KEY = "deploy-key"
-"""What a person says for the key that is no secret of the environment's file."""
-
 
 @contextmanager
 def another_value(environment: str, secret: str) -> Iterator[None]:
