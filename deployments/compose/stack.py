@@ -103,6 +103,15 @@ class Stack:
             new += after
         return found
 
+    def user(self, service: str) -> str:
+        """Who a service runs as, where the file says so; may hold ${references}."""
+        return str(self.processes.get(service, Process()).call.get("user", ""))
+
+    def own_volumes(self, service: str) -> tuple[str, ...]:
+        """Where volumes are mounted in a service that no other service mounts."""
+        others = {v for s, each in self.volumes.items() if s != service for v, _ in each}
+        return tuple(path for name, path in self.volumes.get(service, ()) if name not in others)
+
     @property
     def ordered(self) -> list[Service]:
         """Services that have a container after a deploy, in the order of replacement.

@@ -258,6 +258,7 @@ class Steps:
         return self._replacement(change.service, change.image)
 
     def _replacement(self, service: Service, image: str) -> Replacement:
+        user = self.target.value(self.target.stack.user(service.name))
         return Replacement(
             service=service.name,
             variable=service.image_variable,
@@ -269,6 +270,8 @@ class Steps:
             keep=service.name in self.kept_services(),
             ready=self._ready(service.name),
             kept_folders=kept_folders(self.target.stack, service.name),
+            user=user,
+            volume_folders=self.target.stack.own_volumes(service.name) if user else (),
         )
 
     def _ready(self, service: str) -> tuple[str, ...]:

@@ -31,6 +31,10 @@ class Replacement:
     """Command that exits 0 inside the new container as soon as it does its work."""
     kept_folders: tuple[str, ...] = ()
     """Folders that outlast a release, where the image's user must be able to write."""
+    user: str = ""
+    """Who it runs as, where the Compose file says so: `name`, `1000` or `1000:1000`."""
+    volume_folders: tuple[str, ...] = ()
+    """Where volumes of its own are mounted; none matters where nobody says who it runs as."""
 
     def settings(self) -> list[str]:
         """Shell variables that the functions above read."""
@@ -129,8 +133,13 @@ def let_former_go(what: Replacement, backend: Backend) -> Script:
 
 def recreate_service(what: Replacement) -> Script:
     """Start or recreate a service with state or ports of its own: database, edge."""
+    volumes = {"user": what.user, "volumes": " ".join(what.volume_folders)}
     text = join(
-        functions("container"), *what.settings(), functions("replace_up"), "recreate_service"
+        functions("container"),
+        *what.settings(),
+        *assigned(volumes),
+        functions("replace_volumes", "replace_up"),
+        "recreate_service",
     )
     return Script(text, timeout=what.healthy_within + what.grace + 120)
 

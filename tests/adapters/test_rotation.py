@@ -120,6 +120,37 @@ def test_a_killed_one_is_gone_on_with(assembly, monkeypatch):
     assert "did not end: going on with its value" in said[0]
 
 
+@pytest.mark.parametrize("boundary", ["kept.write", "source.put", "work", "kept.remove"])
+def test_a_kill_at_any_boundary_leaves_a_value_that_the_next_one_goes_on_with(
+    assembly, monkeypatch, boundary
+):
+    """What is in the file is what was before, or what the next run brings."""
+    owner, name = {
+        "kept.write": (KeptValue, "write"), "source.put": (SecretsFile, "put"),
+        "kept.remove": (KeptValue, "remove"), "work": (None, ""),
+    }[boundary]  # fmt: skip
+    brought: list[str] = []
+
+    def die(*_) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(new_value, "_back", lambda *_: None)
+        if owner:
+            patch.setattr(owner, name, die)
+        work = (lambda: brought.append(values(assembly)["JWT_SECRET_KEY"])) if owner else die
+        with pytest.raises(Killed):
+            turn(assembly, "JWT_SECRET_KEY", work)
+    left = values(assembly)["JWT_SECRET_KEY"]
+    written = boundary in ("work", "kept.remove")
+    assert (left == "before-1") is not written
+    assert brought == ([left] if boundary == "kept.remove" else [])
+    turn(assembly, "JWT_SECRET_KEY")
+    now = values(assembly)["JWT_SECRET_KEY"]
+    assert (now == left) is written
+    assert KeptValue(assembly.located, "JWT_SECRET_KEY").read() is None
+
+
 def test_a_killed_one_that_then_fails_goes_back_to_the_beginning(assembly, monkeypatch):
     killed(assembly, monkeypatch)
 

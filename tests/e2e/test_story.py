@@ -108,17 +108,20 @@ def test_status_equals_what_the_engine_says(world) -> None:
 
 
 def test_each_container_has_the_rights_that_the_page_on_security_says(world) -> None:
-    row = r"^\| (\w+) \| (none|[A-Z_, ]+) \| (read only|may be written) \|"
+    row = r"^\| (\w+) \| ([\w:]+) \| (none|[A-Z_, ]+) \| (read only|may be written) \|"
     page = (ROOT / "doc" / "security.md").read_text()
-    said = {name: (rights, files) for name, rights, files in re.findall(row, page, re.MULTILINE)}
+    said = {name: rights for name, *rights in re.findall(row, page, re.MULTILINE)}
     found = {}
     for service, container in world.containers().items():
-        inspected = world.on_server(f"docker inspect {container.partition(' ')[0]}")
-        host = json.loads(inspected)[0]["HostConfig"]
+        inspected = json.loads(world.on_server(f"docker inspect {container.partition(' ')[0]}"))[0]
+        host = inspected["HostConfig"]
         assert (host["CapDrop"], host["PidsLimit"]) == (["ALL"], 1024), service
         assert host["SecurityOpt"] == ["no-new-privileges:true"], service
         added = ", ".join(sorted(c.removeprefix("CAP_") for c in host["CapAdd"] or ["none"]))
-        found[service] = (added, "read only" if host["ReadonlyRootfs"] else "may be written")
+        files = "read only" if host["ReadonlyRootfs"] else "may be written"
+        found[service] = [inspected["Config"]["User"], added, files]
+        shares = 2048 if service in ("edge", "postgres") else 0
+        assert (host["CpuShares"], host["NanoCpus"]) == (shares, 0), service
     assert found == said
     status = world.homeguru("exec", "api", "--env", "sandbox", "--", "cat", "/proc/self/status")
     assert re.search(r"^CapEff:\t0{16}$", status.stdout, re.MULTILINE), status.stderr

@@ -38,7 +38,7 @@ def test_the_production_file(stack):
     assert stack.ports == (("edge", "${API_PORT:-8003}"), ("edge", "${FRONTEND_PORT:-3003}"))
     assert stack.references["DATABASE_PASSWORD"] is None
     assert stack.references["TELEGRAM_API_URL"] == "https://api.telegram.org"
-    assert stack.uses["frontend"] == {"FRONTEND_IMAGE"}
+    assert stack.uses["frontend"] == {"FRONTEND_CPUS", "FRONTEND_IMAGE", "FRONTEND_READ_ONLY"}
     assert "TELEGRAM_BOT_TOKEN" in stack.uses["bot"]
     assert "TELEGRAM_BOT_TOKEN" not in stack.uses["frontend"]
     assert stack.in_urls == {
@@ -291,3 +291,17 @@ def test_a_command_of_its_own(body, overrides):
 def test_services_that_the_order_does_not_name_come_first():
     services = {n: {"image": f"${{{n.upper()}_IMAGE}}"} for n in ("a", "b", "c")}
     assert [s.name for s in _parse(services, order=["c", "a"]).ordered] == ["b", "c", "a"]
+
+
+def test_whose_volumes_are_those_of_a_service_that_names_its_user(compose_config):
+    config = copy.deepcopy(compose_config)
+    config["services"]["bot"]["volumes"] = [
+        {"type": "volume", "source": "tls-data", "target": "/certs"},
+        {"type": "volume", "source": "own", "target": "/own"},
+    ]
+    config["volumes"]["own"] = {}
+    stack = parse_stack("", config, "compose.yml")
+    assert (stack.user("tls"), stack.user("bot")) == ("10001:10001", "")
+    assert stack.own_volumes("tls") == ()
+    assert stack.own_volumes("bot") == ("/own",)
+    assert stack.own_volumes("postgres") == ("/var/lib/postgresql/data",)

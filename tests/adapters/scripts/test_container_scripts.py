@@ -478,6 +478,54 @@ def test_a_folder_that_is_kept_becomes_the_process_s(shell):
     assert " up --no-start " in made
 
 
+OWNED = """
+case "$*" in
+  *--entrypoint*stat*) %s ;;
+  *--entrypoint*chown*) %s ;;
+esac
+"""
+
+
+def _own(shell, found, chown="true", **changes):
+    """What a script does to volumes before Compose starts the service."""
+    shell.program("docker", "echo $* >> docker.log\n" + OWNED % (found, chown))
+    shell.write("docker.log", "")
+    fields = {"user": "70:70", "volume_folders": ("/data", "/certs"), **changes}
+    script = recreate_service(_what(**fields))
+    return shell.run(prelude(shell.environment) + _functions(script, "own_volumes old1; echo on"))
+
+
+def test_a_volume_of_anothers_is_given_to_who_the_service_runs_as(shell):
+    """PostgreSQL stops first: it reads files that are no longer its own."""
+    done = _own(shell, 'printf "/certs "')
+    assert done.returncode == 0, done.stderr
+    look, stop, own = _log(shell)
+    assert look.endswith(" 70:70 /data /certs")
+    assert stop == "stop -t 3 old1"
+    assert own.endswith('--entrypoint sh bot -c chown -R "$0" "$@" 70:70 /certs')
+    assert "bot runs as 70:70: its volume at /certs is that user's now" in done.stderr + done.stdout
+
+
+def test_one_that_is_the_process_s_stays_and_so_does_the_container(shell):
+    assert _own(shell, "true").stdout.endswith("on\n")
+    assert len(_log(shell)) == 1
+
+
+def test_an_image_without_a_shell_is_not_asked(shell):
+    done = _own(shell, 'echo "exec: sh: not found" >&2; exit 127')
+    assert (done.returncode, done.stdout) == (0, "on\n")
+
+
+def test_nobody_is_asked_where_the_file_names_no_volume(shell):
+    assert _own(shell, "true", volume_folders=()).stdout == "on\n"
+    assert _log(shell) == []
+
+
+def test_a_volume_that_cannot_be_given_away_stops_the_release(shell):
+    done = _own(shell, 'printf "/certs "', 'echo "chown: disk" >&2; exit 1')
+    assert (done.returncode, "chown: disk" in done.stderr) == (20, True)
+
+
 def test_what_runs_as_root_may_write_there_anyway(shell):
     assert _run_replacing(shell, "", kept_folders=("/data",)).returncode == 0
     assert not [x for x in _log(shell) if " run " in x]

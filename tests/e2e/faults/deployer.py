@@ -3,7 +3,7 @@
 `python -m tests.e2e.faults.deployer VERB STEP [WORD [ENVIRONMENT]]` prints its steps as JSON, then `AT <step>`
 when it stands there, and ends as the command line would. STEP `-` stops nowhere, `plan` runs none.
 A rollback's WORD is a release, and after a space what becomes of the database (`downgrade`); a rotation's
-is a secret.
+is a secret, and after a space a file with a value that somebody gave out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 
 from deployments.database.choice import Choice
 from deployments.errors import HomeguruError, Unreachable
@@ -24,6 +25,7 @@ from infra.host.actor import Actor
 from infra.host.session import Host
 from infra.machine import signals
 from infra.publish.manifests import find_manifest
+from infra.rotation.given import give
 from infra.rotation.new_value import exchanged
 from infra.run.executor import Planned
 from infra.run.operation import Operation, operation_on
@@ -34,6 +36,10 @@ PLAN = "plan"
 def main(verb: str, stop: str, word: str = "", environment: str = "sandbox") -> int:
     signals.install()
     say = lambda text: print(f"  {text}", flush=True)  # noqa: E731
+    if verb == "rotate":
+        word, _, file = word.partition(" ")
+        if file:
+            give(word, Path(file).read_text().strip())
     with exchanged(assemble(environment), word, [], say) if verb == "rotate" else nullcontext():
         return _carried_out(verb, stop, word, environment)
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -199,3 +200,34 @@ def test_without_the_domain_it_goes(world: World) -> None:
     found = deploy(world)
     assert "remove tls" in [s["step"] for s in found["steps"]]
     assert "tls" not in world.containers()
+
+
+def test_volumes_that_other_users_wrote_are_given_to_those_who_run_now(
+    world: World, person: Person
+) -> None:
+    """Certificates that root wrote, and a database of an image whose user has another number."""
+    file, compose = world.environments / "sandbox.toml", _compose(world)
+    image = world.on_server("docker inspect -f '{{.Config.Image}}' homeguru-postgres-1").strip()
+    own = "docker run --rm -u 0 --entrypoint chown -v homeguru_{}:/v {} -R {} /v"
+    world.on_server(
+        f"{own.format('tls-data', image, '0:0')} && {own.format('postgres-data', image, '70:70')}"
+    )
+    compose.write_text(
+        compose.read_text().replace("user: postgres\n", "user: postgres\n    init: true\n")
+    )
+    file.write_text(
+        f'{file.read_text()}\n[edge]\ndomain = "{DOMAIN}"\nacme = "{person.issuer.directory}"\n'
+    )
+    steps = [s["step"] for s in deploy(world)["steps"]]
+    assert {"recreate postgres", "start tls"} <= {*steps}
+    assert person.get(f"api.{DOMAIN}").json()["version"] == "v2"
+    users = [world.on_server(f"docker inspect -f '{{{{.Config.User}}}}' homeguru-{s}-1").strip()
+             for s in ("postgres", "tls")]  # fmt: skip
+    assert users == ["postgres", "10001:10001"]
+    kept = own.replace("chown", "stat").replace("-R {} ", "-c %u ")
+    owners = [world.on_server(kept.format(v, image)).strip() for v in ("postgres-data", "tls-data")]
+    assert owners == ["999", "10001"]
+
+
+def _compose(world: World) -> Path:
+    return world.environments.parent / "docker" / "docker-compose.prod.yml"
