@@ -22,7 +22,7 @@ from infra.orchestration.liveness import HEARTBEAT, SILENT_AFTER
 
 Say = Callable[[str], None]
 POOL = "homeguru"
-MODULES = {"server": "infra.orchestration.sqlite_server", "worker": "prefect"}
+MODULES = {"server": "infra.orchestration.sqlite_server", "worker": "infra.orchestration.worker"}
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
@@ -76,7 +76,7 @@ class LocalPrefect:
             # These processes write to log files, where what goes wrong must be found.
             "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
             "PREFECT_API_LOG_RETRYABLE_ERRORS": "true",
-            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_WORKER_QUERY_SECONDS": "0.5",
             # The server notices a worker's end after three of these and at most 15 s more.
             "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
             # Signs of life that the automation of `homeguru setup` waits for.
@@ -97,7 +97,7 @@ class LocalPrefect:
     def _start(self, kind: str, port: int, environments: Path) -> int:
         arguments = {
             "server": ["server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            "worker": ["worker", "start", "--pool", POOL, "--type", "process"],
+            "worker": ["--pool", POOL],
         }[kind]
         self._say(f"starting the Prefect {kind}")
         log = self._state / f"prefect-{kind}.log"
@@ -154,7 +154,7 @@ class LocalPrefect:
 def _alive(pid: object, kind: str) -> bool:
     """Whether `pid` is a running process and still the one that we started."""
     words = _command_line(pid) if isinstance(pid, int) else []
-    return MODULES[kind] in words and kind in words
+    return MODULES[kind] in words
 
 
 def _command_line(pid: int) -> list[str]:

@@ -5,13 +5,14 @@ Whoever has the deploy key has then what that user has. doc/guides/security.md s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from infra.engine.client import docker
-from tests.e2e.conftest import World, address_of, world_of_its_own
+from tests.e2e.conftest import World, address_of, say, world_of_its_own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.zero]
 NOBODY = {"PREFECT_API_URL": ""}
@@ -77,12 +78,25 @@ def test_it_deploys_and_goes_back(world: World) -> None:
 def test_who_has_the_key_is_not_root(world: World) -> None:
     """What group `docker` gives away: a container that may do everything, with the server's files."""
     assert "docker" not in world.on_server("id -nG").split()
-    image = world.on_server("docker inspect -f '{{.Config.Image}}' homeguru-api-1").strip()
+    api = world.containers()["api"].partition(" ")[0]
+    image = world.on_server(f"docker inspect -f '{{{{.Config.Image}}}}' {api}").strip()
     said = world.on_server(
         "docker run --rm --privileged --pid host -u 0 -v /:/host --entrypoint sh "
         f"{image} -c 'id -u; touch /host/etc/x; cat /host/etc/shadow' 2>&1 || true"
     )
     assert said.splitlines()[0] == "0"
     assert said.count("Permission denied") == 2, said
-    user = world.on_server("ps -o uid= -p $(docker inspect -f '{{.State.Pid}}' homeguru-api-1)")
+    user = world.on_server(f"ps -o uid= -p $(docker inspect -f '{{{{.State.Pid}}}}' {api})")
     assert int(user) >= 100000
+
+
+def test_what_it_costs_is_what_the_guide_says(world: World) -> None:
+    """The edge does not learn who asks, and limits need cgroup v2."""
+    assert httpx.get(f"{world.info.api_url}/config?who", trust_env=False).status_code == 200
+    edge = world.containers()["edge"].partition(" ")[0]
+    line = [x for x in world.on_server(f"docker logs --tail 50 {edge} 2>&1").splitlines()
+            if "/config?who" in x][-1]  # fmt: skip
+    say(line)
+    info = json.loads(world.on_server("docker info --format '{{json .}}'"))
+    assert "name=rootless" in " ".join(info["SecurityOptions"])
+    assert (info["CgroupVersion"] == "2") is info["PidsLimit"]
