@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from infra.orchestration.worker import fork_client
+from infra.orchestration.worker.fork_server import IMPORTED_LATE
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = """
@@ -79,6 +81,12 @@ def _worker(folder: Path) -> subprocess.Popen[str]:
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{folder}", "LEFT": "of the worker",
              "PREFECT_HOME": str(folder / "home")},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IMPORTED_LATE)
+def test_what_is_imported_before_a_run_is_there(name: str) -> None:
+    """Another version of Prefect may call it otherwise: runs would begin later, and nobody would know why."""
+    assert find_spec(name)
 
 
 def test_a_run_is_what_its_client_is(server: Server) -> None:

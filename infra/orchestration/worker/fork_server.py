@@ -27,6 +27,11 @@ from shutil import rmtree
 from infra.orchestration.setup.declared import declared
 from infra.orchestration.worker.fork_client import ENGINE, PASSED_ON, SIZE
 
+IMPORTED_LATE = (
+    "anyio._backends._asyncio", "encodings.idna", "prefect.deployments.steps.pull", "prefect.flow_engine",
+    "prefect.runner", "prefect.task_engine", "prefect.utilities.visualization",
+)  # fmt: skip
+"""What Prefect imports when a run begins, whatever the flow is."""
 PATIENCE = 10.0
 """Seconds for a client to send its request."""
 
@@ -52,8 +57,10 @@ def beside(address: Path) -> Iterator[None]:
         _be_the_server(listener, read)
     listener.close()
     os.close(read)
-    yield
-    os.close(write)
+    try:
+        yield
+    finally:
+        os.close(write)
 
 
 def _be_the_server(listener: socket.socket, worker: int) -> None:
@@ -84,8 +91,7 @@ def _warm_up() -> None:
         with suppress(Exception):
             # What is wrong with a flow is said by the run of it.
             import_module(each.entrypoint.rpartition(".")[0])
-    for name in ("prefect.flow_engine", "prefect._internal.metrics", "infra.environment.context",
-                 "infra.host.session", "infra.run.operation", "infra.look.look"):  # fmt: skip
+    for name in IMPORTED_LATE:
         with suppress(ImportError):
             import_module(name)
     gc.collect()
