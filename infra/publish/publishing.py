@@ -4,54 +4,32 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-from deployments import image_name
 from deployments.build import names as build_names
-from deployments.build.dockerfile import arguments, base_images, images
-from deployments.build.inputs import input_hash
+from deployments.build.dockerfile import arguments
 from deployments.build.layout import MIGRATIONS
 from deployments.build.recipe import Recipe
 from deployments.compose.stack import Stack
 from deployments.errors import HomeguruError, WrongUse
-from deployments.image_name import ImageName
 from deployments.release.manifest import Manifest, ServiceImage
 from infra.environment.locate import Located
-from infra.machine.processes import run
 from infra.machine.threads import at_once
 from infra.publish import bake
-from infra.publish.manifests import SignedImages, signed_images
+from infra.publish.manifests import signed_images
+from infra.publish.not_built import NotBuilt
 from infra.publish.recipes import Recipes
 from infra.publish.signatures import Signer
 from infra.publish.source import staged
 from infra.publish.trees import Source, Tree
+from infra.publish.wanted import Wanted, Wishes, python_image
 from infra.registry.api import Registry, Stored
 
 Say = Callable[[str], None]
-_PYTHONS = ("3.11", "3.12", "3.13", "3.10")
 _ENV_FILE = re.compile(r"(^|/)\.env(\.(?!example$|sample$|template$|dist$)[^/]*)?$")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One service's image: where it goes, what decides it, and whether it is there."""
-
-    recipe: Recipe
-    repository: str
-    inputs: str
-    digest: str | None
-    arguments: dict[str, str]
-    revision: str
-
-    @property
-    def service(self) -> str:
-        return self.recipe.service
 
 
 class Publisher:
@@ -98,9 +76,9 @@ class Publisher:
         return self._published(recipes, replace(source, origin=origin or source.origin), tree)
 
     def _published(self, recipes: list[Recipe], source: Source, tree: Tree) -> Manifest:
-        python = _python_image(tree)
         signed = signed_images(self._located, self._registry) if self._signer else None
-        wanted = at_once(lambda recipe: self._wanted(recipe, source, python, signed), recipes)
+        wishes = Wishes(self._environment, self._registry, source, python_image(tree), signed)
+        wanted = at_once(wishes.of, recipes)
         missing = [w for w in wanted if w.digest is None]
         for image in wanted:
             state = "builds" if image.digest is None else "unchanged"
@@ -114,7 +92,8 @@ class Publisher:
         # One whose push was not seen to end, or whose digest was not learned then.
         self._are_there([(w, image.digest) for w, image in zip(wanted, tagged, strict=True)])
         built = {w.service: image for w, image in zip(wanted, tagged, strict=True)}
-        services = {**built, **self._infrastructure()}
+        others = NotBuilt(self._environment, self._stack, self._registry).images()
+        services = {**built, **others}
         manifest = Manifest(
             name=f"{self._environment.name}-{source.label}",
             source=source.origin, ref=source.ref, commit=source.commit, author=source.author,
@@ -188,34 +167,6 @@ class Publisher:
                 todo=f'add "{migrate.service}" to leave_out under [services], or name the folder',
             )  # fmt: skip
 
-    def _wanted(
-        self, recipe: Recipe, source: Source, python: str, signed: SignedImages | None
-    ) -> Wanted:
-        """signed: images of an earlier build that may be used again; None means any."""
-        text = recipe.dockerfile
-        declared = arguments(text)
-        chosen = {n: v for n, v in self._environment.build.items() if n in declared}
-        if recipe.own:
-            bases: dict[str, str] = {}
-            others = {f"image {i}": _identity(i) for i in images(text, chosen)}
-            place = recipe.own.context, recipe.own.target
-            settings = {**chosen, **others, "context": place[0], "target": place[1]}
-        else:
-            bases = base_images(text)
-            if python and "PYTHON_IMAGE" in bases:
-                bases["PYTHON_IMAGE"] = python
-            settings = {**chosen, **{n: _identity(image) for n, image in bases.items()}}
-        paths = recipe.select(source.files)
-        inputs = input_hash(
-            {p: source.files[p] for p in paths}, [text, recipe.ignore.text], settings
-        )
-        repository = self._environment.repository_of(recipe.service)
-        digest = self._registry.digest(repository, f"in-{inputs}")
-        if signed is not None and (repository, inputs, digest) not in signed:
-            digest = None
-        revision = source.last_commit(sorted({*paths, *recipe.reads}))
-        return Wanted(recipe, repository, inputs, digest, {**chosen, **bases}, revision)
-
     def _build(self, missing: list[Wanted], source: Source, root: Path) -> dict[str, str]:
         """Build and push; digests by service, where the builder tells them."""
         images = [
@@ -261,29 +212,6 @@ class Publisher:
     def _digest_now(self, wanted: Wanted) -> str | None:
         return self._registry.digest(wanted.repository, f"in-{wanted.inputs}")
 
-    def _infrastructure(self) -> dict[str, ServiceImage]:
-        """Digests, today, of the images that are not built here."""
-        services = self._stack.deploy.infrastructure
-        found = at_once(lambda service: self._not_built(service, services[service]), services)
-        return dict(zip(services, found, strict=True))
-
-    def _not_built(self, service: str, default: str) -> ServiceImage:
-        reference = self._environment.images.get(service, default)
-        name = image_name.read(reference)
-        digest = name.digest or self._digest_of(name)
-        if digest is None:
-            raise WrongUse(
-                f"no image {reference} for service {service}", state="untouched",
-                todo=f"correct [images] {service} in the environment",
-            )  # fmt: skip
-        return ServiceImage(repository=name.repository, digest=digest, built=False)
-
-    def _digest_of(self, name: ImageName) -> str | None:
-        if name.host == self._environment.pull_registry:
-            return self._registry.digest(name.repository, name.tag)
-        with Registry(name.host, named="[images] of the environment, or x-deploy") as registry:
-            return registry.digest(name.repository, name.tag)
-
 
 def _linked(origin: str) -> dict[str, str]:
     """The label by which GHCR links a package to its repository, where that is known."""
@@ -292,48 +220,3 @@ def _linked(origin: str) -> dict[str, str]:
     if not page and all(parts):
         page = "/".join(parts)
     return {"org.opencontainers.image.source": page} if page else {}
-
-
-def _python_image(tree: Tree) -> str:
-    """The base image of an application's Python; empty where it does not say which."""
-    project = tree.read("pyproject.toml")
-    chosen = tree.read(".python-version") or ""
-    return "" if project is None else f"python:{_python_version(chosen, project)}-slim"
-
-
-def _python_version(chosen: str, pyproject: str) -> str:
-    """What `.python-version` says when it names one, else the first that `requires-python` allows."""
-    parts = chosen.strip().split(".")
-    if len(parts) >= 2 and all(p.isdigit() for p in parts[:2]):
-        return ".".join(parts[:2])
-    try:
-        project = tomllib.loads(pyproject).get("project", {})
-    except tomllib.TOMLDecodeError as error:
-        raise WrongUse(
-            f"not valid TOML: {error}",
-            where="pyproject.toml of the source",
-            state="untouched",
-            todo="correct that file in the source, commit, publish again",
-        ) from None
-    try:
-        allowed_versions = SpecifierSet(str(project.get("requires-python", "")))
-    except InvalidSpecifier:
-        return _PYTHONS[0]
-    fitting = [v for v in _PYTHONS if allowed_versions.contains(f"{v}.99")]
-    if not fitting:  # one exact version, such as ==3.12.4
-        some = allowed_versions.filter(f"{v}.{n}" for v in _PYTHONS for n in range(99))
-        fitting = [version.rpartition(".")[0] for version in some]
-    return fitting[0] if fitting else _PYTHONS[0]
-
-
-def _identity(image: str) -> str:
-    """A base image's digest: of the local one, which the engine prefers, else the registry's."""
-    shape = "{{if .RepoDigests}}{{index .RepoDigests 0}}{{else}}{{.Id}}{{end}}"
-    local = run("docker", "image", "inspect", "-f", shape, image)
-    if local.code == 0:
-        return local.stdout.strip().rpartition("@")[2]
-    name = image_name.read(image)
-    if name.digest:
-        return name.digest
-    with Registry(name.host, named="the base image of [build]") as registry:
-        return registry.digest(name.repository, name.tag) or image

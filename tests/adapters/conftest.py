@@ -10,7 +10,7 @@ import pytest
 
 from deployments.environment.schema import parse_environment
 from infra.environment.locate import Located
-from infra.publish import publishing
+from infra.publish import publishing, wanted
 from tests.builders import compose_config, digest, make_environment, stack, toml, world
 
 __all__ = ["compose_config", "digest", "make_environment", "stack", "toml", "world"]
@@ -51,7 +51,7 @@ class Builds(list):
 def built(monkeypatch):
     """Images that were built; each is in the store afterwards."""
     seen = Builds()
-    monkeypatch.setattr(publishing, "_identity", lambda image: f"identity-of-{image}")
+    monkeypatch.setattr(wanted, "_identity", lambda image: f"identity-of-{image}")
 
     def use(store):
         def bake(folder, images, context, say, login, pushed):

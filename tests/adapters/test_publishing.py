@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from deployments.build.python_version import python_version
 from deployments.compose.reader import parse_stack
 from deployments.errors import Refused, Unreachable, WrongUse
 from deployments.release.manifest import Manifest
@@ -227,12 +228,12 @@ def test_what_the_dockerfile_of_a_service_that_is_left_out_declares_is_no_mistak
 )
 def test_the_python_that_an_application_asks_for(chosen, requires, version):
     text = f'[project]\nrequires-python = "{requires}"\n'
-    assert publishing._python_version(chosen or "", text) == version
+    assert python_version(chosen or "", text) == version
 
 
 def test_a_project_file_that_is_no_toml():
     with pytest.raises(WrongUse, match="not valid TOML: "):
-        publishing._python_version("", "[project")
+        python_version("", "[project")
 
 
 def test_the_python_becomes_the_base_of_the_image(located, stack, source, built):
