@@ -10,7 +10,7 @@ from deployments.compose.reader import parse_stack
 from deployments.errors import WrongUse
 from infra.environment.compose_cli import read_stack, stack_of
 from infra.machine.paths import docker_dir
-from infra.publish import publishing
+from infra.publish import publishing, wanted
 from infra.publish.source import opened
 from tests.adapters.publishing import Store
 
@@ -212,10 +212,10 @@ def test_another_base_image_is_another_image(publish, monkeypatch):
     files = {"Dockerfile": "ARG V=20\nFROM node:$V\nCOPY --from=uv:1 /uv /\n", "a": ""}
     store, build = Store(), {"V": "20"}
     asked = []
-    monkeypatch.setattr(publishing, "_identity", lambda image: asked.append(image) or "one")
+    monkeypatch.setattr(wanted, "_identity", lambda image: asked.append(image) or "one")
     for identity in ("one", "one", "two"):
         _web(publish, files, dockerfiles={"web": "Dockerfile"}, store=store, build=build)
-        monkeypatch.setattr(publishing, "_identity", lambda image, identity=identity: identity)
+        monkeypatch.setattr(wanted, "_identity", lambda image, identity=identity: identity)
     assert asked == ["node:20", "uv:1"]
     assert len(publish.builds) == 1
     _web(publish, {}, dockerfiles={"web": "Dockerfile"}, store=store, build=build)
