@@ -1,4 +1,4 @@
-"""Plans for each verb: Compose's hashes of the target from the host, then the way to it."""
+"""Plans for each verb: what it wants, and what stands in its way."""
 
 from __future__ import annotations
 
@@ -6,41 +6,32 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from deployments.compose.extension import no_database
-from deployments.compose.stack import Stack
 from deployments.database.backups import Reason, chosen, to_restore
 from deployments.database.change import KEEP, DataChange
 from deployments.database.choice import Choice
-from deployments.errors import Refused, WrongUse
-from deployments.history.ledger import names_of, seq_of
+from deployments.errors import Refused
+from deployments.history.ledger import names_of
 from deployments.host.candidate import Candidate
 from deployments.host.maintenance import Switch, checked_reason
 from deployments.host.observation import Observation
 from deployments.host.survey import read_comparison, read_survey
-from deployments.planning import deadman
 from deployments.planning.adoption import Adopting, by_hand, plan_of_adoption
 from deployments.planning.database_steps import DatabaseSteps
-from deployments.planning.maintenance import MaintenancePlans, must_keep_maintenance, requested
-from deployments.planning.plan import Plan
+from deployments.planning.maintenance import MaintenancePlans, requested
 from deployments.planning.planner import Planner, undo_of_adoption, undo_of_first
-from deployments.planning.preflight import check_room, with_database
+from deployments.planning.preflight import with_database
 from deployments.planning.request import PlanRequest
-from deployments.planning.roles_in_turn import in_turn, passwords_changed
 from deployments.planning.target import Target
 from deployments.planning.unfinished_runs import verb_of
 from deployments.release.adopted_record import RELEASE
 from deployments.release.manifest import Manifest
-from deployments.shell.observe import SecretsSource, made_with
-from deployments.verbs import Verb, traits
-from infra.environment.compose_cli import stack_of
-from infra.environment.freeze import frozen_now
+from deployments.verbs import Verb
 from infra.host.session import Host
 from infra.host.targets import Targets
 from infra.run.executor import Planned
 from infra.run.migration_review import MigrationReview
+from infra.run.plan_maker import PlanMaker
 from infra.run.run import Run
-
-BACK = "/back"
-"""Where the files of the way back lie, below a run's own."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +214,7 @@ class Planning:
     def go_on(self, release: str, seen: Observation) -> Planned:
         """The rest of the way to the release of an unfinished run; its database is there."""
         target = self.targets.complete(release, pin=True)
-        return self._made(target, seen, self._ask(verb_of(release, seen), release, KEEP))
+        return self._maker.made(target, seen, self._ask(verb_of(release, seen), release, KEEP))
 
     def heal(self, seen: Observation) -> Planned:
         """The way back to the current release, with the secrets that the host has."""
@@ -261,72 +252,8 @@ class Planning:
         return PlanRequest(verb, release, self.host.incoming, data)
 
     def _plan(self, target: Target, seen: Observation, request: PlanRequest) -> Planned:
-        planned = self._frozen(self._made(target, seen, request))
-        if traits(request.verb).replaces_release and planned.plan.changed:
-            return Planned(self._armed(planned, seen), planned.planner)
-        return planned
+        return self._maker.plan(target, seen, request)
 
-    def _frozen(self, planned: Planned) -> Planned:
-        """The plan, which somebody must approve in a freeze window of the environment."""
-        plan = planned.plan
-        why = frozen_now(self.host.environment)
-        forward = traits(plan.verb).returns and seq_of(plan.release) > seq_of(plan.previous or "0")
-        new = forward or traits(plan.verb).needs_approval_when_frozen
-        if not (why and plan.changed and new):
-            return planned
-        return Planned(replace(plan, asks=(*plan.asks, why)), planned.planner)
-
-    def _made(self, target: Target, seen: Observation, request: PlanRequest) -> Planned:
-        mode: SecretsSource = traits(request.verb).secrets if self.host.locked else "discard"
-        # Which role logs in is known of what is installed: asked for that, Compose is seldom asked twice.
-        target = in_turn(target, seen, Candidate({}), request.verb)
-        candidate = self._candidate(target, seen, mode)
-        chosen = in_turn(target, seen, candidate, request.verb)
-        if chosen != target:
-            # Its containers log in as another role: what Compose said before is about others.
-            target, candidate = chosen, self._candidate(chosen, seen, mode)
-        planner = Planner(request, target, seen, candidate)
-        if not traits(request.verb).undoes:
-            must_keep_maintenance(target, seen)
-        plan = planner.plan()
-        if not traits(request.verb).undoes:
-            check_room(self.host.environment, plan, seen)
-        return Planned(plan, planner)
-
-    def _armed(self, planned: Planned, seen: Observation) -> Plan:
-        """The plan with the dead-man switch, where the environment has one."""
-        plan, passwords = planned.plan, bool(passwords_changed(planned.planner.candidate))
-        if not self.host.environment.confirm_timeout or seen.current is None:
-            return plan
-        former = self.targets.former(seen.current, pin=True)
-        candidate = self._candidate(former, seen, "former" if self.host.locked else "discard", BACK)
-        planner = deadman.way_back(
-            plan, seen, former, candidate, self.host.actor.run, passwords=passwords
-        )
-        back = planner.plan()
-        if self.host.locked:
-            actor = self.host.actor
-            files = planner.files(back, actor.who, actor.run)
-            self.host.send({**files, **deadman.files(back, self.host.environment)}, BACK)
-        return deadman.armed(plan, back, self.host.environment)
-
-    def _candidate(
-        self, target: Target, seen: Observation, mode: SecretsSource, below: str = ""
-    ) -> Candidate:
-        if target.adopted:
-            services = target.adopted.services.items()
-            return Candidate({name: service.config_hash for name, service in services})
-        candidate = self.host.candidate(
-            target.candidate_files(seen), mode, made_with(target.stack), below
-        )
-        return replace(candidate, before=_stack_before(target.stack, seen))
-
-
-def _stack_before(stack: Stack, seen: Observation) -> Stack | None:
-    """The Compose file that the host has now, where a deploy of ours put it there."""
-    if seen.compose_file == stack.text:
-        return stack
-    try:
-        return stack_of(seen.compose_file, "compose.yml") if seen.compose_file else None
-    except WrongUse:
-        return None
+    @property
+    def _maker(self) -> PlanMaker:
+        return PlanMaker(self.host, self.targets)

@@ -15,7 +15,8 @@ from deployments.planning.plan import Plan, ScriptStep
 from deployments.shell.quote import Script
 from infra.environment.compose_cli import stack_of
 from infra.run.executor import Planned
-from infra.run.planning import Planning, _stack_before
+from infra.run.plan_maker import PlanMaker, _stack_before
+from infra.run.planning import Planning
 
 OURS = "services: {web: {image: '${WEB_IMAGE}', command: [a]}}\nx-deploy: {v: 1}\n"
 
@@ -57,15 +58,14 @@ STEP = ScriptStep("replace", "another image", script=Script("true"))
 )
 def test_what_is_new_for_users_asks_in_a_freeze(verb, release, previous, asks) -> None:
     environment = SimpleNamespace(freeze=("2020-01-01 00:00 - 2120-01-01 00:00",))
-    run = SimpleNamespace(host=SimpleNamespace(environment=environment))
-    planning = Planning(run, None, None)  # type: ignore[arg-type]
+    maker = PlanMaker(SimpleNamespace(environment=environment), None)  # type: ignore[arg-type]
     plan = Plan(verb, release, "x", previous, (STEP,))
-    found = planning._frozen(Planned(plan, None)).plan  # type: ignore[arg-type]
+    found = maker._frozen(Planned(plan, None)).plan  # type: ignore[arg-type]
     assert bool(found.asks) is asks
     assert found.fingerprint == plan.fingerprint
     # Nothing to do is nothing to approve.
     empty = Plan(verb, release, "x", previous, ())
-    assert planning._frozen(Planned(empty, None)).plan.asks == ()  # type: ignore[arg-type]
+    assert maker._frozen(Planned(empty, None)).plan.asks == ()  # type: ignore[arg-type]
 
 
 def _maintaining(seen, former=None):
