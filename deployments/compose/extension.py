@@ -172,6 +172,17 @@ class Deploy(_Strict):
     probes: dict[str, Probe] = {}
     """Service to what is checked of it after a release."""
 
+    @property
+    def routed(self) -> set[str]:
+        """Services behind the edge."""
+        return set(self.edge.routes) if self.edge else set()
+
+    @property
+    def stateful(self) -> set[str]:
+        """Services with state or ports of their own, wherever their images are built."""
+        own = {part.service for part in (self.edge, self.database) if part}
+        return own | set(self.infrastructure)
+
 
 def no_database(file: str, state: str) -> Refused:
     """The refusal of what needs a database that the Compose file describes.

@@ -10,16 +10,15 @@ from deployments.compose.env_file import render_env
 from deployments.host.candidate import Candidate
 from deployments.host.observation import Observation
 from deployments.image_name import digest_of
-from deployments.planning.changes import Change, changes, secrets_changed, unused_changes
+from deployments.planning.changes import Change, changes, secrets_changed
 from deployments.planning.database_plan import TRIAL, DatabasePlan
-from deployments.planning.plan import Plan, ScriptStep, Step, how_it_ended, notes_for
+from deployments.planning.plan import Plan, ScriptStep, Step
+from deployments.planning.plan_notes import PlanNotes
 from deployments.planning.port_handover import TakeOver
 from deployments.planning.request import PlanRequest
-from deployments.planning.roles_in_turn import refused_meanwhile
-from deployments.planning.steps import DRAIN, Steps
+from deployments.planning.steps import Steps
 from deployments.planning.target import Target
 from deployments.release.adopted_record import NAME, RELEASE
-from deployments.release.signature import notes_of
 from deployments.shell.adopt import put_files_back, start_by_hand
 from deployments.shell.files import forget, remove_project
 from deployments.verbs import Traits, traits
@@ -49,6 +48,12 @@ class Planner:
         due = self._take_over.due
         return DatabasePlan(self.request, self.target, self.seen, self.candidate, due)
 
+    @property
+    def _notes(self) -> PlanNotes:
+        return PlanNotes(
+            self.request.verb, self.target, self.seen, self.candidate, self._make, self._data
+        )
+
     def plan(self) -> Plan:
         """Steps in order; none when the environment already is as wanted."""
         due: list[Change] = []
@@ -60,7 +65,6 @@ class Planner:
             steps = self._steps(due)
         wanted = self.target.images(self.seen)
         touched = {c.service.name for c in due}
-        goes_forward = bool(steps) and self._does.goes_on
         return Plan(
             verb=self.request.verb,
             release=self.request.release,
@@ -68,22 +72,7 @@ class Planner:
             previous=self.seen.current,
             steps=tuple(steps),
             unchanged=tuple((n, digest_of(r)) for n, r in wanted.items() if n not in touched),
-            notes=(
-                *notes_for(due, self._make.pauses(), self._state(), self._bounds()),
-                *self._make.absences([c for c in due if c.service.name not in self._state()]),
-                *self._make.rounds.notes([c for c in due if c.service.name not in self._state()]),
-                *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
-                *(self._changed_besides(due) if steps else []),
-                *self._in_clear(),
-                *self._data.notes(),
-                *refused_meanwhile(self.target, self.candidate, touched),
-                *notes_of(self.target.manifest, self.seen.manifest),
-                *(
-                    how_it_ended(self.seen.ledger, self.target.manifest.name)
-                    if goes_forward
-                    else []
-                ),
-            ),
+            notes=self._notes.of(due, steps),
             asks=self._data.change.asks if steps else (),
             images=tuple(wanted.items()),
             before=tuple((n, c.digest) for n in wanted for c in self.seen.of(n)[:1]),
@@ -100,11 +89,6 @@ class Planner:
         ]  # fmt: skip
         return hashlib.sha256("\0".join(files).encode()).hexdigest()
 
-    def _changed_besides(self, due: list[Change]) -> list[str]:
-        names = unused_changes(self.target, self.seen, self.candidate, due)
-        note = f"changed too, and no service is replaced for it: {', '.join(names)}"
-        return [note] if names else []
-
     def _alone(self) -> list[Step] | None:
         """A verb about the database alone; a migration needs its image. None for any other."""
         steps, migrate = self._data.alone(), self.target.stack.deploy.migrate
@@ -116,13 +100,13 @@ class Planner:
     def _steps(self, due: list[Change]) -> list[Step]:
         if self.target.adopted:
             return self._adopted_again(due)
-        state = self._state()
+        state = self.target.stack.deploy.stateful
         take_over = self._take_over
         moved = take_over.steps(due) if take_over.moves_ports else []
-        handed_over = self._routed() if moved else set()
+        handed_over = self.target.stack.deploy.routed if moved else set()
         orphans = self._make.remove_orphans()
         # Optional front services start after the port handover.
-        last_of_all = bool(moved) or (take_over.due and bool(self._routed()))
+        last_of_all = bool(moved) or (take_over.due and bool(self.target.stack.deploy.routed))
         # Its ports may be held by what the take-over removes; or it reaches what is replaced.
         behind = self._behind()
         late = [
@@ -245,47 +229,6 @@ class Planner:
             return recreated
         return [self._make.reload(edge)]
 
-    def _left_out(self, steps: list[Step]) -> list[tuple[str, str]]:
-        """What an environment has no service for; a step that removes it says so itself."""
-        removed = {step.service for step in steps if step.key.traits.removes_service}
-        left_out = self.target.stack.left_out.items()
-        return [(name, why) for name, why in sorted(left_out) if name not in removed]
-
-    def _in_clear(self) -> list[str]:
-        services = self.target.in_clear
-        note = f"what users send to {' and '.join(services)} travels unencrypted: [edge] domain gives TLS"
-        return [*([note] if services and self._routed() else []), *self._open_beside_tls()]
-
-    def _open_beside_tls(self) -> list[str]:
-        """Ports of the edge that answer everybody unencrypted, though there is a domain."""
-        edge, settings = self.target.stack.deploy.edge, self.target.environment.edge
-        if edge is None or not settings.domain or self.target.closes_ports:
-            return []
-        published = self.target.stack.published(self.target.configuration.variables)
-        ports = [str(port) for service, port in published if service == edge.service]
-        advice = (
-            "the release does not read [edge] listen" if settings.listen
-            else '[edge] listen = "127.0.0.1" closes them'
-        )  # fmt: skip
-        note = f"beside https://{settings.domain} anybody may use port {' and '.join(ports)}, unencrypted: {advice}"
-        return [note] if ports else []
-
-    def _bounds(self) -> dict[str, str]:
-        """Service behind the edge to when what is still open on its old container is cut."""
-        kept_services, window = self._make.kept_services(), self.target.environment.bake_minutes
-        return {n: f"{window} min" if n in kept_services else f"{DRAIN} s" for n in self._routed()}
-
-    def _routed(self) -> set[str]:
-        """Services behind the edge."""
-        edge = self.target.stack.deploy.edge
-        return set(edge.routes) if edge else set()
-
-    def _state(self) -> set[str]:
-        """Services with state or ports of their own, wherever their images are built."""
-        deploy = self.target.stack.deploy
-        own = {part.service for part in (deploy.edge, deploy.database) if part}
-        return own | set(deploy.infrastructure)
-
     def _behind(self) -> set[str]:
         """Services that are not built here and wait for one that is, such as a proxy in front of it.
 
@@ -294,7 +237,7 @@ class Planner:
         stack = self.target.stack
         others = set(stack.deploy.infrastructure) & set(stack.services)
         others -= {part.service for part in (stack.deploy.edge, stack.deploy.database) if part}
-        built = set(stack.services) - self._state()
+        built = set(stack.services) - self.target.stack.deploy.stateful
         needed = {name for service in built for name in stack.waited_for(service)}
         return {name for name in others - needed if stack.waited_for(name) & built}
 
