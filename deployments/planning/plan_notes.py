@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deployments.compose.stack import Service
 from deployments.host.candidate import Candidate
 from deployments.host.observation import Observation
 from deployments.planning.changes import Change, unused_changes
@@ -34,7 +35,7 @@ class PlanNotes:
         goes_forward = bool(steps) and traits(self.verb).goes_on
         return (
             *notes_for(due, self.make.pauses(), stateful, self._bounds()),
-            *self.make.absences(replaced),
+            *self._absences(replaced),
             *self.make.rounds.notes(replaced),
             *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
             *(self._changed_besides(due) if steps else []),
@@ -85,3 +86,27 @@ class PlanNotes:
             n: f"{window} min" if n in kept_services else f"{DRAIN} s"
             for n in self.target.stack.deploy.routed
         }
+
+    def _absences(self, due: list[Change]) -> list[str]:
+        """Services that do nothing from the stop of one container until the next is ready."""
+        apart = self.make.stop_first
+        replaced = [
+            c.service for c in due
+            if not c.first and not c.service.runs_once and c.service.name in apart
+        ]  # fmt: skip
+        return [
+            f"{s.name} does nothing while its container is replaced: {self._away(s)}"
+            for s in replaced
+        ]
+
+    def _away(self, service: Service) -> str:
+        """How long a replacement may take, and how long the last one took."""
+        longest = self.target.environment.healthy_within_of(service.name) + service.stop_grace
+        steps = [s for line in reversed(self.seen.ledger.lines) for s in line.steps]
+        seconds = [
+            s.seconds for s in steps
+            if s.key.traits.replaces_service and s.key.service == service.name
+            and s.outcome == "ok" and not s.undoes
+        ]  # fmt: skip
+        last = f"{seconds[0]:.0f} s the last time, " if seconds else ""
+        return f"{last}{longest} s at most"

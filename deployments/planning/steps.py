@@ -93,7 +93,7 @@ class Steps:
     def rounds(self) -> Rounds:
         """How changes are divided into rounds."""
         after = self.target.stack.deploy.after
-        alone = self._stop_first | self._doubled
+        alone = self.stop_first | self._doubled
         return Rounds(after, self.seen.memory_mb, alone, self.kept_services(), self._absent)
 
     @property
@@ -109,13 +109,13 @@ class Steps:
         return {s.name for s in self.target.stack.ordered} - serving
 
     @property
-    def _stop_first(self) -> set[str]:
+    def stop_first(self) -> set[str]:
         """Services whose old container stops before the new one starts."""
         stop_first = {s.name for s in self.target.stack.ordered if not s.start_first}
         return stop_first | set(self.pauses())
 
     def _round(self, due: list[Change]) -> list[Step]:
-        if not side_by_side(due, self._stop_first):
+        if not side_by_side(due, self.stop_first):
             return [self._replace(change) for change in due]
         switched = [self._replace(change, later=True) for change in self._in_turn(due)]
         members = [
@@ -129,7 +129,7 @@ class Steps:
         Where one fails, no request has met the new release; and its log is watched while the others
         change places. Users who are served by nobody meanwhile are not kept waiting for it.
         """
-        last = self._stop_first - {c.service.name for c in due if c.first}
+        last = self.stop_first - {c.service.name for c in due if c.first}
         if any(c.service.name in self._absent for c in due if c.service.name not in last):
             return due
         return sorted(due, key=lambda change: change.service.name not in last)
@@ -140,7 +140,7 @@ class Steps:
         return [self._start(first, f"{_names(first)}: at the same time")] if len(first) > 1 else []
 
     def _start_new(self, due: list[Change]) -> Step:
-        later = [c for c in due if not c.first and c.service.name in self._stop_first]
+        later = [c for c in due if not c.first and c.service.name in self.stop_first]
         names = _names([c for c in due if c not in later])
         reason = f"{names}: all healthy before a request is sent to one of them"
         return self._start(
@@ -280,30 +280,6 @@ class Steps:
         if probe is None or service in verify.leave_out or "ready" in verify.skip.get(service, ()):
             return ()
         return tuple(self.target.value(word) for word in probe.ready)
-
-    def absences(self, due: list[Change]) -> list[str]:
-        """Services that do nothing from the stop of one container until the next is ready."""
-        apart = self._stop_first
-        replaced = [
-            c.service for c in due
-            if not c.first and not c.service.runs_once and c.service.name in apart
-        ]  # fmt: skip
-        return [
-            f"{s.name} does nothing while its container is replaced: {self._away(s)}"
-            for s in replaced
-        ]
-
-    def _away(self, service: Service) -> str:
-        """How long a replacement may take, and how long the last one took."""
-        longest = self.target.environment.healthy_within_of(service.name) + service.stop_grace
-        steps = [s for line in reversed(self.seen.ledger.lines) for s in line.steps]
-        seconds = [
-            s.seconds for s in steps
-            if s.key.traits.replaces_service and s.key.service == service.name
-            and s.outcome == "ok" and not s.undoes
-        ]  # fmt: skip
-        last = f"{seconds[0]:.0f} s the last time, " if seconds else ""
-        return f"{last}{longest} s at most"
 
 
 def _of(kind: Kind, change: Change, script: Script, how: str = "") -> ScriptStep:
