@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 NEAR = 2.0
 """Seconds between a create request and the run that it made."""
@@ -39,14 +40,22 @@ def read_entries(lines: Iterable[str]) -> list[GatewayEntry]:
             row = json.loads(line)
             request = row["request"]
             entry = GatewayEntry(
-                float(row["ts"]), str(row.get("user_id", "")), str(request["method"]),
+                float(row["ts"]), _account(row), str(request["method"]),
                 str(request["uri"]).partition("?")[0], int(row["status"]),
             )  # fmt: skip
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
         if entry.account and 200 <= entry.status < 300:
             entries.append(entry)
     return entries
+
+
+def _account(row: dict[str, Any]) -> str:
+    """The account, which the gateway names in its answer. `user_id` is the login: an account in exchange
+    has two, and a gateway of an earlier version knew no other name."""
+    named = (row.get("resp_headers") or {}).get("X-Homeguru-Account") or [""]
+    # The gateway's own comes first; what the server added would come after it.
+    return str(named[0] or row.get("user_id", ""))
 
 
 def creator(entries: list[GatewayEntry], deployment: str, created: float) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployments.errors import HomeguruError
 from infra.cli import control_upkeep, show
+from infra.cli.control_account import account
 from infra.machine.paths import CHECKOUT, state_dir
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 control_plane = typer.Typer(
     no_args_is_help=True, help="A Prefect server with workers and a gateway."
 )
-account = typer.Typer(no_args_is_help=True, help="Accounts of the gateway: one a person.")
 control_plane.add_typer(account, name="account")
 control_upkeep.register(control_plane)
 
@@ -105,46 +103,6 @@ def down(
 ) -> None:
     """Stop and remove it; its data stays unless --volumes is given."""
     existing_plane().down(volumes_too=volumes)
-
-
-@account.command("add")
-def account_add(
-    name: str,
-    stdin: Annotated[bool, Text("--stdin", help="Read the password from stdin.")] = False,
-) -> None:
-    """Add a person, or give an account a new password; it is printed once."""
-    from infra.control.accounts import MACHINES
-
-    plane = existing_plane()
-    chosen = sys.stdin.readline().rstrip("\n") if stdin else ""
-    password = plane.accounts.add(name, chosen)
-    try:
-        plane.refresh()
-    except HomeguruError:
-        # It is kept here already, and the next `up` brings it there: nobody may lose it.
-        show.console.print("kept here, and not there yet: homeguru control-plane up", markup=False)
-        if not chosen:
-            show.console.print(f"password (shown once): {password}", markup=False)
-        raise
-    show.console.print(f"{name} may do: {MACHINES.get(name, 'everything')}")
-    if not chosen:
-        show.console.print(f"password (shown once): {password}", markup=False)
-
-
-@account.command("remove")
-def account_remove(name: str) -> None:
-    """Remove a person's account."""
-    plane = existing_plane()
-    plane.accounts.remove(name)
-    plane.refresh()
-
-
-@account.command("list")
-def account_list() -> None:
-    """Every account and what it may do."""
-    from infra.control.accounts import MACHINES, Accounts
-
-    show.pairs([(n, MACHINES.get(n, "everything")) for n in Accounts(state()).names()])
 
 
 demo = typer.Typer(no_args_is_help=True, help="A control plane and a server on this machine.")

@@ -1,7 +1,8 @@
 """Between the gateway and the Prefect server: the changes of machine accounts, checked by `rules`.
 
-The gateway says who asks, in a header that it sets itself; nobody else reaches this port from
-outside. `python -m infra.control.guard` serves.
+It also counts wrong passwords for the gateway, which checks them and has no memory of them. The
+gateway says who asks and from where, in headers that it sets itself; nobody else reaches this port
+from outside. `python -m infra.control.guard` serves.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -22,14 +25,17 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from infra.control.rules import NotAllowed, Rules
+from infra.control.throttle import Throttle
 
 ACCOUNT = "x-homeguru-account"
+CLIENT = "x-homeguru-client"
+"""Address of whoever sends a password, as the gateway sees it."""
 PORT = 4300
 _LARGEST = 10_000_000
 #: Of one connection, or describing bytes that are written anew.
 _DROPPED = {
     "host", "connection", "content-length", "content-encoding", "transfer-encoding", "authorization",
-    "accept-encoding", "keep-alive", "upgrade", "te", "trailer", ACCOUNT,
+    "accept-encoding", "keep-alive", "upgrade", "te", "trailer", ACCOUNT, CLIENT,
 }  # fmt: skip
 _PROTOCOL = "prefect"
 _log = logging.getLogger("uvicorn.error")
@@ -38,12 +44,16 @@ _log = logging.getLogger("uvicorn.error")
 class Guard:
     """One server's guard. `url` ends in `/api`."""
 
-    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, transport: httpx.AsyncBaseTransport | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:  # fmt: skip
         self._client = httpx.AsyncClient(
             base_url=url.removesuffix("/api"), timeout=60, transport=transport, trust_env=False
         )
         self._events = f"{url.replace('http', 'ws', 1)}/events/in"
         self._rules = Rules(self._find)
+        self._throttle = Throttle() if throttle is None else throttle
 
     def app(self) -> Starlette:
         """The application that the container serves."""
@@ -51,10 +61,33 @@ class Guard:
         return Starlette(
             routes=[
                 Route("/alive", _alive),
+                Route("/may-log-in", self._may_log_in, methods=["GET"]),
+                Route("/wrong-password", self._wrong_password, methods=["GET"]),
                 WebSocketRoute("/api/events/in", self._stream),
                 Route("/{path:path}", self._pass_on, methods=methods),
             ]
         )
+
+    async def _may_log_in(self, request: Request) -> Response:
+        """Asked before a password is checked; an answer that is no success goes to the client."""
+        try:
+            seconds = math.ceil(self._throttle.wait(request.headers.get(CLIENT, "")))
+        except ValueError:
+            return PlainTextResponse("the gateway does not say who asks", 400)
+        if not seconds:
+            return Response(status_code=204)
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        return PlainTextResponse(
+            "too many wrong passwords came from this address: none is checked until "
+            f"{until:%H:%M:%S} UTC, in {seconds} s\n",
+            429, {"Retry-After": str(seconds)},
+        )  # fmt: skip
+
+    async def _wrong_password(self, request: Request) -> Response:
+        """The gateway refused a password, and answers its client itself."""
+        with contextlib.suppress(ValueError):
+            self._throttle.wrong(request.headers.get(CLIENT, ""))
+        return Response(status_code=204)
 
     async def _find(self, path: str) -> Any:
         answer = await self._client.get(f"/api{path}")

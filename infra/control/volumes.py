@@ -35,6 +35,7 @@ def wanted(state: State, settings: Settings, accounts: Accounts) -> dict[str, di
     """Volume to file to (content, mode, owner)."""
     gateway = {f.name: f.read_bytes() for f in sorted((DATA / "gateway").iterdir())}
     gateway["accounts"] = accounts.caddy().encode()
+    gateway["logins"] = accounts.caddy_logins().encode()
     contents = {
         "database-secret": {"password": state.secret("postgres-password").encode()},
         "server-secret": {"encryption-key": state.secret("encryption-key").encode()},

@@ -183,7 +183,7 @@ def test_the_files_and_their_modes(state: State, tmp_path: Path) -> None:
     assert set(found["environments"]) == {"a.toml", *own}
     assert {f[1] for files in found.values() for f in files.values()} == {0o600, 0o444}
     assert found["database-secret"]["password"][1] == 0o444
-    assert set(found["gateway-config"]) == {"Caddyfile", "routes", "accounts"}
+    assert set(found["gateway-config"]) == {"Caddyfile", "routes", "accounts", "logins"}
     assert found["keys"] == {}
 
 

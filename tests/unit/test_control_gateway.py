@@ -55,7 +55,25 @@ def test_every_answer_of_a_route_is_read_by_the_caddyfile() -> None:
     text = (FOLDER / "Caddyfile").read_text()
     assert {said for _, said in ROUTES} == {"yes", "guard"}
     assert "@guarded vars {allowed} guard\n" in text
-    assert "header_up X-Homeguru-Account {http.auth.user.id}" in text
+    assert "header_up X-Homeguru-Account {account}" in text
+    # Whoever has no account, were the list of logins ever not read, is no person.
+    assert '"~^(trigger|reporter|secrets|) " no' in text
+    # What follows the password knows the account, never the login.
+    assert text.count("{http.auth.user.id}") == 2
+
+
+def test_a_password_is_checked_after_the_guard_was_asked() -> None:
+    text = (FOLDER / "Caddyfile").read_text()
+    main = text[text.index("	route {") :]
+    order = [
+        main.index(x)
+        for x in ("forward_auth @password", "basicauth", "map {http.auth", 'map "{account}')
+    ]
+    assert order == sorted(order)
+    snippet = text.partition("(about-a-login) {")[2].partition("\n}")[0]
+    for header in ("-Authorization", "-X-Homeguru-Account", "X-Homeguru-Client {remote_host}"):
+        assert f"header_up {header}\n" in snippet
+    assert text.count("import about-a-login") == 2
 
 
 def test_whatever_changes_something_goes_through_the_guard() -> None:

@@ -27,6 +27,27 @@ def test_lines_that_are_none_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
+    ("answered", "account"),
+    [
+        ({"X-Homeguru-Account": ["trigger"]}, "trigger"),
+        # What the server added does not count.
+        ({"X-Homeguru-Account": ["trigger", "anna"]}, "trigger"),
+        # A gateway of an earlier version; a person's account that ends so is no second login.
+        ({}, "trigger-2"), (None, "trigger-2"), ({"X-Homeguru-Account": []}, "trigger-2"),
+        ({"X-Homeguru-Account": ["trigger-2"]}, "trigger-2"),
+    ],
+)  # fmt: skip
+def test_the_account_is_named_and_not_its_login(answered, account) -> None:
+    row = {**json.loads(line(1, "trigger-2", CREATE)), "resp_headers": answered}
+    assert [e.account for e in read_entries([json.dumps(row)])] == [account]
+
+
+def test_who_did_not_log_in_is_nobody() -> None:
+    row = {**json.loads(line(1, "", CREATE)), "resp_headers": {"X-Homeguru-Account": [""]}}
+    assert read_entries([json.dumps(row), json.dumps({**row, "resp_headers": "x"})]) == []
+
+
+@pytest.mark.parametrize(
     ("requests", "proven"),
     [
         ([(100.0, "anna", CREATE)], "anna"),

@@ -139,8 +139,8 @@ class PrefectApi:
                 if answer.status_code not in _BUSY:
                     return answer
                 problem = f"it answers {answer.status_code}"
-                if answer.status_code == 500:
-                    problem += f" {_detail(answer)[:120]}"
+                if answer.status_code in (429, 500):
+                    problem += f" {_detail(answer).strip()[:120]}"
             except httpx.TransportError as error:
                 if _untrusted(error):
                     raise self._untrusted(error) from None
