@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from base64 import b64encode
+from dataclasses import replace
 
 import bcrypt
 
@@ -61,7 +62,6 @@ class Accounts:
         password = password or secrets.token_urlsafe(24)
         hashes[name] = _hashed(password)
         self._save(hashes)
-        # After that: whoever is killed in between leaves the former logins, and never none.
         self._forget(name)
         return password
 
@@ -99,7 +99,7 @@ class Accounts:
                 state="untouched",
                 todo=f"choose one of: {', '.join(hashes)}",
             )
-        return logins.read(self._state).get(name) or Logins(name, hashes[name])
+        return next(each for each in self._all() if each.account == name)
 
     def remove(self, name: str) -> None:
         """Remove a person's account; machines only get new passwords."""
@@ -141,13 +141,20 @@ class Accounts:
 
     def _all(self) -> list[Logins]:
         exchanged = logins.read(self._state)
-        return [exchanged.get(name) or Logins(name, found) for name, found in self._load().items()]
+        found = []
+        for name, line in self._load().items():
+            each = exchanged.get(name)
+            # Another line is a password of later, by a version that knows of no second login.
+            found.append(each if each and line in each.lines else Logins(name, line))
+        return found
 
     def _keep(self, new: Logins) -> None:
-        logins.write(self._state, {**logins.read(self._state), new.account: new})
-        # What an earlier version reads: the first login, with a password that nobody has once it ended.
         hashes = self._load()
+        before = hashes[new.account]
+        # What such a version reads: the first login, with a password that nobody has once it ended.
         hashes[new.account] = new.first or _hashed(secrets.token_urlsafe(24))
+        new = replace(new, lines=(before, hashes[new.account]))
+        logins.write(self._state, {**logins.read(self._state), new.account: new})
         self._save(hashes)
 
     def _forget(self, name: str) -> None:

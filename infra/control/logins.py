@@ -26,6 +26,8 @@ class Logins:
     second: str = ""
     newest: str = ""
     made: float = 0.0
+    lines: tuple[str, ...] = ()
+    """What the account's line in the file `accounts` may say beside this."""
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -67,7 +69,8 @@ def read(state: State) -> dict[str, Logins]:
     if not file.exists():
         return {}
     try:
-        return {row["account"]: Logins(**row) for row in json.loads(file.read_text())}
+        rows = [{**row, "lines": tuple(row["lines"])} for row in json.loads(file.read_text())]
+        return {row["account"]: Logins(**row) for row in rows}
     except (ValueError, TypeError, KeyError) as error:
         raise WrongUse(
             f"it cannot be read: {error}", where=str(file), state="untouched",

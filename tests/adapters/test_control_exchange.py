@@ -116,7 +116,7 @@ def test_who_is_removed_has_no_login_left(accounts: Accounts) -> None:
     "steps",
     [
         "rotate", "rotate rotate", "rotate end", "rotate end rotate", "rotate end rotate rotate",
-        "rotate end rotate end", "rotate add", "rotate end add", "rotate end rotate add",
+        "rotate end rotate end",
     ],
 )  # fmt: skip
 def test_whoever_is_killed_leaves_a_login_that_was_accepted(
@@ -173,6 +173,23 @@ def test_an_earlier_version_reads_the_accounts_and_makes_no_person_of_a_second_l
     assert lets_in_then(first)
     accounts.end("trigger")
     assert lets_in_then(first)
+
+
+@pytest.mark.parametrize("steps", ["rotate", "rotate end", "rotate end rotate"])
+def test_a_password_that_an_earlier_version_gave_is_the_only_one(state, accounts, steps) -> None:
+    """It writes the line of the account, and does not know that there are other logins."""
+    for step in steps.split():
+        getattr(accounts, step)("trigger")
+    file = state.folder / "accounts"
+    lines = [x for x in file.read_text().splitlines() if not x.startswith("trigger ")]
+    hashed = bcrypt.hashpw(b"given by it", bcrypt.gensalt(4)).decode()
+    file.write_text("\n".join([*lines, f"trigger {hashed}"]) + "\n")
+    assert accounts.logins("trigger").hashes == {"trigger": hashed}
+    assert second_logins(accounts) == []
+    login, password = accounts.rotate("trigger")
+    assert login == "trigger-2"
+    assert lets_in(accounts, "trigger", "given by it")
+    assert lets_in(accounts, "trigger-2", password)
 
 
 def test_what_an_earlier_version_kept_is_read(state: State) -> None:

@@ -72,6 +72,13 @@ def test_a_server_that_stays_away_is_unreachable() -> None:
     assert "control-plane status" in error.value.todo
 
 
+def test_why_a_password_is_not_checked_now_is_said() -> None:
+    sentence = "too many wrong passwords came from this address: none is checked until 12:00:00 UTC"
+    api = api_of(httpx.Response(429, text=f"{sentence}\n"), patience=0)
+    with pytest.raises(Unreachable, match=f"cannot be reached: it answers 429 {sentence}"):
+        api.get("/flow_runs/1")
+
+
 def test_a_server_that_takes_its_time_is_there_and_gets_it() -> None:
     """The little patience is for one that is not there."""
     api = api_of(httpx.ReadTimeout("timed out"), ok("3.8.8"), patience=0)
