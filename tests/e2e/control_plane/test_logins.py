@@ -25,10 +25,12 @@ LOG = "/var/log/homeguru/gateway/access.log"
 Login = tuple[str, str]
 #: One request from inside the control plane's network, which is another address than this machine's.
 ELSEWHERE = """
-import http.client, json, ssl, sys
+import http.client, json, socket, ssl, sys
 asked = json.load(sys.stdin)
 trust = ssl._create_unverified_context()
-link = http.client.HTTPSConnection("gateway", asked["port"], context=trust, timeout=30)
+# By its number: it has no certificate for the name that it has in there.
+gateway = socket.gethostbyname("gateway")
+link = http.client.HTTPSConnection(gateway, asked["port"], context=trust, timeout=30)
 link.request("POST", "/api/flow_runs/filter", "{}", asked["headers"])
 print(link.getresponse().status)
 """
@@ -123,14 +125,23 @@ def test_what_is_behind_the_gateway_is_no_address_of_it(control, afresh) -> None
 
 @contextmanager
 def asking(control, login: Login) -> Iterator[dict[str, Any]]:
-    """Requests one after another, with the login that is in the dictionary, and their answers."""
-    state: dict[str, Any] = {"login": login, "answers": [], "end": False}
+    """Requests one after another, with the login that is in the dictionary, and their answers.
+
+    A connection that fails is made again, as our client and Prefect's do: Caddy before 2.7 has no
+    certificate for a moment when it takes a new configuration (caddyserver/caddy#5589).
+    """
+    state: dict[str, Any] = {"login": login, "answers": [], "again": 0, "end": False}
 
     def loop() -> None:
         while not state["end"]:
-            at = time.monotonic()
-            status, _, _ = ask(control, state["login"], *READ)
-            state["answers"].append((state["login"][0], status, time.monotonic() - at))
+            at, used = time.monotonic(), state["login"]
+            try:
+                status, _, _ = ask(control, used, *READ)
+            except OSError:
+                state["again"] += 1
+                time.sleep(0.2)
+                continue
+            state["answers"].append((used[0], status, time.monotonic() - at))
 
     thread = threading.Thread(target=loop)
     thread.start()
@@ -150,7 +161,12 @@ def report(state: dict[str, Any]) -> list[tuple]:
     """Prints how it went; returns what was not answered as it should be."""
     answers = state["answers"]
     longest = max(took for _, _, took in answers)
-    print(f"{len(answers)} requests, the longest took {longest * 1000:.0f} ms")
+    again = state["again"]
+    print(
+        f"{len(answers)} requests, the longest took {longest * 1000:.0f} ms, {again} connected again"
+    )
+    # A moment for each reload, and not more.
+    assert again <= 5
     return [answer for answer in answers if answer[1] != 200]
 
 
