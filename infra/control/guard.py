@@ -85,8 +85,11 @@ class Guard:
 
     async def _wrong_password(self, request: Request) -> Response:
         """The gateway refused a password, and answers its client itself."""
+        address = request.headers.get(CLIENT, "")
         with contextlib.suppress(ValueError):
-            self._throttle.wrong(request.headers.get(CLIENT, ""))
+            self._throttle.wrong(address)
+            if seconds := math.ceil(self._throttle.wait(address)):
+                _log.warning("too many wrong passwords: %s waits %s s", address, seconds)
         return Response(status_code=204)
 
     async def _find(self, path: str) -> Any:

@@ -39,10 +39,13 @@ def guard(clock: Clock, server: list[httpx.Request]) -> TestClient:
     return TestClient(Guard("http://server/api", transport, Throttle(clock)).app())
 
 
-def test_ten_wrong_passwords_and_the_address_has_to_wait(guard, clock, server) -> None:
+def test_ten_wrong_passwords_and_the_address_has_to_wait(guard, clock, server, caplog) -> None:
     for _ in range(WRONG):
         assert guard.get("/may-log-in", headers=HERE).status_code == 204
         assert guard.get("/wrong-password", headers=HERE).status_code == 204
+    assert [x.getMessage() for x in caplog.records if x.name == "uvicorn.error"] == [
+        "too many wrong passwords: 192.0.2.1 waits 900 s"
+    ]
     clock.now = 60.5
     found = guard.get("/may-log-in", headers=HERE)
     assert found.status_code == 429
