@@ -127,8 +127,8 @@ def test_what_is_behind_the_gateway_is_no_address_of_it(control, afresh) -> None
 def asking(control, login: Login) -> Iterator[dict[str, Any]]:
     """Requests one after another, with the login that is in the dictionary, and their answers.
 
-    A connection that fails is made again, as our client and Prefect's do: Caddy before 2.7 has no
-    certificate for a moment when it takes a new configuration (caddyserver/caddy#5589).
+    A connection that fails is made again, as our client and Prefect's do: Caddy closes some when it
+    takes a new configuration, and before 2.7 has no certificate for a moment (caddyserver/caddy#5589).
     """
     state: dict[str, Any] = {"login": login, "answers": [], "again": 0, "end": False}
 
