@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Starting or recreating a service with state or ports of its own.
-# Reads: grace hash healthy image problem service user variable volumes
+# Reads: grace hash healthy image problem service variable
 
 is_unhealthy() { [ "$(docker inspect -f '{{if .State.Health}}{{.State.Status}} {{.State.Health.Status}}{{end}}' "$1" 2>/dev/null)" = "running unhealthy" ]; }
 networks_of() { docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}' "$1" 2>/dev/null || true; }

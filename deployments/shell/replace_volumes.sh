@@ -18,7 +18,7 @@ folders_of_others() {
 # first. None is fine.
 own_volumes() {
   local others
-  [ -n "$volumes" ] || return 0
+  [ "$volumes" != "" ] || return 0
   others=$(folders_of_others)
   [ -n "$others" ] || return 0
   [ -z "$1" ] || docker stop -t "$grace" "$1" >/dev/null
