@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.cli import control_upkeep, show
+from infra.cli import control_upkeep, control_worker, show
 from infra.cli.control_account import account
 from infra.machine.paths import CHECKOUT, state_dir
 
@@ -21,6 +21,7 @@ control_plane = typer.Typer(
 )
 control_plane.add_typer(account, name="account")
 control_upkeep.register(control_plane)
+control_plane.command("worker")(control_worker.worker)
 
 DEMO_SOURCE = CHECKOUT / "tests" / "homeguru"
 

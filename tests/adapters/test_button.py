@@ -181,7 +181,7 @@ def test_without_a_worker_the_run_is_cancelled_and_told(monkeypatch) -> None:
     with pytest.raises(Refused, match="no worker takes runs of work pool homeguru") as raised:
         pressed(server)
     assert server.set_states == ["CANCELLING"]
-    assert "prefect worker start --pool homeguru" in raised.value.todo
+    assert "homeguru control-plane worker --pool homeguru" in raised.value.todo
 
 
 def test_a_slow_worker_is_waited_for(monkeypatch) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import sys
 from pathlib import Path
 
 import bcrypt
 import pytest
+from typer.testing import CliRunner
 
 from deployments.errors import WrongUse
+from infra.cli.control_plane import control_plane
 from infra.control import volumes
 from infra.control.accounts import MACHINES, Accounts
 from infra.control.docker import DockerRefused
@@ -268,3 +272,20 @@ def test_images_of_earlier_states_go_but_for_the_ones_in_use() -> None:
     keep = {"homeguru-flows:new", "homeguru-flows:before"}
     assert prune(Engine(), keep) == ["homeguru-flows:old"]  # type: ignore[arg-type]
     assert there == keep | {"homeguru-flows:used"}
+
+
+def test_a_worker_is_ours_and_takes_no_module_of_where_one_stands(monkeypatch) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _, words: called.append(words))
+    monkeypatch.setenv("PREFECT_API_URL", "https://prefect.example.org/api")
+    said = CliRunner().invoke(control_plane, ["worker", "--pool", "another", "--name", "here"])
+    assert said.exit_code == 0, said.output
+    ours = ["-m", "infra.orchestration.worker"]
+    assert called == [[sys.executable, "-P", *ours, "--pool", "another", "--name", "here"]]
+
+
+def test_a_worker_without_a_server_is_refused_in_a_sentence(monkeypatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    said = CliRunner().invoke(control_plane, ["worker"])
+    assert isinstance(said.exception, WrongUse)
+    assert "no Prefect server is named" in said.exception.what

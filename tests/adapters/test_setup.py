@@ -49,7 +49,8 @@ def test_only_workers_that_are_online_count() -> None:
 
 
 def test_a_pools_worker_is_started_by_its_kind() -> None:
-    assert how_to_start("homeguru").endswith("--pool homeguru --type process")
+    assert how_to_start("homeguru") == "homeguru control-plane worker"
+    assert how_to_start("another") == "homeguru control-plane worker --pool another"
     assert how_to_start(pools.DOCKER_POOL).endswith("--pool homeguru-docker --type docker")
 
 

@@ -104,7 +104,7 @@ class Press:
         raise Refused(
             f"no worker takes runs of work pool {pool}: the run was cancelled",
             where=self.api.url, state="untouched",
-            todo=f"prefect worker start --pool {pool}, or homeguru control-plane up",
+            todo=f"homeguru control-plane worker --pool {pool}, or homeguru control-plane up",
         )  # fmt: skip
 
     def _log(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from infra.orchestration.api.client import Absent, PrefectApi
-from infra.orchestration.setup.pools import DOCKER_POOL
+from infra.orchestration.setup.pools import DOCKER_POOL, PROCESS_POOL
 
 
 def workers(api: PrefectApi, pool: str) -> list[dict[str, Any]]:
@@ -24,5 +24,6 @@ def workers(api: PrefectApi, pool: str) -> list[dict[str, Any]]:
 
 def how_to_start(pool: str) -> str:
     """The command that a person gives where the worker should run."""
-    kind = "docker" if pool == DOCKER_POOL else "process"
-    return f"prefect worker start --pool {pool} --type {kind}"
+    if pool == DOCKER_POOL:
+        return f"prefect worker start --pool {pool} --type docker"
+    return "homeguru control-plane worker" + (f" --pool {pool}" if pool != PROCESS_POOL else "")

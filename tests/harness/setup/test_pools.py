@@ -104,7 +104,7 @@ def test_wrong_use_is_one_sentence(setup: Setup, options: dict[str, Any], senten
 def test_without_a_worker_it_says_how_to_start_one(setup: Setup) -> None:
     assert workers(setup.api, "homeguru") == []
     setup()
-    hint = "start one: prefect worker start --pool homeguru --type process"
+    hint = "start one: homeguru control-plane worker"
     assert any(line.endswith(hint) for line in setup.lines)
     worker = {"name": "b", "heartbeat_interval_seconds": 30}
     setup.api.post("/work_pools/homeguru/workers/heartbeat", worker)
