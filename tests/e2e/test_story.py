@@ -128,6 +128,23 @@ def test_each_container_has_the_rights_that_the_page_on_security_says(world) -> 
     assert re.search(r"^NoNewPrivs:\t1$", status.stdout, re.MULTILINE)
 
 
+def test_a_page_that_is_rendered_anew_needs_no_disk_of_its_container(world) -> None:
+    """The frontend's own files are read only, and Next.js would keep what it renders among them."""
+
+    def rendered() -> str:
+        page = httpx.get(f"{world.info.frontend_url}/ideas", trust_env=False, timeout=30)
+        found = re.search(r'<time id="rendered">([^<]+)</time>', page.text)
+        assert page.status_code == 200
+        assert found, page.text
+        return found[1]
+
+    seen, deadline = {rendered()}, time.monotonic() + 30
+    while len(seen) < 3:
+        assert time.monotonic() < deadline, f"the page stays as it was: {seen}"
+        time.sleep(0.5)
+        seen.add(rendered())
+
+
 CONNECT = {
     "edge": "bash -c 'timeout 3 bash -c \"exec 3<>/dev/tcp/{0}/5432\"'",
     "frontend": "node -e \"require('net').connect(5432, '{0}').on('connect', () => process.exit(0))"
