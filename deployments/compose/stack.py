@@ -107,10 +107,10 @@ class Stack:
         """Who a service runs as, where the file says so; may hold ${references}."""
         return str(self.processes.get(service, Process()).call.get("user", ""))
 
-    def own_volumes(self, service: str) -> tuple[str, ...]:
-        """Where volumes are mounted in a service that no other service mounts."""
+    def own_volumes(self, service: str) -> tuple[tuple[str, str], ...]:
+        """Volumes that no other service mounts: name, may hold ${references}, and path inside."""
         others = {v for s, each in self.volumes.items() if s != service for v, _ in each}
-        return tuple(path for name, path in self.volumes.get(service, ()) if name not in others)
+        return tuple(each for each in self.volumes.get(service, ()) if each[0] not in others)
 
     @property
     def ordered(self) -> list[Service]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from deployments.compose.extension import EdgeService
 from deployments.compose.kept_folders import kept_folders
-from deployments.compose.stack import Service
+from deployments.compose.references import interpolate
+from deployments.compose.stack import PROJECT_NAME, Service
 from deployments.history.step_kind import Kind
 from deployments.host.candidate import Candidate
 from deployments.host.edge import read_former
@@ -271,8 +272,16 @@ class Steps:
             ready=self._ready(service.name),
             kept_folders=kept_folders(self.target.stack, service.name),
             user=user,
-            volume_folders=self.target.stack.own_volumes(service.name) if user else (),
+            volumes=self._volumes(service.name) if user else (),
         )
+
+    def _volumes(self, service: str) -> tuple[str, ...]:
+        values = {
+            **self.target.configuration.variables,
+            PROJECT_NAME: self.target.environment.project,
+        }
+        volumes = self.target.stack.own_volumes(service)
+        return tuple(f"{interpolate(name, values)}:{path}" for name, path in volumes)
 
     def _ready(self, service: str) -> tuple[str, ...]:
         probe = self.target.stack.deploy.probes.get(service)

@@ -33,8 +33,8 @@ class Replacement:
     """Folders that outlast a release, where the image's user must be able to write."""
     user: str = ""
     """Who it runs as, where the Compose file says so: `name`, `1000` or `1000:1000`."""
-    volume_folders: tuple[str, ...] = ()
-    """Where volumes of its own are mounted; none matters where nobody says who it runs as."""
+    volumes: tuple[str, ...] = ()
+    """Volumes of its own, `name:path`; none matters where nobody says who it runs as."""
 
     def settings(self) -> list[str]:
         """Shell variables that the functions above read."""
@@ -133,7 +133,7 @@ def let_former_go(what: Replacement, backend: Backend) -> Script:
 
 def recreate_service(what: Replacement) -> Script:
     """Start or recreate a service with state or ports of its own: database, edge."""
-    volumes = {"user": what.user, "volumes": " ".join(what.volume_folders)}
+    volumes = {"user": what.user, "volumes": " ".join(what.volumes)}
     text = join(
         functions("container"),
         *what.settings(),

@@ -206,7 +206,7 @@ def test_a_recreated_database_gets_its_roles(world):
     plan = world.plan(world.target(), world.settled(), world.candidate({"postgres": "other"}))
     assert names(plan) == ["upload", "recreate postgres", "prepare roles", "verify"]
     script = plan.steps[1].script.text
-    assert "user=postgres\nvolumes=/var/lib/postgresql/data\n" in script
+    assert "user=postgres\nvolumes=homeguru_postgres-data:/var/lib/postgresql/data\n" in script
 
 
 def test_a_container_that_a_replacement_left(world):

@@ -303,5 +303,5 @@ def test_whose_volumes_are_those_of_a_service_that_names_its_user(compose_config
     stack = parse_stack("", config, "compose.yml")
     assert (stack.user("tls"), stack.user("bot")) == ("10001:10001", "")
     assert stack.own_volumes("tls") == ()
-    assert stack.own_volumes("bot") == ("/own",)
-    assert stack.own_volumes("postgres") == ("/var/lib/postgresql/data",)
+    assert [path for _, path in stack.own_volumes("bot")] == ["/own"]
+    assert [path for _, path in stack.own_volumes("postgres")] == ["/var/lib/postgresql/data"]

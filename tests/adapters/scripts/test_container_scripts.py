@@ -486,13 +486,13 @@ esac
 """
 
 
-def _own(shell, found, chown="true", **changes):
+def _own(shell, found, chown="true", calls="own_volumes old1; echo on", **changes):
     """What a script does to volumes before Compose starts the service."""
     shell.program("docker", "echo $* >> docker.log\n" + OWNED % (found, chown))
     shell.write("docker.log", "")
-    fields = {"user": "70:70", "volume_folders": ("/data", "/certs"), **changes}
+    fields = {"user": "70:70", "volumes": ("pg:/data", "certs:/certs"), **changes}
     script = recreate_service(_what(**fields))
-    return shell.run(prelude(shell.environment) + _functions(script, "own_volumes old1; echo on"))
+    return shell.run(prelude(shell.environment) + _functions(script, calls))
 
 
 def test_a_volume_of_anothers_is_given_to_who_the_service_runs_as(shell):
@@ -500,9 +500,11 @@ def test_a_volume_of_anothers_is_given_to_who_the_service_runs_as(shell):
     done = _own(shell, 'printf "/certs "')
     assert done.returncode == 0, done.stderr
     look, stop, own = _log(shell)
+    assert look.startswith("run --rm --network none --user 0:0 --cap-drop ALL --cap-add CHOWN ")
+    assert f" -v pg:/data -v certs:/certs --entrypoint sh {_what().image} -c " in look
     assert look.endswith(" 70:70 /data /certs")
     assert stop == "stop -t 3 old1"
-    assert own.endswith('--entrypoint sh bot -c chown -R "$0" "$@" 70:70 /certs')
+    assert own.endswith('chown -R "$0" "$folder" || exit ;; esac; done 70:70 /certs /data /certs')
     assert "bot runs as 70:70: its volume at /certs is that user's now" in done.stderr + done.stdout
 
 
@@ -511,13 +513,22 @@ def test_one_that_is_the_process_s_stays_and_so_does_the_container(shell):
     assert len(_log(shell)) == 1
 
 
+def test_a_new_volume_is_made_by_compose_before_anybody_looks_at_it(shell):
+    done = _own(shell, 'printf "/certs "', calls="own_volumes ''; echo on")
+    assert done.returncode == 0, done.stderr
+    made, look, own = _log(shell)
+    assert made.endswith(" up --no-start --no-deps bot")
+    assert "chown" in own
+    assert not [line for line in (made, look, own) if line.startswith("stop")]
+
+
 def test_an_image_without_a_shell_is_not_asked(shell):
     done = _own(shell, 'echo "exec: sh: not found" >&2; exit 127')
     assert (done.returncode, done.stdout) == (0, "on\n")
 
 
 def test_nobody_is_asked_where_the_file_names_no_volume(shell):
-    assert _own(shell, "true", volume_folders=()).stdout == "on\n"
+    assert _own(shell, "true", volumes=()).stdout == "on\n"
     assert _log(shell) == []
 
 
