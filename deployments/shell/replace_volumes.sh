@@ -32,7 +32,8 @@ own_volumes() {
   if [ -n "$others" ]; then
     [ -z "$1" ] || docker stop -t "$grace" "$1" >/dev/null
     # shellcheck disable=SC2016
-    as_root 'for folder; do case " $1 " in *" $folder "*) chown -R "$0" "$folder" || exit ;; esac; done' \
+    as_root 'others=" $1"; shift
+      for folder; do case $others in *" $folder "*) chown -R "$0" "$folder" || exit ;; esac; done' \
       "$user" "$others" >/dev/null 2>.create || { cat .create >&2; exit 20; }
     say "$service runs as $user: its volume at ${others% } is that user's now"
   fi
