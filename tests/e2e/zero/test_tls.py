@@ -212,12 +212,15 @@ def test_volumes_that_other_users_wrote_are_given_to_those_who_run_now(
     world.on_server(
         f"{own.format('tls-data', image, '0:0')} && {own.format('postgres-data', image, '70:70')}"
     )
-    compose.write_text(
-        compose.read_text().replace("user: postgres\n", "user: postgres\n    init: true\n")
-    )
+    text = compose.read_text().replace("user: postgres\n", "user: postgres\n    init: true\n")
+    compose.write_text(text)
     file.write_text(
         f'{file.read_text()}\n[edge]\ndomain = "{DOMAIN}"\nacme = "{person.issuer.directory}"\n'
     )
+    compose.write_text(text.replace('user: "10001:10001"', 'user: "10001:nosuch"'))
+    refused = world.homeguru("deploy", world.publish(), "--env", "sandbox", **NOBODY)
+    assert (refused.code, "invalid group" in refused.stderr) == (1, True), refused.stderr
+    compose.write_text(text)
     steps = [s["step"] for s in deploy(world)["steps"]]
     assert {"recreate postgres", "start tls"} <= {*steps}
     assert person.get(f"api.{DOMAIN}").json()["version"] == "v2"
