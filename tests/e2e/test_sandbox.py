@@ -15,6 +15,7 @@ import pytest
 
 from infra.engine.daemon import Engine
 from infra.engine.images import HAPROXY
+from infra.machine.waiting import wait_until
 from infra.sandbox.login import Login
 from infra.sandbox.parts import remove
 from infra.sandbox.sandbox import Sandbox, SandboxInfo
@@ -126,9 +127,15 @@ def test_inner_containers_and_files_survive_a_restart(info: SandboxInfo, sandbox
     assert sandbox.info() is None
     again = sandbox.up()
     assert again == info == sandbox.info()
-    retry = httpx.HTTPTransport(retries=5)
-    with httpx.Client(transport=retry) as client:
-        assert client.get(again.api_url).status_code == 200
+    assert wait_until(lambda: _answers_200(again.api_url), 20)
+
+
+def _answers_200(url: str) -> bool:
+    """Docker's proxy takes connections a moment before the container behind it listens."""
+    try:
+        return httpx.get(url, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_the_registry_holds_the_infrastructure_images(info: SandboxInfo) -> None:
