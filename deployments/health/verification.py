@@ -71,8 +71,7 @@ def check_outside(
     target: Target, answers: list[OutsideAnswer], *, maintenance: bool
 ) -> list[CheckResult]:
     """What answers from outside. maintenance: whether the edge is to answer for what is behind it."""
-    edge = target.stack.deploy.edge
-    routed = set(edge.routes) if edge and maintenance else set()
+    routed = target.stack.deploy.routed if maintenance else set()
     return [
         _outside(a, maintenance=maintenance, by_edge=a.request.service in routed) for a in answers
     ]

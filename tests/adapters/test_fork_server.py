@@ -135,6 +135,24 @@ def test_runs_are_carried_out_side_by_side(server: Server) -> None:
     assert [client.wait(30) for client in clients] == [-signal.SIGTERM] * 5
 
 
+def test_a_run_that_ends_while_it_is_told_to_ends_no_other(server: Server) -> None:
+    """Its end and the signal may reach the fork server at the same moment, in either order."""
+    stays = server.client("stays")
+    assert stays.stdout is not None
+    stays.stdout.readline()
+    for number in range(60):
+        client = server.client("nothing")
+        assert client.stdout is not None
+        client.stdout.readline()
+        time.sleep(number % 6 / 1000)
+        client.send_signal(signal.SIGKILL if number % 2 else signal.SIGTERM)
+        client.wait(30)
+    assert stays.poll() is None
+    assert server.client("exit").wait(30) == 3
+    stays.terminate()
+    assert stays.wait(30) == -signal.SIGTERM
+
+
 def test_a_killed_worker_leaves_its_runs_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "a_run.py").write_text(RUN)
     worker = _worker(tmp_path)

@@ -7,6 +7,7 @@ server as well, for children of its own process; here a process that the worker 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -15,6 +16,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -126,8 +128,9 @@ class ForkServer:
                 elif key.fileobj is self._listener:
                     if request := self._fork():
                         return request
-                elif isinstance(key.fileobj, socket.socket):
-                    self._pass_on(key.fileobj)
+                # One that another event of this round has reaped is told nothing.
+                elif client := self._runs.get(key.data):
+                    self._pass_on(key.data, client)
         return None
 
     def _take_signals(self) -> None:
@@ -156,7 +159,7 @@ class ForkServer:
         for file in request.files:
             os.close(file)
         self._runs[process] = client
-        self._look.register(client, selectors.EVENT_READ)
+        self._look.register(client, selectors.EVENT_READ, process)
         return None
 
     def _forget(self) -> None:
@@ -172,9 +175,8 @@ class ForkServer:
         for each in (self._listener, *self._woken, *self._runs.values()):
             each.close()
 
-    def _pass_on(self, client: socket.socket) -> None:
+    def _pass_on(self, process: int, client: socket.socket) -> None:
         """A signal for a run; a client that is gone was killed, and so is what it asked for."""
-        process = next(p for p, c in self._runs.items() if c is client)
         try:
             sent = client.recv(SIZE)
         except OSError:
@@ -226,9 +228,6 @@ def _be(request: Request) -> None:
 
 def _end(code: int) -> None:
     """As the interpreter would, but for what the worker's own part of this process left to be done."""
-    import atexit
-    import threading
-
     with suppress(Exception):
         threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
