@@ -10,6 +10,7 @@ from deployments.host.edge_answers import unavailable
 IDLE = "idle.invalid"
 LARGEST = 100_000_000
 """Bytes of the largest request that is let through."""
+SLOTS = ("s1", "s2")
 FORMER = "former"
 """A third server of each backend: the container of the release before, while it is kept."""
 _SERVER = re.compile(
@@ -58,13 +59,31 @@ def render(
             "    option forwardfor if-none\n"
             "    # Repeating a request that may have had an effect is never the edge's choice.\n"
             "    http-request disable-l7-retry unless { method GET HEAD }\n"
+            f"{_whatever_its_health(service)}"
             "    option httpchk\n"
             f"    http-check send meth GET uri {route.health} ver HTTP/1.1 hdr Host edge\n"
-            "    http-check expect status 200-399\n"
+            # Reached, and not well: no longer balanced to, and still there for the rules above.
+            "    http-check expect status 200-399 error-status L7OKC\n"
             f"{servers}\n"
             f"{spare}"
         )
     return "\n\n".join(parts) + "\n"
+
+
+def _whatever_its_health(service: str) -> str:
+    """Directives by which a container that fails its health check serves where no other one does.
+
+    A busy application is often slow to say that it is well: without these, that is a 503 for everybody.
+    What is only being entered has the weight 0, and gets no request by them.
+    """
+    backend = f"be_{service}"
+    return (
+        "    # A container that is not well serves all the same, where nothing else does.\n"
+        + "".join(
+            f"    use-server {slot} if {{ nbsrv({backend}) eq 0 }} {{ srv_uweight({backend}/{slot}) gt 0 }}\n"
+            for slot in SLOTS
+        )
+    )
 
 
 def _forwarded(route: Route, proxies: tuple[str, ...]) -> str:

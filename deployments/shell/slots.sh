@@ -50,7 +50,8 @@ idle_slot() {
   edge_admin "$(idle_commands "$1")" >/dev/null
   write_slot "$1" idle.invalid
 }
-# How the edge's check of a slot ended last: such as L4CON, or L7STS and the status that was answered.
+# How the edge's check of a slot ended last: such as L4CON, or L7STS and the status that was answered;
+# L7OKC of an edge that lets what is not well serve where nothing else does.
 slot_check() {
   # shellcheck disable=SC2016  # awk's own variables
   edge_answer "show stat $be 4 -1" | awk -F, -v s="$1" '$2==s{sub(/^\* /, "", $37); print $37, $38}'
@@ -59,17 +60,19 @@ slot_check() {
 # answered with an error. A port may be open before anybody answers there.
 still_starting() {
   [ "$(docker inspect -f '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}checked{{end}}' "$2" 2>/dev/null)" = "running 0 " ] &&
-    [[ $(slot_check "$1") != @(L7STS|L7RSP)* ]]
+    [[ $(slot_check "$1") != @(L7STS|L7OKC|L7RSP)* ]]
 }
 describe_unreached() {
   local kind status
   read -r kind status < <(slot_check "$1") || true
   problem="is not reached by the edge: address $2, state $3"
-  [ "$kind" != L7STS ] || problem="answers $status to the edge's health check: the route's \`health\` under x-deploy names its path"
+  [[ $kind != @(L7STS|L7OKC) ]] || problem="answers $status to the edge's health check: the route's \`health\` under x-deploy names its path"
   [ "$kind" != L4CON ] || problem="is not reached by the edge: nothing listens on port $port of its address $2; on 127.0.0.1 alone, or too late?"
 }
-# The edge checks this container from now on, and sends no request to it.
-enter_commands() { say "set server $be/$1 fqdn $2; set server $be/$1 state drain; "; }
+# The edge checks this container from now on, and sends no request to it: the weight says so to
+# the rules that send to one that is not well.
+enter_commands() { say "set server $be/$1 fqdn $2; set server $be/$1 weight 0; set server $be/$1 state drain; "; }
+serve_commands() { say "set server $be/$1 weight 1; set server $be/$1 state ready; "; }
 # `healthy`: the seconds that a container may take to start.
 enter_slot() {
   local slot=$1 name=$2 deadline=$((SECONDS + 20)) limit=$healthy began=$SECONDS rows own checks addr op admin_state fqdn
@@ -88,7 +91,7 @@ enter_slot() {
       if takes_traffic "$admin_state"; then break; fi
       # It counts as up until its first check ends, and so gets no request before. Where one failure is
       # enough to be down, no check counts for more.
-      if [ "${checks:-0}" -gt 1 ] || [ $tries -ge 10 ]; then enter="set server $be/$slot state ready; "; fi
+      if [ "${checks:-0}" -gt 1 ] || [ $tries -ge 10 ]; then enter=$(serve_commands "$slot"); fi
       tries=$((tries + 1))
     fi
     if [ $SECONDS -ge $deadline ]; then

@@ -162,14 +162,14 @@ find_wanted() {
     if known_wanted "$id" && known_running "$id"; then old=$id; return; fi
   done
 }
-# Sets `old`: what is wanted and takes traffic, and `leaving`: the slots that name anything else.
+# Sets `old`: what is wanted and takes traffic (2: well, 3: not well), and `leaving`: the slots that name anything else.
 find_slots() {
   local s op admin_state name
   old='' leaving=()
   for s in s1 s2; do
     read -r _ op admin_state name < <(known_slot "$rows" "$s") || true
     [ "${name:-idle.invalid}" != idle.invalid ] || continue
-    if [ -z "$old" ] && [ "$op" = 2 ] && takes_traffic "$admin_state" && known_wanted "${id_of[$name]:-}"; then
+    if [ -z "$old" ] && [[ $op == [23] ]] && takes_traffic "$admin_state" && known_wanted "${id_of[$name]:-}"; then
       old=${id_of[$name]}
     else
       leaving+=("$s")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployments.build.failure import failed_targets, failing_lines
 from deployments.build.pushes import Pushes
 from deployments.build.transfers import Sending
 from deployments.environment.policy import OwnDockerfile
@@ -173,10 +174,7 @@ def _headings(say: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _failure(output: str, targets: Mapping[str, str]) -> HomeguruError:
-    """The failing step's lines: what BuildKit prints between its rules, at the end.
-
-    targets: of the bake file, with the service of each.
-    """
+    """targets: of the bake file, with the service of each."""
     refusal = _refusal(output)
     if refusal:
         return Refused(
@@ -184,14 +182,9 @@ def _failure(output: str, targets: Mapping[str, str]) -> HomeguruError:
             state="untouched",
             todo="the token needs write:packages; see the environment's `login`",
         )
-    _, rule, rest = output.partition("\n------\n")
-    lines = (rest if rule else output).strip().splitlines()
-    shown = "\n".join(line for line in lines if line.strip() and line != "------")[-3000:]
-    # Of several that were built at once, a step's heading names its own.
-    named = re.findall(r"^ *> \[([\w-]+) ", shown, re.MULTILINE)
-    failed = [s for t, s in targets.items() if t in named] or targets.values()
+    failed = ", ".join(targets[target] for target in failed_targets(output, targets))
     return HomeguruError(
-        f"the build of {', '.join(failed)} failed:\n{shown}",
+        f"the build of {failed} failed:\n{failing_lines(output)}",
         state="untouched",
         todo="correct the source and publish again",
     )

@@ -239,7 +239,7 @@ class TestSource:
         with world.broken({"frontend/app/package.json": ("{", "{,")}, "no JSON"):
             said = error_of(world, 1, *words)
         assert "the build of frontend failed" in said
-        assert "package.json" in said
+        assert "Error parsing /source/frontend/app/package.json" in said
         assert len(said.splitlines()) < 60
 
 

@@ -118,7 +118,7 @@ def test_the_edge_by_hand_is_that_of_a_deploy() -> None:
     }
     edge = EdgeService(service="edge", config="edge/haproxy.cfg", routes=routes)
     whole = render("", edge, {"api": ("api", IDLE), "frontend": ("frontend", IDLE)})
-    spare = re.compile(r"^    (?:#|http-error |server (?:s2|former) ).*\n", re.MULTILINE)
+    spare = re.compile(r"^    (?:#|http-error |(?:use-)?server (?:s2|former) ).*\n", re.MULTILINE)
     assert by_hand.strip() == spare.sub("", whole).strip()
 
 

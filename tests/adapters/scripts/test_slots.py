@@ -57,8 +57,9 @@ def test_what_never_listens_is_given_up_after_that(shell) -> None:
     )
 
 
-def test_what_answers_an_error_is_given_up_soon(shell) -> None:
-    said = entered(shell, up=999, healthy=60, check="L7STS", status="500", container=NO_CHECK)
+@pytest.mark.parametrize("check", ["L7STS", "L7OKC"])
+def test_what_answers_an_error_is_given_up_soon(shell, check: str) -> None:
+    said = entered(shell, up=999, healthy=60, check=check, status="500", container=NO_CHECK)
     assert said.startswith("gives up after 20 s: it answers 500 to the edge's health check")
 
 
