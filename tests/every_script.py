@@ -42,7 +42,7 @@ def every_script(environment, stack, word):
     """Every kind of script, with `word` wherever a name comes from outside."""
     body = Script(f"printf '%s' {word!r}")
     what = replacement(word, variable="API_IMAGE", image=word, config_hash=word)
-    member = Member(replace(what, ready=(word, word), kept_folders=("/a",)), Backend(word, 1, 30))
+    member = Member(replace(what, ready=(word, word), volumes=("v:/a",)), Backend(word, 1, 30))
     return {
         "observe": observe.observe(environment, stack),
         "candidate": observe.read_candidate_script(environment, word, "former"),
@@ -63,10 +63,10 @@ def every_script(environment, stack, word):
             command=(word, word), timeout=9,
         ),
         "routed": replace_service(what, Backend(word, 1, 30)),
-        "plain": replace_service(replace(what, ready=(word, word), kept_folders=("/a", "/b")), None),
+        "plain": replace_service(replace(what, ready=(word, word), volumes=("v:/a", "w:/b")), None),
         "start together": together.start_together([member, Member(replace(what, service="b"), None)]),
         "drain together": together.drain_together([member]),
-        "prepare": prepare_image(replace(what, kept_folders=("/a",)), (word, word), 9),
+        "prepare": prepare_image(replace(what, volumes=("v:/a",)), (word, word), 9),
         "last words": probe.last_words(environment, [word]),
         "let go": let_former_go(what, Backend(word, 1, 30)),
         "up": recreate_service(what),

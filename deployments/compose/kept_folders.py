@@ -47,10 +47,10 @@ def problems(keep: Mapping[str, tuple[str, ...]], stack: Stack) -> list[str]:
     return sentences
 
 
-def kept_folders(stack: Stack, service: str) -> tuple[str, ...]:
-    """Folders of a service that a release's own Compose file says are kept."""
+def kept_volumes(stack: Stack, service: str) -> tuple[tuple[str, str], ...]:
+    """Those of a service that a release's own Compose file says are kept: name and folder."""
     mounted = stack.volumes.get(service, ())
-    return tuple(path for name, path in mounted if name == _name(service, path))
+    return tuple((name, path) for name, path in mounted if name == _name(service, path))
 
 
 def _mount(service: str, path: str) -> dict[str, str]:

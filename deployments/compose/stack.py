@@ -24,6 +24,11 @@ PLACEHOLDER = "left-out"
 """Value of what only services that are left out need: Compose reads the whole file all the same."""
 
 
+def in_project(text: str, project: str, values: Mapping[str, str]) -> str:
+    """A text of the Compose file, such as a volume's name, as Compose fills it for a project."""
+    return interpolate(text, {**values, PROJECT_NAME: project})
+
+
 @dataclass(frozen=True)
 class Service:
     """One service of the Compose file, as far as a deploy needs it."""

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployments.compose.references import interpolate, references
-from deployments.compose.stack import PROJECT_NAME, Stack
+from deployments.compose.references import references
+from deployments.compose.stack import PROJECT_NAME, Stack, in_project
 from deployments.environment.schema import Environment
 from deployments.errors import Refused
 from deployments.host.observation import Observation
@@ -127,7 +127,7 @@ class _Rename:
         return changes
 
     def _name(self, pattern: str, project: str) -> str:
-        return interpolate(pattern, {**self.environment.variables, PROJECT_NAME: project})
+        return in_project(pattern, project, self.environment.variables)
 
     def _remove(self) -> str:
         """The containers alone: the volumes stay, and the ports come free."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deployments.compose.references import interpolate, references
-from deployments.compose.stack import PROJECT_NAME, Stack
+from deployments.compose.references import references
+from deployments.compose.stack import PROJECT_NAME, Stack, in_project
 
 APART = frozenset({"environment", "image", "ports", "volumes"})
 """Keys of a service that are compared by what they hold."""
@@ -64,10 +64,9 @@ class Side:
 
     def listed(self, service: str, key: str) -> set[str]:
         """Ports or volumes as people write them, filled."""
-        values = {**self.values, PROJECT_NAME: self.project}
         entries = self.form(service).get(key) or []
         names = dict(zip(*self._volumes(service), strict=True)) if key == "volumes" else {}
-        filled = {interpolate(_entry(entry, names), values) for entry in entries}
+        filled = {in_project(_entry(entry, names), self.project, self.values) for entry in entries}
         # An address that a variable leaves empty is every one.
         return {text.removeprefix(":") for text in filled}
 

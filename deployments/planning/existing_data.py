@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from deployments.compose.references import interpolate, references
-from deployments.compose.stack import Stack
+from deployments.compose.references import references
+from deployments.compose.stack import Stack, in_project
 from deployments.environment.schema import Environment
 from deployments.host.survey import Survey
 
@@ -108,8 +108,7 @@ class ExistingData:
         return named[0] if named else ("", "/var/lib/postgresql/data")
 
     def _value(self, text: str) -> str:
-        project = {"COMPOSE_PROJECT_NAME": self.environment.project}
-        return interpolate(text, {**project, **self.environment.variables})
+        return in_project(text, self.environment.project, self.environment.variables)
 
 
 def _variable(text: str) -> str:

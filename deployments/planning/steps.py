@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployments.compose.extension import EdgeService
-from deployments.compose.kept_folders import kept_folders
-from deployments.compose.references import interpolate
-from deployments.compose.stack import PROJECT_NAME, Service
+from deployments.compose.kept_folders import kept_volumes
+from deployments.compose.stack import Service
 from deployments.history.step_kind import Kind
 from deployments.host.candidate import Candidate
 from deployments.host.edge import read_former
@@ -259,7 +258,6 @@ class Steps:
         return self._replacement(change.service, change.image)
 
     def _replacement(self, service: Service, image: str) -> Replacement:
-        user = self.target.value(self.target.stack.user(service.name))
         return Replacement(
             service=service.name,
             variable=service.image_variable,
@@ -270,18 +268,17 @@ class Steps:
             grace=service.stop_grace,
             keep=service.name in self.kept_services(),
             ready=self._ready(service.name),
-            kept_folders=kept_folders(self.target.stack, service.name),
-            user=user,
-            volumes=self._volumes(service.name) if user else (),
+            user=self.target.value(self.target.stack.user(service.name)),
+            volumes=self._volumes(service.name),
         )
 
     def _volumes(self, service: str) -> tuple[str, ...]:
-        values = {
-            **self.target.configuration.variables,
-            PROJECT_NAME: self.target.environment.project,
-        }
-        volumes = self.target.stack.own_volumes(service)
-        return tuple(f"{interpolate(name, values)}:{path}" for name, path in volumes)
+        """Those that its user must be able to write to, `name:path`."""
+        stack = self.target.stack
+        wanted = kept_volumes(stack, service)
+        if service in stack.deploy.infrastructure and stack.user(service):
+            wanted = stack.own_volumes(service)
+        return tuple(f"{self.target.in_project(name)}:{path}" for name, path in wanted)
 
     def _ready(self, service: str) -> tuple[str, ...]:
         probe = self.target.stack.deploy.probes.get(service)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from deployments.compose.env_file import parse_env, render_env
 from deployments.compose.references import interpolate
-from deployments.compose.stack import LEFT_OUT, PLACEHOLDER, PROFILES, Stack
+from deployments.compose.stack import LEFT_OUT, PLACEHOLDER, PROFILES, Stack, in_project
 from deployments.compose.variables import Configuration
 from deployments.environment.schema import Environment
 from deployments.environment.server import EDGE_ADDRESS, EDGE_VARIABLES
@@ -176,6 +176,10 @@ class Target:
     def value(self, text: str) -> str:
         """Fill the references in one of `x-deploy`'s values."""
         return interpolate(text, self.configuration.variables)
+
+    def in_project(self, name: str) -> str:
+        """The name of a volume on the server."""
+        return in_project(name, self.environment.project, self.configuration.variables)
 
     def secret(self, name: str) -> SecretStr:
         """One secret's value."""

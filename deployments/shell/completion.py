@@ -9,7 +9,7 @@ from deployments.shell.replace import Replacement
 def complete(what: Replacement) -> Script:
     """Run a service to its end; what waits for that starts later."""
     text = join(
-        functions("container", "replace_own"),
+        functions("container", "replace_volumes"),
         *what.settings(),
         functions("completion"),
         "run_to_its_end",

@@ -18,7 +18,7 @@ wait_ended() {
 run_to_its_end() {
   local new
   export "$variable=$image"
-  own_kept
+  own_volumes ''
   create_another
   docker start "$new" >/dev/null || true
   wait_ended "$new" "$healthy" || {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from deployments.compose.references import interpolate
-from deployments.compose.stack import PROJECT_NAME, Stack
+from deployments.compose.stack import Stack, in_project
 from deployments.database.login_roles import superuser_password
 from deployments.environment.schema import Environment
 from deployments.shell.prelude import prelude
@@ -44,9 +43,10 @@ def _observed(environment: Environment, stack: Stack) -> str:
     database = stack.deploy.database
     query: tuple[str, ...] = ("",)
     if database:
-        values = {PROJECT_NAME: environment.project, **environment.variables}
-        superuser, name = (interpolate(t, values) for t in (database.superuser, database.name))
-        places = [interpolate(text, values) for text in stack.places.get(database.service, ())]
+        texts = (database.superuser, database.name, *stack.places.get(database.service, ()))
+        superuser, name, *places = (
+            in_project(text, environment.project, environment.variables) for text in texts
+        )
         query = (database.service, superuser, name, database.revision, *places)
     return call("observe_host", *query)
 

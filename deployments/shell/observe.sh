@@ -18,33 +18,38 @@ listening_ports() {
   { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true; } |
     awk '$4=="0A"{split($2,a,":"); print a[2]}' | sort -u
 }
+# This project's containers, and the images that they were made from.
 # `.ID`, not `.Id`: that would make Docker read its raw answer, where a container without a health
 # check has no `Health` and so would not be seen at all.
-list_containers() {
-  docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" |
-    xargs -r docker inspect -f '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"ref":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit":{{.State.ExitCode}},"started":{{json .State.StartedAt}},"labels":{{json .Config.Labels}}}' 2>/dev/null || true
+emit_containers() {
+  local shown
+  shown=$(docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" |
+    xargs -r docker inspect -f '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"ref":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit":{{.State.ExitCode}},"started":{{json .State.StartedAt}},"labels":{{json .Config.Labels}}}' 2>/dev/null) || true
+  printf %s "$shown" | emit containers
+  # The first of a line: what a label holds comes after it.
+  sed -nE 's/^\{"id":"[^"]*","name":"[^"]*","image":"([^"]*)".*/\1/p' <<< "$shown" | sort -u |
+    xargs -r docker image inspect -f '{"id":{{json .Id}},"digests":{{json .RepoDigests}}}' 2>/dev/null | emit images || true
 }
-project_images() {
-  docker ps -aq --filter "label=com.docker.compose.project=$project" |
-    xargs -r docker inspect -f '{{.Image}}' 2>/dev/null | sort -u |
-    xargs -r docker image inspect -f '{"id":{{json .Id}},"digests":{{json .RepoDigests}}}' 2>/dev/null || true
+# Of the whole host: what is published, and each Compose project with the directories that it was started
+# from and the environment that one of them is.
+emit_projects() {
+  local shown
+  shown=$(docker ps -a --format '{{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.project.working_dir"}}{{"\t"}}{{.State}}{{"\t"}}{{.Names}} {{.Ports}} |{{.Label "com.docker.compose.project"}}' 2>/dev/null) || true
+  awk -F '\t' '$2 ~ /^(running|paused|restarting)$/ {print $3}' <<< "$shown" | emit published
+  cut -f 1 <<< "$shown" | sort -u | compose_projects | emit projects
 }
-# Each Compose project with the directories that it was started from, and the environment that one
-# of them is.
 compose_projects() {
   local name directory here whose
-  docker ps -a --format '{{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null |
-    sort -u | while read -r name directory; do
-      here='' whose=''
-      [ -n "$name" ] || continue
-      if [ "$directory" -ef . ]; then here=here
-      elif [ -r "$directory/.environment" ]; then
-        whose=$(head -n 1 "$directory/.environment" | tr -cd 'a-z0-9-' | cut -c1-40)
-      fi
-      printf '%s\t%s\t%s\t%s\n' "$name" "$directory" "$here" "$whose"
-    done || true
+  while read -r name directory; do
+    here='' whose=''
+    [ -n "$name" ] || continue
+    if [ "$directory" -ef . ]; then here=here
+    elif [ -r "$directory/.environment" ]; then
+      whose=$(head -n 1 "$directory/.environment" | tr -cd 'a-z0-9-' | cut -c1-40)
+    fi
+    printf '%s\t%s\t%s\t%s\n' "$name" "$directory" "$here" "$whose"
+  done
 }
-published_ports() { docker ps --format '{{.Names}} {{.Ports}} |{{.Label "com.docker.compose.project"}}' 2>/dev/null || true; }
 # Of a database without a container: where its data would be and something is, a place a line.
 database_state() {
   local service=$1 user=$2 database=$3 query=$4 id
@@ -74,15 +79,13 @@ emit_journals() {
 }
 # What takes Docker longest is asked first, and its answer read when the others are written.
 observe_host() {
-  local database images containers projects
+  local database containers projects
   if [ -n "$1" ]; then exec {database}< <(database_state "$@"); fi
-  exec {images}< <(project_images) {containers}< <(list_containers) {projects}< <(compose_projects)
+  exec {containers}< <(emit_containers) {projects}< <(emit_projects)
   host_facts | emit facts
   listening_ports | emit listening
-  published_ports | emit published
-  emit containers <&"$containers"
-  emit images <&"$images"
-  emit projects <&"$projects"
+  cat <&"$containers"
+  cat <&"$projects"
   if [ -n "$1" ]; then emit database <&"$database"; list_backups | emit backups; fi
   emit_file env .env
   emit_file compose compose.yml

@@ -10,18 +10,38 @@ padded_key() {
   done
   printf '%s' "$out"
 }
+# The HMAC of each value, all of them by two processes: one for each would be most of a look's time.
 fingerprints() {
-  local key inner outer name value sum
+  local key inner outer name value sum bytes i names=() texts=() sums=()
   [ -f "$1" ] || return 0
   key=$(cat .fingerprint.key)
-  inner=$(padded_key "$key" 0x36); outer=$(padded_key "$key" 0x5c)
+  inner=$(padded_key "$key" 0x36) outer=$(padded_key "$key" 0x5c)
   while IFS='=' read -r name value; do
+    names+=("$name")
     # shellcheck disable=SC2059  # bytes, written as \x escapes
-    sum=$({ printf "$inner"; printf '%s' "$value"; } | sha256sum | cut -c1-64)
-    # shellcheck disable=SC2059,SC2001  # bytes, written as \x escapes
-    sum=$({ printf "$outer"; printf "$(sed 's/../\\x&/g' <<< "$sum")"; } | sha256sum | cut -c1-32)
-    say "$name $sum"
+    exec {i}< <(printf "$inner"; printf '%s' "$value")
+    texts+=("/dev/fd/$i")
   done < "$1"
+  sum_texts
+  for sum in "${sums[@]}"; do
+    bytes=
+    for ((i = 0; i < 64; i += 2)); do bytes+="\\x${sum:i:2}"; done
+    # shellcheck disable=SC2059  # bytes, written as \x escapes
+    exec {i}< <(printf "$outer$bytes")
+    texts+=("/dev/fd/$i")
+  done
+  sum_texts
+  for i in "${!names[@]}"; do say "${names[i]} ${sums[i]:0:32}"; done
+}
+# Sets `sums` of `texts`, which are read and closed.
+sum_texts() {
+  local i
+  sums=()
+  [ ${#texts[@]} -gt 0 ] || return 0
+  mapfile -t sums < <(sha256sum "${texts[@]}")
+  [ ${#sums[@]} = ${#texts[@]} ] || fail "the secrets here could not be compared: sha256sum failed"
+  for i in "${texts[@]}"; do i=${i##*/}; exec {i}<&-; done
+  texts=()
 }
 # Whole before it has its name: another first plan may look for it at the same time.
 make_key() {

@@ -29,12 +29,10 @@ class Replacement:
     """Whether the container that served stays, and takes over when the new one is gone."""
     ready: tuple[str, ...] = ()
     """Command that exits 0 inside the new container as soon as it does its work."""
-    kept_folders: tuple[str, ...] = ()
-    """Folders that outlast a release, where the image's user must be able to write."""
     user: str = ""
-    """Who it runs as, where the Compose file says so: `name`, `1000` or `1000:1000`."""
+    """Who it runs as, where the Compose file says so: `name`, `1000` or `1000:1000`; else the image."""
     volumes: tuple[str, ...] = ()
-    """Volumes of its own, `name:path`; none matters where nobody says who it runs as."""
+    """Volumes that this user must be able to write to, `name:path`."""
 
     def settings(self) -> list[str]:
         """Shell variables that the functions above read."""
@@ -48,7 +46,8 @@ class Replacement:
             "grace": str(self.grace),
             "problem": "",
             "keep": "yes" if self.keep and self.start_first else "",
-            "kept": " ".join(self.kept_folders),
+            "user": self.user,
+            "volumes": " ".join(self.volumes),
         }
         words = " ".join(shlex.quote(word) for word in self.ready)
         return [*assigned(values), f"ready=({words})"]
@@ -99,7 +98,7 @@ def replace_service(what: Replacement, backend: Backend | None, *, later: bool =
         return Script(join(functions("container"), named))
     files = ("slots", "replace_former") if backend else ()
     text = join(
-        functions("container", "containers", *files, "serving", "replace_own", "replace"),
+        functions("container", "containers", *files, "serving", "replace_volumes", "replace"),
         *what.settings(),
         *assigned({"later": "yes" if later else ""}),
         *backend_settings(what.service, backend),
@@ -114,7 +113,7 @@ def prepare_image(what: Replacement, command: tuple[str, ...], seconds: int) -> 
     """Run a command in a container of the new image while the old one runs."""
     line = call("prepare_image", seconds, *command)
     return Script(
-        join(functions("replace_own", "replace_prepare"), *what.settings(), line),
+        join(functions("replace_volumes", "replace_prepare"), *what.settings(), line),
         timeout=seconds + 60,
     )
 
@@ -133,12 +132,9 @@ def let_former_go(what: Replacement, backend: Backend) -> Script:
 
 def recreate_service(what: Replacement) -> Script:
     """Start or recreate a service with state or ports of its own: database, edge."""
-    volumes = {"user": what.user, "volumes": " ".join(what.volumes)}
     text = join(
-        functions("container"),
+        functions("container", "replace_volumes", "replace_up"),
         *what.settings(),
-        *assigned(volumes),
-        functions("replace_volumes", "replace_up"),
         "recreate_service",
     )
     return Script(text, timeout=what.healthy_within + what.grace + 120)

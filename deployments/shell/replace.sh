@@ -50,7 +50,7 @@ replace_service() {
   if known_wanted "$former" && serves_well "$former" && return_to_former; then return; fi
   export "$variable=$image"
   if [ -z "$new" ]; then
-    own_kept
+    own_volumes ''
     create_another
   fi
   if [ "$order" = stop-first ] && [ -n "$old" ]; then

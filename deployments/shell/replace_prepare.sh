@@ -7,7 +7,7 @@ prepare_image() {
   shift
   export "$variable=$image"
   remove_container "$one_off"
-  own_kept
+  own_volumes ''
   timeout "$limit" docker compose -p "$project" --project-directory . -f compose.yml \
     --env-file .env --env-file secrets.env \
     run --rm -T --no-deps --name "$one_off" "$service" "$@" </dev/null 2>&1 | tee .prepare || code=$?

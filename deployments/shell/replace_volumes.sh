@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Volumes of a service whose Compose file names the user that it runs as.
+# Volumes of a service, and the user that its process runs as.
 # Reads: grace image service user volumes
 
 # No container of the service: it would have its secrets, and a killed run would leave it. Words: the program,
@@ -10,32 +10,45 @@ as_root() {
   docker run --rm --network none --user 0:0 --cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE "${mounts[@]}" \
     --entrypoint sh "$image" -c "$@" "${folders[@]}" </dev/null
 }
-# What Docker has just made is root's, and what was there before may be another user's. An image that has
-# no shell cannot be asked, and starts as it would by hand.
+# What Docker has just made is root's, and what was there before may be another user's.
 folders_of_others() {
   # shellcheck disable=SC2016  # read by the container's shell
   as_root 'user=${0%%:*}
-    case $user in *[!0-9]*) user=$(id -u "$user") ;; esac
+    case $user in *[!0-9]*) user=$(id -u "$user") || exit ;; esac
     for folder; do
       case $(stat -c %a "$folder") in *[2367]) continue ;; esac
       [ "$(stat -c %u "$folder")" = "$user" ] || [ ! -w "$folder" ] || printf "%s " "$folder"
-    done' "$user" 2>/dev/null || true
+    done' "$1" 2>/dev/null
 }
-# They become the process's. Words: the container that runs, which would lose what it reads: it is stopped
-# first. None is fine.
+# A new volume is made by Compose, which knows it by its labels: as many containers as there are stay.
+make_volumes() {
+  local volume many
+  for volume in $volumes; do
+    ! docker volume inspect "${volume%%:*}" >/dev/null 2>&1 || continue
+    many=$(container_ids "$service" | wc -l)
+    compose up --no-start --no-deps --no-recreate --scale "$service=$many" "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
+    rm -f .create
+    return
+  done
+}
+# They become the process's: of the user that the Compose file names, else the image. Words: the container that
+# runs, which would lose what it reads: it is stopped first. None is fine.
 own_volumes() {
-  local others
+  local who=$user others
   [ "$volumes" != "" ] || return 0
-  # A new volume is made by Compose, which knows it by its labels.
-  [ -n "$1" ] || compose up --no-start --no-deps "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
-  others=$(folders_of_others)
-  if [ -n "$others" ]; then
-    [ -z "$1" ] || docker stop -t "$grace" "$1" >/dev/null
-    # shellcheck disable=SC2016
-    as_root 'others=" $1"; shift
-      for folder; do case $others in *" $folder "*) chown -R "$0" "$folder" || exit ;; esac; done' \
-      "$user" "$others" >/dev/null 2>.create || { cat .create >&2; exit 20; }
-    say "$service runs as $user: its volume at ${others% } is that user's now"
-  fi
+  [ -n "$who" ] || who=$(docker image inspect -f '{{.Config.User}}' "$image")
+  [ -n "$who" ] || return 0
+  make_volumes
+  others=$(folders_of_others "$who") || {
+    say "$service: its image has no shell, so nobody knows whether $who may write to its volumes"
+    return 0
+  }
+  [ -n "$others" ] || return 0
+  [ -z "$1" ] || docker stop -t "$grace" "$1" >/dev/null
+  # shellcheck disable=SC2016
+  as_root 'others=" $1"; shift
+    for folder; do case $others in *" $folder "*) chown -R "$0" "$folder" || exit ;; esac; done' \
+    "$who" "$others" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
+  say "$service runs as $who: its volume at ${others% } is that user's now"
 }

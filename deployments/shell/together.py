@@ -52,7 +52,7 @@ def _text(members: list[Member], call: str) -> str:
         for member in members
     ]
     return join(
-        functions("container", "containers", "slots", "serving", "replace_former", "replace_own",
+        functions("container", "containers", "slots", "serving", "replace_former", "replace_volumes",
                   "replace", "together"),
         f"services=({names})", "declare -A settings_of=()", *settings,
         *map(find_edge, edges), *(f"drain={seconds}" for seconds in drains), call,

@@ -23,7 +23,7 @@ stage_service() {
   export "$variable=$image"
   staged[$service]=$new
   [ -z "$routed" ] || waiting_slots[$service]=$(free_slot)
-  if [ -z "$new" ]; then own_kept; making+=("$service"); fi
+  if [ -z "$new" ]; then own_volumes ''; making+=("$service"); fi
   if [ "$order" = start-first ] || [ -z "$old" ]; then starting+=("$service"); fi
 }
 make_staged() {

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from deployments.compose.kept_folders import kept_folders
+from deployments.compose.kept_folders import kept_volumes
 from deployments.errors import WrongUse
 from infra.environment import locate as environments
 from infra.environment.compose_cli import check_stack, read_stack, with_kept_volumes
@@ -273,7 +273,7 @@ def test_folders_that_outlast_a_release_are_volumes_of_the_stack():
     kept = with_kept_volumes(stack, {"bot": ("/home/app/.cache",)}, "prod.toml")
     name = "${KEEP_BOT_HOME_APP_CACHE:-${COMPOSE_PROJECT_NAME}_keep-bot-home-app-.cache}"
     assert kept.volumes["bot"] == ((name, "/home/app/.cache"),)
-    assert kept_folders(kept, "bot") == ("/home/app/.cache",)
+    assert kept_volumes(kept, "bot") == kept.volumes["bot"]
     # As with any other volume, the advice for a renamed project says which variable keeps it.
     assert kept.references["KEEP_BOT_HOME_APP_CACHE"] is not None
     assert (kept.deploy, kept.services, kept.volumes["api"]) == (stack.deploy, stack.services, ())

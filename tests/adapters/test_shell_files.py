@@ -31,8 +31,8 @@ def test_a_header_names_the_variables_that_a_file_reads(file: Path) -> None:
 
 
 def test_what_is_sent_holds_no_header_and_no_hint() -> None:
-    text = functions("replace_own", "backup")
-    assert text.startswith("# A new volume at a folder")
+    text = functions("replace_volumes", "backup")
+    assert text.startswith("# No container of the service")
     assert "shellcheck" not in text
     assert "\n}\n# Who ends first" in text
 

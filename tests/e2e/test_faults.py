@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 # Each begins with the release that the one before it ended with.
 PART = (
     Cell("deploy", "migrate", "sigkill"), Cell("rollback", "downgrade", "sigkill"),
-    Cell("deploy", "start new containers", "sigkill"), Cell("restore", "restore database", "sigkill"),
+    Cell("deploy", "start new containers", "sigkill"),
     Cell("rollback", "drain old containers", "sigkill"), Cell("deploy", "migrate", "postgres"),
     Cell("rollback", "replace api", "disk full"),
 )  # fmt: skip

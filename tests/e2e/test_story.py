@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -62,13 +63,16 @@ def load(url: str) -> Iterator[list[str]]:
         thread.join()
 
 
-def wait_for(world, script: str, seconds: float = 60) -> None:
+def wait_for(world, script: str, work: subprocess.Popen[str], seconds: float = 240) -> None:
+    """Until a command that runs has come so far."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if world.on_server(f"{script} && echo yes || true").strip().endswith("yes"):
             return
+        assert work.poll() is None, f"ended without {script}: {work.communicate()}"
         time.sleep(0.2)
-    raise AssertionError(f"never true on the server: {script}")
+    work.kill()
+    raise AssertionError(f"never true on the server: {script}; {work.communicate()}")
 
 
 def test_v1_is_released_and_seen_from_outside(world) -> None:
@@ -387,7 +391,7 @@ def test_a_changed_secret_is_seen_by_its_fingerprint(world) -> None:
 def test_two_deploys_at_once_one_is_refused_with_who_and_since_when(world) -> None:
     world.set_variable("LLM_MODEL", "openai/gpt-6")
     first = world.start("deploy", releases["v2"], "--env", "sandbox", "--json")
-    wait_for(world, "! flock -n lock/session true")
+    wait_for(world, "! flock -n lock/session true", first)
     second = world.homeguru("deploy", releases["v2"], "--env", "sandbox")
     stdout, stderr = first.communicate(timeout=300)
     assert first.returncode == 0, stdout + stderr
@@ -400,7 +404,7 @@ def test_ctrl_c_undoes_and_frees_the_lock(world) -> None:
     before = world.ok("status", "--env", "sandbox")
     world.set_variable("LLM_MODEL", "openai/gpt-7")
     process = world.start("deploy", releases["v2"], "--env", "sandbox")
-    wait_for(world, 'grep -q \'"step":"replace api"\' journal/*.jsonl && [ -s lock/pid ]')
+    wait_for(world, 'grep -q \'"step":"replace api"\' journal/*.jsonl && [ -s lock/pid ]', process)
     time.sleep(1)
     os.kill(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=180)
@@ -420,7 +424,7 @@ def test_a_deployer_killed_in_a_long_migration_is_followed_by_one_that_converges
     # Its edge gets a file that it has not read by then, and that nobody writes again.
     lose_who_serves(world)
     first = world.start("release", "--env", "sandbox", "--source", str(world.repository))
-    wait_for(world, "docker ps --format '{{.Names}}' | grep -qx homeguru-migrate", 240)
+    wait_for(world, "docker ps --format '{{.Names}}' | grep -qx homeguru-migrate", first)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     found = world.ok("deploy", "--env", "sandbox")

@@ -143,11 +143,3 @@ def test_nobody_meets_what_is_only_being_entered(edge: Edge) -> None:
     unwell(SECOND)
     until(lambda: edge.check("s1") == "L7OKC 503")
     assert set(edge.asked()) == {(200, SECOND)}
-
-
-def test_what_is_not_well_from_the_start_is_not_entered(edge: Edge) -> None:
-    start(SECOND)
-    unwell(SECOND)
-    entered = edge.script(f'enter_slot s1 {SECOND} || say "it $problem"\n')
-    assert "it answers 503 to the edge's health check" in entered.stdout, entered.stderr
-    assert set(edge.asked()) == {(200, FIRST)}

@@ -1,4 +1,4 @@
-"""Two minutes of `make zero`: fifty requests a second, and nobody notices a release.
+"""Two minutes of `make zero`, at a third of its rate beside other tests: nobody notices a release.
 
 The whole, every path that a release can take, is in tests/e2e/zero. One that breaks at its start is there,
 and under less load in test_story.
@@ -16,6 +16,7 @@ from tests.e2e.zero.paths import deploy, unnoticed
 from tests.e2e.zero.users import Users
 
 pytestmark = pytest.mark.e2e
+RATE = 17
 
 
 @pytest.fixture
@@ -30,9 +31,9 @@ def test_nobody_notices(world: World, tmp_path: Path) -> None:
     world.rename("later")
     later = world.publish()
     deploy(world, first)
-    users = Users(world, tmp_path / "asked.jsonl")
+    users = Users(world, tmp_path / "asked.jsonl", RATE)
     back = ("rollback", first, "--env", "sandbox")
     with users.busy():
-        unnoticed(users.path("a release with a migration", lambda: deploy(world, later)))
-        unnoticed(users.path("a rollback", lambda: world.ok(*back) and None))
+        unnoticed(users.path("a release with a migration", lambda: deploy(world, later)), RATE)
+        unnoticed(users.path("a rollback", lambda: world.ok(*back) and None), RATE)
     assert users.conflicts() == 0

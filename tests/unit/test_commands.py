@@ -56,12 +56,12 @@ def test_settings_of_a_replacement():
     assert replacement(start_first=False).settings() == [
         "service=api", "variable=API_IMAGE", "image=reg/api@sha256:1",
         "hash=abc", "order=stop-first", "healthy=180", "grace=30",
-        "problem=''", "keep=''", "kept=''", "ready=()",
+        "problem=''", "keep=''", "user=''", "volumes=''", "ready=()",
     ]  # fmt: skip
     assert "keep=yes" in replacement(keep=True).settings()
     assert "keep=''" in replacement(keep=True, start_first=False).settings()
-    assert replacement(kept_folders=("/a", "/b"), ready=("x", "y z")).settings()[-2:] == [
-        "kept='/a /b'", "ready=(x 'y z')",
+    assert replacement(user="70:70", volumes=("v:/a", "w:/b"), ready=("x", "y z")).settings()[-3:] == [
+        "user=70:70", "volumes='v:/a w:/b'", "ready=(x 'y z')",
     ]  # fmt: skip
     text = replace_service(replacement(), Backend("edge", 8000, 30)).text
     assert text.splitlines()[-6:] == [

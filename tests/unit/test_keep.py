@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.compose.kept_folders import document, kept_folders, problems
+from deployments.compose.kept_folders import document, kept_volumes, problems
 from deployments.environment.schema import parse_environment
 from deployments.errors import WrongUse
 
@@ -56,8 +56,8 @@ def test_a_release_s_own_file_says_what_is_kept(stack):
         )
     }
     stack = replace(stack, volumes={**stack.volumes, **mounted})
-    assert kept_folders(stack, "bot") == ("/home/app/.cache",)
-    assert kept_folders(stack, "api") == ()
+    assert kept_volumes(stack, "bot") == ((NAME, "/home/app/.cache"),)
+    assert kept_volumes(stack, "api") == ()
 
 
 @pytest.mark.parametrize("path", ["/", "/app", "/home", "cache", "/a/../b", "/a b", "/a/", ""])

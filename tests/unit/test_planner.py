@@ -209,6 +209,15 @@ def test_a_recreated_database_gets_its_roles(world):
     assert "user=postgres\nvolumes=homeguru_postgres-data:/var/lib/postgresql/data\n" in script
 
 
+def test_of_a_service_that_is_built_only_what_is_kept_is_given_to_its_user(world):
+    name = "${KEEP_BOT_HOME_APP_CACHE:-${COMPOSE_PROJECT_NAME}_keep-bot-home-app-.cache}"
+    mounted = {**world.stack.volumes, "bot": ((name, "/home/app/.cache"), ("own", "/own"))}
+    world.stack = replace(world.stack, volumes=mounted)
+    plan = world.plan(world.target(), world.settled(), world.candidate({"bot": "other"}))
+    script = next(s for s in plan.steps if s.name == "replace bot").script.text
+    assert "user=''\nvolumes=homeguru_keep-bot-home-app-.cache:/home/app/.cache\n" in script
+
+
 def test_a_container_that_a_replacement_left(world):
     seen = world.settled()
     second = replace(seen.of("api")[0], id="other", name="homeguru-api-2")

@@ -27,18 +27,19 @@ CONTAINER = json.dumps(
     {
         "id": "c1", "name": "/homeguru-api-1", "image": "sha256:i1", "ref": "r/api@sha256:d1",
         "state": "running", "health": "", "restarts": 0, "started": "x", "labels": LABELS,
-    }
+    },
+    separators=(",", ":"),
 )  # fmt: skip
 IMAGE = json.dumps({"id": "sha256:i1", "digests": ["r/api@sha256:d1"]})
 DOCKER = f"""
 case "$1 $2" in
   "version -f") echo 27.1.0 ;;
   "compose version") echo 2.29.1 ;;
-  "ps --format") echo 'homeguru-edge-1 0.0.0.0:8003->8003/tcp' ;;
+  "ps -a") printf '%s\t%s\t%s\n' 'shop /srv' running 'homeguru-edge-1 0.0.0.0:8003->8003/tcp |shop' \\
+    'shop /srv' exited 'shop-old-1  |shop' ' ' running 'by-hand-1 0.0.0.0:80->80/tcp |' ;;
   "ps -aq") echo c1 ;;
   "inspect -f") case "$3" in
     *'"labels"'*) echo '{CONTAINER}' ;;
-    '{{{{.Image}}}}') echo sha256:i1 ;;
     *Running*) echo true ;;
     esac ;;
   "image inspect") echo '{IMAGE}' ;;
@@ -71,7 +72,9 @@ def test_a_host_with_everything(world, shell):
     assert (seen.engine, seen.compose) == ("27.1.0", "2.29.1")
     assert (seen.writable, seen.locked) == (True, False)
     assert seen.disk_mb > 0 and seen.memory_mb > 0
-    assert seen.published == {8003: "homeguru-edge-1"}
+    assert seen.published == {8003: "homeguru-edge-1", 80: "by-hand-1"}
+    assert seen.holders == {"homeguru-edge-1": "shop"}
+    assert seen.projects == (Project("shop", "/srv", here=False, environment=""),)
     [container] = seen.of("api")
     assert (container.digest, container.config_hash) == ("sha256:d1", "h1")
     assert (seen.revision, seen.database_bytes) == ("0002", 7)

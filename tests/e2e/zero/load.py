@@ -1,6 +1,6 @@
-"""Fifty requests a second against both ports, in a process of its own.
+"""Requests against both ports, fifty a second or RATE, in a process of its own.
 
-`python -m tests.e2e.zero.load API PAGE FILE` writes one line of JSON for each request until its
+`python -m tests.e2e.zero.load API PAGE FILE RATE` writes one line of JSON for each request until its
 standard input ends: kind, when it began (CLOCK_MONOTONIC, the same in every process), seconds, and
 what failed. Sessions without an end (a socket, a stream) that the other side closes are `cut`.
 """
@@ -27,7 +27,7 @@ MIX = {
     "GET api": 13, "GET api, new connection": 8, "POST api": 6, "POST api, new connection": 4,
     "POST slow": 2, "GET slow": 3, "GET page": 7, "GET page, new connection": 7,
 }  # fmt: skip
-"""Of each second's requests, how many are of which kind."""
+"""Of fifty requests, how many are of which kind."""
 PHOTO = b"p" * 5_000_000
 CUT = "cut"
 
@@ -35,8 +35,8 @@ CUT = "cut"
 class Load:
     """Asks, and writes down how each request ended."""
 
-    def __init__(self, api: str, page: str, file: TextIO) -> None:
-        self._api, self._page, self._file = api, page, file
+    def __init__(self, api: str, page: str, file: TextIO, rate: float) -> None:
+        self._api, self._page, self._file, self._rate = api, page, file, rate
         self._numbers = itertools.count()
         self.run = uuid.uuid4().hex[:6]
 
@@ -59,11 +59,11 @@ class Load:
             await asyncio.gather(*under_way, *long, return_exceptions=True)
 
     async def _ticks(self, stop: asyncio.Event) -> set[asyncio.Task[None]]:
-        """One request every twentieth of a second, whatever became of the ones before."""
+        """One request after the other at that rate, whatever became of the ones before."""
         tasks: set[asyncio.Task[None]] = set()
         began = time.monotonic()
         for number, kind in enumerate(itertools.cycle(_spread(MIX))):
-            await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+            await asyncio.sleep(max(0.0, began + number / self._rate - time.monotonic()))
             if stop.is_set():
                 return tasks
             task = asyncio.create_task(self._asked(kind, self._one(kind)))
@@ -176,16 +176,16 @@ class Failed(Exception):
 
 
 def _spread(mix: dict[str, int]) -> list[str]:
-    """The kinds of one second, each as evenly spread as its number allows."""
+    """The kinds of fifty requests, each as evenly spread as its number allows."""
     places = [((n + 0.5) / many, kind) for kind, many in mix.items() for n in range(many)]
     return [kind for _, kind in sorted(places)]
 
 
-async def main(api: str, page: str, path: str) -> None:
+async def main(api: str, page: str, path: str, rate: str) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin, stop.set)
     with Path(path).open("w", buffering=1) as file:
-        await Load(api, page, file).play(stop)
+        await Load(api, page, file, float(rate)).play(stop)
 
 
 if __name__ == "__main__":

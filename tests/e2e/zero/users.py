@@ -15,6 +15,7 @@ import httpx
 
 from tests.e2e.conftest import ROOT, World, say
 from tests.e2e.zero.figures import Stretch, Taken, read, without_poller
+from tests.e2e.zero.load import RATE
 
 CALM = 6.0
 """Seconds of load before and after each path, to compare with."""
@@ -24,8 +25,8 @@ CHAT = 4242
 class Users:
     """Ask and write all the while; each path is measured between what they saw before and after."""
 
-    def __init__(self, world: World, file: Path) -> None:
-        self.world, self.file = world, file
+    def __init__(self, world: World, file: Path, rate: int = RATE) -> None:
+        self.world, self.file, self.rate = world, file, rate
         self.paths: list[Taken] = []
         # Others wrote to the same database before: their updates are not these.
         self._said, self._sent = f"update {uuid.uuid4().hex[:6]}", 0
@@ -36,7 +37,8 @@ class Users:
     @contextmanager
     def busy(self) -> Iterator[None]:
         """The load runs; people write to the bot every half second."""
-        words = [self.world.info.api_url, self.world.info.frontend_url, str(self.file)]
+        urls = [self.world.info.api_url, self.world.info.frontend_url]
+        words = [*urls, str(self.file), str(self.rate)]
         load = subprocess.Popen(
             [sys.executable, "-m", "tests.e2e.zero.load", *words], stdin=subprocess.PIPE, cwd=ROOT
         )
