@@ -1,4 +1,4 @@
-"""Verification: what is checked of each service, and what an answer means."""
+"""Verification: what is checked of each service on its server, and what an answer means."""
 
 from __future__ import annotations
 
@@ -18,31 +18,6 @@ Question = tuple[str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class ProbeRequest:
-    """An HTTP request from the deployer."""
-
-    service: str
-    url: str
-    status: int | None = None
-    """The status that is wanted; None: any below 400, as the edge and Docker's checks take it."""
-
-    def accepts(self, status: int) -> bool:
-        return status < 400 if self.status is None else status == self.status
-
-
-@dataclass(frozen=True)
-class OutsideAnswer:
-    """What came of it. status: None where nothing answered; `problem` names why."""
-
-    request: ProbeRequest
-    status: int | None = None
-    milliseconds: float = 0
-    from_edge: bool = False
-    """Whether it is what the edge answers while maintenance is on."""
-    problem: str = ""
-
-
-@dataclass(frozen=True)
 class CheckResult:
     """One check and how it came out. `detail` is short and holds no secret."""
 
@@ -52,51 +27,6 @@ class CheckResult:
     detail: str
 
 
-def requests(target: Target) -> list[ProbeRequest]:
-    """What is requested from outside."""
-    probes = []
-    for service, probe in _probes(target):
-        outside = probe.outside
-        if (
-            outside
-            and outside.url in target.environment.urls
-            and _wants(target, service, "outside")
-        ):
-            base = target.environment.urls[outside.url].rstrip("/")
-            probes.append(ProbeRequest(service, f"{base}{outside.path}", outside.status))
-    return probes
-
-
-def check_outside(
-    target: Target, answers: list[OutsideAnswer], *, maintenance: bool
-) -> list[CheckResult]:
-    """What answers from outside. maintenance: whether the edge is to answer for what is behind it."""
-    routed = target.stack.deploy.routed if maintenance else set()
-    return [
-        _outside(a, maintenance=maintenance, by_edge=a.request.service in routed) for a in answers
-    ]
-
-
-def _outside(answer: OutsideAnswer, *, maintenance: bool, by_edge: bool) -> CheckResult:
-    """by_edge: nobody but the edge may answer for this service now."""
-    request = answer.request
-    if answer.status is None:
-        return CheckResult(
-            request.service, "outside", ok=False, detail=f"{answer.problem} {request.url}"
-        )
-    detail = f"{answer.status} {request.url} in {answer.milliseconds:.0f} ms"
-    ok = request.accepts(answer.status)
-    if maintenance and answer.from_edge:
-        ok, detail = True, f"{detail}, maintenance is on"
-    elif by_edge:
-        ok, detail = False, f"{detail}, and not by the edge, although maintenance is on"
-    elif answer.from_edge:
-        ok, detail = False, f"{detail}, the edge's page, although maintenance is off"
-    elif not ok and request.status is not None:
-        detail += f", {request.status} is wanted"
-    return CheckResult(request.service, "outside", ok, detail)
-
-
 def questions(target: Target, *, settled: bool = True) -> list[Question]:
     """What is queried from inside, in one script.
 
@@ -104,12 +34,12 @@ def questions(target: Target, *, settled: bool = True) -> list[Question]:
     at what has long been running compares the counts with an earlier look instead.
     """
     wanted: list[Question] = []
-    for service, probe in _probes(target):
+    for service, probe in probes(target):
         if settled:
             wanted.append((f"restarts:{service}", service, ()))
-        if probe.exec and _wants(target, service, "exec"):
+        if probe.exec and is_checked(target, service, "exec"):
             wanted.append((f"exec:{service}", service, probe.exec))
-        if probe.connected and _wants(target, service, "connected"):
+        if probe.connected and is_checked(target, service, "connected"):
             host = urlsplit(target.value(probe.connected)).hostname or ""
             wanted.append((f"hosts:{service}", service, ("getent", "ahosts", host)))
             wanted.append((f"tcp:{service}", service, ("cat", "/proc/net/tcp", "/proc/net/tcp6")))
@@ -124,18 +54,20 @@ def restart_questions(target: Target) -> list[Question]:
 def logs(target: Target) -> list[tuple[str, Log]]:
     """Services whose log is looked through, and for what."""
     return [
-        (service, probe.log) for service, probe in _probes(target)
-        if probe.log and _wants(target, service, "log")
+        (service, probe.log) for service, probe in probes(target)
+        if probe.log and is_checked(target, service, "log")
     ]  # fmt: skip
 
 
-def _probes(target: Target) -> list[tuple[str, Probe]]:
+def probes(target: Target) -> list[tuple[str, Probe]]:
+    """What `x-deploy` says of each service's checks, but for services that are left out."""
     left_out = target.environment.verify.leave_out
     probes = target.stack.deploy.probes.items()
     return [(name, probe) for name, probe in probes if name not in left_out]
 
 
-def _wants(target: Target, service: str, probe: str) -> bool:
+def is_checked(target: Target, service: str, probe: str) -> bool:
+    """Whether the environment leaves a check of a service in."""
     return probe not in target.environment.verify.skip.get(service, ())
 
 
@@ -225,16 +157,6 @@ def _address(raw: str) -> str:
     address = ipaddress.ip_address(b"".join(words))
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
-
-
-def check_certificate(request: ProbeRequest, valid_days: float, wanted: int) -> CheckResult:
-    """How long the certificate that a URL shows is still valid, against what is wanted."""
-    days = int(valid_days)
-    detail = f"valid for {days} days" if days != 1 else "valid for 1 day"
-    ok = valid_days >= wanted
-    return CheckResult(
-        request.service, "certificate", ok, detail if ok else f"{detail}: {request.url}"
-    )
 
 
 def check_server(watch: Watch, seen: Observation, backup_seconds: int | None) -> list[CheckResult]:

@@ -46,13 +46,13 @@ class TakeOver:
         others = sorted(
             set(self._holders()) - {c.name for m in moved for c in self.seen.of(m.service.name)}
         )
-        script = takeover.hand_over(self.make.replacement(owner), parts, others)
+        script = takeover.hand_over(self.make.how.of(owner), parts, others)
         ports = " and ".join(str(p) for p in sorted(self._ports() & set(self.seen.published)))
         reason = f"{ports} to {edge.service}: measured, how long they do not answer"
         beside = [
             ScriptStep(
                 "start-beside", f"{c.reason} (beside the old one)", service=c.service.name,
-                script=takeover.beside(self.make.replacement(c)), details=c.details,
+                script=takeover.beside(self.make.how.of(c)), details=c.details,
             )
             for c in moved
         ]  # fmt: skip
@@ -85,7 +85,7 @@ class TakeOver:
 
     def database(self, change: Change) -> Step:
         """The database's container, made anew on the volume that is there."""
-        script = takeover.up_bridged(self.make.replacement(change))
+        script = takeover.up_bridged(self.make.how.of(change))
         return ScriptStep(
             "recreate", f"{change.reason}; its volume stays", service=change.service.name,
             script=script, details=change.details,
@@ -98,7 +98,7 @@ class TakeOver:
         names = {c.name for c in self.seen.of(change.service.name)}
         ports = [p for p, holder in self.seen.published.items() if holder in names]
         public = min(set(ports) & self._ports(), default=0)
-        return Moved(self.make.replacement(change), route.port, public, route.health)
+        return Moved(self.make.how.of(change), route.port, public, route.health)
 
     def _ports(self) -> set[int]:
         """Ports that the edge publishes."""

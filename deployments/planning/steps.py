@@ -5,23 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployments.compose.extension import EdgeService
-from deployments.compose.kept_folders import kept_volumes
-from deployments.compose.stack import Service
 from deployments.history.step_kind import Kind
 from deployments.host.candidate import Candidate
 from deployments.host.edge import read_former
 from deployments.host.observation import Observation
 from deployments.planning.changes import Change
 from deployments.planning.plan import ScriptStep, Step, VerifyStep, WatchStep
-from deployments.planning.rounds import Rounds, side_by_side
+from deployments.planning.replacements import DRAIN, Replacements
+from deployments.planning.rounds import side_by_side
 from deployments.planning.target import Target
 from deployments.shell import files, images, together
 from deployments.shell.completion import complete
 from deployments.shell.edge import reload_edge
 from deployments.shell.quote import Script
 from deployments.shell.replace import (
-    Backend,
-    Replacement,
     let_former_go,
     prepare_image,
     recreate_service,
@@ -29,9 +26,6 @@ from deployments.shell.replace import (
     replace_service,
 )
 from deployments.shell.together import Member
-
-DRAIN = 30
-"""Seconds that requests in flight may still take on the old container."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,11 @@ class Steps:
     """Whether containers that served stay through the window after the release."""
     stopped: frozenset[str] = frozenset()
     """Services that an earlier step stops."""
+
+    @property
+    def how(self) -> Replacements:
+        """How services are replaced here."""
+        return Replacements(self.target, self.seen, self.candidate, self.keep, self.stopped)
 
     def install(self, release: str, changing: int) -> Step:
         """Files of a release, into effect."""
@@ -75,7 +74,7 @@ class Steps:
         """A service with state or ports of its own."""
         if change.service.runs_once:
             return self._complete(change)
-        script = recreate_service(self.replacement(change))
+        script = recreate_service(self.how.of(change))
         return _of("start" if change.first else "recreate", change, script)
 
     def reload(self, edge: EdgeService) -> Step:
@@ -87,40 +86,13 @@ class Steps:
 
     def replace(self, due: list[Change]) -> list[Step]:
         """Other containers for these services, side by side as far as they may be."""
-        return [step for each in self.rounds.of(due) for step in self._round(each)]
-
-    @property
-    def rounds(self) -> Rounds:
-        """How changes are divided into rounds."""
-        after = self.target.stack.deploy.after
-        alone = self.stop_first | self._doubled
-        return Rounds(after, self.seen.memory_mb, alone, self.kept_services(), self._absent)
-
-    @property
-    def _doubled(self) -> set[str]:
-        """Services of which an earlier run left two containers that run: both have their memory."""
-        running = [c.service for c in self.seen.containers if c.state == "running"]
-        return {name for name in running if running.count(name) > 1}
-
-    @property
-    def _absent(self) -> set[str]:
-        """Services of which nothing serves until they are started."""
-        serving = {c.service for c in self.seen.containers if c.serving} - self.stopped
-        return {s.name for s in self.target.stack.ordered} - serving
-
-    @property
-    def stop_first(self) -> set[str]:
-        """Services whose old container stops before the new one starts."""
-        stop_first = {s.name for s in self.target.stack.ordered if not s.start_first}
-        return stop_first | set(self.pauses())
+        return [step for each in self.how.rounds.of(due) for step in self._round(each)]
 
     def _round(self, due: list[Change]) -> list[Step]:
-        if not side_by_side(due, self.stop_first):
+        if not side_by_side(due, self.how.stop_first):
             return [self._replace(change) for change in due]
         switched = [self._replace(change, later=True) for change in self._in_turn(due)]
-        members = [
-            Member(self.replacement(c), self._backend(c.service)) for c in due if not c.first
-        ]
+        members = [Member(self.how.of(c), self.how.backend(c.service)) for c in due if not c.first]
         return [self._start_new(due), *switched, *([self._drain(members)] if members else [])]
 
     def _in_turn(self, due: list[Change]) -> list[Change]:
@@ -129,18 +101,18 @@ class Steps:
         Where one fails, no request has met the new release; and its log is watched while the others
         change places. Users who are served by nobody meanwhile are not kept waiting for it.
         """
-        last = self.stop_first - {c.service.name for c in due if c.first}
-        if any(c.service.name in self._absent for c in due if c.service.name not in last):
+        last = self.how.stop_first - {c.service.name for c in due if c.first}
+        if any(c.service.name in self.how.absent for c in due if c.service.name not in last):
             return due
         return sorted(due, key=lambda change: change.service.name not in last)
 
     def start_infrastructure(self, due: list[Change]) -> list[Step]:
         """What has no container yet and depends on nothing that has none, at the same time."""
-        first = next(iter(self.rounds.of([c for c in due if c.first])), [])
+        first = next(iter(self.how.rounds.of([c for c in due if c.first])), [])
         return [self._start(first, f"{_names(first)}: at the same time")] if len(first) > 1 else []
 
     def _start_new(self, due: list[Change]) -> Step:
-        later = [c for c in due if not c.first and c.service.name in self.stop_first]
+        later = [c for c in due if not c.first and c.service.name in self.how.stop_first]
         names = _names([c for c in due if c not in later])
         reason = f"{names}: all healthy before a request is sent to one of them"
         return self._start(
@@ -148,7 +120,7 @@ class Steps:
         )
 
     def _start(self, due: list[Change], reason: str) -> Step:
-        members = [Member(self.replacement(c), self._backend(c.service)) for c in due]
+        members = [Member(self.how.of(c), self.how.backend(c.service)) for c in due]
         return ScriptStep("start-new", reason, script=together.start_together(members))
 
     @staticmethod
@@ -162,18 +134,11 @@ class Steps:
         """Another container for a service. later: what served is drained in another step."""
         if change.service.runs_once:
             return self._complete(change)
-        what = self.replacement(change)
-        script = replace_service(what, self._backend(change.service), later=later)
+        what = self.how.of(change)
+        script = replace_service(what, self.how.backend(change.service), later=later)
         if change.first:
             return _of("start", change, script)
         return _of("replace", change, script, "start first" if what.start_first else "stop first")
-
-    def _backend(self, service: Service) -> Backend | None:
-        """Where it is behind the edge; None for one that nobody reaches there."""
-        edge = self.target.stack.deploy.edge
-        if edge is None or service.name not in edge.routes:
-            return None
-        return Backend(edge.service, edge.routes[service.name].port, DRAIN)
 
     def prepare(self, due: list[Change]) -> list[Step]:
         """What new images do while the old containers run, so that less is left for their start."""
@@ -184,7 +149,7 @@ class Steps:
             command = tuple(self.target.value(word) for word in part.command) if part else ()
             if part is None or change.first or not all(command):
                 continue
-            script = prepare_image(self.replacement(change), command, part.timeout)
+            script = prepare_image(self.how.of(change), command, part.timeout)
             reason = f"its new image, while the old container runs: {part.timeout} s at most"
             name = change.service.name
             steps.append(ScriptStep("prepare", reason, service=name, script=script))
@@ -192,7 +157,7 @@ class Steps:
 
     def _complete(self, change: Change) -> Step:
         """A container that runs to its end before those that wait for it start."""
-        return _of("complete", change, complete(self.replacement(change)), "runs once")
+        return _of("complete", change, complete(self.how.of(change)), "runs once")
 
     def let_go(self, due: list[Change]) -> list[Step]:
         """Containers of the release before, once the window is over; earlier runs' ones too."""
@@ -200,26 +165,15 @@ class Steps:
         if edge is None:
             return []
         services = set(read_former(self.seen.edge))
-        services |= {c.service.name for c in due if not c.first} & self.kept_services()
+        services |= {c.service.name for c in due if not c.first} & self.how.kept_services()
         return [
             ScriptStep(
                 "let-go", "the window is over", service=service.name,
-                script=let_former_go(self._replacement(service, ""), backend),
+                script=let_former_go(self.how.what(service, ""), backend),
             )
             for service in self.target.stack.ordered
-            if service.name in services and (backend := self._backend(service))
+            if service.name in services and (backend := self.how.backend(service))
         ]  # fmt: skip
-
-    def kept_services(self) -> set[str]:
-        """Services whose containers stay through the window: as many as there is memory for."""
-        edge = self.target.stack.deploy.edge
-        services: set[str] = set()
-        room = self.seen.memory_mb
-        for service in self.target.stack.ordered if edge and self.keep else []:
-            room -= service.reservation_mb
-            if service.start_first and edge and service.name in edge.routes and room >= 0:
-                services.add(service.name)
-        return services
 
     def remove_orphans(self) -> list[Step]:
         """Containers of services that the release no longer has."""
@@ -242,50 +196,6 @@ class Steps:
         minutes = self.target.environment.bake_minutes
         reason = f"{minutes} min under watch: what fails meanwhile undoes the release"
         return [WatchStep("watch", reason, seconds=minutes * 60)] if minutes else []
-
-    def pauses(self) -> dict[str, str]:
-        """Start-first services that are replaced stop-first all the same, and why."""
-        start_first = [s for s in self.target.stack.ordered if s.start_first]
-        no_room = {
-            s.name: "there is no free memory for two containers"
-            for s in start_first
-            if s.reservation_mb > self.seen.memory_mb and s.name not in self._doubled
-        }
-        return {**no_room, **{s.name: s.alone for s in start_first if s.alone}}
-
-    def replacement(self, change: Change) -> Replacement:
-        """The input of the scripts that replace a container."""
-        return self._replacement(change.service, change.image)
-
-    def _replacement(self, service: Service, image: str) -> Replacement:
-        return Replacement(
-            service=service.name,
-            variable=service.image_variable,
-            image=image,
-            config_hash=self.candidate.hashes.get(service.name, ""),
-            start_first=service.start_first and service.name not in self.pauses(),
-            healthy_within=self.target.environment.healthy_within_of(service.name),
-            grace=service.stop_grace,
-            keep=service.name in self.kept_services(),
-            ready=self._ready(service.name),
-            user=self.target.value(self.target.stack.user(service.name)),
-            volumes=self._volumes(service.name),
-        )
-
-    def _volumes(self, service: str) -> tuple[str, ...]:
-        """Those that its user must be able to write to, `name:path`."""
-        stack = self.target.stack
-        wanted = kept_volumes(stack, service)
-        if service in stack.deploy.infrastructure and stack.user(service):
-            wanted = stack.own_volumes(service)
-        return tuple(f"{self.target.in_project(name)}:{path}" for name, path in wanted)
-
-    def _ready(self, service: str) -> tuple[str, ...]:
-        probe = self.target.stack.deploy.probes.get(service)
-        verify = self.target.environment.verify
-        if probe is None or service in verify.leave_out or "ready" in verify.skip.get(service, ()):
-            return ()
-        return tuple(self.target.value(word) for word in probe.ready)
 
 
 def _of(kind: Kind, change: Change, script: Script, how: str = "") -> ScriptStep:

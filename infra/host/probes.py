@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deployments.health import verification
-from deployments.health.verification import CheckResult, OutsideAnswer
+from deployments.health.outside import OutsideAnswer, check_certificate, check_outside, requests
+from deployments.health.verification import CheckResult
 from deployments.host.edge_answers import HEADER
 from deployments.host.observation import Observation
 from deployments.planning.target import Target
@@ -78,7 +79,7 @@ class _Answers:
         """What they say beyond what an observation already shows."""
         maintenance = self.seen.maintenance is not None
         return [
-            *verification.check_outside(target, self.outside, maintenance=maintenance),
+            *check_outside(target, self.outside, maintenance=maintenance),
             *verification.check_answers(target, self.seen, self.inside),
         ]
 
@@ -133,7 +134,7 @@ def outside(target: Target, transport: httpx.BaseTransport | None = None) -> lis
 
     answers = []
     with httpx.Client(timeout=10, transport=transport, trust_env=False) as client:
-        for request in verification.requests(target):
+        for request in requests(target):
             begin = time.monotonic()
             try:
                 found = client.get(request.url)
@@ -152,11 +153,11 @@ def certificates(target: Target) -> list[CheckResult]:
 
     wanted = target.environment.watch.certificate_days
     results: dict[tuple[str, int], CheckResult] = {}
-    for request in verification.requests(target) if wanted else []:
+    for request in requests(target) if wanted else []:
         url = httpx.URL(request.url)
         place = (url.host, url.port or 443)
         if url.scheme == "https" and place not in results and (days := _valid_days(*place)):
-            results[place] = verification.check_certificate(request, days, wanted)
+            results[place] = check_certificate(request, days, wanted)
     return list(results.values())
 
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deployments.compose.stack import Stack
 from deployments.database.backups import Backup
 from deployments.environment.schema import patience
-from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable
+from deployments.errors import Locked, StepFailed, Unreachable
 from deployments.history.journal import Event, step_line
 from deployments.history.step_kind import StepKey
 from deployments.host.candidate import Candidate, ReleaseRecord, read_candidate, read_release_record
 from deployments.host.observation import Observation, read_observation, sections
 from deployments.host.script_results import Channel
 from deployments.release.adopted_record import Adoption
-from deployments.shell import images
 from deployments.shell.adopt import compare, survey
 from deployments.shell.files import unpack
 from deployments.shell.lock import FENCED, guarded, stop_work
@@ -34,6 +32,7 @@ from deployments.shell.quote import Script
 from infra.backups.off_host import OffHost
 from infra.environment.locate import Located
 from infra.host.actor import Actor
+from infra.host.registry_tunnel import RegistryTunnel
 from infra.host.seen_names import SeenNames
 from infra.machine.output import Log, Mask, Output, with_results, without_results
 from infra.ssh.ahead import remote
@@ -41,13 +40,10 @@ from infra.ssh.connection import Remote
 from infra.ssh.files import RemoteFiles
 from infra.ssh.session_lock import SessionLock
 from infra.ssh.tarball import tarball
-from infra.ssh.tunnel import PortRefused, close_tunnel, open_tunnel
 
 if TYPE_CHECKING:
     from infra.registry.api import Registry
 
-TUNNEL_WAIT = 300
-"""Seconds for which a run waits until the server's end of the tunnel is free."""
 TIMED_OUT = 124
 """What `timeout` says of a command that it had to end."""
 
@@ -249,61 +245,9 @@ class Host:
         """End the command of this run that an interrupt left at work."""
         self._remote.run(stop_work(self.environment, self.token))
 
-    @contextmanager
-    def tunnel(self, registry: Registry, references: Sequence[str]) -> Iterator[None]:
-        """Give the host the deployer's registry, where it lacks one of these images.
-
-        The port is the host's, and part of every image's name: one run has it at a time, for as
-        long as it pulls.
-        """
-        if not self.environment.host.tunnel_registry or not self._lacks(references):
-            yield
-            return
-        registry.ping()
-        _, _, text = self.environment.pull_registry.partition(":")
-        if not text:
-            raise HomeguruError(
-                "a tunnelled pull_registry needs a port, such as localhost:5000",
-                todo='pull_registry = "localhost:5000"',
-            )
-        port = int(text)
-        self._open_tunnel(port)
-        try:
-            yield
-        finally:
-            with suppress(Unreachable):
-                close_tunnel(self._remote.transport, port)
-
-    def _lacks(self, references: Sequence[str]) -> bool:
-        """Whether the host has to pull one of these images."""
-        return bool(references) and bool(self.read(images.missing(list(references))).strip())
-
-    def _open_tunnel(self, port: int) -> None:
-        """Open it, once another run of this server has ended its own."""
-        target, deadline = self.environment.push_registry, time.monotonic() + TUNNEL_WAIT
-        waiting = free = False
-        while True:
-            try:
-                return open_tunnel(self._remote.transport, port, target)
-            except PortRefused:
-                was_free, free = free, not self.read(images.listens(port)).strip()
-                # Refused and free once may be two moments: another run ended between them.
-                if free and was_free:
-                    raise Refused(
-                        f"sshd refuses the tunnel to the registry, and port {port} is free",
-                        where=self.environment.ssh,
-                        todo="on the server, in sshd's configuration: AllowTcpForwarding yes",
-                    ) from None
-                if time.monotonic() > deadline:
-                    raise Refused(
-                        f"port {port} on the server, for the tunnel to the registry, is in use for "
-                        f"longer than {TUNNEL_WAIT} s",
-                        where=self.environment.ssh,
-                        todo="another deploy pulls through it: run this again after it; or see what "
-                        f"has it: ss -ltnp 'sport = :{port}'",
-                    ) from None
-            if not (waiting or free):
-                self.log(f"port {port} on the server is in use, as by another deploy that pulls: "
-                         f"waiting up to {TUNNEL_WAIT} s")  # fmt: skip
-                waiting = True
-            time.sleep(1)
+    def tunnel(self, registry: Registry, references: Sequence[str]) -> AbstractContextManager[None]:
+        """Give the host the deployer's registry, where it lacks one of these images."""
+        tunnel = RegistryTunnel(
+            self.environment, lambda: self._remote.transport, self.read, self.log
+        )
+        return tunnel.opened(registry, references)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from deployments.errors import HomeguruError, Locked, Refused, StepFailed, Unreachable, WrongUse
 from deployments.health import drift, verification
 from deployments.health.alerts import Memory, restarted
+from deployments.health.outside import OutsideAnswer, check_outside
 from deployments.health.secret_age import check_secrets
-from deployments.health.verification import CheckResult, OutsideAnswer, failures
+from deployments.health.verification import CheckResult, failures
 from deployments.host.candidate import ReleaseRecord
 from deployments.host.observation import Observation
 from deployments.host.ownership import check_owner
@@ -84,7 +85,7 @@ class Watcher:
                 check = "ssh" if isinstance(error, Unreachable) else "look"
                 inside = self._unseen(error, check)
             answers, certificates = outside.result()
-            checked = verification.check_outside(
+            checked = check_outside(
                 self._targets.nothing(), answers,
                 maintenance=inside.seen is not None and inside.seen.maintenance is not None,
             )  # fmt: skip

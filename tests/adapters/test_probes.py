@@ -11,6 +11,7 @@ import pytest
 from deployments.compose.reader import parse_stack
 from deployments.compose.variables import Configuration
 from deployments.health import verification
+from deployments.health.outside import check_outside
 from deployments.health.verification import CheckResult
 from deployments.planning.target import Target
 from deployments.release.manifest import Manifest
@@ -36,7 +37,7 @@ def target(located):
 
 def _ask(target, answer, *, maintenance=False):
     answers = outside(target, httpx.MockTransport(answer))
-    [finding] = verification.check_outside(target, answers, maintenance=maintenance)
+    [finding] = check_outside(target, answers, maintenance=maintenance)
     assert (finding.service, finding.check) == ("api", "outside")
     return finding
 
@@ -231,7 +232,7 @@ def test_a_look_asks_from_everywhere_at_the_same_time(monkeypatch):
     for name in ("questions", "logs"):
         monkeypatch.setattr(probes.verification, name, lambda *_: ["one"])
     monkeypatch.setattr(probes.verification, "check_containers", lambda *a: [a[1]])
-    monkeypatch.setattr(probes.verification, "check_outside", lambda *_, maintenance: GOOD)
+    monkeypatch.setattr(probes, "check_outside", lambda *_, maintenance: GOOD)
     monkeypatch.setattr(probes.verification, "check_answers", lambda *a: [a[1:]])
     found = probes._look(host, target).findings(target, {})
     assert found == [seen, *GOOD, (seen, {"a": "b"})]

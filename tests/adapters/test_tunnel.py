@@ -15,6 +15,7 @@ import pytest
 from deployments.environment.schema import parse_environment
 from deployments.errors import Refused
 from infra.environment.locate import Located
+from infra.host import registry_tunnel
 from infra.host import session as hosts
 from infra.ssh.tunnel import forwarded
 from tests.adapters.loopback_sshd import Sshd, serving
@@ -52,7 +53,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
         make.sshd, make.home = sshd, tmp_path
         # Whether something listens there is asked on this machine, where nothing need do so.
-        monkeypatch.setattr(hosts.images, "listens", lambda _: hosts.Script("echo yes\n"))
+        monkeypatch.setattr(registry_tunnel.images, "listens", lambda _: hosts.Script("echo yes\n"))
         yield make
 
 
@@ -95,7 +96,7 @@ def test_two_deploys_of_one_server_pull_one_after_the_other(host):
 
 
 def test_a_port_that_stays_in_use_is_a_sentence(host, monkeypatch):
-    monkeypatch.setattr(hosts, "TUNNEL_WAIT", 0)
+    monkeypatch.setattr(registry_tunnel, "TUNNEL_WAIT", 0)
     host.sshd.forwarded.add(5000)
     with pytest.raises(Refused, match=r"port 5000 on the server, .* in use") as caught:
         host().tunnel(REGISTRY, [IMAGE]).__enter__()
@@ -103,7 +104,7 @@ def test_a_port_that_stays_in_use_is_a_sentence(host, monkeypatch):
 
 
 def test_a_server_that_forbids_forwarding_is_not_waited_for(host, monkeypatch):
-    monkeypatch.setattr(hosts.images, "listens", lambda _: hosts.Script("true\n"))
+    monkeypatch.setattr(registry_tunnel.images, "listens", lambda _: hosts.Script("true\n"))
     host.sshd.forwarded.add(5000)
     begin = time.monotonic()
     with pytest.raises(Refused, match="sshd refuses the tunnel") as caught:
@@ -119,7 +120,7 @@ def test_a_port_that_becomes_free_between_the_refusal_and_the_look_is_taken(host
         host.sshd.forwarded.discard(5000)
         return hosts.Script("true\n")
 
-    monkeypatch.setattr(hosts.images, "listens", listens)
+    monkeypatch.setattr(registry_tunnel.images, "listens", listens)
     host.sshd.forwarded.add(5000)
     one = host()
     with one.tunnel(REGISTRY, [IMAGE]):

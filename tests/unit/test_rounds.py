@@ -157,6 +157,6 @@ def test_what_an_earlier_step_stops_serves_nobody_meanwhile(world):
     make = world.planner(target, seen)._make
     due = changes(target, seen, make.candidate)
     due = [c for c in due if c.service.name in ("api", "frontend")]
-    assert [len(each) for each in make.rounds.of(due)] == [2]
+    assert [len(each) for each in make.how.rounds.of(due)] == [2]
     stopped = replace(make, stopped=frozenset({"api"}))
-    assert [len(each) for each in stopped.rounds.of(due)] == [1, 1]
+    assert [len(each) for each in stopped.how.rounds.of(due)] == [1, 1]

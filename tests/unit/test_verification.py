@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from deployments.health.outside import requests
 from deployments.health.verification import (
     CheckResult,
     check_answers,
@@ -15,7 +16,6 @@ from deployments.health.verification import (
     logs,
     must_stay_quiet,
     questions,
-    requests,
     seconds_left,
     silent,
 )

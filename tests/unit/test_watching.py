@@ -9,9 +9,8 @@ import pytest
 
 from deployments.compose.env_file import render_env
 from deployments.errors import Locked, Refused, StepFailed, Unreachable, WrongUse
-from deployments.health import verification
 from deployments.health.alerts import Memory
-from deployments.health.verification import OutsideAnswer
+from deployments.health.outside import OutsideAnswer, requests
 from deployments.host.candidate import Candidate, ReleaseRecord
 from deployments.host.edge_answers import with_maintenance
 from deployments.host.maintenance import Maintenance
@@ -61,7 +60,7 @@ def looked(world, kept, monkeypatch):
         probes, "outside",
         lambda target: [
             OutsideAnswer(request, 503, from_edge=True) if page.answers else OutsideAnswer(request, 200)
-            for request in verification.requests(target)
+            for request in requests(target)
         ],
     )  # fmt: skip
     monkeypatch.setattr(probes, "certificates", lambda target: [])
