@@ -68,6 +68,8 @@ class LocalPrefect:
     def environment(self, port: int, environments: Path) -> dict[str, str]:
         """Variables for every process of this Prefect."""
         return {
+            # Prefect's own 10 s are long for who waits.
+            "PREFECT_WORKER_QUERY_SECONDS": "0.5",
             **os.environ,
             "PREFECT_HOME": str(self._state / "prefect"),
             "PREFECT_PROFILES_PATH": str(self._state / "prefect" / "profiles.toml"),
@@ -76,7 +78,6 @@ class LocalPrefect:
             # These processes write to log files, where what goes wrong must be found.
             "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
             "PREFECT_API_LOG_RETRYABLE_ERRORS": "true",
-            "PREFECT_WORKER_QUERY_SECONDS": "0.5",
             # The server notices a worker's end after three of these and at most 15 s more.
             "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
             # Signs of life that the automation of `homeguru setup` waits for.

@@ -307,11 +307,14 @@ def git(repository: Path, *words: str) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The stories first, each on a server that nobody used; the control plane last.
 
-    What runs three files at a time (`make test`) begins with the longest ones. Whoever ends the few
-    tests of faults takes zero: both have servers of their own, so that it makes no third one that the
-    other files share.
+    What runs three files at a time (`make test`) begins with the longest ones, and with two that need
+    no engine: on a bare machine the story has to install it first. Whoever ends the few tests of faults
+    takes zero: both have servers of their own, so that it makes no third one that the other files share.
     """
-    first = ("test_story.py", "test_faults.py", "test_actions.py", "test_zero.py")
+    first = (
+        "test_story.py", "test_ctrl_c.py", "test_server_killed.py", "test_faults.py", "test_actions.py",
+        "test_zero.py",
+    )  # fmt: skip
 
     def rank(item: pytest.Item) -> int:
         if item.path.name in first:
@@ -388,7 +391,11 @@ def prefect(environments: Path, state: Path) -> Iterator[str]:
     shutil.rmtree(state)
     local = LocalPrefect(state, say)
     try:
-        yield local.up(environments, port=0)
+        with pytest.MonkeyPatch.context() as patched:
+            # One that asks twice a second is work for the server, of which three run at a time.
+            patched.setenv("PREFECT_WORKER_QUERY_SECONDS", "2")
+            url = local.up(environments, port=0)
+        yield url
     finally:
         local.down()
 
