@@ -10,9 +10,8 @@ from deployments.host.observation import Observation
 from deployments.planning.changes import Change, unused_changes
 from deployments.planning.database_plan import DatabasePlan
 from deployments.planning.plan import Step, how_it_ended, notes_for
-from deployments.planning.replacements import DRAIN
+from deployments.planning.replacements import DRAIN, Replacements
 from deployments.planning.roles_in_turn import refused_meanwhile
-from deployments.planning.steps import Steps
 from deployments.planning.target import Target
 from deployments.release.signature import notes_of
 from deployments.verbs import Verb, traits
@@ -26,7 +25,7 @@ class PlanNotes:
     target: Target
     seen: Observation
     candidate: Candidate
-    make: Steps
+    how: Replacements
     data: DatabasePlan
 
     def of(self, due: list[Change], steps: list[Step]) -> tuple[str, ...]:
@@ -35,9 +34,9 @@ class PlanNotes:
         replaced = [c for c in due if c.service.name not in stateful]
         goes_forward = bool(steps) and traits(self.verb).goes_on
         return (
-            *notes_for(due, self.make.how.pauses(), stateful, self._bounds()),
+            *notes_for(due, self.how.pauses(), stateful, self._bounds()),
             *self._absences(replaced),
-            *self.make.how.rounds.notes(replaced),
+            *self.how.rounds.notes(replaced),
             *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
             *(self._changed_besides(due) if steps else []),
             *self._in_clear(),
@@ -82,7 +81,7 @@ class PlanNotes:
 
     def _bounds(self) -> dict[str, str]:
         """Service behind the edge to when what is still open on its old container is cut."""
-        kept_services, window = self.make.how.kept_services(), self.target.environment.bake_minutes
+        kept_services, window = self.how.kept_services(), self.target.environment.bake_minutes
         return {
             n: f"{window} min" if n in kept_services else f"{DRAIN} s"
             for n in self.target.stack.deploy.routed
@@ -90,7 +89,7 @@ class PlanNotes:
 
     def _absences(self, due: list[Change]) -> list[str]:
         """Services that do nothing from the stop of one container until the next is ready."""
-        apart = self.make.how.stop_first
+        apart = self.how.stop_first
         replaced = [
             c.service for c in due
             if not c.first and not c.service.runs_once and c.service.name in apart

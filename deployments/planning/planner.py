@@ -15,6 +15,7 @@ from deployments.planning.database_plan import TRIAL, DatabasePlan
 from deployments.planning.plan import Plan, ScriptStep, Step
 from deployments.planning.plan_notes import PlanNotes
 from deployments.planning.port_handover import TakeOver
+from deployments.planning.replacements import Replacements
 from deployments.planning.request import PlanRequest
 from deployments.planning.steps import Steps
 from deployments.planning.target import Target
@@ -38,9 +39,13 @@ class Planner:
         return traits(self.request.verb)
 
     @property
-    def _make(self) -> Steps:
+    def _how(self) -> Replacements:
         keep = self.target.environment.keep_previous and not self._does.undoes
-        return Steps(self.target, self.seen, self.candidate, self.request.incoming, keep)
+        return Replacements(self.target, self.seen, self.candidate, keep)
+
+    @property
+    def _make(self) -> Steps:
+        return Steps(self._how, self.request.incoming)
 
     @property
     def _data(self) -> DatabasePlan:
@@ -51,7 +56,7 @@ class Planner:
     @property
     def _notes(self) -> PlanNotes:
         return PlanNotes(
-            self.request.verb, self.target, self.seen, self.candidate, self._make, self._data
+            self.request.verb, self.target, self.seen, self.candidate, self._how, self._data
         )
 
     def plan(self) -> Plan:
@@ -187,7 +192,8 @@ class Planner:
 
     def _replaced(self, due: list[Change]) -> list[Step]:
         users = self.target.stack.database_users if self._data.exchanged else []
-        return replace(self._make, stopped=frozenset(s.name for s in users)).replace(due)
+        how = replace(self._how, stopped=frozenset(s.name for s in users))
+        return replace(self._make, how=how).replace(due)
 
     def _infrastructure(self, due: list[Change]) -> list[Step]:
         """On a first deploy nothing is lost by a start that comes early."""

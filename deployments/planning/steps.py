@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from deployments.compose.extension import EdgeService
 from deployments.history.step_kind import Kind
-from deployments.host.candidate import Candidate
 from deployments.host.edge import read_former
 from deployments.host.observation import Observation
 from deployments.planning.changes import Change
@@ -32,19 +31,18 @@ from deployments.shell.together import Member
 class Steps:
     """Makes steps for one target on one host. `incoming` is where this run's files lie."""
 
-    target: Target
-    seen: Observation
-    candidate: Candidate
+    how: Replacements
     incoming: str
-    keep: bool = False
-    """Whether containers that served stay through the window after the release."""
-    stopped: frozenset[str] = frozenset()
-    """Services that an earlier step stops."""
 
     @property
-    def how(self) -> Replacements:
-        """How services are replaced here."""
-        return Replacements(self.target, self.seen, self.candidate, self.keep, self.stopped)
+    def target(self) -> Target:
+        """What is to run."""
+        return self.how.target
+
+    @property
+    def seen(self) -> Observation:
+        """What runs there."""
+        return self.how.seen
 
     def install(self, release: str, changing: int) -> Step:
         """Files of a release, into effect."""

@@ -154,9 +154,9 @@ def test_what_an_earlier_step_stops_serves_nobody_meanwhile(world):
     target = world.target(api="api-2", frontend="frontend-2")
     target = replace(target, stack=replace(target.stack, services=services))
     seen = world.settled()
-    make = world.planner(target, seen)._make
-    due = changes(target, seen, make.candidate)
+    how = world.planner(target, seen)._how
+    due = changes(target, seen, how.candidate)
     due = [c for c in due if c.service.name in ("api", "frontend")]
-    assert [len(each) for each in make.how.rounds.of(due)] == [2]
-    stopped = replace(make, stopped=frozenset({"api"}))
-    assert [len(each) for each in stopped.how.rounds.of(due)] == [1, 1]
+    assert [len(each) for each in how.rounds.of(due)] == [2]
+    stopped = replace(how, stopped=frozenset({"api"}))
+    assert [len(each) for each in stopped.rounds.of(due)] == [1, 1]
