@@ -18,7 +18,7 @@ folders_of_others() {
     for folder; do
       case $(stat -c %a "$folder") in *[2367]) continue ;; esac
       [ "$(stat -c %u "$folder")" = "$user" ] || [ ! -w "$folder" ] || printf "%s " "$folder"
-    done' "$1" 2>/dev/null
+    done' "$1"
 }
 # A new volume is made by Compose, which knows it by its labels: as many containers as there are stay.
 make_volumes() {
@@ -39,10 +39,13 @@ own_volumes() {
   [ -n "$who" ] || who=$(docker image inspect -f '{{.Config.User}}' "$image")
   [ -n "$who" ] || return 0
   make_volumes
-  others=$(folders_of_others "$who") || {
-    say "$service: its image has no shell, so nobody knows whether $who may write to its volumes"
+  others=$(folders_of_others "$who" 2>.create) || {
+    # An image without a shell, or one that does not know the user.
+    say "$service: whether $who may write to its volumes is not known: $(head -n 1 .create)"
+    rm -f .create
     return 0
   }
+  rm -f .create
   [ -n "$others" ] || return 0
   [ -z "$1" ] || docker stop -t "$grace" "$1" >/dev/null
   # shellcheck disable=SC2016

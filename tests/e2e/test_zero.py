@@ -33,5 +33,5 @@ def test_nobody_notices(world: World, tmp_path: Path) -> None:
     deploy(world, first)
     users = Users(world, tmp_path / "asked.jsonl", RATE)
     with users.busy():
-        unnoticed(users.path("a release with a migration", lambda: deploy(world, later)), RATE)
+        unnoticed(users.path("a release with a migration", lambda: deploy(world, later)))
     assert users.conflicts() == 0

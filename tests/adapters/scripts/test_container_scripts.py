@@ -528,11 +528,12 @@ def test_a_new_volume_is_made_by_compose_before_anybody_looks_at_it(shell):
     assert "chown" in own
 
 
-def test_an_image_without_a_shell_is_not_asked(shell):
-    done = _own(shell, 'echo "exec: sh: not found" >&2; exit 127')
+@pytest.mark.parametrize("why", ["exec: sh: not found", "id: unknown user app"])
+def test_an_image_that_cannot_tell_is_passed_over_with_its_reason(shell, why):
+    done = _own(shell, f'echo "{why}" >&2; echo "Run docker run --help" >&2; exit 127')
     assert (done.returncode, done.stdout) == (
         0,
-        "bot: its image has no shell, so nobody knows whether 70:70 may write to its volumes\non\n",
+        f"bot: whether 70:70 may write to its volumes is not known: {why}\non\n",
     )
 
 

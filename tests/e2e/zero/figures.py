@@ -95,6 +95,8 @@ class Taken:
 
     name: str
     seconds: float
+    rate: float
+    """Requests a second that the load asks for."""
     before: Stretch
     during: Stretch
     after: Stretch

@@ -10,7 +10,6 @@ import httpx
 
 from tests.e2e.conftest import World
 from tests.e2e.zero.figures import Taken
-from tests.e2e.zero.load import RATE
 
 START = "settings = Settings"
 NEVER = f'raise SystemExit("broken on purpose")\n{START}'
@@ -33,11 +32,11 @@ PAGE_ENDS = (
 """The page is built well, and its server ends as soon as it starts."""
 
 
-def unnoticed(found: Taken, rate: int = RATE) -> None:
+def unnoticed(found: Taken) -> None:
     """Nobody's request failed or had its effect twice, no update was lost."""
     assert found.during.failed == [], found.during.what_failed
     assert (found.doubled, found.lost) == (0, 0)
-    assert len(found.during.asked) > 0.6 * rate * found.seconds, (
+    assert len(found.during.asked) > 0.6 * found.rate * found.seconds, (
         "too few requests: this proves nothing"
     )
 

@@ -71,8 +71,9 @@ class Users:
         asked = read(self.file)
         lost = self._lost() - lost
         found = Taken(
-            name, end - begin, Stretch.of(asked, begin - CALM, begin), Stretch.of(asked, begin, end),
-            Stretch.of(asked, end, end + CALM), self._doubled() - doubled, lost,
+            name, end - begin, self.rate, Stretch.of(asked, begin - CALM, begin),
+            Stretch.of(asked, begin, end), Stretch.of(asked, end, end + CALM),
+            self._doubled() - doubled, lost,
             self._without_bot(epoch, epoch_end), f"{note}{self._complaints() if lost else ''}",
         )  # fmt: skip
         self.paths.append(found)
