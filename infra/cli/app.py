@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deployments.database.choice import Choice
-from infra.cli import completion, show
+from infra.cli import completion, layout, show
 from infra.cli.actions.commands import app as actions
 from infra.cli.assembled import assembled
 from infra.cli.audit import audit, history
@@ -210,8 +210,8 @@ def adopt(
         from infra.look import inspection
 
         show.read_from(assembly.located)
-        planned = inspection.adoption_of(assembly, show.errors.print)
-        show.as_json(planned.to_dict()) if json else show.plan(planned)
+        planned = inspection.adoption_of(assembly, layout.errors.print)
+        layout.as_json(planned.to_dict()) if json else show.plan(planned)
         return
     printing = Printing(json, quiet)
     result = run("adopt", env, {}, printing=printing, here=here)
@@ -270,8 +270,8 @@ def _demo() -> Demo:
     from infra.cli.terminal import TerminalProgress
     from infra.demo.local import Demo
 
-    say = lambda text: show.console.print(f"  {text}")  # noqa: E731
-    return Demo(state_dir() / "demo", say, TerminalProgress(show.console))
+    say = lambda text: layout.console.print(f"  {text}")  # noqa: E731
+    return Demo(state_dir() / "demo", say, TerminalProgress(layout.console))
 
 
 def _source(source: str, ref: str, *, allow_dirty: bool) -> dict[str, Any]:

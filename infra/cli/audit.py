@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from deployments.errors import HomeguruError, Refused
-from infra.cli import show
+from infra.cli import layout, show
 from infra.cli.assembled import assembled
 from infra.cli.options import Env, Json, Output, check_output_file
 
@@ -29,7 +29,7 @@ def history(env: Env, json: Json = False) -> None:
         shown = [
             e.line.model_dump() | {"note": e.note, "subject": e.subject} for e in entries if e.line
         ]
-        show.as_json(shown)
+        layout.as_json(shown)
     else:
         show.history(entries, current)
 
@@ -41,10 +41,10 @@ def export(env: Env, output: Output = None) -> None:
     entries, _, _ = _entries(env)
     text = "".join(jsonlib.dumps(e.to_dict(), ensure_ascii=False) + "\n" for e in entries)
     if output is None:
-        show.console.out(text, end="", highlight=False)
+        layout.console.out(text, end="", highlight=False)
     else:
         output.write_text(text)
-        show.errors.print(f"{len(entries)} entries in {output}")
+        layout.errors.print(f"{len(entries)} entries in {output}")
 
 
 @audit.command("verify")
@@ -53,7 +53,7 @@ def verify(env: Env) -> None:
     assembly = assembled(env)
     from infra.look import inspection
 
-    ledger, current, running = inspection.audited_of(assembly, show.errors.print)
+    ledger, current, running = inspection.audited_of(assembly, layout.errors.print)
     entries, _, broken = _joined(env, ledger, current)
     wrong = running + [f"{e.at} {_of(e)}: {e.note}" for e in entries if e.note]
     if broken:
@@ -64,7 +64,9 @@ def verify(env: Env) -> None:
             todo=f"homeguru history --env {env} shows all of it",
         )  # fmt: skip
     compared = sum(e.known == "both" for e in entries)
-    show.console.print(f"{len(entries)} entries, the chain holds, {compared} also known to Prefect")
+    layout.console.print(
+        f"{len(entries)} entries, the chain holds, {compared} also known to Prefect"
+    )
 
 
 def _of(entry: AuditEntry) -> str:
@@ -77,7 +79,7 @@ def _entries(env: str) -> tuple[list[AuditEntry], str | None, int | None]:
     from deployments.history.audit import described_by
     from infra.look import inspection
 
-    ledger, current, subjects = inspection.history_of(assembly, show.errors.print)
+    ledger, current, subjects = inspection.history_of(assembly, layout.errors.print)
     entries, current, broken = _joined(env, ledger, current)
     return described_by(entries, subjects), current, broken
 
@@ -97,7 +99,7 @@ def _joined(
         api.first_contact()
         runs = runs_of(api, env, [line.run for line in ledger.lines])
     except HomeguruError as error:
-        show.errors.print(f"note  Prefect's history was not read: {error.what}", markup=False)
+        layout.errors.print(f"note  Prefect's history was not read: {error.what}", markup=False)
         return join(ledger.lines, None), current, broken
     finally:
         api.close()

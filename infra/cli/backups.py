@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import completion, show
+from infra.cli import completion, layout, show
 from infra.cli.assembled import assembled
 from infra.cli.options import Approve, Env, Here, Json, Quiet
 from infra.cli.printing import Printing
@@ -27,7 +27,7 @@ def backup(env: Env, json: Json = False, quiet: Quiet = False, here: Here = Fals
     result = run("backup", env, {}, printing=printing, here=here)
     printing.result(result, show.deployed)
     if not (json or quiet):
-        show.console.print(f"homeguru backups --env {env} lists it", highlight=False)
+        layout.console.print(f"homeguru backups --env {env} lists it", highlight=False)
 
 
 def backups(
@@ -43,11 +43,13 @@ def backups(
 
     if copies:
         ids = inspection.copies_of(assembly)
-        show.as_json(ids) if json else show.console.print("\n".join(ids) or "none", highlight=False)
+        layout.as_json(ids) if json else layout.console.print(
+            "\n".join(ids) or "none", highlight=False
+        )
         return
-    on_server = inspection.backups_of(assembly, show.errors.print)
+    on_server = inspection.backups_of(assembly, layout.errors.print)
     if json:
-        show.as_json([backup.model_dump() for backup in on_server])
+        layout.as_json([backup.model_dump() for backup in on_server])
     else:
         show.backups(on_server)
 
@@ -72,8 +74,8 @@ def fetch(
     assembly = assembled(env)
     from infra.look import inspection
 
-    fetched = inspection.fetched(assembly, wanted, key, show.errors.print)
-    show.console.print(f"backup {fetched.id} of release {fetched.release} is on the server again")
+    fetched = inspection.fetched(assembly, wanted, key, layout.errors.print)
+    layout.console.print(f"backup {fetched.id} of release {fetched.release} is on the server again")
 
 
 def drill(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deployments.errors import Refused
-from infra.cli import show
+from infra.cli import layout
 from infra.cli.options import Env, Json
 from infra.cli.printing import Printing
 from infra.machine import signals
@@ -76,23 +76,23 @@ def bootstrap(
         check_way_in(key, users[0], located.environment.ssh)
     signals.begin_work()
     located = _with_pinned_key(located, host_key)
-    planned = Preparation(located, ask, show.errors.print).look()
+    planned = Preparation(located, ask, layout.errors.print).look()
     if not json:
         _show(planned, located)
     if dry_run:
         if json:
-            show.as_json({"steps": [{"kind": s.kind, "what": s.what} for s in planned]})
+            layout.as_json({"steps": [{"kind": s.kind, "what": s.what} for s in planned]})
         return
     if planned and not yes:
         _confirm()
     enter_here(ask.login)
     summary = _run(env, ask, Printing(json))
     if json:
-        show.as_json(summary)
+        layout.as_json(summary)
     elif summary["changed"]:
         _say_way_in(ask, located.environment.host, {step["kind"] for step in summary["steps"]})
         _say_commit(located)
-        show.console.print(f"\n[green]done[/green]; next: homeguru release --env {env}")
+        layout.console.print(f"\n[green]done[/green]; next: homeguru release --env {env}")
 
 
 def _say_commit(located: Located) -> None:
@@ -100,7 +100,7 @@ def _say_commit(located: Located) -> None:
     from infra.publish.trees import is_changed
 
     if is_changed(located.file):
-        show.console.print(
+        layout.console.print(
             f"\ncommit the server's key:\n  git commit {shlex.quote(str(located.file))} "
             f'-m "The server\'s host key"',
             highlight=False, markup=False,
@@ -118,7 +118,7 @@ def _say_way_in(ask: Ask, host: HostAddress, done: set[str]) -> None:
         *(["-p", str(host.port)] if host.port != 22 else []),
     ]
     entered = shlex.join([*words, f"{ask.administrator}@{host.address}"])
-    show.console.print(
+    layout.console.print(
         f"\nroot can no longer log in; from now on: {entered}\n"
         f"and sudo there; {host.user} is the user that deploys",
         highlight=False, markup=False,
@@ -145,7 +145,7 @@ def _with_pinned_key(located: Located, expected: str) -> Located:
     else:
         _compared(shown, fingerprint(shown), where)
     pin(located.file, shown)
-    show.errors.print(f"  host_keys of {located.file}: {fingerprint(shown)}", highlight=False)
+    layout.errors.print(f"  host_keys of {located.file}: {fingerprint(shown)}", highlight=False)
     return locate.load(located.environment.name)
 
 
@@ -161,7 +161,7 @@ def _compared(key: str, fingerprint: str, where: str) -> None:
         )  # fmt: skip
     name = kind.removeprefix("ssh-").partition("-")[0]
     file = f"/etc/ssh/ssh_host_{name}_key.pub"
-    show.errors.print(
+    layout.errors.print(
         f"\n{where} shows the key\n\n  {key}\n  {fingerprint}\n\nOn the server's console (the provider's "
         f"web page has one) these print the true one, whole and as its fingerprint:\n\n  cat {file}\n"
         f"  ssh-keygen -lf {file}\n\n--host-key KEY, or its fingerprint, answers this question beforehand.\n",
@@ -189,10 +189,10 @@ def _confirm() -> None:
 def _show(planned: tuple[BootstrapStep, ...], located: Located) -> None:
     where = located.environment.host.address
     if not planned:
-        show.console.print(f"nothing to do: {where} has all that a deploy needs", highlight=False)
+        layout.console.print(f"nothing to do: {where} has all that a deploy needs", highlight=False)
         return
-    show.console.print(f"{where} lacks:\n", highlight=False)
-    show.pairs([(step.kind, step.what) for step in planned])
+    layout.console.print(f"{where} lacks:\n", highlight=False)
+    layout.pairs([(step.kind, step.what) for step in planned])
 
 
 def _run(env: str, ask: Ask, printing: Printing) -> dict[str, Any]:

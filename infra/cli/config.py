@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.cli import show
+from infra.cli import layout
 from infra.cli.options import Env, Json
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ def config(env: Env, json: Json = False) -> None:
     located = locate.load(env)
     document = _document(located)
     if json:
-        show.as_json(document)
+        layout.as_json(document)
         return
-    show.pairs([(key, _shown(value)) for key, value in _flat(document)])
+    layout.pairs([(key, _shown(value)) for key, value in _flat(document)])
 
 
 def _document(located: Located) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from deployments.errors import HomeguruError, WrongUse
-from infra.cli import show
+from infra.cli import layout
 from infra.cli.control_upkeep import existing_plane, say
 
 account = typer.Typer(no_args_is_help=True, help="Accounts of the gateway: one a person.")
@@ -30,15 +30,17 @@ def add(
         plane.refresh()
     except HomeguruError:
         # It is kept here already, and the next `up` brings it there: nobody may lose it.
-        show.console.print("kept here, and not there yet: homeguru control-plane up", markup=False)
+        layout.console.print(
+            "kept here, and not there yet: homeguru control-plane up", markup=False
+        )
         if not chosen:
-            show.console.print(f"password (shown once): {password}", markup=False)
+            layout.console.print(f"password (shown once): {password}", markup=False)
         raise
-    show.console.print(f"{name} may do: {MACHINES.get(name, 'everything')}")
+    layout.console.print(f"{name} may do: {MACHINES.get(name, 'everything')}")
     if known:
-        show.console.print("every former password of it is refused from now on")
+        layout.console.print("every former password of it is refused from now on")
     if not chosen:
-        show.console.print(f"password (shown once): {password}", markup=False)
+        layout.console.print(f"password (shown once): {password}", markup=False)
 
 
 @account.command("rotate")
@@ -82,7 +84,7 @@ def rotate(
 def _login(login: str, password: str) -> None:
     """Alone on stdout, so that it can go into another command without being seen."""
     say("login, with its password (shown once):")
-    show.console.print(f"{login}:{password}", markup=False)
+    layout.console.print(f"{login}:{password}", markup=False)
 
 
 @account.command("remove")
@@ -109,4 +111,4 @@ def shown() -> None:
         elif name not in logins.hashes:
             may += f" (logs in as {logins.newest})"
         rows.append((name, may))
-    show.pairs(rows)
+    layout.pairs(rows)

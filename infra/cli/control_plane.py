@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.cli import control_upkeep, control_worker, show
+from infra.cli import control_upkeep, control_worker, layout
 from infra.cli.control_account import account
 from infra.machine.paths import CHECKOUT, state_dir
 
@@ -31,7 +31,7 @@ Image = Annotated[str, Text("--image", help="Run this image; default: built of t
 
 def say(text: str) -> None:
     """One line of progress."""
-    show.console.print(f"  {text}", markup=False)
+    layout.console.print(f"  {text}", markup=False)
 
 
 def state() -> State:
@@ -85,17 +85,17 @@ def up(
 
 def show_outcome(outcome: Outcome) -> None:
     """What `up` did, and where to go now."""
-    show.console.print()
+    layout.console.print()
     for change in outcome.changes:
         say(change)
     headline = "[green]up[/green]" if outcome.changes else "[green]nothing to do[/green]"
-    show.console.print(f"{headline} after {outcome.seconds:.1f} s")
+    layout.console.print(f"{headline} after {outcome.seconds:.1f} s")
     rows = [("Prefect UI", outcome.url), ("PREFECT_API_URL", f"{outcome.url}/api")]
     if outcome.certificate:
         rows.append(("SSL_CERT_FILE", outcome.certificate))
-    show.pairs(rows)
+    layout.pairs(rows)
     if not outcome.people:
-        show.console.print("\nNo person can log in yet: homeguru control-plane account add NAME")
+        layout.console.print("\nNo person can log in yet: homeguru control-plane account add NAME")
 
 
 @control_plane.command("down")
@@ -117,13 +117,13 @@ def demo_up(
     """Control plane, server and a release through both; converges."""
     control_demo = _demo()
     result = control_demo.up(source.resolve())
-    show.console.print()
+    layout.console.print()
     rows = [("Prefect UI", result["ui"]), ("account", f"demo  {control_demo.password('demo')}")]
     rows += [("release", result["published"])]
     rows += [(name, url) for name, url in sorted(result.get("urls", {}).items())]
     rows += [("CA", str(control_demo.state / "control-plane" / "ca.crt"))]
     rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in control_demo.phases))]
-    show.pairs(rows)
+    layout.pairs(rows)
 
 
 @demo.command("down")

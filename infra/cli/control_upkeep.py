@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.cli import show
+from infra.cli import layout
 from infra.machine.paths import state_dir
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Recipient = Annotated[
 
 def say(text: str) -> None:
     """One line of progress."""
-    show.errors.print(f"  {text}", markup=False)
+    layout.errors.print(f"  {text}", markup=False)
 
 
 def existing_plane(recipient: str | None = None) -> ControlPlane:
@@ -48,7 +48,7 @@ def status(json: Json = False) -> None:
     from infra.control.status import status as plane_status
 
     report = plane_status(existing_plane())
-    show.as_json(report.as_dict()) if json else _show(report)
+    layout.as_json(report.as_dict()) if json else _show(report)
     if report.problems:
         raise typer.Exit(1)
 
@@ -80,12 +80,14 @@ def backup(
     key = age.identity(identity) if identity else None
     written = upkeep.make_backup(existing_plane(recipient), to, key)
     if json:
-        show.as_json(asdict(written))
+        layout.as_json(asdict(written))
         return
     read = "read back to its end" if written.verified else "not read back: give --identity"
     rows = [("file", written.file), ("bytes", f"{written.bytes}"), ("sha256", written.sha256)]
-    show.pairs([*rows, ("checked", read)])
-    show.console.print("Keep the encryption key apart from it: without it no Secret block is read.")
+    layout.pairs([*rows, ("checked", read)])
+    layout.console.print(
+        "Keep the encryption key apart from it: without it no Secret block is read."
+    )
 
 
 def restore(
@@ -103,13 +105,13 @@ def restore(
 
 def _show_outcome(outcome: Outcome, *, json: bool) -> None:
     if json:
-        show.as_json(asdict(outcome))
+        layout.as_json(asdict(outcome))
         return
     for change in outcome.changes:
-        show.console.print(f"  {change}", markup=False)
+        layout.console.print(f"  {change}", markup=False)
     headline = "[green]done[/green]" if outcome.changes else "[green]nothing to do[/green]"
-    show.console.print(f"{headline} after {outcome.seconds:.1f} s")
-    show.pairs([("Prefect UI", outcome.url), ("backup", outcome.backup or "none")])
+    layout.console.print(f"{headline} after {outcome.seconds:.1f} s")
+    layout.pairs([("Prefect UI", outcome.url), ("backup", outcome.backup or "none")])
 
 
 def _show(report: Status) -> None:
@@ -122,9 +124,9 @@ def _show(report: Status) -> None:
         ("last backup", f"{last.at} {last.file}" if last else "none"),
         ("memory", f"{report.memory / 2**20:.0f} MiB"),
     ]  # fmt: skip
-    show.pairs([*rows, *[("problem", text) for text in report.problems]])
-    show.console.print()
-    show.table(
+    layout.pairs([*rows, *[("problem", text) for text in report.problems]])
+    layout.console.print()
+    layout.table(
         ["service", "state", "health", "memory", "restarts"],
         [
             [p.service, p.state, p.health or "-", f"{p.memory / 2**20:.0f} MiB", str(p.restarts)]

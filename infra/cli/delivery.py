@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployments.errors import WrongUse
-from infra.cli import show
+from infra.cli import layout, show
 from infra.cli.assembled import assembled
 from infra.cli.options import Env, Json, Output, check_output_file
 
@@ -25,13 +25,13 @@ def metrics(env: Env, days: Days = 90, json: Json = False) -> None:
     from infra.look.delivery import metrics_of
 
     period = _back_from_now(days)
-    found, ledger = metrics_of(assembly, period, show.errors.print)
+    found, ledger = metrics_of(assembly, period, layout.errors.print)
     if broken := ledger.broken_at():
         edited = f"note  the ledger was edited: line {broken} does not fit the one before"
-        show.errors.print(edited, markup=False)
+        layout.errors.print(edited, markup=False)
     name = assembly.located.environment.name
     shown = {"environment": name, **found.to_dict()}
-    show.as_json(shown) if json else show.metrics(name, found)
+    layout.as_json(shown) if json else show.metrics(name, found)
 
 
 def status_page(env: Env, output: Output = None) -> None:
@@ -42,9 +42,9 @@ def status_page(env: Env, output: Output = None) -> None:
     from deployments.messages.status_page import status_page as written
     from infra.look.delivery import page_of
 
-    text = written(page_of(assembly, _back_from_now(DAYS), show.errors.print))
+    text = written(page_of(assembly, _back_from_now(DAYS), layout.errors.print))
     if output is None:
-        show.console.out(text, end="", highlight=False)
+        layout.console.out(text, end="", highlight=False)
     else:
         _write(output, text)
 

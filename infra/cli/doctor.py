@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.markup import escape
 
-from infra.cli import show
+from infra.cli import layout
 from infra.cli.options import Env, Json
 from infra.machine.imports import importing
 from infra.machine.sinks import clean
@@ -38,13 +38,13 @@ def doctor(env: Env, json: Json = False) -> None:
             return
         if found.part != part:
             part = found.part
-            show.console.print(f"{part}")
-        show.console.print(
+            layout.console.print(f"{part}")
+        layout.console.print(
             f"  {_MARKS[found.verdict]}  {escape(found.name):<22} {escape(clean(found.what))}",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
         if found.todo:
-            show.console.print(
+            layout.console.print(
                 f"           {'':<22} -> {escape(clean(found.todo))}",
                 highlight=False,
                 soft_wrap=True,
@@ -55,6 +55,6 @@ def doctor(env: Env, json: Json = False) -> None:
         tell(each)
         found.append(each)
     if json:
-        show.as_json({"verdict": worst(found), "found": [asdict(each) for each in found]})
+        layout.as_json({"verdict": worst(found), "found": [asdict(each) for each in found]})
     if worst(found) == "wrong":
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployments.errors import WrongUse
-from infra.cli import show
+from infra.cli import layout
 from infra.machine.imports import importing
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def init(
     if not file.exists():
         # What was given on the command line is checked before anything is written.
         parse_environment(env, tomllib.loads(environment), str(file), environment)
-    show.console.print()
+    layout.console.print()
     written: list[str] = []
     if compose_file != found.compose_file and _wrote(root, compose_file, text):
         written.append(compose_file)
@@ -106,7 +106,7 @@ def _checked_domain(domain: str) -> str:
 
 
 def _say_found(found: Repository, adaptation: Adaptation) -> None:
-    show.console.print(f"{found.name}: {found.compose_file or 'Dockerfile'}\n", highlight=False)
+    layout.console.print(f"{found.name}: {found.compose_file or 'Dockerfile'}\n", highlight=False)
     rows = []
     for name in adaptation.order:
         if name in adaptation.routes:
@@ -117,7 +117,7 @@ def _say_found(found: Repository, adaptation: Adaptation) -> None:
         else:
             what = "built here"
         rows.append((name, what))
-    show.pairs(rows)
+    layout.pairs(rows)
 
 
 def _say_changes(
@@ -125,14 +125,14 @@ def _say_changes(
 ) -> None:
     from infra.onboarding import writing
 
-    show.console.print(f"\n{writing.compose_path(found)} differs from yours:\n", highlight=False)
-    show.pairs([(".".join(e.path[-2:]), e.why) for e in adaptation.edits])
+    layout.console.print(f"\n{writing.compose_path(found)} differs from yours:\n", highlight=False)
+    layout.pairs([(".".join(e.path[-2:]), e.why) for e in adaptation.edits])
     for note in adaptation.notes:
-        show.console.print(f"note: {note}", highlight=False, markup=False)
+        layout.console.print(f"note: {note}", highlight=False, markup=False)
     if diff:
-        show.console.print()
+        layout.console.print()
         for line in writing.difference(root, found, text):
-            show.console.print(line, highlight=False, markup=False)
+            layout.console.print(line, highlight=False, markup=False)
 
 
 def _asked(what: str, *, yes: bool, missing: bool) -> str:
@@ -166,26 +166,26 @@ def _write_secrets(root: Path, path: str, adaptation: Adaptation, *, yes: bool) 
     added = writing.add_secrets(root / path, values)
     _say_written(path, written=bool(added))
     if made := [name for name in added if adaptation.secrets[name] == "random"]:
-        show.console.print(f"        a random value each: {', '.join(made)}", highlight=False)
+        layout.console.print(f"        a random value each: {', '.join(made)}", highlight=False)
     return writing.empty_secrets(root / path)
 
 
 def _say_next(root: Path, env: str, written: list[str], empty: list[str], secrets: str) -> None:
     """What is left to a person: values, a commit of the paths that were written, two commands."""
     if empty:
-        show.console.print(
+        layout.console.print(
             f"\nstill empty: {', '.join(empty)}\n"
             f"a release is refused until {secrets} has a value for each",
             highlight=False,
         )
     if written and any((folder / ".git").exists() for folder in (root, *root.parents)):
         at = "" if root == Path.cwd() else f"-C {shlex.quote(str(root))} "
-        show.console.print(
+        layout.console.print(
             f"\ncommit what was written:\n  git {at}add {shlex.join(written)} && "
             f'git {at}commit -m "Prepare for deploys"',
             highlight=False, markup=False,
         )  # fmt: skip
-    show.console.print(
+    layout.console.print(
         f"\nnext: homeguru bootstrap --env {env}\n      homeguru release --env {env}",
         highlight=False,
     )
@@ -212,13 +212,13 @@ def _on_github(root: Path, env: str, *, wanted: bool, yes: bool) -> list[str]:
         if _wrote(root, path, text):
             workflows.append(path)
         if f": {env}\n" not in (root / path).read_text():
-            show.console.print(f"        it is not for environment {env}", highlight=False)
-    show.console.print(f"        with them a push to {branch} releases to {env}", highlight=False)
+            layout.console.print(f"        it is not for environment {env}", highlight=False)
+    layout.console.print(f"        with them a push to {branch} releases to {env}", highlight=False)
     question = f"Put the secrets and the deploy key on {repository} by gh?"
     if wanted or (not yes and sys.stdin.isatty() and typer.confirm(question, default=False)):
         _put_on_github(root, env, repository)
     else:
-        show.console.print(
+        layout.console.print(
             f"\nwhen they are complete: homeguru init --env {env} --github puts the secrets and the "
             f"deploy key on {repository}",
             highlight=False,
@@ -236,7 +236,7 @@ def _put_on_github(root: Path, env: str, repository: str) -> None:
     located = next(each for each in locate.all_of(folder) if each.environment.name == env)
     deploy_key(located.key_file, located.environment.ssh)
     secrets = located.beside(located.environment.secrets.file or f"{env}.secrets.env")
-    github.put_secrets(repository, env, secrets, located.key_file, lambda text: show.console.print(
+    github.put_secrets(repository, env, secrets, located.key_file, lambda text: layout.console.print(
         f"  [green]written[/green]  {text}", highlight=False))  # fmt: skip
 
 
@@ -251,4 +251,4 @@ def _wrote(root: Path, path: str, text: str) -> bool:
 
 def _say_written(path: str, *, written: bool) -> None:
     mark = "[green]written[/green]" if written else "is there"
-    show.console.print(f"  {mark}  {path}", highlight=False)
+    layout.console.print(f"  {mark}  {path}", highlight=False)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from deployments.errors import Interrupted, Refused, WrongUse
-from infra.cli import completion, show
+from infra.cli import completion, layout, show
 from infra.cli.assembled import assembled
 from infra.cli.options import (
     Env,
@@ -41,9 +41,9 @@ def plan(
 
     show.read_from(assembly.located)
     planned = inspection.plan_of(
-        assembly, release, show.errors.print, update_infrastructure=update_infrastructure
+        assembly, release, layout.errors.print, update_infrastructure=update_infrastructure
     )
-    show.as_json(planned.to_dict()) if json else show.plan(planned)
+    layout.as_json(planned.to_dict()) if json else show.plan(planned)
 
 
 def diff(
@@ -57,14 +57,14 @@ def diff(
     from deployments.release.difference import difference
     from infra.look import inspection
 
-    found = inspection.manifests_of(assembly, [before, after], show.errors.print)
+    found = inspection.manifests_of(assembly, [before, after], layout.errors.print)
     rows = difference(*found)
     if json:
-        show.as_json([{"what": w, "change": c} for w, c in rows])
+        layout.as_json([{"what": w, "change": c} for w, c in rows])
     elif rows:
-        show.pairs(rows)
+        layout.pairs(rows)
     else:
-        show.console.print(f"no difference: both are {found[0].name}", markup=False)
+        layout.console.print(f"no difference: both are {found[0].name}", markup=False)
 
 
 def status(
@@ -82,17 +82,17 @@ def status(
 
     def tell(document: dict[str, Any], notes: list[str]) -> None:
         if json:
-            show.as_json(document)
+            layout.as_json(document)
             return
         if watch:
-            show.begin_again()
+            layout.begin_again()
         show.status(document, notes)
 
     if not watch:
-        tell(*inspection.status_of(assembly, show.errors.print))
+        tell(*inspection.status_of(assembly, layout.errors.print))
         return
     try:
-        inspection.watch_status(assembly, show.errors.print, tell, _EVERY)
+        inspection.watch_status(assembly, layout.errors.print, tell, _EVERY)
     except Interrupted as stopped:
         # Ctrl-C is how one stops to watch.
         if "SIGINT" not in stopped.what:
@@ -121,7 +121,7 @@ def open_page(
             todo=names if urls else 'add one below [urls]: web = "https://example.org"',
         )  # fmt: skip
     url = urls[name]
-    show.console.print(url, highlight=False, markup=False)
+    layout.console.print(url, highlight=False, markup=False)
     if sys.stdout.isatty():
         typer.launch(url)
 
@@ -153,7 +153,7 @@ def logs(
 
     tail = Tail(tuple(services), lines, since, follow=follow)
     try:
-        say = lambda text: show.console.out(text)  # noqa: E731
+        say = lambda text: layout.console.out(text)  # noqa: E731
         code = inspection.logs_of(assembly, tail, say, checks=everything, grep=grep)
     except Interrupted:
         if not follow:

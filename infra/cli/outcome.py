@@ -51,7 +51,7 @@ def _leave(stopped: Interrupted) -> None:
 
 def _red(text: str) -> str:
     """Red where standard error is a terminal that shows colours, and `NO_COLOR` is not set."""
-    from infra.cli.show import errors
+    from infra.cli.layout import errors
 
     with errors.capture() as written:
         errors.print(f"[bold red]{text}[/bold red]", end="")

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from infra.cli import show
+from infra.cli import layout
 
 _nowhere = Console(quiet=True)
 
@@ -28,11 +28,11 @@ class Printing:
     @property
     def questions(self) -> Console:
         """Where a person is asked, and sees what for: also when nothing else is printed."""
-        return show.errors if self.json or self.quiet else show.console
+        return layout.errors if self.json or self.quiet else layout.console
 
     def result(self, data: Any, as_text: Callable[[Any], None]) -> None:
         """The end of a run that went well."""
         if self.json:
-            show.as_json(data)
+            layout.as_json(data)
         elif not self.quiet:
             as_text(data)

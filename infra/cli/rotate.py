@@ -12,7 +12,7 @@ import typer
 
 from deployments.environment.secret_kinds import DEPLOY_KEY
 from deployments.errors import WrongUse
-from infra.cli import completion, show
+from infra.cli import completion, layout, show
 from infra.cli.options import Approve, Env, Here, Json, Quiet
 from infra.cli.printing import Printing
 from infra.cli.run import run
@@ -134,12 +134,12 @@ def _value_shown(result: dict[str, Any]) -> None:
     if result.get("changed", True):
         show.deployed(result)
     else:
-        show.console.print("\n[green]done[/green]: no container reads it; the next run does")
+        layout.console.print("\n[green]done[/green]: no container reads it; the next run does")
 
 
 def _key_shown(result: dict[str, Any]) -> None:
     for line in result["done"]:
-        show.console.print(line, highlight=False, markup=False)
+        layout.console.print(line, highlight=False, markup=False)
     if len(result["done"]) == 1 and "refused" not in result["done"][0]:
         again = f"homeguru rotate deploy-key --env {result['environment']}"
-        show.console.print(f"the former one is accepted too; to end it: {again}", markup=False)
+        layout.console.print(f"the former one is accepted too; to end it: {again}", markup=False)

@@ -14,7 +14,7 @@ import typer
 
 from deployments.errors import Refused, StepFailed, WrongUse
 from deployments.verbs import traits
-from infra.cli import show
+from infra.cli import layout, show
 from infra.cli.printing import Printing
 from infra.cli.terminal import TerminalProgress
 from infra.machine import progress, signals
@@ -152,7 +152,7 @@ def _answer(plan: Plan, reason: str, who: str, printing: Printing) -> Approval |
     if not reason:
         to = printing.questions
         show.plan(plan, to)
-        reason = _reason(err=to is show.errors)
+        reason = _reason(err=to is layout.errors)
     return Approval(who=who, reason=reason) if reason.strip() else None
 
 

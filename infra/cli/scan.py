@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.cli import show
+from infra.cli import layout
 from infra.cli.assembled import assembled
 from infra.cli.options import Env, Json, Release
 
@@ -23,25 +23,25 @@ def scan(env: Env, release: Release = "newest", json: Json = False) -> None:
     assembly = assembled(env)
     from infra.look.scan import scan_of
 
-    found = scan_of(assembly, release, show.errors.print)
+    found = scan_of(assembly, release, layout.errors.print)
     if not json:
         shown(found)
     found.check()
     if json:
-        show.as_json(found.to_dict())
+        layout.as_json(found.to_dict())
 
 
 def shown(found: ReleaseScan) -> None:
     """A table of images, and below it what a person reads one by one."""
-    show.pairs([("environment", found.environment), ("release", found.release)])
-    show.console.print()
-    show.table(_COUNTS, found.rows())
+    layout.pairs([("environment", found.environment), ("release", found.release)])
+    layout.console.print()
+    layout.table(_COUNTS, found.rows())
     named = [
         [v.id, v.severity, scan.image.name, v.package, v.installed, v.fixed or "none"]
         for scan, v in found.named()
     ]
     if named:
-        show.console.print()
-        show.table(_NAMED, named)
+        layout.console.print()
+        layout.table(_NAMED, named)
     for note in found.notes():
-        show.console.print(f"note  {note}", markup=False)
+        layout.console.print(f"note  {note}", markup=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import show
+from infra.cli import layout
 
 
 class Document(StrEnum):
@@ -29,4 +29,4 @@ def schema(
         Document.environment: json_schema.environment_schema,
         Document.x_deploy: json_schema.x_deploy_schema,
     }
-    show.as_json(of[document]())
+    layout.as_json(of[document]())

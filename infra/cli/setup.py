@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deployments.errors import WrongUse
-from infra.cli import show
+from infra.cli import layout
 from infra.orchestration.liveness import SILENT_AFTER
 
 
@@ -46,7 +46,7 @@ def setup(
             todo="export PREFECT_API_URL=https://HOST/api and PREFECT_API_AUTH_STRING=user:password, "
             "or start a server: homeguru control-plane up",
         )  # fmt: skip
-    console = show.errors if json else show.console
+    console = layout.errors if json else layout.console
     say = lambda text: console.out(text, highlight=False)  # noqa: E731
     try:
         changes = apply(
@@ -55,4 +55,4 @@ def setup(
     finally:
         api.close()
     if json:
-        show.as_json([vars(change) for change in changes])
+        layout.as_json([vars(change) for change in changes])

@@ -1,8 +1,7 @@
-"""What the verbs print: aligned, short, coloured only on a terminal."""
+"""What each verb says of its result."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -17,6 +16,7 @@ from deployments.host.maintenance import Maintenance
 from deployments.image_name import digest_of, short
 from deployments.text import plain
 from deployments.verbs import traits
+from infra.cli import layout
 from infra.machine.sinks import clean
 
 if TYPE_CHECKING:
@@ -27,48 +27,16 @@ if TYPE_CHECKING:
     from deployments.planning.plan import Plan
     from infra.environment.locate import Located
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-def as_json(data: Any) -> None:
-    """One JSON document on stdout."""
-    console.out(json.dumps(data, ensure_ascii=False), highlight=False)
-
-
 _BEGAN = time.monotonic()
 APART = 5
 """Seconds that a command may take besides its run without saying so."""
-NARROW = 20
-"""Columns below which a text is left to the terminal: broken so often, nobody could read it."""
-_COLOURS = {"healthy": "green", "unhealthy": "red", "restarting": "red", "dead": "red"}
-"""Of states in a table. A container that exited may have done its work."""
-
-
-def pairs(rows: list[tuple[str, str]], to: Console | None = None) -> None:
-    """Two aligned columns; a long value goes on below its beginning."""
-    to = to or console
-    rows = [(clean(name), clean(value)) for name, value in rows]
-    width = max((len(name) for name, _ in rows), default=0)
-    for name, value in rows:
-        for number, line in enumerate(_wrapped(value, width + 2, to)):
-            to.print(f"{'' if number else name:<{width}}  {line}", markup=False)
-
-
-def _wrapped(text: str, before: int, to: Console) -> list[str]:
-    """Lines that fit next to `before` columns. Whole where no person looks: a program may search it."""
-    room = to.width - before
-    if not to.is_terminal or room < NARROW:
-        return [text]
-    wrapper = textwrap.TextWrapper(room, break_long_words=False, break_on_hyphens=False)
-    return [line for part in text.split("\n") for line in wrapper.wrap(part) or [""]]
 
 
 def read_from(located: Located) -> None:
     """Whose file a plan is made from: beside the document, so that stdout is the plan alone."""
     warning = "; a run on the Prefect server is refused where its worker's says otherwise"
     also = warning if os.environ.get("PREFECT_API_URL") else ""
-    errors.print(f"from {of_this_machine(located)}{also}", markup=False)
+    layout.errors.print(f"from {of_this_machine(located)}{also}", markup=False)
 
 
 def of_this_machine(located: Located) -> str:
@@ -78,36 +46,14 @@ def of_this_machine(located: Located) -> str:
 
 def plan(planned: Plan, to: Console | None = None) -> None:
     """What would be done, and why."""
-    to = to or console
-    pairs([*planned.way, *planned.lines()], to)
+    to = to or layout.console
+    layout.pairs([*planned.way, *planned.lines()], to)
     count = len(planned.steps)
     fingerprint = f"Fingerprint {planned.fingerprint}."
     if count:
         to.print(f"\n[bold]{count} steps.[/bold] {fingerprint}")
     else:
         to.print(f"\n[bold]{planned.nothing}[/bold]\n{fingerprint}")
-
-
-def table(header: list[str], rows: list[list[str]]) -> None:
-    """An aligned table without lines; a long last cell goes on below its beginning."""
-    rows = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
-    before = sum(widths[:-1]) + 2 * len(widths[:-1])
-    console.print(_cells(header, widths, "bold"))
-    for row in rows:
-        for number, last in enumerate(_wrapped(row[-1], before, console)):
-            cells = [*row[:-1], last] if not number else [*[""] * (len(row) - 1), last]
-            console.print(_cells(cells, widths))
-
-
-def _cells(cells: list[str], widths: list[int], style: str = "") -> Text:
-    """One row; a state is coloured."""
-    text = Text("  ").join(
-        Text(f"{cell:<{width}}", style or _COLOURS.get(cell, ""))
-        for cell, width in zip(cells, widths, strict=True)
-    )
-    text.rstrip()
-    return text
 
 
 WIDTH = 80
@@ -120,11 +66,11 @@ def history(entries: list[AuditEntry], current: str | None) -> None:
         mark = "*" if made_current and number == made_current[-1] else " "
         first, more = _line_rows(entry.line) if entry.line else _run_rows(entry)
         who = f"{entry.line.origin if entry.line else 'prefect'}, {entry.who}"
-        console.print(Text(f"{mark} ").append(first))
+        layout.console.print(Text(f"{mark} ").append(first))
         subject = f"commit: {entry.subject}" if entry.subject else ""
         for text in [subject, who, *more, entry.note]:
             for line in textwrap.wrap(plain(text), WIDTH - 4):
-                console.print(f"    {line}", markup=False)
+                layout.console.print(f"    {line}", markup=False)
 
 
 def _line_rows(line: Line) -> tuple[Text, list[str]]:
@@ -158,14 +104,6 @@ def _minute(at: str) -> str:
     return at[:16].replace("T", " ")
 
 
-def begin_again() -> None:
-    """A page that replaces the one before on a terminal, and follows it elsewhere."""
-    if console.is_terminal:
-        console.clear()
-    else:
-        console.print()
-
-
 def status(document: dict[str, Any], notes: list[str]) -> None:
     """One environment as it is now."""
     commit = str(document["commit"] or "none")[:12]
@@ -187,13 +125,13 @@ def status(document: dict[str, Any], notes: list[str]) -> None:
         *[(name, url) for name, url in sorted(document["urls"].items())],
         *[("note", note) for note in notes],
     ]
-    pairs(head)
-    console.print()
+    layout.pairs(head)
+    layout.console.print()
     rows = [
         [s["name"], s["state"], s["health"] or "-", short(s["digest"])]
         for s in document["services"]
     ]
-    table(["service", "state", "health", "digest"], rows)
+    layout.table(["service", "state", "health", "digest"], rows)
 
 
 def _revision(name: str, document: dict[str, Any]) -> list[tuple[str, str]]:
@@ -208,7 +146,7 @@ def _maintenance(document: dict[str, str]) -> str:
 
 def metrics(environment: str, found: DeliveryMetrics) -> None:
     """The delivery metrics of one environment."""
-    pairs([("environment", environment), ("period", str(found.period)), *found.rows()])
+    layout.pairs([("environment", environment), ("period", str(found.period)), *found.rows()])
 
 
 def backups(on_server: tuple[Backup, ...]) -> None:
@@ -221,7 +159,7 @@ def backups(on_server: tuple[Backup, ...]) -> None:
         ]
         for b in on_server
     ]  # fmt: skip
-    table(header, rows)
+    layout.table(header, rows)
 
 
 def size(count: int) -> str:
@@ -233,20 +171,20 @@ def deployed(summary: dict[str, Any]) -> None:
     """The end of a run."""
     if "changed" not in summary:
         # Its result is an artifact, which never decides how a run ends.
-        console.print("\n[green]done[/green]; the run's page tells more")
+        layout.console.print("\n[green]done[/green]; the run's page tells more")
         return
     if not summary["changed"]:
         headline = "nothing to do"
         if traits(summary["verb"]).only_looks:
             headline = "all checks passed"
-        console.print(
+        layout.console.print(
             f"\n[green]{headline}[/green]: {summary['environment']} runs {summary['release']}"
         )
         return
-    console.print(f"\n[green]done[/green] in {_took(summary['seconds'])}")
+    layout.console.print(f"\n[green]done[/green] in {_took(summary['seconds'])}")
     rows = [("release", str(summary["release"])), *_revision("revision", summary)]
     rows += [(name, url) for name, url in sorted(summary["urls"].items())]
-    pairs(rows)
+    layout.pairs(rows)
 
 
 def _took(seconds: float) -> str:
@@ -265,34 +203,34 @@ def maintenance(summary: dict[str, Any]) -> None:
         name, text = summary["steps"][0]["step"], f"in {summary['seconds']:.1f} s"
     else:
         name, text = "nothing to do", "; ".join(summary["notes"])
-    console.print(Text("\n").append(name, "green").append(f": {clean(text)}"))
+    layout.console.print(Text("\n").append(name, "green").append(f": {clean(text)}"))
 
 
 def manifest(document: dict[str, Any]) -> None:
     """A published release: its name and the digests."""
     if "name" not in document:
-        console.print("\n[green]published[/green]; the run's page tells more")
+        layout.console.print("\n[green]published[/green]; the run's page tells more")
         return
-    console.print(f"\n[green]published[/green] {document['name']}")
+    layout.console.print(f"\n[green]published[/green] {document['name']}")
     rows = [
         [name, image["repository"], image["digest"]] for name, image in document["services"].items()
     ]
-    table(["service", "repository", "digest"], rows)
+    layout.table(["service", "repository", "digest"], rows)
 
 
 def demo(result: dict[str, Any]) -> None:
     """Where to look, after the demo came up."""
-    console.print()
+    layout.console.print()
     if not result["changed"]:
-        console.print("Nothing to do: the sandbox already runs this release.\n")
+        layout.console.print("Nothing to do: the sandbox already runs this release.\n")
     rows = [("Prefect UI", result["ui"])]
     rows += [(name, url) for name, url in sorted(result["urls"].items())]
     rows += [("release", str(result["release"]))]
     rows += _revision("revision", result)
     rows += [(name, digest_of(ref)) for name, ref in result["images"].items()]
     rows += [("seconds", ", ".join(f"{name} {took:.0f}" for name, took in result["phases"]))]
-    pairs(rows)
-    console.print(
+    layout.pairs(rows)
+    layout.console.print(
         f"\nTry: HOMEGURU_ENVIRONMENTS={result['environments']} {_program()} status --env sandbox"
     )
 

@@ -15,7 +15,7 @@ from infra.bootstrap import host_key
 from infra.bootstrap.entry import RootLogin
 from infra.bootstrap.keys import check_way_in
 from infra.bootstrap.preparation import Ask
-from infra.cli import bootstrap, show
+from infra.cli import bootstrap, layout
 from infra.cli.app import app
 from infra.publish.trees import git
 
@@ -33,7 +33,7 @@ def home(tmp_path: Path, monkeypatch) -> Path:
 @pytest.fixture
 def printed(monkeypatch) -> list[str]:
     lines: list[str] = []
-    for console in (show.console, show.errors):
+    for console in (layout.console, layout.errors):
         monkeypatch.setattr(console, "print", lambda text, **_: lines.append(text))
     return lines
 

@@ -31,7 +31,7 @@ from deployments.history.audit import PrefectRun, described_by, join
 from deployments.history.deploys import Period
 from deployments.history.ledger import Approval, Line
 from deployments.history.metrics import delivery_metrics
-from infra.cli import outcome, show
+from infra.cli import layout, outcome, show
 
 FOLDER = Path(__file__).with_name("snapshots")
 MARKS = {"0": "</>", "1": "<bold>", "31": "<red>", "32": "<green>", "1;31": "<bold red>"}
@@ -182,7 +182,7 @@ def seen(world, monkeypatch) -> Callable[..., str]:
             terminal = Console(
                 file=out, force_terminal=True, highlight=False, soft_wrap=True, _environ=variables
             )
-            monkeypatch.setattr(show, name, terminal)
+            monkeypatch.setattr(layout, name, terminal)
         monkeypatch.setattr(outcome, "sys", SimpleNamespace(stderr=out, stdout=out, argv=[]))
         SCENES[scene](world)
         # A plan's changes with every word of a script.

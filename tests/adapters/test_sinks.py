@@ -21,7 +21,7 @@ from deployments.messages.report import Report, must_be_well
 from deployments.planning.plan import Plan, Step
 from deployments.redaction import Redactor
 from infra import notices
-from infra.cli import outcome, show
+from infra.cli import layout, outcome
 from infra.cli.actions import summary
 from infra.cli.actions.runner import Runner
 from infra.cli.terminal import TerminalProgress
@@ -191,9 +191,9 @@ def test_the_terminal():
 
 
 def test_tables_of_the_command_line(capsys, monkeypatch):
-    monkeypatch.setattr(show, "console", Console(file=(out := io.StringIO())))
-    show.pairs([("commit", SAID)], show.console)
-    show.table(["who"], [[SAID]])
+    monkeypatch.setattr(layout, "console", Console(file=(out := io.StringIO())))
+    layout.pairs([("commit", SAID)], layout.console)
+    layout.table(["who"], [[SAID]])
     assert harmless(out.getvalue())
 
 

@@ -19,11 +19,11 @@ STEP, UNDO = "IN THE STEP", "IN THE UNDO"
 
 def start() -> None:
     settings.configure()
-    from infra.cli import show
+    from infra.cli import layout
     from infra.cli.terminal import TerminalProgress
     from infra.machine import progress
 
-    progress.watch(TerminalProgress(show.console))
+    progress.watch(TerminalProgress(layout.console))
     process.entrypoint = lambda _: "tests.harness.long_run.deploy"
     process.run_flow("deploy", {"phase": sys.argv[1]})
 

@@ -26,9 +26,9 @@ from infra.orchestration.flow import process
 def start():
     settings.configure()
     from infra.machine import progress
-    from infra.cli import show
+    from infra.cli import layout
     from infra.cli.terminal import TerminalProgress
-    progress.watch(TerminalProgress(show.console))
+    progress.watch(TerminalProgress(layout.console))
     process.entrypoint = lambda _: "tests.harness.server_killed.deploy"
     from tests.harness.server_killed import KILLED
     more = {"server": int(sys.argv[1]), "when": sys.argv[2], "fails": sys.argv[3] == "fails"}

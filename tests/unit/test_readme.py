@@ -14,7 +14,7 @@ import pytest
 import typer
 from rich.console import Console
 
-from infra.cli import show
+from infra.cli import layout, show
 from infra.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,7 +208,7 @@ def _masked(text: str) -> list[str]:
 def test_the_plans_are_what_the_command_prints(name, world, monkeypatch, first) -> None:
     page = Readme((ROOT / "doc/explanation" / name).read_text())
     printed = io.StringIO()
-    monkeypatch.setattr(show, "console", Console(file=printed, width=120))
+    monkeypatch.setattr(layout, "console", Console(file=printed, width=120))
     target, seen = (
         (world.target(), world.bare) if first else (world.target(api="api-2"), world.settled())
     )
