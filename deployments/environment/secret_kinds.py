@@ -20,8 +20,11 @@ _NONE = re.compile(
     r"(EXPIRE|EXPIRES|EXPIRY|EXPIRATION)"
 )
 """What is said about a secret, such as how long it is valid or which file holds it."""
+_OF_A_SERVER = re.compile(
+    r"(POSTGRES|MYSQL|MARIADB|REDIS|DATABASE|DB|ADMIN|ROOT|RABBITMQ\w*|MONGO\w*)_\w*PASS\w*"
+)
+"""Most such servers take it from a variable only when they make their data."""
 _OWN = re.compile(
-    r"(POSTGRES|MYSQL|MARIADB|REDIS|DATABASE|DB|ADMIN|ROOT|RABBITMQ\w*|MONGO\w*)_\w*PASS\w*|"
     r"^(JWT|SESSION|SIGNING|COOKIE|CSRF|DJANGO|FLASK|RAILS|NEXTAUTH|BETTER_AUTH)(_\w+)?_?(SECRET|KEY)(_\w+)?$|"
     r"^(SECRET|SECRET_KEY|SECRET_KEY_BASE|APP_SECRET|APP_KEY|AUTH_SECRET)$"
 )
@@ -34,8 +37,13 @@ def is_secret(name: str, value: str = "") -> bool:
 
 
 def kind_of(name: str) -> SecretKind:
-    """Who knows its value."""
-    return "random" if _OWN.search(name) else "asked"
+    """Who knows its value, before anything was deployed."""
+    return "random" if _OWN.search(name) or is_a_servers(name) else "asked"
+
+
+def is_a_servers(name: str) -> bool:
+    """Whether a server may have it in its data: another value there is not made by a variable."""
+    return bool(_OF_A_SERVER.search(name))
 
 
 def password_of(value: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from deployments.environment.documents import ANOTHER_APPLICATION
 from deployments.onboarding.adaptation import Adaptation
@@ -64,6 +66,27 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
     }  # fmt: skip
     lines += _table("urls", {name: _quoted(url) for name, url in urls.items()})
     return "\n".join(lines) + "\n"
+
+
+def asked_otherwise(place: Place, written: Mapping[str, Any]) -> list[str]:
+    """Options of a later `init` which say something else than the file that is there.
+
+    written: the file's TOML, as it was read. An option that was not given is empty in `place`.
+    """
+    host, edge = (
+        table if isinstance(table := written.get(name), Mapping) else {}
+        for name in ("host", "edge")
+    )
+    asked = {
+        "--address": (place.address, host.get("address", "")),
+        "--user": (place.user, host.get("user", "")),
+        "--domain": (place.domain, edge.get("domain", "")),
+    }
+    return [
+        f"{option} {wanted}, where the file has {has or 'none'}"
+        for option, (wanted, has) in asked.items()
+        if wanted not in ("", has)
+    ]
 
 
 def registry_port(project: str) -> int:

@@ -135,6 +135,11 @@ def nearest(wanted: str, names: list[str]) -> list[str]:
     return difflib.get_close_matches(wanted, names, n=5, cutoff=0.5) or names[-5:]
 
 
+def without_number(release: str) -> str:
+    """The manifest's name in a release id of the ledger, `12-prod-sha-0a1b2c3d4e5f`; any other text as it is."""
+    return re.sub(r"^\d+-(?=[a-z])", "", release)
+
+
 def of_environment(name: str, environment: str) -> bool:
     """Whether it is the name of a release published for an environment; exact: `prod` is no `prod-eu`."""
     return re.fullmatch(f"{re.escape(environment)}-{_LABEL}", name) is not None

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # A service that runs to its end.
-# Reads: healthy image service variable
+# Reads: healthy image service user variable
 
 wait_ended() {
   local id=$1 deadline=$((SECONDS + $2)) state code
@@ -18,7 +18,7 @@ wait_ended() {
 run_to_its_end() {
   local new
   export "$variable=$image"
-  own_volumes ''
+  own_volumes '' "$image" "$user"
   create_another
   docker start "$new" >/dev/null || true
   wait_ended "$new" "$healthy" || {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Replacing one service's container.
-# Reads: be grace healthy image made_from_of name_of order ready service variable
+# Reads: be grace healthy image made_from_of name_of order ready service user variable
 
 # Healthy means that it runs; ready, that it does its work.
 wait_ready() {
@@ -19,6 +19,7 @@ give_up_new() {
   last_lines "$new" "$service"
   docker rm -f "$new" >/dev/null || true
   [ -z "${entered:-}" ] || idle_slot "$entered"
+  return_volumes "$old"
   if [ "$order" = stop-first ] && [ -n "$old" ]; then
     docker start "$old" >/dev/null
     note_made "$old" "${made_from_of[$old]#* }"
@@ -50,7 +51,7 @@ replace_service() {
   if known_wanted "$former" && serves_well "$former" && return_to_former; then return; fi
   export "$variable=$image"
   if [ -z "$new" ]; then
-    own_volumes ''
+    own_volumes '' "$image" "$user"
     create_another
   fi
   if [ "$order" = stop-first ] && [ -n "$old" ]; then

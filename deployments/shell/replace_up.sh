@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Starting or recreating a service with state or ports of its own.
-# Reads: grace hash healthy image problem service variable
+# Reads: grace hash healthy image problem service user variable
 
 is_unhealthy() { [ "$(docker inspect -f '{{if .State.Health}}{{.State.Status}} {{.State.Health.Status}}{{end}}' "$1" 2>/dev/null)" = "running unhealthy" ]; }
 networks_of() { docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}' "$1" 2>/dev/null || true; }
@@ -26,7 +26,7 @@ recreate_service() {
   # Compose finds nothing to do where image and configuration are the same.
   if [ -n "$id" ] && is_wanted "$id" && is_unhealthy "$id"; then docker restart -t "$grace" "$id" >/dev/null || true; fi
   old=$id networks=$([ -z "$id" ] || networks_of "$id")
-  own_volumes "$old"
+  own_volumes "$old" "$image" "$user"
   compose up -d --no-deps "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   id=$(container_ids "$service" | head -n 1)

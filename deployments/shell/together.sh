@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Several services: their new containers start together, and their old ones end together.
-# Reads: be drain grace hash healthy image made order service services settings_of variable
+# Reads: be drain grace hash healthy image made order service services settings_of user variable
 
 choose_service() { eval "${settings_of[$1]}"; }
 
@@ -8,7 +8,7 @@ choose_service() { eval "${settings_of[$1]}"; }
 # stop-first has its container made here, and started in its own turn.
 start_together() {
   local name old new former former_name slot entered making=() starting=()
-  local -A staged=() waiting_slots=()
+  local -A staged=() waiting_slots=() serving=()
   read_containers
   for name in "${services[@]}"; do choose_service "$name"; stage_service; done
   [ ${#making[@]} -eq 0 ] || make_staged
@@ -21,9 +21,9 @@ stage_service() {
     return
   fi
   export "$variable=$image"
-  staged[$service]=$new
+  staged[$service]=$new serving[$service]=$old
   [ -z "$routed" ] || waiting_slots[$service]=$(free_slot)
-  if [ -z "$new" ]; then own_volumes ''; making+=("$service"); fi
+  if [ -z "$new" ]; then own_volumes '' "$image" "$user"; making+=("$service"); fi
   if [ "$order" = start-first ] || [ -z "$old" ]; then starting+=("$service"); fi
 }
 make_staged() {
@@ -98,6 +98,7 @@ give_up_staged() {
     docker rm -f "${staged[$name]}" >/dev/null || true
     choose_service "$name"
     [ -z "$routed" ] || edge_admin "$(idle_commands "${waiting_slots[$name]}")" >/dev/null || true
+    return_volumes "${serving[$name]}"
   done
   say "all new containers are removed; no request has reached one of them" >&2
   exit 20

@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,13 +19,15 @@ from infra.machine.imports import importing
 
 if TYPE_CHECKING:
     from deployments.onboarding.adaptation import Adaptation
+    from deployments.onboarding.environment_file import Place
     from deployments.onboarding.repository import Repository
 
 Source = Annotated[Path, typer.Argument(help="The application's repository.")]
 Name = Annotated[str, typer.Option("--env", "-e", help="Name of the environment.")]
 Address = Annotated[str, typer.Option("--address", help="The server's address; asked for if not given.")]  # fmt: skip
 DomainName = Annotated[str, typer.Option("--domain", help="Its name, for HTTPS: shop.example.org.")]
-User = Annotated[str, typer.Option("--user", help="The deploy user there; bootstrap makes it.")]
+User = Annotated[str, typer.Option("--user", help="The deploy user there; bootstrap makes it.", show_default="deploy")]  # fmt: skip
+DEPLOY_USER = "deploy"
 ComposeFile = Annotated[str, typer.Option("--compose", help="Which Compose file, of several.")]
 Diff = Annotated[bool, typer.Option("--diff", help="Show the changed lines of the Compose file.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what was found; write nothing.")]
@@ -36,7 +39,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
 
 def init(
     source: Source = Path(), env: Name = "production", address: Address = "", domain: DomainName = "",
-    user: User = "deploy", compose: ComposeFile = "", diff: Diff = False, dry_run: DryRun = False,
+    user: User = "", compose: ComposeFile = "", diff: Diff = False, dry_run: DryRun = False,
     github: GitHub = False, yes: Yes = False,
 ) -> None:  # fmt: skip
     """Prepare an application's repository for deploys.
@@ -71,8 +74,11 @@ def init(
     if dry_run:
         return
     file, secrets = root / OWN_FOLDER / f"{env}.toml", f"{OWN_FOLDER}/{env}.secrets.env"
+    asked = Place(env, address, user, f"../{compose_file}", domain)
+    made = [] if compose_file == found.compose_file else [root / compose_file]
+    _check_asked(asked, file, made)
     where = address or _asked("Address of the server", yes=yes, missing=not file.exists())
-    place = Place(env, where, user, f"../{compose_file}", domain)
+    place = replace(asked, address=where, user=user or DEPLOY_USER)
     environment = environment_text(found, adaptation, place)
     if not file.exists():
         # What was given on the command line is checked before anything is written.
@@ -89,6 +95,33 @@ def init(
     written += [".gitignore"] if added else []
     written += _on_github(root, env, wanted=github, yes=yes)
     _say_next(root, env, written, empty, secrets)
+
+
+def _check_asked(asked: Place, file: Path, made: list[Path]) -> None:
+    """Raises WrongUse where an option would be lost: the environment's file is there already.
+
+    made: the Compose file, where it is one of those that `init` writes.
+    """
+    from deployments.onboarding.environment_file import asked_otherwise
+
+    if not file.exists():
+        return
+    try:
+        differ = asked_otherwise(asked, tomllib.loads(file.read_text()))
+    except tomllib.TOMLDecodeError:
+        # The commands that read it say so; here it is left alone.
+        return
+    if differ:
+        aside = [
+            f"mv {shlex.quote(str(there))} {shlex.quote(f'{there}.before')}"
+            for there in (file, *made)
+            if there.exists()
+        ]
+        raise WrongUse(
+            f"init overwrites no file, and this was asked for: {'; '.join(differ)}", where=str(file),
+            state="untouched",
+            todo=f"{' && '.join(aside)}, then init again; bring your own changes back into what it writes",
+        )  # fmt: skip
 
 
 def _checked_domain(domain: str) -> str:

@@ -54,13 +54,25 @@ def rotate(
 
     located, printing = locate.load(env), Printing(json, quiet)
     if secret == DEPLOY_KEY:
+        _check_here(here=here)
         _about_copies(located, printing, yes=yes)
     else:
         _value(located, secret, value_file, here=here)
     result = run("rotate", env, {"secret": secret}, printing=printing, here=here, approve=approve)
     printing.result(result, _key_shown if secret == DEPLOY_KEY else _value_shown)
     if secret != DEPLOY_KEY and not quiet:
-        printing.questions.print(_copies(located), highlight=False, markup=False)
+        printing.questions.print(_copies(located, here=here), highlight=False, markup=False)
+
+
+def _check_here(*, here: bool) -> None:
+    """A worker's key is another file, or one that it cannot write."""
+    from infra.cli.run import on_a_server
+
+    if on_a_server(here=here):
+        raise WrongUse(
+            "the deploy key is a file of this machine, and PREFECT_API_URL names a server",
+            state="untouched", todo="run it here with --here",
+        )  # fmt: skip
 
 
 def _value(located: Located, secret: str, file: str, *, here: bool) -> None:
@@ -110,14 +122,19 @@ def _about_copies(located: Located, printing: Printing, *, yes: bool) -> None:
         confirm_here(copied)
 
 
-def _copies(located: Located) -> str:
+def _copies(located: Located, *, here: bool) -> str:
     """How the other places get the new value: each of them would bring the former one back."""
+    from infra.cli.run import on_a_server
+
     name, file = located.environment.name, located.environment.secrets.file
     kept = shlex.quote(str(located.beside(file))) if file else "FILE"
+    if on_a_server(here=here):
+        others = " and ".join([kept] * bool(file) + ["GitHub's HOMEGURU_SECRETS"])
+        return f"Prefect's block has the new value, and no other copy: {others} would bring the former one back"
     return (
         "other copies, where there are any:\n"
         f"  gh secret set HOMEGURU_SECRETS --env {name} < {kept}\n"
-        "  homeguru control-plane up"
+        f"  gh workflow run sync-secrets.yml -f environment={name}    # then the control plane's"
     )
 
 

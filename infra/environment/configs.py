@@ -11,6 +11,7 @@ from deployments.compose.configs import LIMIT, document, filled, used, variable_
 from deployments.compose.stack import Stack
 from deployments.errors import WrongUse
 from infra.environment.compose_cli import compose_text, config_of, paths_of, stack_of
+from infra.machine.files import replace_file
 
 
 def with_configs(
@@ -46,6 +47,7 @@ class SecretFiles:
     """Secrets by the files that the Compose file names, where they lie on this machine."""
 
     def __init__(self, stack: Stack, file: Path) -> None:
+        self.where = f"the file that {file.name} names for it"
         paths = paths_of(stack.text, str(file))["secrets"]
         self._files = {
             variable_of(name): file.parent / path
@@ -64,6 +66,17 @@ class SecretFiles:
                 todo=f"chmod 600 {shlex.quote(str(file))}",
             )  # fmt: skip
         return _text(file)
+
+    def put(self, name: str, value: str) -> None:
+        """Write a value in the place of the one before, with the file's mode."""
+        file = self._files[name]
+        try:
+            replace_file(file, value.encode(), file.stat().st_mode & 0o777)
+        except OSError as error:
+            raise WrongUse(
+                f"the secret's file cannot be written: {error.strerror}", where=str(file),
+                state="untouched", todo="rotate it where the file belongs to you, with --here",
+            ) from None  # fmt: skip
 
 
 def _contents(paths: Mapping[str, str], file: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from deployments.history.ledger import Ledger
 from deployments.host.access_log import EdgeChecks
 from deployments.host.observation import Observation
 from deployments.planning.plan import Plan
-from deployments.release.manifest import Manifest
+from deployments.release.manifest import Manifest, without_number
 from deployments.shell.probe import Tail, tail_logs
 from deployments.verbs import traits
 from infra.backups.off_host import OffHost, off_host
@@ -34,8 +34,6 @@ from infra.publish.manifests import current_manifest, read_manifest
 from infra.run.operation import CURRENT, operation_on
 from infra.ssh.session_lock import describe_owner
 
-_RELEASE_ID = re.compile(r"^\d+-(?=[a-z])")
-"""What a release id of the ledger has before its manifest's name."""
 PREVIOUS = "previous"
 
 
@@ -74,7 +72,7 @@ def manifests_of(
 
     The server is asked only for what its ledger knows.
     """
-    named = [_RELEASE_ID.sub("", name) for name in wanted]
+    named = [without_number(name) for name in wanted]
     with assembly.registry() as registry:
         if not any(name in (CURRENT, PREVIOUS) or name.isdecimal() for name in named):
             return [read_manifest(assembly.located, registry, name) for name in named]
@@ -95,7 +93,7 @@ def _manifest_name(name: str, seen: Observation) -> str:
         return CURRENT
     if name != PREVIOUS and not name.isdecimal():
         return name
-    return _RELEASE_ID.sub("", seen.ledger.target(name, seen.current).release)
+    return without_number(seen.ledger.target(name, seen.current).release)
 
 
 def adoption_of(assembly: Assembly, log: Callable[[str], None]) -> Plan:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from deployments.errors import Refused
 from deployments.onboarding.github import WORKFLOWS, caller, repository_of
@@ -44,23 +45,25 @@ def _example(name: str) -> str:
 
 def _own_ref() -> str:
     """This program's commit, where it knows that; else the tag of its version."""
-    if (CHECKOUT / "doc" / "examples").is_dir() and (head := _pushed_head()):
-        return head
     try:
-        # Written by pip and uv where it was installed from Git (PEP 610).
-        written = distribution(PACKAGE).read_text("direct_url.json") or "{}"
-        commit = str(json.loads(written).get("vcs_info", {}).get("commit_id", ""))
+        # Written by pip and uv where it was installed from Git, or from a folder (PEP 610).
+        written = json.loads(distribution(PACKAGE).read_text("direct_url.json") or "{}")
+        commit = str(written.get("vcs_info", {}).get("commit_id", ""))
+        folder = Path(unquote(urlsplit(str(written.get("url", ""))).path))
     except (PackageNotFoundError, ValueError):
-        commit = ""
+        commit, folder = "", Path()
+    for checkout in (CHECKOUT, folder):
+        if (checkout / "doc" / "examples").is_dir() and (head := _pushed_head(checkout)):
+            return head
     return commit if _COMMIT.fullmatch(commit) else f"v{version(PACKAGE)}"
 
 
-def _pushed_head() -> str:
-    """The checkout's commit, where a remote has it; empty where GitHub would not know it."""
-    known = run("git", "-C", str(CHECKOUT), "branch", "-r", "--contains", "HEAD")
+def _pushed_head(checkout: Path) -> str:
+    """Its commit, where a remote has it; empty where GitHub would not know it."""
+    known = run("git", "-C", str(checkout), "branch", "-r", "--contains", "HEAD")
     if known.code or not known.stdout.strip():
         return ""
-    return run("git", "-C", str(CHECKOUT), "rev-parse", "HEAD").stdout.strip()
+    return run("git", "-C", str(checkout), "rev-parse", "HEAD").stdout.strip()
 
 
 def released_branch(root: Path) -> str:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from deployments.errors import HomeguruError, Refused, WrongUse
 from deployments.host.observation import Observation
 from deployments.release.adopted_record import RELEASE
-from deployments.release.manifest import Manifest, nearest, of_environment, parse_manifest
+from deployments.release.manifest import (
+    Manifest,
+    nearest,
+    of_environment,
+    parse_manifest,
+    without_number,
+)
 from infra.environment.locate import Located
 from infra.machine.known_names import KnownName, keep_names, newest_first
 from infra.publish.signatures import checked, signer_of
@@ -57,7 +63,8 @@ def _found(located: Located, registry: Registry, wanted: str) -> tuple[Manifest,
     """A manifest, and the digest of the artifact that it was read from; empty for a file."""
     if (text := _in_file(wanted)) is not None:
         return parse_manifest(text, wanted), ""
-    environment = located.environment
+    # `history` shows the ledger's ids.
+    wanted, environment = without_number(wanted), located.environment
     # One on the server itself is reached through a port of this machine, which says nothing to anybody.
     host = environment.pull_registry if environment.host_registry_port else registry.host
     where = f"{host}/{environment.manifests}"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from deployments.errors import Refused, StepFailed
+from deployments.errors import Refused, StepFailed, WrongUse
 from deployments.shell import authorized_keys
 from deployments.shell.quote import Script
 from infra.bootstrap.keys import COMMENT
@@ -20,7 +20,7 @@ from infra.environment import folders, locate
 from infra.environment.locate import Located
 from infra.machine.files import replace_file
 from infra.ssh.connection import Remote
-from infra.ssh.key import check_key_file, ensure_key
+from infra.ssh.key import check_key_file, ensure_key, public_file, write_public
 
 Log = Callable[[str], None]
 
@@ -42,13 +42,32 @@ def confirm_here(ask: Callable[[], bool]) -> None:
 def sharing(located: Located) -> tuple[Located, ...]:
     """The environment, and others of this machine that deploy to other servers with the same key.
 
-    One whose server nobody pinned deploys nowhere. Raises WrongUse for one that cannot be read: it may
-    be one of them, and would be locked out.
+    One whose server nobody pinned deploys nowhere. Raises WrongUse for one that cannot be read, which may
+    be one of them and would be locked out, and where the key opens something else too.
     """
-    every = (locate.load(name) for name in folders.names() if name != located.environment.name)
+    every = [locate.load(name) for name in folders.names() if name != located.environment.name]
+    for each in (located, *every):
+        _check_nothing_else(each, located.key_file)
     same = [x for x in every if x.key_file == located.key_file and x.environment.host.host_keys]
     by_server = {x.environment.ssh: x for x in (*reversed(same), located)}
     return (located, *(x for x in by_server.values() if x is not located))
+
+
+def _check_nothing_else(place: Located, key: Path) -> None:
+    """Who takes the former key there, is not reached: clones and copies of backups would be refused."""
+    environment = place.environment
+    others = {
+        "source_key_file": environment.source_key_file,
+        "[off_host] key_file": environment.off_host.key_file,
+    }
+    used = [name for name, file in others.items() if file and place.beside(file) == key]
+    if used:
+        raise WrongUse(
+            f"{key} is not the deploy key alone: it is {' and '.join(used)} too", where=str(place.file),
+            state="untouched",
+            todo="make a key of its own for each: ssh-keygen -t ed25519 -N '' -f FILE; have it accepted, and "
+            "name it there",
+        )  # fmt: skip
 
 
 class DeployKeyRotation:
@@ -87,7 +106,13 @@ class DeployKeyRotation:
         return f", of {names}" if len(self._places) > 1 else ""
 
     def _make(self) -> None:
-        ensure_key(self._next, COMMENT)
+        try:
+            ensure_key(self._next, COMMENT)
+        except OSError as error:
+            raise WrongUse(
+                f"no key can be written beside the one of now: {error.strerror}", where=str(self._key),
+                state="untouched", todo="rotate it on the machine that the key belongs to, with --here",
+            ) from None  # fmt: skip
 
     def _accept(self) -> None:
         """By the key of now; a killed run may have exchanged it already."""
@@ -102,12 +127,14 @@ class DeployKeyRotation:
 
     def _exchange(self) -> None:
         """The former key first has a name of its own: at no moment there is none."""
-        halves = (self._key, self._former), (_public(self._key), _public(self._former))
+        halves = (self._key, self._former), (public_file(self._key), public_file(self._former))
         for key, former in halves:
             if key.is_file():
                 replace_file(former, key.read_bytes(), key.stat().st_mode & 0o777)
-        _public(self._next).replace(_public(self._key))
+        # From the private half, which is moved last: a killed run may have left any of the public ones.
+        write_public(self._key, f"{ensure_key(self._next)} {COMMENT}")
         self._next.replace(self._key)
+        public_file(self._next).unlink(missing_ok=True)
 
     def _end(self) -> None:
         former, new = ensure_key(self._former), ensure_key(self._key)
@@ -115,7 +142,7 @@ class DeployKeyRotation:
             _run(place, self._key, authorized_keys.end_key(place.environment, former, new))
         for place in self._places:
             self._is_refused(place)
-        for file in (_public(self._former), self._former):
+        for file in (public_file(self._next), public_file(self._former), self._former):
             file.unlink(missing_ok=True)
 
     def _is_refused(self, place: Located) -> None:
@@ -147,7 +174,3 @@ def _run(place: Located, key: Path, script: Script) -> None:
 
 def _beside(key: Path, what: str) -> Path:
     return key.with_name(f"{key.name}.{what}")
-
-
-def _public(key: Path) -> Path:
-    return key.with_name(f"{key.name}.pub")

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from deployments.compose.variables import configuration
 from deployments.database.login_roles import superuser_password
-from deployments.environment.secret_kinds import DEPLOY_KEY, kind_of
+from deployments.environment.secret_kinds import DEPLOY_KEY, is_a_servers, kind_of
 from deployments.errors import HomeguruError, WrongUse
 from infra.environment.context import Assembly
 from infra.environment.secrets import SecretSource, WritableSource, writable
@@ -24,9 +24,12 @@ from infra.rotation.kept import KeptValue
 
 
 def makes_itself(assembly: Assembly, name: str) -> bool:
-    """Whether anybody may make its value up: nobody outside gave it out."""
+    """Whether anybody may make its value up: nobody else gave it out, or has to be told of it."""
     stack = assembly.stack
-    return name in stack.passwords | {superuser_password(stack)} or kind_of(name) == "random"
+    if name in stack.passwords | {superuser_password(stack)}:
+        return True
+    containers = name in assembly.located.environment.secrets.names
+    return containers and kind_of(name) == "random" and not is_a_servers(name)
 
 
 @contextmanager
@@ -35,15 +38,36 @@ def exchanged(
 ) -> Iterator[None]:
     """Put another value in the place of a secret's; back again where what is done meanwhile fails.
 
-    Raises WrongUse before anything is written, for a name or a value that is none.
+    Before anything is written it raises WrongUse for a name or a value that is none, and Locked where
+    another process is about the same secret.
     """
-    located = assembly.located
     check_name(assembly, name)
-    source, kept = writable(located, name, extra), KeptValue(located, name)
+    kept = KeptValue(assembly.located, name)
+    with kept.alone():
+        source = writable(assembly.located, name, extra)
+        _put(assembly, name, source, kept, say)
+        try:
+            yield
+        except BaseException as failure:
+            with shielded():
+                _back(source, kept, name, failure)
+            raise
+        kept.remove()
+
+
+def _put(
+    assembly: Assembly,
+    name: str,
+    source: WritableSource,
+    kept: KeptValue,
+    say: Callable[[str], None],
+) -> None:
+    """Another value is there afterwards: a new one, or the one of a rotation that was killed."""
     present = source.get(name)
     assert present is not None, "writable() found it there"
     begun, new = kept.read(), given(name)
     if begun and begun.before != present and new in (None, present):
+        hide([begun.before])
         say(f"a rotation of {name} of {begun.at} did not end: going on with its value")
     else:
         new = _new(assembly, name) if new is None else new
@@ -53,13 +77,6 @@ def exchanged(
         kept.write(before)
         source.put(name, new)
         say(f"{name}: another value is in {source.where}")
-    try:
-        yield
-    except BaseException as failure:
-        with shielded():
-            _back(source, kept, name, failure)
-        raise
-    kept.remove()
 
 
 def _back(source: WritableSource, kept: KeptValue, name: str, failure: BaseException) -> None:
@@ -76,11 +93,17 @@ def _back(source: WritableSource, kept: KeptValue, name: str, failure: BaseExcep
 def _new(assembly: Assembly, name: str) -> str:
     if not makes_itself(assembly, name):
         environment = assembly.located.environment.name
+        why, first = "is given out by somebody else", "have a new one issued"
+        if is_a_servers(name):
+            why, first = (
+                "may be in the data of a server, which no deploy changes",
+                "change it there",
+            )
         raise WrongUse(
-            f"{name} is given out by somebody else, so its new value cannot be made up",
+            f"{name} {why}, so its new value cannot be made up",
             where=f"environment {environment}", state="untouched",
-            todo=f"have a new one issued, then: homeguru rotate {name} --env {environment} --value-file FILE "
-            "(- reads standard input; on a terminal it asks)",
+            todo=f"{first}, then: homeguru rotate {name} --env {environment} --here --value-file FILE "
+            "(- reads standard input)",
         )  # fmt: skip
     # No character of it means anything to a shell, in a URL or in a file.
     return secrets.token_urlsafe(32)

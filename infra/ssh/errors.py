@@ -20,7 +20,7 @@ def connect_error(error: Exception, user: str, pinned: str, where: str, patience
             todo=f"if the server was rebuilt, read its key on its console and correct {pinned}; "
             "otherwise someone stands between",
         )
-    if isinstance(error, paramiko.AuthenticationException):
+    if isinstance(error, paramiko.AuthenticationException) or _tried_as_another_kind(error):
         return Refused(
             f"the server refuses user {user} with this key",
             where=where,
@@ -49,6 +49,11 @@ def connect_error(error: Exception, user: str, pinned: str, where: str, patience
         )  # fmt: skip
     problem, todo = _unreachable(error, patience, where)
     return Unreachable(problem, where=where, state="not reached", todo=todo)
+
+
+def _tried_as_another_kind(error: Exception) -> bool:
+    """A key in the older format was refused: paramiko then reads it as another kind, and says this."""
+    return isinstance(error, paramiko.SSHException) and str(error).startswith("encountered ")
 
 
 _FIREWALL = "is the server up, and does its firewall let this machine through?"

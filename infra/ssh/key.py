@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import paramiko
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
     load_ssh_private_key,
 )
 
@@ -65,13 +67,15 @@ def check_key(error: Exception, path: Path, where: str) -> None:
 def ensure_key(path: Path, comment: str = "") -> str:
     """The public half ("ssh-ed25519 AAAA...") of the key in `path`, which is made where it is missing.
 
-    The file is OpenSSH's private format with mode 0600; with a comment its public half lies beside it.
+    One that is made has OpenSSH's private format and mode 0600; with a comment its public half lies beside it.
     Raises ValueError, TypeError or cryptography's errors for a file that is no key without a passphrase.
     """
     if not path.exists():
         _make_key(path, comment)
-    key = load_ssh_private_key(path.read_bytes(), password=None)
-    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    data = path.read_bytes()
+    # A cloud's console, and `ssh-keygen -m PEM`, give the older format.
+    load = load_ssh_private_key if b"BEGIN OPENSSH" in data else load_pem_private_key
+    return _public_half(load(data, password=None))
 
 
 def _make_key(path: Path, comment: str) -> None:
@@ -80,8 +84,22 @@ def _make_key(path: Path, comment: str) -> None:
     text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     replace_file(path, text)
     if comment:
-        public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-        path.with_name(f"{path.name}.pub").write_text(f"{public} {comment}\n")
+        write_public(path, f"{_public_half(key)} {comment}")
+
+
+def write_public(private: Path, line: str) -> None:
+    """The public half beside the private one."""
+    replace_file(public_file(private), f"{line}\n".encode(), 0o644)
+
+
+def public_file(private: Path) -> Path:
+    """Where the public half lies."""
+    return private.with_name(f"{private.name}.pub")
+
+
+def _public_half(key: Any) -> str:
+    half: bytes = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return half.decode()
 
 
 def _is_public(path: Path) -> bool:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from deployments.errors import WrongUse
 from deployments.onboarding.compose import adapt
 from infra.cli.app import app
 from infra.environment.compose_cli import check_stack, read_stack
@@ -88,6 +89,40 @@ def test_a_second_time_it_leaves_everything_as_it_is(begun, name: str) -> None:
     CliRunner().invoke(app, ["init", "--yes"])
     after = {p: p.read_text() for p in root.rglob("*") if p.is_file()}
     assert after == {**before, root / ".homeguru" / "production.toml": "# mine\n"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--domain", "shop.example.org"), "--domain shop.example.org, where the file has none"),
+        (("--address", "203.0.113.8"), "--address 203.0.113.8, where the file has 203.0.113.7"),
+        (("--user", "systech"), "--user systech, where the file has deploy"),
+    ],
+)
+def test_what_a_file_that_is_there_does_not_say_is_refused(begun, words, said: str) -> None:
+    root, _ = begun("store")
+    before = {p: p.read_text() for p in root.rglob("*") if p.is_file()}
+    again = CliRunner().invoke(app, ["init", "--yes", *words])
+    assert isinstance(again.exception, WrongUse)
+    assert said in str(again.exception)
+    file, compose = root / ".homeguru" / "production.toml", root / "compose.homeguru.yml"
+    assert f"mv {file} {file}.before && mv {compose} {compose}.before, then" in again.exception.todo
+    assert {p: p.read_text() for p in root.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("text", ["host = 3\n", "[host\n"])
+def test_a_file_that_cannot_be_compared_is_left_alone(begun, text: str) -> None:
+    root, _ = begun("store")
+    file = root / ".homeguru" / "production.toml"
+    file.write_text(text)
+    CliRunner().invoke(app, ["init", "--yes", "--address", "203.0.113.8"])
+    assert file.read_text() == text
+
+
+def test_what_it_says_already_may_be_asked_for_again(begun) -> None:
+    begun("store")
+    words = ["init", "--yes", "--address", "203.0.113.7", "--user", "deploy"]
+    assert CliRunner().invoke(app, words).exit_code == 0
 
 
 def test_a_dry_run_writes_nothing(begun) -> None:

@@ -253,6 +253,8 @@ def test_a_manifest_by_name_newest_or_file(located, tmp_path):
     store.push_release("x", Stored(manifest.to_json()), [manifest.name, "prod-newest"])
     assert find_manifest(located(), store, manifest.name) == manifest
     assert find_manifest(located(), store, "newest") == manifest
+    # As `history` shows it.
+    assert find_manifest(located(), store, f"12-{manifest.name}") == manifest
     file = tmp_path / "release.json"
     file.write_text(json.dumps(json.loads(manifest.to_json()), indent=2))
     assert find_manifest(located(), Store(), str(file)) == manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,18 +14,22 @@ import pytest
 from typer.testing import CliRunner
 
 from deployments.environment.schema import parse_environment
-from deployments.errors import Refused, StepFailed, WrongUse
+from deployments.errors import Locked, Refused, StepFailed, WrongUse
+from deployments.redaction import Redactor
 from infra.environment.locate import Located
 from infra.environment.secrets import SecretsFile, writable
+from infra.machine import sinks
 from infra.machine.sinks import clean
 from infra.rotation import given as given_values
 from infra.rotation import new_value
 from infra.rotation.deploy_key import DeployKeyRotation, confirm_here, sharing
-from infra.rotation.kept import KeptValue, all_ended
+from infra.rotation.kept import KeptValue, ended_with
 from infra.rotation.new_value import exchanged
 from tests.adapters.loopback_sshd import Sshd, serving
 
-NAMES = ["JWT_SECRET_KEY", "TELEGRAM_BOT_TOKEN", "REGISTRY_TOKEN", "REGISTRY_USER"]
+NAMES = [
+    "JWT_SECRET_KEY", "TELEGRAM_BOT_TOKEN", "REGISTRY_TOKEN", "REGISTRY_USER", "MYSQL_PASSWORD",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +45,7 @@ def assembly(located, tmp_path: Path, stack, monkeypatch: pytest.MonkeyPatch):
     file = tmp_path / "prod.secrets.env"
     file.touch(mode=0o600)
     file.write_text(
-        "# mine\nJWT_SECRET_KEY=before-1\nTELEGRAM_BOT_TOKEN=7:before\nREGISTRY_TOKEN=t\n"
+        "# mine\nJWT_SECRET_KEY=before-1\nTELEGRAM_BOT_TOKEN=7:before\nREGISTRY_TOKEN=t\nMYSQL_PASSWORD=m\n"
     )
     place = located(
         secrets={"file": file.name, "names": NAMES},
@@ -74,10 +79,56 @@ def test_a_value_that_nobody_gave_out_is_made_up(assembly):
 def test_one_that_somebody_else_gives_out_is_asked_for(assembly):
     with pytest.raises(WrongUse, match="given out by somebody else") as caught:
         turn(assembly, "TELEGRAM_BOT_TOKEN")
-    assert "homeguru rotate TELEGRAM_BOT_TOKEN --env prod --value-file" in caught.value.todo
+    assert "homeguru rotate TELEGRAM_BOT_TOKEN --env prod --here --value-file" in caught.value.todo
     given_values.give("TELEGRAM_BOT_TOKEN", "7:after")
     turn(assembly, "TELEGRAM_BOT_TOKEN")
     assert values(assembly)["TELEGRAM_BOT_TOKEN"] == "7:after"
+
+
+def test_a_password_in_the_data_of_a_server_is_changed_there_first(assembly):
+    """Its image reads the variable when it makes its data: another one would lock everybody out."""
+    with pytest.raises(WrongUse, match="may be in the data of a server") as caught:
+        turn(assembly, "MYSQL_PASSWORD")
+    assert caught.value.todo.startswith("change it there, then: homeguru rotate MYSQL_PASSWORD")
+    assert values(assembly)["MYSQL_PASSWORD"] == "m"
+
+
+def test_the_deployers_own_is_never_made_up(assembly):
+    """A key that signs has a form of its own, whatever its name sounds like."""
+    secrets = assembly.located.environment.secrets.model_copy(update={"names": ()})
+    environment = assembly.located.environment.model_copy(update={"secrets": secrets})
+    assembly.located = replace(assembly.located, environment=environment)
+    assert not new_value.makes_itself(assembly, "JWT_SECRET_KEY")
+
+
+def test_a_second_one_meanwhile_is_told_so_and_changes_nothing(assembly):
+    """It would take the first for one that was killed, and bring the former value back when it ends."""
+    written: list[str] = []
+
+    def meanwhile() -> None:
+        written.append(values(assembly)["JWT_SECRET_KEY"])
+        with pytest.raises(Locked, match="another rotation of JWT_SECRET_KEY is under way"):
+            turn(assembly, "JWT_SECRET_KEY")
+
+    turn(assembly, "JWT_SECRET_KEY", meanwhile)
+    assert values(assembly)["JWT_SECRET_KEY"] == written[0] != "before-1"
+
+
+def test_a_deploy_that_knew_nothing_of_it_leaves_its_way_back(assembly):
+    def fail() -> None:
+        ended_with(assembly.located, {"JWT_SECRET_KEY": "before-1"})
+        raise StepFailed("not healthy")
+
+    with pytest.raises(StepFailed):
+        turn(assembly, "JWT_SECRET_KEY", fail)
+    assert values(assembly)["JWT_SECRET_KEY"] == "before-1"
+
+
+def test_the_value_of_before_is_hidden_where_a_killed_one_is_gone_on_with(assembly, monkeypatch):
+    killed(assembly, monkeypatch)
+    monkeypatch.setattr(sinks, "_process", Redactor())
+    turn(assembly, "JWT_SECRET_KEY", lambda: None)
+    assert clean("before-1") == "***"
 
 
 def test_what_fails_leaves_the_value_of_before(assembly):
@@ -164,7 +215,7 @@ def test_a_killed_one_that_then_fails_goes_back_to_the_beginning(assembly, monke
 
 def test_once_a_deploy_brought_it_the_next_rotation_is_another(assembly, monkeypatch):
     left = killed(assembly, monkeypatch)
-    all_ended(assembly.located)
+    ended_with(assembly.located, {"JWT_SECRET_KEY": left})
     turn(assembly, "JWT_SECRET_KEY")
     assert values(assembly)["JWT_SECRET_KEY"] not in (left, "before-1")
 
@@ -318,6 +369,72 @@ def test_a_kill_before_any_step_is_gone_on_with(server, step):
         carry_out(server, before=step)
     carry_out(server)
     settled(server, former)
+
+
+@pytest.mark.parametrize("left", ["no public half", "one of the new key"])
+def test_a_kill_within_a_step_is_gone_on_with(server, left):
+    """Between two halves of a pair: whatever is there of the public ones is made again."""
+    former = server.key.read_text()
+    confirm_here(lambda: True)
+    with pytest.raises(Die):
+        carry_out(server, before="deploy with it")
+    public = server.key.with_name("id.next.pub")
+    if left == "no public half":
+        public.unlink()
+    else:
+        public.replace(server.key.with_name("id.pub"))
+    carry_out(server)
+    settled(server, former)
+
+
+def test_a_key_in_the_older_format_is_exchanged_too(server):
+    rsa = [
+        "ssh-keygen",
+        "-q",
+        "-t",
+        "rsa",
+        "-b",
+        "2048",
+        "-m",
+        "PEM",
+        "-N",
+        "",
+        "-f",
+        str(server.key),
+    ]
+    server.key.unlink()
+    subprocess.run(rsa, check=True)
+    former = server.key.read_text()
+    assert "BEGIN RSA PRIVATE KEY" in former
+    public = " ".join(server.key.with_suffix(".pub").read_text().split()[:2])
+    server.keys.write_text(f'ssh-rsa AAAAother person@laptop\nfrom="10.0.0.0/8" {public} deploy\n')
+    confirm_here(lambda: True)
+    carry_out(server)
+    settled(server, former)
+
+
+def test_a_key_that_cannot_be_written_is_told(server, monkeypatch):
+    def read_only(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("infra.rotation.deploy_key.ensure_key", read_only)
+    with pytest.raises(WrongUse, match="beside the one of now: Read-only file system") as caught:
+        carry_out(server)
+    assert "with --here" in caught.value.todo
+
+
+@pytest.mark.parametrize("name", ["source_key_file", "[off_host] key_file"])
+def test_a_key_that_opens_something_else_too_is_not_exchanged(server, name, monkeypatch):
+    environment = server.located.environment
+    file = str(server.key)
+    changed = {
+        "source_key_file": {"source_key_file": file},
+        "[off_host] key_file": {"off_host": environment.off_host.model_copy(update={"key_file": file})},
+    }[name]  # fmt: skip
+    place = replace(server.located, environment=environment.model_copy(update=changed))
+    monkeypatch.setattr("infra.environment.folders.names", list)
+    with pytest.raises(WrongUse, match=f"it is {re.escape(name)} too"):
+        sharing(place)
 
 
 @pytest.mark.parametrize("step", ["", *STEPS])

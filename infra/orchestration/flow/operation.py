@@ -32,7 +32,7 @@ from infra.orchestration.flow.slot import slot
 from infra.orchestration.flow.tasks import as_task, log
 from infra.orchestration.flow.vault import Blocks
 from infra.orchestration.flow.who import compared, current_actor
-from infra.rotation.kept import all_ended
+from infra.rotation.kept import ended_with
 from infra.run.executor import Planned
 from infra.run.operation import Operation, operation_on
 
@@ -239,7 +239,8 @@ class FlowOperation:
         if planned.plan.changed and not traits(planned.plan.verb).works_beside:
             self._notify_done(report)
         if traits(planned.plan.verb).goes_on:
-            all_ended(self._operation.targets.assembly.located)
+            assembly = self._operation.targets.assembly
+            ended_with(assembly.located, assembly.secret_values)
         return report
 
     def _notify_done(self, report: Report) -> None:

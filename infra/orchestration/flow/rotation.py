@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from infra.environment import locate
+from infra.environment.compose_cli import read_stack
+from infra.environment.configs import SecretFiles
 from infra.environment.context import assemble
 from infra.orchestration.flow.artifacts import leave_result, outcome
 from infra.orchestration.flow.tasks import as_task, log
@@ -23,7 +25,9 @@ def another_value(environment: str, secret: str) -> Iterator[None]:
         with outcome(environment):
             blocks = Blocks(environment)
             assembly = as_task("read environment", lambda: assemble(environment, [blocks]))
-            new = exchanged(assembly, secret, [blocks], log)
+            compose_file = assembly.located.compose_file
+            files = SecretFiles(read_stack(compose_file), compose_file)
+            new = exchanged(assembly, secret, [blocks, files], log)
             as_task("another value", lambda: change.enter_context(new))
         yield
 

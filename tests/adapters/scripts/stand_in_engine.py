@@ -51,6 +51,7 @@ class Container:
         assert not ("{{.Id}}" in form and ".State.Health" in form)
         both = f"{self.state} {self.restarts}"
         texts = {
+            "{{.Image}}": self.image, "Config.User": "1000",
             "compose.service": f"{name} {self.service} {both} {self.health} /app-{name} {self.image} {self.hash}",
             " {{.ID}}": f"{both} {self.health} {name}", "config-hash": f"{self.image} {self.hash}",
             "IPAddress": f"{address(f'app-{name}')} ", "PortBindings": "0", "RestartCount": both, "ExitCode": "1",
@@ -110,6 +111,10 @@ class StandInEngine:
             case "compose":
                 self.log.append(" ".join(["compose", *words[words.index("up") :]]))
                 return ("refused", self.refuses) if self.refuses else self._compose(words, exported)
+            case "run":
+                # Whoever looks at a folder finds that it is another user's.
+                self.log.append(" ".join(words))
+                return "0", "/data " if any("stat -c" in word for word in words) else ""
         self.log.append(" ".join(words))
         return self._change(words[0], [w for w in words[1:] if w in self.containers]), ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 
@@ -479,6 +480,38 @@ def test_a_folder_that_is_kept_becomes_the_process_s(shell):
     assert "bot runs as 10001:10001: its volume at /cache is that user's now" in done.stdout
 
 
+def _given(shell) -> list[str]:
+    """To whom folders were given, in that order."""
+    log = " ".join(shell.read("docker.log").split())
+    return re.findall(r"esac; done (\S+ \S+) /cache", log)
+
+
+USERS = """
+[ "$1 $2" != "image inspect" ] || echo 2000
+case "$1 $3" in
+  "inspect {{.Config.User}}") echo 1000 ;;
+  "inspect {{.Image}}") echo sha256:1 ;;
+esac
+"""
+
+
+def test_a_folder_goes_back_where_the_new_container_fails(shell):
+    """The one that serves on is another user's, and could not write there any more."""
+    program = USERS + OWNED % ('printf "/cache "', "true") + '[ "$1" != exec ]'
+    done = _run_replacing(shell, program, volumes=("c:/cache",), ready=("is-ready",))
+    assert done.returncode == 20
+    assert _given(shell) == ["2000 /cache", "1000 /cache"]
+
+
+def test_a_folder_goes_back_where_the_new_image_is_not_prepared(shell):
+    program = USERS + OWNED % ('printf "/cache "', "true")
+    program += 'case "$*" in *fetch*) exit 1 ;; "ps -aq"*) echo old1 ;; esac'
+    shell.program("docker", LOG + program)
+    what = _what(volumes=("c:/cache",))
+    assert _run(shell, prepare_image(what, ("fetch",), 5)).returncode == 20
+    assert _given(shell) == ["2000 /cache", "1000 /cache"]
+
+
 OWNED = """
 case "$*" in
   *--entrypoint*stat*) %s ;;
@@ -487,7 +520,7 @@ esac
 """
 
 
-def _own(shell, found, chown="true", calls="own_volumes old1; echo on", **changes):
+def _own(shell, found, chown="true", calls='own_volumes old1 "$image" "$user"; echo on', **changes):
     """What a script does to volumes before Compose starts the service."""
     there = '[ "$1 $2" != "volume inspect" ] || [ ! -f new ] || exit 1\n'
     shell.program("docker", "echo $* >> docker.log\n" + there + OWNED % (found, chown))
@@ -518,7 +551,7 @@ def test_one_that_is_the_process_s_stays_and_so_does_the_container(shell):
 def test_a_new_volume_is_made_by_compose_before_anybody_looks_at_it(shell):
     """By a command that leaves as many containers as there are."""
     shell.write("new", "")
-    done = _own(shell, 'printf "/certs "', calls="own_volumes ''; echo on")
+    done = _own(shell, 'printf "/certs "', calls='own_volumes "" "$image" "$user"; echo on')
     assert done.returncode == 0, done.stderr
     asked, count, made, look, own = _log(shell)
     assert asked == "volume inspect pg"

@@ -146,6 +146,16 @@ def test_one_that_does_not_become_healthy_takes_all_new_ones_with_it(on, then, s
     assert {s["s2"].name for s in on.engine.slots.values()} == {"idle.invalid"}
 
 
+def test_folders_go_back_to_who_serves_on(on):
+    """Also those of a service whose own new container was well."""
+    on.engine.then = {"frontend": ("exited", 0, "none")}
+    volumes = {"volumes": ("v:/data",), "user": "2000"}
+    members = [_member("api", **volumes), _member("frontend"), _member("bot", **volumes)]
+    on.run(start_together(members), 20)
+    given = [line.split()[-3] for line in on.log("run") if "chown" in line]
+    assert given == ["2000", "2000", "1000", "1000"]
+
+
 def test_what_went_wrong_is_shown_above_the_last_lines_of_one_that_prints_much(on):
     """A request a second, and a person read nothing but these."""
     on.engine.then = {"frontend": ("exited", 0, "none")}
