@@ -153,5 +153,12 @@ def test_where_it_was_installed_from_git_its_commit_is_the_pin(tmp_path: Path, m
     monkeypatch.setattr(github, "CHECKOUT", tmp_path)
     monkeypatch.setattr(github, "distribution", lambda name: Installed())
     assert github._own_ref() == "b" * 40
+    folder = tmp_path / "a checkout"
+    (folder / "doc" / "examples").mkdir(parents=True)
+    written = json.dumps({"url": folder.as_uri(), "dir_info": {}})
+    monkeypatch.setattr(Installed, "read_text", lambda self, name: written)
+    with monkeypatch.context() as patch:
+        patch.setattr(github, "_pushed_head", {folder: "c" * 40}.__getitem__)
+        assert github._own_ref() == "c" * 40
     monkeypatch.setattr(Installed, "read_text", lambda self, name: None)
     assert re.fullmatch(r"v\d+\.\d+\.\d+", github._own_ref())

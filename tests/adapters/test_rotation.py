@@ -487,7 +487,9 @@ def test_a_key_that_the_file_does_not_have_is_told(server):
 # -- the command --------------------------------------------------------------------------
 
 
-def test_the_command_gives_no_value_to_the_run(monkeypatch, tmp_path):
+@pytest.fixture
+def command(monkeypatch, tmp_path):
+    """Calls `homeguru rotate`; what it asks a run for goes to a list."""
     from infra.cli import app as cli
     from infra.cli import rotate
 
@@ -497,16 +499,45 @@ def test_the_command_gives_no_value_to_the_run(monkeypatch, tmp_path):
         "run",
         lambda verb, env, words, **more: asked.append((verb, env, words)) or {"changed": False},
     )
-    monkeypatch.setattr("infra.environment.locate.load", lambda _: SimpleNamespace(
-        environment=SimpleNamespace(name="prod", secrets=SimpleNamespace(file="")), key_file=tmp_path / "id"))  # fmt: skip
+    secrets = SimpleNamespace(file="prod.secrets.env")
+    place = SimpleNamespace(
+        environment=SimpleNamespace(name="prod", secrets=secrets), key_file=tmp_path / "id",
+        beside=lambda file: tmp_path / file,
+    )  # fmt: skip
+    monkeypatch.setattr("infra.environment.locate.load", lambda _: place)
+
+    def call(*words: str):
+        words = ("rotate", *words, "--env", "prod")
+        return CliRunner().invoke(cli.app, words, catch_exceptions=False, standalone_mode=False)
+
+    return SimpleNamespace(call=call, asked=asked)
+
+
+def test_the_command_gives_no_value_to_the_run(command, tmp_path):
     file = tmp_path / "value"
     file.write_text("7:after\n")
-    words = ["rotate", "TELEGRAM_BOT_TOKEN", "--env", "prod", "--value-file", str(file), "--here"]
-    ended = CliRunner().invoke(cli.app, words)
-    assert ended.exit_code == 0, ended.output
-    assert asked == [("rotate", "prod", {"secret": "TELEGRAM_BOT_TOKEN"})]
+    words = ["TELEGRAM_BOT_TOKEN", "--value-file", str(file), "--here"]
+    ended = command.call(*words)
+    assert command.asked == [("rotate", "prod", {"secret": "TELEGRAM_BOT_TOKEN"})]
     assert given_values.given("TELEGRAM_BOT_TOKEN") == "7:after"
     assert "7:after" not in ended.output
+    assert "gh workflow run sync-secrets.yml -f environment=prod" in ended.output
     file.write_text("\n")
     with pytest.raises(WrongUse, match="is empty"):
-        CliRunner().invoke(cli.app, words, catch_exceptions=False, standalone_mode=False)
+        command.call(*words)
+
+
+def test_on_a_server_only_its_block_is_another_one(command, tmp_path, monkeypatch):
+    """The file of this machine has the former value: sending it to GitHub would undo the rotation."""
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.example/api")
+    said = " ".join(command.call("JWT_SECRET_KEY").output.split())
+    assert f"no other copy: {tmp_path / 'prod.secrets.env'} and GitHub's HOMEGURU_SECRETS" in said
+    assert "gh secret set" not in said
+
+
+def test_the_deploy_key_is_no_matter_for_a_worker(command, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.example/api")
+    with pytest.raises(WrongUse, match="the deploy key is a file of this machine") as caught:
+        command.call("deploy-key", "--yes")
+    assert caught.value.todo == "run it here with --here"
+    assert command.asked == []
