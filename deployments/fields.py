@@ -156,7 +156,13 @@ def _check_host_key(line: str) -> str:
 HostKey = Annotated[str, AfterValidator(_check_host_key)]
 
 
-class Strict(BaseModel):
+class Frozen(BaseModel):
+    """Data that does not change. Pydantic builds a model when it is used first: a command uses few of all."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class Strict(Frozen):
     """A table of a file that people write: a key that nobody knows is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from deployments.environment.policy import BackupPolicy
 from deployments.errors import Refused
+from deployments.fields import Frozen
 from deployments.release.manifest import nearest
 
 ID = r"\d{8}T\d{6}Z"
@@ -17,10 +18,8 @@ ID = r"\d{8}T\d{6}Z"
 Reason = Literal["migration", "restore", "asked", "schedule", "adoption"]
 
 
-class Table(BaseModel):
+class Table(Frozen):
     """One table: its rows, counted, and what PostgreSQL's statistics say was done to it."""
-
-    model_config = ConfigDict(frozen=True)
 
     rows: int
     inserted: int
@@ -28,27 +27,25 @@ class Table(BaseModel):
     deleted: int
 
 
-class Contents(BaseModel):
+class Contents(Frozen):
     """The tables of a database at one moment. `reset`: since when the statistics count.
 
     extensions: to their owners, which a dump does not hold.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     reset: str = ""
-    tables: dict[str, Table] = {}
-    extensions: dict[str, str] = {}
+    tables: dict[str, Table] = Field(default_factory=dict)
+    extensions: dict[str, str] = Field(default_factory=dict)
 
 
-class Backup(BaseModel):
+class Backup(Frozen):
     """One backup, as `backups/<id>.json` describes it. Sizes in bytes, times in UTC.
 
     id: the time again, as a file's name. release, revision: what ran when it was made.
     server: PostgreSQL's version.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     v: Literal[1] = 1
     id: Annotated[str, StringConstraints(pattern=rf"^{ID}$")]

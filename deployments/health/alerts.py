@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
 
+from deployments.fields import Frozen
 from deployments.health.verification import CheckResult
 from deployments.host.observation import Observation
 
@@ -35,7 +36,7 @@ NEWS: dict[Kind, str] = {
 """When each kind is emitted."""
 
 
-class Memory(BaseModel):
+class Memory(Frozen):
     """What one look leaves for the next. Times in seconds since 1970.
 
     bad: problems of the last look. told: those that were notified since all was well last.
@@ -43,7 +44,7 @@ class Memory(BaseModel):
     digits of a container's id.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
 
     v: Literal[1] = 1
     since: float = 0.0
@@ -51,8 +52,8 @@ class Memory(BaseModel):
     told: tuple[str, ...] = ()
     told_at: float = 0.0
     reminded: int = 0
-    begun: dict[str, tuple[float, ...]] = {}
-    restarts: dict[str, int] = {}
+    begun: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    restarts: dict[str, int] = Field(default_factory=dict)
     healed_at: float = 0.0
 
     def untold(self, before: Memory) -> Memory:

@@ -8,10 +8,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import ConfigDict, ValidationError, field_validator
 
 from deployments.canonical import canonical
 from deployments.errors import Refused
+from deployments.fields import Frozen
 from deployments.history.requester import Origin
 from deployments.history.revisions import heads_of
 from deployments.history.step_kind import StepKey, key_of_v1
@@ -22,14 +23,12 @@ FIRST = "0" * 64
 Outcome = Literal["ok", "undone", "failed"]
 
 
-class StepRecord(BaseModel):
+class StepRecord(Frozen):
     """One step of a run, as the ledger keeps it.
 
     step: its name, for people. kind: empty in lines of older versions. undoes: whether it was a
     step of the way back.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     step: str
     outcome: str
@@ -44,10 +43,8 @@ class StepRecord(BaseModel):
         return StepKey(self.kind, self.service) if self.kind else key_of_v1(self.step)
 
 
-class Revision(BaseModel):
+class Revision(Frozen):
     """Database revision before and after; None when there is none."""
-
-    model_config = ConfigDict(frozen=True)
 
     before: str | None = None
     after: str | None = None
@@ -59,17 +56,15 @@ class Revision(BaseModel):
         return ",".join(sorted(heads_of(value))) or None
 
 
-class Approval(BaseModel):
+class Approval(Frozen):
     """Who let a plan run. `account` is the gateway's, which proves it; empty: claimed."""
-
-    model_config = ConfigDict(frozen=True)
 
     who: str
     reason: str
     account: str = ""
 
 
-class Line(BaseModel):
+class Line(Frozen):
     """One line of `releases.jsonl`.
 
     who, link: as claimed by the requester. account: the gateway's account that created the
@@ -79,7 +74,7 @@ class Line(BaseModel):
     read every other line.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     v: Literal[1] = 1
     seq: int

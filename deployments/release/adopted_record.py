@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from deployments.compose.extension import Deploy
+from deployments.fields import Frozen
 from deployments.image_name import without_tag
 
 NAME = "adopted"
 RELEASE = f"0-{NAME}"
 
 
-class AdoptedService(BaseModel):
+class AdoptedService(Frozen):
     """One service as it was found. `image` is the id that the host's engine has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     image: str
     reference: str
@@ -24,10 +25,10 @@ class AdoptedService(BaseModel):
     config_hash: str
 
 
-class Adoption(BaseModel):
+class Adoption(Frozen):
     """What a manifest says beyond other releases' when it was adopted. Paths on the host."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     v: Literal[1] = 1
     directory: str

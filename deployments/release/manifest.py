@@ -8,11 +8,11 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from deployments.environment.schema import Environment
 from deployments.errors import Refused, WrongUse
-from deployments.fields import explanation, form
+from deployments.fields import Frozen, explanation, form
 from deployments.image_name import REPOSITORY
 from deployments.release.adopted_record import NAME, Adoption
 from deployments.text import subject
@@ -27,10 +27,10 @@ ServiceName = Annotated[
 _LABEL = "(sha|src)-[0-9a-f]{12}"
 
 
-class ServiceImage(BaseModel):
+class ServiceImage(Frozen):
     """One service's image. `repository` carries no host: push and pull names differ."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     repository: Repository
     digest: Digest
@@ -39,10 +39,10 @@ class ServiceImage(BaseModel):
     """Hash of everything that the build read; empty for images built elsewhere."""
 
 
-class Manifest(BaseModel):
+class Manifest(Frozen):
     """A release before it meets a host."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     v: Literal[1] = 1
     name: Annotated[

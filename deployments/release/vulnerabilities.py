@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deployments.environment.policy import ScanPolicy
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError, Refused
-from deployments.fields import VulnerabilityId, explanation, form
+from deployments.fields import Frozen, VulnerabilityId, explanation, form
 from deployments.image_name import read, without_tag
 from deployments.release.manifest import Manifest
 
@@ -26,10 +26,10 @@ _NAMED = 5
 _Printable = Annotated[str, form(r"^[^\x00-\x1f\x7f]*$", "a text without control characters", 1000)]
 
 
-class ReportedVulnerability(BaseModel):
+class ReportedVulnerability(Frozen):
     """A known vulnerability of one package, as trivy reports it."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     id: VulnerabilityId = Field(alias="VulnerabilityID")
     package: _Printable = Field(alias="PkgName")
