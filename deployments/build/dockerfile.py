@@ -11,7 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from deployments.compose.references import Reference, interpolate, parse
@@ -45,14 +45,16 @@ class _Scope:
         return bool(part.how) or part.name in self.values
 
 
-def required(dockerfile: str, build: Mapping[str, str] | None = None) -> list[str]:
+def required(
+    dockerfile: str, build: Mapping[str, str] | None = None, target: str | None = None
+) -> list[str]:
     """Paths that a Dockerfile takes from its context and cannot do without.
 
-    build: the build arguments. Patterns are optional: `COPY .python-versio[n] ./` is how a file may
-    be absent.
+    build: the build arguments. target: the stage that is built, empty for the last one; None where it is
+    not known, for all stages. Patterns are optional: `COPY .python-versio[n] ./` is how a file may be absent.
     """
     paths: list[str] = []
-    for instruction, scope in _walked(dockerfile, build or {}):
+    for instruction, scope in _built(dockerfile, build or {}, target):
         words = _context_words(instruction)
         filled = [path for word in words if (path := scope.fill(word)) is not None]
         paths += [_in_context(path) for path in filled if not _is_elsewhere(path)]
@@ -110,22 +112,63 @@ def base_images(dockerfile: str) -> dict[str, str]:
     return {name: defaults.get(name, "") for name in sorted(used)}
 
 
-def images(dockerfile: str, build: Mapping[str, str] | None = None) -> list[str]:
-    """Images of others that it begins with or copies from; not its own stages, nor `scratch`."""
+def images(
+    dockerfile: str, build: Mapping[str, str] | None = None, target: str | None = None
+) -> list[str]:
+    """Images of others that it begins with or copies from; not its own stages, nor `scratch`. As `required`."""
     bases, stages = [], {"scratch"}
-    for instruction, scope in _walked(dockerfile, build or {}):
-        words = instruction.rest.split()
+    for instruction, scope in _built(dockerfile, build or {}, target):
+        taken = _taken(instruction, scope)
+        bases += [i for i in taken if i.lower() not in stages and not i.isdigit()]
         if instruction.word == "FROM":
-            names = [w for w in words if not w.startswith("--")]
-            taken, named = names[:1], names[2:3]
-        else:
-            taken = re.findall(r"(?:^|\s)--from=(\S+)", instruction.rest)
-            taken += re.findall(r"--mount=\S*\bfrom=([^,\s]+)", instruction.rest)
-            named = []
-        filled = [image for word in taken if (image := scope.fill(word))]
-        bases += [i for i in filled if i.lower() not in stages and not i.isdigit()]
-        stages |= {name.lower() for name in named}
+            stages |= {_stage_name(instruction)}
     return list(dict.fromkeys(bases))
+
+
+def _taken(instruction: _Instruction, scope: _Scope) -> list[str]:
+    """Stages and images that an instruction begins with or copies from, as far as they are known."""
+    if instruction.word == "FROM":
+        words = [w for w in instruction.rest.split() if not w.startswith("--")][:1]
+    else:
+        words = re.findall(r"(?:^|\s)--from=(\S+)", instruction.rest)
+        words += re.findall(r"--mount=\S*\bfrom=([^,\s]+)", instruction.rest)
+    return [taken for word in words if (taken := scope.fill(word))]
+
+
+def _stage_name(instruction: _Instruction) -> str:
+    names = [w for w in instruction.rest.split() if not w.startswith("--")]
+    return names[2].lower() if len(names) > 2 else ""
+
+
+def _built(
+    dockerfile: str, build: Mapping[str, str], target: str | None
+) -> Iterator[tuple[_Instruction, _Scope]]:
+    """The instructions of the stages that a build of the target runs: BuildKit leaves out all others."""
+    walked = list(_walked(dockerfile, build))
+    starts = [n for n, (instruction, _) in enumerate(walked) if instruction.word == "FROM"]
+    stages = [walked[a:b] for a, b in pairwise([*starts, len(walked)])]
+    wanted = range(len(stages)) if target is None else _reached(stages, target.lower())
+    return chain.from_iterable(stages[n] for n in wanted)
+
+
+def _reached(stages: list[list[tuple[_Instruction, _Scope]]], target: str) -> list[int]:
+    """Numbers of the stages that one needs, itself included; all where there is none of that name."""
+    names = [_stage_name(stage[0][0]) for stage in stages]
+    last = len(stages) - 1
+    numbers = {str(n): n for n in range(len(stages))} | {
+        name: n for n, name in enumerate(names) if name
+    }
+    if (target or str(last)) not in numbers:
+        return list(range(len(stages)))
+    reached, todo = set(), [numbers[target or str(last)]]
+    while todo:
+        reached.add(number := todo.pop())
+        taken = {t.lower() for each in stages[number] for t in _taken(*each)}
+        # A stage knows those before it alone: a later one of the same name is no stage of its.
+        todo += [
+            numbers[t] for t in taken if numbers.get(t, last) < number and numbers[t] not in reached
+        ]
+    return sorted(reached)
 
 
 def _walked(dockerfile: str, build: Mapping[str, str]) -> Iterator[tuple[_Instruction, _Scope]]:

@@ -58,7 +58,7 @@ class Recipe:
 
     def needed(self, build: Mapping[str, str]) -> list[str]:
         """Paths of its context that the Dockerfile cannot do without. build: its arguments."""
-        return dockerfile.required(self.dockerfile, build)
+        return dockerfile.required(self.dockerfile, build, self.own.target if self.own else None)
 
     @property
     def modules(self) -> list[str]:

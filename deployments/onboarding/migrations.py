@@ -21,7 +21,7 @@ _MIGRATIONS = (
 _MIGRATES = re.compile(
     r"alembic upgrade|manage\.py migrate|prisma (migrate deploy|db push)|knex migrate|sequelize(-cli)? db:migrate|"
     r"typeorm migration:run|drizzle-kit (migrate|push)|flask db upgrade|(rails|rake) db:(migrate|prepare)|aerich upgrade|"
-    r"(npm|pnpm|yarn|bun) (run )?[\w:-]*migrat[\w:-]*|(node|python3?|tsx|ts-node|bun) \S*migrat\S*"
+    r"(npm|pnpm|yarn|bun) (run )?(?!\S*(start|serve))[\w:-]*migrat[\w:-]*|(node|python3?|tsx|ts-node|bun) \S*migrat\S*"
 )
 
 
@@ -44,9 +44,12 @@ def ends_by_itself(found: Repository) -> set[str]:
 
 
 def _only_migrates(body: Mapping[str, Any]) -> bool:
-    text = _plain(body.get("entrypoint"), body.get("command"))
-    found = list(_MIGRATES.finditer(text))
-    return bool(found) and not re.search(r"&&|;|\bexec\b", text[found[-1].end() :])
+    lines = _lines(body.get("entrypoint"), body.get("command"))
+    last = next((n for n in reversed(range(len(lines))) if _MIGRATES.search(lines[n])), None)
+    if last is None or lines[last + 1 :]:
+        return False
+    after = [*_MIGRATES.finditer(lines[last])][-1].end()
+    return not re.search(r"&|\||;|\bexec\b", lines[last][after:])
 
 
 def wait_for_migrations(found: Repository, to: Adaptation, images: Mapping[str, str]) -> None:
@@ -112,6 +115,14 @@ def _mentions(found: Repository, sign: str) -> bool:
     plain = _plain(*dockerfiles, *commands)
     plain += _plain(*(t for name, t in named.items() if name.endswith(".sh") and name in plain))
     return sign in plain if sign != "alembic" else "alembic upgrade" in plain
+
+
+def _lines(*commands: Any) -> list[str]:
+    """The lines of a script in a command, each as words with a space between; one line where it is none."""
+    words = [w for each in commands for w in (each if isinstance(each, list) else [each or ""])]
+    script = " ".join(str(word) for word in words).replace("\\\n", " ")
+    lines = (_plain(line) for line in script.split("\n") if not line.lstrip().startswith("#"))
+    return [line for line in lines if line.strip()]
 
 
 def _plain(*commands: Any) -> str:

@@ -18,6 +18,7 @@ from deployments.onboarding.commands import without_reload
 from deployments.onboarding.dockerfile import copied
 from deployments.onboarding.facts import RepositoryFacts
 from deployments.onboarding.health import health_route
+from deployments.onboarding.mounts import carried, holds_data, is_code, mount_of
 from deployments.onboarding.ports import port_of, ports_of
 from deployments.onboarding.variables import adapt_variables
 
@@ -105,8 +106,8 @@ class OrdinaryService:
             self._arguments()
             why = "a release names its image by digest"
         else:
-            image = str(self._body.get("image", ""))
-            self._to.infrastructure[self._name] = _whole(interpolate(image, {}))
+            image = self._known_image()
+            self._to.infrastructure[self._name] = self._whole(image)
             why = "each release pins the digest of the image that x-deploy names"
             if POSTGRES.search(image) and "healthcheck" not in self._body:
                 # As a user and a database that are there: others fill its log, a line each time.
@@ -120,6 +121,23 @@ class OrdinaryService:
                 self._change("healthcheck", healthy, "a release waits until it is ready")
         if self._body.get("image") != f"${{{variable}}}":
             self._change("image", f"${{{variable}}}", why)
+
+    def _known_image(self) -> str:
+        """Its image, with what examples of env files give to variables in it."""
+        return interpolate(str(self._body.get("image", "")), self._found.examples())
+
+    def _whole(self, image: str) -> str:
+        """An image with its host and tag."""
+        name = read(image)
+        if not image or image.endswith((":", "@", "/")):
+            raise WrongUse(
+                f"service {self._name}: the image {self._body.get('image')!r} names nothing without its variable",
+                where=self._found.compose_file, state="untouched",
+                todo="give the variable a default there, ${NAME:-16}, or a value in .env.example",
+            )  # fmt: skip
+        return f"{name.host}/{name.repository}" + (
+            f"@{name.digest}" if name.digest else f":{name.tag}"
+        )
 
     def _arguments(self) -> None:
         for name, text in arguments_of(self._body).items():
@@ -154,11 +172,11 @@ class OrdinaryService:
             self._change("deploy", rest or None, "one container of a service serves")
 
     def _ports(self) -> None:
-        ports = ports_of(self._body)
+        ports = ports_of(self._body, self._found.examples())
         if not ports:
             return
         if not self._built:
-            if _STORES.search(str(self._body.get("image", ""))):
+            if _STORES.search(self._known_image()):
                 self._change("ports", None, "nobody outside needs to reach it")
                 return
             open_to_all = ", ".join(str(p.published) for p in ports if not p.local)
@@ -178,7 +196,7 @@ class OrdinaryService:
             "deploy", {**deploy, "update_config": {"order": "start-first"}},
             "the new container serves before the old one stops",
         )  # fmt: skip
-        udp = [e for e in self._body["ports"] if port_of(e) is None]
+        udp = [e for e in self._body["ports"] if port_of(e, self._found.examples()) is None]
         self._change("ports", udp or None, "the edge has the ports, and sends requests on")
 
     def _code(self) -> dict[str, str]:
@@ -199,7 +217,7 @@ class OrdinaryService:
         reasons: list[str] = []
         configs: list[Any] = list(self._body.get("configs") or ())
         for entry in given:
-            source, target = _mount(entry)
+            source, target = mount_of(entry)
             if isinstance(entry, Mapping) and entry.get("type") not in (None, "volume", "bind"):
                 kept.append(entry)
             elif source == "":
@@ -215,13 +233,14 @@ class OrdinaryService:
             elif (path := self._found.path(source)) in self._found.files:
                 configs.append(self._config(source, target))
                 reasons.append("a file reaches the server by its content")
-            elif self._built and (path == "." or self._found.below(path)):
+            elif holds_data(path, target):
+                kept.append(entry)
+            elif self._built and is_code(self._found, path, build_of(self._found, self._body)[0]):
                 reasons.append("the code is in the image")
-            elif not self._built and (files := self._found.in_folder(path)):
-                inner = [f[len(path) + 1 :] for f in files]
+            elif files := carried(self._found, path):
                 configs += [
                     self._config(posixpath.join(source, f), f"{target.rstrip('/')}/{f}")
-                    for f in inner
+                    for f in files
                 ]
                 reasons.append("a file reaches the server by its content")
             else:
@@ -233,9 +252,9 @@ class OrdinaryService:
 
     def _lacks_volume(self) -> list[str]:
         """Where a database keeps its data, if the file gives that no volume."""
-        image = str(self._body.get("image", ""))
+        image = self._known_image()
         data = next((path for pattern, path in _DATA if pattern.search(image)), "")
-        mounted = [_mount(entry)[1] for entry in self._body.get("volumes") or ()]
+        mounted = [mount_of(entry)[1] for entry in self._body.get("volumes") or ()]
         inside = [path for path in mounted if f"{path.rstrip('/')}/".startswith(f"{data}/")]
         return [data] if data and not self._built and not inside else []
 
@@ -247,17 +266,3 @@ class OrdinaryService:
         written = path if path.startswith("..") else f"./{path}"
         self._to.edits.append(Edit(("configs", name), {"file": written}, why))
         return {"source": name, "target": target}
-
-
-def _whole(image: str) -> str:
-    """An image with its host and tag."""
-    name = read(image)
-    return f"{name.host}/{name.repository}" + (f"@{name.digest}" if name.digest else f":{name.tag}")
-
-
-def _mount(entry: Any) -> tuple[str, str]:
-    """Source, empty for an anonymous volume, and the path inside."""
-    if isinstance(entry, Mapping):
-        return str(entry.get("source", "")), str(entry.get("target", ""))
-    first, _, rest = str(entry).partition(":")
-    return (first, rest.partition(":")[0]) if rest else ("", first)

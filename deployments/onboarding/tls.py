@@ -49,10 +49,10 @@ def name_routes(found: Repository, to: Adaptation, domain: str) -> None:
     if not domain:
         return
     to.names = names_of(to.routes, domain)
-    taken = [
-        name for name, body in found.services.items()
-        if "build" not in body and any(p.published in PORTS and not p.local for p in ports_of(body))
-    ]  # fmt: skip
+    others = {
+        n: ports_of(b, found.examples()) for n, b in found.services.items() if "build" not in b
+    }
+    taken = [n for n, ports in others.items() if any(p.published in PORTS and not p.local for p in ports)]  # fmt: skip
     if taken:
         raise WrongUse(
             f"{', '.join(taken)} publishes port 80 or 443, which HTTPS for {domain} needs",

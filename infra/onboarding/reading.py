@@ -72,7 +72,8 @@ def _parsed(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise WrongUse(f"no Compose file {file}", state="untouched", todo="correct --compose")
     try:
-        data = YAML(typ="safe").load(file.read_text())
+        # libyaml, which is the default, refuses what Compose reads: `ports: [8080:80]`.
+        data = YAML(typ="safe", pure=True).load(file.read_text())
     except (YAMLError, UnicodeDecodeError) as error:
         raise WrongUse(
             f"not valid YAML: {' '.join(str(error).split())[:300]}", where=str(file), state="untouched",

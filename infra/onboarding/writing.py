@@ -32,6 +32,7 @@ def compose_text(root: Path, found: Repository, adaptation: Adaptation) -> str:
     """The Compose file that is deployed: theirs, comments and order included, with the changes."""
     yaml = YAML()
     yaml.width = 4096
+    yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
     document: Any = {}
     if found.compose_file:

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deployments.errors import Refused, WrongUse
-from infra.publish.trees import Commit, Directory, Source, Tree, WorkTree, git
+from infra.publish.archive import git
+from infra.publish.trees import Commit, Directory, Source, Tree, WorkTree
 
 _BESIDE = re.compile(
     r"\.homeguru/[^/]+\.(?:toml|secrets\.env)|\.github/workflows/[^/]+\.ya?ml|\.gitignore"

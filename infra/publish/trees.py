@@ -10,9 +10,8 @@ import os
 import shutil
 import stat
 import tarfile
-import tempfile
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,7 +21,7 @@ from typing import Protocol
 from deployments.build.inputs import cover
 from deployments.build.links import folders_above, resolved
 from deployments.errors import Refused, WrongUse
-from infra.machine.processes import Ended, run
+from infra.publish.archive import archived, git
 
 Files = dict[str, tuple[str, bool]]
 _SKIPPED = {".git", "node_modules", ".venv", "__pycache__", ".next", ".homeguru"}
@@ -135,22 +134,8 @@ class Commit:
             members = (member for member in archive if member.name in source.paths)
             archive.extractall(root, members=members, filter="data")
 
-    @contextmanager
-    def _archive(self, paths: Collection[str]) -> Iterator[tarfile.TarFile]:
-        """What Git writes of these files, and perhaps of others beside them."""
-        with tempfile.NamedTemporaryFile(suffix=".tar") as file:
-            # Without a name Git would write everything.
-            few = cover(self._listed, paths) or ["."]
-            words = ("--format=tar", "-o", file.name, self._sha, "--", *few)
-            completed = git(self.folder, "archive", *words)
-            if completed.code != 0:
-                raise WrongUse(
-                    f"git archive: {completed.stderr.strip()}",
-                    where=str(self.folder),
-                    todo="git fsck there shows what is amiss; then publish again",
-                )
-            with tarfile.open(file.name) as archive:
-                yield archive
+    def _archive(self, paths: Collection[str]) -> AbstractContextManager[tarfile.TarFile]:
+        return archived(self.folder, self._sha, self._listed, paths)
 
     def _last_commit(self, paths: list[str]) -> str:
         few = cover(self._listed, paths)
@@ -220,11 +205,6 @@ class WorkTree(Directory):
         author, _, _ = _commit_facts(self.folder, self._sha)
         ref = "HEAD, with uncommitted changes"
         return replace(plain, ref=ref, commit=self._sha, author=author)
-
-
-def git(folder: Path, *words: str) -> Ended:
-    # A path is no pattern: Next.js has folders such as [slug].
-    return run("git", "-C", str(folder), "--literal-pathspecs", *words)
 
 
 def is_changed(file: Path) -> bool:

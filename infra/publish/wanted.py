@@ -65,7 +65,7 @@ class Wishes:
         declared = arguments(text)
         chosen = {n: v for n, v in self.environment.build.items() if n in declared}
         if recipe.own:
-            others = {f"image {i}": _identity(i) for i in images(text, chosen)}
+            others = {f"image {i}": _identity(i) for i in images(text, chosen, recipe.own.target)}
             place = {"context": recipe.own.context, "target": recipe.own.target}
             return chosen, {}, {**chosen, **others, **place}
         bases = base_images(text)

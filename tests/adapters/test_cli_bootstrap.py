@@ -17,7 +17,7 @@ from infra.bootstrap.keys import check_way_in
 from infra.bootstrap.preparation import Ask
 from infra.cli import bootstrap, layout
 from infra.cli.app import app
-from infra.publish.trees import git
+from infra.publish.archive import git
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1hxUCTeQWmkzAYCKJOgDGCwEcV6mVJnSvA5bSKDJuO"
 

@@ -125,6 +125,17 @@ def test_what_it_says_already_may_be_asked_for_again(begun) -> None:
     assert CliRunner().invoke(app, words).exit_code == 0
 
 
+def test_ports_in_a_flow_list_are_read_as_compose_reads_them(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Dockerfile").write_text("FROM python:3.12\n")
+    text = 'services:\n  web: { build: ., ports: [8080:80], command: "true" }\n'
+    (tmp_path / "compose.yml").write_text(text)
+    done = CliRunner().invoke(app, ["init", "--address", "203.0.113.7", "--yes"])
+    assert done.exit_code == 0, str(done.exception)
+    # Quotes of theirs stay.
+    assert 'command: "true"' in (tmp_path / "compose.homeguru.yml").read_text()
+
+
 def test_a_dry_run_writes_nothing(begun) -> None:
     root, text = begun("fastapi-vite", "--dry-run", "--diff")
     assert not (root / ".homeguru").exists()

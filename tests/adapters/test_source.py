@@ -12,7 +12,7 @@ import pytest
 from deployments.build.dockerignore import Dockerignore
 from deployments.errors import Refused, WrongUse
 from infra.machine.processes import run
-from infra.publish import trees
+from infra.publish import archive
 from infra.publish.source import opened, staged
 from infra.publish.trees import Commit
 
@@ -108,6 +108,19 @@ def test_an_executable_file_is_known_as_one(repository):
     with _stage(repository.folder) as source:
         assert source.files["src/main.py"][1] is True
         assert source.files["web/a"][1] is False
+
+
+def test_what_a_project_leaves_out_of_its_archives_is_built_all_the_same(repository):
+    """As `docker build` has it: Laravel's template names tests and Dockerfiles so."""
+    attributes = "src export-ignore\nweb/a export-subst\n"
+    _write(repository.folder, _DOT_gitattributes=attributes, web__a="$Format:%H$")
+    repository("add", ".")
+    repository("commit", "-qm", "attributes")
+    with _stage(repository.folder) as source:
+        assert _paths(source) == ["pyproject.toml", "src/main.py", "web/a"]
+        assert (source.root / "src" / "main.py").read_text() == "1"
+        assert (source.root / "web" / "a").read_text() == "$Format:%H$"
+    assert repository("status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize("change", ["changed", "untracked", "staged", "deleted"])
@@ -280,7 +293,7 @@ def test_git_is_asked_for_the_files_that_are_needed_and_no_others(repository, mo
     repository("add", ".")
     repository("commit", "-qm", "data")
     called = []
-    monkeypatch.setattr(trees, "run", lambda *argv: called.append(argv) or run(*argv))
+    monkeypatch.setattr(archive, "run", lambda *argv: called.append(argv) or run(*argv))
     with _stage(repository.folder) as found:
         assert found.last_commit(["src/main.py"]) == repository("rev-parse", "HEAD~2")
     archives = [argv[argv.index("--") + 1 :] for argv in called if "archive" in argv]

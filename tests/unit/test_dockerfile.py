@@ -27,6 +27,39 @@ def test_what_our_own_dockerfiles_cannot_do_without(image, sources):
     assert required((DOCKER / f"Dockerfile.{image}").read_text()) == sources
 
 
+STAGES = """\
+FROM python:3.12 AS Base
+COPY src ./src
+FROM base AS test
+COPY tests ./tests
+FROM node:20 AS page
+COPY page ./
+FROM base AS tools
+COPY --from=busybox /bin/sh /x
+FROM base AS prod
+COPY --from=page /out /out
+COPY start ./
+FROM prod AS debug
+RUN --mount=from=tools,target=/t --mount=type=bind,source=scripts,target=/s true
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "sources", "bases"),
+    [
+        ("prod", ["src", "page", "start"], ["python:3.12", "node:20"]),
+        ("Test", ["src", "tests"], ["python:3.12"]),
+        ("", ["src", "page", "start", "scripts"], ["python:3.12", "node:20", "busybox"]),
+        ("4", ["src", "page", "start"], ["python:3.12", "node:20"]),
+        (None, ["src", "tests", "page", "start", "scripts"], ["python:3.12", "node:20", "busybox"]),
+        ("nobody", ["src", "tests", "page", "start", "scripts"], ["python:3.12", "node:20", "busybox"]),
+    ],
+)  # fmt: skip
+def test_a_stage_that_the_target_does_not_need_wants_nothing(target, sources, bases):
+    assert required(STAGES, target=target) == sources
+    assert images(STAGES, target=target) == bases
+
+
 def test_the_control_planes_image_gets_all_that_the_wheel_is_made_of():
     project = tomllib.loads((DOCKER.parent / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]

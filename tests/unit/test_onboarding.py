@@ -97,6 +97,9 @@ def test_two_services_whose_localhost_differs_keep_their_own() -> None:
         ("npx prisma migrate deploy", True), (["sh", "-c", "sleep 5 && alembic upgrade head"], True),
         ("sh -c 'alembic upgrade head && uvicorn app:app'", False), ("npm run db:migrate", True),
         ("sh -c 'python manage.py migrate; exec gunicorn x'", False), ("python server.py", False),
+        (["sh", "-c", "python manage.py migrate\ngunicorn shop.wsgi\n"], False),
+        (["sh", "-c", "set -e\nalembic \\\n  upgrade head\n# then it ends\n"], True),
+        ("sh -c 'alembic upgrade head || true'", False), ("npm run start:migrate:prod", False),
     ],
 )  # fmt: skip
 def test_a_service_that_only_migrates_is_known_by_its_command(command, ends: bool) -> None:
@@ -328,3 +331,69 @@ def test_a_migration_that_is_not_known_still_ends_before_the_others_start() -> N
     values = {e.path: e.value for e in found.edits}
     assert "schema" in values["services", "api", "depends_on"]
     assert found.migrate == {}
+
+
+def _volumes(body: dict, files: dict[str, str]) -> tuple[list, list]:
+    """Volumes and configs of a service in what `init` writes."""
+    given = dict.fromkeys(files, "") | files
+    edits = adapt(of_services({"it": body}, **given)).edits
+    changed = {e.path[2]: e.value for e in edits if e.path[:2] == ("services", "it")}
+    configs = [c["target"] for c in changed.get("configs") or ()]
+    return changed.get("volumes", body["volumes"]), configs
+
+
+@pytest.mark.parametrize(
+    ("image", "mount", "files"),
+    [
+        ("mysql:8", "./mysql:/var/lib/mysql", {"mysql/.gitkeep": ""}),
+        ("redis:7", "./redis/:/data", {"redis/.gitignore": "*"}),
+        ("postgres:16", "./pg:/var/lib/postgresql/data", {"pg/seed.sql": ""}),
+        ("grafana/grafana", "./grafana:/var/lib/grafana", {"grafana/grafana.db": ""}),
+    ],
+)
+def test_a_folder_in_which_data_lies_stays_one(image: str, mount: str, files) -> None:
+    """Whatever Git keeps there: without the folder the data would go with the container."""
+    assert _volumes({"image": image, "volumes": [mount]}, files) == ([mount], [])
+
+
+def test_files_of_the_repository_reach_a_server_that_is_not_built_here() -> None:
+    body = {"image": "grafana/grafana", "volumes": ["./boards:/var/lib/grafana/dashboards"]}
+    volumes, configs = _volumes(body, {"boards/a.json": "{}", "boards/.gitkeep": ""})
+    assert (volumes, configs) == (None, ["/var/lib/grafana/dashboards/a.json"])
+
+
+@pytest.mark.parametrize(
+    ("context", "mount", "kept", "configs"),
+    [
+        (".", "./src:/app/src", None, []),
+        (".", ".:/app", None, []),
+        (".", "./data:/data", ["./data:/data"], []),
+        (".", "./uploads:/app/uploads", ["./uploads:/app/uploads"], []),
+        ("src", "./scripts:/scripts", None, ["/scripts/run.sh"]),
+    ],
+)
+def test_what_is_mounted_into_a_built_service(context: str, mount: str, kept, configs) -> None:
+    """Code is in its image; data is not, and neither is what lies outside of its context."""
+    files = {"src/main.py": "", "src/Dockerfile": "FROM x\n", "Dockerfile": "FROM x\n",
+             "data/seed.py": "", "uploads/x.js": "", "scripts/run.sh": ""}  # fmt: skip
+    assert _volumes({"build": context, "volumes": [mount]}, files) == (kept, configs)
+
+
+def test_what_an_example_gives_to_variables_of_an_image_and_a_port_counts() -> None:
+    bodies = {
+        "db": {"image": "postgres:${PG_VERSION}"},
+        "web": {"build": ".", "ports": ["${WEB_PORT}:8000"]},
+    }
+    env = {".env.example": {"PG_VERSION": "18", "WEB_PORT": "8080"}}
+    found = Repository("x", frozenset({"Dockerfile"}), "compose.yml", {"services": bodies},
+                       {"Dockerfile": "FROM x\n"}, env)  # fmt: skip
+    made = adapt(found)
+    assert made.infrastructure["db"] == "docker.io/library/postgres:18"
+    assert made.routes["web"].listen == 8080
+    (volumes,) = [e.value for e in made.edits if e.path[1:] == ("db", "volumes")]
+    assert volumes[0].endswith(":/var/lib/postgresql")
+
+
+def test_an_image_that_is_nothing_without_its_variable_is_refused() -> None:
+    with pytest.raises(WrongUse, match=r"'postgres:\$\{PG_VERSION\}' names nothing"):
+        adapt(of_services({"db": {"image": "postgres:${PG_VERSION}"}}))
