@@ -58,7 +58,10 @@ class Memory(Frozen):
 
     def untold(self, before: Memory) -> Memory:
         """This memory where the notice could not be sent: the next look sends it again."""
-        update = {"told": before.told, "told_at": before.told_at, "reminded": before.reminded}
+        update = {
+            "told": before.told, "told_at": before.told_at, "reminded": before.reminded,
+            "since": self.since or before.since,
+        }  # fmt: skip
         return self.model_copy(update=update)
 
 

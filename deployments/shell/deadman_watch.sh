@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # The dead-man switch: waits for a silence, then goes back.
-# Reads: project
 
 heartbeat_age() { say $(($(date +%s) - $(stat -c %Y lock/beat 2>/dev/null || date +%s))); }
 watch_heartbeat() {
@@ -17,8 +16,7 @@ watch_heartbeat() {
   mv -f lock/owner.new lock/owner
   exec 9>>lock/work
   flock -w 60 9 || { stop_work; flock -w 60 9 || fail "a command of the run does not end"; }
-  docker ps -q --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=True |
-    xargs -r docker stop -t 10 >/dev/null || true
+  stop_one_offs
 }
 note_in_journal() { printf '%s\n' "${1//@AT@/$(now)}" >> "journal/$(cat deadman/run).jsonl"; }
 # Each step in a shell of its own, as a deployer would call it.

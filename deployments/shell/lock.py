@@ -74,4 +74,5 @@ def stop_work(environment: Environment, token: str) -> Script:
     """End the command that this run left at work, and the way back that it armed."""
     holds_lock = call("grep", "-qF", f'"token":"{token}"', "lock/owner") + " || exit 76"
     wait = "rm -rf deadman; exec 9>>lock/work; stop_work; flock -w 45 9 || fail 'the command does not end'"
-    return Script(join(prelude(environment), functions("lock_stop"), holds_lock, wait), timeout=60)
+    text = join(prelude(environment), functions("lock_stop"), holds_lock, wait, "stop_one_offs")
+    return Script(text, timeout=120)

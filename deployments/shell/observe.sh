@@ -7,7 +7,7 @@ host_facts() {
   say "disk_kb=$(df -Pk . | awk 'NR==2{print $4}')"
   say "memory_kb=$(awk '/^MemAvailable:/{print $2}' /proc/meminfo)"
   say "engine=$(docker version -f '{{.Server.Version}}' 2>&1 | grep -m 1 .)"
-  say "locked=$([ ! -f lock/session ] || flock -n lock/session true && echo no || echo yes)"
+  say "locked=$([ ! -f lock/session ] || flock -n -s lock/session true && echo no || echo yes)"
   say "epoch=$(date +%s)"
   # shellcheck disable=SC2012  # our own names; only their number counts
   say "journals=$(ls journal 2>/dev/null | wc -l)"

@@ -93,17 +93,23 @@ class MigrationReview:
     def must_know(self, chosen: Backup, target: Target, seen: Observation) -> None:
         """Raise Refused when the target's migrations lack the revision that a backup is at."""
         migrate = target.stack.deploy.migrate
-        if migrate is None or not migrate.sql or chosen.revision is None:
+        if migrate is None or not migrate.sql or chosen.revision in (None, seen.revision):
+            # What runs is at that revision too, whether its own image knows it or not: nothing migrates.
             return
         image = target.images(seen)[migrate.image_of]
         try:
             self._render(target, seen, image, migrate.sql, chosen.revision, "")
         except Refused as error:
+            env = self.host.environment.name
+            todo = f"deploy a release that knows that revision, then: homeguru restore {chosen.id} --env {env}"
+            if chosen.release and chosen.release != seen.current:
+                todo = (
+                    f"homeguru rollback {chosen.release} --database restore --env {env} brings that "
+                    "release, with the newest backup made under it"
+                )
             raise Refused(
                 f"backup {chosen.id} is at revision {chosen.revision}: {error.what}",
-                where=self._where, state=f"runs {seen.current}, unchanged",
-                todo=f"homeguru rollback {chosen.release} --database restore --env "
-                f"{self.host.environment.name} brings that release, with the newest backup made under it",
+                where=self._where, state=f"runs {seen.current}, unchanged", todo=todo,
             ) from None  # fmt: skip
 
     def _must_answer(self, target: Target, seen: Observation) -> None:

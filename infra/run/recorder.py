@@ -127,9 +127,7 @@ class Recorder:
             line, plan, ledger, becomes=outcome == "ok" and current, settled=settled
         )
         after = self.closing(plan.release, outcome) if settled else ""
-        # What the host keeps of the release tells of the run that brought it.
-        kept = None if traits(plan.verb).switches_maintenance else report
-        self._write(script, after, kept)
+        self._write(script, after, None if traits(plan.verb).switches_maintenance else report)
         self.recorded = report
         if outcome == "ok" and current and traits(plan.verb).names_release:
             self.host.names.released(plan.release)
@@ -196,7 +194,7 @@ class Recorder:
         close = files.close(unfinished.run, end)
         # Its own end as the last line, by which a later look tells that it need not read the rest.
         script = Script(join(record.text, close.text))
-        self._write(script, self.closing(plan.release, outcome), report)
+        self._write(script, self.closing(plan.release, outcome), _kept(report, plan))
         if outcome == "ok":
             self.host.names.released(plan.release)
         return report
@@ -209,6 +207,12 @@ class Recorder:
             line, self.host.incoming, ledger.tip, plan.release if becomes else "", plan.release,
             settled=settled, environment=self.host.environment.name if becomes else "",
         )  # fmt: skip
+
+
+def _kept(report: Report, plan: Plan) -> Report | None:
+    """What the host keeps of the release tells of the run that brought it, and of no other one."""
+    others = traits(plan.verb).switches_maintenance or plan.release == plan.previous
+    return None if others else report
 
 
 def _utc() -> str:

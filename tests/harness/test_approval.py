@@ -111,7 +111,26 @@ def test_the_answer_of_the_form_lets_the_plan_run(environment: Environment) -> N
     assert (given.who, given.reason, given.account) == ("Anna", "tested", "")
 
 
-def _resume() -> None:
+def test_a_second_question_of_a_run_has_an_answer_of_its_own(environment: Environment) -> None:
+    """Under the lock a plan may cost more than what somebody said yes to."""
+
+    def answer() -> None:
+        _resume("tested")
+        _resume("more rows are fine too")
+
+    answerer = threading.Thread(target=answer, daemon=True)
+    answerer.start()
+    patient = environment.model_copy(update={"approval_minutes": 1})
+
+    @flow(name="asks twice")
+    def asks() -> list[str]:
+        return [approval.approved(patient, PLAN, ANNA).reason for _ in range(2)]
+
+    assert asks() == ["tested", "more rows are fine too"]
+    answerer.join()
+
+
+def _resume(reason: str = "tested") -> None:
     """What the UI sends, once a run waits."""
     deadline = time.monotonic() + 30
     with get_client(sync_client=True) as client:
@@ -119,7 +138,7 @@ def _resume() -> None:
             paused = FlowRunFilter.model_validate({"state": {"type": {"any_": ["PAUSED"]}}})
             if found := client.read_flow_runs(flow_run_filter=paused):
                 client.resume_flow_run(
-                    found[0].id, run_input={"approver": "Anna", "reason": "tested"}
+                    found[0].id, run_input={"approver": "Anna", "reason": reason}
                 )
                 return
             time.sleep(0.2)

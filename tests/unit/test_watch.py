@@ -94,12 +94,13 @@ def test_a_notice_that_was_not_sent_is_told_by_the_next_look() -> None:
 
 
 def test_an_end_that_was_not_sent_is_told_by_the_next_look() -> None:
-    memory, _ = evaluate(Memory(), [API], 0.0)
+    memory, _ = evaluate(Memory(), [API], 100.0)
     after, news = evaluate(memory, [WELL], 300.0)
     assert news
     _, again = evaluate(after.untold(memory), [WELL], 600.0)
     assert again is not None
-    assert again.kind == "recovered"
+    # Of how long it was, not of nothing.
+    assert (again.kind, again.seconds) == ("recovered", 500.0)
 
 
 def test_the_memory_survives_its_file() -> None:

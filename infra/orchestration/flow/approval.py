@@ -106,7 +106,8 @@ def _in_the_ui(environment: Environment, plan: Plan, read: str) -> Approval | No
     form = Decision.with_initial_data(description=clean(report.plan_markdown(plan, read)))
     try:
         with temporary_settings(PATIENT):
-            decision = pause_flow_run(form, timeout=seconds, poll_interval=2, key="approval")
+            # Without a key each question of a run has an answer of its own: a plan may ask again under the lock.
+            decision = pause_flow_run(form, timeout=seconds, poll_interval=2)
     except httpx.HTTPError:
         raise _refused(environment, "Prefect was away for long while the plan waited") from None
     except FlowPauseTimeout:

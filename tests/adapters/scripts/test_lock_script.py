@@ -139,6 +139,54 @@ def test_a_heartbeat_keeps_the_lock(session):
     assert session("t2").wait(timeout=5) == lock.BUSY
 
 
+def _beat(process):
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def test_one_that_was_only_silent_has_its_lock_back(session, shell, monkeypatch):
+    """A process that was stopped for a while, by a person or a stalled machine: nobody died."""
+    monkeypatch.setattr(lock, "SILENCE", "1")
+    monkeypatch.setattr(lock, "LINGER", "5")
+    first = session()
+    _held(first)
+    time.sleep(1.3)
+    _beat(first)
+    time.sleep(0.1)
+    assert first.poll() is None
+    assert session("t2").wait(timeout=5) == lock.BUSY
+    first.stdin.write("bye\n")
+    first.stdin.close()
+    assert first.wait(timeout=5) == 0
+
+
+def test_one_that_was_silent_is_told_where_another_run_took_its_lock(session, shell, monkeypatch):
+    monkeypatch.setattr(lock, "SILENCE", "0.3")
+    monkeypatch.setattr(lock, "LINGER", "5")
+    first = session()
+    _held(first)
+    _refused_no_more(session)
+    time.sleep(0.6)
+    _beat(first)
+    assert first.wait(timeout=5) == lock.FENCED
+
+
+def test_a_run_begins_while_others_look(session, shell):
+    """Each look asks for a moment whether somebody has the lock, as observe.sh does."""
+    (shell.directory / "lock").mkdir()
+    (shell.directory / "lock" / "session").touch()
+    asks = "for n in {1..200}; do flock -n -s lock/session true || true; done"
+    lookers = [subprocess.Popen(["bash", "-c", asks], cwd=shell.directory) for _ in range(2)]
+    for n in range(5):
+        held = session(f"t{n}")
+        _held(held)
+        held.stdin.write("bye\n")
+        held.stdin.close()
+        held.wait(timeout=5)
+    for looker in lookers:
+        looker.wait(timeout=20)
+
+
 def test_a_client_that_goes_frees_the_lock_at_once(session):
     first = session()
     _held(first)
