@@ -49,10 +49,11 @@ def _own_ref() -> str:
         # Written by pip and uv where it was installed from Git, or from a folder (PEP 610).
         written = json.loads(distribution(PACKAGE).read_text("direct_url.json") or "{}")
         commit = str(written.get("vcs_info", {}).get("commit_id", ""))
-        folder = Path(unquote(urlsplit(str(written.get("url", ""))).path))
+        place = urlsplit(str(written.get("url", "")))
     except (PackageNotFoundError, ValueError):
-        commit, folder = "", Path()
-    for checkout in (CHECKOUT, folder):
+        commit, place = "", urlsplit("")
+    folders = [Path(unquote(place.path))] if place.scheme == "file" else []
+    for checkout in (CHECKOUT, *folders):
         if (checkout / "doc" / "examples").is_dir() and (head := _pushed_head(checkout)):
             return head
     return commit if _COMMIT.fullmatch(commit) else f"v{version(PACKAGE)}"
