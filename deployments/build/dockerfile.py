@@ -81,8 +81,7 @@ def command_of(dockerfile: str, target: str = "") -> list[str] | None:
     stage = ""
     for instruction in _instructions(dockerfile):
         if instruction.word == "FROM":
-            words = [word for word in instruction.rest.split() if not word.startswith("--")]
-            stage = words[2].lower() if len(words) > 2 else ""
+            words, stage = _words(instruction), _stage_name(instruction)
             commands[stage] = commands.get(words[0].lower()) if words else None
         elif instruction.word == "CMD":
             listed = _array(instruction.rest)
@@ -103,7 +102,7 @@ def base_images(dockerfile: str) -> dict[str, str]:
     used: set[str] = set()
     defaults: dict[str, str] = {}
     for instruction in _instructions(dockerfile):
-        words = [word for word in instruction.rest.split() if not word.startswith("--")]
+        words = _words(instruction)
         if instruction.word == "FROM" and (match := re.fullmatch(r"\$\{?(\w+)\}?", words[0])):
             used.add(match[1])
         elif instruction.word == "ARG":
@@ -128,15 +127,21 @@ def images(
 def _taken(instruction: _Instruction, scope: _Scope) -> list[str]:
     """Stages and images that an instruction begins with or copies from, as far as they are known."""
     if instruction.word == "FROM":
-        words = [w for w in instruction.rest.split() if not w.startswith("--")][:1]
+        words = _words(instruction)[:1]
     else:
         words = re.findall(r"(?:^|\s)--from=(\S+)", instruction.rest)
         words += re.findall(r"--mount=\S*\bfrom=([^,\s]+)", instruction.rest)
     return [taken for word in words if (taken := scope.fill(word))]
 
 
+def _words(instruction: _Instruction) -> list[str]:
+    """The words of an instruction without its options."""
+    return [word for word in instruction.rest.split() if not word.startswith("--")]
+
+
 def _stage_name(instruction: _Instruction) -> str:
-    names = [w for w in instruction.rest.split() if not w.startswith("--")]
+    """Of the stage that a FROM begins, in lower case; empty where it has none."""
+    names = _words(instruction)
     return names[2].lower() if len(names) > 2 else ""
 
 
@@ -178,11 +183,11 @@ def _walked(dockerfile: str, build: Mapping[str, str]) -> Iterator[tuple[_Instru
     for instruction in _instructions(dockerfile):
         if instruction.word == "FROM":
             yield instruction, outside
-            words = [w for w in instruction.rest.split() if not w.startswith("--")]
+            words = _words(instruction)
             before = stages.get(words[0].lower(), _Scope()) if words else _Scope()
             scope = _Scope(dict(before.values))
-            if len(words) > 2:
-                stages[words[2].lower()] = scope
+            if name := _stage_name(instruction):
+                stages[name] = scope
             continue
         here = scope or outside
         yield instruction, here
