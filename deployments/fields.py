@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from deployments.image_name import REFERENCE, REPOSITORY
 
@@ -27,6 +27,13 @@ def explanation(kind: str, message: str, context: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         return FORMS.get(str(context.get("pattern")), "not of the form that is wanted here")
     return message.removeprefix("Value error, ")
+
+
+def first_problem(error: ValidationError, whole: str) -> str:
+    """The first thing wrong with a text from outside, `key: problem`. whole: what to call all of it."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or whole
+    return f"{key}: {explanation(first['type'], first['msg'], first.get('ctx', {}))}"
 
 
 Name = Annotated[

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from deployments.environment.policy import BackupPolicy
 from deployments.errors import Refused
-from deployments.fields import Frozen
+from deployments.fields import Frozen, first_problem
 from deployments.release.manifest import nearest
 
 ID = r"\d{8}T\d{6}Z"
@@ -95,6 +95,25 @@ def read_backups(text: str) -> tuple[Backup, ...]:
         except ValidationError:
             continue
     return tuple(sorted(backups, key=lambda b: b.id))
+
+
+def described(text: str, wanted: str, where: str) -> Backup:
+    """One backup's description, from a place that others write to too.
+
+    Raises Refused for what describes no backup, or another one.
+    """
+    try:
+        backup = Backup.model_validate_json(text)
+    except ValidationError as error:
+        problem = f"{wanted}.json describes no backup: {first_problem(error, 'the whole file')}"
+    else:
+        if backup.id == wanted:
+            return backup
+        problem = f"{wanted}.json describes backup {backup.id}"
+    raise Refused(
+        problem, where=where, state="unchanged",
+        todo="homeguru backups --env NAME lists those on the server, with --copies those elsewhere",
+    )  # fmt: skip
 
 
 def losses(then: Contents, now: Contents) -> list[Loss]:

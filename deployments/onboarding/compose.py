@@ -21,6 +21,7 @@ from deployments.onboarding.ports import reached
 from deployments.onboarding.repository import Repository
 from deployments.onboarding.service import OrdinaryService
 from deployments.onboarding.tls import PORTS, TLS, add_tls, name_routes, tls_ports
+from deployments.onboarding.variables import adapt_other_references
 
 
 def adapt(found: Repository, domain: str = "") -> Adaptation:
@@ -42,6 +43,7 @@ def adapt(found: Repository, domain: str = "") -> Adaptation:
     name_routes(found, adaptation, domain)
     _add_edge(found, adaptation)
     add_tls(adaptation, domain)
+    adapt_other_references(known, adaptation)
     if not (found.compose_file or adaptation.routes):
         adaptation.notes.append(
             "web: the Dockerfile has no EXPOSE, so no port of it is reached from outside; if it has one, add "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployments.compose.configs import variable_of
@@ -15,6 +15,7 @@ from deployments.onboarding.bodies import environment_of, has_bare_names
 from deployments.onboarding.facts import RepositoryFacts
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+_READ_BY_OTHERS = {"environment", "env_file", "secrets", "image", "build", "ports"}
 
 
 def adapt_variables(
@@ -22,6 +23,43 @@ def adapt_variables(
 ) -> None:
     """Add those of one service to the adaptation."""
     _ServiceVariables(known, to, name, body).adapt()
+
+
+def adapt_other_references(known: RepositoryFacts, to: Adaptation) -> None:
+    """Add those that services name outside their `environment`, once everything else is adapted."""
+    edited = {edit.path: edit.value for edit in to.edits}
+    for name, body in known.found.services.items():
+        if ("services", name) in edited:
+            continue
+        for key in body.keys() - _READ_BY_OTHERS:
+            for text in _texts(edited.get(("services", name, key), body[key])):
+                _add_references(known, to, text)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a value of a Compose file, keys too: a label's name may hold a reference."""
+    if isinstance(value, Mapping):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, str):
+        yield value
+
+
+def _add_references(known: RepositoryFacts, to: Adaptation, text: str) -> None:
+    for part in parse(text):
+        if not isinstance(part, Reference) or not _NAME.fullmatch(part.name):
+            continue
+        example = known.found.example(part.name)
+        if part.name in known.passwords.accounts.values():
+            to.secrets[part.name] = "random"
+        elif secrets.is_secret(part.name, example):
+            to.secrets[part.name] = secrets.kind_of(part.name)
+        elif "-" not in part.how:
+            to.variables.setdefault(part.name, example)
+        elif addresses.is_laptop(part.name, part.word, known.ports):
+            to.variables.setdefault(part.name, part.word)
 
 
 class _ServiceVariables:
@@ -36,7 +74,7 @@ class _ServiceVariables:
         values = {**self._of_files(), **before}
         after = {name: self._value(name, value) for name, value in values.items()}
         for text in after.values():
-            self._references(text)
+            _add_references(self._known, self._to, text)
         self._commands()
         self._secrets()
         if "env_file" in self._body:
@@ -59,7 +97,6 @@ class _ServiceVariables:
                 continue
             value = replaced if key == "command" else {**dict(check or {}), "test": replaced}
             self._to.change(self._name, key, value, "a secret comes from its own file")
-            self._references(str(replaced))
 
     def _of_files(self) -> dict[str, str]:
         """Variables of its env files; an address with a password that is known is not one more secret."""
@@ -90,20 +127,6 @@ class _ServiceVariables:
                 f"{self._name}: {name} names localhost, and is another value elsewhere"
             )
         return value
-
-    def _references(self, text: str) -> None:
-        for part in parse(text):
-            if not isinstance(part, Reference) or not _NAME.fullmatch(part.name):
-                continue
-            example = self._found.example(part.name)
-            if part.name in self._passwords.accounts.values():
-                self._to.secrets[part.name] = "random"
-            elif secrets.is_secret(part.name, example):
-                self._to.secrets[part.name] = secrets.kind_of(part.name)
-            elif "-" not in part.how:
-                self._to.variables.setdefault(part.name, example)
-            elif addresses.is_laptop(part.name, part.word, self._known.ports):
-                self._to.variables.setdefault(part.name, part.word)
 
     def _secrets(self) -> None:
         """Compose's own `secrets`: each has a variable, by which its value reaches the server."""

@@ -37,18 +37,25 @@ def goes_on(unfinished: Unfinished, users: Iterable[str], wanted: str = "") -> b
     return replacing and unfinished.release.partition("-")[2] == wanted
 
 
-def may_be_gone_on_with(manifest: str, verb: str, seen: Observation, confirm_timeout: int) -> str:
+def may_be_gone_on_with(
+    manifest: str, verb: str, unfinished: Unfinished, seen: Observation, confirm_timeout: int
+) -> str:
     """The manifest, where a run for it may be continued; empty where it is undone.
 
     The way back to release 0 moves ports, and one in the server's own hands is armed by a plan
-    from the start only.
+    from the start only. What repaired the current release has nothing ahead of it that the way
+    back does not bring.
     """
-    settled = seen.current not in (None, RELEASE) and not confirm_timeout
+    ahead = unfinished.release != seen.current
+    settled = seen.current not in (None, RELEASE) and ahead and not confirm_timeout
     return manifest if traits(verb).goes_on and settled else ""
 
 
 def verb_of(release: str, seen: Observation) -> Verb:
-    """What the run was, for the ledger: the journal names its release alone."""
+    """What the run was, for the ledger: the journal names its release alone.
+
+    One for the current release that is gone on with exchanged the database: a restore.
+    """
     if release == seen.current:
         return "restore"
     return "rollback" if any(line.release == release for line in seen.ledger.good()) else "deploy"

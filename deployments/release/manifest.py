@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_vali
 
 from deployments.environment.schema import Environment
 from deployments.errors import Refused, WrongUse
-from deployments.fields import Frozen, explanation, form
+from deployments.fields import Frozen, first_problem, form
 from deployments.image_name import REPOSITORY
 from deployments.release.adopted_record import NAME, Adoption
 from deployments.text import subject
@@ -120,11 +120,8 @@ def parse_manifest(text: str, where: str) -> Manifest:
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        problem = explanation(first["type"], first["msg"], first.get("ctx", {}))
         raise WrongUse(
-            f"not a release manifest: {key}: {problem}",
+            f"not a release manifest: {first_problem(error, 'the whole file')}",
             where=where,
             todo="use a file written by `homeguru publish --env NAME --output FILE`, or a manifest's name",
         ) from None

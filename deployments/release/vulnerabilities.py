@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deployments.environment.policy import ScanPolicy
 from deployments.environment.schema import Environment
 from deployments.errors import HomeguruError, Refused
-from deployments.fields import Frozen, VulnerabilityId, explanation, form
+from deployments.fields import Frozen, VulnerabilityId, first_problem, form
 from deployments.image_name import read, without_tag
 from deployments.release.manifest import Manifest
 
@@ -134,11 +134,9 @@ def read_report(text: str, image: ReleaseImage) -> ImageScan:
     try:
         results = _Report.model_validate_json(text).results or ()
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the whole text"
-        problem = explanation(first["type"], first["msg"], first.get("ctx", {}))
+        problem = first_problem(error, "the whole text")
         raise HomeguruError(
-            f"trivy's report on {image.name} is not of the form that is known: {key}: {problem}",
+            f"trivy's report on {image.name} is not of the form that is known: {problem}",
             where=image.reference, state="untouched",
             todo="trivy --version: is it 0.50 or newer, and is it trivy? Install another version",
         ) from None  # fmt: skip

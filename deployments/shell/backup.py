@@ -6,7 +6,9 @@ refuses, or writes what this one cannot read. `HOMEGURU_RUN` is the run at work.
 
 from __future__ import annotations
 
+from deployments.environment.schema import Environment
 from deployments.shell.postgres import On
+from deployments.shell.prelude import prelude
 from deployments.shell.quote import Script, call, functions, join
 
 
@@ -44,6 +46,16 @@ def back_up_unless_empty(on: On, described: str, verify: str) -> str:
         functions("backup", "backup_unless_empty"),
         f"if holds_tables; then {back}; fi",
     )
+
+
+def place(environment: Environment, backup: str) -> Script:
+    """Put a backup whose two files were copied to `backups/.<id>.*` among the others.
+
+    Under these names neither a backup at work nor a list takes them for one, however long they
+    are on their way; what a killed copy left there goes a day later.
+    """
+    line = call("place_backup", backup)
+    return Script(join(prelude(environment), functions("backup_place"), line), timeout=90)
 
 
 def settle(on: On | None, gone: list[str], made: str = "") -> Script:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyrage  # type: ignore[import-untyped]
 
-from deployments.database.backups import Backup
+from deployments.database.backups import Backup, described
 from deployments.errors import Refused, StepFailed, WrongUse
 from infra.backups.age import recipient
 from infra.backups.stores import S3Store, SftpStore, Store
@@ -45,9 +45,9 @@ class OffHost:
                 with plain.open("rb") as source, file.open("wb") as out:
                     pyrage.encrypt_io(source, out, [recipient(self.recipient)])
             self.store.put(name, file)
-            described = folder / "json"
-            described.write_text(backup.model_dump_json() + "\n")
-            self.store.put(f"{backup.id}.json", described)
+            description = folder / "json"
+            description.write_text(_line(backup))
+            self.store.put(f"{backup.id}.json", description)
         return name
 
     def listed(self) -> list[str]:
@@ -58,7 +58,10 @@ class OffHost:
     def bring(
         self, remote: RemoteFiles, directory: str, wanted: str, identity: Any | None
     ) -> Backup:
-        """Put one copy back on the host, checked; it is a backup there like any other then."""
+        """Bring one copy to the host, checked, as `backups/.<id>.dump` and `.json`.
+
+        It is a backup like any other once it is put among them.
+        """
         names = self.store.names()
         dump = next((n for n in names if n.startswith(f"{wanted}.dump")), None)
         if dump is None or f"{wanted}.json" not in names:
@@ -69,13 +72,14 @@ class OffHost:
         with _room() as folder:
             file, text = folder / "dump", folder / "json"
             self.store.get(f"{wanted}.json", text)
-            backup = Backup.model_validate_json(text.read_text())
+            backup = described(text.read_text("utf-8", "replace"), wanted, self.store.where)
+            text.write_text(_line(backup))
             self.store.get(dump, file)
             if dump.endswith(ENCRYPTED):
                 file = _decrypted(file, identity, self.store.where)
             _same(file, backup, "the copy is not what was written: its checksum differs")
-            remote.bring(f"{directory}/backups/{wanted}.dump", file)
-            remote.bring(f"{directory}/backups/{wanted}.json", text)
+            remote.bring(f"{directory}/backups/.{wanted}.dump", file)
+            remote.bring(f"{directory}/backups/.{wanted}.json", text)
         return backup
 
 
@@ -112,6 +116,11 @@ def off_host(located: Located, secrets: dict[str, str]) -> OffHost | None:
     return OffHost(
         S3Store(copy.to, copy, (secrets[copy.access_key], secrets[copy.secret_key])), copy.recipient
     )
+
+
+def _line(backup: Backup) -> str:
+    """One line: the host reads the descriptions of all backups as lines of one text."""
+    return backup.model_dump_json() + "\n"
 
 
 def _decrypted(file: Path, identity: Any | None, where: str) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deployments.compose.stack import Stack
-from deployments.database.backups import Backup
+from deployments.database.backups import Backup, described
 from deployments.environment.schema import patience
 from deployments.errors import Locked, StepFailed, Unreachable
 from deployments.history.journal import Event, step_line
@@ -19,6 +19,7 @@ from deployments.host.observation import Observation, read_observation, sections
 from deployments.host.script_results import Channel
 from deployments.release.adopted_record import Adoption
 from deployments.shell.adopt import compare, survey
+from deployments.shell.backup import place
 from deployments.shell.files import unpack
 from deployments.shell.lock import FENCED, guarded, stop_work
 from deployments.shell.observe import (
@@ -176,13 +177,17 @@ class Host:
     def copy_out(self, store: OffHost, backup: str) -> None:
         """Copy a backup of this host into a store."""
         name = f"backups/{backup}.json"
-        described = Backup.model_validate_json(self.files([name])[name])
-        stored = store.copy(RemoteFiles(self._remote), self.environment.directory, described)
+        text = self.files([name]).get(name, "")
+        made = described(text, backup, self.environment.ssh)
+        stored = store.copy(RemoteFiles(self._remote), self.environment.directory, made)
         self.log(f"copied as {stored} to {store.store.where}")
 
     def copy_in(self, store: OffHost, backup: str, identity: Any | None) -> Backup:
         """Put a copy from a store back among this host's backups."""
-        return store.bring(RemoteFiles(self._remote), self.environment.directory, backup, identity)
+        remote_files = RemoteFiles(self._remote)
+        brought = store.bring(remote_files, self.environment.directory, backup, identity)
+        self.read(place(self.environment, brought.id))
+        return brought
 
     def read(self, script: Script, files: dict[str, str] | None = None, below: str = "") -> str:
         """Run a script that changes nothing; its output. files: written first, as `send` does."""

@@ -127,7 +127,7 @@ class Recorder:
             line, plan, ledger, becomes=outcome == "ok" and current, settled=settled
         )
         after = self.closing(plan.release, outcome) if settled else ""
-        self._write(script, after, None if traits(plan.verb).switches_maintenance else report)
+        self._write(script, after, _kept(report, plan))
         self.recorded = report
         if outcome == "ok" and current and traits(plan.verb).names_release:
             self.host.names.released(plan.release)

@@ -55,7 +55,8 @@ class Recovery:
         users = [s.name for s in self.stack.database_users]
         seen = self._with_its_database(unfinished, seen)
         timeout = self.run.host.environment.confirm_timeout
-        wanted = may_be_gone_on_with(manifest, self.run.host.verb, seen, timeout)
+        verb = self.run.host.verb
+        wanted = may_be_gone_on_with(manifest, verb, unfinished, seen, timeout)
         if frozen_now(self.run.host.environment):
             # To go on would bring a release that nobody has approved now.
             wanted = ""

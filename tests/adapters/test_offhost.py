@@ -98,7 +98,9 @@ def test_there_and_back(endpoint, tmp_path, host, backup):
     assert described.read_text() == backup.model_dump_json() + "\n"
     (host.folder / "srv" / "backups" / "20300101T000000Z.dump").unlink()
     assert copies.bring(host, "/srv", backup.id, None) == backup
-    assert (host.folder / "srv" / "backups" / "20300101T000000Z.dump").read_bytes() == DUMP
+    brought = host.folder / "srv" / "backups" / ".20300101T000000Z.dump"
+    assert brought.read_bytes() == DUMP
+    assert brought.with_suffix(".json").read_text() == backup.model_dump_json() + "\n"
 
 
 def test_with_a_recipient_nobody_else_can_read_it(endpoint, tmp_path, host, backup):
@@ -124,6 +126,29 @@ def test_a_copy_that_was_changed_is_refused(endpoint, tmp_path, host, backup):
     copies.store.put("20300101T000000Z.dump", other)
     with pytest.raises(StepFailed, match="its checksum differs"):
         copies.bring(host, "/srv", backup.id, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "describes no backup: the whole file: Invalid JSON"),
+        ('{"id":"20300101T000000Z"}', "describes no backup: at: Field required"),
+        ("\xff", "describes no backup: the whole file"),
+        ("another", "20300101T000000Z.json describes backup 20300102T000000Z"),
+    ],
+)
+def test_what_a_store_says_of_a_copy_is_not_believed(text, said, endpoint, tmp_path, host, backup):
+    copies = store(endpoint, tmp_path)
+    copies.copy(host, "/srv", backup)
+    wrong = tmp_path / "wrong"
+    if text == "another":
+        text = backup.model_copy(update={"id": "20300102T000000Z"}).model_dump_json()
+    wrong.write_bytes(text.encode("latin-1"))
+    copies.store.put("20300101T000000Z.json", wrong)
+    with pytest.raises(Refused) as refused:
+        copies.bring(host, "/srv", backup.id, None)
+    assert said in str(refused.value)
+    assert not list((host.folder / "srv" / "backups").glob(".*"))
 
 
 def test_what_the_host_lost_on_the_way_is_not_stored(endpoint, tmp_path, host, backup):

@@ -40,6 +40,20 @@ def test_the_password_of_an_address_is_that_of_its_host_and_user() -> None:
     assert values == {"A": "postgres://me:${DB_PW}@db/x", "B": "${B}"}
 
 
+def test_a_variable_is_collected_wherever_a_service_names_it() -> None:
+    """Else the first deploy would be refused for a name that nobody was told of."""
+    web = {
+        "build": ".", "ports": ["${WEB_PORT:-8080}:80"], "image": "${MY_IMAGE}",
+        "command": ["serve", "--level", "${LOG_LEVEL}"], "labels": {"team.${TEAM}": "${OWNER:-me}"},
+        "volumes": ["${DATA:?where}:/data", "${OPTIONAL:-./x}:/x"],
+        "healthcheck": {"test": "curl -H 'x: ${API_TOKEN}' localhost", "interval": "${EVERY}"},
+    }  # fmt: skip
+    found = adapt(of_services({"web": web}))
+    assert found.variables.keys() >= {"LOG_LEVEL", "TEAM", "EVERY"}
+    assert not found.variables.keys() & {"OWNER", "OPTIONAL", "WEB_PORT", "MY_IMAGE"}
+    assert "API_TOKEN" in found.secrets
+
+
 def test_a_password_that_is_also_a_user_and_a_name_stays_those() -> None:
     same = {"POSTGRES_USER": "postgres", "POSTGRES_PASSWORD": "postgres", "POSTGRES_DB": "postgres"}
     check = {"test": ["CMD", "redis-cli", "-a", "hunter22", "ping"]}

@@ -84,7 +84,13 @@ def test_whose_database_was_exchanged_goes_on_by_what_uses_it_alone():
 )
 def test_where_a_run_may_be_gone_on_with(world, verb, current, timeout, so):
     seen = world.settled(current=current)
-    assert may_be_gone_on_with("m", verb, seen, timeout) == ("m" if so else "")
+    left = unfinished("replace api", release="2-m")
+    assert may_be_gone_on_with("m", verb, left, seen, timeout) == ("m" if so else "")
+
+
+def test_what_repaired_the_current_release_is_undone_which_is_the_same_way(world):
+    left = unfinished("replace api", release="1-m")
+    assert may_be_gone_on_with("m", "deploy", left, world.settled(current="1-m"), 0) == ""
 
 
 def test_the_verb_that_it_was(world):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import subprocess
 
 import pytest
 
 from deployments.host.script_results import Channel
-from deployments.shell.backup import back_up, settle
+from deployments.shell.backup import back_up, place, settle
 from deployments.shell.exchange import bring_back
 from deployments.shell.postgres import On
 from deployments.shell.prelude import prelude
@@ -156,6 +159,26 @@ def test_a_database_that_does_not_answer_has_not_said_that_there_is_none(shell):
     done = _bring_back(shell, "homeguru", ASIDE, answers=False)
     assert (done.returncode, done.stdout) == (20, "")
     assert done.stderr.strip() == "PostgreSQL does not answer"
+
+
+def test_a_copy_is_put_among_the_others_only_once_no_backup_works(shell):
+    """A backup at work removes a dump that is not described, and what another left half."""
+    for name in (".20300101T000000Z.dump", ".20300101T000000Z.json", ".20200101T000000Z.dump"):
+        shell.write(f"backups/{name}", name)
+    os.utime(shell.directory / "backups" / ".20200101T000000Z.dump", (0, 0))
+    assert _run(shell).returncode == 0
+    ours = shell.directory / "backups" / "20300101T000000Z"
+    shell.write("lock/work", "")
+    with (shell.directory / "lock" / "work").open("a") as work:
+        fcntl.flock(work, fcntl.LOCK_EX)
+        placing = shell.start(place(shell.environment, "20300101T000000Z"))
+        with pytest.raises(subprocess.TimeoutExpired):
+            placing.wait(0.5)
+        assert not ours.with_suffix(".dump").exists()
+    assert placing.wait(10) == 0
+    assert ours.with_suffix(".dump").read_text() == ".20300101T000000Z.dump"
+    assert ours.with_suffix(".json").read_text() == ".20300101T000000Z.json"
+    assert not [f.name for f in (shell.directory / "backups").iterdir() if f.name[0] == "."]
 
 
 def test_nothing_is_let_go_for_a_backup_that_is_not_here(shell):

@@ -371,6 +371,16 @@ def test_work_is_stopped_by_its_own_run(mine):
     assert _journal(mine)[-1]["outcome"] == "failed 143"
 
 
+def test_what_a_stopped_command_left_in_the_daemon_is_stopped_too(mine):
+    """A migration in a container goes on after `docker compose run` was ended."""
+    mine.program(
+        "docker", """case "$*" in ps*) echo one; echo two ;; *) echo "$*" >> said ;; esac"""
+    )
+    mine.write("lock/owner", '{"token":"t1"}')
+    assert mine.run(lock.stop_work(mine.environment, "t1")).returncode == 0
+    assert mine.read("said") == "stop -t 10 one two\n"
+
+
 def test_work_is_not_stopped_by_another_run(mine):
     worker = subprocess.Popen(["sleep", "30"])
     mine.write("lock/pid", str(worker.pid))
