@@ -129,10 +129,12 @@ def test_what_a_run_makes_is_known_before_the_next_look(prod, monkeypatch) -> No
     recorder = Recorder(host)  # type: ignore[arg-type]
     for name in ("_write", "_recording", "line", "report", "closing"):
         monkeypatch.setattr(Recorder, name, lambda *_, **__: "")
-    plan = SimpleNamespace(release=f"5-{SHA}5", verb="deploy")
+    plan = SimpleNamespace(release=f"5-{SHA}5", previous=None, verb="deploy")
     recorder.record(plan, "undone", Ledger(()))  # type: ignore[arg-type]
     assert known_names("prod", prod.file).current == f"4-{SHA}4"
-    recorder.record(SimpleNamespace(release=f"5-{SHA}5", verb="migrate"), "ok", Ledger(()))  # type: ignore[arg-type]
+    recorder.record(
+        SimpleNamespace(release=f"5-{SHA}5", previous=None, verb="migrate"), "ok", Ledger(())
+    )  # type: ignore[arg-type]
     assert known_names("prod", prod.file).current == f"4-{SHA}4"
     recorder.record(plan, "ok", Ledger(()))  # type: ignore[arg-type]
     known = known_names("prod", prod.file)

@@ -8,7 +8,7 @@ import pytest
 
 from deployments.errors import Locked, Refused, StepFailed, Unreachable
 from deployments.health.verification import CheckResult
-from deployments.history.ledger import Ledger, Revision
+from deployments.history.ledger import Revision
 from deployments.history.step_kind import StepKey
 from deployments.planning.plan import Plan, ScriptStep, Step
 from deployments.release.manifest import Manifest
@@ -263,23 +263,6 @@ def test_a_host_that_stays_away_ends_the_window(monkeypatch) -> None:
 def test_what_crashed_while_nobody_could_look_is_found(monkeypatch) -> None:
     with pytest.raises(StepFailed, match="crashed while it was watched: api"):
         watched(monkeypatch, ONE, GONE, TWO)
-
-
-@pytest.mark.parametrize(("verb", "kept"), [("deploy", True), ("maintenance", False)])
-def test_the_report_of_a_release_stays_where_only_maintenance_was_switched(
-    located, verb: str, kept: bool
-) -> None:
-    from infra.host.actor import Actor
-
-    names = SimpleNamespace(released=lambda _: None)
-    host = SimpleNamespace(
-        environment=located().environment, actor=Actor("ada", "cli", "r1"), read_from="",
-        incoming=".incoming/t", token="t", names=names,
-    )  # fmt: skip
-    recorder, written = Recorder(host), []
-    recorder._write = lambda script, after, report=None: written.append(report)  # type: ignore[method-assign]
-    report = recorder.record(Plan(verb, "1-m1", "m1", "1-m1", ()), "ok", Ledger(()))
-    assert written == [report if kept else None]
 
 
 def test_the_report_of_a_failure_is_the_one_that_was_recorded() -> None:
