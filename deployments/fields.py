@@ -61,7 +61,7 @@ KeptFolder = Annotated[
 Privilege = Annotated[
     str,
     form(
-        r"^(privileged|(network_mode|pid|ipc|uts|userns_mode|cgroup): host|cap_add: [A-Z_]+"
+        r"^(privileged|device_cgroup_rules|use_api_socket|(network_mode|pid|ipc|uts|userns_mode|cgroup): host|cap_add: [A-Z_]+"
         r"|security_opt: [a-z]+:unconfined|devices: /.+|/.*)$",
         "a privilege reads as the refusal names it: privileged, pid: host, cap_add: SYS_ADMIN, or a path",
     ),

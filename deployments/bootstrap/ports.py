@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from deployments.compose.ports import published
+from deployments.compose.ports import ANY, published
 from deployments.compose.references import interpolate
 from deployments.compose.stack import Stack
 from deployments.environment.schema import Environment
@@ -15,7 +15,10 @@ _OWN = ("127.", "localhost", "[::1]", "::1")
 
 
 def application_ports(environment: Environment, stack: Stack) -> tuple[int, ...]:
-    """What its services publish, but for what only the server itself reaches. Sorted."""
+    """What its services publish by any protocol, but for what only the server itself reaches.
+
+    Sorted.
+    """
     stack = stack.called_for(environment.variables)
     values = environment.variables
     public = [
@@ -23,7 +26,7 @@ def application_ports(environment: Environment, stack: Stack) -> tuple[int, ...]
         for service in stack.services
         for entry in json.loads(stack.forms.get(service, "{}")).get("ports") or ()
         if not _address(entry, values).startswith(_OWN)
-        for raw in published({"ports": [entry]})
+        for raw in published({"ports": [entry]}, ANY, of_several=True)
     ]
     return tuple(sorted({n for _, n in replace(stack, ports=tuple(public)).published(values)}))
 

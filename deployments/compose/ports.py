@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 
@@ -16,10 +16,16 @@ def numbers(text: str) -> range:
     return range(first, last + 1) if 0 < first <= last < 2**16 else range(0)
 
 
-def published(body: Mapping[str, Any]) -> list[str]:
-    """Host ports of `8003:8003`, `127.0.0.1:${PORT:-8003}:8003` or the long form; TCP only.
+TCP = frozenset({"", "tcp"})
+ANY = TCP | {"udp", "sctp"}
 
-    Of several for one port inside, Compose takes one that is free.
+
+def published(
+    body: Mapping[str, Any], protocols: Collection[str] = TCP, *, of_several: bool = False
+) -> list[str]:
+    """Host ports of `8003:8003`, `127.0.0.1:${PORT:-8003}:8003` or the long form.
+
+    of_several: also a range for one port inside, of which Compose takes one that is free.
     """
     ports = []
     for port in body.get("ports") or []:
@@ -30,7 +36,7 @@ def published(body: Mapping[str, Any]) -> list[str]:
             text, _, protocol = str(port).partition("/")
             match = re.search(r"((?:\$\{[^}]*\}|\$\w+|[\d-])+):([^:]+)$", text)
             outside, inside = (match[1], match[2]) if match else ("", "")
-        of_several = re.fullmatch(r"\d+-\d+", outside) and "-" not in inside
-        if outside and protocol in ("", "tcp") and not of_several:
+        chosen = re.fullmatch(r"\d+-\d+", outside) and "-" not in inside
+        if outside and protocol in protocols and (of_several or not chosen):
             ports.append(outside)
     return ports

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from deployments.compose.configs import secret_variables, with_contents
 from deployments.compose.extension import Deploy
-from deployments.compose.ports import published
-from deployments.compose.references import in_urls, references
+from deployments.compose.ports import ANY, published
+from deployments.compose.references import in_urls, interpolate, references
 from deployments.compose.stack import PROJECT_NAME, Process, Service, Stack
 from deployments.errors import WrongUse
 
@@ -162,7 +162,7 @@ def _waited_for(raw: dict[str, dict[str, Any]]) -> frozenset[str]:
 
 def _alone(body: dict[str, Any]) -> str:
     """Why two containers of a service cannot run at a time; empty where they can."""
-    if ports := published(body):
+    if ports := published(body, ANY):
         return f"it publishes {ports[0]} itself, which two containers cannot share"
     if body.get("network_mode") == "host":
         return "it uses the host's network, where two containers would want the same ports"
@@ -275,10 +275,12 @@ def _seconds(text: str) -> int:
 
 
 def _mebibytes(text: str) -> int:
-    match = re.fullmatch(r"(\d+)([kmg]?)b?", text.strip().lower())
+    """`512m`, `1.5g`, `512MiB` or `${MEM:-512m}`, by its default; 0 for what is no size."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", interpolate(text, {}).strip().lower())
     if match is None:
         return 0
-    return int(match[1]) * {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}[match[2]] // 2**20
+    unit = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[2]]
+    return int(float(match[1]) * 2**unit) // 2**20
 
 
 def _in_urls(raw: dict[str, dict[str, Any]]) -> frozenset[str]:

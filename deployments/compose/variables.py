@@ -17,6 +17,8 @@ _PLACEHOLDER = re.compile(
     r"^(<.*>|change[-_ ]?me.*|your[-_ ].*|xxx+|todo|placeholder)$", re.IGNORECASE
 )
 _URL_SAFE = re.compile(r"^[A-Za-z0-9._~-]+$")
+_PART_OF_URL = re.compile(r"^[A-Za-z0-9._~:/\[\]-]+$")
+"""A host with its port, or a path: what such a variable is filled with, as a rule."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ def configuration(
         **{name: _problem(name, environment, secrets, stack) for name in values},
     }
     problem_of = {name: problem_of[name] for name in sorted(problem_of) if problem_of[name]}
-    others = [*_in_clear(environment, stack), *stack.wrong_ports(environment.variables)]
+    others = [
+        *_in_clear(environment, stack), *_of_the_server(environment, stack),
+        *stack.wrong_ports(environment.variables),
+    ]  # fmt: skip
     unused = [entry for entry in _unused(environment, stack) if entry[0] not in problem_of]
     if problems := [*problem_of.values(), *others, *(what for _, what, _ in unused)]:
         empty = [name for name in sorted(names & secrets.keys()) if not secrets[name].strip()]
@@ -162,6 +167,23 @@ def _in_clear(environment: Environment, stack: Stack) -> list[str]:
     ]
 
 
+OF_THE_SERVER = frozenset({
+    "HOME", "PATH", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG",
+    "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "DOCKER_API_VERSION", "HOMEGURU_RUN",
+})  # fmt: skip
+"""Variables that the server's Docker needs as they are there: Compose takes them before any file's."""
+
+
+def _of_the_server(environment: Environment, stack: Stack) -> list[str]:
+    """Names for which a container would get the server's value, whatever a file says."""
+    named = {*stack.named, *environment.variables, *environment.secrets.names} & OF_THE_SERVER
+    return [
+        f"variable {name} is the server's own, which Compose takes before any file's: "
+        f"call it otherwise, APP_{name} for one"
+        for name in sorted(named)
+    ]
+
+
 def _problem(name: str, environment: Environment, secrets: dict[str, str], stack: Stack) -> str:
     """What is wrong with the value of a variable or secret that the environment names."""
     is_secret = name in environment.secrets.names
@@ -179,8 +201,9 @@ def _problem(name: str, environment: Environment, secrets: dict[str, str], stack
     # Pasted with it, as a rule; no header takes it. A file may end as it likes.
     if len(lines) == 1 and lines != [value] and name not in stack.files_of_secrets:
         return f"{kind} {name} ends in a line break"
-    if name in stack.in_urls and not _URL_SAFE.match(value):
-        return f"{kind} {name} stands inside a URL: use letters, digits and . _ ~ - only"
+    if name in stack.in_urls and not (_URL_SAFE if is_secret else _PART_OF_URL).match(value):
+        signs = ". _ ~ -" if is_secret else ". _ ~ - : / [ ]"
+        return f"{kind} {name} stands inside a URL: use letters, digits and {signs} only"
     return ""
 
 

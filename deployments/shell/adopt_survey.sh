@@ -44,9 +44,10 @@ database_by_hand() {
     -c "SELECT 'superusers=' || string_agg(rolname, ',') FROM pg_roles WHERE rolsuper" 2>/dev/null || true
   say "major=$(docker exec "$id" psql --version 2>/dev/null | grep -oE '[0-9]+\.[0-9]+' | head -n 1)"
 }
-# Sets the array `by_hand_compose`: Compose as it was called by hand.
+# Sets the array `by_hand_compose`: Compose as it was called by hand, with what a login brings.
 set_by_hand_compose() {
   local directory=$1 files=$2 env_files=$3 each
+  while read -r each; do [ -z "$each" ] || export "${each?}"; done <<< "${brought:-}"
   by_hand_compose=(docker compose -p "$project" --project-directory "$directory")
   while read -r each; do by_hand_compose+=(-f "$each"); done < <(tr ',' '\n' <<< "$files")
   while read -r each; do

@@ -1,7 +1,22 @@
 # shellcheck shell=bash
-# The environment's directory as working directory.
+# The environment's directory as working directory, and nothing of the login in what Compose reads.
 
+# Compose believes its own environment more than a file: what a login brings, such as USER or LANG,
+# would take the place of the application's own values. Docker itself needs the names that stay.
+keep_login_out() {
+  local name
+  # shellcheck disable=SC2034  # read where Compose is called as it was by hand
+  brought=$(compgen -e)
+  while read -r name; do
+    case $name in
+      HOME | PATH | XDG_RUNTIME_DIR | XDG_CONFIG_HOME | DOCKER_HOST | DOCKER_CONTEXT | DOCKER_CONFIG) ;;
+      DOCKER_CERT_PATH | DOCKER_TLS_VERIFY | DOCKER_API_VERSION | HOMEGURU_RUN) ;;
+      *) export -n "${name?}" 2>/dev/null || true ;;
+    esac
+  done <<< "$brought"
+}
 enter() {
   project=$1
   cd "$2" 2>/dev/null || fail "directory $2 does not exist, or $(id -un) may not enter it"
+  keep_login_out
 }

@@ -271,6 +271,7 @@ def test_the_firewall_opens_what_others_reach_and_nothing_that_only_the_server_d
         return application_ports(make_environment(edge=edge), stack)
 
     assert ports("127.0.0.1:9000:9000", "9001:9001") == (3003, 8003, 9001)
+    assert ports("3478:3478/udp", "7000-7001:80") == (3003, 3478, 7000, 7001, 8003)
     assert ports(listen="127.0.0.1") == ()
     assert ports(listen="127.0.0.1", domain="homeguru.example") == (80, 443)
     assert ports(listen="10.0.0.5") == (3003, 8003)

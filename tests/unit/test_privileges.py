@@ -15,7 +15,11 @@ DIRECTORY = "/opt/acme/shop"
 
 
 def asked(**body: object) -> list[str]:
-    return privileges(body, {"SOCKET": "/run/user/1000/docker.sock"}, DIRECTORY)
+    return asked_in({}, **body)
+
+
+def asked_in(config: dict[str, object], **body: object) -> list[str]:
+    return privileges(body, {"SOCKET": "/run/user/1000/docker.sock"}, DIRECTORY, config)
 
 
 def bound(source: str) -> list[str]:
@@ -37,6 +41,11 @@ def bound(source: str) -> list[str]:
          ["security_opt: seccomp:unconfined"]),
         ({"devices": ["/dev/sda:/dev/xvda:r", {"source": "/dev/fuse", "target": "/dev/fuse"}]},
          ["devices: /dev/sda", "devices: /dev/fuse"]),
+        ({"device_cgroup_rules": ["a *:* rwm"]}, ["device_cgroup_rules"]),
+        ({"use_api_socket": True}, ["use_api_socket"]),
+        ({"use_api_socket": False, "device_cgroup_rules": []}, []),
+        ({"post_start": [{"command": "x"}, {"command": "x", "privileged": True}]}, ["privileged"]),
+        ({"pre_stop": [{"command": "x", "user": "root"}]}, []),
     ],
 )  # fmt: skip
 def test_what_a_service_asks_for(body, named):
@@ -63,6 +72,8 @@ def test_what_a_service_asks_for(body, named):
         (HERE, DIRECTORY),
         ("/opt/acme", "/opt/acme"),
         ("/home/me", "/home/me"),
+        ("/etc/shadow", "/etc/shadow"),
+        ("/etc/cron.d/shop", "/etc/cron.d/shop"),
         ("/home/me/.ssh/authorized_keys", "/home/me/.ssh/authorized_keys"),
     ],
 )
@@ -84,6 +95,34 @@ def test_however_a_path_is_written_the_same_one_is_judged(parts):
     plain = [p for p in parts if p not in ("", ".")]
     path, cleaned = "/" + "/".join(parts), "/" + "/".join(plain)
     assert bound(path) == bound(cleaned)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"type": "none", "o": "bind", "device": "/"}, ["/"]),
+        ({"type": "none", "o": "bind,ro", "device": "etc"}, ["/etc"]),
+        ({"type": "none", "o": "rbind", "device": "${SOCKET}"}, ["/run/user/1000/docker.sock"]),
+        ({"type": "none", "o": "bind", "device": f"{HERE}uploads"}, []),
+        ({"type": "none", "o": "bind", "device": "/srv/data"}, []),
+        ({"type": "ext4", "device": "/dev/vda1"}, ["/dev/vda1"]),
+        ({"type": "overlay", "device": "overlay", "o": "lowerdir=/etc:/root,upperdir=/srv/u"}, ["/etc", "/root"]),
+        ({"type": "nfs", "device": ":/exports", "o": "addr=192.0.2.7,rw"}, []),
+        ({"type": "tmpfs", "device": "tmpfs", "o": "size=100m"}, []),
+        ({}, []),
+    ],
+)  # fmt: skip
+def test_a_named_volume_is_judged_by_what_it_shows(options, named):
+    config = {"volumes": {"data": {"driver_opts": options}}}
+    mount = {"type": "volume", "source": "data", "target": "/x"}
+    assert asked_in(config, volumes=[mount]) == named
+
+
+@pytest.mark.parametrize("key", ["configs", "secrets"])
+def test_a_file_of_a_config_or_a_secret_is_a_path_of_the_server(key):
+    config = {key: {"a": {"file": "/var/run/docker.sock"}, "b": {"file": f"{HERE}b.txt"}, "c": {"environment": "C"}}}  # fmt: skip
+    assert asked_in(config, **{key: [{"source": "a", "target": "/x"}, "b", "c"]}) == ["/var/run/docker.sock"]  # fmt: skip
+    assert asked_in(config, **{key: ["b", "c"]}) == []
 
 
 def check(allowed: dict[str, list[str]]) -> None:

@@ -240,7 +240,20 @@ def test_the_time_to_stop(text, seconds):
 
 @pytest.mark.parametrize(
     ("text", "mebibytes"),
-    [("256m", 256), ("2g", 2048), ("1GB", 1024), ("1048576", 1), ("1024k", 1), ("lots", 0)],
+    [
+        ("256m", 256),
+        ("2g", 2048),
+        ("1GB", 1024),
+        ("1048576", 1),
+        ("1024k", 1),
+        ("lots", 0),
+        ("1.5g", 1536),
+        ("0.5G", 512),
+        ("512MiB", 512),
+        ("1t", 2**20),
+        ("${MEM:-64m}", 64),
+        ("${MEM}", 0),
+    ],
 )
 def test_the_memory_of_a_copy(text, mebibytes):
     body = {"deploy": {"resources": {"reservations": {"memory": text}}}}
@@ -255,13 +268,26 @@ def test_the_memory_of_a_copy(text, mebibytes):
         ("${PORT:-8003}:80", ["${PORT:-8003}"]),
         ("127.0.0.1:${PORT}:80", ["${PORT}"]),
         ("80", []),
+        ("3478:3478/udp", []),
         ({"published": "8003", "target": 80}, ["8003"]),
         ({"target": 80}, []),
     ],
 )
-def test_published_ports(port, published):
+def test_published_tcp_ports(port, published):
     stack = _parse({"api": {"image": "${API_IMAGE}", "ports": [port]}})
     assert [p for _, p in stack.ports] == published
+
+
+@pytest.mark.parametrize(
+    ("port", "alone"),
+    [
+        ("3478:3478/udp", "3478"), ({"published": "53", "target": 53, "protocol": "udp"}, "53"),
+        ("7000-7009:80", ""), ("80", ""),
+    ],
+)  # fmt: skip
+def test_a_port_of_any_protocol_is_one_containers_alone(port, alone):
+    found = _service(ports=[port]).alone
+    assert found.startswith(f"it publishes {alone} itself") if alone else not found
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pydantic import SecretStr
 
 from deployments.compose.env_file import parse_env, parse_secrets, render_env, with_secret
 from deployments.compose.reader import parse_stack
-from deployments.compose.variables import changed_names, configuration, how_to_give
+from deployments.compose.variables import OF_THE_SERVER, changed_names, configuration, how_to_give
 from deployments.errors import WrongUse
+from deployments.shell.quote import functions
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIE+/$x\\n=\nabc==\n-----END PRIVATE KEY-----"
 AWKWARD = [
@@ -179,6 +180,35 @@ def test_a_secret_inside_a_url_must_be_safe_there(make_environment, value):
     assert _wanting(make_environment, stack, secrets) == (
         "secret PASSWORD stands inside a URL: use letters, digits and . _ ~ - only"
     )
+
+
+@pytest.mark.parametrize("value", ["shop.example.org:8443", "[2001:db8::1]:80", "v1/api"])
+def test_a_variable_may_be_a_part_of_a_url_with_its_signs(make_environment, value):
+    stack = _stack({"URL": "https://${HOST}/x"})
+    configuration(make_environment(secrets={}, variables={"HOST": value}), stack, {}, "prod.toml")
+
+
+@pytest.mark.parametrize("value", ["a b", "a?b", "a@b", "é"])
+def test_a_variable_inside_a_url_has_no_other_signs(make_environment, value):
+    said = _wanting(
+        make_environment, _stack({"URL": "https://${HOST}/x"}), variables={"HOST": value}
+    )
+    assert said.startswith("variable HOST stands inside a URL: use letters, digits and . _ ~ - : /")
+
+
+@pytest.mark.parametrize("more", [{"variables": {"HOME": "/data"}}, {}])
+def test_a_name_for_which_the_server_has_its_own_value_is_refused(make_environment, more):
+    said = _wanting(make_environment, _stack({"DATA": "${HOME:-/data}"}), **more)
+    assert said == (
+        "variable HOME is the server's own, which Compose takes before any file's: "
+        "call it otherwise, APP_HOME for one"
+    )
+
+
+def test_the_names_that_a_server_keeps_are_those_that_are_refused():
+    script = functions("prelude_enter")
+    kept = [line.partition(")")[0] for line in script.splitlines() if line.strip().endswith(") ;;")]
+    assert {name for line in kept for name in line.split() if name != "|"} == OF_THE_SERVER
 
 
 def test_variables_are_checked_like_secrets_and_all_at_once(make_environment):

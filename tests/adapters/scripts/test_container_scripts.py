@@ -66,7 +66,8 @@ def test_a_pulled_image_gets_a_tag_that_keeps_it(shell):
 def test_a_pull_that_fails_names_the_releases_that_are_whole(shell):
     digest = "a" * 64
     for name, image in (("1-m1", "here"), ("2-m2", "gone"), ("10-m3", "here")):
-        text = f"API_IMAGE='r/{image}@sha256:{digest}'\nNAME='x'\n"
+        # Whatever the variable is called: the reader takes any name.
+        text = f"API='r/{image}@sha256:{digest}'\nNAME='x'\n"
         shell.write(f"releases/{name}/variables.env", text)
     shell.program(
         "docker",

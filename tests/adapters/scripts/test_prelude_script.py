@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deployments.shell.prelude import prelude
+from deployments.shell.quote import functions
 
 GOES = """case "$1 $2" in
 "rm -f") echo "removal of container $3 is already in progress" >&2; exit 1 ;;
@@ -22,3 +23,25 @@ def test_one_that_is_not_there_is_removed(shell):
     shell.program("docker", "exit 1")
     done = shell.run(prelude(shell.environment) + "remove_container homeguru-sql\necho gone")
     assert (done.returncode, done.stdout) == (0, "gone\n"), done.stderr
+
+
+def test_what_a_login_brings_does_not_reach_compose(shell):
+    """Compose would take it before the environment's own values."""
+    shell.program("docker", "env > seen")
+    text = prelude(shell.environment) + "compose ps\n"
+    done = shell.run(
+        f"export USER=deploy LANG=de_DE TZ=UTC DOCKER_HOST=unix:///x HOMEGURU_RUN=r\n{text}"
+    )
+    assert done.returncode == 0, done.stderr
+    names = {line.partition("=")[0] for line in shell.read("seen").splitlines()}
+    assert names >= {"PATH", "DOCKER_HOST", "HOMEGURU_RUN"}
+    assert not names & {"USER", "LANG", "TZ"}
+
+
+def test_a_composition_by_hand_gets_what_the_login_brings(shell):
+    shell.program("docker", "env > seen")
+    text = prelude(shell.environment) + functions("adopt_survey")
+    text += 'set_by_hand_compose /srv compose.yml ""\n"${by_hand_compose[@]}" ps\n'
+    done = shell.run(f"export USER=deploy\n{text}")
+    assert done.returncode == 0, done.stderr
+    assert "USER=deploy" in shell.read("seen")
