@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from apprise import NotifyBase
 
 TRIES = 2
+_TARGETS = ("targets", "channels", "rooms", "topics")
+"""What plugins call those whom they reach: Telegram and mail, Slack, Matrix, ntfy."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ def _problems(url: str, notice: Notice, telegram_api: str) -> list[str]:
     # Importing it takes a third of a second: only where something is sent.
     from apprise import Apprise, OverflowMode
 
+    # It logs the whole of an address that it does not know: the token too.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     kind = url.partition(":")[0][:20] if "://" in url else "an address without a kind"
     plugin = Apprise.instantiate(url)
     if plugin is None:
@@ -53,13 +58,14 @@ def _problems(url: str, notice: Notice, telegram_api: str) -> list[str]:
 
 
 def _apart(plugin: Any) -> list[Any]:
-    """One for each chat or mail address: the second's refusal must not tell the first one twice."""
-    targets = getattr(plugin, "targets", None)
-    if not isinstance(targets, list) or len(targets) < 2:
+    """One for each chat, channel or mail address: a refusal of one must not tell another one twice."""
+    name = next((n for n in _TARGETS if isinstance(getattr(plugin, n, None), list)), "")
+    targets = getattr(plugin, name, [])
+    if len(targets) < 2:
         return [plugin]
     apart = [copy(plugin) for _ in targets]
     for single, target in zip(apart, targets, strict=True):
-        single.targets = [target]
+        setattr(single, name, [target])
     return apart
 
 

@@ -31,6 +31,8 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 RELEASE_TYPE = "application/vnd.homeguru.release.v1+json"
 DESCRIPTION = "org.opencontainers.image.description"
 """Annotation of the commit's subject: a key of the manifest itself would be refused by older tools."""
+_PAGES = 1000
+"""Of tags, after which no more are asked for: a registry may always name one more."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _REPOSITORY = re.compile(REPOSITORY.removesuffix("$"))
@@ -103,13 +105,18 @@ class Registry:
     def tags(self, repository: str) -> list[str]:
         """All tags; empty for an unknown repository."""
         tags: list[str] = []
+        asked: set[str] = set()
         path = f"{_path(repository)}/tags/list"
-        while path:
+        while path and path not in asked and len(asked) < _PAGES:
+            asked.add(path)
             answer = self._connection.send("GET", path, scope=f"repository:{repository}:pull")
             if answer.status_code == httpx.codes.NOT_FOUND:
                 break
             self._connection.check(answer, repository, "read")
-            tags += self._connection.json(answer, f"tags of {repository}").get("tags") or []
+            page = self._connection.json(answer, f"tags of {repository}").get("tags") or []
+            if not isinstance(page, list):
+                raise self._connection.no_registry(f"no list of tags of {repository}")
+            tags += [tag for tag in page if isinstance(tag, str)]
             path = answer.links.get("next", {}).get("url", "")
         return tags
 
@@ -205,7 +212,10 @@ class Registry:
                 "POST", f"{_path(repository)}/blobs/uploads/", scope=scope
             )
             self._connection.check(start, repository, "push to")
-            url = httpx.URL(start.headers["Location"]).copy_merge_params({"digest": digest})
+            location = start.headers.get("Location", "")
+            if not location:
+                raise self._connection.no_registry(f"no place for an upload to {repository}")
+            url = httpx.URL(location).copy_merge_params({"digest": digest})
             upload = self._connection.send("PUT", str(url), scope=scope, content=content)
             self._connection.check(upload, repository, "push to")
         return {"digest": digest, "size": len(content)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -75,12 +76,18 @@ class RegistryConnection:
     def _sent(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
     ) -> httpx.Response:
+        return self._answered(
+            lambda: self._client.request(method, path, content=content, headers=headers)
+        )
+
+    def _answered(self, ask: Callable[[], httpx.Response], service: str = "") -> httpx.Response:
+        """What it answers; raises Unreachable where nothing does. service: that gives its tokens."""
         try:
-            return self._client.request(method, path, content=content, headers=headers)
+            return ask()
         except (httpx.RequestError, httpx.InvalidURL) as error:
             reason = str(error) if "CERTIFICATE" in str(error) else type(error).__name__
             raise Unreachable(
-                f"registry {self._host} does not answer: {reason}",
+                f"{service or f'registry {self._host}'} does not answer: {reason}",
                 state="untouched",
                 todo=f"is it running, can this machine reach it, and is its name right in {self._named}?",
             ) from None
@@ -95,9 +102,12 @@ class RegistryConnection:
     def json(self, answer: httpx.Response, subject: str) -> dict[str, Any]:
         """What it answered; raises Unreachable where that is no JSON."""
         try:
-            return dict(answer.json())
+            data = answer.json()
         except ValueError:
             raise self.no_registry(f"no JSON for {subject}") from None
+        if not isinstance(data, dict):
+            raise self.no_registry(f"no JSON object for {subject}")
+        return data
 
     def _authorize(self, refused: httpx.Response, scope: str) -> str:
         """Answer a 401: basic credentials, or a bearer token for the scope."""
@@ -119,7 +129,10 @@ class RegistryConnection:
         params = {"scope": scope} if scope else {}
         if "service" in fields:
             params["service"] = fields["service"]
-        answer = self._client.get(fields["realm"], params=params, auth=basic)
+        answer = self._answered(
+            lambda: self._client.get(fields["realm"], params=params, auth=basic),
+            f"{fields['realm']}, where registry {self._host} gives its tokens,",
+        )
         if answer.status_code in _BUSY:
             raise self._busy(answer, "for a token")
         if not answer.is_success:

@@ -18,7 +18,8 @@ ROW = re.compile(r"^\| (.+?) \| (followed|refused|ignored) \| .+ \|$", re.MULTIL
 
 PRIVILEGES = (
     "`privileged`, `network_mode: host`, `pid: host` and the like, capabilities such as `SYS_ADMIN`, "
-    "`security_opt` `unconfined`, `devices`, the Docker socket, folders of the system"
+    "`security_opt` `unconfined`, `devices`, `device_cgroup_rules`, the Docker socket, folders of the "
+    "system, also by a named volume's `driver_opts` or a `file` of `configs` and `secrets`"
 )
 
 # The row, then Compose's text: of the service `web`, or whole files where they begin with "services".
@@ -45,6 +46,12 @@ CASES = [
     (PRIVILEGES, "devices: ['/dev/sda:/dev/sda']"),
     (PRIVILEGES, "volumes: ['/var/run/docker.sock:/var/run/docker.sock:ro']"),
     (PRIVILEGES, "volumes: ['/:/host']"),
+    (PRIVILEGES, "device_cgroup_rules: ['a *:* rwm']"),
+    (PRIVILEGES,
+     "services: {web: {image: '${W_IMAGE}', volumes: ['r:/r']}}\n"
+     "volumes: {r: {driver_opts: {type: none, o: bind, device: /}}}"),
+    (PRIVILEGES,
+     "services: {web: {image: '${W_IMAGE}', secrets: [a]}}\nsecrets: {a: {file: /run/docker.sock}}"),
     ("`network_mode`, `ipc`, `pid`: `service:NAME`", "network_mode: service:other"),
     ("`network_mode`, `ipc`, `pid`: `service:NAME`", "ipc: service:other"),
     ("`network_mode`, `ipc`, `pid`: `service:NAME`", "pid: service:other"),

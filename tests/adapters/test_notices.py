@@ -24,7 +24,7 @@ class Sink(HTTPServer):
     """Answers as it is told, and keeps what it got."""
 
     status = 200
-    blocked: frozenset[int] = frozenset()
+    blocked: frozenset[int | str] = frozenset()
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -41,7 +41,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append((self.path, json.loads(body)))
-        chat = self.server.got[-1][1].get("chat_id")
+        message = self.server.got[-1][1]
+        chat = message.get("chat_id") or message.get("topic")
         self.send_response(403 if chat in self.server.blocked else self.server.status)
         self.end_headers()
         self.wfile.write(b'{"ok": true, "result": {}}' if "/bot" in self.path else b"ok")
@@ -99,6 +100,13 @@ def test_what_cannot_be_sent_is_said_without_the_secret(urls: str, said: str) ->
     assert TOKEN not in repr(found)
 
 
+def test_an_address_that_is_not_known_is_logged_by_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """apprise itself writes all of it; where a flow runs, that is the container's output."""
+    with caplog.at_level("DEBUG"):
+        notices.send(f"tgramm://{TOKEN}/1 mailto://ada:{TOKEN}@", NOTICE)
+    assert TOKEN not in caplog.text
+
+
 def test_a_long_plan_is_told_in_parts_that_telegram_takes(sink: Sink) -> None:
     long = Notice(
         "warning", "production: waits", "\n".join(f"step {n}: {'x' * 90}" for n in range(99))
@@ -123,3 +131,12 @@ def test_a_chat_that_blocked_the_bot_lets_nobody_else_be_told_twice(sink: Sink) 
     sent = notices.send(f"tgram://{TOKEN}/1001/1002/1003", NOTICE, telegram_api=sink.url)
     assert sent == Sent(2, ("tgram: not accepted, or no answer",))
     assert [message["chat_id"] for _, message in sink.got] == [1001, 1002, 1002, 1003]
+
+
+def test_a_channel_that_is_not_there_lets_no_other_be_told_twice(sink: Sink) -> None:
+    """Slack says channels, ntfy topics, and Matrix rooms, where Telegram says targets."""
+    sink.blocked = frozenset({"typo"})
+    port = sink.url.rpartition(":")[2]
+    sent = notices.send(f"ntfy://127.0.0.1:{port}/ops/typo", NOTICE)
+    assert sent == Sent(1, ("ntfy: not accepted, or no answer",))
+    assert [message["topic"] for _, message in sink.got] == ["ops", "typo", "typo"]

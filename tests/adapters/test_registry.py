@@ -572,3 +572,52 @@ def test_the_demos_registry_is_spoken_to_in_clear(server) -> None:
     """It has no certificate; its name was one that only looked like this machine's."""
     _registry(server, f"{REGISTRY_NAME}:5000").ping()
     assert str(server.requests[0].url) == f"http://{REGISTRY_NAME}:5000/v2/"
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"null", b"5", b'"x"', b"<html>"])
+def test_an_answer_that_is_no_json_object_is_one_of_no_registry(content: bytes) -> None:
+    registry = _registry(lambda _: httpx.Response(200, content=content))
+    with pytest.raises(Unreachable, match="registry localhost:5000 answers no JSON"):
+        registry.tags("acme/api")
+    with pytest.raises(Unreachable, match="registry localhost:5000 answers no JSON"):
+        registry.manifest("acme/api", "1")
+
+
+def test_tags_that_are_no_list_are_refused_and_what_is_no_tag_is_left_out() -> None:
+    pages = [{"tags": 5}, {"tags": ["a", 7, None, "b"]}, {"tags": None}]
+    registry = _registry(lambda _: httpx.Response(200, json=pages.pop(0)))
+    with pytest.raises(Unreachable, match="no list of tags of acme/api"):
+        registry.tags("acme/api")
+    assert registry.tags("acme/api") == ["a", "b"]
+    assert registry.tags("acme/api") == []
+
+
+@pytest.mark.parametrize("again", ["/v2/acme/api/tags/list", ""])
+def test_pages_without_an_end_are_not_asked_for_without_an_end(again: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        link = again or f"/v2/acme/api/tags/list?last={len(asked)}"
+        return httpx.Response(200, json={"tags": ["a"]}, headers={"Link": f'<{link}>; rel="next"'})
+
+    assert set(_registry(answer).tags("acme/api")) == {"a"}
+    assert len(asked) == (1 if again else 1000)
+
+
+def test_an_upload_without_a_place_is_no_registrys(server) -> None:
+    server.refuse = lambda r: httpx.Response(202) if r.method == "POST" else None
+    with pytest.raises(Unreachable, match="no place for an upload to acme/releases"):
+        _registry(server).push_release("acme/releases", Stored("{}"), ["1"])
+
+
+def test_a_token_service_that_does_not_answer_is_told_as_the_registrys_own() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "auth.test":
+            raise httpx.ConnectError("no route")
+        challenge = 'Bearer realm="https://auth.test/token",service="r"'
+        return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+
+    said = "https://auth.test/token, where registry r.test gives its tokens, does not answer: Conn"
+    with pytest.raises(Unreachable, match=said):
+        _registry(answer, "r.test").digest("acme/api", "1")

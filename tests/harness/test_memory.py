@@ -38,6 +38,26 @@ def test_a_look_that_finds_nothing_new_writes_nothing(written) -> None:
     assert Remembered("shop-1").load().restarts == {"abc": 2}
 
 
+def test_many_problems_of_many_services_find_room_on_the_server(written) -> None:
+    """A variable takes 5,000 characters: a look in a large outage ended with a traceback."""
+    keys = [f"service-{n} {check}" for n in range(60) for check in ("healthy", "restarts", "http")]
+    outage = Memory(
+        since=1.0, bad=tuple(keys), told=tuple(keys), begun=dict.fromkeys(keys, (1764550000.0,) * 4),
+        restarts={f"{n:012x}": n for n in range(60)},
+    )  # fmt: skip
+    Remembered("outage").save(outage)
+    assert Remembered("outage").load() == outage
+    assert written == ["homeguru_watch_outage"]
+
+
+def test_what_finds_no_room_there_is_kept_here(written, monkeypatch) -> None:
+    monkeypatch.setattr(memory, "packed", lambda kept: "x" * 6000)
+    remembered = Remembered("vast")
+    vast = Memory(bad=tuple(f"service-{n} healthy" for n in range(200)))
+    remembered.save(vast)
+    assert memory.FileMemory("vast").load() == vast
+
+
 def test_what_was_written_and_is_taken_back_is_written_again(written) -> None:
     """A heal that found the lock held was none."""
     remembered = Remembered("healed")

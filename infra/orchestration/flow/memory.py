@@ -15,11 +15,13 @@ from prefect.settings import PREFECT_API_URL
 from prefect.variables import Variable
 
 from deployments.health.alerts import Memory
-from infra.look.memory import FileMemory, read
+from infra.look.memory import FileMemory, packed, read
 from infra.orchestration.flow import presence
 from infra.orchestration.flow.embedded import named
 
 T = TypeVar("T")
+READABLE = 2000
+"""Characters up to which it is kept as people can read it: Prefect counts each quote twice."""
 
 
 class Remembered:
@@ -44,6 +46,8 @@ class Remembered:
             return
         self._kept = memory
         text = memory.model_dump_json()
+        if len(text) > READABLE:
+            text = packed(memory)
         self._with_fallback(
             lambda: Variable.set(self._name, text, overwrite=True), lambda: self._file.save(memory)
         )
@@ -52,7 +56,8 @@ class Remembered:
         if self._on_server:
             try:
                 answer = presence.ask(lambda: (on_server(),), None)
-            except PrefectHTTPStatusError:
+            except (PrefectHTTPStatusError, ValueError):
+                # A look goes on without what it cannot keep there.
                 answer = None
             if answer is not None:
                 return answer[0]
