@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.orchestration.flow import database_template
+from infra.orchestration.flow import database_template, embedded
 from infra.orchestration.flow.database_template import (
     begin_history,
     has_tables,
@@ -68,6 +68,7 @@ def test_the_one_of_the_package_needs_no_first_history(home: Path, tmp_path: Pat
     with closing(sqlite3.connect(home / "prefect.db")) as made:
         assert made.execute("SELECT version_num FROM alembic_version").fetchall() == [("head",)]
     assert not template().exists()
+    assert has_tables(), "its server has nothing to compare at its first start"
 
 
 def test_one_with_a_row_of_somebody_is_not_packed(home: Path, tmp_path: Path) -> None:
@@ -131,3 +132,18 @@ def test_an_older_history_that_a_person_put_back_is_compared_again(home: Path) -
     assert not has_tables()
     (home / "prefect.db").unlink()
     assert not has_tables()
+
+
+@pytest.mark.parametrize("used_before", [False, True])
+def test_a_server_registers_only_where_its_version_has_not_done_so(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, used_before: bool
+) -> None:
+    seen: list[dict[str, str]] = []
+    monkeypatch.setattr(embedded, "start", lambda _, env, **__: seen.append(env))
+    monkeypatch.setattr(embedded, "state_dir", lambda: tmp_path)
+    database(home / "prefect.db")
+    if used_before:
+        used()
+    embedded.serve(1)
+    names = [n for n in seen[0] if n.startswith("PREFECT_SERVER_") and seen[0][n] == "0"]
+    assert len(names) == (3 if used_before else 0)

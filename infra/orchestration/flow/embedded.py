@@ -32,6 +32,15 @@ STARTS_WITHIN = 120.0
 """Seconds; the first start of all migrates its database."""
 
 
+_NOTHING_TO_REGISTER = {
+    "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "0",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "0",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "0",
+}
+"""Else it compares tables and types of blocks with what it wants at each start. For the types it
+imports whatever is installed for Prefect, workers and Docker's client among it: half a second."""
+
+
 @dataclass
 class EmbeddedServer:
     """A server that was started; `reserved` keeps its port from other processes.
@@ -152,10 +161,11 @@ def serve(port: int) -> Popen[bytes]:
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",
+        # A library of its own checks the types of every call, and prepares that for a tenth of a second.
+        "PY_KEY_VALUE_DISABLE_BEARTYPE": "true",
     }
     if database_template.has_tables():
-        # It would compare them with what it wants for a fifth of a second.
-        environment["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "0"
+        environment |= _NOTHING_TO_REGISTER
     with (state_dir() / "prefect-embedded.log").open("ab") as log:
         # -P: the folder that the person stands in is not searched for modules.
         command = [sys.executable, "-P", "-m", "infra.orchestration.flow.embedded", str(port)]
