@@ -59,10 +59,12 @@ share_root_keys() {
   [ -s "$(getent passwd "$1" | cut -d: -f6)/.ssh/authorized_keys" ] ||
     fail "no key is known for $1: without one nobody could enter afterwards"
 }
+# sudo passes over files with a dot in their name.
 allow_sudo() {
-  write_file "/etc/sudoers.d/homeguru-$1" 440 "$1 ALL=(ALL:ALL) NOPASSWD: ALL
+  local file=/etc/sudoers.d/homeguru-${1//./_}
+  write_file "$file" 440 "$1 ALL=(ALL:ALL) NOPASSWD: ALL
 "
-  visudo -cq || { rm -f "/etc/sudoers.d/homeguru-$1"; fail "sudo does not accept /etc/sudoers.d/homeguru-$1: taken back"; }
+  visudo -cq || { rm -f "$file"; fail "sudo does not accept $file: taken back"; }
 }
 newest_version() { apt-cache policy "$1" | awk '$1=="Candidate:" && $2!="(none)"{sub(/^[0-9]+:/,"",$2); print $2}'; }
 version_from() { dpkg --compare-versions "$1" ge "$2"; }
@@ -125,13 +127,16 @@ make_directory() {
   mkdir -p "$(dirname "$2")"
   install -d -m 750 -o "$1" -g "$(id -gn "$1")" "$2"
 }
-# megabytes, where there is no swap and less memory than the second number says
+# megabytes, where there is no swap and less memory than the second number says: a /swapfile that is
+# there is in no use, and may be what a full disk left of one.
 add_swap() {
   awk -v small="$2" '/^MemTotal:/ {memory=$2/1024} /^SwapTotal:/ {swap=$2} END {exit !(memory<small && swap==0)}' /proc/meminfo || return 0
-  [ -f /swapfile ] || fallocate -l "$1M" /swapfile
-  chmod 600 /swapfile
-  mkswap -q /swapfile
-  swapon /swapfile
+  rm -f /swapfile /swapfile.new
+  fallocate -l "$1M" /swapfile.new || { rm -f /swapfile.new; fail "no room for $1 MB of swap in /swapfile: df -h / shows what is left"; }
+  chmod 600 /swapfile.new
+  mkswap -q /swapfile.new
+  mv -f /swapfile.new /swapfile
+  swapon /swapfile || { rm -f /swapfile; fail "the system does not take /swapfile as swap: taken back"; }
   grep -qs '^/swapfile ' /etc/fstab || say '/swapfile none swap sw 0 0' >> /etc/fstab
 }
 enable_updates() {
@@ -153,7 +158,7 @@ arm_return() {
 keep_change() {
   mv "/run/homeguru-bootstrap/$1".*.armed "/run/homeguru-bootstrap/$1.kept" 2>/dev/null ||
     fail "the server has taken the change back already: nobody confirmed it in time"
-  case $1 in firewall) keep_ports ;; esac
+  case $1 in firewall) keep_ports ;; sshd) keep_sshd ;; esac
 }
 # What an earlier run left unconfirmed, too: its own timer finds nothing then.
 return_change() {
@@ -162,29 +167,56 @@ return_change() {
     ! mv "$file" "$file.returning" 2>/dev/null || bash "$file.returning"
   done
 }
-# file, what makes the service read it: commands that bring the file of before back
-former_file() {
-  if [ -f "$1" ]; then
-    cp -p "$1" "$1.former"
-    say "mv -f '$1.former' '$1'; $2"
-  else
-    say "rm -f '$1'; $2"
-  fi
-}
 # Where a socket starts it for each connection, it reads its files each time.
 reload_sshd() {
   if has_systemd; then ! systemctl is-active -q ssh || systemctl reload ssh
   else pkill -HUP -o -x sshd; fi
 }
+# Settings of a file that sshd does not take, and what it has instead: an earlier line has said it.
+overruled_settings() {
+  sshd -T | awk '
+    NR==FNR {if (!($1 in has)) has[$1]=$2; next}
+    NF && !/^#/ {
+      name=tolower($1); value=has[name]
+      if (value=="without-password") value="prohibit-password"
+      if (value!=$2 && !(name=="permitrootlogin" && value=="no")) print name, value
+    }' - "$1"
+}
+# On trial until it is kept: after a restart of the server the settings of before are there.
 restrict_sshd() {
-  local file=/etc/ssh/sshd_config.d/00-homeguru.conf reload='pkill -HUP -o -x sshd'
+  local file=/etc/ssh/sshd_config.d/00-homeguru.conf trial=/run/homeguru-bootstrap/sshd.conf
+  local reload='pkill -HUP -o -x sshd' back="rm -f '$file'" former overruled
   ! has_systemd || reload='! systemctl is-active -q ssh || systemctl reload ssh'
   grep -qs '^Include /etc/ssh/sshd_config.d' /etc/ssh/sshd_config ||
     fail "/etc/ssh/sshd_config does not include sshd_config.d: add that line at its top"
-  arm_return sshd "$2" "$(former_file "$file" "$reload")"
-  write_file "$file" 644 "$1"
-  sshd -t || { return_change sshd; fail "sshd does not accept its configuration: taken back"; }
+  # The first line is that of a trial which a restart ended.
+  former=$(grep -vsxF "Include $trial" "$file" || true)
+  if [ -n "$former" ]; then
+    write_file "$file.former" 644 "$former
+"
+    back="mv -f '$file.former' '$file'"
+  fi
+  arm_return sshd "$2" "rm -f '$trial'; $back; $reload"
+  write_file "$trial" 644 "$1"
+  write_file "$file" 644 "Include $trial
+${former:+$former
+}"
+  if ! { sshd -t && overruled=$(overruled_settings "$trial"); }; then
+    return_change sshd
+    fail "sshd does not accept its configuration: taken back"
+  fi
+  if [ -n "$overruled" ]; then
+    return_change sshd
+    fail "sshd would still have: ${overruled//$'\n'/, }. It takes the first line that says so, and one comes before $file:" \
+      "grep -rinE '$(say "$overruled" | cut -d' ' -f1 | paste -sd'|')' /etc/ssh/sshd_config /etc/ssh/sshd_config.d finds it; remove it. Taken back"
+  fi
   reload_sshd
+}
+keep_sshd() {
+  local file=/etc/ssh/sshd_config.d/00-homeguru.conf
+  write_file "$file" 644 "$(cat /run/homeguru-bootstrap/sshd.conf)
+"
+  rm -f "$file.former"
 }
 firewall_unit() {
   say '[Unit]
