@@ -13,6 +13,7 @@ from deployments.shell.machine import as_root, may_become_root
 from deployments.shell.quote import Script
 from infra.machine.output import Log
 from infra.ssh.connection import Remote
+from infra.ssh.errors import UnsafeServer
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def login_here() -> RootLogin | None:
 def entered(environment: Environment, login: RootLogin) -> Iterator[RootShell]:
     """Connect as the first user who is let in and may become root.
 
-    environment: with the server's key pinned. Raises Refused where nobody is, Unreachable.
+    environment: with the server's key pinned. Raises Refused where nobody is, UnsafeServer, Unreachable.
     """
     refusals = []
     for user in login.users:
@@ -73,6 +74,8 @@ def entered(environment: Environment, login: RootLogin) -> Iterator[RootShell]:
             _check_root(remote, user)
         except Refused as refused:
             remote.close()
+            if isinstance(refused, UnsafeServer):
+                raise
             refusals.append(f"{user}: {refused.what}")
             continue
         try:

@@ -22,14 +22,14 @@ PREFERRED = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256
 def shown_key(address: str, port: int) -> str:
     """The key that whoever answers there shows: type and base64. It is not trusted by that.
 
-    Raises Unreachable.
+    Raises Unreachable, and UnsafeServer where it has old algorithms alone.
     """
     try:
         with socket.create_connection((address, port), PATIENCE) as connected:
             return _key_of(connected)
-    except (OSError, EOFError, paramiko.SSHException) as error:
+    except (OSError, EOFError, UnicodeError, paramiko.SSHException) as error:
         where = f"{address}:{port}"
-        raise connect_error(error, "", "the environment's file", f"@{where}", PATIENCE) from None
+        raise connect_error(error, "", "the environment's file", where, PATIENCE) from None
 
 
 def _key_of(connected: socket.socket) -> str:

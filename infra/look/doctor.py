@@ -158,7 +158,7 @@ def _domain(environment: Environment) -> str:
 def _addresses(name: str) -> set[str]:
     try:
         return {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
-    except OSError:
+    except (OSError, UnicodeError):
         return set()
 
 

@@ -9,11 +9,15 @@ import paramiko
 from deployments.errors import Refused, Unreachable
 
 
+class UnsafeServer(Refused):
+    """The server's key or its algorithms: no connection is safe, whichever user enters."""
+
+
 def connect_error(error: Exception, user: str, pinned: str, where: str, patience: int) -> Exception:
     """pinned: where the known host keys stand. patience: the time-out, in seconds."""
     state = "untouched"
     if isinstance(error, paramiko.BadHostKeyException):
-        return Refused(
+        return UnsafeServer(
             "the host key changed: it is not the pinned one",
             where=where,
             state=state,
@@ -34,14 +38,14 @@ def connect_error(error: Exception, user: str, pinned: str, where: str, patience
             todo="start an SSH agent, make a key, or name one: --key FILE; --ask-password enters with a password",
         )  # fmt: skip
     if isinstance(error, paramiko.SSHException) and "not found in known_hosts" in str(error):
-        return Refused(
+        return UnsafeServer(
             "the server shows a host key that is not pinned",
             where=where,
             state=state,
             todo=f"read the key on the server's console and add it to {pinned}",
         )
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-        return Refused(
+        return UnsafeServer(
             f"the server offers only old SSH algorithms: {str(error).partition('(')[2].rstrip(')')}",
             where=where, state=state,
             todo="as root on the server: without Ciphers, MACs, KexAlgorithms and HostKeyAlgorithms in "
@@ -65,7 +69,8 @@ def _unreachable(error: Exception, patience: int, where: str) -> tuple[str, str]
     # One for each address that the name has; the last one tried stands for them.
     tried = getattr(error, "errors", None) or {}
     cause = list(tried.values())[-1] if tried else error
-    if isinstance(error, socket.gaierror):
+    # A name that is none, such as `a..b`, is not even looked for.
+    if isinstance(error, socket.gaierror | UnicodeError):
         address = where.rpartition("@")[2].rpartition(":")[0]
         return (
             "the address does not resolve",

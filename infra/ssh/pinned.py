@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from deployments.environment.server import HostAddress
-from deployments.errors import Refused
+from infra.ssh.errors import UnsafeServer
 
 
 def check_pinned(host: HostAddress, where: str, into: str, server: str = "the server") -> None:
-    """Raise Refused where no key is pinned: an unknown host is never trusted. into: where one belongs."""
+    """Raise UnsafeServer where no key is pinned: an unknown host is never trusted. into: where one belongs."""
     if not host.host_keys:
-        raise Refused(
+        raise UnsafeServer(
             "no host key is pinned, and an unknown host is never trusted", where=where,
             state="not contacted",
             todo=f"read the key on {server}'s console: cat /etc/ssh/ssh_host_ed25519_key.pub; put it into {into}",

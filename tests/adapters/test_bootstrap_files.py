@@ -9,6 +9,7 @@ import pytest
 
 from deployments.errors import Refused, Unreachable, WrongUse
 from infra.bootstrap import preparation
+from infra.bootstrap.entry import RootLogin, entered
 from infra.bootstrap.environment_file import pin
 from infra.bootstrap.host_key import check_expected, fingerprint, shown_key
 from infra.bootstrap.keys import deploy_key, first_line, own_keys
@@ -37,6 +38,55 @@ def test_a_fingerprint_is_what_ssh_keygen_prints(tmp_path: Path) -> None:
 def test_the_key_that_is_shown_is_the_servers(tmp_path: Path) -> None:
     with serving(Sshd(["bash"], tmp_path)) as sshd:
         assert shown_key("127.0.0.1", sshd.port) == sshd.host_key
+
+
+@pytest.mark.parametrize(
+    ("address", "said"), [("bad..host", "the address does not resolve"), ("127.0.0.1", "cannot connect: Connection refused")]
+)  # fmt: skip
+def test_an_address_at_which_nobody_shows_a_key_is_named(address: str, said: str) -> None:
+    with pytest.raises(Unreachable) as told:
+        shown_key(address, 1)
+    assert (told.value.what, told.value.where) == (said, f"{address}:1")
+
+
+@pytest.fixture
+def as_root_or_admin(tmp_path: Path, located):
+    """Enter a loopback server as one of two users; with its key pinned, and a key of one's own."""
+    own = tmp_path / "own"
+    ensure_key(own)
+
+    def enter(sshd: Sshd, pinned: str = ""):
+        host = {
+            "address": "127.0.0.1", "port": sshd.port, "user": "deploy", "key_file": "k",
+            "host_keys": [pinned or sshd.host_key],
+        }  # fmt: skip
+        return entered(located(host=host).environment, RootLogin(("root", "admin"), own))
+
+    return enter
+
+
+def test_a_server_that_is_not_the_pinned_one_is_no_users_fault(tmp_path, as_root_or_admin) -> None:
+    with serving(Sshd(["bash"], tmp_path)) as sshd:
+        with pytest.raises(Refused, match="the host key changed") as told, as_root_or_admin(sshd, KEY):  # fmt: skip
+            pass
+        assert "someone stands between" in told.value.todo
+        assert sshd.connections == 1
+
+
+def test_a_server_with_old_algorithms_alone_is_no_users_fault(tmp_path, as_root_or_admin) -> None:
+    old = {"digests": ("hmac-sha1",)}
+    with serving(Sshd(["bash"], tmp_path, offers=old)) as sshd:
+        with pytest.raises(Refused, match="only old SSH algorithms") as told, as_root_or_admin(sshd):  # fmt: skip
+            pass
+        assert "KexAlgorithms" in told.value.todo
+
+
+def test_a_refused_login_gives_way_to_the_next_user(tmp_path, as_root_or_admin) -> None:
+    (tmp_path / "none").touch()
+    with serving(Sshd(["bash"], tmp_path, keys=tmp_path / "none")) as sshd:
+        with pytest.raises(Refused, match="cannot enter as root or admin") as told, as_root_or_admin(sshd):  # fmt: skip
+            pass
+        assert "root: the server refuses user root with this key; admin: " in told.value.what
 
 
 def test_what_a_person_expects_is_compared() -> None:

@@ -17,7 +17,7 @@ from deployments.shell.probe import Tail
 from infra.cli import app as cli
 from infra.cli import audit, show
 from infra.environment import context
-from infra.look import inspection
+from infra.look import doctor, inspection
 from infra.orchestration.api.client import PrefectApi
 
 
@@ -245,3 +245,12 @@ def test_a_number_that_the_ledger_has_not_is_refused_with_those_that_it_has(worl
     seen = replace(read_observation(""), ledger=world.ledger(*lines), current=lines[1].release)
     with pytest.raises(Refused, match="there is no release '7'"):
         inspection._manifest_name("7", seen)
+
+
+def test_doctor_says_of_an_address_that_is_none_what_it_says_of_one_that_nobody_has(
+    located,
+) -> None:
+    host = {"address": "bad..host", "user": "deploy", "key_file": "k", "host_keys": []}
+    environment = located(host=host, edge={"domain": "localhost.example"}).environment
+    with pytest.raises(Refused, match=r"localhost\.example"):
+        doctor._domain(environment)

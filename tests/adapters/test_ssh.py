@@ -111,6 +111,7 @@ def test_a_key_that_cannot_be_used_is_not_the_servers_fault(tmp_path, error, mad
     [
         (socket.gaierror(-2, "Name or service not known"), "the address does not resolve",
          "is `address` of [host] right?"),
+        (UnicodeError("label empty or too long"), "the address does not resolve", "`address` of [host]"),
         (OSError(113, "No route to host"), "cannot connect: No route to host", "is the server up"),
         (TimeoutError(), "no answer within 15 s", "firewall"),
         (NoValidConnectionsError({("::1", 22): ConnectionRefusedError(111, "Connection refused")}),
