@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from deployments.image_name import REFERENCE, REPOSITORY
 
@@ -39,6 +46,9 @@ def first_problem(error: ValidationError, whole: str) -> str:
 Name = Annotated[
     str, form(r"^[a-z][a-z0-9-]{0,39}$", "a name is 1 to 40 of a-z, 0-9 and -, from a letter on")
 ]
+Port = Annotated[int, Field(ge=1, le=65535)]
+USER_NAME = r"^[a-z_][a-z0-9_-]*$"
+UserName = Annotated[str, form(USER_NAME, "a user's name is of a-z, 0-9, _ and -")]
 Project = Annotated[
     str, form(r"^[a-z0-9][a-z0-9_-]{0,39}$", "a project is 1 to 40 of a-z, 0-9, _ and -")
 ]

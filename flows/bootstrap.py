@@ -4,6 +4,7 @@ from typing import Any
 
 from prefect import flow
 
+from deployments.fields import Port
 from infra.orchestration.flow.operation import EnvironmentName
 from infra.orchestration.flow.preparation import prepare_host
 
@@ -11,7 +12,7 @@ from infra.orchestration.flow.preparation import prepare_host
 @flow(name="bootstrap", flow_run_name="bootstrap {environment}", retries=0)
 def bootstrap(
     environment: EnvironmentName, enter_as: str = "root", administrator: str = "admin",
-    administrator_key: str = "", keep_open: list[int] = [], close_others: bool = False,  # noqa: B006
+    administrator_key: str = "", keep_open: list[Port] = [], close_others: bool = False,  # noqa: B006
     by: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Give a Debian or Ubuntu machine what it lacks: Docker, the deploy user, a firewall, keys alone.

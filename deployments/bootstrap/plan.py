@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from deployments.bootstrap import daemon, firewall
 from deployments.bootstrap.machine import Account, Machine
-from deployments.errors import Refused
+from deployments.errors import Refused, WrongUse
+from deployments.fields import FORMS, USER_NAME
 from deployments.planning.preflight import MINIMUM_COMPOSE, MINIMUM_ENGINE, version
 from deployments.shell.machine import PATIENCE
 from deployments.shell.quote import call
@@ -116,6 +118,17 @@ def check_user(wanted: WantedHost) -> None:
             "the environment deploys as root, whose login ends here", state="untouched",
             todo='choose another user under [host], such as user = "deploy": it is made',
         )  # fmt: skip
+
+
+def check_administrator(name: str) -> None:
+    """Raise WrongUse for a name that is no user's, and for root, whose login ends. Empty: there is none."""
+    if not name or (name != "root" and re.fullmatch(USER_NAME, name)):
+        return
+    problem = "root's login ends" if name == "root" else FORMS[USER_NAME]
+    raise WrongUse(
+        f"{name!r} cannot look after the server: {problem}", where="administrator",
+        state="not contacted", todo="name another user, which is made: --admin admin",
+    )  # fmt: skip
 
 
 def check_uplinks(machine: Machine) -> None:

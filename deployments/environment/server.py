@@ -5,9 +5,18 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import Field
-
-from deployments.fields import Domain, HostKey, Ipv4, Network, Strict, Url, VariableName, form
+from deployments.fields import (
+    Domain,
+    HostKey,
+    Ipv4,
+    Network,
+    Port,
+    Strict,
+    Url,
+    UserName,
+    VariableName,
+    form,
+)
 
 
 class HostAddress(Strict):
@@ -17,9 +26,9 @@ class HostAddress(Strict):
         str, form(r"^[A-Za-z0-9.:-]+$", "a host's name or IP address, without user and port")
     ]
     """Name or IP address."""
-    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    port: Port = 22
     """Port of its SSH server."""
-    user: Annotated[str, form(r"^[a-z_][a-z0-9_-]*$", "a user's name is of a-z, 0-9, _ and -")]
+    user: UserName
     """User there, in the group `docker`, owner of the directory."""
     key_file: str
     """Private key on this machine, 0600, relative to the TOML."""

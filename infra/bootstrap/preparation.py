@@ -10,7 +10,14 @@ from typing import Protocol, TypeVar
 
 from deployments.bootstrap import daemon
 from deployments.bootstrap.machine import Machine, different, read_machine
-from deployments.bootstrap.plan import SURVEYED, BootstrapStep, WantedHost, plan, steps
+from deployments.bootstrap.plan import (
+    SURVEYED,
+    BootstrapStep,
+    WantedHost,
+    check_administrator,
+    plan,
+    steps,
+)
 from deployments.bootstrap.ports import application_ports
 from deployments.errors import HomeguruError, StepFailed, Unreachable
 from deployments.shell.machine import (
@@ -57,6 +64,10 @@ class Ask:
     administrator_key: str = ""
     keep_open: tuple[int, ...] = ()
     close_others: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises WrongUse for an administrator that no server could have."""
+        check_administrator(self.administrator)
 
 
 class Preparation:

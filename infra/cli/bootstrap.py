@@ -38,7 +38,8 @@ Admin = Annotated[
 ]
 AdminKey = Annotated[str, typer.Option("--admin-key", metavar="FILE", help="Its public key.")]
 KeepOpen = Annotated[
-    list[int], typer.Option("--keep-open", metavar="PORT", help="A port that stays open.")
+    list[int],
+    typer.Option("--keep-open", metavar="PORT", help="A port that stays open.", min=1, max=65535),
 ]
 CloseOthers = Annotated[bool, typer.Option("--close-others", help="Close every other open port.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what is missing only.")]
@@ -62,6 +63,7 @@ def bootstrap(
         from infra.bootstrap.entry import RootLogin, enter_here
         from infra.bootstrap.keys import check_way_in
         from infra.bootstrap.preparation import Ask, Preparation, block
+        from infra.cli.run import check_server
         from infra.environment import locate
 
     located = locate.load(env)
@@ -74,6 +76,8 @@ def bootstrap(
         return
     if not password:
         check_way_in(key, users[0], located.environment.ssh)
+    if not dry_run:
+        check_server()
     signals.begin_work()
     located = _with_pinned_key(located, host_key)
     planned = Preparation(located, ask, layout.errors.print).look()

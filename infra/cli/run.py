@@ -106,8 +106,7 @@ def _in_this_process(
         from infra.host import actor
         from infra.orchestration.flow import approval, process
 
-    if _server():
-        _check_server()
+    check_server()
     actor.claim(requester)
     progress.watch(TerminalProgress(printing.progress))
     if approve or sys.stdin.isatty():
@@ -133,10 +132,12 @@ def _prepare(verb: str, located: Located) -> None:
             connect_ahead(located.environment, located.key_file)
 
 
-def _check_server() -> None:
-    """Prefect's own client would answer a wrong password or address with a traceback."""
+def check_server() -> None:
+    """Ask the server that is named: Prefect's own client would answer a wrong login with a traceback."""
     from infra.orchestration.api.client import PrefectApi
 
+    if not _server():
+        return
     api = PrefectApi.from_environment()
     assert api is not None
     try:

@@ -22,7 +22,7 @@ parameters are filled in by commands and workflows, and are left empty by people
 """
 
 _TYPES = {
-    "str": "text", "bool": "`true` or `false`", "list[int]": "list of numbers",
+    "str": "text", "bool": "`true` or `false`", "list[Port]": "list of numbers, 1 to 65535 each",
     "EnvironmentName": "name of an environment",
     "Choice": " or ".join(code(choice.value) for choice in Choice),
     "Switch": " or ".join(code(switch.value) for switch in Switch),

@@ -11,12 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from deployments.errors import Refused, WrongUse
+from flows.bootstrap import bootstrap as flow
 from infra.bootstrap import host_key
 from infra.bootstrap.entry import RootLogin
 from infra.bootstrap.keys import check_way_in
 from infra.bootstrap.preparation import Ask
 from infra.cli import bootstrap, layout
 from infra.cli.app import app
+from infra.orchestration.api.client import PrefectApi
 from infra.publish.archive import git
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1hxUCTeQWmkzAYCKJOgDGCwEcV6mVJnSvA5bSKDJuO"
@@ -52,6 +54,51 @@ def test_a_machine_without_a_key_is_told_before_anything_is_asked(
     assert ended.exception.todo.startswith("give it with --key FILE")
     ended = CliRunner().invoke(app, ["bootstrap", "--env", "prod", "--key", str(home / "none")])
     assert "does not exist" in str(ended.exception)
+
+
+@pytest.fixture
+def untouched(located, monkeypatch) -> None:
+    """An environment whose server must not be asked for anything."""
+    monkeypatch.setattr("infra.environment.locate.load", lambda _: located())
+    for name in ("infra.bootstrap.host_key.shown_key", "infra.bootstrap.keys.ensure_key"):
+        monkeypatch.setattr(name, lambda *_: pytest.fail("something was done already"))
+
+
+@pytest.mark.parametrize("more", [[], ["--print"], ["--dry-run"]])
+@pytest.mark.parametrize("name", ["john.doe", "root", "Anna", "a b"])
+def test_an_administrator_that_no_server_could_have_is_refused_before_anything(
+    untouched, name: str, more: list[str]
+) -> None:
+    ended = CliRunner().invoke(app, ["bootstrap", "--env", "prod", "--admin", name, *more])
+    assert isinstance(ended.exception, WrongUse)
+    assert ended.exception.what.startswith(f"{name!r} cannot look after the server")
+    assert "--admin" in ended.exception.todo
+
+
+@pytest.mark.parametrize("port", ["0", "99999"])
+def test_a_port_that_is_none_is_refused_at_the_command_line(untouched, port: str) -> None:
+    ended = CliRunner().invoke(app, ["bootstrap", "--env", "prod", "--keep-open", port])
+    assert ended.exit_code == 2
+    assert "than or equal to" in ended.output
+
+
+def test_a_form_on_a_server_takes_no_other_port_either() -> None:
+    port = flow.parameters.model_dump()["properties"]["keep_open"]["items"]
+    assert (port["minimum"], port["maximum"]) == (1, 65535)
+
+
+def test_a_prefect_server_with_another_login_is_told_before_the_machine_is_touched(
+    home: Path, untouched, monkeypatch
+) -> None:
+    def refused(_: PrefectApi) -> None:
+        raise Refused("the Prefect API refuses this login")
+
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
+    monkeypatch.setattr(PrefectApi, "first_contact", refused)
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "id_rsa").touch()
+    ended = CliRunner().invoke(app, ["bootstrap", "--env", "prod"])
+    assert str(ended.exception) == "the Prefect API refuses this login"
 
 
 def test_a_key_in_a_home_or_an_agent_is_a_way_in(home: Path, monkeypatch) -> None:
