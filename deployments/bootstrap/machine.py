@@ -68,6 +68,11 @@ class Machine:
         return int(text) if text.isdecimal() else 0
 
     @property
+    def in_swarm(self) -> bool:
+        """Whether its engine is part of a swarm."""
+        return self.facts.get("swarm") == "active"
+
+    @property
     def system(self) -> str:
         """Distribution and version, such as `debian 13`."""
         return f"{self.facts.get('distribution', '')} {self.facts.get('version', '')}".strip()

@@ -201,7 +201,7 @@ def _docker(wanted: WantedHost, machine: Machine) -> Iterator[BootstrapStep]:
         )  # fmt: skip
     elif not machine.facts.get("engine"):
         yield BootstrapStep("engine", "start the Docker engine", (running,), 120)
-    text = daemon.configuration(machine.daemon, swarm=machine.facts.get("swarm") == "active")
+    text = daemon.configuration(machine.daemon, swarm=machine.in_swarm)
     if text != machine.daemon:
         yield BootstrapStep(
             "daemon", "Docker: logs of 3 times 10 MB a container, containers run on while it restarts",
@@ -214,18 +214,23 @@ def _docker(wanted: WantedHost, machine: Machine) -> Iterator[BootstrapStep]:
         )  # fmt: skip
 
 
+def needs_swap(machine: Machine) -> bool:
+    """Whether it has little memory and no swap. A container shares those of the machine that it runs on."""
+    small = machine.number("memory_kb") // 1024 < SMALL_MEMORY_MB
+    return small and not machine.number("swap_kb") and not machine.says("container")
+
+
 def _upkeep(machine: Machine) -> Iterator[BootstrapStep]:
-    # A container shares the memory and the clock of the machine that it runs on.
-    alone = not machine.says("container")
-    memory = machine.number("memory_kb") // 1024
-    if alone and memory < SMALL_MEMORY_MB and not machine.number("swap_kb"):
+    if needs_swap(machine):
+        memory = machine.number("memory_kb") // 1024
         small = f"{memory} MB" if memory else f"less than {SMALL_MEMORY_MB} MB"
         yield BootstrapStep(
             "swap", f"{SWAP_MB} MB of swap, since memory is {small}", (call("add_swap", SWAP_MB, SMALL_MEMORY_MB),), 120
         )  # fmt: skip
     if not machine.says("updates"):
         yield BootstrapStep("updates", "security updates by themselves", ("enable_updates",))
-    if alone and not machine.facts.get("clock"):
+    # A container shares the clock, too.
+    if not machine.says("container") and not machine.facts.get("clock"):
         yield BootstrapStep(
             "clock", "the time from the network",
             (call("keep_time", TIME_SERVICE),),
@@ -244,7 +249,7 @@ def _doors(wanted: WantedHost, machine: Machine) -> Iterator[BootstrapStep]:
             "firewall", f"firewall: ports {listed} and no others, Docker's included",
             (call("close_ports", text, PATIENCE),), confirmed=True,
         )  # fmt: skip
-    if not _restricted(machine, wanted.root_login):
+    if not restricted(machine, wanted.root_login):
         root = "not root" if wanted.root_login == "no" else "root by key"
         yield BootstrapStep(
             "sshd", f"sshd: keys, no passwords, {root}",
@@ -252,7 +257,8 @@ def _doors(wanted: WantedHost, machine: Machine) -> Iterator[BootstrapStep]:
         )  # fmt: skip
 
 
-def _restricted(machine: Machine, root_login: str) -> bool:
+def restricted(machine: Machine, root_login: str) -> bool:
+    """Whether its sshd takes keys alone, and of root at most what `root_login` says."""
     wanted = {
         "passwordauthentication": ("no",),
         "kbdinteractiveauthentication": ("no",),

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from deployments.bootstrap import daemon
 from deployments.bootstrap.firewall import allowed
 from deployments.bootstrap.machine import Machine
-from deployments.bootstrap.plan import SMALL_MEMORY_MB
+from deployments.bootstrap.plan import needs_swap, restricted
 from deployments.bootstrap.ports import application_ports
 from deployments.compose.stack import Stack
 from deployments.environment.documents import X_DEPLOY
 from deployments.environment.schema import Environment
-from deployments.errors import HomeguruError
+from deployments.errors import HomeguruError, Refused
 from deployments.health.secret_age import LONG, ages
 from deployments.host.observation import Observation
 from deployments.planning.preflight import checks
@@ -154,34 +155,66 @@ def of_machine(environment: Environment, stack: Stack, machine: Machine) -> Iter
     if text and closed:
         what = f"closes {', '.join(map(str, closed))}, which the application publishes"
         yield Diagnosis("server", "ports from outside", "wrong", f"the firewall {what}", mends)
-    for name, well, lacks in _upkeep(machine):
-        if lacks:
-            yield Diagnosis("server", name, "warning", lacks, mends)
-        else:
-            yield Diagnosis("server", name, "ok", well)
+    for looks in (_upkeep, _engine_settings):
+        try:
+            for name, well, lacks in looks(machine):
+                yield Diagnosis(
+                    "server",
+                    name,
+                    "warning" if lacks else "ok",
+                    lacks or well,
+                    mends if lacks else "",
+                )
+        except Refused as refused:
+            yield failed("server", "Docker's settings", refused)
 
 
 def _upkeep(machine: Machine) -> Iterator[tuple[str, str, str]]:
     """Name, what is said where it is well, and what is missing, or nothing."""
-    daemon = machine.daemon or ""
     memory, swap = machine.number("memory_kb") // 1024, machine.number("swap_kb") // 1024
-    small = memory < SMALL_MEMORY_MB and not swap and not machine.says("container")
     yield "firewall", "closes all other ports", _unless(machine.firewall_file, "there is none")
-    yield "sshd", "keys, no passwords", _unless(machine.sshd_file, "it was not restricted")
+    yield "sshd", *_sshd(machine)
     yield (
         "updates", "security updates by themselves",
         _unless(machine.says("updates"), "security updates wait for a person"),
     )  # fmt: skip
-    yield (
-        "logs", "of containers end somewhere",
-        _unless("max-size" in daemon, "of containers grow until the disk is full"),
-    )  # fmt: skip
-    yield (
-        "restarts", "of the engine leave containers running",
-        _unless("live-restore" in daemon, "of the engine restart all containers"),
-    )  # fmt: skip
     what = f"{memory} MiB of memory, {swap} MiB of swap"
-    yield "memory", what, f"{what}: a large build or query ends containers" if small else ""
+    ends = f"{what}: a large build or query ends containers"
+    yield "memory", what, ends if needs_swap(machine) else ""
+
+
+def _sshd(machine: Machine) -> tuple[str, str]:
+    """Its settings in effect, where the deploy user may read them; else what bootstrap wrote."""
+    well = "keys, no passwords"
+    if machine.sshd:
+        return well, _unless(restricted(machine, "prohibit-password"), "it was not restricted")
+    known = "PasswordAuthentication no" in (machine.sshd_file or "")
+    return (well if known else "its settings are for root alone to read"), ""
+
+
+def _engine_settings(machine: Machine) -> Iterator[tuple[str, str, str]]:
+    """The same of the engine's daemon.json; raises Refused where nobody can read that."""
+    settings = daemon.settings(machine.daemon)
+    lacking = daemon.missing(machine.daemon, swarm=machine.in_swarm)
+    driver = daemon.log_driver(settings)
+    logs = (
+        "have a limit" if driver in daemon.LIMITED else f"go to {driver}, whose limits are its own"
+    )
+    yield (
+        "logs", f"of containers {logs}",
+        _unless("max-size" not in lacking, "of containers grow until the disk is full"),
+    )  # fmt: skip
+    restart = "of the engine restart all containers"
+    if machine.in_swarm:
+        well = f"{restart}, as Swarm wants it"
+    else:
+        running = settings.get(daemon.LIVE_RESTORE)
+        well = (
+            "of the engine leave containers running"
+            if running
+            else f"{restart}, as {daemon.FILE} says"
+        )
+    yield "restarts", well, _unless(daemon.LIVE_RESTORE not in lacking, restart)
 
 
 def _unless(well: object, lacks: str) -> str:

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What a machine has, before it becomes a host. Run as root; changes nothing.
+# What a machine has, before it becomes a host. Run as root, by the doctor as the deploy user; changes
+# nothing.
 
 # A fact a line: what a program answers, its first line alone.
 say_fact() { say "$1=$("${@:2}" 2>/dev/null | head -n 1 || true)"; }
@@ -49,6 +50,15 @@ account_facts() {
   say "sudo=$(yes_if runuser -u "$1" -- sudo -n true)"
   cat "$home/.ssh/authorized_keys" 2>/dev/null || true
 }
+# Only root reads the server's keys, and sshd shows its settings to nobody who has none.
+sshd_settings() {
+  local folder
+  if [ "$(id -u)" = 0 ]; then sshd -T; return; fi
+  folder=$(mktemp -d) || return 0
+  ssh-keygen -q -t ed25519 -N '' -f "$folder/key"
+  PATH=$PATH:/usr/sbin sshd -T -h "$folder/key" || true
+  rm -r "$folder"
+}
 installed_packages() {
   # shellcheck disable=SC2016  # dpkg's own ${...}
   dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | awk '$1=="installed"{print $2}' || true
@@ -62,7 +72,7 @@ survey_machine() {
   account_facts "$user" | emit user
   [ -z "$administrator" ] || account_facts "$administrator" | emit administrator
   { stat -c '%U' "$directory" 2>/dev/null || true; } | emit owner
-  { sshd -T 2>/dev/null || true; } | emit sshd
+  { sshd_settings 2>/dev/null || true; } | emit sshd
   listening_sockets | emit listening
   installed_packages "$@" | emit packages
   emit_file daemon /etc/docker/daemon.json

@@ -11,7 +11,7 @@ import pytest
 
 from deployments.bootstrap.plan import sshd_file
 from deployments.shell.machine import by_hand
-from deployments.shell.quote import call
+from deployments.shell.quote import call, functions
 
 SSHD = """\
 #!/bin/bash
@@ -166,6 +166,23 @@ def test_a_disk_that_is_too_full_for_swap_gets_it_once_there_is_room(root: Root)
     assert root.run(call("add_swap", 2048, 2048)).returncode == 0
     assert (root.folder / "swapfile").stat().st_mode & 0o777 == 0o600
     assert (root.folder / "etc/fstab").read_text() == f"{root.folder}/swapfile none swap sw 0 0\n"
+
+
+def test_sshd_shows_its_settings_to_the_deploy_user_too(root: Root) -> None:
+    """It does for who has a key for it, and the server's are root's."""
+    root.program("id", "#!/bin/sh\necho 1000\n")
+    root.program(
+        "sshd", '#!/bin/sh\n[ "$1 $2" = "-T -h" ] && ssh-keygen -yf "$3" && echo port 22\n'
+    )
+    text = functions("prelude", "machine_survey") + "sshd_settings\n"
+    scratch = root.folder / "scratch"
+    scratch.mkdir()
+    done = subprocess.run(
+        ["bash"], input=text, capture_output=True, text=True,
+        env={**os.environ, "PATH": f"{root.folder}/bin:{os.environ['PATH']}", "TMPDIR": str(scratch)},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[1:] == ["port 22"], done.stderr
+    assert not list(scratch.iterdir())
 
 
 def test_sudo_reads_the_file_of_a_name_with_a_dot(root: Root) -> None:

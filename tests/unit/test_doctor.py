@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.bootstrap import firewall
+from deployments.bootstrap import daemon, firewall
+from deployments.bootstrap.plan import plan
 from deployments.compose.reader import parse_stack
 from deployments.errors import Refused
 from deployments.health.doctor import (
@@ -19,7 +20,7 @@ from deployments.health.doctor import (
 )
 from deployments.history.journal import Unfinished
 from deployments.history.ledger import Ledger
-from tests.unit.test_bootstrap import DONE
+from tests.unit.test_bootstrap import DONE, WANTED
 
 NOW = 1_900_000_000
 
@@ -71,10 +72,12 @@ def test_each_fault_of_a_deploy_has_its_name(world, make_environment, seen, faul
     [
         ({"firewall_file": None}, "firewall", "warning"),
         ({"firewall_file": firewall.rules((22,), (3003,))}, "ports from outside", "wrong"),
-        ({"sshd_file": None}, "sshd", "warning"),
+        ({"sshd": {**DONE.sshd, "passwordauthentication": ("yes",)}}, "sshd", "warning"),
+        ({"sshd": {**DONE.sshd, "permitrootlogin": ("yes",)}}, "sshd", "warning"),
         ({"facts": {**DONE.facts, "updates": "no"}}, "updates", "warning"),
         ({"facts": {**DONE.facts, "memory_kb": "900000", "swap_kb": "0"}}, "memory", "warning"),
         ({"daemon": '{"live-restore": true}'}, "logs", "warning"),
+        ({"daemon": '{"log-opts": {"max-file": "3"}, "live-restore": true}'}, "logs", "warning"),
         ({"daemon": '{"log-opts": {"max-size": "1m"}}'}, "restarts", "warning"),
     ],
 )
@@ -87,6 +90,41 @@ def test_each_fault_of_a_machine_has_its_name(
     wrong = [d for d in diagnoses if d.verdict != "ok"]
     assert [(d.name, d.verdict) for d in wrong] == [(name, verdict)]
     assert wrong[0].todo == f"homeguru bootstrap --env {environment.name}"
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "what"),
+    [
+        ({"sshd_file": None}, "sshd", "keys, no passwords"),
+        ({"sshd": {}}, "sshd", "keys, no passwords"),
+        ({"sshd": {}, "sshd_file": None}, "sshd", "its settings are for root alone to read"),
+        ({"sshd": {}, "sshd_file": "Include /run/x"}, "sshd", "its settings are for root alone to read"),
+        ({"daemon": '{"log-driver": "journald", "live-restore": true}'}, "logs",
+         "of containers go to journald, whose limits are its own"),
+        ({"daemon": daemon.configuration(None, swarm=True), "facts": {**DONE.facts, "swarm": "active"}},
+         "restarts", "of the engine restart all containers, as Swarm wants it"),
+        ({"daemon": daemon.configuration('{"live-restore": false}', swarm=False)}, "restarts",
+         "of the engine restart all containers, as /etc/docker/daemon.json says"),
+    ],
+)  # fmt: skip
+def test_nothing_is_said_to_lack_where_a_bootstrap_has_nothing_to_do(
+    world, make_environment, state, name, what
+) -> None:
+    machine = replace(DONE, firewall_file=firewall.rules((22,), (3003, 8003)), **state)
+    if machine.sshd:
+        assert plan(WANTED, machine) == ()
+    diagnoses = {d.name: d for d in of_machine(make_environment(), world.stack, machine)}
+    assert {d.verdict for d in diagnoses.values()} == {"ok"}
+    assert diagnoses[name].what == what
+
+
+def test_engine_settings_that_nobody_can_read_are_a_fault_with_a_name(
+    world, make_environment
+) -> None:
+    machine = replace(DONE, firewall_file=firewall.rules((22,), (3003, 8003)), daemon="{")
+    wrong = [d for d in of_machine(make_environment(), world.stack, machine) if d.verdict != "ok"]
+    assert [(d.name, d.verdict) for d in wrong] == [("Docker's settings", "wrong")]
+    assert "daemon.json" in wrong[0].what
 
 
 def test_a_run_that_never_ended_is_named(world, make_environment, seen) -> None:
