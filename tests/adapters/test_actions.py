@@ -17,7 +17,7 @@ import pytest
 
 from deployments.environment.policy import Notices, Signatures
 from deployments.environment.server import Secrets
-from deployments.errors import HomeguruError, Refused, WrongUse
+from deployments.errors import HomeguruError, Locked, Refused, WrongUse
 from deployments.planning.plan import Plan
 from infra.cli.actions import builder, summary, sync, verbs
 from infra.cli.actions.known_hosts import pinned_keys
@@ -440,6 +440,44 @@ def test_a_checkout_without_the_environments_file_has_nothing_to_compare(pressed
 
 def test_a_look_compares_nothing(pressed) -> None:
     assert "configuration" not in pressed(verbs.verify)
+
+
+@pytest.mark.parametrize(
+    ("event", "verb", "skipped"),
+    [
+        ("schedule", verbs.verify, True),
+        ("workflow_dispatch", verbs.verify, False),
+        ("schedule", verbs.deploy, False),
+    ],
+)
+def test_a_look_of_a_schedule_that_meets_a_deploy_is_no_failure(
+    pressed, monkeypatch, tmp_path, event, verb, skipped
+) -> None:
+    def meets(_: button.Press) -> None:
+        raise Locked("environment prod is being changed: deploy by anna", todo="wait")
+
+    monkeypatch.setenv("GITHUB_EVENT_NAME", event)
+    monkeypatch.setattr(button.Press, "outcome", meets)
+    if not skipped:
+        with pytest.raises(Locked):
+            pressed(verb)
+        assert ": refused" in (tmp_path / "summary").read_text()
+        return
+    pressed(verb)
+    assert (tmp_path / "summary").read_text() == (
+        "This look was skipped: environment prod is being changed: deploy by anna. "
+        "The schedule's next one follows.\n"
+    )
+
+
+def test_a_scheduled_look_that_finds_a_problem_fails(pressed, monkeypatch) -> None:
+    def wrong(_: button.Press) -> None:
+        raise Refused("the ledger is another environment's")
+
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "schedule")
+    monkeypatch.setattr(button.Press, "outcome", wrong)
+    with pytest.raises(Refused):
+        pressed(verbs.verify)
 
 
 def test_a_file_that_is_wrong_is_told_before_there_is_a_run(pressed, tmp_path) -> None:
