@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,9 +48,9 @@ def psql(env: Env, query: Query = "") -> None:
 
 def _run(assembly: Assembly, service: str, words: list[str]) -> int:
     from deployments.shell.inside import command_line
-    from infra.ssh.terminal import run_at_terminal
+    from infra.ssh.terminal import has_terminal, run_at_terminal
 
     located = assembly.located
     environment = located.environment
-    line = command_line(environment, service, words, terminal=sys.stdin.isatty())
+    line = command_line(environment, service, words, terminal=has_terminal())
     return run_at_terminal(environment.host, located.key_file, line, environment.ssh)

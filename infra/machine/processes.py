@@ -16,10 +16,13 @@ from subprocess import DEVNULL, PIPE, STDOUT, Popen
 from typing import IO
 
 from deployments.errors import HomeguruError, WrongUse
+from infra.machine.signals import ending_on_sigterm
 
 _AGAIN = "run the same command again; if it hangs again, try it by hand"
 SILENCE = 1800
 """Seconds without a line after which a command that is followed hangs."""
+SIGNALLED = 128
+"""What a shell adds to the number of the signal that ended a command."""
 GRACE = 20
 """Seconds between the signal that asks a command to end and the one that forces it."""
 
@@ -94,11 +97,18 @@ def stream(
 
 
 def at_terminal(argv: Sequence[str]) -> int:
-    """Run a command with our own streams, in our own session: Ctrl-C is its. Raises WrongUse."""
-    try:
-        return subprocess.run(argv, check=False).returncode
-    except FileNotFoundError:
-        raise WrongUse(f"{argv[0]} is not installed on this machine", todo=_hint(argv[0])) from None
+    """Run a command with our own streams, in our own session; its exit code, as a shell has it.
+
+    Ctrl-C is its alone, and SIGTERM, which it would not hear of, ends it. Raises WrongUse.
+    """
+    with ending_on_sigterm() as child:
+        try:
+            process = Popen(argv)
+        except FileNotFoundError:
+            raise _not_installed(argv[0]) from None
+        child.runs(process.terminate)
+        code = process.wait()
+    return code if code >= 0 else SIGNALLED - code
 
 
 def start(
@@ -115,7 +125,7 @@ def start(
             start_new_session=True,
         )  # fmt: skip
     except FileNotFoundError:
-        raise WrongUse(f"{argv[0]} is not installed on this machine", todo=_hint(argv[0])) from None
+        raise _not_installed(argv[0]) from None
     except OSError as error:
         raise WrongUse(
             f"{argv[0]} cannot be started: {error.strerror}",
@@ -143,6 +153,10 @@ def end(process: Popen[bytes]) -> None:
             os.killpg(process.pid, sent)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=GRACE)
+
+
+def _not_installed(program: str) -> WrongUse:
+    return WrongUse(f"{program} is not installed on this machine", todo=_hint(program))
 
 
 def _hint(program: str) -> str:

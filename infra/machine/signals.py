@@ -62,6 +62,42 @@ def shielded() -> Iterator[None]:
         _request.at = time.monotonic()
 
 
+@dataclass
+class Child:
+    """A command at this process's own terminal. asked: whether SIGTERM came, perhaps before it ran."""
+
+    asked: bool = False
+    _end: Callable[[], None] | None = None
+
+    def runs(self, end: Callable[[], None]) -> None:
+        """From here on SIGTERM calls `end`."""
+        self._end = end
+        if self.asked:
+            end()
+
+    def stop(self, *_: object) -> None:
+        """What SIGTERM does."""
+        self.asked = True
+        if self._end:
+            self._end()
+
+
+@contextmanager
+def ending_on_sigterm() -> Iterator[Child]:
+    """While inside, SIGTERM ends a command, and Ctrl-C is left to it: the terminal sends it both."""
+    child = Child()
+    # Not SIG_IGN, which the command would inherit.
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, child.stop),
+    }
+    try:
+        yield child
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def stop_if_asked() -> None:
     """Raise Interrupted once more, where code in between took the first one for its own failure."""
     if not _request.shields and (stopped := interrupted()):

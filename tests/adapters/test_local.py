@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
+from subprocess import PIPE, Popen
 
 import pytest
 
@@ -17,6 +18,7 @@ from infra.control.docker import Docker
 from infra.control.settings import Settings, State
 from infra.engine import client, daemon
 from infra.machine import processes as local
+from infra.machine import signals
 from infra.machine.long_processes import run_long
 from infra.run import squawk
 
@@ -144,3 +146,51 @@ def test_a_program_that_may_not_be_started_is_a_sentence(tmp_path: Path) -> None
     (tmp_path / "tool").write_text("#!/bin/sh\n")
     with pytest.raises(WrongUse, match="tool cannot be started: Permission denied"):
         local.run(str(tmp_path / "tool"))
+
+
+AT_TERMINAL = """
+import os, sys
+from infra.machine import processes, signals
+def leave(stopped):
+    print(stopped, flush=True)
+    os._exit(1)
+signals.install(leave)
+print("ended with", processes.at_terminal(["bash", "-c", sys.argv[1]]), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "to_all", "script", "code"),
+    [
+        (signal.SIGINT, True, "trap 'exit 7' INT; echo $$; while :; do sleep 0.05; done", 7),
+        (signal.SIGTERM, False, "echo $$; exec sleep 60", 128 + signal.SIGTERM),
+        (signal.SIGTERM, False, "trap 'exit 9' TERM; echo $$; while :; do sleep 0.05; done", 9),
+    ],
+)
+def test_a_signal_is_the_command_s_at_the_terminal_and_so_is_the_exit_code(
+    sent: signal.Signals, to_all: bool, script: str, code: int
+) -> None:
+    """It was told that the server was not contacted, and the command went on by itself."""
+    words = [sys.executable, "-c", AT_TERMINAL, script]
+    with Popen(words, stdout=PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        # A terminal sends Ctrl-C to all that is in front; a supervisor asks one process alone.
+        (os.killpg if to_all else os.kill)(process.pid, sent)
+        assert process.stdout.read() == f"ended with {code}\n"
+    assert not _alive(child)
+
+
+def test_a_command_at_the_terminal_that_is_not_installed() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(WrongUse, match="no-such-program is not installed"):
+        local.at_terminal(["no-such-program"])
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_before_the_command_runs_ends_it() -> None:
+    ended: list[str] = []
+    with signals.ending_on_sigterm() as child:
+        signal.raise_signal(signal.SIGTERM)
+        child.runs(lambda: ended.append("ended"))
+    assert ended == ["ended"]
