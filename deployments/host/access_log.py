@@ -8,8 +8,7 @@ address, and in the combined format the missing agent.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployments.compose.stack import Stack
@@ -44,14 +43,3 @@ class EdgeChecks:
             return False
         # People open `/` as well, through the edge and so from the same address.
         return path != "/" or _NO_AGENT.search(text) is not None
-
-    def without(self, lines: Sequence[str], count: int) -> list[str]:
-        """The last `count` lines of each container, without the checks."""
-        counts = Counter[str]()
-        remaining = []
-        for line in reversed(lines):
-            container = line.partition("|")[0]
-            if counts[container] < count and not self.owns(line):
-                counts[container] += 1
-                remaining.append(line)
-        return remaining[::-1]

@@ -56,19 +56,32 @@ def last_words(environment: Environment, services: list[str]) -> Script:
 
 @dataclass(frozen=True)
 class Tail:
-    """Which lines of which services. since: a duration or a time, as Compose reads it."""
+    """Which lines of which services.
+
+    lines: number of the last ones of each container. since: a duration or a time, as Compose reads it.
+    everything: all lines since then, whatever their number.
+    """
 
     services: tuple[str, ...]
     lines: int
     since: str = ""
     follow: bool = False
+    everything: bool = False
 
 
 def tail_logs(environment: Environment, wanted: Tail) -> Script:
     """The last lines of services' containers, with their times."""
-    flags = f"--no-color --timestamps --tail {int(wanted.lines)}"
+    count = "all" if wanted.everything else int(wanted.lines)
+    flags = f"--no-color --timestamps --tail {count}"
     flags += f" --since {call('', wanted.since).strip()}" if wanted.since else ""
     flags += " --follow" if wanted.follow else ""
     services = call("", *wanted.services).strip()
     text = join(prelude(environment), f"compose --ansi never logs {flags} {services}")
-    return Script(text, timeout=86_400 if wanted.follow else 60)
+    return Script(text, timeout=_longest(wanted))
+
+
+def _longest(wanted: Tail) -> int:
+    """Seconds: days of lines take the server minutes."""
+    if wanted.follow:
+        return 86_400
+    return 900 if wanted.everything else 60

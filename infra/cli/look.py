@@ -141,7 +141,12 @@ def logs(
     since: Annotated[
         str, typer.Option(help="From then on: 10m, 2h, or 2030-01-31T12:00:00Z.")
     ] = "",
-    grep: Annotated[str, typer.Option(help="Only lines that match this expression.")] = "",
+    grep: Annotated[
+        str,
+        typer.Option(
+            help="Only lines that match this expression: of the last 10,000, with --since of all since then."
+        ),
+    ] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Also the edge's health checks, one a second.")
     ] = False,
@@ -154,7 +159,8 @@ def logs(
     tail = Tail(tuple(services), lines, since, follow=follow)
     try:
         say = lambda text: layout.console.out(text)  # noqa: E731
-        code = inspection.logs_of(assembly, tail, say, checks=everything, grep=grep)
+        note = lambda text: layout.errors.out(f"note  {text}", highlight=False)  # noqa: E731
+        code = inspection.logs_of(assembly, tail, say, note, checks=everything, grep=grep)
     except Interrupted:
         if not follow:
             raise

@@ -16,6 +16,7 @@ from deployments.health import drift
 from deployments.history.audit import plan_files, read_subjects
 from deployments.history.ledger import Ledger
 from deployments.host.access_log import EdgeChecks
+from deployments.host.log_lines import last_of_each, note_of_more, note_of_unsearched
 from deployments.host.observation import Observation
 from deployments.planning.plan import Plan
 from deployments.release.manifest import Manifest, without_number
@@ -218,34 +219,50 @@ def audited_of(
 
 
 AMONG = 10_000
-"""Lines of a container among which its last ones are looked for, besides the edge's checks."""
+"""Lines of a container among which its last ones are searched, where no time is named to begin from."""
 
 
 def logs_of(
-    assembly: Assembly, tail: Tail, log: Callable[[str], None], *, checks: bool = False,
-    grep: str = "",
+    assembly: Assembly, tail: Tail, log: Callable[[str], None], note: Callable[[str], None], *,
+    checks: bool = False, grep: str = "",
 ) -> int:  # fmt: skip
     """Print the last lines of services, of all where none is named; returns the remote exit code.
 
     checks: the edge's health checks too. grep: a regular expression that each line has to match.
+    note: gets a sentence where a limit may have left out some of what was asked for.
     """
     assembly.check_service(*tail.services)
     edge = EdgeChecks({}) if checks else EdgeChecks.of(assembly.stack)
     wanted = _pattern(grep)
     routed = edge.paths.keys() & set(tail.services) if tail.services else edge.paths
+
+    def matches(line: str) -> bool:
+        return bool(wanted.search(line)) and not edge.owns(line)
+
+    lines: list[str] = []
     if tail.follow or not (grep or routed):
 
         def shown(line: str) -> None:
-            if not edge.owns(line) and wanted.search(line):
+            if matches(line):
                 log(line)
+                lines.extend([] if tail.follow else [line])
 
         with opened(assembly, "logs", shown) as host:
-            return host.follow(tail_logs(host.environment, tail))
-    lines: list[str] = []
+            code = host.follow(tail_logs(host.environment, tail))
+        if tail.since and (text := note_of_more(lines, tail.lines)):
+            note(text)
+        return code
+    searched = replace(tail, lines=max(AMONG, tail.lines), everything=bool(tail.since))
     with opened(assembly, "logs", lines.append) as host:
-        code = host.follow(tail_logs(host.environment, replace(tail, lines=AMONG)))
-    for line in edge.without([line for line in lines if wanted.search(line)], tail.lines):
+        code = host.follow(tail_logs(host.environment, searched))
+    matching = [line for line in lines if matches(line)]
+    for line in last_of_each(matching, tail.lines):
         log(line)
+    if (tail.since or grep) and (text := note_of_more(matching, tail.lines)):
+        note(text)
+    unsearched = note_of_unsearched(lines, matching, searched.lines, tail.lines)
+    if unsearched and not searched.everything:
+        note(unsearched)
     return code
 
 

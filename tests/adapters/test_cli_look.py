@@ -42,6 +42,17 @@ def test_who_stops_following_logs_has_seen_what_they_wanted(looking) -> None:
     assert CliRunner().invoke(cli.app, ["logs", "api", "--env", "prod", "-f"]).exit_code == 0
 
 
+def test_a_limit_of_the_logs_is_told_beside_them(looking) -> None:
+    def look(_assembly, _tail, log, note, **_more) -> int:
+        log("api-1  | work")
+        note("of api-1 no more")
+        return 0
+
+    looking("logs_of", look)
+    ended = CliRunner().invoke(cli.app, ["logs", "api", "--env", "prod", "--since", "2h"])
+    assert (ended.stdout, ended.stderr) == ("api-1  | work\n", "note  of api-1 no more\n")
+
+
 @pytest.mark.parametrize(
     ("look", "words"),
     [("logs_of", ["logs", "api"]), ("plan_of", ["plan"]), ("status_of", ["status"])],
@@ -78,7 +89,7 @@ def assembly(located, *services: str):
 
 def test_a_service_that_there_is_not_is_told_before_the_server_is_asked(located) -> None:
     with pytest.raises(WrongUse, match="no service 'apo'") as refused:
-        inspection.logs_of(assembly(located, "api", "bot"), Tail(("api", "apo"), 10), print)
+        inspection.logs_of(assembly(located, "api", "bot"), Tail(("api", "apo"), 10), print, print)
     assert refused.value.todo == "choose one of: api, bot"
 
 

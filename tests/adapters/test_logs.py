@@ -19,13 +19,16 @@ SAID = [WORK[0], *[CHECK] * 50, WORK[1], WORK[2], *[CHECK] * 50]
 
 @pytest.fixture
 def logs(monkeypatch, located):
-    """Runs `logs_of` on a server that says these lines; what it was asked for is `logs.asked`."""
+    """Runs `logs_of` on a server that says these lines; what it was asked for is `logs.asked`, and what a person
+    is told of limits `logs.notes`.
+    """
     route = SimpleNamespace(health="/health")
     edge = SimpleNamespace(routes={"api": route})
     stack = SimpleNamespace(
         services={"api": None, "bot": None}, deploy=SimpleNamespace(edge=edge), ordered=()
     )
     asked: list[str] = []
+    notes: list[str] = []
 
     @contextmanager
     def opened(_, __, log):
@@ -41,14 +44,14 @@ def logs(monkeypatch, located):
 
     def run(*services: str, lines: int = 2, **more) -> list[str]:
         shown: list[str] = []
-        follow, checks = more.get("follow", False), more.get("checks", False)
-        wanted = Tail(services, lines, follow=follow)
+        wanted = Tail(services, lines, more.pop("since", ""), follow=more.pop("follow", False))
         assembly = Assembly(located(), stack, {})
-        grep = more.get("grep", "")
-        assert inspection.logs_of(assembly, wanted, shown.append, checks=checks, grep=grep) == 0
+        del notes[:]
+        assert inspection.logs_of(assembly, wanted, shown.append, notes.append, **more) == 0
         return shown
 
     run.asked = asked
+    run.notes = notes
     return run
 
 
@@ -83,3 +86,37 @@ def test_only_lines_that_match_are_among_the_last_ones(logs):
 def test_without_a_service_it_is_all_of_them(logs):
     assert logs() == WORK[1:]
     assert logs.asked[0].rstrip().endswith("--tail 10000")
+
+
+def test_no_fewer_lines_are_searched_than_are_asked_for(logs):
+    assert logs("api", lines=20_000) == WORK
+    assert "--tail 20000 api" in logs.asked[0]
+
+
+@pytest.mark.parametrize("services", [["api"], ["bot"], []])
+def test_since_a_time_all_is_searched(logs, services):
+    logs(*services, since="2h", grep="work 2")
+    assert "--tail all --since 2h" in logs.asked[0]
+    assert logs.notes == []
+
+
+def test_the_last_lines_since_a_time_that_nothing_is_searched_for(logs):
+    logs("bot", since="2h")
+    assert "--tail 2 --since 2h bot" in logs.asked[0]
+
+
+def test_a_limit_that_may_have_left_something_out_is_told(logs, monkeypatch):
+    more = "of api-1 no more than the last 2 lines are shown; -n shows more"
+    for words in ({"since": "2h"}, {"grep": "work"}, {"since": "2h", "checks": True}):
+        logs("api", **words)
+        assert logs.notes == [more]
+    logs("api", lines=3, since="2h", grep="work [01]")
+    assert logs.notes == []
+    logs("api", checks=True)
+    assert logs.notes == []
+    monkeypatch.setattr(inspection, "AMONG", len(SAID))
+    logs("api", grep="work 1")
+    assert len(logs.notes) == 1
+    assert logs.notes[0].startswith("of api-1 only the last 103 lines were searched; --since 24h")
+    logs("api", grep="work 1", since="24h")
+    assert logs.notes == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployments.host.access_log import EdgeChecks
+from deployments.host.log_lines import last_of_each, note_of_more, note_of_unsearched
 
 CHECKS = EdgeChecks({"api": "/health", "page": "/"})
 AT = "2030-01-31T12:00:00.123456789Z"
@@ -47,5 +48,23 @@ def test_the_last_lines_of_each_container_are_counted_without_the_checks():
     words = [f"api-1  | {AT} work {n}" for n in range(5)]
     other = [f"api-2  | {AT} work {n}" for n in range(2)]
     lines = [line for word in words for line in (word, UVICORN, UVICORN)] + other
-    assert CHECKS.without(lines, 3) == [*words[2:], *other]
-    assert EdgeChecks({}).without(lines, 1) == [UVICORN, other[-1]]
+    matching = [line for line in lines if not CHECKS.owns(line)]
+    assert last_of_each(matching, 3) == [*words[2:], *other]
+    assert last_of_each(lines, 1) == [UVICORN, other[-1]]
+
+
+def test_containers_of_which_there_may_be_more_are_named():
+    lines = [
+        *["api-1  | x"] * 3,
+        *["bot-1  | y"] * 2,
+        "time=x level=warning",
+        "time=x level=warning",
+    ]
+    assert note_of_more(lines, 4) == ""
+    assert note_of_more(lines, 2).startswith("of api-1, bot-1 no more than the last 2 lines")
+    assert note_of_more(lines[-2:], 1) == ""
+    found = lines[2:]
+    assert note_of_unsearched(lines, found, 4, 100) == ""
+    assert note_of_unsearched(lines, found, 3, 1) == ""
+    said = note_of_unsearched(lines * 5000, found, 15_000, 2)
+    assert said.startswith("of api-1 only the last 15,000 lines were searched; --since 24h")

@@ -112,6 +112,12 @@ def test_the_logs_of_several_services_since_a_time(world):
     )
 
 
+def test_all_logs_since_a_time_may_take_minutes(world):
+    asked = probe.tail_logs(world.environment, probe.Tail(("api",), 20, "7d", everything=True))
+    assert _tail(asked).endswith("--tail all --since 7d api")
+    assert asked.timeout > 600
+
+
 def test_sql_of_the_roles_quotes_its_names():
     sql = database.roles_sql(database='a"b', owner="o'x", application='p"q')
     # Not `\\getenv`, which psql has from PostgreSQL 15 on.
