@@ -7,12 +7,12 @@ from pathlib import Path
 import tomlkit
 from tomlkit.items import Table
 
-from infra.machine.files import replace_file
+from infra.machine.files import read_text, replace_file
 
 
 def pin(file: Path, key: str) -> None:
     """Write a server's key into `[host] host_keys`."""
-    document = tomlkit.parse(file.read_text())
+    document = tomlkit.parse(read_text(file))
     host = document["host"]
     assert isinstance(host, Table | dict)
     keys = tomlkit.array()

@@ -31,7 +31,8 @@ from infra.cli.options import (
     Quiet,
     Release,
     UpdateInfrastructure,
-    check_output_file,
+    check_output_in_place,
+    writing,
 )
 from infra.cli.printing import Printing
 from infra.cli.rotate import rotate
@@ -84,7 +85,7 @@ def publish(
     An image whose inputs did not change keeps its digest. The manifest of the release is stored in
     the registry.
     """
-    check_output_file(output)
+    check_output_in_place(output)
     printing = Printing(json, quiet)
     result = run(
         "publish", env, _source(source, ref, allow_dirty=allow_dirty), printing=printing, here=here
@@ -92,7 +93,10 @@ def publish(
     if output:
         from deployments.release.manifest import Manifest
 
-        output.write_text(Manifest.model_validate(result).to_json() + "\n")
+        manifest = Manifest.model_validate(result)
+        again = f"{manifest.name} is published: the same command with another --output builds nothing anew"
+        with writing(output, again):
+            output.write_text(manifest.to_json() + "\n")
     printing.result(result, show.manifest)
 
 

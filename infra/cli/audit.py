@@ -10,7 +10,7 @@ import typer
 from deployments.errors import HomeguruError, Refused
 from infra.cli import layout, show
 from infra.cli.assembled import assembled
-from infra.cli.options import Env, Json, Output, check_output_file
+from infra.cli.options import Env, Json, Output, check_output_in_place, writing
 
 if TYPE_CHECKING:
     from deployments.history.audit import AuditEntry
@@ -37,13 +37,14 @@ def history(env: Env, json: Json = False) -> None:
 @audit.command("export")
 def export(env: Env, output: Output = None) -> None:
     """Write one JSON line for each run: who, from where, releases, steps, outcome."""
-    check_output_file(output)
+    check_output_in_place(output)
     entries, _, _ = _entries(env)
     text = "".join(jsonlib.dumps(e.to_dict(), ensure_ascii=False) + "\n" for e in entries)
     if output is None:
         layout.console.out(text, end="", highlight=False)
     else:
-        output.write_text(text)
+        with writing(output):
+            output.write_text(text)
         layout.errors.print(f"{len(entries)} entries in {output}")
 
 

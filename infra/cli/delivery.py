@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployments.errors import WrongUse
 from infra.cli import layout, show
 from infra.cli.assembled import assembled
-from infra.cli.options import Env, Json, Output, check_output_file
+from infra.cli.options import Env, Json, Output, check_output_file, writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,13 +52,8 @@ def _write(output: Path, text: str) -> None:
     """Whole or not at all: a web server may be reading it. It may also read it as another user."""
     from infra.machine.files import replace_file
 
-    try:
+    with writing(output):
         replace_file(output, text.encode(), 0o644)
-    except OSError as error:
-        raise WrongUse(
-            f"{output} cannot be written: {error.strerror}", state="untouched",
-            todo="name a file in a folder of yours with --output",
-        ) from None  # fmt: skip
 
 
 def _back_from_now(days: int) -> Period:

@@ -15,6 +15,7 @@ import typer
 
 from deployments.errors import WrongUse
 from infra.cli import layout
+from infra.machine.files import read_text
 from infra.machine.imports import importing
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _check_asked(asked: Place, file: Path, made: list[Path]) -> None:
     if not file.exists():
         return
     try:
-        differ = asked_otherwise(asked, tomllib.loads(file.read_text()))
+        differ = asked_otherwise(asked, tomllib.loads(read_text(file)))
     except tomllib.TOMLDecodeError:
         # The commands that read it say so; here it is left alone.
         return

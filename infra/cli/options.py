@@ -6,6 +6,8 @@ What a verb needs is imported when it runs: `--help` and a wrong option answer a
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -67,13 +69,43 @@ def check_output_file(output: Path | None) -> None:
     """Raise WrongUse where `--output` can be no file, before the work is done."""
     if output is None:
         return
-    if output.is_dir():
+    with writing(output):
+        is_folder, has_folder = output.is_dir(), output.parent.is_dir()
+    if is_folder:
         raise WrongUse(
             f"--output {output} is a folder", state="untouched", todo="name a file in that folder"
         )
-    if not output.parent.is_dir():
+    if not has_folder:
         raise WrongUse(
             f"no folder {output.parent} for --output",
             state="untouched",
             todo=f"mkdir -p {shlex.quote(str(output.parent))}",
         )
+
+
+def check_output_in_place(output: Path | None) -> None:
+    """The same, and raise WrongUse for a file that may not be written in its place; it stays as it is."""
+    check_output_file(output)
+    if output is None:
+        return
+    with writing(output):
+        # A pipe is not opened, which waits for its reader, nor is a link to nothing followed.
+        if output.is_file():
+            output.open("ab").close()
+        elif not output.exists() and not output.is_symlink():
+            output.touch(exist_ok=False)
+            output.unlink()
+
+
+_ANOTHER_FILE = "name a file in a folder of yours with --output"
+
+
+@contextmanager
+def writing(output: Path, todo: str = _ANOTHER_FILE) -> Iterator[None]:
+    """Raise WrongUse where the file of `--output` cannot be written while inside."""
+    try:
+        yield
+    except OSError as error:
+        raise WrongUse(
+            f"{output} cannot be written: {error.strerror}", state="untouched", todo=todo
+        ) from None

@@ -21,6 +21,7 @@ from deployments.compose.reader import HERE, parse_stack
 from deployments.compose.stack import Stack
 from deployments.environment.schema import Environment
 from deployments.errors import WrongUse
+from infra.machine.files import is_file, read_text
 from infra.machine.processes import Ended, run
 
 PROJECT = "homeguru-any-project"
@@ -67,19 +68,15 @@ def check_allowed(file: Path, stack: Stack, environment: Environment, named_in: 
 
 
 def compose_text(file: Path) -> str:
-    """A Compose file's text; raises WrongUse where there is none."""
-    if not file.is_file():
+    """A Compose file's text; raises WrongUse where there is none, or nobody may read it."""
+    if not is_file(file):
         raise WrongUse(
             f"no Compose file {file}",
             state="untouched",
             todo="correct `compose` of the environment: it is relative to the TOML",
         )
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise WrongUse(
-            f"not UTF-8: {error}", where=str(file), state="untouched", todo="save it as UTF-8"
-        ) from None
+    # As it is: Compose reads one with the mark of its encoding too, and digests are of the whole text.
+    return read_text(file, encoding="utf-8")
 
 
 def _check_beside(file: Path, stack: Stack, config: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from deployments.errors import WrongUse
+from infra.machine.files import is_file
 from infra.machine.paths import CHECKOUT, packaged_environments
 
 LONGEST = 100
@@ -72,4 +73,4 @@ def none_here() -> WrongUse:
 def file_of(name: str) -> Path | None:
     """The file of an environment, the first folder's first; None where there is none."""
     files = (folder / f"{name}.toml" for folder in folders())
-    return next((file for file in files if len(name) <= LONGEST and file.is_file()), None)
+    return next((file for file in files if len(name) <= LONGEST and is_file(file)), None)

@@ -17,6 +17,7 @@ from deployments.release.manifest import nearest
 from infra.environment.compose_cli import compose_text
 from infra.environment.configs import config_files
 from infra.environment.folders import LONGEST, file_of, folders, names, none_here, own_folders
+from infra.machine.files import read_text
 from infra.machine.paths import docker_dir
 
 _overrides: dict[str, dict[str, Any]] = {}
@@ -135,7 +136,7 @@ def override(name: str, host: dict[str, Any]) -> None:
 
 
 def _located(name: str, file: Path) -> Located:
-    text = _text(file)
+    text = read_text(file)
     data = _parsed(text, file)
     used = parse_environment(name, _overridden(name, data), str(file), text)
     written = parse_environment(name, data, str(file), text) if name in _overrides else None
@@ -149,24 +150,11 @@ def _overridden(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "host": {**host, **_overrides[name]}}
 
 
-def _text(file: Path) -> str:
-    try:
-        return file.read_text()
-    except UnicodeDecodeError as error:
-        raise _no_toml(error, file) from None
-
-
 def _parsed(text: str, file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _no_toml(error, file) from None
-
-
-def _no_toml(error: ValueError, file: Path) -> WrongUse:
-    return WrongUse(
-        f"not valid TOML: {error}",
-        where=str(file),
-        state="untouched",
-        todo=f"correct that line; {EXAMPLE} shows the form",
-    )
+        raise WrongUse(
+            f"not valid TOML: {error}", where=str(file), state="untouched",
+            todo=f"correct that line; {EXAMPLE} shows the form",
+        ) from None  # fmt: skip

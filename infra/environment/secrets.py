@@ -11,7 +11,7 @@ from deployments.compose.env_file import parse_secrets, with_secret
 from deployments.compose.variables import how_to_give
 from deployments.errors import WrongUse
 from infra.environment.locate import Located
-from infra.machine.files import replace_file
+from infra.machine.files import is_file, read_text, replace_file
 
 
 class SecretSource(Protocol):
@@ -50,7 +50,9 @@ class SecretsVariable:
     """
 
     def __init__(self) -> None:
-        self.values = parse_secrets(os.environ.get(VARIABLE, ""), VARIABLE)
+        text = os.environ.get(VARIABLE, "")
+        # What was copied from a file may begin with the mark of its encoding.
+        self.values = parse_secrets(text.removeprefix("\ufeff"), VARIABLE)
 
     def get(self, name: str) -> str | None:
         """The value, or None; `init` leaves a line without one where nobody has given it yet."""
@@ -64,7 +66,7 @@ class SecretsFile:
         self.where = str(file)
         self._file = file
         self._values: dict[str, str] = {}
-        if not file.is_file():
+        if not is_file(file):
             return
         if file.stat().st_mode & 0o077:
             raise WrongUse(
@@ -73,15 +75,7 @@ class SecretsFile:
                 state="untouched",
                 todo=f"chmod 600 {shlex.quote(str(file))}",
             )
-        try:
-            text = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            # Where, and not what: the bytes may be a secret's.
-            raise WrongUse(
-                f"not UTF-8, at byte {error.start}", where=str(file), state="untouched",
-                todo="save it as UTF-8",
-            ) from None  # fmt: skip
-        self._values = parse_secrets(text, str(file))
+        self._values = parse_secrets(read_text(file), str(file))
 
     def get(self, name: str) -> str | None:
         """The value, or None."""
@@ -89,7 +83,7 @@ class SecretsFile:
 
     def put(self, name: str, value: str) -> None:
         """Write a value in the place of the one before; every other line stays as it is."""
-        text = with_secret(self._file.read_text(encoding="utf-8"), name, value, self.where)
+        text = with_secret(read_text(self._file), name, value, self.where)
         try:
             replace_file(self._file, text.encode())
         except OSError as error:

@@ -18,6 +18,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 
 from deployments.onboarding.adaptation import Adaptation, Edit
 from deployments.onboarding.repository import Repository
+from infra.machine.files import read_text
 
 _COMPOSE_FILE = "compose.homeguru.yml"
 _HEAD = "# Made from {} by the init of HomeGuru Deploy; yours to change.\n"
@@ -106,7 +107,7 @@ def add_secrets(file: Path, values: Mapping[str, str]) -> list[str]:
     """Add lines for names that the 0600 file does not have yet; returns those names."""
     if not file.exists():
         write_new(file, "# Values of [secrets]. Never committed.\n", 0o600)
-    text = file.read_text()
+    text = read_text(file)
     present = {line.partition("=")[0].strip() for line in text.splitlines()}
     missing = {name: value for name, value in values.items() if name not in present}
     if missing:
@@ -118,7 +119,7 @@ def add_secrets(file: Path, values: Mapping[str, str]) -> list[str]:
 
 def empty_secrets(file: Path) -> list[str]:
     """Names of the file that have no value."""
-    lines = (line.partition("=") for line in file.read_text().splitlines())
+    lines = (line.partition("=") for line in read_text(file).splitlines())
     return [name.strip() for name, equals, value in lines if equals and not value.strip()]
 
 

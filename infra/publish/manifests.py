@@ -17,12 +17,15 @@ from deployments.release.manifest import (
     without_number,
 )
 from infra.environment.locate import Located
+from infra.machine.files import read_text
 from infra.machine.known_names import KnownName, keep_names, newest_first
 from infra.publish.signatures import checked, signer_of
 
 if TYPE_CHECKING:
     from infra.registry.api import Registry
 
+
+_OTHER_MANIFEST = "name a file that `homeguru publish --env NAME --output FILE` wrote, or a manifest that was published"
 
 SignedImages = frozenset[tuple[str, str, str]]
 """Repository, inputs and digest of images that a signed release names."""
@@ -149,11 +152,11 @@ def _in_file(wanted: str) -> str | None:
         # Too long for a name, or none at all.
         return None
     if exists:
-        return file.read_text()
+        return read_text(file, todo=_OTHER_MANIFEST)
     if wanted.endswith(".json"):
         raise WrongUse(
             f"no manifest file {wanted}",
             state="untouched",
-            todo="name a file that `homeguru publish --env NAME --output FILE` wrote, or a manifest that was published",
+            todo=_OTHER_MANIFEST,
         )
     return None

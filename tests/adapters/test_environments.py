@@ -105,13 +105,15 @@ def test_an_unknown_name_where_none_is_known(folders):
     assert caught.value.todo == "run homeguru init in the application's repository"
 
 
-@pytest.mark.parametrize("content", [b"v = ", b"\xff"])
-def test_a_file_that_is_no_toml(folders, content):
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"v = ", "not valid TOML: "), (b"v\xff", "not UTF-8, at byte 1")]
+)
+def test_a_file_that_is_no_toml(folders, content, said):
     file = folders[0] / "bad.toml"
     file.write_bytes(content)
     with pytest.raises(WrongUse) as caught:
         environments.load("bad")
-    assert caught.value.what.startswith("not valid TOML: ")
+    assert caught.value.what.startswith(said)
     assert caught.value.where == str(file)
 
 

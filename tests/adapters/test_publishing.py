@@ -12,7 +12,7 @@ from deployments.compose.reader import parse_stack
 from deployments.errors import Refused, Unreachable, WrongUse
 from deployments.release.manifest import Manifest
 from infra.publish import publishing
-from infra.publish.manifests import find_manifest
+from infra.publish.manifests import find_manifest, name_of
 from infra.publish.source import opened
 from infra.registry.api import Stored
 from tests.adapters.publishing import Store
@@ -285,6 +285,16 @@ def test_no_manifest_at_all_says_how_to_make_one(located):
     with pytest.raises(WrongUse) as caught:
         find_manifest(located(), Store(), "newest")
     assert caught.value.todo == "publish one: homeguru publish --env prod"
+
+
+def test_a_file_that_is_no_text_is_no_manifest(located, tmp_path):
+    file = tmp_path / "build.bin"
+    file.write_bytes(b"\x7fELF\xff")
+    for read in (lambda: find_manifest(located(), Store(), str(file)), lambda: name_of(str(file))):
+        with pytest.raises(WrongUse, match="not UTF-8, at byte 4") as caught:
+            read()
+        assert caught.value.where == str(file)
+        assert caught.value.todo.startswith("name a file that `homeguru publish")
 
 
 def test_a_manifest_file_that_is_not_there(located):

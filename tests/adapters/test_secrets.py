@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+
 import pytest
 
 from deployments.errors import WrongUse
 from infra.environment.context import Assembly
 from infra.environment.secrets import SecretsFile, resolve
+from infra.onboarding.writing import add_secrets, empty_secrets
 
 
 @pytest.fixture
@@ -45,6 +48,21 @@ def test_one_variable_may_hold_the_lines_of_a_secrets_file(located, file, monkey
         resolve(_located(located, file))
     assert str(caught.value.where) == "HOMEGURU_SECRETS"
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_mark_that_an_editor_put_before_utf_8_is_no_part_of_a_name(located, file, monkeypatch):
+    file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
+    assert resolve(_located(located, file))["HG_A"] == "file"
+    SecretsFile(file).put("HG_A", "changed")
+    assert file.read_text() == "HG_A=changed\nHG_B=file\nHG_OTHER=file\n"
+    monkeypatch.setenv("HOMEGURU_SECRETS", "\ufeffHG_A=all\n")
+    assert resolve(_located(located, file))["HG_A"] == "all"
+
+
+def test_init_finds_a_name_behind_that_mark(file):
+    file.write_bytes(codecs.BOM_UTF8 + b"HG_A=\n")
+    assert add_secrets(file, {"HG_A": "other"}) == []
+    assert empty_secrets(file) == ["HG_A"]
 
 
 def test_what_has_no_value_is_left_out(located, file):
