@@ -184,13 +184,13 @@ class Deploy(_Strict):
         return own | set(self.infrastructure)
 
 
-def no_database(file: str, state: str) -> Refused:
+def no_database(file: str, state: str, environment: str) -> Refused:
     """The refusal of what needs a database that the Compose file describes.
 
-    state: which the server is in.
+    state: which the server is in. environment: its name.
     """
     return Refused(
         "no database is described: x-deploy has no `database`", where=file, state=state,
         todo=f"describe it, {X_DEPLOY} says how; a database that is not described is reached by "
-        "homeguru exec SERVICE psql --env NAME",
+        f"homeguru exec SERVICE --env {environment} -- psql -U USER DATABASE",
     )  # fmt: skip

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from deployments.compose.configs import secret_variables, with_contents
 from deployments.compose.extension import Deploy
 from deployments.compose.ports import ANY, published
-from deployments.compose.references import in_urls, interpolate, references
+from deployments.compose.references import image_variable, in_urls, interpolate, references
 from deployments.compose.stack import PROJECT_NAME, Process, Service, Stack
 from deployments.errors import WrongUse
 
@@ -85,7 +85,7 @@ def _service(
     image = re.fullmatch(rf"\$\{{([A-Z][A-Z0-9_]*){default}\}}", body.get("image", ""))
     if image is None:
         raise WrongUse(
-            f"service {name}: `image` must be one variable, {_image_variable(name)}, which the deploy "
+            f"service {name}: `image` must be one variable, ${{{image_variable(name)}}}, which the deploy "
             "fills with a digest", where=where, state="untouched", todo=_image_advice(name, body),
         )  # fmt: skip
     if "container_name" in body:
@@ -115,13 +115,9 @@ def _service(
     )
 
 
-def _image_variable(service: str) -> str:
-    return f"${{{re.sub('[^A-Z0-9]', '_', service.upper())}_IMAGE}}"
-
-
 def _image_advice(name: str, body: dict[str, Any]) -> str:
     """What to write for the image that a service names."""
-    variable = _image_variable(name)
+    variable = f"${{{image_variable(name)}}}"
     if "build" in body:
         return (
             f"write `image: {variable}` beside `build`, and name the Dockerfile of `build` under "

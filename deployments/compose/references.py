@@ -25,6 +25,12 @@ class Reference:
     word: str = ""
 
 
+def image_variable(service: str) -> str:
+    """The variable of a service's image; a name does not begin with the digit of a service `3d`."""
+    name = re.sub(r"[^A-Z0-9]+", "_", service.upper()).strip("_")
+    return f"{name if name[:1].isalpha() else f'S_{name}'}_IMAGE"
+
+
 def parse(text: str) -> list[str | Reference]:
     """Literal parts and references of a text, in order; what is no reference stays literal."""
     parts: list[str | Reference] = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from deployments.compose.references import image_variable
 from deployments.onboarding.adaptation import EDGE, EDGE_IMAGE, Adaptation, Edit, OnboardedRoute
 from deployments.onboarding.bodies import arguments_of, build_of, waits_for
 from deployments.onboarding.database import describe_database, take_migration
@@ -99,7 +99,7 @@ def _image_variables(found: Repository) -> dict[str, str]:
     by_build: dict[tuple[str, ...], str] = {}
     names: dict[str, str] = {}
     for name, body in found.services.items():
-        variable = re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_") + "_IMAGE"
+        variable = image_variable(name)
         if "build" in body:
             alike = (*build_of(found, body), str(sorted(arguments_of(body).items())))
             variable = by_build.setdefault(alike, variable)

@@ -135,7 +135,7 @@ def with_database(
     database = stack.deploy.database
     runs = f"runs {seen.current}, unchanged" if seen.current else "untouched"
     if database is None:
-        raise no_database(file, runs)
+        raise no_database(file, runs, environment.name)
     if seen.current is None:
         raise Refused(
             f"nothing is deployed, so there is no database to {what}",

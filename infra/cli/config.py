@@ -30,10 +30,11 @@ def _document(located: Located) -> dict[str, Any]:
     from infra.environment.secrets import origins
 
     settings = located.environment.model_dump(mode="json")
+    secrets_file = located.environment.secrets.file
     return {
         "file": str(located.file), "Compose file": str(located.compose_file), **settings,
         "secrets": {
-            "file": str(located.beside(located.environment.secrets.file)), **origins(located),
+            "file": str(located.beside(secrets_file)) if secrets_file else "", **origins(located),
         },
     }  # fmt: skip
 

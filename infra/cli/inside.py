@@ -37,7 +37,8 @@ def psql(env: Env, query: Query = "") -> None:
     if database is None:
         from deployments.compose.extension import no_database
 
-        raise no_database(str(assembly.located.compose_file), "unchanged")
+        located = assembly.located
+        raise no_database(str(located.compose_file), "unchanged", located.environment.name)
     from deployments.compose.references import interpolate
 
     variables = assembly.located.environment.variables

@@ -10,6 +10,12 @@ from infra.orchestration.liveness import BEGINS_WITHIN, SILENT_AFTER
 from infra.orchestration.setup import automations
 from infra.reference.markdown import code, page, table
 
+OTHERS = """
+`exec` and `psql` end with the exit code of the command that they ran, whatever that means to it, and with 255
+where `ssh` could not connect, lost the connection or was ended by a signal. What is refused before that ends
+with one of the four, and says `Error:`.
+"""
+
 ERRORS = """
 ## Errors
 
@@ -41,8 +47,9 @@ def exit_codes() -> str:
     ]
     return page(
         "Exit codes and errors",
-        "Every command ends with one of four codes.",
+        "Every command ends with one of four codes, but for `exec` and `psql`.",
         table(("exit code", "meaning"), [(str(int(c)), CODES[c]) for c in ExitCode]),
+        OTHERS,
         ERRORS.format(keys=keys),
         table(("kind", "exit code", "meaning"), kinds),
     )

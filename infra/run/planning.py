@@ -104,7 +104,8 @@ class Planning:
         target = self.targets.complete(line.release, pin=False)
         self._has_tls(target, line.release, seen)
         if choice != "keep" and target.stack.deploy.database is None:
-            raise no_database(self._compose_file, f"runs {seen.current}, unchanged")
+            runs, environment = f"runs {seen.current}, unchanged", self.host.environment.name
+            raise no_database(self._compose_file, runs, environment)
         data = self.review.back(target, line, seen, choice)
         planned = self._plan(target, seen, self._ask("rollback", line.release, data))
         if not planned.plan.changed:

@@ -126,6 +126,10 @@ def test_what_needs_a_database_that_nobody_described_says_so(world, work) -> Non
             work(_without_a_database(), seen)
         assert (caught.value.where, caught.value.state) == ("/a/compose.yml", state)
         assert "doc/reference/x-deploy.md" in caught.value.todo
+        # Without -U psql takes the name of the container's user.
+        assert caught.value.todo.endswith(
+            "homeguru exec SERVICE --env prod -- psql -U USER DATABASE"
+        )
 
 
 def test_a_database_that_does_not_answer_is_not_called_undeployed(world) -> None:

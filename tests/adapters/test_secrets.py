@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import json
 
 import pytest
+from typer.testing import CliRunner
 
 from deployments.errors import WrongUse
+from infra.cli.app import app
+from infra.environment import locate
 from infra.environment.context import Assembly
 from infra.environment.secrets import SecretsFile, resolve
 from infra.onboarding.writing import add_secrets, empty_secrets
@@ -92,6 +96,15 @@ def test_a_file_that_others_may_read_is_refused(file, mode):
 def test_a_private_file_is_read(file, mode):
     file.chmod(mode)
     assert SecretsFile(file).get("HG_A") == "file"
+
+
+@pytest.mark.parametrize("named", ["", "prod.secrets.env"])
+def test_config_shows_a_secrets_file_where_there_is_one(located, monkeypatch, tmp_path, named):
+    secrets = {"file": named, "names": []}
+    monkeypatch.setattr(locate, "load", lambda _: located(secrets=secrets, compose="compose.yml"))
+    shown = CliRunner().invoke(app, ["config", "--env", "prod", "--json"])
+    expected = str(tmp_path / named) if named else ""
+    assert json.loads(shown.stdout)["secrets"]["file"] == expected
 
 
 def test_a_file_that_is_not_there_has_nothing(tmp_path):

@@ -54,6 +54,12 @@ def test_a_variable_is_collected_wherever_a_service_names_it() -> None:
     assert "API_TOKEN" in found.secrets
 
 
+def test_the_image_of_a_service_that_begins_with_a_digit() -> None:
+    """The deploy would refuse a variable that does."""
+    changed = {e.path[1:]: e.value for e in adapt(of_services({"3d": {"build": "."}})).edits}
+    assert changed["3d", "image"] == "${S_3D_IMAGE}"
+
+
 def test_a_password_that_is_also_a_user_and_a_name_stays_those() -> None:
     same = {"POSTGRES_USER": "postgres", "POSTGRES_PASSWORD": "postgres", "POSTGRES_DB": "postgres"}
     check = {"test": ["CMD", "redis-cli", "-a", "hunter22", "ping"]}

@@ -63,9 +63,16 @@ def test_an_image_must_be_one_variable(image, service):
     )
 
 
-def test_the_proposed_variable_is_a_valid_name():
-    said = _refused(lambda: _parse({"web-app": {"image": "x"}})).what
-    assert "${WEB_APP_IMAGE}" in said
+@pytest.mark.parametrize(
+    ("service", "variable"),
+    [("web-app", "WEB_APP_IMAGE"), ("3d", "S_3D_IMAGE"), ("_x.y", "X_Y_IMAGE"), ("_", "S__IMAGE")],
+)
+def test_the_proposed_variable_is_one_that_is_read(service, variable):
+    refused = _refused(lambda: _parse({service: {"image": "x"}}))
+    assert f"${{{variable}}}" in refused.what
+    assert f"`image: ${{{variable}}}`" in refused.todo
+    named = _parse({service: {"image": f"${{{variable}}}"}})
+    assert named.services[service].image_variable == variable
 
 
 def test_a_container_name_is_refused(compose_config):
