@@ -47,7 +47,7 @@ database_by_hand() {
 # Sets the array `by_hand_compose`: Compose as it was called by hand, with what a login brings.
 set_by_hand_compose() {
   local directory=$1 files=$2 env_files=$3 each
-  while read -r each; do [ -z "$each" ] || export "${each?}"; done <<< "${brought:-}"
+  let_login_in
   by_hand_compose=(docker compose -p "$project" --project-directory "$directory")
   while read -r each; do by_hand_compose+=(-f "$each"); done < <(tr ',' '\n' <<< "$files")
   while read -r each; do

@@ -7,6 +7,7 @@ run_guarded() {
   flock -w 60 9 || fail "a command of an earlier run still works on this host"
   grep -qF "\"token\":\"$token\"" lock/owner || exit 76
   printf '%s\n' "${begin//@AT@/$(now)}" >> "journal/$run.jsonl"
+  let_login_in
   HOMEGURU_RUN=$run timeout -k 15 "$timeout" bash -c "$body" &
   printf '%s\n' $! > lock/pid
   wait $! || code=$?

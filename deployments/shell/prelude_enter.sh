@@ -5,7 +5,6 @@
 # would take the place of the application's own values. Docker itself needs the names that stay.
 keep_login_out() {
   local name
-  # shellcheck disable=SC2034  # read where Compose is called as it was by hand
   brought=$(compgen -e)
   while read -r name; do
     case $name in
@@ -14,6 +13,11 @@ keep_login_out() {
       *) export -n "${name?}" 2>/dev/null || true ;;
     esac
   done <<< "$brought"
+}
+# For another bash with a prelude of its own, and for Compose as it is called by hand.
+let_login_in() {
+  local name
+  while read -r name; do [ -z "$name" ] || export "${name?}"; done <<< "${brought:-}"
 }
 enter() {
   project=$1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from deployments.shell.lock import guarded
 from deployments.shell.prelude import prelude
-from deployments.shell.quote import functions
+from deployments.shell.quote import Script, functions
 
 GOES = """case "$1 $2" in
 "rm -f") echo "removal of container $3 is already in progress" >&2; exit 1 ;;
@@ -41,7 +42,20 @@ def test_what_a_login_brings_does_not_reach_compose(shell):
 def test_a_composition_by_hand_gets_what_the_login_brings(shell):
     shell.program("docker", "env > seen")
     text = prelude(shell.environment) + functions("adopt_survey")
-    text += 'set_by_hand_compose /srv compose.yml ""\n"${by_hand_compose[@]}" ps\n'
-    done = shell.run(f"export USER=deploy\n{text}")
+    by_hand = 'set_by_hand_compose /srv compose.yml ""\n"${by_hand_compose[@]}" ps\n'
+    done = shell.run(f"export USER=deploy\n{text}{by_hand}")
     assert done.returncode == 0, done.stderr
     assert "USER=deploy" in shell.read("seen")
+    # Also where it is brought back, under the work lock.
+    shell.write("lock/owner", '"token":"t"')
+    shell.write("journal/r.jsonl", "")
+    body = Script(functions("adopt_survey") + by_hand)
+    guard = guarded(shell.environment, "r", "t", "{}", "{}", "", body)
+    shell.write("seen", "")
+    done = shell.run(f"export USER=deploy\n{guard.text}")
+    assert done.returncode == 0, done.stderr
+    assert "USER=deploy" in shell.read("seen")
+    done = shell.run(
+        f"export USER=deploy\n{guarded(shell.environment, 'r', 't', '{}', '{}', '', Script('compose ps')).text}"
+    )
+    assert (done.returncode, "USER=" in shell.read("seen")) == (0, False), done.stderr
