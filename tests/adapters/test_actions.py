@@ -186,6 +186,14 @@ def test_known_hosts_of_another_host_are_refused(line, said) -> None:
     with pytest.raises(WrongUse) as raised:
         pinned_keys(line, "h", 22)
     assert said in raised.value.what
+    assert "ssh-keyscan h," in raised.value.todo
+
+
+def test_known_hosts_are_shown_by_the_port_that_is_used() -> None:
+    for line in ("# nothing\n", "h", f"h {KEY}"):
+        with pytest.raises(WrongUse) as raised:
+            pinned_keys(line, "h", 2222)
+        assert "ssh-keyscan -p 2222 h," in raised.value.todo
 
 
 def test_secrets_speak_for_the_host_and_the_key_is_removed(runner, monkeypatch) -> None:

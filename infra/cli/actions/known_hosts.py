@@ -20,7 +20,9 @@ def pinned_keys(text: str, address: str, port: int) -> list[str]:
     """
     keys = [_key(line, address, port) for line in text.splitlines() if _is_entry(line)]
     if not keys:
-        raise WrongUse("SSH_KNOWN_HOSTS holds no key", state="not contacted", todo=_todo(address))
+        raise WrongUse(
+            "SSH_KNOWN_HOSTS holds no key", state="not contacted", todo=_todo(address, port)
+        )
     return list(dict.fromkeys(keys))
 
 
@@ -34,14 +36,14 @@ def _key(line: str, address: str, port: int) -> str:
     if len(words) < 2 or not _KEY.fullmatch(words[0]):
         raise WrongUse(
             f"SSH_KNOWN_HOSTS: not a line of known_hosts: {line.strip()[:60]!r}",
-            state="not contacted", todo=_todo(address),
+            state="not contacted", todo=_todo(address, port),
         )  # fmt: skip
     wanted = address if port == 22 else f"[{address}]:{port}"
     if names and not any(_names(name, wanted) for name in names.split(",")):
         shown = "another host, its name is hashed" if names.startswith("|") else names
         raise WrongUse(
             f"SSH_KNOWN_HOSTS has a line for {shown}, the server is {wanted}",
-            state="not contacted", todo=_todo(address),
+            state="not contacted", todo=_todo(address, port),
         )  # fmt: skip
     return f"{words[0]} {words[1]}"
 
@@ -58,5 +60,6 @@ def _names(name: str, wanted: str) -> bool:
     return hmac.compare_digest(computed, digest)
 
 
-def _todo(address: str) -> str:
-    return f"the server's console shows them: ssh-keyscan {address}, run there, compared here"
+def _todo(address: str, port: int) -> str:
+    words = address if port == 22 else f"-p {port} {address}"
+    return f"the server's console shows them: ssh-keyscan {words}, run there, compared here"
