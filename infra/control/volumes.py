@@ -7,6 +7,7 @@ reader needs. A change here reaches the containers by the next `up`.
 from __future__ import annotations
 
 import json
+import os
 from base64 import b64encode
 from fnmatch import fnmatch
 from pathlib import Path
@@ -17,6 +18,7 @@ from infra.control.docker import DATA, Docker
 from infra.control.settings import Settings, State
 from infra.environment import locate
 from infra.environment.configs import config_files
+from infra.environment.locate import Located
 
 LABEL = "org.homeguru.control"
 #: The user of our image and of the gateway.
@@ -86,19 +88,41 @@ def _environments(folder: str) -> dict[str, bytes]:
     files = _below(folder, ENVIRONMENT_FILES)
     base = Path(folder).resolve()
     for located in locate.all_of(base) if folder else []:
-        compose = located.compose_file
-        if not located.environment.compose or not compose.is_file():
-            continue
-        if not compose.is_relative_to(base):
-            raise WrongUse(
-                f"environment {located.environment.name}: its Compose file {compose} lies outside of that "
-                "folder, and a worker would not have it",
-                where=folder, state="untouched", todo="move it into the folder, and correct `compose`",
-            )  # fmt: skip
-        for file in config_files(compose):
-            if file.is_relative_to(base):
-                files[str(file.relative_to(base))] = file.read_bytes()
+        for file in (*_of_compose(located, base), *_public_keys(located, base)):
+            files[str(file.relative_to(base))] = file.read_bytes()
     return files
+
+
+def _of_compose(located: Located, base: Path) -> list[Path]:
+    """Files that an environment's own Compose file names as configs."""
+    compose = located.compose_file
+    if not located.environment.compose or not compose.is_file():
+        return []
+    if not compose.is_relative_to(base):
+        raise _outside(located, f"its Compose file {compose}", base, "compose")
+    return [file for file in config_files(compose) if file.is_relative_to(base)]
+
+
+def _public_keys(located: Located, base: Path) -> list[Path]:
+    """Files that [signatures] names; one that is not there is told of where it is needed."""
+    # What is in ~/.ssh a worker has from the folder of keys.
+    named = [n for n in located.environment.signatures.keys if not n.startswith("~/.ssh/")]
+    files = []
+    for name in named:
+        # Not resolved: a worker looks for the name that the environment has.
+        file = Path(os.path.normpath(located.file.parent / Path(name).expanduser()))
+        if not file.is_relative_to(base):
+            raise _outside(located, f"its public key {file}", base, "keys` of `[signatures]")
+        files.append(file)
+    return [file for file in files if file.is_file()]
+
+
+def _outside(located: Located, what: str, base: Path, key: str) -> WrongUse:
+    return WrongUse(
+        f"environment {located.environment.name}: {what} lies outside of that folder, and a worker would "
+        "not have it",
+        where=str(base), state="untouched", todo=f"move it into the folder, and correct `{key}`",
+    )  # fmt: skip
 
 
 def _below(folder: str, kinds: tuple[str, ...] = ("*",)) -> dict[str, bytes]:
