@@ -23,7 +23,7 @@ def add(
     from infra.control.accounts import MACHINES
 
     plane = existing_plane()
-    chosen = sys.stdin.readline().rstrip("\n") if stdin else ""
+    chosen = _from_stdin(name) if stdin else ""
     known = name in plane.accounts.names()
     password = plane.accounts.add(name, chosen)
     try:
@@ -41,6 +41,16 @@ def add(
         layout.console.print("every former password of it is refused from now on")
     if not chosen:
         layout.console.print(f"password (shown once): {password}", markup=False)
+
+
+def _from_stdin(name: str) -> str:
+    """One line; none of it would make a password, which nobody who pipes one expects."""
+    if password := sys.stdin.readline().rstrip("\n"):
+        return password
+    raise WrongUse(
+        "no password came on stdin", where=name, state="untouched",
+        todo=f"see what the command before it says; or have one made: homeguru control-plane account add {name}",
+    )  # fmt: skip
 
 
 @account.command("rotate")
@@ -90,9 +100,14 @@ def _login(login: str, password: str) -> None:
 @account.command("remove")
 def remove(name: str) -> None:
     """Remove a person's account."""
+    from infra.control import exchange
+
     plane = existing_plane()
+    if name not in plane.accounts.names():
+        # It may have been removed here by a call that did not reach the gateway.
+        exchange.bring(plane)
     plane.accounts.remove(name)
-    plane.refresh()
+    exchange.bring(plane)
 
 
 @account.command("list")

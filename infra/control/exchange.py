@@ -53,9 +53,21 @@ def end(plane: ControlPlane, name: str, *, unused_too: bool = False) -> str:
     logins = plane.accounts.logins(name)
     if logins.under_way:
         _refuse_unused(plane, logins, unused_too=unused_too)
+    else:
+        # It may have ended here by a call that did not reach the gateway.
+        bring(plane)
     ended = plane.accounts.end(name)
-    plane.refresh()
+    bring(plane)
     return ended
+
+
+def bring(plane: ControlPlane) -> None:
+    """Bring the accounts to the gateway; what did not get there is told, as it is kept here."""
+    try:
+        plane.refresh()
+    except HomeguruError:
+        plane.say("kept here, and not there yet: homeguru control-plane up")
+        raise
 
 
 def _refuse_unused(plane: ControlPlane, logins: Logins, *, unused_too: bool) -> None:

@@ -55,6 +55,8 @@ def test_a_login_ends_after_the_new_one_was_used(state: State) -> None:
     plane: Any = Plane(state, {})
     with pytest.raises(WrongUse, match="no exchange of this account"):
         exchange.end(plane, "trigger")
+    # One that ended here, and not there, is not left so.
+    assert plane.refreshed == 1
     plane.accounts.rotate("trigger", now=1000)
     for uses in ({}, {"trigger": 2000}, {"trigger-2": 999}):
         plane.uses = uses
@@ -66,10 +68,10 @@ def test_a_login_ends_after_the_new_one_was_used(state: State) -> None:
         assert refused.value.state == "trigger and trigger-2 are accepted both"
         assert "homeguru control-plane account rotate trigger --end --yes" in refused.value.todo
     assert plane.accounts.logins("trigger").under_way
-    assert plane.refreshed == 0
+    assert plane.refreshed == 1
     plane.uses = {"trigger": 900, "trigger-2": 1001}
     assert exchange.end(plane, "trigger") == "trigger"
-    assert plane.refreshed == 1
+    assert plane.refreshed == 2
     assert plane.said[-2:] == [
         "trigger: last used 1970-01-01 00:15:00 UTC", "trigger-2: last used 1970-01-01 00:16:41 UTC"
     ]  # fmt: skip
@@ -138,3 +140,31 @@ def test_a_new_password_at_once_says_who_is_refused(state: State, monkeypatch) -
     plane = Plane(state, {})
     assert "is refused from now on" in run(plane, monkeypatch, "add", "trigger").stdout
     assert "refused" not in run(plane, monkeypatch, "add", "anna").stdout
+
+
+def test_what_did_not_reach_the_gateway_is_brought_by_the_same_command(state, monkeypatch) -> None:
+    plane: Any = Plane(state, {"trigger-2": 2000})
+    plane.accounts.add("anna")
+    plane.accounts.rotate("trigger", now=1000)
+    brought = plane.refresh
+
+    def away() -> None:
+        raise Unreachable("the engine does not answer")
+
+    for words in (("remove", "anna"), ("rotate", "trigger", "--end")):
+        plane.refresh = away
+        for _ in range(2):
+            found = run(plane, monkeypatch, *words)
+            assert isinstance(found.exception, Unreachable)
+            assert plane.said[-1] == "kept here, and not there yet: homeguru control-plane up"
+        plane.refresh, plane.refreshed = brought, 0
+        assert isinstance(run(plane, monkeypatch, *words).exception, WrongUse)
+        assert plane.refreshed == 1
+
+
+def test_no_password_on_stdin_makes_none(state, monkeypatch) -> None:
+    plane = Plane(state, {})
+    found = run(plane, monkeypatch, "add", "anna", "--stdin")
+    assert isinstance(found.exception, WrongUse)
+    assert "no password came on stdin" in found.exception.what
+    assert (plane.accounts.people(), found.stdout) == ([], "")
