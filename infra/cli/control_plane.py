@@ -63,6 +63,7 @@ def up(
     builder: Annotated[str | None, Text(help="DOCKER_HOST for a publish in there.")] = None,
     recipient: Annotated[str | None, Text(help="age1...: whom backups are for.")] = None,
     image: Image = "",
+    yes: control_upkeep.Yes = False,
 ) -> None:
     """Put it up, or bring it to what is said here; what is as it should be stays."""
     from infra.backups import age
@@ -80,7 +81,7 @@ def up(
     )  # fmt: skip
     if not settings.host:
         ensure_engine(say, state_dir() / "engine")
-    show_outcome(ControlPlane(plane_state, settings, say).up(image))
+    show_outcome(ControlPlane(plane_state, settings, say).up(image, cut_off=yes))
 
 
 def show_outcome(outcome: Outcome) -> None:
@@ -101,9 +102,10 @@ def show_outcome(outcome: Outcome) -> None:
 @control_plane.command("down")
 def down(
     volumes: Annotated[bool, Text("--volumes", help="The data too: history, blocks.")] = False,
+    yes: control_upkeep.Yes = False,
 ) -> None:
     """Stop and remove it; its data stays unless --volumes is given."""
-    existing_plane().down(volumes_too=volumes)
+    existing_plane().down(volumes_too=volumes, cut_off=yes)
 
 
 demo = typer.Typer(no_args_is_help=True, help="A control plane and a server on this machine.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Image = Annotated[str, typer.Option("--image", help="This image; default: of the checkout.")]
 Identity = Annotated[Path, typer.Option("--identity", help="The private age key, a file.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Though runs are at work: they are cut off.")]
 Recipient = Annotated[
     str | None, typer.Option("--recipient", help="age1...: whom backups are for; it is kept.")
 ]
@@ -57,12 +58,15 @@ def upgrade(
     image: Image = "",
     recipient: Recipient = None,
     backup: Annotated[bool, typer.Option(help="Back up before anything is changed.")] = True,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Bring it to another image: a backup, then the database, server and workers."""
     from infra.control import upkeep
 
-    _show_outcome(upkeep.upgrade(existing_plane(recipient), image, with_backup=backup), json=json)
+    plane = existing_plane(recipient)
+    outcome = upkeep.upgrade(plane, image, with_backup=backup, cut_off=yes)
+    _show_outcome(outcome, json=json)
 
 
 def backup(
@@ -94,13 +98,16 @@ def restore(
     file: Annotated[Path, typer.Argument(help="A backup.")],
     identity: Identity,
     image: Annotated[str, typer.Option("--image", help="Run this image then.")] = "",
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Put a backup in the database's place; runs that were at work then are ended."""
     from infra.backups import age
     from infra.control import upkeep
 
-    _show_outcome(upkeep.restore(existing_plane(), file, age.identity(identity), image), json=json)
+    key = age.identity(identity)
+    outcome = upkeep.restore(existing_plane(), file, key, image, cut_off=yes)
+    _show_outcome(outcome, json=json)
 
 
 def _show_outcome(outcome: Outcome, *, json: bool) -> None:

@@ -17,7 +17,7 @@ from subprocess import PIPE
 
 import pyrage  # type: ignore[import-untyped]
 
-from deployments.errors import HomeguruError, Refused, WrongUse
+from deployments.errors import HomeguruError, Refused, StepFailed, WrongUse
 from infra.backups.age import Key, recipient
 from infra.control.docker import Docker
 from infra.control.settings import State
@@ -56,26 +56,27 @@ def make(
             "no recipient is known, and a backup is never written in plain", state="untouched",
             todo="age-keygen -o identity.txt, kept elsewhere; then the same command with --recipient age1...",
         )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise WrongUse(
+            f"the folder for the backup cannot be made: {error.strerror}", where=str(folder),
+            state="untouched", todo="name another one: homeguru control-plane backup --to FOLDER",
+        ) from None  # fmt: skip
     now = datetime.now(UTC)
     file = folder / f"{docker.settings.project}-{now:%Y%m%dT%H%M%SZ}.dump.age"
-    part = file.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600)
     try:
-        with (
-            part.open("wb") as out,
-            docker.stream("dumping the database", "exec", postgres, *DUMP) as dump,
-        ):
-            pyrage.encrypt_io(dump.stdout, out, [recipient(to)])
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-    backup = PlaneBackup(
-        str(file), f"{now:%Y-%m-%dT%H:%M:%SZ}", file.stat().st_size, digest(file), key_id(state),
-        image,
-    )  # fmt: skip
-    _describe(backup, file, state)
+        _dump(docker, postgres, file, to)
+        backup = PlaneBackup(
+            str(file), f"{now:%Y-%m-%dT%H:%M:%SZ}", file.stat().st_size, digest(file), key_id(state),
+            image,
+        )  # fmt: skip
+        _describe(backup, file, state)
+    except (OSError, pyrage.EncryptError) as error:
+        raise StepFailed(
+            f"the backup cannot be written: {error}", where=str(file), state="unchanged",
+            todo="make room there, or write it elsewhere: homeguru control-plane backup --to FOLDER",
+        ) from None  # fmt: skip
     return backup
 
 
@@ -131,6 +132,21 @@ def digest(file: Path) -> str:
     """SHA-256 of a file."""
     with file.open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def _dump(docker: Docker, postgres: str, file: Path, to: str) -> None:
+    part = file.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    try:
+        with (
+            part.open("wb") as out,
+            docker.stream("dumping the database", "exec", postgres, *DUMP) as dump,
+        ):
+            pyrage.encrypt_io(dump.stdout, out, [recipient(to)])
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _same(file: Path) -> None:

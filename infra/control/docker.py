@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 
 from deployments.errors import HomeguruError, Unreachable, WrongUse
 from infra.control.settings import Settings, State
@@ -76,6 +76,8 @@ class Docker:
             try:
                 yield process
                 process.wait(600)
+            except TimeoutExpired:
+                raise DockerRefused(f"{label}: no end within 600 s") from None
             finally:
                 if process.poll() is None:
                     end(process)
@@ -104,7 +106,9 @@ class Compose:
         # A copy: two of these with other images must not change each other.
         self._docker = copy(docker)
         self._docker.env = {**docker.env, **variables}
-        self._words = ("compose", "-f", str(DATA / "compose.yml"), "--env-file", "/dev/null")
+        file, project = str(DATA / "compose.yml"), docker.settings.project
+        # -p: a COMPOSE_PROJECT_NAME of the person's would take precedence over the file's name.
+        self._words = ("compose", "-p", project, "-f", file, "--env-file", "/dev/null")
 
     def text(self, *args: str, timeout: float = 120) -> str:
         """Run a short command and return what it printed."""

@@ -6,9 +6,10 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-from deployments.errors import WrongUse
+from deployments.errors import StepFailed, WrongUse
 from infra.control.docker import Docker, DockerRefused
 from infra.engine.images import CADDY, COSIGN, DOCKER, POSTGRES, PYTHON, ensure_images
+from infra.machine.long_processes import CommandFailed
 from infra.machine.paths import CHECKOUT
 
 NAME = "homeguru-flows"
@@ -25,6 +26,8 @@ def ensure_image(docker: Docker, chosen: str) -> str:
         # Pulled, or built as stand-ins where nothing can be pulled.
         ensure_images((PYTHON, DOCKER, COSIGN, CADDY, POSTGRES), docker.say)
     if chosen:
+        if not docker.exists("image", chosen):
+            _pull(docker, chosen)
         return chosen
     if not (CHECKOUT / "docker" / "Dockerfile.flows").is_file():
         raise WrongUse(
@@ -38,6 +41,18 @@ def ensure_image(docker: Docker, chosen: str) -> str:
         docker.long(f"building {name}", *words, "--tag", name, str(CHECKOUT), timeout=1800)
         docker.say(f"built {name}")
     return name
+
+
+def _pull(docker: Docker, name: str) -> None:
+    """Apart from what runs it first, which has no time for a gigabyte."""
+    try:
+        docker.long(f"pulling {name}", "pull", "--quiet", name, timeout=1800)
+    except CommandFailed as error:
+        raise StepFailed(
+            f"the image cannot be pulled: {error.reason}: {error.tail.strip()[-300:]}", where=name,
+            state="unchanged",
+            todo="correct --image; where its registry asks for a password, docker login comes first",
+        ) from None  # fmt: skip
 
 
 def prune(docker: Docker, keep: set[str]) -> list[str]:

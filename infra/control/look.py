@@ -40,6 +40,16 @@ def look() -> dict[str, Any]:
     }
 
 
+def at_work() -> list[str]:
+    """Names of the runs that workers carry out; what was begun elsewhere does not end with us."""
+    pools = [pool["name"] for pool in ask("/work_pools/filter", {"limit": 200})]
+    found = ask("/flow_runs/filter", {
+        "flow_runs": {"state": {"type": {"any_": AT_WORK}}},
+        "work_pools": {"name": {"any_": pools}}, "limit": 200,
+    })  # fmt: skip
+    return [run["name"] for run in found]
+
+
 def settle(why: str) -> dict[str, Any]:
     """After a restore: end the runs that were at work then, and free what they held."""
     ended, freed = 0, 0
@@ -60,5 +70,6 @@ def settle(why: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    result = settle(sys.argv[2]) if sys.argv[1:2] == ["settle"] else look()
+    asked = sys.argv[1:]
+    result: Any = look() if not asked else at_work() if asked[0] == "at-work" else settle(asked[1])
     sys.stdout.write(json.dumps(result))

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import httpx
 
 from deployments.errors import Unreachable
-from infra.control import versions, volumes
+from infra.control import at_work, owner, versions, volumes, way_back
 from infra.control.accounts import Accounts
+from infra.control.database import Database
 from infra.control.docker import Compose, Docker, DockerRefused
 from infra.control.image import ensure_image, prune
 from infra.control.settings import Settings, State
@@ -22,8 +23,11 @@ from infra.machine.waiting import wait_until
 SOCKET = "/var/run/docker.sock"
 RELOAD = (
     "caddy", "reload", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile",
-    "--address", "unix//run/caddy/admin.sock", "--force",
+    "--address", "unix//run/caddy/admin.sock",
 )  # fmt: skip
+FORCE = ("--force",)
+SECRETS = {"server-secret", "database-secret"}
+"""Volumes whose files the server reads at its start."""
 ROOT_CERTIFICATE = "/data/caddy/pki/authorities/local/root.crt"
 
 
@@ -47,49 +51,73 @@ class ControlPlane:
         self.docker = Docker(state, settings, say)
         self.accounts = Accounts(state)
 
-    def up(self, image: str = "") -> Outcome:
-        """Converge; raises HomeguruError with what stands in the way."""
+    def up(self, image: str = "", *, cut_off: bool = False) -> Outcome:
+        """Converge; raises HomeguruError with what stands in the way. cut_off: runs at work too."""
         begin = time.monotonic()
         outcome = Outcome(self.settings.url)
-        if self.state.keep(self.settings):
-            outcome.changes.append("settings")
         # First of all, and in a sentence: a build's own complaint is Docker's raw text.
         self.docker.text("version", "--format", "{{.Server.Version}}")
         image = ensure_image(self.docker, image)
-        versions.refuse_another(self.docker, self.image(), image)
+        running = self.server_image()
+        versions.refuse_another(self.docker, running or self.image(), image)
+        self.refuse_another_state(image)
+        if running and (running != image or self._changed()) and not cut_off:
+            self.refuse_runs()
+        # Not before: what was refused is asked again next time.
+        if self.state.keep(self.settings):
+            outcome.changes.append("settings")
         return self.converge(image, outcome, begin)
 
     def converge(self, image: str, outcome: Outcome, begin: float) -> Outcome:
         """Bring everything to this image, whatever ran before."""
         image_before = self.image()
-        if self.state.write("image", image):
+        if image != image_before:
             outcome.changes.append(f"image {image}")
+        if not image_before:
+            # Nothing to go back to; later ones are kept when they have started.
+            self.state.write("image", image)
         self.accounts.ensure_machines()
         outcome.people = self.accounts.people()
-        pushed = self._push(image)
+        pushed = self.push(image)
         outcome.changes += [f"files: {name}" for name in pushed]
         compose = self.compose(image)
         before = compose.containers()
-        self._start(compose, image, outcome)
-        self._announce(compose, before, outcome, reload="gateway-config" in pushed)
+        self._start(compose, image, outcome, pushed)
+        self.state.write("image", image)
+        way_back.end(self.state)
+        self._announce(compose, before, outcome, changed="gateway-config" in pushed)
         outcome.certificate = self._certificate(compose)
         self._await_gateway()
         if image_before != image:
             # The one before stays: it is the way back.
             prune(self.docker, {image, image_before})
+        Database(self.docker, compose.containers()["postgres"]).keep()
         outcome.seconds = time.monotonic() - begin
         return outcome
 
     def refresh(self) -> None:
-        """Bring changed files there; a gateway that runs takes the accounts as they are now."""
-        image = self.image()
-        if self._push(image):
-            self._reload(self.compose(image))
+        """Bring changed files there; a gateway that runs takes the accounts as they are now.
 
-    def down(self, *, volumes_too: bool = False) -> None:
-        """Stop and remove the containers; the data only when it is asked for."""
-        project = self.settings.project
-        label = f"label={volumes.LABEL}={project}"
+        Also when no file differs: whoever brought them may have been killed before the gateway took them.
+        """
+        if not (image := self.image()):
+            self.say("it was never up, and takes it at its start: homeguru control-plane up")
+            return
+        self.refuse_another_state(image)
+        self.push(image)
+        if self._gateway_runs():
+            self._reload(*FORCE)
+        else:
+            self.say(
+                "the gateway does not run, and takes it at its start: homeguru control-plane up"
+            )
+
+    def down(self, *, volumes_too: bool = False, cut_off: bool = False) -> None:
+        """Stop and remove the containers; the data only when it is asked for. cut_off: runs at work too."""
+        if not cut_off:
+            self.refuse_runs()
+        self.end_runs()
+        label = f"label={volumes.LABEL}={self.settings.project}"
         if flows := self.docker.text("ps", "-aq", "--filter", label).split():
             self.docker.text("rm", "-f", *flows)
         words = ["--volumes"] if volumes_too else []
@@ -99,20 +127,28 @@ class ControlPlane:
         ):
             self.docker.text("volume", "rm", *volume_names)
 
+    def refuse_runs(self) -> None:
+        """Raise Refused where workers carry out runs; a server that does not answer has none."""
+        at_work.refuse(self.docker, self._containers().get("server", ""))
+
+    def end_runs(self) -> None:
+        """End what the workers carry out, and let nothing begin."""
+        at_work.end(self.docker, self._containers())
+
+    def refuse_another_state(self, image: str) -> None:
+        """Raise Refused where another state folder's control plane is there."""
+        owner.refuse_another_state(self.docker, image, self.state)
+
     def image(self) -> str:
-        """The image of the last `up`; empty before the first."""
+        """The image of the last `up` that succeeded, or of the first; empty before."""
         file = self.state.folder / "image"
         return file.read_text() if file.exists() else ""
 
     def compose(self, image: str) -> Compose:
         """Compose with this control plane's variables; none of them is a secret."""
-        chosen = self.settings
         return self.docker.compose({
-            "CONTROL_PROJECT": chosen.project, "CONTROL_IMAGE": image,
-            "CONTROL_ADDRESS": chosen.address, "CONTROL_URL": chosen.url,
-            "CONTROL_TLS": chosen.tls, "CONTROL_BIND": chosen.bind,
-            "CONTROL_HTTP": str(chosen.http), "CONTROL_HTTPS": str(chosen.https),
-            "CONTROL_BUILDER": chosen.builder, "CONTROL_DOCKER_GROUP": self._group(image),
+            **_variables(self.settings),
+            "CONTROL_IMAGE": image, "CONTROL_DOCKER_GROUP": self._group(image),
         })  # fmt: skip
 
     def migrate(self, compose: Compose) -> None:
@@ -122,26 +158,39 @@ class ControlPlane:
         command = ("python", "-m", "infra.control.start", "server", "database", "upgrade", "-y")
         compose.long("database upgrade", "run", "--rm", "--no-deps", "-T", "server", *command)
 
-    def _push(self, image: str) -> list[str]:
+    def push(self, image: str) -> list[str]:
+        """Write the volumes' files; returns the volumes that changed."""
         return volumes.push(
             self.docker, image, volumes.wanted(self.state, self.settings, self.accounts)
         )
 
-    def _start(self, compose: Compose, image: str, outcome: Outcome) -> None:
-        if (before := self._server_image(compose)) != image:
-            if before:
-                # Nothing begins, and nothing writes, while the database is migrated.
-                compose.long("stopping", "stop", "worker-docker", "worker", "server", timeout=180)
+    def _start(self, compose: Compose, image: str, outcome: Outcome, pushed: list[str]) -> None:
+        before = self.server_image()
+        if before and (before != image or SECRETS & {*pushed}):
+            # Nothing begins, and nothing writes, while the database is migrated; and a server reads
+            # its secrets at its start alone.
+            compose.long("stopping", "stop", "worker-docker", "worker", "server", timeout=180)
+        if before != image:
             self.migrate(compose)
         compose.long("starting the server", "up", "-d", "--wait", "server", "gateway")
         outcome.changes += self._register(compose, image)
         compose.long("starting the workers", "up", "-d", "--wait", "--remove-orphans")
 
-    def _server_image(self, compose: Compose) -> str:
-        server = compose.containers().get("server")
+    def server_image(self) -> str:
+        """The image of the server's container, whether it runs or not; empty without one."""
+        server = self._containers().get("server")
         if server is None:
             return ""
         return self.docker.text("inspect", "--format", "{{.Config.Image}}", server)
+
+    def _containers(self) -> dict[str, str]:
+        return self.compose("none").containers()
+
+    def _changed(self) -> bool:
+        """Whether containers start anew because of other settings than those of the last `up`."""
+        return not self.state.has_settings or _variables(self.state.settings()) != _variables(
+            self.settings
+        )
 
     def _register(self, compose: Compose, image: str) -> list[str]:
         """Pools, deployments, limits, schedules, automations: `homeguru setup`, in there."""
@@ -157,16 +206,22 @@ class ControlPlane:
         return [f"{count} registrations"] if count else []
 
     def _announce(
-        self, compose: Compose, before: dict[str, str], outcome: Outcome, *, reload: bool
+        self, compose: Compose, before: dict[str, str], outcome: Outcome, *, changed: bool
     ) -> None:
         after = compose.containers()
         started = [s for s, container in after.items() if before.get(s) != container]
         outcome.changes += [f"started {service}" for service in sorted(started)]
-        if reload and "gateway" not in started:
-            self._reload(compose)
+        if "gateway" not in started:
+            # Without --force a gateway that has it all goes on undisturbed.
+            self._reload(*FORCE if changed else ())
 
-    def _reload(self, compose: Compose) -> None:
-        self.docker.text("exec", compose.containers()["gateway"], *RELOAD)
+    def _gateway_runs(self) -> bool:
+        gateway = self._containers().get("gateway")
+        shape = ("inspect", "--format", "{{.State.Running}}")
+        return bool(gateway) and self.docker.text(*shape, gateway or "") == "true"
+
+    def _reload(self, *words: str) -> None:
+        self.docker.text("exec", self._containers()["gateway"], *RELOAD, *words)
 
     def _group(self, image: str) -> str:
         """The group that may use the engine's socket; a number, for it has no name in there."""
@@ -224,3 +279,14 @@ class ControlPlane:
             trust = ssl.create_default_context(cafile=str(own))
         with httpx.Client(verify=trust, trust_env=False, timeout=10) as client:
             return client.get(f"{self.settings.url}{path}", auth=auth)
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    """Compose's variables that come from the settings: what changes them starts containers anew."""
+    return {
+        "CONTROL_PROJECT": settings.project,
+        "CONTROL_ADDRESS": settings.address, "CONTROL_URL": settings.url,
+        "CONTROL_TLS": settings.tls, "CONTROL_BIND": settings.listens,
+        "CONTROL_HTTP": str(settings.http), "CONTROL_HTTPS": str(settings.https),
+        "CONTROL_BUILDER": settings.builder,
+    }  # fmt: skip

@@ -15,6 +15,8 @@ from typing import Any
 from deployments.errors import WrongUse
 
 PROJECT = "homeguru-control"
+FIRST_FOLDER = "~/.local/state/homeguru/control-plane, unless HOMEGURU_STATE names another"
+"""Where a machine keeps the control plane that was put up from it, for messages."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Settings:
         name = f"[{self.address}]" if ":" in self.address else self.address
         return f"https://{name}" if self.https == 443 else f"https://{name}:{self.https}"
 
+    @property
+    def listens(self) -> str:
+        """The address to listen on, as Compose reads it before a port."""
+        return f"[{self.bind}]" if ":" in self.bind else self.bind
+
     def check(self) -> Settings:
         """Raise WrongUse for what cannot work; returns itself."""
         if not (_is_bare(self.address) or re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", self.address)):
@@ -77,6 +84,11 @@ class Settings:
                 state="untouched",
                 todo="two numbers from 1 to 65535",
             )
+        if not _is_ip(self.bind):
+            raise WrongUse(
+                f"--bind is no IP address: {self.bind!r}", state="untouched",
+                todo="--bind 127.0.0.1 for this machine alone, --bind 0.0.0.0 for every address of it",
+            )  # fmt: skip
         if self.ssh_key and not Path(self.ssh_key).is_file():
             raise WrongUse(
                 f"--ssh-key: no file {self.ssh_key}",
@@ -111,7 +123,8 @@ class State:
         except FileNotFoundError:
             raise WrongUse(
                 "no control plane was put up from here", where=str(self.folder),
-                todo="homeguru control-plane up --address NAME",
+                todo="homeguru control-plane up --address NAME; where one was put up from another machine "
+                f"or by another user, work there, or copy that one's folder here: {FIRST_FOLDER}",
             ) from None  # fmt: skip
         except (ValueError, TypeError) as error:
             raise WrongUse(
@@ -119,9 +132,14 @@ class State:
                 todo="correct it, or move it aside and give `homeguru control-plane up` its settings again",
             ) from None  # fmt: skip
 
+    @property
+    def has_settings(self) -> bool:
+        """Whether a control plane was put up from here."""
+        return (self.folder / "settings.json").exists()
+
     def choose(self, **chosen: Any) -> Settings:
         """The kept settings with what was chosen now, checked; not kept yet."""
-        current = self.settings() if (self.folder / "settings.json").exists() else Settings()
+        current = self.settings() if self.has_settings else Settings()
         return replace(current, **{k: v for k, v in chosen.items() if v is not None}).check()
 
     def keep(self, settings: Settings) -> bool:
@@ -153,10 +171,12 @@ class State:
 
 
 def _is_bare(address: str) -> bool:
-    if address == "localhost":
-        return True
+    return address == "localhost" or _is_ip(address)
+
+
+def _is_ip(address: str) -> bool:
     try:
-        ipaddress.ip_address(address)
+        # A zone, fe80::1%eth0, is of one machine alone, and Docker takes none.
+        return not getattr(ipaddress.ip_address(address), "scope_id", None)
     except ValueError:
         return False
-    return True

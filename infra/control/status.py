@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from infra.control import backup
+from infra.control.at_work import LOOK
 from infra.control.docker import Docker, DockerRefused
 from infra.control.plane import ControlPlane
 
-LOOK = Path(__file__).with_name("look.py")
-"""Handed over, for an older image has it not, or another one."""
 SERVICES = ("postgres", "server", "worker-docker", "worker", "guard", "gateway")
 _SHAPE = (
     '{"id":"{{.ID}}","state":"{{.State.Status}}","image":"{{.Config.Image}}",'

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from deployments.errors import HomeguruError, Refused, WrongUse
 from infra.backups import age
-from infra.control import backup, versions, volumes
+from infra.control import backup, versions, volumes, way_back
+from infra.control.at_work import LOOK
+from infra.control.database import Database
 from infra.control.docker import Compose
 from infra.control.image import ensure_image
 from infra.control.plane import ControlPlane, Outcome
-from infra.control.status import LOOK
 from infra.machine.waiting import wait_until
 
-BEFORE, RESTORED = "prefect_before", "prefect_restored"
 ENDING = 20.0
 """Seconds in which the container of a run that has ended may still be there."""
 _SETTLED = "the database was restored from a backup of when it was at work"
@@ -35,8 +34,13 @@ def make_backup(
     return written
 
 
-def upgrade(plane: ControlPlane, image: str = "", *, with_backup: bool = True) -> Outcome:
-    """Bring a control plane to another image: backup, stop, migrate, start, register."""
+def upgrade(
+    plane: ControlPlane, image: str = "", *, with_backup: bool = True, cut_off: bool = False
+) -> Outcome:
+    """Bring a control plane to another image: backup, stop, migrate, start, register.
+
+    cut_off: runs at work too; else they refuse it.
+    """
     begin, old = time.monotonic(), plane.image()
     if not old:
         raise WrongUse(
@@ -44,46 +48,68 @@ def upgrade(plane: ControlPlane, image: str = "", *, with_backup: bool = True) -
         )
     new = ensure_image(plane.docker, image)
     outcome = Outcome(plane.settings.url)
+    running = plane.server_image() or old
+    if new != old or new != running:
+        _newer(plane, running, new, outcome)
+    plane.refuse_another_state(new)
+    if new != running and not cut_off:
+        plane.refuse_runs()
+    way = way_back.unfinished(plane.state) or way_back.WayBack(old)
     if new != old:
-        _newer(plane, old, new, outcome)
-        if with_backup:
-            outcome.backup = make_backup(plane).file
-            plane.say(f"backup {outcome.backup}")
+        way = _backed_up(plane, way, outcome, with_backup=with_backup)
     try:
         return plane.converge(new, outcome, begin)
     except HomeguruError as error:
         raise HomeguruError(
             f"the upgrade to {new} failed: {error.what}", where=error.where,
             state="the control plane may be down; applications are untouched",
-            todo=way_back(old, outcome.backup),
+            todo=way.todo,
         ) from None  # fmt: skip
 
 
-def way_back(old: str, file: str) -> str:
-    """What to type when an upgrade failed."""
-    if not file:
-        return f"homeguru control-plane up --image {old}; there is no backup to restore"
-    return f"homeguru control-plane restore {shlex.quote(file)} --identity FILE --image {old}"
+def restore(
+    plane: ControlPlane, file: Path, key: age.Key, image: str = "", *, cut_off: bool = False
+) -> Outcome:
+    """Put a backup in the database's place; the one before is kept beside it.
 
-
-def restore(plane: ControlPlane, file: Path, key: age.Key, image: str = "") -> Outcome:
-    """Put a backup in the database's place; the one before is kept beside it."""
+    cut_off: runs at work too; else they refuse it.
+    """
     begin = time.monotonic()
-    image = image or plane.image()
+    image = ensure_image(plane.docker, image) if image else plane.image()
     compose = plane.compose(image)
     compose.long("starting postgres", "up", "-d", "--wait", "postgres")
     postgres = _postgres(plane)
     backup.verify(plane.docker, postgres, file, key)
     _same_key(plane, file)
-    _nothing_at_work(plane)
-    compose.long("stopping", "stop", "worker-docker", "worker", "server", timeout=180)
-    _load(plane, postgres, file, key)
+    if not cut_off:
+        plane.refuse_runs()
+        _nothing_at_work(plane)
+    plane.end_runs()
+    compose.long("stopping", "stop", "server", timeout=180)
+    kept = Database(plane.docker, postgres).load(file, key)
+    plane.say(f"the database of before is kept as {kept}, until the next restore")
     outcome = Outcome(plane.settings.url, [f"database of {file.name}"], backup=str(file))
+    # Before the server reads them: the key is the backup's where another one was put here for it.
+    plane.push(image)
     plane.migrate(compose)
     compose.long("starting the server", "up", "-d", "--wait", "server")
     settled = _settle(plane, compose)
     plane.say(f"runs and slots of then: {settled}")
     return plane.converge(image, outcome, begin)
+
+
+def _backed_up(
+    plane: ControlPlane, way: way_back.WayBack, outcome: Outcome, *, with_backup: bool
+) -> way_back.WayBack:
+    """Make a backup, unless the one of a first attempt is the way back: it is of before a migration."""
+    outcome.backup = way.backup
+    if with_backup and not way.backup:
+        outcome.backup = make_backup(plane).file
+        if way_back.unfinished(plane.state) is None:
+            way = replace(way, backup=outcome.backup)
+    if outcome.backup:
+        plane.say(f"backup {outcome.backup}")
+    return way_back.begin(plane.state, way)
 
 
 def _newer(plane: ControlPlane, old: str, new: str, outcome: Outcome) -> None:
@@ -128,29 +154,8 @@ def _nothing_at_work(plane: ControlPlane) -> None:
     if not wait_until(ended, ENDING, every=1):
         raise Refused(
             f"{len(running)} flow runs are at work", state="unchanged",
-            todo="wait for their end, or cancel them",
+            todo="wait for their end, or cancel them; to cut them off, give the same command with --yes",
         )  # fmt: skip
-
-
-def _load(plane: ControlPlane, postgres: str, file: Path, key: age.Key) -> None:
-    """Restore beside what is there, then change the names: a failure leaves the old one."""
-    sql = _sql(plane, postgres)
-    sql(f"DROP DATABASE IF EXISTS {RESTORED}")
-    sql(f"CREATE DATABASE {RESTORED}")
-    words = ("pg_restore", "-U", "prefect", "-d", RESTORED, "--no-owner", "--exit-on-error")
-    with backup.opened(
-        plane.docker, "restoring the database", file, key, "exec", "-i", postgres, *words
-    ):
-        pass
-    sql(f"DROP DATABASE IF EXISTS {BEFORE}")
-    sql(f"ALTER DATABASE prefect RENAME TO {BEFORE}")
-    sql(f"ALTER DATABASE {RESTORED} RENAME TO prefect")
-    plane.say(f"the database of before is kept as {BEFORE}, until the next restore")
-
-
-def _sql(plane: ControlPlane, postgres: str) -> Callable[[str], object]:
-    words = ("exec", postgres, "psql", "-q", "-U", "prefect", "-d", "postgres", "-c")
-    return lambda text: plane.docker.text(*words, text)
 
 
 def _settle(plane: ControlPlane, compose: Compose) -> str:

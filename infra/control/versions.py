@@ -28,10 +28,13 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def refuse_another(docker: Docker, before: str, after: str) -> None:
-    """Refuse an image with another Prefect: `upgrade` makes a backup first."""
-    if not before or before == after or not docker.exists("image", before):
+    """Refuse an image that is not ours, and one with another Prefect: `upgrade` makes a backup first."""
+    if before == after:
         return
-    old, new = version(docker, before), version(docker, after)
+    new = version(docker, after)
+    if not before or not docker.exists("image", before):
+        return
+    old = version(docker, before)
     if old != new:
         raise Refused(
             f"Prefect {old} runs, and the image has {new}", state="unchanged",

@@ -63,7 +63,7 @@ class ControlDemo:
         """The control plane beside a sandbox that is up, for the environment in `file`."""
         self._write(info, file)
         plane = self.plane
-        self._timed("control plane", lambda: plane.up(self.image))
+        self._timed("control plane", lambda: plane.up(self.image, cut_off=True))
         connect(plane.settings.project, f"{self.sandbox}-server")
         connect(plane.settings.project, f"{self.sandbox}-registry", REGISTRY_NAME)
         self._blocks()
@@ -80,7 +80,7 @@ class ControlDemo:
         if (settings.folder / "settings.json").exists():
             for part in ("server", "registry"):
                 disconnect(self.plane.settings.project, f"{self.sandbox}-{part}")
-            self.plane.down(volumes_too=True)
+            self.plane.down(volumes_too=True, cut_off=True)
         shutil.rmtree(self.state / "control-plane", ignore_errors=True)
 
     @property

@@ -131,6 +131,7 @@ def test_a_machine_account_is_renewed_and_not_removed(state: State) -> None:
         ({"address": "a.example.org", "https": 8443}, "needs the ports 80 and 443"),
         ({"keys": "/no/such/folder"}, "--keys: no folder"),
         ({"http": 99999}, "no ports: 99999 and 443"), ({"ssh_key": "/nofile"}, "--ssh-key: no file"),
+        ({"bind": "localhost"}, "--bind is no IP address"), ({"bind": "fe80::1%eth0"}, "--bind is no"),
         ({"host_key": "junk"}, "--host-key is no public key"),
     ],
 )  # fmt: skip
@@ -155,8 +156,9 @@ def test_an_address_decides_the_certificate(address: str, https: int, tls: str, 
 
 
 def test_settings_are_kept_and_added_to(state: State) -> None:
-    with pytest.raises(WrongUse, match="no control plane was put up from here"):
+    with pytest.raises(WrongUse, match="no control plane was put up from here") as refused:
         state.settings()
+    assert "copy that one's folder here: ~/.local/state/homeguru" in refused.value.todo
     assert state.keep(state.choose(address="192.0.2.7", recipient=None)) is True
     assert state.keep(state.choose(recipient="age1x")) is True
     assert state.keep(state.choose()) is False

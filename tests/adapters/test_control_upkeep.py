@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from pathlib import Path
 
 import pyrage
 import pytest
 
-from deployments.errors import WrongUse
+from deployments.errors import StepFailed, WrongUse
 from infra.backups import age
-from infra.control import status, versions
-from infra.control.docker import Docker
+from infra.control import backup, image, status, versions
+from infra.control.docker import Docker, DockerRefused
 from infra.control.settings import Settings, State
-from infra.control.upkeep import way_back
+from infra.control.way_back import WayBack
+from infra.machine.long_processes import CommandFailed
+from tests.adapters.control_engine import Engine
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO"
 
@@ -79,5 +82,59 @@ def test_small_things() -> None:
     assert status.in_bytes("195.5MiB") == int(195.5 * 2**20)
     assert (status.in_bytes("12kB"), status.in_bytes("0B")) == (12000, 0)
     assert versions.numbers("3.10.0") > versions.numbers("3.9.12")
-    assert "restore b.age --identity FILE --image old" in way_back("old", "b.age")
-    assert "up --image old" in way_back("old", "")
+    assert "restore b.age --identity FILE --image old" in WayBack("old", "b.age").todo
+    assert WayBack("old").todo.endswith("homeguru control-plane up --image old")
+
+
+@pytest.fixture
+def ours(state: State) -> str:
+    return str(pyrage.x25519.Identity.generate().to_public())
+
+
+def test_a_backup_that_cannot_be_written_is_said(state, ours, tmp_path, monkeypatch) -> None:
+    engine = Engine(state, Settings())
+    (tmp_path / "a file").touch()
+    with pytest.raises(WrongUse, match="the folder for the backup cannot be made") as refused:
+        backup.make(engine, "p", state, ours, tmp_path / "a file" / "backups")
+    assert "backup --to FOLDER" in refused.value.todo
+    encrypt = pyrage.encrypt_io
+
+    def full(_: object, __: object, to: list) -> None:
+        with Path("/dev/full").open("wb", buffering=0) as device:
+            encrypt(io.BytesIO(b"dump" * 100_000), device, to)
+
+    monkeypatch.setattr(pyrage, "encrypt_io", full)
+    with pytest.raises(StepFailed, match=r"cannot be written: .*No space left on device"):
+        backup.make(engine, "p", state, ours, tmp_path / "backups")
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
+def test_a_command_that_does_not_end_is_said(state: State, monkeypatch) -> None:
+    class Hangs:
+        returncode = None
+
+        def wait(self, seconds: float) -> None:
+            raise subprocess.TimeoutExpired("docker", seconds)
+
+        def poll(self) -> None:
+            return None
+
+    monkeypatch.setattr("infra.control.docker.start", lambda *_, **__: Hangs())
+    monkeypatch.setattr("infra.control.docker.end", lambda _: None)
+    docker = Docker(state, Settings(), print)
+    with pytest.raises(DockerRefused, match="dumping: no end within 600 s"):  # noqa: SIM117
+        with docker.stream("dumping", "exec"):
+            pass
+
+
+def test_a_chosen_image_has_its_own_time_to_be_pulled(state: State, monkeypatch) -> None:
+    monkeypatch.setattr(image, "ensure_images", lambda *_: None)
+    engine = Engine(state, Settings())
+    assert image.ensure_image(engine, "there:1") == "there:1"
+    assert not engine.had("pull")
+    engine.answers["image inspect"] = DockerRefused("no such image")
+    assert image.ensure_image(engine, "ghcr.io/o/flows:1") == "ghcr.io/o/flows:1"
+    assert engine.timeouts["pull --quiet ghcr.io/o/flows:1"] == 1800
+    engine.answers["pull"] = CommandFailed(["docker", "pull"], "exit 1", "denied")
+    with pytest.raises(StepFailed, match="the image cannot be pulled: exit 1: denied"):
+        image.ensure_image(engine, "ghcr.io/o/flows:1")

@@ -50,7 +50,7 @@ def images(control):
         docker("build", "-t", name, "-", data=f"FROM {now}\n{more}\n".encode(), timeout=120)
     yield now
     # What follows runs on the image of the checkout again.
-    control.demo.plane.up(now)
+    control.demo.plane.up(now, cut_off=True)
     docker("rmi", "-f", NEXT, BROKEN)
 
 
