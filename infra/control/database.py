@@ -17,7 +17,7 @@ _ORIGINAL = (
 )
 
 
-class Database:
+class PlaneDatabase:
     """The databases in this container of PostgreSQL."""
 
     def __init__(self, docker: Docker, postgres: str) -> None:

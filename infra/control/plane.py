@@ -13,7 +13,7 @@ import httpx
 from deployments.errors import Unreachable
 from infra.control import at_work, owner, versions, volumes, way_back
 from infra.control.accounts import Accounts
-from infra.control.database import Database
+from infra.control.database import PlaneDatabase
 from infra.control.docker import Compose, Docker, DockerRefused
 from infra.control.image import ensure_image, prune
 from infra.control.settings import Settings, State
@@ -91,7 +91,7 @@ class ControlPlane:
         if image_before != image:
             # The one before stays: it is the way back.
             prune(self.docker, {image, image_before})
-        Database(self.docker, compose.containers()["postgres"]).keep()
+        PlaneDatabase(self.docker, compose.containers()["postgres"]).keep()
         outcome.seconds = time.monotonic() - begin
         return outcome
 

@@ -10,7 +10,7 @@ from deployments.errors import HomeguruError, Refused, WrongUse
 from infra.backups import age
 from infra.control import backup, versions, volumes, way_back
 from infra.control.at_work import LOOK
-from infra.control.database import Database
+from infra.control.database import PlaneDatabase
 from infra.control.docker import Compose
 from infra.control.image import ensure_image
 from infra.control.plane import ControlPlane, Outcome
@@ -86,7 +86,7 @@ def restore(
         _nothing_at_work(plane)
     plane.end_runs()
     compose.long("stopping", "stop", "server", timeout=180)
-    kept = Database(plane.docker, postgres).load(file, key)
+    kept = PlaneDatabase(plane.docker, postgres).load(file, key)
     plane.say(f"the database of before is kept as {kept}, until the next restore")
     outcome = Outcome(plane.settings.url, [f"database of {file.name}"], backup=str(file))
     # Before the server reads them: the key is the backup's where another one was put here for it.
