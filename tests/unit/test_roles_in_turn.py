@@ -176,6 +176,14 @@ def test_a_superusers_password_is_changed_in_the_database_and_no_container(world
     )
 
 
+@pytest.mark.parametrize("current", [None, RELEASE])
+def test_a_superuser_of_somebody_elses_keeps_the_password_that_an_undo_needs(world, current):
+    """The containers that ran before log in as the superuser, as a rule."""
+    candidate = world.candidate({"postgres": "another"}, POSTGRES_PASSWORD="new")
+    plan = world.plan(world.target(), world.settled(current=current), candidate)
+    assert 'ALTER ROLE "postgres"' not in script(plan, "prepare roles")
+
+
 def test_no_other_change_of_passwords_touches_the_superusers(world, changed):
     plan = world.plan(world.target(), world.settled(), changed)
     assert 'ALTER ROLE "postgres"' not in script(plan, "prepare roles")
