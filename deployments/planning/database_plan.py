@@ -14,7 +14,6 @@ from deployments.planning.plan import Step
 from deployments.planning.request import PlanRequest
 from deployments.planning.roles_in_turn import passwords_changed
 from deployments.planning.target import Target
-from deployments.release.adopted_record import RELEASE
 from deployments.verbs import Traits, traits
 
 TRIAL = "migration.sql"
@@ -98,15 +97,22 @@ class DatabasePlan:
         passwords = {wanted.owner.password, wanted.application.password, initial}
         changed = sorted(passwords & passwords_changed(self.candidate))
         own = {self.target.value(role.role) for role in (wanted.owner, wanted.application)}
-        # Until a release of ours runs, the superuser's password is that of who made the data: by
-        # that the containers of before log in, whom an undo starts again.
-        ours = self.seen.current not in (None, RELEASE)
-        new = initial if ours and initial in changed and self._make.on.superuser not in own else ""
+        new = initial if self._replaces(initial) and self._make.on.superuser not in own else ""
         if changed and not new_container:
             return [self._make.roles(f"passwords changed: {', '.join(changed)}", new)]
         due = new_container or self.change.changes or self.request.passwords
         due = due or bool(self._interrupted_run)
         return [self._make.roles(ROLES, new)] if due else []
+
+    def _replaces(self, secret: str) -> bool:
+        """Whether a value of ours is known that this one replaces.
+
+        Else the superuser's password may be that of who made the data: by that the containers of
+        release 0 log in, which a way back starts again.
+        """
+        found = self.candidate
+        former = (values.get(secret) for values in (found.secrets_now, found.released))
+        return any(value not in (None, found.secrets_then.get(secret)) for value in former)
 
     def end_logins(self) -> list[Step]:
         """What ends the login of the application's former role, once nothing uses it."""

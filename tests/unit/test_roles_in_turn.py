@@ -8,13 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.compose.reader import parse_stack
-from deployments.database.login_roles import login_roles, superuser_password
 from deployments.host.candidate import Candidate
 from deployments.planning.roles_in_turn import in_turn, passwords_changed
-from deployments.release.adopted_record import RELEASE
 from deployments.shell import database
-from tests.builders import COMPOSE
 
 PASSWORD = "DATABASE_PASSWORD"
 SECOND = "DATABASE_USER='homeguru_2'\n"
@@ -102,86 +98,19 @@ def test_an_undo_gives_the_former_role_its_password_back(world, changed):
     assert "end former login" not in names(plan)
 
 
-@pytest.mark.parametrize("current", [None, RELEASE])
-def test_containers_of_nobody_or_made_by_hand_know_no_second_role(world, changed, current):
-    seen = world.settled(current=current)
-    assert role(in_turn(world.target(), seen, changed, "deploy")) == "homeguru"
-
-
-def test_a_login_that_was_left_is_ended_by_the_next_deploy(world):
-    plan = world.plan(world.target(), world.settled(logins=frozenset({"homeguru_2"})))
-    assert names(plan) == ["upload", "verify", "end former login"]
-
-
-def test_a_migration_alone_changes_no_turn(world, changed):
-    assert role(in_turn(world.target(), world.settled(), changed, "migrate")) == "homeguru"
-
-
-# -- where there is no choice -------------------------------------------------------------
-
-
-def stack_with(compose_config, old: str, new: str):
-    text = COMPOSE.read_text()
-    assert old in text
-    config = {**compose_config, "x-deploy": {**compose_config["x-deploy"]}}
-    database_part = dict(config["x-deploy"]["database"])
-    database_part["application"] = {"role": new, "password": PASSWORD}
-    config["x-deploy"]["database"] = database_part
-    return parse_stack(text, config, "compose.yml")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "homeguru",
-        "app_${DATABASE_USER:-homeguru}",
-        "${DATABASE_USER:+homeguru}",
-        "${OTHER:-homeguru}",
-    ],
-)
-def test_one_role_where_its_name_is_not_one_variable_of_all_who_log_in(compose_config, text):
-    stack = stack_with(compose_config, "${DATABASE_USER:-homeguru}", text)
-    assert login_roles(stack, {}) is None
-
-
-def test_both_roles_by_the_environments_own_name(stack):
-    roles = login_roles(stack, {"DATABASE_USER": "shop"})
-    assert (roles.variable, roles.first, roles.second) == ("DATABASE_USER", "shop", "shop_2")
-    assert login_roles(stack, {"DATABASE_USER": "x" * 62}) is None, "PostgreSQL would cut its name"
-    assert login_roles(stack.without({"postgres"}), {}) is None
-
-
-def test_who_cannot_take_turns_is_told_who_is_refused_meanwhile(world, compose_config, changed):
-    world.stack = stack_with(compose_config, "${DATABASE_USER:-homeguru}", "homeguru")
-    target = in_turn(world.target(), world.settled(), changed, "deploy")
-    plan = world.plan(target, world.settled(), changed)
-    (note,) = [n for n in plan.notes if "another connection" in n]
-    assert note.startswith(
-        "DATABASE_PASSWORD changes at once: until its container is replaced, api and bot"
-    )
-    assert "end former login" not in names(plan)
-
-
-# -- the superuser ------------------------------------------------------------------------
-
-
-def test_a_superusers_password_is_changed_in_the_database_and_no_container(world, stack):
-    assert superuser_password(stack) == "POSTGRES_PASSWORD"
-    candidate = world.candidate({"postgres": "with the new value"}, POSTGRES_PASSWORD="new")
-    candidate = replace(candidate, as_made={"postgres": "hash-of-postgres"})
-    plan = world.plan(world.target(), world.settled(), candidate)
-    assert names(plan) == ["upload", "prepare roles", "verify"]
-    assert "ALTER ROLE \"postgres\" PASSWORD :'superuser_password';" in script(
-        plan, "prepare roles"
-    )
-
-
-@pytest.mark.parametrize("current", [None, RELEASE])
-def test_a_superuser_of_somebody_elses_keeps_the_password_that_an_undo_needs(world, current):
-    """The containers that ran before log in as the superuser, as a rule."""
+@pytest.mark.parametrize("released", [{}, {"POSTGRES_PASSWORD": "new"}])
+def test_a_superusers_password_that_is_not_known_to_be_ours_stays(world, released):
+    """Release 0 has none of ours, nor has a way back to it: its containers log in by their own."""
     candidate = world.candidate({"postgres": "another"}, POSTGRES_PASSWORD="new")
-    plan = world.plan(world.target(), world.settled(current=current), candidate)
+    candidate = replace(candidate, secrets_now={}, released=released)
+    plan = world.plan(world.target(), world.settled(), candidate)
     assert 'ALTER ROLE "postgres"' not in script(plan, "prepare roles")
+
+
+def test_a_superusers_password_that_the_current_release_recorded_otherwise_is_changed(world):
+    candidate = replace(world.candidate(), released={"POSTGRES_PASSWORD": "former"})
+    plan = world.plan(world.target(), world.settled(), candidate)
+    assert 'ALTER ROLE "postgres"' in script(plan, "prepare roles")
 
 
 def test_no_other_change_of_passwords_touches_the_superusers(world, changed):
