@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from apprise.plugins.ntfy import NotifyNtfy
 from apprise.plugins.slack import NotifySlack
 
 from deployments.messages.notices import Notice
@@ -133,8 +134,11 @@ def test_a_chat_that_blocked_the_bot_lets_nobody_else_be_told_twice(sink: Sink) 
     assert [message["chat_id"] for _, message in sink.got] == [1001, 1002, 1002, 1003]
 
 
-def test_a_channel_that_is_not_there_lets_no_other_be_told_twice(sink: Sink) -> None:
+def test_a_channel_that_is_not_there_lets_no_other_be_told_twice(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Slack says channels, ntfy topics, and Matrix rooms, where Telegram says targets."""
+    monkeypatch.setattr(NotifyNtfy, "request_rate_per_sec", 0)
     sink.blocked = frozenset({"typo"})
     port = sink.url.rpartition(":")[2]
     sent = notices.send(f"ntfy://127.0.0.1:{port}/ops/typo", NOTICE)
