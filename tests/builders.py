@@ -39,6 +39,21 @@ SECRETS = (
     "OPENROUTER_API_KEY", "POSTGRES_PASSWORD", "TELEGRAM_BOT_TOKEN",
 )  # fmt: skip
 
+ENVIRONMENT_TOML = """
+v = 1
+project = "homeguru"
+directory = "/srv/homeguru"
+push_registry = "localhost:5000"
+pull_registry = "localhost:5000"
+repository = "acme/homeguru-{service}"
+[host]
+address = "h"
+user = "deploy"
+key_file = "../keys/id"
+host_keys = []
+"""
+"""An environment's file with no more than it needs."""
+
 
 @pytest.fixture(scope="session")
 def digest() -> Callable[[str], str]:

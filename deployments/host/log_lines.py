@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-#: Container, then time and text. What Compose says of its own has no container before it.
 _CONTAINER = re.compile(r"([\w.-]+-\d+) +\| ")
+"""Container, then time and text. What Compose says of its own has no container before it."""
 
 
 def last_of_each(lines: Sequence[str], count: int) -> list[str]:

@@ -260,9 +260,10 @@ def logs_of(
         log(line)
     if (tail.since or grep) and (text := note_of_more(matching, tail.lines)):
         note(text)
-    unsearched = note_of_unsearched(lines, matching, searched.lines, tail.lines)
-    if unsearched and not searched.everything:
-        note(unsearched)
+    if not searched.everything and (
+        text := note_of_unsearched(lines, matching, searched.lines, tail.lines)
+    ):
+        note(text)
     return code
 
 

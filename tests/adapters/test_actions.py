@@ -32,24 +32,14 @@ from infra.orchestration.api import button
 from infra.orchestration.api.client import PrefectApi
 from infra.registry.api import Registry
 from tests.adapters.test_button import DONE, RUNNING, SCHEMA, Server
+from tests.builders import ENVIRONMENT_TOML
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDmPdsgWxIwpEBTPKVgBz6mTlrYWmi8IyLzwFaTxXBGb"
 CLEARED = (
     "PREFECT_API_URL", "PREFECT_CA", "SSL_CERT_FILE", "PREFECT_API_SSL_CERT_FILE", "JWT_SECRET_KEY",
 )  # fmt: skip
 PEM = "-----BEGIN OPENSSH PRIVATE KEY-----\r\nabc\r\n-----END OPENSSH PRIVATE KEY-----"
-TOML = """
-v = 1
-project = "homeguru"
-directory = "/srv/homeguru"
-push_registry = "localhost:5000"
-pull_registry = "localhost:5000"
-repository = "acme/homeguru-{service}"
-[host]
-address = "h"
-user = "deploy"
-key_file = "none"
-host_keys = []
+TOML = f"""{ENVIRONMENT_TOML.replace("../keys/id", "none")}\
 [secrets]
 names = ["JWT_SECRET_KEY", "ADMIN_PASSWORD", "REGISTRY_TOKEN"]
 [notices]

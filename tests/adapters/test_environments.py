@@ -16,21 +16,9 @@ from infra.environment.folders import names, only
 from infra.environment.secrets import SecretsFile
 from infra.machine.paths import docker_dir
 from infra.publish.manifests import name_of
+from tests.builders import ENVIRONMENT_TOML
 
-TOML = """
-v = 1
-project = "homeguru"
-directory = "/srv/homeguru"
-push_registry = "localhost:5000"
-pull_registry = "localhost:5000"
-repository = "acme/homeguru-{service}"
-description = "%s"
-[host]
-address = "h"
-user = "deploy"
-key_file = "../keys/id"
-host_keys = []
-"""
+TOML = f'description = "%s"\n{ENVIRONMENT_TOML}'
 
 
 @pytest.fixture

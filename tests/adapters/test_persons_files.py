@@ -13,20 +13,8 @@ from infra.environment import locate
 from infra.environment.compose_cli import compose_text
 from infra.environment.secrets import SecretsFile
 from infra.publish.manifests import find_manifest
+from tests.builders import ENVIRONMENT_TOML as TOML
 
-TOML = """
-v = 1
-project = "homeguru"
-directory = "/srv/homeguru"
-push_registry = "localhost:5000"
-pull_registry = "localhost:5000"
-repository = "acme/homeguru-{service}"
-[host]
-address = "h"
-user = "deploy"
-key_file = "../keys/id"
-host_keys = []
-"""
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1hxUCTeQWmkzAYCKJOgDGCwEcV6mVJnSvA5bSKDJuO"
 
 
