@@ -8,9 +8,10 @@ import hashlib
 import math
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from infra.engine.bases import STAND_IN_LABEL, build_base, need_mmdebstrap
@@ -82,10 +83,7 @@ def ensure_images(names: Iterable[str], say: Say) -> None:
         _Search(say, builds).resolve(wanted)
         if any(recipe.folder is None for recipe in builds.values()):
             need_mmdebstrap(say)  # once, before two bases are built at the same time
-        for wave in _waves(builds):
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                # list(): an error of a build is raised here.
-                list(pool.map(lambda name: _build(name, builds[name], say), wave))
+        _build_all(builds, lambda name: _build(name, builds[name], say))
 
 
 class _Search:
@@ -127,16 +125,22 @@ class _Search:
         return ""
 
 
-def _waves(builds: dict[str, ImageRecipe]) -> Iterator[list[str]]:
-    """Yield groups of images that can be built at once, each after all it needs."""
-    remaining = dict(builds)
-    while remaining:
-        wave = [
-            name for name, recipe in remaining.items() if not set(recipe.needs) & remaining.keys()
-        ]
-        for name in wave:
-            del remaining[name]
-        yield wave
+def _build_all(builds: dict[str, ImageRecipe], build: Callable[[str], None]) -> None:
+    """Build two at a time, each as soon as all it needs is there; what others need comes first."""
+    order = TopologicalSorter({n: set(r.needs) & builds.keys() for n, r in builds.items()})
+    order.prepare()
+    needed = {need for recipe in builds.values() for need in recipe.needs}
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        due: list[str] = []
+        running: dict[Future[None], str] = {}
+        while order.is_active():
+            due = sorted([*due, *order.get_ready()], key=lambda name: name not in needed)
+            while due and len(running) < 2:
+                name = due.pop(0)
+                running[pool.submit(build, name)] = name
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                future.result()  # an error of a build is raised here
+                order.done(running.pop(future))
 
 
 def _build(name: str, recipe: ImageRecipe, say: Say) -> None:
