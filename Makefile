@@ -38,7 +38,7 @@ demo-control-plane-down: .venv/.ready ## Stop and remove everything that it made
 	@$(BIN)/homeguru control-plane demo down
 
 test: .venv/.ready lint ## Lint, unit, adapters, harness, and e2e on a real engine; not the eleven below
-	@$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not button and not database and not faults and not zero and not benchmark and not control_plane and not guide and not bootstrap and not shapes and not security and not browser"
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not button and not database and not faults and not zero and not benchmark and not control_plane and not guide and not bootstrap and not shapes and not security and not browser"
 
 button-test: .venv/.ready ## All of the workflows' steps, the button and the watch, on a real server
 	@$(BIN)/pytest tests/e2e/test_actions.py tests/e2e/test_button.py tests/e2e/test_watch.py

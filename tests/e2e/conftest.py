@@ -304,7 +304,6 @@ def git(repository: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The stories first, each on a server that nobody used; the control plane last.
 
@@ -323,22 +322,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 9 if "control_plane" in item.path.parts else 5
 
     items.sort(key=rank)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_together(item)))
-
-
-SHARING = (
-    ("test_story.py", "test_wrong_input.py"),
-    ("test_actions.py", "test_approval.py", "test_through_prefect.py"),
-)
-"""Files that one process runs, since they use the same server: each process makes its own."""
-
-
-def _together(item: pytest.Item) -> str:
-    """Which tests one process runs: those of a file, or of the files that share a server."""
-    name = item.path.name
-    own = str(item.path.relative_to(ROOT))
-    return next((files[0] for files in SHARING if name in files), own)
 
 
 @pytest.fixture(scope="session")
