@@ -10,6 +10,7 @@ import posixpath
 from dataclasses import dataclass
 
 from deployments.compose.extension import Deploy
+from deployments.compose.references import image_variable
 from deployments.compose.stack import Service, Stack
 from deployments.environment.schema import Environment
 from deployments.errors import Refused
@@ -198,7 +199,7 @@ def stack_of_adopted(adoption: Adoption, text: str) -> Stack:
     services = {
         name: Service(
             name,
-            f"{name.upper().replace('-', '_')}_IMAGE",
+            image_variable(name),
             start_first=False,
             reservation_mb=0,
             overrides_command=True,

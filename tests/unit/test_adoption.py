@@ -86,6 +86,15 @@ def test_what_was_found_becomes_a_manifest(adopting):
     assert Manifest.of_adopted(adoption).name == "adopted"
 
 
+def test_its_variables_are_named_as_those_of_a_release_are(adopting):
+    found = adopting().adoption()
+    one = found.services["api"]
+    other = found.model_copy(update={"services": {"web.app": one, "3d-page": one}})
+    stack = stack_of_adopted(other, "text")
+    named = {name: service.image_variable for name, service in stack.services.items()}
+    assert named == {"web.app": "WEB_APP_IMAGE", "3d-page": "S_3D_PAGE_IMAGE"}
+
+
 def test_a_published_manifest_has_no_word_of_it(world):
     assert "adopted" not in world.manifest().to_json()
 
