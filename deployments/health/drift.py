@@ -97,11 +97,14 @@ def _words(reason: str, image: str, seen: Observation, service: str) -> str:
 
 
 def _unknown(target: Target, seen: Observation) -> list[CheckResult]:
-    """Containers of the project whose service the release's Compose file does not have."""
+    """Containers of the project whose service the release's Compose file does not have.
+
+    One-off containers are a run's or a plan's at work, and end by themselves.
+    """
     return [
         _drift(c.service or c.name, "unknown", f"container {c.name} belongs to no release")
         for c in seen.containers
-        if c.service not in target.known_services
+        if not c.one_off and c.service not in target.known_services
     ]
 
 

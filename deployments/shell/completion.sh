@@ -8,6 +8,7 @@ wait_ended() {
     read -r state code < <(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$id" 2>/dev/null) || { problem="is gone"; return 1; }
     case $state/$code in
       exited/0) return 0 ;;
+      created/*) problem="does not start"; return 1 ;;
       exited/*|dead/*) problem="ended with exit code $code"; return 1 ;;
     esac
     [ $SECONDS -lt $deadline ] || { problem="did not end within $2 s"; return 1; }

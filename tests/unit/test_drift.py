@@ -68,6 +68,9 @@ def test_a_container_that_belongs_to_no_release(world) -> None:
     strange = world.container("adminer", "adminer:4", name="homeguru-adminer-1")
     found = drift_of(world, containers=(*world.settled().containers, strange))
     assert said(found) == ["adminer unknown: container homeguru-adminer-1 belongs to no release"]
+    # Such as one that prints a migration's SQL for a plan.
+    passing = replace(strange, one_off=True)
+    assert drift_of(world, containers=(*world.settled().containers, passing)) == []
 
 
 def test_an_edited_variable_is_named_without_its_value(world) -> None:

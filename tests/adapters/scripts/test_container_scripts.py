@@ -664,6 +664,7 @@ def test_a_new_one_that_does_not_even_start_is_said_so(shell):
     [
         ("exited 0", 0, ""),
         ("exited 3", 20, "bot ended with exit code 3; its last lines:\n  bot | no such table\n"),
+        ("created 127", 20, "bot does not start; its last lines:\n  bot | no such table\n"),
         ("running 0", 20, "bot did not end within 1 s; its last lines:\n  bot | no such table\n"),
     ],
 )
