@@ -11,6 +11,7 @@ from typing import Any
 from deployments.environment.documents import ANOTHER_APPLICATION
 from deployments.onboarding.adaptation import Adaptation
 from deployments.onboarding.addresses import OnServer, in_url
+from deployments.onboarding.ports import LOOPBACK
 from deployments.onboarding.repository import Repository
 
 
@@ -61,8 +62,11 @@ def environment_text(found: Repository, adaptation: Adaptation, place: Place) ->
         file = _quoted(f"{place.name}.secrets.env")
         lines += _table("secrets", {"file": file, "names": f"[{names}]"})
     urls = {
-        n: f"https://{adaptation.names[n]}" if n in adaptation.names else f"http://{in_url(place.address)}:{r.listen}"
+        n: f"https://{adaptation.names[n]}" if n in adaptation.names
+        else f"http://{r.address or in_url(place.address)}:{r.listen}"
         for n, r in routes.items()
+        # What only the server reaches is not asked from outside; a note says so.
+        if n in adaptation.names or r.address != LOOPBACK
     }  # fmt: skip
     lines += _table("urls", {name: _quoted(url) for name, url in urls.items()})
     return "\n".join(lines) + "\n"

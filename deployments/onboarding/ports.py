@@ -9,13 +9,20 @@ from deployments.compose.ports import numbers
 from deployments.compose.references import interpolate
 from deployments.onboarding.repository import Repository
 
+LOOPBACK = "127.0.0.1"
+
 
 class Port(NamedTuple):
-    """Published port, the container's, and whether only the server itself reaches it."""
+    """Published port, the container's, and the server's address that it is bound to; empty for all."""
 
     published: int
     own: int
-    local: bool
+    address: str
+
+    @property
+    def local(self) -> bool:
+        """Whether only the server itself reaches it."""
+        return self.address == LOOPBACK
 
 
 def port_of(entry: Any, values: Mapping[str, str]) -> Port | None:
@@ -24,22 +31,32 @@ def port_of(entry: Any, values: Mapping[str, str]) -> Port | None:
         if entry.get("protocol") == "udp":
             return None
         published, target = str(entry.get("published", "")), str(entry.get("target", ""))
-        local = str(entry.get("host_ip", "")).startswith("127.")
+        address = str(entry.get("host_ip", ""))
     else:
         text, _, protocol = interpolate(str(entry), values).partition("/")
         if protocol == "udp":
             return None
         head, _, target = text.rpartition(":")
         address, _, published = head.rpartition(":")
-        local = address.startswith(("127.", "localhost", "[::1]"))
     outside, inside = (numbers(interpolate(text, values)) for text in (published, target))
-    return Port(outside[0], inside[0], local) if outside and inside else None
+    bound = _bound(interpolate(address, values))
+    return Port(outside[0], inside[0], bound) if outside and inside else None
+
+
+def _bound(address: str) -> str:
+    """As a short entry of `ports` has it, where not everybody reaches it."""
+    plain = address.strip("[]")
+    if plain.startswith("127.") or plain in ("localhost", "::1"):
+        return LOOPBACK
+    if plain in ("", "0.0.0.0", "::"):  # noqa: S104  nothing is bound here
+        return ""
+    return f"[{plain}]" if ":" in plain else plain
 
 
 def ports_of(body: Mapping[str, Any], values: Mapping[str, str]) -> list[Port]:
     """All of a service, what everybody reaches first: a debugger's port is bound to the laptop."""
     found = [port_of(entry, values) for entry in body.get("ports") or ()]
-    return sorted((p for p in found if p), key=lambda p: p.local)
+    return sorted((p for p in found if p), key=lambda p: bool(p.address))
 
 
 def reached(found: Repository) -> set[int]:

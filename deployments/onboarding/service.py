@@ -179,15 +179,20 @@ class OrdinaryService:
             if _STORES.search(self._known_image()):
                 self._change("ports", None, "nobody outside needs to reach it")
                 return
-            open_to_all = ", ".join(str(p.published) for p in ports if not p.local)
+            open_to_all = ", ".join(str(p.published) for p in ports if not p.address)
             if open_to_all and not self._body.get("profiles"):
                 self._to.notes.append(f"{self._name}: port {open_to_all} stays open to everybody")
             return
         first, *others = ports
         health = health_route(self._code())
         self._to.routes[self._name] = OnboardedRoute(
-            first.published, first.own, health, "127.0.0.1" if first.local else ""
+            first.published, first.own, health, first.address
         )
+        if first.local:
+            self._to.notes.append(
+                f"{self._name}: port {first.published} is reached on the server alone; name the address "
+                f"that people use, under [urls] as `{self._name}`, and it is checked from outside too"
+            )
         if others:
             more = ", ".join(str(p.published) for p in others)
             self._to.notes.append(f"{self._name}: port {first.published} is reached from outside, and {more} is not")  # fmt: skip

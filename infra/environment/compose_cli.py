@@ -24,6 +24,9 @@ from deployments.errors import WrongUse
 from infra.machine.files import is_file, read_text
 from infra.machine.processes import Ended, run
 
+ABOVE = 6
+"""How many folders above the Compose file `..` may name and be known by its path."""
+
 PROJECT = "homeguru-any-project"
 """Stands for an environment's project while Compose reads a file without one."""
 
@@ -187,8 +190,13 @@ def _config_of(text: str, where: str) -> tuple[dict[str, Any], frozenset[str]]:
 
 @contextmanager
 def _asking_compose(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """`docker compose config` of a copy of the text, and the copy's folder."""
-    with tempfile.TemporaryDirectory(prefix="homeguru-compose-") as folder:
+    """`docker compose config` of a copy of the text, and the copy's folder.
+
+    It lies deep in a folder of its own, so that what `..` names is known by its path too.
+    """
+    with tempfile.TemporaryDirectory(prefix="homeguru-compose-") as root:
+        folder = str(Path(root, *"abcdefgh"[:ABOVE]))
+        Path(folder).mkdir(parents=True)
         copy = Path(folder) / "compose.yml"
         copy.write_text(text)
         yield (
@@ -198,13 +206,17 @@ def _asking_compose(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _beside_the_file(config: str, folder: str) -> str:
-    """Paths below the folder of the copy as paths below the file's own; what is built as it was written."""
+    """The folder of the copy, what is below it and above it, as the file's own; what is built as it was written."""
 
     def relative(match: re.Match[str]) -> str:
         return f"{match[1]}{json.dumps(os.path.relpath(match[2], folder))}"
 
     built = re.sub(r'("context": )"(/[^"]*)"', relative, config)
-    return built.replace(f"{folder}/", HERE)
+    own, up = Path(folder), HERE
+    for above in (own, *own.parents[:ABOVE]):
+        built = built.replace(f"{above}/", up).replace(f'"{above}"', f'"{up}"')
+        up += "../"
+    return built
 
 
 def _names(table: str) -> frozenset[str]:

@@ -8,9 +8,10 @@ import os
 import pytest
 
 from deployments.compose.kept_folders import kept_volumes
+from deployments.compose.privileges import privileges
 from deployments.errors import WrongUse
 from infra.environment import locate as environments
-from infra.environment.compose_cli import check_stack, read_stack, with_kept_volumes
+from infra.environment.compose_cli import check_stack, config_of, read_stack, with_kept_volumes
 from infra.environment.context import assemble
 from infra.environment.folders import names, only
 from infra.environment.secrets import SecretsFile
@@ -167,6 +168,20 @@ def test_files_beside_the_compose_file_do_not_reach_the_server(tmp_path, more, s
         check_stack(file, read_stack(file))
     assert said in wrong.value.what
     assert wrong.value.where == str(file)
+
+
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [(".", "/opt/systech/sunko"), ("./", "/opt/systech/sunko"), ("..", "/opt/systech"), ("../..", "/opt"),
+     ("../../..", "/"), ("../../../etc/ssh", "/etc/ssh")],
+)  # fmt: skip
+def test_the_environments_own_directory_is_no_folder_of_a_service(tmp_path, source, path):
+    """Its secrets lie there; what is above it is known by its path too."""
+    file = tmp_path / "compose.yml"
+    file.write_text(BESIDE % f"volumes: ['{source}:/app']")
+    config = config_of(file.read_text(), str(file))
+    asked = privileges(config["services"]["web"], {}, "/opt/systech/sunko", config)
+    assert asked == [path]
 
 
 @pytest.mark.parametrize(

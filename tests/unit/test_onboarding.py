@@ -414,6 +414,30 @@ def test_what_an_example_gives_to_variables_of_an_image_and_a_port_counts() -> N
     assert volumes[0].endswith(":/var/lib/postgresql")
 
 
+@pytest.mark.parametrize(
+    ("entry", "address"),
+    [
+        ("8080:80", ""), ("0.0.0.0:8080:80", ""), ("[::]:8080:80", ""), ("127.0.0.2:8080:80", "127.0.0.1"),
+        ("[::1]:8080:80", "127.0.0.1"), ("10.8.0.1:8080:80", "10.8.0.1"), ("[fd00::1]:8080:80", "[fd00::1]"),
+        ("${BIND:-10.8.0.1}:8080:80", "10.8.0.1"),
+        ({"target": 80, "published": "8080", "host_ip": "10.8.0.1"}, "10.8.0.1"),
+        ({"target": 80, "published": "8080", "host_ip": "fd00::1"}, "[fd00::1]"),
+        ({"target": 80, "published": "8080", "host_ip": "::1"}, "127.0.0.1"),
+    ],
+)  # fmt: skip
+def test_a_port_stays_bound_to_its_address(entry: object, address: str) -> None:
+    made = adapt(of_services({"web": {"build": ".", "ports": [entry]}}))
+    route = made.routes["web"]
+    assert (route.listen, route.port, route.address) == (8080, 80, address)
+    alone = any("reached on the server alone" in note for note in made.notes)
+    assert alone == (address == "127.0.0.1")
+
+
+def test_a_default_of_a_variable_ends_no_mount() -> None:
+    mount = "${PG_DIR:-./pg}:/var/lib/postgresql/data:Z"
+    assert _volumes({"image": "postgres:16", "volumes": [mount]}, {}) == ([mount], [])
+
+
 def test_an_image_that_is_nothing_without_its_variable_is_refused() -> None:
     with pytest.raises(WrongUse, match=r"'postgres:\$\{PG_VERSION\}' names nothing"):
         adapt(of_services({"db": {"image": "postgres:${PG_VERSION}"}}))
