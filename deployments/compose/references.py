@@ -24,6 +24,9 @@ class Reference:
     how: str = ""
     word: str = ""
 
+    def __str__(self) -> str:
+        return f"${{{self.name}{self.how}{self.word}}}"
+
 
 def image_variable(service: str) -> str:
     """The variable of a service's image; a name does not begin with the digit of a service `3d`."""
@@ -64,6 +67,18 @@ def _closing_brace(text: str, start: int) -> int:
         if depth == 0:
             return index
     return -1
+
+
+def split(text: str, at: str) -> list[str]:
+    """Parts of a text between separators; one within a reference ends none."""
+    words = [""]
+    for part in parse(text):
+        # `parse` has read `$$`; here it stays as it was written.
+        written = part.replace("$", "$$").split(at) if isinstance(part, str) else [str(part)]
+        first, *more = written
+        words[-1] += first
+        words += more
+    return words
 
 
 def references(text: str) -> dict[str, str | None]:

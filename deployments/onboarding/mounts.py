@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from deployments.compose.references import split
 from deployments.onboarding.repository import Repository
 
 _PLACEHOLDERS = re.compile(r"(^|/)(\.git(keep|ignore|attributes)|\.keep|\.placeholder)$")
@@ -23,20 +24,8 @@ def mount_of(entry: Any) -> tuple[str, str]:
     """Source, empty for an anonymous volume, and the path inside."""
     if isinstance(entry, Mapping):
         return str(entry.get("source", "")), str(entry.get("target", ""))
-    source, *more = _words(str(entry))
+    source, *more = split(str(entry), ":")
     return (source, more[0]) if more and more[0] else ("", source)
-
-
-def _words(entry: str) -> list[str]:
-    """What stands between colons; one within `${NAME:-default}` ends nothing."""
-    words, depth = [""], 0
-    for at, letter in enumerate(entry):
-        if letter == ":" and not depth:
-            words.append("")
-            continue
-        depth += entry.startswith("${", at) - (letter == "}" and depth > 0)
-        words[-1] += letter
-    return words
 
 
 def holds_data(path: str, target: str) -> bool:

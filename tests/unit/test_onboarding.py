@@ -433,8 +433,11 @@ def test_a_port_stays_bound_to_its_address(entry: object, address: str) -> None:
     assert alone == (address == "127.0.0.1")
 
 
-def test_a_default_of_a_variable_ends_no_mount() -> None:
-    mount = "${PG_DIR:-./pg}:/var/lib/postgresql/data:Z"
+@pytest.mark.parametrize(
+    "source", ["${PG_DIR:-./pg}", "${A:-${B:-x:y}}/pg", "${A:-{b}:x}", "./p$$g"]
+)
+def test_a_default_of_a_variable_ends_no_mount(source: str) -> None:
+    mount = f"{source}:/var/lib/postgresql/data:Z"
     assert _volumes({"image": "postgres:16", "volumes": [mount]}, {}) == ([mount], [])
 
 
