@@ -48,14 +48,16 @@ stop_other_services() {
   done
 }
 start_by_hand() {
-  local id left until=$((SECONDS + healthy))
+  local id left before until=$((SECONDS + healthy))
   stop_other_services "$@"
+  # shellcheck disable=SC2046  # one word a container
+  before=$(running_restarts $(containers_by_hand))
   "${by_hand_compose[@]}" up -d --no-build --pull never --remove-orphans "$@" </dev/null >/dev/null 2>.create || { cat .create >&2; exit 20; }
   rm -f .create
   for service in "$@"; do
     id=$(container_ids "$service" | head -n 1)
     # They start together, so one deadline holds for all; what is up already needs some seconds to show it.
     left=$((until - SECONDS))
-    wait_healthy "$id" $((left > 5 ? left : 5)) || { say "$service $problem; its last lines:" >&2; last_lines "$id" "$service"; exit 20; }
+    wait_healthy "$id" $((left > 5 ? left : 5)) "$(awk -v id="$id" '$1==id{print $2}' <<< "$before")" || { say "$service $problem; its last lines:" >&2; last_lines "$id" "$service"; exit 20; }
   done
 }

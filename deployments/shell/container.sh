@@ -39,6 +39,8 @@ check_health() {
   [ "$health" != unhealthy ] || problem="$problem; its health check says: $(last_check "$id")"
   return 1
 }
+# Of these containers, id and restarts of those that run: what Compose leaves alone keeps its count.
+running_restarts() { [ $# -eq 0 ] || container_states "$@" | awk '$1=="running"{print $4, $2}'; }
 # The third word: how often it had been started again before.
 wait_healthy() {
   local id=$1 limit=$2 before=${3:-0} began=$SECONDS code state restarts health

@@ -20,11 +20,12 @@ stay_in_networks() {
   done
 }
 recreate_service() {
-  local id old networks
+  local id old networks before
   export "$variable=$image"
   id=$(container_ids "$service" | head -n 1)
   # Compose finds nothing to do where image and configuration are the same.
   if [ -n "$id" ] && is_wanted "$id" && is_unhealthy "$id"; then docker restart -t "$grace" "$id" >/dev/null || true; fi
+  before=$(running_restarts ${id:+"$id"})
   old=$id networks=$([ -z "$id" ] || networks_of "$id")
   own_volumes "$old" "$image" "$user"
   compose up -d --no-deps "$service" >/dev/null 2>.create || { cat .create >&2; exit 20; }
@@ -32,6 +33,7 @@ recreate_service() {
   id=$(container_ids "$service" | head -n 1)
   stay_in_networks "$old" "$networks" "$id"
   note_made "$id" "$hash"
-  wait_healthy "$id" "$healthy" || { say "$service $problem; its last lines:" >&2; last_lines "$id" "$service"; exit 20; }
+  [ "$id" = "$old" ] || before=
+  wait_healthy "$id" "$healthy" "${before#* }" || { say "$service $problem; its last lines:" >&2; last_lines "$id" "$service"; exit 20; }
   set_env "$variable" "$image"
 }

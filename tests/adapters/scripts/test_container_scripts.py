@@ -439,6 +439,35 @@ def _run_replacing(shell, program, **changes):
     return _run(shell, replace_service(_what(**changes), None))
 
 
+RECREATED = (
+    LOG
+    + """
+case "$1 $2" in
+  "ps -aq") tail -n 1 ids ;;
+  "compose -p") [ ! -e anew ] || echo new1 >> ids ;;
+  "inspect -f") case "$3" in
+    *RestartCount*) [ "$4" = old1 ] && echo running 2 healthy old1 || echo "running $(cat anew) healthy new1" ;;
+    *config-hash*) echo "r/bot@sha256:1 h1" ;;
+    *ExitCode*) echo 3 ;;
+    esac ;;
+esac
+"""
+)
+
+
+@pytest.mark.parametrize(("anew", "code"), [(None, 0), (0, 0), (2, 20)])
+def test_restarts_before_a_recreate_are_no_fault_of_it(shell, anew, code):
+    """A database that Docker once started again may be left alone by Compose, its count with it."""
+    shell.write("ids", "old1\n")
+    shell.write(".env", "BOT_IMAGE='r/bot@sha256:1'\n")
+    if anew is not None:
+        shell.write("anew", str(anew))
+    shell.program("docker", RECREATED)
+    done = _run(shell, recreate_service(_what()))
+    assert done.returncode == code, done.stderr
+    assert ("restarted 2 times" in done.stderr) == (code == 20)
+
+
 def test_a_new_container_is_waited_for_until_it_is_ready(shell):
     program = 'if [ "$1" = exec ]; then echo x >> tries; [ "$(wc -l < tries)" = 3 ]; fi'
     done = _run_replacing(shell, program, ready=("is-ready", "a b"), healthy_within=20)

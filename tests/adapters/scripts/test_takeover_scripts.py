@@ -38,6 +38,26 @@ def test_release_0_gets_services_back_that_were_started_with_a_profile(shell):
     assert line.endswith("up -d --no-build --pull never --remove-orphans api bot")
 
 
+@pytest.mark.parametrize(("after", "code"), [(3, 0), (4, 20)])
+def test_what_docker_started_again_once_comes_back_with_release_0(shell, after, code):
+    """Compose leaves a container alone that runs as it should, and it keeps its count of restarts."""
+    program = (
+        f'[[ "$*" != *" up "* ]] || echo {after} > restarts\n'
+        'case "$1 $2" in "ps -aq") echo c1 ;;\n'
+        '"inspect -f") echo running "$(cat restarts)" healthy c1 ;; esac'
+    )
+    shell.write("restarts", "3")
+    shell.program("docker", program)
+    service = AdoptedService(image=IMAGE, digest=IMAGE, reference="acme/x:1", config_hash="h")
+    adoption = Adoption(
+        directory="/srv/hand", files=("/srv/hand/docker-compose.yml",), env_files=(),
+        services={"api": service}, deploy=Deploy(v=1), ours=False,
+    )  # fmt: skip
+    done = shell.run(prelude(shell.environment) + adopt.start_by_hand(adoption, 1).text)
+    assert done.returncode == code, done.stderr
+    assert ("restarted it once" in done.stderr) == (code == 20)
+
+
 COMPARED = """
 case "$*" in
   *"--env-file $PWD/.env"*"--profile * --dry-run up -d"*) echo ' DRY-RUN MODE -  Container a-1  Recreate' >&2 ;;
