@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 from deployments.compose.extension import EdgeService, Route
 from deployments.host.edge_answers import unavailable
@@ -11,14 +12,17 @@ IDLE = "idle.invalid"
 LARGEST = 100_000_000
 """Bytes of the largest request that is let through."""
 SLOTS = ("s1", "s2")
+_NOBODY = (IDLE, 0)
 FORMER = "former"
 """A third server of each backend: the container of the release before, while it is kept."""
 _SERVER = re.compile(
-    r"^    server (s[12]|former) (\S+?):\d+ check(?: backup)?( disabled)?$", re.MULTILINE
+    r"^    server (s[12]|former) (\S+?):(\d+) check(?: backup)?( disabled)?$", re.MULTILINE
 )
 
 Slots = tuple[str, str]
 """Addresses of the two slots of a backend; `idle.invalid` for the one not in use."""
+Ports = dict[str, dict[str, int]]
+"""Service to the ports of its servers, where they are not the route's."""
 
 EVERYBODY = ("0.0.0.0/0", "::/0")
 _BELIEVED = "x-forwarded-(for|proto|host)"
@@ -34,19 +38,22 @@ def render(
     slots: dict[str, Slots],
     former: dict[str, str] | None = None,
     proxies: tuple[str, ...] = (),
+    ports: Ports | None = None,
 ) -> str:
     """The whole configuration file. A service without slots has both idle.
 
     former: service to the container that serves when the one in use is gone. proxies: addresses
-    whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
+    whose `X-Forwarded-For`, `-Proto` and `-Host` are believed. ports: of containers that were
+    entered when the route had another one.
     """
     parts = [base.rstrip("\n")]
     for service, route in sorted(edge.routes.items()):
+        own = (ports or {}).get(service, {})
         servers = "\n".join(
-            _server(f"s{n}", address, route.port)
-            for n, address in enumerate(slots.get(service, (IDLE, IDLE)), start=1)
+            _server(slot, address, own.get(slot, route.port))
+            for slot, address in zip(SLOTS, slots.get(service, (IDLE, IDLE)), strict=True)
         )
-        spare = _server(FORMER, (former or {}).get(service, IDLE), route.port)
+        spare = _server(FORMER, (former or {}).get(service, IDLE), own.get(FORMER, route.port))
         parts.append(
             f"frontend fe_{service}\n"
             f"    bind :{route.listen}{f',:{route.tls_listen}' if route.tls_listen else ''}\n"
@@ -121,31 +128,47 @@ def render_again(
     config: str,
     serving: dict[str, str] | None = None,
     proxies: tuple[str, ...] = (),
+    replaced: Container[str] = (),
 ) -> str:
     """The file for these routes, with the containers that another one names.
 
     serving: service to the one container that serves, for a file that names another one or none:
     somebody wrote over it, and the page would stay away until the next replacement.
+    replaced: services that change places after the edge reads the file: until then their containers
+    are asked on the port that they have.
     """
-    slots = read_slots(config)
+    slots, ports = read_slots(config), _ports_in_use(config, replaced)
     for service, container in (serving or {}).items():
         # A file that was written by hand names the service, which Docker's own DNS knows.
         if not {container, service} & set(slots.get(service, ())):
             slots[service] = (container, IDLE)
-    return render(base, edge, slots, read_former(config), proxies)
+            ports.pop(service, None)
+    return render(base, edge, slots, read_former(config), proxies, ports)
+
+
+def _ports_in_use(config: str, replaced: Container[str]) -> Ports:
+    """Ports of the containers that will go; what is kept of a release before keeps its own."""
+    return {
+        name: {
+            slot: port
+            for slot, (container, port) in servers.items()
+            if container != IDLE and (name in replaced or slot == FORMER)
+        }
+        for name, servers in _servers(config).items()
+    }
 
 
 def read_slots(config: str) -> dict[str, Slots]:
     """Slots of a configuration that was rendered before and since changed in place."""
     return {
-        name: (servers.get("s1", IDLE), servers.get("s2", IDLE))
+        name: (servers.get("s1", _NOBODY)[0], servers.get("s2", _NOBODY)[0])
         for name, servers in _servers(config).items()
     }
 
 
 def read_former(config: str) -> dict[str, str]:
     """Service to the container of the release before, where one is kept."""
-    formers = {name: servers.get(FORMER, IDLE) for name, servers in _servers(config).items()}
+    formers = {n: servers.get(FORMER, _NOBODY)[0] for n, servers in _servers(config).items()}
     return {name: container for name, container in formers.items() if container != IDLE}
 
 
@@ -154,9 +177,10 @@ def without_slots(config: str) -> str:
     return re.sub(r"^    server (?:s[12]|former) .*\n?", "", config, flags=re.MULTILINE)
 
 
-def _servers(config: str) -> dict[str, dict[str, str]]:
+def _servers(config: str) -> dict[str, dict[str, tuple[str, int]]]:
+    """Service to its servers: of each the address and the port."""
     backends = {}
     for block in re.split(r"^(?=backend )", config, flags=re.MULTILINE)[1:]:
         name = block.split(maxsplit=2)[1].removeprefix("be_")
-        backends[name] = {match[1]: match[2] for match in _SERVER.finditer(block)}
+        backends[name] = {match[1]: (match[2], int(match[3])) for match in _SERVER.finditer(block)}
     return backends

@@ -27,6 +27,7 @@ def way_back(
     exchanged = any(s.key.traits.exchanges_database for s in plan.steps)
     anywhere = replace(
         seen, containers=_anywhere(plan, seen), aside=(), compose_file="",
+        edge_unread=_unread(plan, seen),
     )  # fmt: skip
     request = PlanRequest(
         "undo", plan.release, FILES, unfinished=run, exchanged=exchanged, passwords=passwords
@@ -50,6 +51,13 @@ def files(back: Plan, environment: Environment) -> dict[str, str]:
 
 def _scripts(back: Plan) -> list[Script]:
     return [step.script for step in back.script_steps]
+
+
+def _unread(plan: Plan, seen: Observation) -> str:
+    """The edge's containers, where the plan makes it read another file: by the way back, the former one."""
+    reads = {step.service for step in plan.steps if step.kind == "reload"}
+    edges = [c.id for c in seen.containers if c.service in reads]
+    return " ".join([seen.edge_unread, *edges]).strip()
 
 
 def _anywhere(plan: Plan, seen: Observation) -> tuple[Container, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from deployments.canonical import canonical
 from deployments.compose.env_file import render_env
@@ -61,13 +62,9 @@ class Planner:
 
     def plan(self) -> Plan:
         """Steps in order; none when the environment already is as wanted."""
-        due: list[Change] = []
-        steps = self._alone()
-        if steps is None:
-            back = self._does.undoes or self._does.returns
-            found = changes(self.target, self.seen, self.candidate, back=back)
-            due = self._data.with_stopped(found)
-            steps = self._steps(due)
+        due = self._due
+        alone = self._alone()
+        steps = self._steps(due) if alone is None else alone
         wanted = self.target.images(self.seen)
         touched = {c.service.name for c in due}
         return Plan(
@@ -85,6 +82,15 @@ class Planner:
             content=self._content(),
             incoming=self.request.incoming,
         )
+
+    @cached_property
+    def _due(self) -> list[Change]:
+        """What differs; for a verb that is about the database alone, nothing else counts."""
+        if self._alone() is not None:
+            return []
+        back = self._does.undoes or self._does.returns
+        found = changes(self.target, self.seen, self.candidate, back=back)
+        return self._data.with_stopped(found)
 
     def _content(self) -> str:
         """What the files to install hold, besides what the steps say of it."""
@@ -188,7 +194,11 @@ class Planner:
 
     def _edge_differs(self) -> bool:
         """Whether the edge's file changes, or it has not read the one that is there."""
-        return self.seen.edge_is_behind or self.seen.edge != self.target.edge_config(self.seen)
+        return self.seen.edge_is_behind or self.seen.edge != self._edge_config
+
+    @property
+    def _edge_config(self) -> str:
+        return self.target.edge_config(self.seen, {c.service.name for c in self._due})
 
     def _replaced(self, due: list[Change]) -> list[Step]:
         users = self.target.stack.database_users if self._data.exchanged else []
@@ -262,7 +272,7 @@ class Planner:
         return {
             **about,
             ".env.now": render_env(target.env_now(seen)),
-            "haproxy.cfg": target.edge_config(seen),
+            "haproxy.cfg": self._edge_config,
             **target.login_file(),
             **({TRIAL: trial} if trial else {}),
         }

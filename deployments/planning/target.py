@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -118,16 +118,19 @@ class Target:
         }
         return {**self.env(seen), **running}
 
-    def edge_config(self, seen: Observation) -> str:
+    def edge_config(self, seen: Observation, replaced: Container[str] = ()) -> str:
         """The edge's file, with the slots as they are on the host now; lost ones come back.
 
-        Maintenance stays on whatever is deployed.
+        replaced: services that change places after the edge reads it. Maintenance stays on
+        whatever is deployed.
         """
         part = self.stack.deploy.edge
         if part is None:
             return ""
         serving = {s: seen.of(s)[0].name for s in part.routes if _one_serves(s, seen)}
-        config = edge.render_again(self.edge_base, part, seen.edge, serving, self._proxies)
+        config = edge.render_again(
+            self.edge_base, part, seen.edge, serving, self._proxies, replaced
+        )
         if path := self.environment.edge.status_page:
             config = with_status_page(config, edge.page_route(part), path)
         return with_maintenance(config) if seen.maintenance else config

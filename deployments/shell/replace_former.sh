@@ -6,11 +6,16 @@
 keep_old() {
   [ -n "$keep" ] && [ -n "$old" ] && [ -n "$slot" ] || return 1
   edge_admin "set server $be/$slot state drain" >/dev/null
-  # It runs since long: it is not waited for as one that starts.
-  healthy=0 enter_slot former "${name_of[$old]}" || { say "${name_of[$old]} is not kept: it $problem"; return 1; }
+  # It runs since long: it is not waited for as one that starts. Its port may be another one than that of its successor.
+  healthy=0 port=$(port_in "$slot") enter_slot former "${name_of[$old]}" || { say "${name_of[$old]} is not kept: it $problem"; return 1; }
   idle_slot "$slot"
   say "${name_of[$old]} is kept through the window"
   set_env "$variable" "$image"
+}
+port_in() {
+  local rows
+  rows=$(slot_rows) || return
+  slot_port "$rows" "$1"
 }
 serves_well() {
   case $(docker inspect -f '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$1" 2>/dev/null) in
@@ -22,7 +27,7 @@ serves_well() {
 return_to_former() {
   local free back=$former_name
   free=$(free_slot)
-  healthy=0 enter_slot "$free" "$back" || { say "$back, which was kept, $problem: another is started"; return 1; }
+  healthy=0 port=$(port_in former) enter_slot "$free" "$back" || { say "$back, which was kept, $problem: another is started"; return 1; }
   idle_slot former
   say "$back serves again"
   [ -z "$slot" ] || drain_slot "$slot"

@@ -15,19 +15,20 @@ edge_answer() {
   done
   fail "the edge does not answer"
 }
-# Of each server its name, address, state, administrative state, container and how well its checks went.
+# Of each server its name, address, state, administrative state, container, how well its checks went, and port.
 # Right after a reload the old worker may answer, which does not know a new backend.
 # A word: commands that come before the question.
 slot_rows() {
   local rows
   for _ in {1..40}; do
-    rows=$(edge_answer "${1:-}show servers state $be" | awk '{print $4, $5, $6, $7, $18, $13}') || return
+    rows=$(edge_answer "${1:-}show servers state $be" | awk '{print $4, $5, $6, $7, $18, $13, $19}') || return
     if grep -q '^s1 ' <<< "$rows" && grep -q '^s2 ' <<< "$rows"; then say "$rows"; return; fi
     sleep 0.5
   done
   fail "the edge has no backend $be with two slots"
 }
 known_slot() { awk -v s="$2" '$1==s{print $2, $3, $4, $5}' <<< "$1"; }
+slot_port() { awk -v s="$2" '$1==s{print $7}' <<< "$1"; }
 slot_row() {
   local rows
   rows=$(slot_rows) || return
@@ -76,18 +77,22 @@ serve_commands() { say "set server $be/$1 weight 1; set server $be/$1 state read
 # `healthy`: the seconds that a container may take to start.
 enter_slot() {
   local slot=$1 name=$2 deadline=$((SECONDS + 20)) limit=$healthy began=$SECONDS rows own checks addr op admin_state fqdn
-  local tries=0 enter=
+  local tries=0 enter='' sent
   [ "${entered:-}" = "$slot" ] || enter=$(enter_commands "$slot" "$name")
   # For a moment the edge goes on with the address of whoever was in the slot before.
   own=" $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$name" 2>/dev/null) " || own=
   while :; do
     rows=$(slot_rows "$enter") || exit
+    sent=$enter
     read -r addr op admin_state fqdn < <(known_slot "$rows" "$slot") || true
     enter=
     # Right after a reload, or a restart of the edge, it knows nothing of it.
     [ "$fqdn" = "$name" ] || enter=$(enter_commands "$slot" "$name")
     checks=$(awk -v s="$slot" '$1==s{print $6}' <<< "$rows")
-    if [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [[ $own == *" $addr "* ]]; then
+    if [ "$fqdn" = "$name" ] && [[ $own == *" $addr "* ]] && [ "$(slot_port "$rows" "$slot")" != "$port" ]; then
+      # A slot has the port of whoever was in it; the edge changes it only where it knows the address.
+      enter="set server $be/$slot addr $addr port $port; "
+    elif [ "$op" = 2 ] && [ "$fqdn" = "$name" ] && [[ $own == *" $addr "* ]]; then
       if takes_traffic "$admin_state"; then break; fi
       # It counts as up until its first check ends, and so gets no request before. Where one failure is
       # enough to be down, no check counts for more.
@@ -102,7 +107,7 @@ enter_slot() {
       fi
       deadline=$((SECONDS + 5))
     fi
-    [ -n "$enter" ] || sleep 0.2
+    [ -n "$enter" ] && [ "$enter" != "$sent" ] || sleep 0.2
   done
   write_slot "$slot" "$name"
 }

@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from deployments.compose.extension import EdgeService
-from deployments.host.edge import IDLE, render
+from deployments.host.edge import IDLE, render, render_again
 from deployments.shell.quote import functions
 from infra.engine.client import docker
 from infra.engine.images import HAPROXY, PYTHON, ensure_images
@@ -36,7 +37,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(said)))
         self.end_headers()
         self.wfile.write(said)
-http.server.ThreadingHTTPServer(("0.0.0.0", 8000), Answers).serve_forever()
+http.server.ThreadingHTTPServer(("0.0.0.0", int(os.environ["PORT"])), Answers).serve_forever()
 """
 
 
@@ -47,17 +48,23 @@ class Edge:
     url: str
     folder: Path
 
-    def script(self, words: str) -> subprocess.CompletedProcess[str]:
-        """Run functions of the slots as a replacement does."""
+    def script(self, words: str, port: int = 8000) -> subprocess.CompletedProcess[str]:
+        """Run functions of the slots as a replacement does; port: the route's."""
         head = (
             'set -euo pipefail\nsay() { printf \'%s\\n\' "$*"; }\nfail() { say "$*" >&2; exit 20; }\n'
             'put_out() { local to=$1; shift; "$@" > "$to.new"; cp "$to.new" "$to"; }\n'
-            f"edge={PROJECT}-edge be=be_api port=8000 healthy=0 drain=5 problem=\n"
+            f"edge={PROJECT}-edge be=be_api port={port} healthy=0 drain=5 problem=\n"
         )
         return subprocess.run(
-            ["bash", "-c", head + functions("slots") + words], cwd=self.folder, capture_output=True,
+            ["bash", "-c", head + functions("slots", "edge") + words], cwd=self.folder, capture_output=True,
             text=True, timeout=120, check=False,
         )  # fmt: skip
+
+    def reads(self, config: str) -> None:
+        """Its file changes, and it reads it: open requests go on."""
+        (self.folder / "edge" / "haproxy.cfg").write_text(config)
+        done = self.script(f"container_ids() {{ say {PROJECT}-edge; }}\nreload_edge edge\n")
+        assert done.returncode == 0, done.stderr
 
     def check(self, slot: str) -> str:
         done = self.script(f"slot_check {slot}\n")
@@ -81,9 +88,9 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def start(name: str) -> None:
-    docker("run", "-d", "--name", name, "--hostname", name, "--network", PROJECT, PYTHON,
-           "python", "-c", APPLICATION)  # fmt: skip
+def start(name: str, port: int = 8000) -> None:
+    docker("run", "-d", "--name", name, "--hostname", name, "--network", PROJECT,
+           "-e", f"PORT={port}", PYTHON, "python", "-c", APPLICATION)  # fmt: skip
 
 
 def unwell(name: str) -> None:
@@ -143,3 +150,30 @@ def test_nobody_meets_what_is_only_being_entered(edge: Edge) -> None:
     unwell(SECOND)
     until(lambda: edge.check("s1") == "L7OKC 503")
     assert set(edge.asked()) == {(200, SECOND)}
+
+
+def test_nobody_notices_that_a_release_listens_on_another_port(edge: Edge) -> None:
+    file = edge.folder / "edge" / "haproxy.cfg"
+    base = (ROOT / "docker" / "edge" / "haproxy.cfg").read_text()
+    moved = EdgeService.model_validate(
+        {**EDGE, "routes": {"api": {**EDGE["routes"]["api"], "port": 9000}}}
+    )
+    with ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(edge.asked, 12)
+        edge.reads(render_again(base, moved, file.read_text(), replaced={"api"}))
+        start(SECOND, 9000)
+        entered = edge.script(
+            f"healthy=20 enter_slot s1 {SECOND}; drain_slot s2; idle_slot s2\n", 9000
+        )
+        assert entered.returncode == 0, entered.stderr
+        assert file.read_text() == render(base, moved, {"api": (SECOND, IDLE)})
+        docker("rm", "-f", FIRST)
+        # The slot that the former release was in still has its port.
+        start(FIRST, 9000)
+        entered = edge.script(
+            f"healthy=20 enter_slot s2 {FIRST}; drain_slot s1; idle_slot s1\n", 9000
+        )
+        assert entered.returncode == 0, entered.stderr
+        until(lambda: edge.check("s2") == "L7OK 200")
+    assert {status for status, _ in answers.result()} == {200}
+    assert set(edge.asked()) == {(200, FIRST)}

@@ -26,6 +26,16 @@ def test_only_what_changes_goes_back(world):
     assert world.digest_in(back, "api") == world.digest("api-1")
 
 
+def test_an_edge_that_read_another_file_reads_the_former_one_again(world):
+    """Before any container changes places, as on the way there."""
+    seen, former = world.settled(), world.target()
+    world.base += "    # another line\n"
+    plan = world.plan(world.target(api="api-2"), seen)
+    assert "reload edge" in [s.name for s in plan.steps]
+    back = way_back(plan, seen, former, world.candidate(), "12345678-run").plan()
+    assert [s.name for s in back.steps] == ["restore files", "reload edge", "replace api"]
+
+
 def test_passwords_that_may_be_other_ones_are_set_back(world):
     """Its candidate is the host's own: it shows no difference, whatever the run did to the roles."""
     seen = world.settled()

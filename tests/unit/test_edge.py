@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from deployments.compose.extension import EdgeService
-from deployments.host.edge import IDLE, page_route, read_former, read_slots, render
+from deployments.host.edge import (
+    IDLE,
+    page_route,
+    read_former,
+    read_slots,
+    render,
+    render_again,
+)
 from deployments.host.edge_answers import (
     in_maintenance,
     unavailable,
@@ -170,3 +177,27 @@ def test_in_maintenance_the_status_page_gives_way_too():
 def test_another_frontend_of_the_base_does_not_answer_for_services():
     base = "frontend metrics\n    bind :8405\n"
     assert with_maintenance(base) == base
+
+
+MOVED = EDGE.model_copy(
+    update={"routes": {**EDGE.routes, "api": EDGE.routes["api"].model_copy(update={"port": 9000})}}
+)
+
+
+def _servers(config):
+    return [line.split()[1:3] for line in config.splitlines() if line.startswith("    server ")]
+
+
+def test_a_container_that_goes_is_asked_on_the_port_that_it_has():
+    """On the port of its successor nobody would answer until that one is in."""
+    before = render(BASE, EDGE, {"api": ("app-api-1", IDLE)}, {"api": "app-api-0"})
+    after = render_again(BASE, MOVED, before, replaced={"api"})
+    own = EDGE.routes["api"].port
+    assert _servers(after)[:3] == [
+        ["s1", f"app-api-1:{own}"], ["s2", f"{IDLE}:9000"], ["former", f"app-api-0:{own}"],
+    ]  # fmt: skip
+
+
+def test_a_container_that_stays_is_asked_on_the_routes_new_port():
+    before = render(BASE, EDGE, {"api": ("app-api-1", IDLE)})
+    assert _servers(render_again(BASE, MOVED, before))[0] == ["s1", "app-api-1:9000"]

@@ -182,6 +182,22 @@ def test_slots_that_are_lost_come_back_with_a_reload(world):
     assert world.planner(world.target(), lost).files(plan, "", "")["haproxy.cfg"] == seen.edge
 
 
+@pytest.mark.parametrize(("api", "asked"), [("api-2", 8000), ("api-1", 9000)])
+def test_until_a_service_is_replaced_it_is_asked_on_its_own_port(world, api, asked):
+    """The edge reads the file first; where the route's port alone changes, nothing else ever would."""
+    seen, target = world.settled(), world.target(api=api)
+    edge = target.stack.deploy.edge
+    routes = {**edge.routes, "api": edge.routes["api"].model_copy(update={"port": 9000})}
+    deploy = target.stack.deploy.model_copy(
+        update={"edge": edge.model_copy(update={"routes": routes})}
+    )
+    target = replace(target, stack=replace(target.stack, deploy=deploy))
+    plan = world.plan(target, seen)
+    config = world.planner(target, seen).files(plan, "", "")["haproxy.cfg"]
+    assert f"server s1 homeguru-api-1:{asked} check" in config
+    assert "reload edge" in names(plan)
+
+
 def test_a_container_that_does_not_serve_gets_no_lost_slot(world):
     seen = world.settled()
     containers = tuple(replace(c, health="unhealthy") if c.service == "api" else c

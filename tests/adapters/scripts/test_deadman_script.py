@@ -8,8 +8,10 @@ import time
 
 import pytest
 
+from deployments.compose.extension import EdgeService
 from deployments.history import journal
 from deployments.history.step_kind import StepKey
+from deployments.host.edge import IDLE, render
 from deployments.planning.unfinished_runs import goes_on
 from deployments.shell import deadman, lock
 from deployments.shell.quote import Script
@@ -75,6 +77,32 @@ def test_it_acts_after_silence_in_order_and_says_so_in_the_journal(host):
     assert host.journal() == [("return", "undo", ""), ("return", "end", "ok")]
     assert json.loads(host.shell.read("lock/owner"))["who"] == "this server"
     assert not host.there("deadman/armed")
+
+
+EDGE = EdgeService.model_validate({
+    "service": "edge", "config": "x", "routes": {
+        "api": {"listen": 8003, "port": 8000, "health": "/"},
+        "web": {"listen": 3003, "port": 3000, "health": "/"},
+    },
+})  # fmt: skip
+
+
+def test_the_edges_former_file_names_whoever_serves_by_now(host):
+    """The api has changed places since, to another port; the web has not, and a former one is kept."""
+    moved = EDGE.model_copy(
+        update={
+            "routes": {**EDGE.routes, "api": EDGE.routes["api"].model_copy(update={"port": 9000})}
+        }
+    )
+    armed = {"api": ("api-1", IDLE), "web": (IDLE, "web-1")}
+    now = {"api": (IDLE, "api-2"), "web": (IDLE, "web-1")}
+    host.shell.write("edge/haproxy.cfg", render("global\n", moved, now, {"web": "web-0"}))
+    host.shell.write(".incoming/t1/back/haproxy.cfg", render("global # former\n", EDGE, armed))
+    host.arm("touch went")
+    assert host.wait("went")
+    assert host.shell.read("deadman/files/haproxy.cfg") == render(
+        "global # former\n", EDGE, now, {"web": "web-0"}, ports={"api": {"s2": 9000}}
+    )
 
 
 def test_a_deployer_that_lives_is_left_alone(host):

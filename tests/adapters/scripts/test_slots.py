@@ -20,7 +20,10 @@ docker() {
 }
 up() { [ $SECONDS -ge "$UP" ]; }
 slot_rows() {
-  if up; then echo "s1 10.0.0.2 2 0 web-1 2"; else echo "s1 10.0.0.2 0 0 web-1 0"; fi
+  local port
+  [[ ${1:-} != *"addr 10.0.0.2 port 8080"* ]] || echo 8080 > slot-port
+  port=$(cat slot-port 2>/dev/null || echo 8080)
+  if up; then echo "s1 10.0.0.2 2 0 web-1 2 $port"; else echo "s1 10.0.0.2 0 0 web-1 0 $port"; fi
 }
 edge_answer() {
   local i row=be_web,s1
@@ -55,6 +58,13 @@ def test_what_never_listens_is_given_up_after_that(shell) -> None:
         said
         == "gives up after 60 s: it is not reached by the edge: nothing listens on port 8080 of its address 10.0.0.2; on 127.0.0.1 alone, or too late?"
     )
+
+
+def test_a_slot_gets_the_port_of_whoever_enters_it(shell) -> None:
+    """It has that of the container before; the edge changes it only where it knows an address."""
+    shell.write("slot-port", "8000")
+    said = entered(shell, up=0, healthy=60, check="L7OK", container=CHECKED)
+    assert (said, shell.read("slot-port")) == ("serves after 0 s", "8080\n")
 
 
 @pytest.mark.parametrize("check", ["L7STS", "L7OKC"])
