@@ -18,6 +18,7 @@ def check(stack: Stack, config: dict[str, Any], where: str) -> None:
         body = config["services"][name]
         _check_shared(service, body, where)
         _check_end(service, body, where)
+        _check_questions(service, stack, where)
         _check_depends(service, stack, config, where)
         if name not in stack.deploy.infrastructure:
             _check_replaced(service, body, where)
@@ -45,6 +46,21 @@ def _check_end(service: Service, body: dict[str, Any], where: str) -> None:
             f"service {service.name}: others wait for its end (service_completed_successfully), and "
             f"`restart: {body['restart']}` starts it again after that",
             where=where, state="untouched", todo='give it restart: "no"',
+        )  # fmt: skip
+
+
+def _check_questions(service: Service, stack: Stack, where: str) -> None:
+    """A service whose end others wait for, and that is to answer after it."""
+    probe = stack.deploy.probes.get(service.name)
+    given = probe.model_fields_set - {"log"} if probe and service.runs_once else set()
+    asks = [f"probes.{service.name}.{name}" for name in sorted(given)]
+    if service.runs_once and service.name in stack.deploy.routed:
+        asks.append(f"edge.routes.{service.name}")
+    if asks:
+        raise WrongUse(
+            f"service {service.name}: others wait for its end (service_completed_successfully), and "
+            f"x-deploy.{asks[0]} asks it afterwards",
+            where=where, state="untouched", todo="take that away; its exit code 0 is what a release waits for",
         )  # fmt: skip
 
 

@@ -35,6 +35,9 @@ def questions(target: Target, *, settled: bool = True) -> list[Question]:
     """
     wanted: list[Question] = []
     for service, probe in probes(target):
+        # What runs to its end is asked nothing: that it ended is all there is to know.
+        if target.stack.services[service].runs_once:
+            continue
         if settled:
             wanted.append((f"restarts:{service}", service, ()))
         if probe.exec and is_checked(target, service, "exec"):

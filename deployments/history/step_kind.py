@@ -46,6 +46,8 @@ class KindTraits:
     """What ran before gives way to new containers: the release is on its way."""
     removes_service: bool = False
     """Its service is gone afterwards."""
+    reloads_edge: bool = False
+    """Its service, the edge, runs by another configuration afterwards."""
     switches_maintenance: bool = False
     """The edge answers for every service afterwards, or no longer does; no container is touched."""
 
@@ -75,7 +77,7 @@ _KINDS: dict[str, KindTraits] = {
     "recreate": KindTraits("recreate {}", starts_service=True),
     "replace": KindTraits("replace {}", starts_service=True, replaces_service=True),
     "complete": KindTraits("complete {}"),
-    "reload": KindTraits("reload {}"),
+    "reload": KindTraits("reload {}", reloads_edge=True),
     "remove": KindTraits("remove {}", removes_service=True),
     "stop": KindTraits("stop {}"),
     "prepare": KindTraits("prepare {}", repeatable=True),

@@ -172,6 +172,12 @@ def read_former(config: str) -> dict[str, str]:
     return {name: container for name, container in formers.items() if container != IDLE}
 
 
+def read_listen(config: str) -> dict[str, int]:
+    """Service to the port that the edge answers on for it."""
+    found = re.findall(r"^frontend fe_(\S+)\n    bind :(\d+)", config, re.MULTILINE)
+    return {service: int(port) for service, port in found}
+
+
 def without_slots(config: str) -> str:
     """The file without the addresses that each replacement writes into it."""
     return re.sub(r"^    server (?:s[12]|former) .*\n?", "", config, flags=re.MULTILINE)

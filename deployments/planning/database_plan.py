@@ -58,11 +58,15 @@ class DatabasePlan:
         ]  # fmt: skip
 
     def with_stopped(self, changes: list[Change]) -> list[Change]:
-        """The changes, and the services that only start again because they were stopped."""
+        """The changes, and the services that only start again because they were stopped.
+
+        On the way back nothing that runs to its end does so again: it would change what is as it was.
+        """
         if not self.exchanged:
             return changes
         changed = {c.service.name for c in changes}
         images = self.target.images(self.seen)
+        back = self._does.undoes or self._does.returns
         stopped = [
             Change(
                 s,
@@ -72,7 +76,7 @@ class DatabasePlan:
                 first=False,
             )
             for s in self.target.stack.database_users
-            if s.name not in changed
+            if s.name not in changed and not (back and s.runs_once)
         ]
         place = self.target.stack.place
         return sorted([*changes, *stopped], key=lambda c: place[c.service.name])

@@ -55,7 +55,7 @@ def _scripts(back: Plan) -> list[Script]:
 
 def _unread(plan: Plan, seen: Observation) -> str:
     """The edge's containers, where the plan makes it read another file: by the way back, the former one."""
-    reads = {step.service for step in plan.steps if step.kind == "reload"}
+    reads = {step.service for step in plan.steps if step.key.traits.reloads_edge}
     edges = [c.id for c in seen.containers if c.service in reads]
     return " ".join([seen.edge_unread, *edges]).strip()
 

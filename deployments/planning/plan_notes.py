@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from deployments.compose.stack import Service
 from deployments.host.candidate import Candidate
+from deployments.host.edge import read_listen
 from deployments.host.observation import Observation
 from deployments.planning.changes import Change, unused_changes
 from deployments.planning.database_plan import DatabasePlan
@@ -36,6 +37,7 @@ class PlanNotes:
         return (
             *notes_for(due, self.how.pauses(), stateful, self._bounds()),
             *self._absences(replaced),
+            *self._renamed(due, steps),
             *self.how.rounds.notes(replaced),
             *(f"{n} is left out: {why}" for n, why in self._left_out(steps)),
             *(self._changed_besides(due) if steps else []),
@@ -45,6 +47,19 @@ class PlanNotes:
             *notes_of(self.target.manifest, self.seen.manifest),
             *(how_it_ended(self.seen.ledger, self.target.manifest.name) if goes_forward else []),
         )
+
+    def _renamed(self, due: list[Change], steps: list[Step]) -> list[str]:
+        """Routes that go to a service of another name, whose container is started after that of the former."""
+        removed = {step.service for step in steps if step.key.traits.removes_service}
+        edge = self.target.stack.deploy.edge
+        routes = edge.routes if edge else {}
+        listen = read_listen(self.seen.edge)
+        first = {c.service.name for c in due if c.first}
+        return [
+            f"{old} is removed before {new} starts: until then the edge answers 503 on port {port}"
+            for old, port in sorted(listen.items()) if old in removed
+            for new, route in sorted(routes.items()) if new in first and route.listen == port
+        ]  # fmt: skip
 
     def _changed_besides(self, due: list[Change]) -> list[str]:
         names = unused_changes(self.target, self.seen, self.candidate, due)

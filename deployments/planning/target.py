@@ -131,7 +131,8 @@ class Target:
         config = edge.render_again(
             self.edge_base, part, seen.edge, serving, self._proxies, replaced
         )
-        if path := self.environment.edge.status_page:
+        path = self.environment.edge.status_page
+        if path and part.routes:
             config = with_status_page(config, edge.page_route(part), path)
         return with_maintenance(config) if seen.maintenance else config
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from deployments.shell.quote import Script, call, functions, join
 
+LONGEST_GRACE = 3600
+"""Seconds that a container of a service which the release no longer has may take to end."""
+
 
 @dataclass(frozen=True)
 class Replacement:
@@ -156,10 +159,6 @@ def stop_service(service: str, grace: int) -> Script:
 
 
 def remove_service(service: str) -> Script:
-    """Stop and remove every container of a service."""
-    return Script(
-        join(
-            stop_service(service, 30).text,
-            f"{call('container_ids', service)} | xargs -r docker rm -f >/dev/null",
-        )
-    )
+    """Stop and remove every container of a service, each within the time that it was made with."""
+    line = call("remove_service", service, LONGEST_GRACE)
+    return Script(join(functions("replace_gone"), line), timeout=LONGEST_GRACE + 60)

@@ -120,11 +120,12 @@ def _check_names(located: Located, stack: Stack) -> None:
     existing = {where: set(stack.services) for where in named}
     named["[services] profiles"] = set(environment.services.profiles)
     existing["[services] profiles"] = {p for s in stack.services.values() for p in s.profiles}
-    if environment.edge.status_page and stack.deploy.edge is None:
+    if environment.edge.status_page and not stack.chosen(environment.services).deploy.routed:
         raise WrongUse(
             f"[edge] status_page is {environment.edge.status_page}, and no edge would show it",
             where=str(located.file), state="untouched",
-            todo=f"describe one as `edge` under x-deploy of {located.compose_file.name}, or take the path away",
+            todo=f"describe one as `edge` under x-deploy of {located.compose_file.name} with a route of a "
+            "service that is not left out, or take the path away",
         )  # fmt: skip
     for where, names in named.items():
         if unknown := sorted(names - existing[where]):

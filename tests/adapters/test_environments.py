@@ -222,6 +222,13 @@ def test_a_status_page_that_no_edge_would_show_is_refused(folders, tmp_path):
     assert "under x-deploy of compose.yml" in wrong.value.todo
 
 
+def test_a_status_page_with_every_routed_service_left_out_is_refused(folders):
+    services = "[services]\nleave_out = ['api', 'frontend']\n[edge]\nstatus_page = '/status'\n"
+    (folders[0] / "prod.toml").write_text(f"{TOML % 'x'}\n{services}")
+    with pytest.raises(WrongUse, match="and no edge would show it"):
+        assemble("prod")
+
+
 def test_a_service_that_an_environment_leaves_out_is_not_there(folders):
     (folders[0] / "prod.toml").write_text(f"{TOML % 'x'}\n[services]\nleave_out = ['bot']\n")
     stack = assemble("prod").stack

@@ -284,6 +284,19 @@ def test_an_undo_brings_back_what_its_run_set_aside(world, plan):
     assert made.asks == ()
 
 
+def test_what_runs_to_its_end_does_not_do_so_on_the_way_back(world, plan):
+    """It was never stopped, and would change once more what has just come back."""
+    services = dict(world.stack.services)
+    services["bot"] = replace(services["bot"], runs_once=True, start_first=False)
+    world.stack = replace(world.stack, services=services)
+    ended = world.changed("bot", state="exited", health="", exit_code=0)
+    seen = world.settled(containers=ended, aside=(f"aside_{RUN[-12:]}",))
+    undone = names(plan(KEEP, "undo", seen=seen, target=world.target(), unfinished=RUN))
+    assert "bring database back" in undone
+    assert "complete bot" not in undone
+    assert "complete bot" in names(plan(RESTORE, "restore", seen=seen, target=world.target()))
+
+
 @pytest.mark.parametrize("unfinished", [RUN, ""])
 def test_what_another_run_set_aside_is_no_part_of_an_undo(world, plan, unfinished):
     seen = world.settled(aside=("aside_ffffffffffff",))

@@ -241,6 +241,20 @@ def test_a_container_that_a_replacement_left(world):
     assert names(plan) == ["upload", "replace api", "verify"]
 
 
+def test_a_routed_service_of_another_name_is_away_until_it_starts(world):
+    """Its predecessor goes first: a person decides whether to keep the name."""
+    seen = world.settled()
+    old = tuple(
+        replace(c, service="backend", name="homeguru-backend-1") if c.service == "api" else c
+        for c in seen.containers
+    )
+    edge = seen.edge.replace("_api\n", "_backend\n").replace("homeguru-api-1", "homeguru-backend-1")
+    plan = world.plan(world.target(), replace(seen, containers=old, edge=edge))
+    assert plan.notes[-1] == (
+        "backend is removed before api starts: until then the edge answers 503 on port 8003"
+    )
+
+
 def test_a_service_that_the_compose_file_no_longer_has_is_removed(world):
     seen = world.settled()
     worker = replace(seen.of("bot")[0], service="worker", name="homeguru-worker-1")

@@ -8,11 +8,12 @@ import pytest
 
 from deployments.compose.checks import check
 from deployments.compose.env_file import parse_env, render_env
+from deployments.compose.extension import Log, Probe
 from deployments.compose.reader import parse_stack
 from deployments.compose.variables import Configuration
 from deployments.environment.policy import Services
 from deployments.errors import WrongUse
-from deployments.health.verification import check_containers
+from deployments.health.verification import check_containers, questions
 from deployments.planning.changes import changes
 from deployments.planning.target import former_configuration
 
@@ -207,6 +208,24 @@ def test_one_that_docker_starts_again_never_ends(restart):
     )
 
 
+@pytest.mark.parametrize("probe", [{"exec": ["true"]}, {"ready": ["true"]}, {"connected": "X_URL"}])
+def test_one_that_ends_is_asked_nothing(probe):
+    """It would have to run to answer, and is well when it does not: it could never be released."""
+    said = _refused(INIT, probes={"init": probe})
+    assert said.what == (
+        "service init: others wait for its end (service_completed_successfully), and "
+        f"x-deploy.probes.init.{next(iter(probe))} asks it afterwards"
+    )
+
+
+def test_what_one_that_ends_must_not_have_logged_is_asked():
+    assert (
+        _stack(INIT, probes={"init": {"log": {"must_not": ["Traceback"]}}})
+        .services["init"]
+        .runs_once
+    )
+
+
 def test_an_order_that_puts_it_last_is_refused():
     assert _refused(INIT, order=["app", "init"]).what == (
         "x-deploy.order puts app before init, whose end it waits for"
@@ -262,6 +281,17 @@ def test_it_runs_once_more_before_what_waits_for_it(world):
     assert [s.name for s in plan.steps if s.name.split()[-1] in ("frontend", "bot")] == [
         "complete frontend", "replace bot",
     ]  # fmt: skip
+
+
+def test_one_that_ends_is_not_asked_for_restarts(world):
+    """A container that has ended counts as one that does not run."""
+    _with_init(world)
+    probes = {**world.stack.deploy.probes, "frontend": Probe(log=Log(must_not=("x",)))}
+    deploy = world.stack.deploy.model_copy(update={"probes": probes})
+    world.stack = replace(world.stack, deploy=deploy)
+    asked = {service for _, service, _ in questions(world.target())}
+    assert "frontend" not in asked
+    assert "api" in asked
 
 
 @pytest.mark.parametrize("verb", ["rollback", "undo"])

@@ -33,6 +33,7 @@ TABLE = {
     "starts_all": {"start-adopted", "hand-over", "start-new"},
     "replaces_service": {"replace", "start-new"},
     "removes_service": {"remove"},
+    "reloads_edge": {"reload"},
     "switches_maintenance": {"maintenance-on", "maintenance-off"},
 }  # fmt: skip
 
