@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from ruamel.yaml.error import YAMLError
 
 from deployments.compose.env_file import parse_secrets
 from deployments.errors import WrongUse
+from deployments.onboarding.overrides import check_whole
 from deployments.onboarding.repository import Repository
+from infra.machine.files import read_text
 from infra.machine.processes import run
 
 COMPOSE_FILES = (
@@ -44,11 +47,13 @@ def read_repository(root: Path, compose_file: str = "") -> Repository:
             f"the Compose file {compose_file} lies outside of the repository", where=str(root),
             state="untouched", todo="name one that is committed here",
         )  # fmt: skip
+    compose = _parsed(root / chosen) if chosen else {}
+    check_whole(chosen, compose, _beside(root, chosen))
     return Repository(
         name=root.resolve().name,
         files=files,
         compose_file=chosen,
-        compose=_parsed(root / chosen) if chosen else {},
+        compose=compose,
         texts=_texts(root, files),
         env_files={
             path: _variables(root / path) for path in _env_files(root, files, Path(chosen).parent)
@@ -68,17 +73,32 @@ def _files(root: Path) -> Iterator[str]:
             yield inside.as_posix()
 
 
-def _parsed(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        raise WrongUse(f"no Compose file {file}", state="untouched", todo="correct --compose")
+def _beside(root: Path, chosen: str) -> dict[str, Any]:
+    """Other Compose files of its folder that can be read, that of every day before one for production."""
+    found = {}
+    for name in reversed(COMPOSE_FILES):
+        path = (Path(chosen).parent / name).as_posix()
+        if path != chosen and (root / path).is_file():
+            with suppress(WrongUse):
+                found[path] = _yaml(root / path)
+    return found
+
+
+def _yaml(file: Path) -> Any:
     try:
         # libyaml, which is the default, refuses what Compose reads: `ports: [8080:80]`.
-        data = YAML(typ="safe", pure=True).load(file.read_text())
-    except (YAMLError, UnicodeDecodeError) as error:
+        return YAML(typ="safe", pure=True).load(read_text(file))
+    except YAMLError as error:
         raise WrongUse(
             f"not valid YAML: {' '.join(str(error).split())[:300]}", where=str(file), state="untouched",
             todo="correct it: docker compose config, beside it, says the same",
         ) from None  # fmt: skip
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise WrongUse(f"no Compose file {file}", state="untouched", todo="correct --compose")
+    data = _yaml(file)
     if isinstance(data, dict) and (parts := _in_other_files(data)):
         raise WrongUse(
             f"a part of it stands elsewhere: {', '.join(parts)}", where=str(file), state="untouched",

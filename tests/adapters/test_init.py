@@ -423,6 +423,39 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["Dockerfile", "compose.yml"]
 
 
+_BASE = "services:\n  web: {build: ., ports: ['8000:8000']}\n  db: {image: 'postgres:16'}\n"
+_OVERRIDE = "services:\n  web: {restart: always}\n  db: {image: 'postgres:17'}\n"
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"), [("", ()), ("", ("--compose", "docker-compose.prod.yml")), ("docker", ())]
+)
+def test_a_file_that_only_changes_another_one_is_not_taken_for_the_application(
+    tmp_path: Path, monkeypatch, folder: str, words: tuple[str, ...]
+) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    (tmp_path / folder / "docker-compose.yml").write_text(_BASE)
+    (tmp_path / folder / "docker-compose.prod.yml").write_text(_OVERRIDE)
+    (tmp_path / folder / "compose.yaml").write_text("services: [\n")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["init", "--yes", "--address", "203.0.113.7", *words])
+    at = f"{folder}/" if folder else ""
+    assert isinstance(done.exception, WrongUse)
+    assert "service web has neither image nor build here" in str(done.exception)
+    assert f"part of {at}docker-compose.yml" in str(done.exception)
+    merge = f"docker compose -f {at}docker-compose.yml -f {at}docker-compose.prod.yml config --no-interpolate "
+    assert merge in done.exception.todo
+    assert f"--compose {at}compose.production.yml" in done.exception.todo
+    assert not (tmp_path / ".homeguru").exists()
+
+
+def test_a_service_of_nothing_is_named(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "compose.yml").write_text("services:\n  web: {restart: always}\n")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["init", "--yes", "--address", "203.0.113.7"])
+    assert "service web has neither image nor build" in str(done.exception)
+
+
 def test_an_ordinary_repository_of_a_windows_laptop(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "compose.yml").write_text(
         "name: ${COMPOSE_PROJECT_NAME:-shop}\nservices:\n  web:\n    build: {context: ., args: {NPM_TOKEN: '${NPM_TOKEN}'}}\n"
