@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import SecretStr
 
@@ -12,7 +12,8 @@ from deployments.errors import WrongUse
 _ESCAPED = re.compile(r'(?P<quote>")(?P<value>(?:\\.|[^"\\])*)"(?:\s+#.*)?')
 _QUOTED = re.compile(r"""(?P<quote>['"])(?P<value>.*?)(?P=quote)(?:\s+#.*)?""")
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_NAMED = re.compile(r"\s*[A-Za-z_][A-Za-z0-9_]*\s*=\s*['\"]")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAMED = re.compile(r"\s*(export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=\s*['\"]")
 
 
 def render_env(values: Mapping[str, str | SecretStr]) -> str:
@@ -69,14 +70,8 @@ def parse_secrets(text: str, where: str) -> dict[str, str]:
     stay as they are.
     """
     values: dict[str, str] = {}
-    lines = text.splitlines()
-    numbered = iter(enumerate(lines, start=1))
-    for number, line in numbered:
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        name, sep, raw = stripped.partition("=")
-        if not sep or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()):
+    for number, name, value in _entries(text):
+        if value is None or not NAME.fullmatch(name):
             raise WrongUse(
                 f"line {number} is not NAME=value",
                 where=where,
@@ -84,13 +79,42 @@ def parse_secrets(text: str, where: str) -> dict[str, str]:
                 todo="one NAME=value a line, comments begin with #; a value of several lines, for "
                 "instance a PEM, stands in quotes",
             )
-        if further := _further_lines(raw.strip(), lines[number:]):
-            values[name.strip()] = "\n".join([raw.strip()[1:], *further])
-            for _ in further:
-                next(numbered)
-            continue
-        values[name.strip()], _ = _unquoted(raw.strip())
+        values[name] = value
     return values
+
+
+def parse_developers(text: str) -> tuple[dict[str, str], list[int]]:
+    """Read an env file that was written for Compose, and the numbers of lines that say nothing here.
+
+    Compose takes `export`, and a name alone, whose value whoever starts it has: here it is empty.
+    """
+    values: dict[str, str] = {}
+    unread = []
+    for number, written, value in _entries(text):
+        name = re.sub(r"^export\s+", "", written)
+        if NAME.fullmatch(name):
+            values[name] = value or ""
+        else:
+            unread.append(number)
+    return values, unread
+
+
+def _entries(text: str) -> Iterator[tuple[int, str, str | None]]:
+    """Number of the line, what stands before the `=`, and the value; None for one without `=`."""
+    lines = text.splitlines()
+    numbered = iter(enumerate(lines, start=1))
+    for number, line in numbered:
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        name, sep, raw = stripped.partition("=")
+        further = _further_lines(raw.strip(), lines[number:]) if sep else []
+        for _ in further:
+            next(numbered)
+        if further:
+            yield number, name.strip(), "\n".join([raw.strip()[1:], *further])
+        else:
+            yield number, name.strip(), _unquoted(raw.strip())[0] if sep else None
 
 
 def _further_lines(raw: str, following: list[str]) -> list[str]:

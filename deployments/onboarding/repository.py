@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,29 @@ _EXAMPLES = ("example", "sample", "template", "dist")
 
 
 @dataclass(frozen=True)
+class NamedEnvFile:
+    """One that a service names. path: from the root of the repository."""
+
+    path: str
+    required: bool
+
+    @property
+    def outside(self) -> bool:
+        return self.path.startswith(("/", "~", "../"))
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Where its names are read: itself, and the example of it that is committed."""
+        return (self.path, *(f"{self.path}.{example}" for example in _EXAMPLES[:3]))
+
+
+@dataclass(frozen=True)
 class Repository:
     """name: of its folder. files: paths of everything that is committed, or there.
 
     compose: the Compose file's content as it is written; empty without one. texts: of Dockerfiles,
     scripts and source files that were read, by path. env_files: variables of each env file, by path.
-    Every path is relative to its root.
+    unread: numbers of lines of such a file that give nothing a value. Every path is relative to its root.
     """
 
     name: str
@@ -29,6 +46,7 @@ class Repository:
     compose: Mapping[str, Any] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     env_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unread: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def project(self) -> str:
@@ -81,16 +99,31 @@ class Repository:
 
     def of_env_files(self, body: Mapping[str, Any]) -> dict[str, str]:
         """Variables that a service is given by its env files, each as a reference."""
-        names = {
-            name
-            for path in self.env_paths(body)
-            for file in (path, *(f"{path}.{example}" for example in _EXAMPLES[:3]))
-            for name in self.env_files.get(file, ())
-        }
+        files = [file for named in self.env_files_of(body) for file in named.candidates]
+        names = {name for file in files for name in self.env_files.get(file, ())}
         return {name: f"${{{name}}}" for name in sorted(names)}
 
-    def env_paths(self, body: Mapping[str, Any]) -> list[str]:
+    def examples_of(self, body: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+        """What examples of a service's own env files give to variables, with the file's path.
+
+        Of several, the last one counts, as in Compose.
+        """
+        return {
+            name: (value, named.path)
+            for named in self.env_files_of(body)
+            for file in reversed(named.candidates)
+            if file.endswith(_EXAMPLES)
+            for name, value in self.env_files.get(file, {}).items()
+        }
+
+    def env_files_of(self, body: Mapping[str, Any]) -> list[NamedEnvFile]:
         """Env files that a service names."""
         given = body.get("env_file") or []
-        entries = [given] if isinstance(given, str | Mapping) else given
-        return [self.path(str(e["path"] if isinstance(e, Mapping) else e)) for e in entries]
+        entries = given if isinstance(given, list) else [given]
+        every = [e if isinstance(e, Mapping) else {"path": e} for e in entries]
+        values = self.examples()
+        return [
+            NamedEnvFile(self.path(interpolate(str(path), values)), e.get("required") is not False)
+            for e in every
+            if (path := e.get("path"))
+        ]

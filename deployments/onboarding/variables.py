@@ -12,6 +12,7 @@ from deployments.environment import secret_kinds as secrets
 from deployments.onboarding import addresses
 from deployments.onboarding.adaptation import Adaptation
 from deployments.onboarding.bodies import environment_of, has_bare_names
+from deployments.onboarding.env_files import say_unread
 from deployments.onboarding.facts import RepositoryFacts
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -101,11 +102,24 @@ class _ServiceVariables:
     def _of_files(self) -> dict[str, str]:
         """Variables of its env files; an address with a password that is known is not one more secret."""
         names = self._found.of_env_files(self._body)
-        if not names and (paths := self._found.env_paths(self._body)):
-            self._to.notes.append(f"{self._name}: {', '.join(paths)} is not there: name its variables under `environment`")  # fmt: skip
+        say_unread(self._found, self._to, self._name, self._body)
         examples = self._found.examples()
         known = {n: self._passwords.in_addresses(examples.get(n, "")) for n in names}
-        return {n: text if (text := known[n]) != examples.get(n, "") else names[n] for n in names}
+        own = self._found.examples_of(self._body)
+        return {
+            n: text if (text := known[n]) != examples.get(n, "") else self._of_file(n, own)
+            for n in names
+        }
+
+    def _of_file(self, name: str, own: Mapping[str, tuple[str, str]]) -> str:
+        """A reference, or the value itself where another service's file gives the name another one."""
+        value, path = own.get(name, ("", ""))
+        if not path or not _NAME.fullmatch(name) or secrets.is_secret(name, value):
+            return f"${{{name}}}"
+        if self._to.variables.setdefault(name, value) == value:
+            return f"${{{name}}}"
+        self._to.notes.append(f"{self._name}: {name} of {path} is another value elsewhere, and stands in the Compose file")  # fmt: skip
+        return value.replace("$", "$$")
 
     def _value(self, name: str, value: str) -> str:
         """A literal secret becomes a reference, also as the password in an address."""

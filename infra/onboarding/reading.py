@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from deployments.compose.env_file import parse_secrets
+from deployments.compose.env_file import parse_developers
 from deployments.errors import WrongUse
 from deployments.onboarding.overrides import check_whole
 from deployments.onboarding.repository import Repository
@@ -49,23 +51,22 @@ def read_repository(root: Path, compose_file: str = "") -> Repository:
         )  # fmt: skip
     compose = _parsed(root / chosen) if chosen else {}
     check_whole(chosen, compose, _beside(root, chosen))
-    return Repository(
-        name=root.resolve().name,
-        files=files,
-        compose_file=chosen,
-        compose=compose,
-        texts=_texts(root, files),
-        env_files={
-            path: _variables(root / path) for path in _env_files(root, files, Path(chosen).parent)
-        },
-    )
+    usual_ones = _read_env_files(root, _env_files(root, files, Path(chosen).parent))
+    found = Repository(
+        name=root.resolve().name, files=files, compose_file=chosen, compose=compose,
+        texts=_texts(root, files), env_files=usual_ones[0], unread=usual_ones[1],
+    )  # fmt: skip
+    every = {*found.env_files, *_named_env_files(root, found)}
+    env_files, unread = _read_env_files(root, every)
+    return replace(found, env_files=env_files, unread=unread)
 
 
 def _files(root: Path) -> Iterator[str]:
     """What Git has; without Git, every file but what is installed or built."""
     listed = run("git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard")  # fmt: skip
     if listed.code == 0:
-        yield from (name for name in listed.stdout.split("\0") if name)
+        # One that was renamed or deleted is listed until that is staged.
+        yield from (name for name in listed.stdout.split("\0") if name and lexists(root / name))
         return
     for file in sorted(root.rglob("*")):
         inside = file.relative_to(root)
@@ -135,16 +136,29 @@ def _texts(root: Path, files: frozenset[str]) -> dict[str, str]:
     }
 
 
-def _env_files(root: Path, files: frozenset[str], beside: Path) -> list[str]:
+def _env_files(root: Path, files: frozenset[str], beside: Path) -> set[str]:
     """Env files by their usual names, also those that Git leaves out. beside: the Compose file's folder."""
     places = [*root.glob(".env*"), *(root / beside).glob(".env*")]
-    here = [p.relative_to(root).as_posix() for p in places if p.is_file()]
     named = [f for f in files if Path(f).name.startswith(".env") or f.endswith(".env.example")]
-    return sorted({*here, *named}, key=lambda f: (not f.endswith("example"), f))
+    every = {*(p.relative_to(root).as_posix() for p in places), *named}
+    return {path for path in every if (root / path).is_file()}
 
 
-def _variables(file: Path) -> dict[str, str]:
-    try:
-        return parse_secrets(file.read_text("utf-8-sig", errors="replace"), str(file))
-    except WrongUse:
-        return {}
+def _named_env_files(root: Path, found: Repository) -> Iterator[str]:
+    """Env files that services name, whatever they are called, and the examples of these."""
+    for body in found.services.values():
+        for named in found.env_files_of(body):
+            if not named.outside:
+                yield from (path for path in named.candidates if (root / path).is_file())
+
+
+def _read_env_files(
+    root: Path, paths: Collection[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, list[int]]]:
+    """Variables of each, and lines that give nothing a value; examples come first."""
+    env_files, unread = {}, {}
+    for path in sorted(paths, key=lambda f: (not f.endswith("example"), f)):
+        # Of an editor in another encoding the names can be read all the same.
+        text = (root / path).read_text("utf-8-sig", errors="replace")
+        env_files[path], unread[path] = parse_developers(text)
+    return env_files, unread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -454,6 +455,82 @@ def test_a_service_of_nothing_is_named(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["init", "--yes", "--address", "203.0.113.7"])
     assert "service web has neither image nor build" in str(done.exception)
+
+
+_WEB = "services:\n  web:\n    build: .\n    env_file: {}\n"
+
+
+def _reads(root: Path, monkeypatch, env_file: str, files: dict[str, str]) -> tuple[dict, str]:
+    """A service's variables as `init` reads them of env files, and what it said."""
+    (root / "compose.yml").write_text(_WEB.format(env_file))
+    (root / "Dockerfile").write_text("FROM scratch\n")
+    for path, text in files.items():
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text(text)
+    monkeypatch.chdir(root)
+    done = CliRunner().invoke(app, ["init", "--yes", "--address", "203.0.113.7"])
+    assert done.exit_code == 0, done.output + str(done.exception)
+    return compose_of(root)["services"]["web"].get("environment", {}), done.output
+
+
+@pytest.mark.parametrize(
+    ("env_file", "files", "names", "said"),
+    [
+        ("[.env, config/app.env]", {".env": "A=1\n", "config/app.env": "B=1\n"}, "AB", ""),
+        ("config/app.env", {"config/app.env": "B=1\n"}, "B", ""),
+        ("config/app.env", {"config/app.env.example": "B=1\n"}, "B", ""),
+        ("config/app.env", {"config/app.env": ""}, "", ""),
+        ("[.env, other.env]", {".env": "A=1\n"}, "A", "web: other.env is not there: name its variables"),
+        (".env", {".env": "export A=1\nB\nexport C\n# no\nD=\n"}, "ABCD", ""),
+        (".env", {".env": "A=1\nsome-thing=hunter22\nB=1\n"}, "AB", "web: line 2 of .env is not NAME=value"),
+        ("[{path: app.env, required: false}]", {"app.env": "A=1\n"}, "A", ""),
+        ("[{path: app.env, required: false}]", {}, "", "web: app.env is optional and not there: left out"),
+        ("[{path: app.env, format: raw}, {path: more.env}]", {"app.env": "A=1\n", "more.env": "B=1\n"}, "AB", ""),
+        ("${WHICH:-app}.env", {"app.env": "A=1\n"}, "A", ""),
+        ("../other.env", {}, "", "web: ../other.env lies outside of the repository: name its variables"),
+    ],
+)  # fmt: skip
+def test_every_env_file_that_a_service_names_is_read(
+    tmp_path: Path, monkeypatch, env_file: str, files: dict, names: str, said: str
+) -> None:
+    environment, output = _reads(tmp_path, monkeypatch, env_file, files)
+    assert environment == {name: f"${{{name}}}" for name in names}
+    assert said in output
+    assert said or not [x for x in ("not there", "is not NAME", "left out") if x in output]
+    assert "hunter22" not in output
+
+
+def test_what_has_no_example_is_said_to_want_a_value(tmp_path: Path, monkeypatch) -> None:
+    files = {".env": "LEVEL=info\nEMPTY=\nAPI_TOKEN=x\n", ".env.example": "EMPTY=\n"}
+    _, output = _reads(tmp_path, monkeypatch, ".env", files)
+    assert "web: .env gives LEVEL a value, which is written nowhere" in output
+    assert "API_TOKEN a value" not in output
+
+
+def test_of_two_env_files_that_give_a_name_values_the_last_one_counts(
+    tmp_path: Path, monkeypatch
+) -> None:
+    """As in Compose."""
+    files = {"a.env.example": "PORT=1\nX=1\n", "b.env.example": "PORT=2\n"}
+    _reads(tmp_path, monkeypatch, "[a.env, b.env]", files)
+    assert load("production").environment.variables == {"PORT": "2", "X": "1"}
+
+
+def test_what_git_lists_and_is_gone_is_not_read(tmp_path: Path, monkeypatch) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True, capture_output=True)
+
+    (tmp_path / "docker-compose.prod.yml").write_text(_WEB.format(".env"))
+    (tmp_path / ".env.sample").write_text("A=1\n")
+    git("init", "-q")
+    git("add", ".")
+    (tmp_path / "docker-compose.prod.yml").unlink()
+    (tmp_path / ".env.sample").rename(tmp_path / ".env.example")
+    (tmp_path / ".env.dangling").symlink_to("nowhere")
+    git("add", ".env.dangling")
+    environment, _ = _reads(tmp_path, monkeypatch, ".env", {})
+    assert environment == {"A": "${A}"}
+    assert read_repository(tmp_path).compose_file == "compose.yml"
 
 
 def test_an_ordinary_repository_of_a_windows_laptop(tmp_path: Path, monkeypatch) -> None:

@@ -444,3 +444,26 @@ def test_a_default_of_a_variable_ends_no_mount(source: str) -> None:
 def test_an_image_that_is_nothing_without_its_variable_is_refused() -> None:
     with pytest.raises(WrongUse, match=r"'postgres:\$\{PG_VERSION\}' names nothing"):
         adapt(of_services({"db": {"image": "postgres:${PG_VERSION}"}}))
+
+
+def test_two_services_whose_env_files_differ_keep_their_own() -> None:
+    """The environment's file has one value for a name."""
+    bodies = {n: {"build": ".", "env_file": f"{n}.env"} for n in ("a", "b")}
+    env = {
+        "a.env.example": {"PORT": "1", "API_TOKEN": "x", "SAME": "y"},
+        "b.env.example": {"PORT": "$2", "API_TOKEN": "z", "SAME": "y"},
+    }
+    found = Repository("x", frozenset(), "compose.yml", {"services": bodies}, env_files=env)
+    made = adapt(found)
+    changed = {e.path[1]: e.value for e in made.edits if e.path[2:] == ("environment",)}
+    same = {"API_TOKEN": "${API_TOKEN}", "SAME": "${SAME}"}
+    assert changed == {"a": {**same, "PORT": "${PORT}"}, "b": {**same, "PORT": "$$2"}}
+    assert made.variables == {"PORT": "1", "SAME": "y"}
+    assert (
+        "b: PORT of b.env is another value elsewhere, and stands in the Compose file" in made.notes
+    )
+
+
+@pytest.mark.parametrize("given", [3, [{"required": False}], [None], {"path": "x"}])
+def test_an_env_file_of_no_known_form_is_no_traceback(given: object) -> None:
+    adapt(of_services({"a": {"build": ".", "env_file": given}}))
