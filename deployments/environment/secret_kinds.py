@@ -20,6 +20,9 @@ _NONE = re.compile(
     r"(EXPIRE|EXPIRES|EXPIRY|EXPIRATION)"
 )
 """What is said about a secret, such as how long it is valid or which file holds it."""
+_ASKS = re.compile(r"(^|_)(ALLOW|RANDOM|USE|HAS|IS|REQUIRES?|REQUIRED|ENABLED?|DISABLED?)(_|$)")
+"""Of a switch, as images have it: whether a password may be empty, or is made up."""
+_SWITCH = re.compile(r"(true|false|yes|no|on|off)", re.IGNORECASE)
 _OF_A_SERVER = re.compile(
     r"(POSTGRES|MYSQL|MARIADB|REDIS|DATABASE|DB|ADMIN|ROOT|RABBITMQ\w*|MONGO\w*)_\w*PASS\w*"
 )
@@ -32,8 +35,13 @@ _OWN = re.compile(
 
 def is_secret(name: str, value: str = "") -> bool:
     """Whether a variable's value must not be seen: by its name, or a password in its address."""
-    named = _SECRET.search(name) and not _NONE.search(name)
-    return bool(named) or password_of(value) != ""
+    return is_named_secret(name, value) or password_of(value) != ""
+
+
+def is_named_secret(name: str, value: str = "") -> bool:
+    """Whether a variable's name says so, and its value is not that of a switch."""
+    switch = _SWITCH.fullmatch(value) or (_ASKS.search(name) and value in ("0", "1"))
+    return bool(_SECRET.search(name)) and not _NONE.search(name) and not switch
 
 
 def kind_of(name: str) -> SecretKind:

@@ -33,13 +33,17 @@ def environment_of(body: Mapping[str, Any]) -> dict[str, str]:
     """Variables of a service, whichever of its two forms the file has; without a value: a reference."""
     given = body.get("environment") or {}
     if isinstance(given, Mapping):
-        pairs = {str(k): "" if v is None else str(v) for k, v in given.items()}
-        return {k: v if given[k] is not None else f"${{{k}}}" for k, v in pairs.items()}
+        return {str(k): f"${{{k}}}" if v is None else written(v) for k, v in given.items()}
     found = {}
     for line in map(str, given):
         name, equals, value = line.partition("=")
         found[name] = value if equals else f"${{{name}}}"
     return found
+
+
+def written(value: Any) -> str:
+    """A value of a Compose file as Compose hands it to a container."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def values_of(found: Repository, body: Mapping[str, Any]) -> dict[str, str]:

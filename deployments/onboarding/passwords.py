@@ -27,7 +27,7 @@ class Passwords:
     """literal: what stands in the Compose file, to the variable that takes its place.
 
     examples: the same of the examples of env files. accounts: service and user to the variable.
-    ordinary: values and names that a password may happen to equal, such as `postgres`.
+    ordinary: values, programs and names that a password may happen to equal, such as `postgres`.
     """
 
     literal: Mapping[str, str] = field(default_factory=dict)
@@ -64,19 +64,27 @@ def passwords_of(found: Repository) -> Passwords:
     literal = {
         value: name
         for name, value in values
-        if value and "$" not in value and secrets.is_secret(name) and len(value) > 2
+        if "$" not in value and secrets.is_named_secret(name, value) and len(value) > 2
     }
-    ordinary = {value for name, value in values if not secrets.is_secret(name)}
+    ordinary = {value for name, value in values if not secrets.is_named_secret(name, value)}
     examples = {
         value: name
         for name, value in found.examples().items()
-        if len(value) > 2 and "PASS" in name and secrets.is_secret(name)
+        if len(value) > 2 and "PASS" in name and secrets.is_named_secret(name, value)
     }
     accounts = {}
     for service, body in bodies:
         for key, variable in _accounts(found, body, literal):
             accounts[service, key] = variable
-    return Passwords(literal, examples, accounts, frozenset({*ordinary, *found.services}))
+    programs = {_program(str(body.get("image", ""))) for _, body in bodies}
+    return Passwords(
+        literal, examples, accounts, frozenset({*ordinary, *programs, *found.services})
+    )
+
+
+def _program(image: str) -> str:
+    """The name of an image without registry and tag: that of its program, as a rule."""
+    return re.split(r"[:@]", image.rpartition("/")[2])[0]
 
 
 def _accounts(

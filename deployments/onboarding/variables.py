@@ -11,7 +11,7 @@ from deployments.compose.references import Reference, parse
 from deployments.environment import secret_kinds as secrets
 from deployments.onboarding import addresses
 from deployments.onboarding.adaptation import Adaptation
-from deployments.onboarding.bodies import environment_of, has_bare_names
+from deployments.onboarding.bodies import environment_of, has_bare_names, written
 from deployments.onboarding.env_files import say_unread
 from deployments.onboarding.facts import RepositoryFacts
 
@@ -89,12 +89,13 @@ class _ServiceVariables:
         check = self._body.get("healthcheck")
         test = check.get("test") if isinstance(check, Mapping) else None
         for key, command in (("command", self._body.get("command")), ("healthcheck", test)):
+            words = [written(w) for w in command] if isinstance(command, list) else str(command)
             replaced = (
-                [self._passwords.in_command(str(word)) for word in command]
-                if isinstance(command, list)
-                else self._passwords.in_command(str(command or ""))
+                [self._passwords.in_command(word) for word in words]
+                if isinstance(words, list)
+                else self._passwords.in_command(words)
             )
-            if not command or replaced == (command if isinstance(command, list) else str(command)):
+            if not command or replaced == words:
                 continue
             value = replaced if key == "command" else {**dict(check or {}), "test": replaced}
             self._to.change(self._name, key, value, "a secret comes from its own file")

@@ -467,3 +467,53 @@ def test_two_services_whose_env_files_differ_keep_their_own() -> None:
 @pytest.mark.parametrize("given", [3, [{"required": False}], [None], {"path": "x"}])
 def test_an_env_file_of_no_known_form_is_no_traceback(given: object) -> None:
     adapt(of_services({"a": {"build": ".", "env_file": given}}))
+
+
+def test_a_flag_about_a_secret_is_none() -> None:
+    flags = {
+        "MYSQL_ALLOW_EMPTY_PASSWORD": "1", "ALLOW_EMPTY_PASSWORD": "yes", "MYSQL_RANDOM_ROOT_PASSWORD": "yes",
+        "TOKEN_REQUIRED": "1", "USE_TOKEN": "0", "CSRF_TOKEN_SECURE": "true", "COOKIE_SECRET_ROTATES": "On",
+        "PRIVATE": "False", "HAS_API_KEY": "0",
+    }  # fmt: skip
+    assert not [name for name, value in flags.items() if is_secret(name, value)]
+    assert is_secret("REDIS_PASSWORD", "1")
+    assert is_secret("SINGLE_USE_TOKEN", "abc")
+    assert is_secret("SINGLE_USE_TOKEN")
+
+
+def test_a_flag_is_a_word_of_a_command_and_stays_as_compose_writes_it() -> None:
+    environment = {
+        "DEBUG": False, "MYSQL_ALLOW_EMPTY_PASSWORD": True, "TOKEN_ROTATES": "yes", "N": 1, "F": 1.5,
+        "API_TOKEN": "hunter22", "EMPTY": "",
+    }  # fmt: skip
+    body = {"image": "x/y:1", "environment": environment, "command": "sh -c 'yes | run --tls true'"}
+    made = adapt(of_services({"a": body}))
+    changed = {e.path[2]: e.value for e in made.edits if e.path[:2] == ("services", "a")}
+    assert "command" not in changed
+    assert changed["environment"] == {
+        "DEBUG": "false", "MYSQL_ALLOW_EMPTY_PASSWORD": "true", "TOKEN_ROTATES": "yes", "N": "1",
+        "F": "1.5", "API_TOKEN": "${API_TOKEN}", "EMPTY": "",
+    }  # fmt: skip
+    assert made.secrets == {"API_TOKEN": "asked"}
+
+
+@pytest.mark.parametrize(
+    ("image", "command"),
+    [
+        ("postgres:16", "postgres -c fsync=off"),
+        ("redis:7", ["redis-server", "--port", 6379]),
+        ("acme/secret:1", "secret serve --secret"),
+    ],
+)
+def test_a_program_of_the_name_of_an_example_password_stays(image: str, command) -> None:
+    """`postgres` is the password of half of all examples."""
+    word = image.split(":")[0].split("/")[-1]
+    body = {"image": image, "command": command, "environment": {"POSTGRES_PASSWORD": word}}
+    made = adapt(of_services({"db": body}))
+    assert not [e for e in made.edits if e.path == ("services", "db", "command")]
+    assert made.secrets == {"POSTGRES_PASSWORD": "random"}
+
+
+def test_only_flags_in_an_environment_change_nothing_of_it() -> None:
+    made = adapt(of_services({"a": {"image": "x/y:1", "environment": {"DEBUG": False, "N": 1}}}))
+    assert not [e for e in made.edits if e.path[-1] == "environment"]
