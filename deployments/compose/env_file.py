@@ -70,7 +70,7 @@ def parse_secrets(text: str, where: str) -> dict[str, str]:
     stay as they are.
     """
     values: dict[str, str] = {}
-    for number, name, value in _entries(text):
+    for number, name, value, _ in _entries(text):
         if value is None or not NAME.fullmatch(name):
             raise WrongUse(
                 f"line {number} is not NAME=value",
@@ -87,20 +87,21 @@ def parse_developers(text: str) -> tuple[dict[str, str], list[int]]:
     """Read an env file that was written for Compose, and the numbers of lines that say nothing here.
 
     Compose takes `export`, and a name alone, whose value whoever starts it has: here it is empty.
+    References stay as they are; what single quotes keep literal is escaped, as in a Compose file.
     """
     values: dict[str, str] = {}
     unread = []
-    for number, written, value in _entries(text):
+    for number, written, value, quote in _entries(text):
         name = re.sub(r"^export\s+", "", written)
         if NAME.fullmatch(name):
-            values[name] = value or ""
+            values[name] = (value or "").replace("$", "$$" if quote == "'" else "$")
         else:
             unread.append(number)
     return values, unread
 
 
-def _entries(text: str) -> Iterator[tuple[int, str, str | None]]:
-    """Number of the line, what stands before the `=`, and the value; None for one without `=`."""
+def _entries(text: str) -> Iterator[tuple[int, str, str | None, str]]:
+    """Number of the line, what stands before the `=`, the value, None without `=`, and its quotes."""
     lines = text.splitlines()
     numbered = iter(enumerate(lines, start=1))
     for number, line in numbered:
@@ -112,9 +113,10 @@ def _entries(text: str) -> Iterator[tuple[int, str, str | None]]:
         for _ in further:
             next(numbered)
         if further:
-            yield number, name.strip(), "\n".join([raw.strip()[1:], *further])
+            yield number, name.strip(), "\n".join([raw.strip()[1:], *further]), raw.strip()[0]
         else:
-            yield number, name.strip(), _unquoted(raw.strip())[0] if sep else None
+            value, quote = _unquoted(raw.strip())
+            yield number, name.strip(), value if sep else None, quote
 
 
 def _further_lines(raw: str, following: list[str]) -> list[str]:

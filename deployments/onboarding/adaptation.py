@@ -54,3 +54,8 @@ class Adaptation:
 
     def change(self, service: str, key: str, value: Any, why: str) -> None:
         self.edits.append(Edit(("services", service, key), value, why))
+
+    def note(self, text: str) -> None:
+        """Add it once, whichever service it is about."""
+        if text not in self.notes:
+            self.notes.append(text)

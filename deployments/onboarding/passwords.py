@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.compose.references import Reference, interpolate, parse
 from deployments.environment import secret_kinds as secrets
 from deployments.onboarding.bodies import environment_of, values_of
+from deployments.onboarding.equal_passwords import is_password, of_database, same_passwords
 from deployments.onboarding.repository import Repository
 
 _ADDRESS = re.compile(r"://([^:/@\s$]*):([^:/@\s$]+)@([\w.-]+)")
@@ -27,6 +28,7 @@ class Passwords:
     """literal: what stands in the Compose file, to the variable that takes its place.
 
     examples: the same of the examples of env files. accounts: service and user to the variable.
+    same: variables of the same password, each to the one that takes its place.
     ordinary: values, programs and names that a password may happen to equal, such as `postgres`.
     """
 
@@ -34,6 +36,7 @@ class Passwords:
     examples: Mapping[str, str] = field(default_factory=dict)
     accounts: Mapping[tuple[str, str], str] = field(default_factory=dict)
     ordinary: frozenset[str] = frozenset()
+    same: Mapping[str, str] = field(default_factory=dict)
 
     def in_addresses(self, text: str) -> str:
         """A text with a reference in the place of each known password of an address."""
@@ -41,8 +44,8 @@ class Passwords:
         def filled(match: re.Match[str]) -> str:
             user, password, host = match.groups()
             known = (
-                self.literal.get(password)
-                or self.accounts.get((host, user))
+                self.accounts.get((host, user))
+                or self.literal.get(password)
                 or self.examples.get(password)
             )
             return f"://{user}:${{{known}}}@{host}" if known else match[0]
@@ -67,19 +70,34 @@ def passwords_of(found: Repository) -> Passwords:
         if "$" not in value and secrets.is_named_secret(name, value) and len(value) > 2
     }
     ordinary = {value for name, value in values if not secrets.is_named_secret(name, value)}
-    examples = {
-        value: name
-        for name, value in found.examples().items()
-        if len(value) > 2 and "PASS" in name and secrets.is_named_secret(name, value)
-    }
-    accounts = {}
-    for service, body in bodies:
-        for key, variable in _accounts(found, body, literal):
-            accounts[service, key] = variable
     programs = {_program(str(body.get("image", ""))) for _, body in bodies}
+    accounts = {
+        (service, user): variable
+        for service, body in bodies
+        for user, variable in _accounts(found, body, literal)
+    }
+    examples = found.examples()
+    # Also of files that are somebody's own: not the values are written, but that they are equal.
+    own = {name: value for file in found.env_files.values() for name, value in file.items()}
+    given = {**_defaults(text for _, text in values), **own, **examples}
+    given |= {name: value for value, name in literal.items()}
+    passwords = {name: value for name, value in given.items() if is_password(name, value)}
+    same = same_passwords(passwords, {*accounts.values(), *literal.values()})
+    # Of equal ones the database's comes last, and counts: that is the one in addresses.
+    named = sorted((n for n in passwords if n in examples), key=of_database)
     return Passwords(
-        literal, examples, accounts, frozenset({*ordinary, *programs, *found.services})
+        literal,
+        {examples[name]: same.get(name, name) for name in named},
+        {at: same.get(name, name) for at, name in accounts.items()},
+        frozenset({*ordinary, *programs, *found.services}),
+        same,
     )
+
+
+def _defaults(texts: Iterable[str]) -> dict[str, str]:
+    """What texts give to variables that nobody gives a value."""
+    parts = (part for text in texts for part in parse(text))
+    return {p.name: p.word for p in parts if isinstance(p, Reference) and "-" in p.how}
 
 
 def _program(image: str) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployments.compose.configs import variable_of
-from deployments.compose.references import Reference, parse
+from deployments.compose.references import Reference, parse, references
 from deployments.environment import secret_kinds as secrets
 from deployments.onboarding import addresses
 from deployments.onboarding.adaptation import Adaptation
 from deployments.onboarding.bodies import environment_of, has_bare_names, written
 from deployments.onboarding.env_files import say_unread
+from deployments.onboarding.examples import NAME, holds_secret, inlined, text_of, value_of
 from deployments.onboarding.facts import RepositoryFacts
 
-_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _READ_BY_OTHERS = {"environment", "env_file", "secrets", "image", "build", "ports"}
 
 
@@ -50,15 +49,17 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _add_references(known: RepositoryFacts, to: Adaptation, text: str) -> None:
     for part in parse(text):
-        if not isinstance(part, Reference) or not _NAME.fullmatch(part.name):
+        if not isinstance(part, Reference) or not NAME.fullmatch(part.name):
             continue
-        example = known.found.example(part.name)
         if part.name in known.passwords.accounts.values():
             to.secrets[part.name] = "random"
-        elif secrets.is_secret(part.name, example):
+        elif other := known.passwords.same.get(part.name):
+            to.secrets[part.name] = "asked"
+            to.note(f"{part.name}: give it the value of {other}, as it has in your files")
+        elif holds_secret(known, part.name):
             to.secrets[part.name] = secrets.kind_of(part.name)
         elif "-" not in part.how:
-            to.variables.setdefault(part.name, example)
+            to.variables.setdefault(part.name, value_of(known, part.name))
         elif addresses.is_laptop(part.name, part.word, known.ports):
             to.variables.setdefault(part.name, part.word)
 
@@ -73,7 +74,7 @@ class _ServiceVariables:
     def adapt(self) -> None:
         before = environment_of(self._body)
         values = {**self._of_files(), **before}
-        after = {name: self._value(name, value) for name, value in values.items()}
+        after = {name: self._one_name(self._value(name, text)) for name, text in values.items()}
         for text in after.values():
             _add_references(self._known, self._to, text)
         self._commands()
@@ -91,9 +92,9 @@ class _ServiceVariables:
         for key, command in (("command", self._body.get("command")), ("healthcheck", test)):
             words = [written(w) for w in command] if isinstance(command, list) else str(command)
             replaced = (
-                [self._passwords.in_command(word) for word in words]
+                [self._one_name(self._passwords.in_command(word)) for word in words]
                 if isinstance(words, list)
-                else self._passwords.in_command(words)
+                else self._one_name(self._passwords.in_command(words))
             )
             if not command or replaced == words:
                 continue
@@ -104,23 +105,33 @@ class _ServiceVariables:
         """Variables of its env files; an address with a password that is known is not one more secret."""
         names = self._found.of_env_files(self._body)
         say_unread(self._found, self._to, self._name, self._body)
-        examples = self._found.examples()
-        known = {n: self._passwords.in_addresses(examples.get(n, "")) for n in names}
         own = self._found.examples_of(self._body)
-        return {
-            n: text if (text := known[n]) != examples.get(n, "") else self._of_file(n, own)
-            for n in names
-        }
+        return {n: self._of_file(n, *own.get(n, (self._found.example(n), ""))) for n in names}
 
-    def _of_file(self, name: str, own: Mapping[str, tuple[str, str]]) -> str:
-        """A reference, or the value itself where another service's file gives the name another one."""
-        value, path = own.get(name, ("", ""))
-        if not path or not _NAME.fullmatch(name) or secrets.is_secret(name, value):
+    def _of_file(self, name: str, example: str, path: str) -> str:
+        """A reference, or the text itself: of an address whose password is known, or where another
+        service's file gives the name another value.
+
+        path: of the service's own file; empty where another one has the example.
+        """
+        if text := text_of(self._known, name, example):
+            return text
+        value = value_of(self._known, name, example)
+        if not path or not NAME.fullmatch(name) or secrets.is_secret(name, value):
             return f"${{{name}}}"
         if self._to.variables.setdefault(name, value) == value:
             return f"${{{name}}}"
         self._to.notes.append(f"{self._name}: {name} of {path} is another value elsewhere, and stands in the Compose file")  # fmt: skip
         return value.replace("$", "$$")
+
+    def _one_name(self, text: str) -> str:
+        """A text in which equal passwords have one name, and examples that name variables their place."""
+        for name in references(text).keys() & self._passwords.same.keys():
+            other = self._passwords.same[name]
+            self._to.note(
+                f"{name} has the value of {other} in your files: both are that one secret"
+            )
+        return inlined(self._known, text)
 
     def _value(self, name: str, value: str) -> str:
         """A literal secret becomes a reference, also as the password in an address."""
@@ -130,7 +141,7 @@ class _ServiceVariables:
         secret = secrets.is_secret(name, value)
         if secret and value in self._passwords.literal:
             return f"${{{self._passwords.literal[value]}}}"
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             return value
         if secret:
             return f"${{{name}}}"
