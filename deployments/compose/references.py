@@ -34,6 +34,26 @@ def image_variable(service: str) -> str:
     return f"{name if name[:1].isalpha() else f'S_{name}'}_IMAGE"
 
 
+def variable_name(name: str) -> str:
+    """A variable of an environment for one that is called by another name: of capitals alone."""
+    capitals = re.sub(r"[^A-Z0-9_]", "_", name.upper()).lstrip("_")
+    return capitals if capitals[:1].isalpha() else f"V_{capitals}"
+
+
+def in_capitals(text: str) -> tuple[str, frozenset[str]]:
+    """A text with such names in its references, and the names that were others."""
+    others: set[str] = set()
+
+    def named(match: re.Match[str]) -> str:
+        name = match["bare"] or match["name"] or ""
+        if not name or variable_name(name) == name:
+            return match[0]
+        others.add(name)
+        return match[0].replace(name, variable_name(name), 1)
+
+    return _START.sub(named, text), frozenset(others)
+
+
 def parse(text: str) -> list[str | Reference]:
     """Literal parts and references of a text, in order; what is no reference stays literal."""
     parts: list[str | Reference] = []

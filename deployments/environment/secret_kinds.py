@@ -40,6 +40,7 @@ def is_secret(name: str, value: str = "") -> bool:
 
 def is_named_secret(name: str, value: str = "") -> bool:
     """Whether a variable's name says so, and its value is not that of a switch."""
+    name = name.upper()
     switch = _SWITCH.fullmatch(value) or (_ASKS.search(name) and value in ("0", "1"))
     return bool(_SECRET.search(name)) and not _NONE.search(name) and not switch
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from deployments.compose.references import variable_name
 from deployments.onboarding.repository import Repository
 
 POSTGRES = re.compile(r"(^|/)(postgres|postgis|timescaledb|pgvector)(:|$)")
@@ -33,11 +34,14 @@ def environment_of(body: Mapping[str, Any]) -> dict[str, str]:
     """Variables of a service, whichever of its two forms the file has; without a value: a reference."""
     given = body.get("environment") or {}
     if isinstance(given, Mapping):
-        return {str(k): f"${{{k}}}" if v is None else written(v) for k, v in given.items()}
+        return {
+            str(k): f"${{{variable_name(str(k))}}}" if v is None else written(v)
+            for k, v in given.items()
+        }
     found = {}
     for line in map(str, given):
         name, equals, value = line.partition("=")
-        found[name] = value if equals else f"${{{name}}}"
+        found[name] = value if equals else f"${{{variable_name(name)}}}"
     return found
 
 

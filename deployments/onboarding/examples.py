@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from deployments.compose.references import Reference, interpolate, parse, references
+from deployments.compose.references import Reference, interpolate, parse, references, variable_name
 from deployments.environment import secret_kinds as secrets
 from deployments.onboarding import addresses
 from deployments.onboarding.facts import RepositoryFacts
@@ -26,12 +26,13 @@ def text_of(
     given = known.found.example(name) if example is None else example
     text = known.passwords.in_addresses(given)
     inside = references(text)
-    if not inside or not all(NAME.fullmatch(n) for n in inside) or inside.keys() & {name, *above}:
+    above = (variable_name(name), *above)
+    if not inside or not all(NAME.fullmatch(n) for n in inside) or inside.keys() & set(above):
         return ""
     value = value_of(known, name, given)
     if _shows_secret(name, text, value) or addresses.is_laptop(name, value, known.ports):
         return ""
-    return inlined(known, text, (*above, name))
+    return inlined(known, text, above)
 
 
 def inlined(known: RepositoryFacts, text: str, above: tuple[str, ...] = ()) -> str:

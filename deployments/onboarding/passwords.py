@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments.compose.references import Reference, interpolate, parse
+from deployments.compose.references import Reference, interpolate, parse, variable_name
 from deployments.environment import secret_kinds as secrets
 from deployments.onboarding.bodies import environment_of, values_of
 from deployments.onboarding.equal_passwords import is_password, of_database, same_passwords
@@ -65,7 +65,7 @@ def passwords_of(found: Repository) -> Passwords:
     bodies = found.services.items()
     values = [pair for _, body in bodies for pair in environment_of(body).items()]
     literal = {
-        value: name
+        value: variable_name(name)
         for name, value in values
         if "$" not in value and secrets.is_named_secret(name, value) and len(value) > 2
     }
@@ -78,7 +78,9 @@ def passwords_of(found: Repository) -> Passwords:
     }
     examples = found.examples()
     # Also of files that are somebody's own: not the values are written, but that they are equal.
-    own = {name: value for file in found.env_files.values() for name, value in file.items()}
+    own = {
+        variable_name(n): value for file in found.env_files.values() for n, value in file.items()
+    }
     given = {**_defaults(text for _, text in values), **own, **examples}
     given |= {name: value for value, name in literal.items()}
     passwords = {name: value for name, value in given.items() if is_password(name, value)}

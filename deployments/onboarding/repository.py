@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments.compose.references import interpolate
+from deployments.compose.references import in_capitals, interpolate, variable_name
 from deployments.onboarding.dockerfile import exposed
 
 _EXAMPLES = ("example", "sample", "template", "dist")
@@ -37,7 +37,8 @@ class Repository:
 
     compose: the Compose file's content as it is written; empty without one. texts: of Dockerfiles,
     scripts and source files that were read, by path. env_files: variables of each env file, by path.
-    unread: numbers of lines of such a file that give nothing a value. Every path is relative to its root.
+    unread: numbers of lines of such a file that give nothing a value. renamed: variables that the Compose
+    file names, and that have a name of capitals in `compose`. Every path is relative to its root.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Repository:
     texts: Mapping[str, str] = field(default_factory=dict)
     env_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unread: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    renamed: frozenset[str] = frozenset()
 
     @property
     def project(self) -> str:
@@ -91,17 +93,27 @@ class Repository:
         A file that is no example holds values of somebody's own: they are written nowhere.
         """
         examples = [v for path, v in self.env_files.items() if path.endswith(_EXAMPLES)]
-        return {name: value for each in reversed(examples) for name, value in each.items()}
+        return {
+            variable_name(name): self._in_capitals(text)
+            for each in reversed(examples)
+            for name, text in each.items()
+        }
+
+    def _in_capitals(self, text: str) -> str:
+        """A text of an env file; a `$` before what is no variable of one may be a part of a value."""
+        changed, others = in_capitals(text)
+        known = {name for file in self.env_files.values() for name in file} if others else ()
+        return changed if others and others <= set(known) else text
 
     def example(self, name: str) -> str:
         """What an example gives a variable; empty where none does."""
-        return self.examples().get(name, "")
+        return self.examples().get(variable_name(name), "")
 
     def of_env_files(self, body: Mapping[str, Any]) -> dict[str, str]:
         """Variables that a service is given by its env files, each as a reference."""
         files = [file for named in self.env_files_of(body) for file in named.candidates]
         names = {name for file in files for name in self.env_files.get(file, ())}
-        return {name: f"${{{name}}}" for name in sorted(names)}
+        return {name: f"${{{variable_name(name)}}}" for name in sorted(names)}
 
     def examples_of(self, body: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
         """What examples of a service's own env files give to variables, with the file's path.
@@ -109,7 +121,7 @@ class Repository:
         Of several, the last one counts, as in Compose.
         """
         return {
-            name: (value, named.path)
+            name: (self._in_capitals(value), named.path)
             for named in self.env_files_of(body)
             for file in reversed(named.candidates)
             if file.endswith(_EXAMPLES)

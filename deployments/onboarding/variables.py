@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployments.compose.configs import variable_of
-from deployments.compose.references import Reference, parse, references
+from deployments.compose.references import Reference, parse, references, variable_name
 from deployments.environment import secret_kinds as secrets
 from deployments.onboarding import addresses
 from deployments.onboarding.adaptation import Adaptation
@@ -28,6 +28,11 @@ def adapt_variables(
 def adapt_other_references(known: RepositoryFacts, to: Adaptation) -> None:
     """Add those that services name outside their `environment`, once everything else is adapted."""
     edited = {edit.path: edit.value for edit in to.edits}
+    if renamed := sorted(known.found.renamed):
+        capitals = ", ".join(map(variable_name, renamed))
+        to.note(
+            f"{', '.join(renamed)}: in the environment's file a name is of capitals: {capitals}"
+        )
     for name, body in known.found.services.items():
         if ("services", name) in edited:
             continue
@@ -117,10 +122,11 @@ class _ServiceVariables:
         if text := text_of(self._known, name, example):
             return text
         value = value_of(self._known, name, example)
-        if not path or not NAME.fullmatch(name) or secrets.is_secret(name, value):
-            return f"${{{name}}}"
-        if self._to.variables.setdefault(name, value) == value:
-            return f"${{{name}}}"
+        variable = variable_name(name)
+        if not path or secrets.is_secret(name, value):
+            return f"${{{variable}}}"
+        if self._to.variables.setdefault(variable, value) == value:
+            return f"${{{variable}}}"
         self._to.notes.append(f"{self._name}: {name} of {path} is another value elsewhere, and stands in the Compose file")  # fmt: skip
         return value.replace("$", "$$")
 
@@ -141,14 +147,13 @@ class _ServiceVariables:
         secret = secrets.is_secret(name, value)
         if secret and value in self._passwords.literal:
             return f"${{{self._passwords.literal[value]}}}"
-        if not NAME.fullmatch(name):
-            return value
+        variable = variable_name(name)
         if secret:
-            return f"${{{name}}}"
+            return f"${{{variable}}}"
         if addresses.is_laptop(name, value, self._known.ports):
             # Another service's may have another value: then each keeps its own.
-            if self._to.variables.setdefault(name, value) == value:
-                return f"${{{name}}}"
+            if self._to.variables.setdefault(variable, value) == value:
+                return f"${{{variable}}}"
             self._to.notes.append(
                 f"{self._name}: {name} names localhost, and is another value elsewhere"
             )

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from deployments.compose.env_file import parse_developers
+from deployments.compose.references import in_capitals
 from deployments.errors import WrongUse
 from deployments.onboarding.overrides import check_whole
 from deployments.onboarding.repository import Repository
@@ -49,12 +50,12 @@ def read_repository(root: Path, compose_file: str = "") -> Repository:
             f"the Compose file {compose_file} lies outside of the repository", where=str(root),
             state="untouched", todo="name one that is committed here",
         )  # fmt: skip
-    compose = _parsed(root / chosen) if chosen else {}
+    compose, renamed = _parsed(root / chosen) if chosen else ({}, frozenset())
     check_whole(chosen, compose, _beside(root, chosen))
     usual_ones = _read_env_files(root, _env_files(root, files, Path(chosen).parent))
     found = Repository(
         name=root.resolve().name, files=files, compose_file=chosen, compose=compose,
-        texts=_texts(root, files), env_files=usual_ones[0], unread=usual_ones[1],
+        texts=_texts(root, files), env_files=usual_ones[0], unread=usual_ones[1], renamed=renamed,
     )  # fmt: skip
     every = {*found.env_files, *_named_env_files(root, found)}
     env_files, unread = _read_env_files(root, every)
@@ -81,14 +82,14 @@ def _beside(root: Path, chosen: str) -> dict[str, Any]:
         path = (Path(chosen).parent / name).as_posix()
         if path != chosen and (root / path).is_file():
             with suppress(WrongUse):
-                found[path] = _yaml(root / path)
+                found[path] = _yaml(root / path, read_text(root / path))
     return found
 
 
-def _yaml(file: Path) -> Any:
+def _yaml(file: Path, text: str) -> Any:
     try:
         # libyaml, which is the default, refuses what Compose reads: `ports: [8080:80]`.
-        return YAML(typ="safe", pure=True).load(read_text(file))
+        return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise WrongUse(
             f"not valid YAML: {' '.join(str(error).split())[:300]}", where=str(file), state="untouched",
@@ -96,10 +97,12 @@ def _yaml(file: Path) -> Any:
         ) from None  # fmt: skip
 
 
-def _parsed(file: Path) -> dict[str, Any]:
+def _parsed(file: Path) -> tuple[dict[str, Any], frozenset[str]]:
+    """Its content with names that an environment's variables can have, and those that it had before."""
     if not file.is_file():
         raise WrongUse(f"no Compose file {file}", state="untouched", todo="correct --compose")
-    data = _yaml(file)
+    text = read_text(file)
+    data = _yaml(file, text)
     if isinstance(data, dict) and (parts := _in_other_files(data)):
         raise WrongUse(
             f"a part of it stands elsewhere: {', '.join(parts)}", where=str(file), state="untouched",
@@ -111,7 +114,9 @@ def _parsed(file: Path) -> dict[str, Any]:
             "it has no services", where=str(file), state="untouched",
             todo="name another one: --compose FILE",
         )  # fmt: skip
-    return data
+    changed, renamed = in_capitals(text)
+    # One that is deployed as it stands is not written anew.
+    return (data, frozenset()) if "x-deploy" in data else (_yaml(file, changed), renamed)
 
 
 def _in_other_files(data: dict[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
+from deployments.compose.references import in_capitals
 from deployments.onboarding.adaptation import Adaptation, Edit
 from deployments.onboarding.repository import Repository
 from infra.machine.files import read_text
@@ -38,7 +39,7 @@ def compose_text(root: Path, found: Repository, adaptation: Adaptation) -> str:
     document: Any = {}
     if found.compose_file:
         # As lines: with a key its comment would go too.
-        text = (root / found.compose_file).read_text()
+        text, _ = in_capitals(read_text(root / found.compose_file))
         document = yaml.load(re.sub(r"^(version|name):.*\n", "", text, flags=re.M))
     else:
         document = {"services": {name: {} for name in found.services}}

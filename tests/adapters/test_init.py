@@ -533,6 +533,38 @@ def test_what_git_lists_and_is_gone_is_not_read(tmp_path: Path, monkeypatch) -> 
     assert read_repository(tmp_path).compose_file == "compose.yml"
 
 
+def test_variables_in_lower_case_get_the_names_that_an_environment_takes(
+    tmp_path: Path, monkeypatch
+) -> None:
+    (tmp_path / "compose.yml").write_text(
+        "services:\n  web:\n    build: .\n    env_file: .env\n    labels: {l: '${team:-${log_level}}', m: '$$not'}\n"
+        "    environment: {level: '${log_level}', api_token: hunter22, PW: $db_pass, OK: '${OK}'}\n"
+        "  db:\n    image: postgres:${pg_version}\n    environment: {POSTGRES_PASSWORD: '${db_pass}'}\n"
+    )
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / ".env.example").write_text(
+        "db_pass=secret\nlog_level=info\npg_version=16\nurl=postgres://postgres:${db_pass}@db/x\nOK=5$$a\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOMEGURU_ENVIRONMENTS", raising=False)
+    done = CliRunner().invoke(app, ["init", "--yes", "--address", "203.0.113.7"])
+    assert done.exit_code == 0, done.output + str(done.exception)
+    web = compose_of(tmp_path)["services"]["web"]
+    # What the application reads keeps its name.
+    assert web["environment"] == {
+        "db_pass": "${DB_PASS}", "log_level": "${LOG_LEVEL}", "pg_version": "${PG_VERSION}", "level": "${LOG_LEVEL}",
+        "url": "postgres://${DATABASE_LOGIN:-postgres}:${DB_PASS}@db/x", "api_token": "${API_TOKEN}", "PW": "$DB_PASS", "OK": "${OK}",
+    }  # fmt: skip
+    assert web["labels"] == {"l": "${TEAM:-${LOG_LEVEL}}", "m": "$$not"}
+    said = "db_pass, log_level, pg_version, team: in the environment's file a name is of capitals: DB_PASS, LOG_LEVEL, PG_VERSION, TEAM"
+    assert f"note: {said}" in done.output
+    environment = load("production").environment
+    assert environment.variables == {"LOG_LEVEL": "info", "PG_VERSION": "16", "OK": "5$a"}
+    assert secrets_of(tmp_path).keys() == {"DB_PASS", "API_TOKEN"}
+    located = load("production")
+    check_stack(located.compose_file, read_stack(located.compose_file))
+
+
 def test_an_ordinary_repository_of_a_windows_laptop(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "compose.yml").write_text(
         "name: ${COMPOSE_PROJECT_NAME:-shop}\nservices:\n  web:\n    build: {context: ., args: {NPM_TOKEN: '${NPM_TOKEN}'}}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deployments.compose.references import in_capitals, variable_name
 from deployments.environment.secret_kinds import is_secret
 from deployments.errors import WrongUse
 from deployments.onboarding.compose import adapt
@@ -517,3 +518,20 @@ def test_a_program_of_the_name_of_an_example_password_stays(image: str, command)
 def test_only_flags_in_an_environment_change_nothing_of_it() -> None:
     made = adapt(of_services({"a": {"image": "x/y:1", "environment": {"DEBUG": False, "N": 1}}}))
     assert not [e for e in made.edits if e.path[-1] == "environment"]
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("$a ${b} ${c:-${d:-$e}} ${f?not g}", "$A ${B} ${C:-${D:-$E}} ${F?not g}"),
+        ("$$a $${b} $ ${A} 5$ ${", "$$a $${b} $ ${A} 5$ ${"),
+        ("${_x} ${mixedCase_1}", "${X} ${MIXEDCASE_1}"),
+    ],
+)
+def test_references_in_capitals(text: str, after: str) -> None:
+    assert in_capitals(text)[0] == after
+
+
+def test_variable_names_of_other_forms() -> None:
+    names = ("db.pass", "3d", "A__B", "_x")
+    assert [variable_name(name) for name in names] == ["DB_PASS", "V_3D", "A__B", "X"]
