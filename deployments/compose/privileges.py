@@ -32,6 +32,11 @@ _TREES = (
     "/var/spool/cron",
 )  # fmt: skip
 """With everything below them."""
+_OF_RUNS = frozenset({
+    ".env", ".incoming", "compose.yml", "current", "deadman", "journal", "lock", "releases",
+    "releases.jsonl", "secrets.env",
+})  # fmt: skip
+"""In the environment's directory: what a run reads and believes. The rest there is the application's."""
 _HARMLESS = frozenset({"/dev/shm"})  # noqa: S108  a name, nothing is written there
 
 
@@ -127,6 +132,10 @@ def _is_the_servers(path: str, directory: str) -> bool:
     if posixpath.dirname(path) == "/home" or "/.ssh" in path:
         return True
     if posixpath.basename(path) in _SOCKETS:
+        return True
+    own = f"{_path(directory)}/"
+    first = path.removeprefix(own).partition("/")[0] if path.startswith(own) else ""
+    if re.sub(r"\.(new|previous)$", "", first) in _OF_RUNS:
         return True
     wholes = (*_FOLDERS, *_TREES, _path(directory))
     contains = any(

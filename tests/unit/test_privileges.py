@@ -71,6 +71,14 @@ def test_what_a_service_asks_for(body, named):
         (DIRECTORY, DIRECTORY),
         (HERE, DIRECTORY),
         ("/opt/acme", "/opt/acme"),
+        # Each of these on its own: the secrets, and what a run and the next release believe.
+        (f"{HERE}secrets.env", f"{DIRECTORY}/secrets.env"),
+        (f"{HERE}secrets.env.previous", f"{DIRECTORY}/secrets.env.previous"),
+        (f"{HERE}.env", f"{DIRECTORY}/.env"),
+        (f"{HERE}data/../compose.yml", f"{DIRECTORY}/compose.yml"),
+        (f"{DIRECTORY}/releases/r1", f"{DIRECTORY}/releases/r1"),
+        (f"{HERE}journal", f"{DIRECTORY}/journal"),
+        (f"{HERE}deadman/files", f"{DIRECTORY}/deadman/files"),
         ("/home/me", "/home/me"),
         ("/etc/shadow", "/etc/shadow"),
         ("/etc/cron.d/shop", "/etc/cron.d/shop"),
@@ -84,7 +92,8 @@ def test_a_path_of_the_server_itself(source, named):
 @pytest.mark.parametrize(
     "source",
     ["/etc/localtime", "/etc/letsencrypt", "/srv/data", "/var/log/shop", "/mnt/disk", "/dev/shm",
-     f"{HERE}uploads", "/opt/acme/other", "/home/me/data"],
+     f"{HERE}uploads", "/opt/acme/other", "/home/me/data", f"{HERE}edge", f"{HERE}backups",
+     f"{HERE}data/releases", f"{HERE}secrets.environment", "/opt/acme/other/secrets.env"],
 )  # fmt: skip
 def test_a_path_of_an_application(source):
     assert bound(source) == []
@@ -104,6 +113,7 @@ def test_however_a_path_is_written_the_same_one_is_judged(parts):
         ({"type": "none", "o": "bind,ro", "device": "etc"}, ["/etc"]),
         ({"type": "none", "o": "rbind", "device": "${SOCKET}"}, ["/run/user/1000/docker.sock"]),
         ({"type": "none", "o": "bind", "device": f"{HERE}uploads"}, []),
+        ({"type": "none", "o": "bind", "device": f"{HERE}releases"}, [f"{DIRECTORY}/releases"]),
         ({"type": "none", "o": "bind", "device": "/srv/data"}, []),
         ({"type": "ext4", "device": "/dev/vda1"}, ["/dev/vda1"]),
         ({"type": "overlay", "device": "overlay", "o": "lowerdir=/etc:/root,upperdir=/srv/u"}, ["/etc", "/root"]),
