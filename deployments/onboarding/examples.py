@@ -15,6 +15,9 @@ from deployments.onboarding.facts import RepositoryFacts
 
 NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
+_ANYTHING = "anything"
+"""Stands where a variable does, as a part of an address of any kind."""
+
 
 def text_of(
     known: RepositoryFacts, name: str, example: str | None = None, above: tuple[str, ...] = ()
@@ -96,8 +99,8 @@ def holds_secret(known: RepositoryFacts, name: str) -> bool:
 
 def _shows_secret(name: str, text: str, value: str) -> bool:
     """Whether a secret would be seen in the Compose file: a literal part of a text. value: of it, filled."""
-    literal = [part for part in parse(text) if isinstance(part, str)]
-    password = secrets.password_of(value)
-    if password and any(password in part for part in literal):
-        return True
-    return not password and secrets.is_named_secret(name, value) and bool(literal)
+    filled = interpolate(text, dict.fromkeys(references(text), _ANYTHING))
+    if password := secrets.password_of(filled):
+        return password.replace(_ANYTHING, "") != ""
+    literal = any(isinstance(part, str) for part in parse(text))
+    return literal and secrets.is_named_secret(name, value)

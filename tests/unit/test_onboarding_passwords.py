@@ -153,3 +153,12 @@ def test_what_quotes_keep_literal_is_no_reference() -> None:
     web, made = _shop({"A": "$${B}"})
     assert web["environment"] == {"A": "${A}"}
     assert made.variables == {"A": "${B}"}
+
+
+@pytest.mark.parametrize("known", ["postgres", "${POSTGRES_PASSWORD}"])
+def test_a_user_of_the_same_name_as_the_example_password(known: str) -> None:
+    example = {"POSTGRES_PASSWORD": "postgres", "DATABASE_URL": f"postgres://postgres:{known}@db/postgres"}  # fmt: skip
+    web, made = _shop(example)
+    address = "postgres://${DATABASE_LOGIN:-postgres}:${POSTGRES_PASSWORD}@db/postgres"
+    assert web["environment"]["DATABASE_URL"] == address
+    assert made.secrets == {"POSTGRES_PASSWORD": "random"}
