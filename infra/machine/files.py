@@ -20,13 +20,20 @@ def is_file(file: Path) -> bool:
         ) from None  # fmt: skip
 
 
-def read_text(file: Path, *, encoding: str = "utf-8-sig", todo: str = "save it as UTF-8") -> str:
+def read_text(
+    file: Path,
+    *,
+    encoding: str = "utf-8-sig",
+    errors: str = "strict",
+    todo: str = "save it as UTF-8",
+) -> str:
     """A person's file; raises WrongUse for one that cannot be read.
 
-    encoding: UTF-8 without the mark that some editors put before it. todo: for one that is no UTF-8.
+    encoding: UTF-8 without the mark that some editors put before it. errors: what is done about bytes
+    that are no UTF-8, as `open` takes it. todo: for one that is refused for these.
     """
     try:
-        return file.read_text(encoding=encoding)
+        return file.read_text(encoding=encoding, errors=errors)
     except UnicodeDecodeError as error:
         # Where, and not what: the bytes may be a secret's.
         raise WrongUse(

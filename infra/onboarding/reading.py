@@ -164,6 +164,6 @@ def _read_env_files(
     env_files, unread = {}, {}
     for path in sorted(paths, key=lambda f: (not f.endswith("example"), f)):
         # Of an editor in another encoding the names can be read all the same.
-        text = (root / path).read_text("utf-8-sig", errors="replace")
+        text = read_text(root / path, errors="replace")
         env_files[path], unread[path] = parse_developers(text)
     return env_files, unread

@@ -565,6 +565,21 @@ def test_variables_in_lower_case_get_the_names_that_an_environment_takes(
     check_stack(located.compose_file, read_stack(located.compose_file))
 
 
+def test_an_env_file_that_nobody_may_read_is_one_sentence(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "compose.yml").write_text(_WEB.format(".env"))
+    (tmp_path / ".env").write_text("A=1\n")
+    real = Path.read_text
+
+    def refused(file: Path, *words, **more) -> str:
+        if file.name == ".env":
+            raise PermissionError(13, "Permission denied")
+        return real(file, *words, **more)
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    with pytest.raises(WrongUse, match="cannot be read: Permission denied"):
+        read_repository(tmp_path)
+
+
 def test_an_ordinary_repository_of_a_windows_laptop(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "compose.yml").write_text(
         "name: ${COMPOSE_PROJECT_NAME:-shop}\nservices:\n  web:\n    build: {context: ., args: {NPM_TOKEN: '${NPM_TOKEN}'}}\n"
