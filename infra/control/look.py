@@ -12,7 +12,8 @@ from typing import Any
 
 API = "http://127.0.0.1:4200/api"
 POOLS = ("homeguru", "homeguru-docker")
-AT_WORK = ["RUNNING", "PENDING", "CANCELLING"]
+AT_WORK = ["RUNNING", "PENDING", "CANCELLING", "PAUSED"]
+"""A paused run waits for an approval in its process, which ends with the worker."""
 
 
 def ask(path: str, body: Any = None) -> Any:
