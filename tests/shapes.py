@@ -213,6 +213,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 """,
     },
+    "worker-first": {
+        "compose.yml": """\
+services:
+  web:
+    build: .
+    ports: ["8080:8000"]
+    depends_on: [worker]
+  worker:
+    build: .
+    command: ["python", "worker.py"]
+""",
+        "Dockerfile": "FROM python:3.11-slim\nCOPY . .\nCMD [\"python\", \"web.py\"]\n",
+        "web.py": "print('web')\n",
+    },
     "go-alone": {
         "Dockerfile": "FROM golang:1 AS build\nCOPY . .\nFROM scratch\nCOPY --from=build /app /app\nCMD [\"/app\"]\n",
         "compose.yml": "services:\n  app:\n    build: .\n    ports: [\"8080:8080\"]\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from deployments.compose.references import image_variable
@@ -50,6 +51,7 @@ def adapt(found: Repository, domain: str = "") -> Adaptation:
             "EXPOSE and its number there, and run init again"
         )
     adaptation.order = _order(found, adaptation)
+    _name_dockerfiles_by_owner(adaptation, images)
     adaptation.edits.append(Edit(("x-deploy",), _x_deploy(adaptation), "what Compose cannot say"))
     return adaptation
 
@@ -68,12 +70,25 @@ def _order(found: Repository, to: Adaptation) -> list[str]:
     ]
 
 
+def _name_dockerfiles_by_owner(to: Adaptation, images: Mapping[str, str]) -> None:
+    """Name each image by the service that a release names it by: the first of the order that runs it.
+
+    The service that migrates owns none, as long as another one runs the same image.
+    """
+    migrates = to.migrate.get("service")
+    renamed = {}
+    for name, dockerfile in to.dockerfiles.items():
+        runs = [n for n in to.order if images.get(n) == dockerfile["variable"] and n != migrates]
+        renamed[runs[0] if runs else name] = dockerfile
+    to.dockerfiles = renamed
+
+
 def _waits(found: Repository, to: Adaptation, name: str) -> list[str]:
     """What a service waits for once it is adapted."""
     path = ("services", name, "depends_on")
     changed = [edit.value for edit in to.edits if edit.path == path]
     return (
-        [n for n in changed[-1] if n in found.services]
+        [n for n in changed[-1] or () if n in found.services]
         if changed
         else waits_for(found.services[name])
     )

@@ -80,6 +80,8 @@ def test_what_is_written_is_what_a_deploy_reads(begun, name: str) -> None:
     named = {d.file for d in located.environment.dockerfiles.values()}
     assert named <= built
     assert named
+    # A release refuses a Dockerfile of a service that runs the image of another one.
+    assert set(located.environment.dockerfiles) == set(stack.built())
 
 
 @pytest.mark.parametrize("name", [*SHAPES, *NAMES])
