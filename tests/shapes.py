@@ -227,6 +227,20 @@ services:
         "Dockerfile": "FROM python:3.11-slim\nCOPY . .\nCMD [\"python\", \"web.py\"]\n",
         "web.py": "print('web')\n",
     },
+    "named-image": {
+        "compose.yml": """\
+services:
+  worker:
+    image: acme/board:${TAG:-latest}
+    command: ["python", "worker.py"]
+  web:
+    build: .
+    image: acme/board
+    ports: ["8080:8000"]
+""",
+        "Dockerfile": "FROM python:3.11-slim\nCOPY . .\nCMD [\"python\", \"web.py\"]\n",
+        "web.py": "print('web')\n",
+    },
     "go-alone": {
         "Dockerfile": "FROM golang:1 AS build\nCOPY . .\nFROM scratch\nCOPY --from=build /app /app\nCMD [\"/app\"]\n",
         "compose.yml": "services:\n  app:\n    build: .\n    ports: [\"8080:8080\"]\n",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.compose.references import in_capitals, interpolate, variable_name
+from deployments.image_name import read
 from deployments.onboarding.dockerfile import exposed
 
 _EXAMPLES = ("example", "sample", "template", "dist")
@@ -72,11 +73,32 @@ class Repository:
         """Services of the Compose file; without one, what the Dockerfile in its root makes."""
         named = self.compose.get("services")
         if isinstance(named, Mapping) and named:
-            return {str(name): dict(body or {}) for name, body in named.items()}
+            return self._with_shared_builds({str(n): dict(b or {}) for n, b in named.items()})
         if "Dockerfile" not in self.files:
             return {}
         port = exposed(self.texts.get("Dockerfile", ""))
         return {"web": {"build": ".", **({"ports": [f"{port}:{port}"]} if port else {})}}
+
+    def _with_shared_builds(self, bodies: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The services, with its `build` at each that names an image which another one builds.
+
+        Compose gives what it builds that name, so no registry has it.
+        """
+        builds: dict[str, Any] = {}
+        for body in bodies.values():
+            if body.get("image") and body.get("build"):
+                builds.setdefault(self._image(body), body["build"])
+        return {
+            name: body
+            if "build" in body or self._image(body) not in builds
+            else {**body, "build": builds[self._image(body)]}
+            for name, body in bodies.items()
+        }
+
+    def _image(self, body: Mapping[str, Any]) -> str:
+        """The image that a service names, with its registry and tag."""
+        image = read(interpolate(str(body.get("image") or ""), self.examples()))
+        return f"{image.host}/{image.repository}:{image.reference}"
 
     def in_folder(self, path: str) -> list[str]:
         """Files that lie in a folder or below it."""

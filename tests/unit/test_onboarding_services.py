@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from deployments.onboarding.adaptation import Adaptation
 from deployments.onboarding.compose import adapt
 from deployments.onboarding.repository import Repository
@@ -36,3 +38,22 @@ def test_what_only_a_release_runs_names_no_image() -> None:
     })  # fmt: skip
     assert made.migrate["service"] == "schema"
     assert list(made.dockerfiles) == ["api"]
+
+
+@pytest.mark.parametrize(
+    ("named", "shares"),
+    [
+        ("myapp", True), ("myapp:latest", True), ("docker.io/library/myapp", True),
+        ("${REGISTRY:-docker.io/library}/myapp:${TAG:-latest}", True),
+        ("myapp:2", False), ("acme/myapp", False),
+    ],
+)  # fmt: skip
+def test_who_names_the_image_that_another_one_builds_runs_that_one(
+    named: str, shares: bool
+) -> None:
+    web = {"build": {"context": "web"}, "image": "myapp", "ports": ["80:8000"]}
+    services = {"worker": {"image": named, "command": "x"}, "web": web}
+    made = adapted(services)
+    assert (changed(made)["worker", "image"] == changed(made)["web", "image"]) == shares
+    assert list(made.infrastructure) == (["edge"] if shares else ["worker", "edge"])
+    assert list(made.dockerfiles) == (["worker"] if shares else ["web"])
