@@ -65,7 +65,10 @@ def _obscure(found: Repository, names: list[str], users: list[str], name: str) -
         return "there are several"
     if len(users) != 1:
         return "its password is not in the Compose file"
-    address = re.compile(rf"://[^\s/@]+@{re.escape(names[0])}(?::\d+)?/([^\s?\"']+)")
+    body = found.services[names[0]]
+    hosts = [names[0], *(str(body[k]) for k in ("container_name", "hostname") if body.get(k))]
+    host = "|".join(map(re.escape, hosts))
+    address = re.compile(rf"://[^\s/@]+@(?:{host})(?::\d+)?/([^\s?\"']+)")
     texts = [text for body in found.services.values() for text in environment_of(body).values()]
     used = {match[1] for text in texts for match in address.finditer(text)} - {name}
     return f"{', '.join(sorted(used))} is used, and its image makes {name}" if used else ""

@@ -19,6 +19,7 @@ from deployments.onboarding.dockerfile import copied
 from deployments.onboarding.facts import RepositoryFacts
 from deployments.onboarding.health import health_route
 from deployments.onboarding.mounts import carried, holds_data, is_code, mount_of
+from deployments.onboarding.names import keep_names
 from deployments.onboarding.ports import port_of, ports_of
 from deployments.onboarding.variables import adapt_variables
 
@@ -161,9 +162,7 @@ class OrdinaryService:
                 )
 
     def _alone(self) -> None:
-        for key in ("container_name", "hostname"):
-            if key in self._body:
-                self._change(key, None, "two containers of it run while one takes over")
+        keep_names(self._known, self._to, self._name, self._body)
         if self._body.get("scale") not in (None, 1):
             self._change("scale", None, "one container of a service serves")
         deploy = self._body.get("deploy") or {}

@@ -153,6 +153,7 @@ def test_the_shop(begun) -> None:
     services = compose["services"]
     assert set(services) == {"db", "api", "web", "edge", "migrate"}
     assert "ports" not in services["db"]
+    assert services["db"]["networks"] == {"default": {"aliases": ["shop-db"]}}
     assert services["db"]["environment"]["POSTGRES_PASSWORD"] == "${POSTGRES_PASSWORD}"
     # The password in the address is the same secret.
     assert services["api"]["environment"]["DATABASE_URL"] == (

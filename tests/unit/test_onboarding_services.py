@@ -57,3 +57,56 @@ def test_who_names_the_image_that_another_one_builds_runs_that_one(
     assert (changed(made)["worker", "image"] == changed(made)["web", "image"]) == shares
     assert list(made.infrastructure) == (["edge"] if shares else ["worker", "edge"])
     assert list(made.dockerfiles) == (["worker"] if shares else ["web"])
+
+
+@pytest.mark.parametrize(
+    ("body", "networks"),
+    [
+        ({"container_name": "my-web"}, {"default": {"aliases": ["my-web"]}}),
+        ({"container_name": "my-web", "hostname": "page"}, {"default": {"aliases": ["my-web", "page"]}}),
+        ({"container_name": "a", "networks": ["x", "y"]}, {"x": {"aliases": ["a"]}, "y": {"aliases": ["a"]}}),
+        ({"container_name": "a", "networks": {"x": None, "y": {"aliases": ["b"], "priority": 1}}},
+         {"x": {"aliases": ["a"]}, "y": {"aliases": ["b", "a"], "priority": 1}}),
+        ({"container_name": "${COMPOSE_PROJECT_NAME}-web-${N:-1}"}, {"default": {"aliases": ["x-web-1"]}}),
+        ({"container_name": "web", "hostname": "web"}, None),
+        ({"container_name": "a", "network_mode": "host"}, None),
+    ],
+)  # fmt: skip
+def test_a_container_s_name_leads_to_its_service_as_before(body: dict, networks) -> None:
+    made = adapted({"web": {"build": ".", **body}})
+    assert changed(made).get(("web", "networks")) == networks
+    assert not any("no longer reach" in note for note in made.notes)
+    for key in body.keys() & {"container_name", "hostname"}:
+        assert changed(made)["web", key] is None
+
+
+@pytest.mark.parametrize("name", ["db", "${NOBODY_SAYS}", "-${NOBODY_SAYS}"])
+def test_a_name_that_cannot_be_kept_is_said(name: str) -> None:
+    """Another service's own, too: each would get a half of the other's requests."""
+    made = adapted({"web": {"build": ".", "container_name": name}, "db": {"image": "redis:7"}})
+    assert ("web", "networks") not in changed(made)
+    assert any(f"web: others no longer reach it as {name}" in note for note in made.notes)
+
+
+def test_what_is_not_built_here_keeps_its_hostname() -> None:
+    """RabbitMQ would begin with empty queues in a folder of another name."""
+    made = adapted({"mq": {"image": "rabbitmq:4", "container_name": "my-mq", "hostname": "mq1"}})
+    assert ("mq", "hostname") not in changed(made)
+    assert changed(made)["mq", "networks"] == {"default": {"aliases": ["my-mq"]}}
+
+
+def test_what_has_ended_is_reached_by_nobody() -> None:
+    once = {"build": ".", "command": "node migrate.js", "container_name": "a"}
+    made = adapted({"migrate": once, "web": {"build": ".", "depends_on": ["migrate"]}})
+    assert ("migrate", "networks") not in changed(made)
+    assert changed(made)["migrate", "container_name"] is None
+
+
+def test_a_database_in_an_address_is_known_by_its_container_s_name() -> None:
+    """Else the wrong one would be backed up."""
+    values = {"POSTGRES_PASSWORD": "hunter22"}
+    db = {"image": "postgres:16", "container_name": "my-db", "environment": values}
+    url = {"URL": "postgres://postgres:hunter22@my-db:5432/shop"}
+    made = adapted({"db": db, "web": {"build": ".", "environment": url}})
+    assert made.database == {}
+    assert any("shop is used" in note for note in made.notes)
