@@ -50,6 +50,11 @@ def adapt(found: Repository, domain: str = "") -> Adaptation:
             "web: the Dockerfile has no EXPOSE, so no port of it is reached from outside; if it has one, add "
             "EXPOSE and its number there, and run init again"
         )
+    if found.override:
+        adaptation.notes.append(
+            f"{found.override} is left out: Compose reads it beside {found.compose_file}, most often for a "
+            f"developer's machine; what a server needs of it has to stand in {found.compose_file}"
+        )
     adaptation.order = _order(found, adaptation)
     _name_dockerfiles_by_owner(adaptation, images)
     adaptation.edits.append(Edit(("x-deploy",), _x_deploy(adaptation), "what Compose cannot say"))

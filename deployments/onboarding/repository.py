@@ -64,6 +64,14 @@ class Repository:
         """Where its Compose file lies: what that names is relative to it."""
         return posixpath.dirname(self.compose_file) or "."
 
+    @property
+    def override(self) -> str:
+        """The file that Compose reads after this one without being told to; empty where there is none."""
+        stem = posixpath.splitext(posixpath.basename(self.compose_file))[0]
+        usual = stem in ("compose", "docker-compose")
+        paths = [self.path(f"{stem}.override.{end}") for end in ("yml", "yaml") if usual]
+        return next((path for path in paths if path in self.files), "")
+
     def path(self, written: str) -> str:
         """A path of the Compose file, from the root of the repository; `..` where it lies above."""
         return posixpath.normpath(posixpath.join(self.folder, written))

@@ -32,6 +32,19 @@ def test_a_dockerfile_without_a_port_is_said_to_be_reached_by_nobody() -> None:
     assert "no EXPOSE" in adapt(found).notes[0]
 
 
+@pytest.mark.parametrize(
+    ("file", "beside", "said"),
+    [("docker/compose.yml", "docker/compose.override.yml", True),
+     ("docker-compose.yml", "docker-compose.override.yaml", True),
+     ("compose.prod.yml", "compose.override.yml", False)],
+)  # fmt: skip
+def test_what_compose_would_read_besides_is_named(file: str, beside: str, said: bool) -> None:
+    """It reads that without being told to, beside its own two names alone."""
+    found = Repository("x", frozenset({file, beside}), file, {"services": {"a": {"image": "b"}}})
+    notes = [note for note in adapt(found).notes if note.startswith(f"{beside} is left out")]
+    assert bool(notes) == said
+
+
 def test_the_password_of_an_address_is_that_of_its_host_and_user() -> None:
     database = {"image": "postgres:16", "environment": {"POSTGRES_USER": "me", "POSTGRES_PASSWORD": "${DB_PW:-x}"}}  # fmt: skip
     web = {"build": ".", "environment": {"A": "postgres://me:other@db/x", "B": "postgres://you:other@db/x"}}  # fmt: skip
