@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.compose.references import split
+from deployments.onboarding.bodies import build_of
 from deployments.onboarding.repository import Repository
 
 _PLACEHOLDERS = re.compile(r"(^|/)(\.git(keep|ignore|attributes)|\.keep|\.placeholder)$")
@@ -18,6 +19,13 @@ _DATA_INSIDE = re.compile(
 """Where images keep what they write. Folders below, such as Grafana's dashboards, may be the repository's."""
 _DATA_NAMES = {"data", "storage", "uploads", "upload", "media", "backups", "logs"}
 """Of folders that applications write to, whatever else is committed there."""
+_LIKELY_DATA = {*_DATA_NAMES, "db", "database", "state", "var"}
+_SURELY_INSTALLED = {"node_modules", ".venv", ".next"}
+_INSTALLED = {
+    *_SURELY_INSTALLED, "bower_components", "vendor", "venv", "site-packages", "__pycache__", ".nuxt", ".svelte-kit",
+    ".yarn", ".pnpm-store", "target", "dist", "build", "deps", "_build", ".gradle", ".m2",
+}  # fmt: skip
+"""Folders into which a build installs, or puts what it makes, below the code."""
 
 
 def mount_of(entry: Any) -> tuple[str, str]:
@@ -35,10 +43,50 @@ def holds_data(path: str, target: str) -> bool:
     return bool(_DATA_INSIDE.fullmatch(inside) or names & _DATA_NAMES)
 
 
-def is_code(found: Repository, path: str, context: str) -> bool:
-    """Whether an image that is built from `context` has what lies in a folder: its code."""
+def is_code(found: Repository, body: Mapping[str, Any], path: str) -> bool:
+    """Whether what lies in a folder is in the image of a service that is built here: its code."""
+    if "build" not in body:
+        return False
+    context = build_of(found, body)[0]
     built = context in (".", "") or f"{path}/".startswith(f"{context.rstrip('/')}/")
     return path == "." or (built and bool(found.below(path)))
+
+
+def is_installed(found: Repository, body: Mapping[str, Any], entry: Any) -> bool:
+    """Whether a volume is there because the mount of the code, which no server has, hides what is installed.
+
+    On a server the volume would hide it: it keeps what the first release's image had there. One that
+    another service mounts elsewhere carries something between the two.
+    """
+    if not _shows_installed(found, body, entry):
+        return False
+    source = mount_of(entry)[0]
+    mounts = [(b, e) for b in found.services.values() for e in b.get("volumes") or ()]
+    shared = [(b, e) for b, e in mounts if source and mount_of(e)[0] == source]
+    return all(_shows_installed(found, b, e) for b, e in shared)
+
+
+def _shows_installed(found: Repository, body: Mapping[str, Any], entry: Any) -> bool:
+    source, target = mount_of(entry)
+    inside = target.rstrip("/")
+    if "build" in body and not source and posixpath.basename(inside) in _SURELY_INSTALLED:
+        return True
+    below = [
+        set(inside[len(code) :].split("/"))
+        for code in _code_mounts(found, body)
+        if inside.startswith(f"{code}/")
+    ]
+    return any(not parts & _LIKELY_DATA and (not source or parts & _INSTALLED) for parts in below)
+
+
+def _code_mounts(found: Repository, body: Mapping[str, Any]) -> list[str]:
+    """Paths inside at which the code is mounted that the image has."""
+    mounts = [mount_of(entry) for entry in body.get("volumes") or ()]
+    folders = [(found.path(s), t.rstrip("/")) for s, t in mounts if s.startswith((".", "~"))]
+    return [
+        inside for path, inside in folders
+        if path not in found.files and not holds_data(path, inside) and is_code(found, body, path)
+    ]  # fmt: skip
 
 
 def carried(found: Repository, path: str) -> list[str]:

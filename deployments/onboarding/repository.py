@@ -95,17 +95,20 @@ class Repository:
         builds: dict[str, Any] = {}
         for body in bodies.values():
             if body.get("image") and body.get("build"):
-                builds.setdefault(self._image(body), body["build"])
+                builds.setdefault(self._whole_image(body), body["build"])
         return {
             name: body
-            if "build" in body or self._image(body) not in builds
-            else {**body, "build": builds[self._image(body)]}
+            if "build" in body or self._whole_image(body) not in builds
+            else {**body, "build": builds[self._whole_image(body)]}
             for name, body in bodies.items()
         }
 
-    def _image(self, body: Mapping[str, Any]) -> str:
-        """The image that a service names, with its registry and tag."""
-        image = read(interpolate(str(body.get("image") or ""), self.examples()))
+    def image(self, body: Mapping[str, Any]) -> str:
+        """A service's image, with what examples of env files give to variables in it."""
+        return interpolate(str(body.get("image") or ""), self.examples())
+
+    def _whole_image(self, body: Mapping[str, Any]) -> str:
+        image = read(self.image(body))
         return f"{image.host}/{image.repository}:{image.reference}"
 
     def in_folder(self, path: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from deployments.build.dockerfile import command_of
@@ -12,28 +11,21 @@ from deployments.compose.references import Reference, interpolate, parse
 from deployments.environment.secret_kinds import is_secret
 from deployments.errors import WrongUse
 from deployments.image_name import read
-from deployments.onboarding.adaptation import Adaptation, Edit, OnboardedRoute
+from deployments.onboarding.adaptation import Adaptation, OnboardedRoute
 from deployments.onboarding.bodies import POSTGRES, arguments_of, build_of
 from deployments.onboarding.commands import without_reload
 from deployments.onboarding.dockerfile import copied
 from deployments.onboarding.facts import RepositoryFacts
 from deployments.onboarding.health import health_route
-from deployments.onboarding.mounts import carried, holds_data, is_code, mount_of
 from deployments.onboarding.names import keep_names
 from deployments.onboarding.ports import port_of, ports_of
 from deployments.onboarding.variables import adapt_variables
+from deployments.onboarding.volumes import adapt_volumes
 
 _STORES = re.compile(
     r"(^|/)(postgres|postgresql|pgbouncer|postgis|timescaledb|mysql|mariadb|redis|valkey|mongo|rabbitmq|memcached|elasticsearch|"
     r"opensearch|clickhouse-server|minio|pgvector)(:|$)"
 )
-_DATA = (
-    (re.compile(r"(^|/)postgres:(1[89]|[2-9]\d)"), "/var/lib/postgresql"),
-    (POSTGRES, "/var/lib/postgresql/data"),
-    (re.compile(r"(^|/)(mysql|mariadb)(:|$)"), "/var/lib/mysql"),
-    (re.compile(r"(^|/)mongo(:|$)"), "/data/db"),
-)
-"""Databases, and where each keeps its data."""
 
 
 class OrdinaryService:
@@ -51,7 +43,7 @@ class OrdinaryService:
         self._image(self._known.images[self._name])
         self._alone()
         self._ports()
-        self._volumes()
+        adapt_volumes(self._found, self._to, self._name, self._body)
         adapt_variables(self._known, self._to, self._name, self._without_reload())
         self._restart()
         if profiles := self._body.get("profiles"):
@@ -124,8 +116,7 @@ class OrdinaryService:
             self._change("image", f"${{{variable}}}", why)
 
     def _known_image(self) -> str:
-        """Its image, with what examples of env files give to variables in it."""
-        return interpolate(str(self._body.get("image", "")), self._found.examples())
+        return self._found.image(self._body)
 
     def _whole(self, image: str) -> str:
         """An image with its host and tag."""
@@ -214,59 +205,3 @@ class OrdinaryService:
             for p, t in texts.items()
             if not inside or any(f"{p}/".startswith(f"{i}/") for i in inside)
         }
-
-    def _volumes(self) -> None:
-        given = [*(self._body.get("volumes") or []), *self._lacks_volume()]
-        kept: list[Any] = []
-        reasons: list[str] = []
-        configs: list[Any] = list(self._body.get("configs") or ())
-        for entry in given:
-            source, target = mount_of(entry)
-            if isinstance(entry, Mapping) and entry.get("type") not in (None, "volume", "bind"):
-                kept.append(entry)
-            elif source == "":
-                if target.rstrip("/").endswith(("node_modules", ".venv", ".next")):
-                    reasons.append("what is installed is in the image")
-                    continue
-                name = re.sub(r"[^a-z0-9]+", "-", f"{self._name}{target}".lower()).strip("-")
-                self._to.edits.append(Edit(("volumes", name), {}, "a volume with a name is kept"))
-                kept.append(f"{name}:{target}")
-                reasons.append("a volume with a name is kept")
-            elif not source.startswith((".", "~")):
-                kept.append(entry)
-            elif (path := self._found.path(source)) in self._found.files:
-                configs.append(self._config(source, target))
-                reasons.append("a file reaches the server by its content")
-            elif holds_data(path, target):
-                kept.append(entry)
-            elif self._built and is_code(self._found, path, build_of(self._found, self._body)[0]):
-                reasons.append("the code is in the image")
-            elif files := carried(self._found, path):
-                configs += [
-                    self._config(posixpath.join(source, f), f"{target.rstrip('/')}/{f}")
-                    for f in files
-                ]
-                reasons.append("a file reaches the server by its content")
-            else:
-                kept.append(entry)
-        if reasons:
-            self._change("volumes", kept or None, "; ".join(dict.fromkeys(reasons)))
-        if len(configs) > len(self._body.get("configs") or ()):
-            self._change("configs", configs, "a file reaches the server by its content")
-
-    def _lacks_volume(self) -> list[str]:
-        """Where a database keeps its data, if the file gives that no volume."""
-        image = self._known_image()
-        data = next((path for pattern, path in _DATA if pattern.search(image)), "")
-        mounted = [mount_of(entry)[1] for entry in self._body.get("volumes") or ()]
-        inside = [path for path in mounted if f"{path.rstrip('/')}/".startswith(f"{data}/")]
-        return [data] if data and not self._built and not inside else []
-
-    def _config(self, source: str, target: str) -> dict[str, str]:
-        """A file of the repository as a config of the release; source: as the Compose file names it."""
-        path = posixpath.normpath(source)
-        name = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
-        why = "its content is a part of the release"
-        written = path if path.startswith("..") else f"./{path}"
-        self._to.edits.append(Edit(("configs", name), {"file": written}, why))
-        return {"source": name, "target": target}
