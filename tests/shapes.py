@@ -241,6 +241,27 @@ services:
         "Dockerfile": "FROM python:3.11-slim\nCOPY . .\nCMD [\"python\", \"web.py\"]\n",
         "web.py": "print('web')\n",
     },
+    "mounted-files": {
+        "compose.yml": """\
+services:
+  web:
+    build: .
+    entrypoint: /entrypoint.sh
+    volumes:
+      - .:/app
+      - node_modules:/app/node_modules
+      - ./entrypoint.sh:/entrypoint.sh
+    configs:
+      - source: mine
+        target: /mine
+        mode: 0440
+configs: { mine: { content: mine } }
+volumes: { node_modules: }
+""",
+        "Dockerfile": "FROM node:20-slim\nCOPY . .\n",
+        "entrypoint.sh": "#!/bin/sh\nexec node server.js\n",
+        "server.js": "\n",
+    },
     "go-alone": {
         "Dockerfile": "FROM golang:1 AS build\nCOPY . .\nFROM scratch\nCOPY --from=build /app /app\nCMD [\"/app\"]\n",
         "compose.yml": "services:\n  app:\n    build: .\n    ports: [\"8080:8080\"]\n",

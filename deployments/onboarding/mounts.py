@@ -27,6 +27,13 @@ _INSTALLED = {
 }  # fmt: skip
 """Folders into which a build installs, or puts what it makes, below the code."""
 
+_ONLY_READ = (
+    ".sh", ".bash", ".sql", ".conf", ".cnf", ".cfg", ".ini", ".yml", ".yaml", ".toml", ".xml", ".properties",
+    ".template", ".tmpl", ".tpl", ".j2", ".pem", ".crt", ".cer", ".key", ".pub", ".html", ".css", ".js", ".mjs",
+    ".cjs", ".ts", ".tsx", ".jsx", ".py", ".rb", ".php", ".lua", ".vcl", ".acl", ".rules", ".md", "file",
+)  # fmt: skip
+"""Ends of names of settings and code, `Caddyfile` too: applications do not write to these."""
+
 
 def mount_of(entry: Any) -> tuple[str, str]:
     """Source, empty for an anonymous volume, and the path inside."""
@@ -34,6 +41,23 @@ def mount_of(entry: Any) -> tuple[str, str]:
         return str(entry.get("source", "")), str(entry.get("target", ""))
     source, *more = split(str(entry), ":")
     return (source, more[0]) if more and more[0] else ("", source)
+
+
+def is_read_only(entry: Any) -> bool:
+    """Whether a container may not write to what is mounted."""
+    if isinstance(entry, Mapping):
+        return bool(entry.get("read_only"))
+    return "ro" in ",".join(split(str(entry), ":")[2:]).split(",")
+
+
+def is_script(path: str, text: str) -> bool:
+    """Whether a file is there to be started. text: empty where it was not read."""
+    return path.endswith((".sh", ".bash")) or text.startswith("#!")
+
+
+def may_be_written(path: str, target: str) -> bool:
+    """Whether an application may write to a file that is committed, and mounted at a target or below."""
+    return not (path.endswith(_ONLY_READ) or target.startswith(("/etc/", "/docker-entrypoint")))
 
 
 def holds_data(path: str, target: str) -> bool:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import Any
 
 from deployments.onboarding.adaptation import Adaptation, Edit
 from deployments.onboarding.bodies import POSTGRES
-from deployments.onboarding.mounts import carried, holds_data, is_code, is_installed, mount_of
+from deployments.onboarding.database import words_of
+from deployments.onboarding.mounts import (
+    carried,
+    holds_data,
+    is_code,
+    is_installed,
+    is_read_only,
+    is_script,
+    may_be_written,
+    mount_of,
+)  # fmt: skip
 from deployments.onboarding.repository import Repository
 
 _DATA = (
@@ -19,6 +30,9 @@ _DATA = (
     (re.compile(r"(^|/)mongo(:|$)"), "/data/db"),
 )
 """Databases, and where each keeps its data."""
+
+SCRIPT = 0o555
+"""Mode of a program's file: read and started by everybody."""
 
 _BY_CONTENT = "a file reaches the server by its content"
 _KEPT_BY_NAME = "a volume with a name is kept"
@@ -70,6 +84,7 @@ class _ServiceVolumes:
         path = self._found.path(source)
         if path in self._found.files:
             self._add_config(source, target)
+            self._say_written(entry, source, [path], target)
         elif holds_data(path, target):
             self._kept.append(entry)
         elif is_code(self._found, self._body, path):
@@ -77,6 +92,7 @@ class _ServiceVolumes:
         elif files := carried(self._found, path):
             for file in files:
                 self._add_config(posixpath.join(source, file), f"{target.rstrip('/')}/{file}")
+            self._say_written(entry, source, files, target)
         else:
             self._kept.append(entry)
 
@@ -107,12 +123,47 @@ class _ServiceVolumes:
     def _add_config(self, source: str, target: str) -> None:
         """A file of the repository as a config of the release; source: as the Compose file names it."""
         path = posixpath.normpath(source)
-        name = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
-        why = "its content is a part of the release"
-        written = path if path.startswith("..") else f"./{path}"
-        self._to.edits.append(Edit(("configs", name), {"file": written}, why))
-        self._configs.append({"source": name, "target": target})
+        file = path if path.startswith("..") else f"./{path}"
+        name = self._config_name(path)
+        if name not in self._defined_configs():
+            why = "its content is a part of the release"
+            self._to.edits.append(Edit(("configs", name), {"file": file}, why))
+        config: dict[str, Any] = {"source": name, "target": target}
+        if self._is_started(source, target):
+            config["mode"] = SCRIPT
+        self._configs.append(config)
         self._because(_BY_CONTENT)
+
+    def _config_name(self, path: str) -> str:
+        """A name that no other file has: `a-b` and `a/b` would have one."""
+        base = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
+        taken = dict(self._defined_configs())
+        taken |= {e.path[1]: e.value for e in self._to.edits if e.path[0] == "configs"}
+        names = (base if n == 1 else f"{base}-{n}" for n in count(1))
+        return next(
+            name
+            for name in names
+            if name not in taken
+            or posixpath.normpath(str((taken[name] or {}).get("file") or "")) == path
+        )
+
+    def _defined_configs(self) -> Mapping[str, Any]:
+        """Configs that the Compose file has already."""
+        return self._found.compose.get("configs") or {}
+
+    def _is_started(self, source: str, target: str) -> bool:
+        """Whether a file is a program: without its mode Docker would give the right to read it alone."""
+        first = [words_of(self._body.get(key))[:1] for key in ("entrypoint", "command")]
+        path = self._found.path(source)
+        return is_script(path, self._found.texts.get(path, "")) or [target] in first
+
+    def _say_written(self, entry: Any, source: str, files: Iterable[str], target: str) -> None:
+        """files: those that lie at the source, as configs from now on."""
+        if not is_read_only(entry) and any(may_be_written(file, target) for file in files):
+            self._to.notes.append(
+                f"{self._name}: {source} comes with each release, as it is committed: what the service writes to "
+                "it is gone then. A folder of data or a volume keeps it; with `:ro` it is only read"
+            )
 
     def _because(self, reason: str) -> None:
         self._reasons[reason] = None

@@ -14,6 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.scalarint import OctalInt
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from deployments.compose.references import in_capitals
@@ -64,13 +65,27 @@ def _apply(document: Any, edit: Edit) -> None:
     if edit.value is None:
         place.pop(last, None)
     else:
-        place[last] = _plain(edit.value)
+        place[last] = _plain(_as_written(edit.value, place.get(last)))
+
+
+def _as_written(value: Any, before: Any) -> Any:
+    """A list, with those of its parts that stay as the file writes them: the mode 0444 is octal to Compose."""
+    if not (isinstance(value, list) and isinstance(before, list)):
+        return value
+    return [next((old for old in before if old == part), part) for part in value]
 
 
 def _plain(value: Any) -> Any:
-    """The value with words in quotes that older readers of YAML take for yes or no, and lines as lines."""
+    """The value with words in quotes that older readers of YAML take for yes or no, lines as lines, and
+    modes of files as people write them.
+    """
+    if isinstance(value, list):
+        return [_plain(part) if type(part) is dict else part for part in value]
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {
+            key: OctalInt(inner) if key == "mode" and type(inner) is int else _plain(inner)
+            for key, inner in value.items()
+        }
     if value in ("yes", "no", "on", "off"):
         return DoubleQuotedScalarString(value)
     if isinstance(value, str) and "\n" in value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -241,6 +242,15 @@ def test_oddities(begun) -> None:
         "proxy": "docker.io/library/nginx:1.27", "cron": "ghcr.io/acme/cron:2",
     }  # fmt: skip
     assert not {"name", "version"} & set(compose)
+
+
+def test_a_file_of_a_release_has_the_mode_that_it_had(begun) -> None:
+    root, _ = begun("mounted-files")
+    config = read_stack(root / "compose.homeguru.yml").forms["web"]
+    modes = {c["target"]: c["mode"] for c in json.loads(config)["configs"]}
+    assert modes == {"/entrypoint.sh": 0o555, "/mine": 0o440}
+    assert "mode: 0o555" in (root / "compose.homeguru.yml").read_text()
+    assert compose_of(root)["volumes"] == {}
 
 
 def test_anchors_and_what_must_not_be_lost_or_shown(begun) -> None:

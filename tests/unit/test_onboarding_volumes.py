@@ -70,3 +70,50 @@ def test_a_volume_that_another_service_reads_stays() -> None:
     made = adapted({"web": web, "proxy": proxy}, {"v": None}, FILES)
     assert changed(made, "web", "volumes") == ["v:/app/dist"]
     assert not [e for e in made.edits if e.path == ("volumes", "v")]
+
+
+def configs_of(mounts: list[Any], files: dict[str, str], **body: Any) -> tuple[Adaptation, list]:
+    made = adapted({"it": {"image": "acme/it", "volumes": mounts, **body}}, {}, files)
+    return made, changed(made, "it", "configs")
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "body", "mode"),
+    [
+        ("run.sh", "", {}, 0o555), ("run.py", "#!/usr/bin/env python\n", {}, 0o555),
+        ("run", "", {"entrypoint": ["/it", "--now"]}, 0o555), ("run", "", {"command": "/it --now"}, 0o555),
+        ("run.py", "print()", {}, None), ("run.conf", "", {"command": "nginx -c /it"}, None),
+    ],
+)  # fmt: skip
+def test_a_program_that_is_mounted_can_be_started(path: str, text: str, body: dict, mode) -> None:
+    _, (config,) = configs_of([f"./{path}:/it"], {path: text}, **body)
+    assert config.get("mode") == mode
+
+
+def test_each_file_has_a_name_of_its_own() -> None:
+    files = {"a-b.conf": "", "a/b.conf": "", "a/B.conf": ""}
+    body = {"image": "acme/it", "volumes": [f"./{path}:/{n}" for n, path in enumerate(files)]}
+    defined = {"a-b-conf": {"content": "mine"}, "a-b-conf-2": {"file": "a/b.conf"}}
+    compose = {"services": {"it": body, "other": body}, "configs": defined}
+    made = adapt(Repository("x", frozenset(files), "compose.yml", compose, texts=files))
+    names = [config["source"] for config in changed(made, "it", "configs")]
+    assert names == ["a-b-conf-3", "a-b-conf-2", "a-b-conf-4"]
+    assert names == [config["source"] for config in changed(made, "other", "configs")]
+    written = {e.path[1]: e.value["file"] for e in made.edits if e.path[0] == "configs"}
+    assert written == {"a-b-conf-3": "./a-b.conf", "a-b-conf-4": "./a/B.conf"}
+
+
+@pytest.mark.parametrize(
+    ("mount", "said"),
+    [
+        ("./state.json:/app/state.json", True), ("./state.json:/app/state.json:ro", False),
+        ("./state.json:/app/state.json:z,ro", False), ("./state.json:/etc/state.json", False),
+        ({"type": "bind", "source": "./state.json", "target": "/app/state.json"}, True),
+        ({"type": "bind", "source": "./state.json", "target": "/app/state.json", "read_only": True}, False),
+        ("./nginx.conf:/nginx.conf", False), ("./boards:/boards", True), ("./Caddyfile:/c", False),
+    ],
+)  # fmt: skip
+def test_what_is_written_to_a_file_of_the_repository_is_said_to_be_lost(mount, said: bool) -> None:
+    files = {"state.json": "{}", "nginx.conf": "", "boards/a.json": "{}", "Caddyfile": ""}
+    made, _ = configs_of([mount], files)
+    assert any("is gone then" in note for note in made.notes) == said
