@@ -262,6 +262,19 @@ volumes: { node_modules: }
         "entrypoint.sh": "#!/bin/sh\nexec node server.js\n",
         "server.js": "\n",
     },
+    "variables-of-a-build": {
+        "compose.yml": """\
+services:
+  web:
+    build:
+      context: ${CONTEXT}
+      args:
+        GREETING: ${GREETING}
+""",
+        ".env.example": "CONTEXT=.\nGREETING=hello\n",
+        "Dockerfile": "FROM python:3.11-slim\nARG GREETING\nCOPY . .\n",
+        "web.py": "print('web')\n",
+    },
     "go-alone": {
         "Dockerfile": "FROM golang:1 AS build\nCOPY . .\nFROM scratch\nCOPY --from=build /app /app\nCMD [\"/app\"]\n",
         "compose.yml": "services:\n  app:\n    build: .\n    ports: [\"8080:8080\"]\n",

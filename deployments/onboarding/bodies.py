@@ -7,20 +7,64 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from deployments.compose.references import variable_name
+from deployments.compose.references import Reference, interpolate, parse, references, unfilled, variable_name
+from deployments.environment.secret_kinds import is_secret
+from deployments.errors import WrongUse
 from deployments.onboarding.repository import Repository
 
 POSTGRES = re.compile(r"(^|/)(postgres|postgis|timescaledb|pgvector)(:|$)")
 
 
 def build_of(found: Repository, body: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Context, Dockerfile, both from the root of the repository, and stage."""
+    """Context, Dockerfile, both from the root of the repository, and stage.
+
+    With what examples of env files give to variables in them: a release asks the environment alone.
+    """
     build = body["build"]
-    if isinstance(build, str):
-        build = {"context": build}
-    context = found.path(str(build.get("context", ".")))
-    file = posixpath.join(context, str(build.get("dockerfile", "Dockerfile")))
-    return context, posixpath.normpath(file), str(build.get("target", ""))
+    if not build:
+        raise WrongUse(
+            "a service has an empty `build`", where=found.compose_file, state="untouched",
+            todo="name the folder with its Dockerfile, `build: .`, or take `build` away: Compose refuses it, too",
+        )  # fmt: skip
+    given = {"context": build} if isinstance(build, str) else build
+    usual = {"context": ".", "dockerfile": "Dockerfile", "target": ""}
+    context, file, target = (
+        _filled(found, str(given.get(key) or default)) for key, default in usual.items()
+    )
+    context = found.path(context)
+    return context, posixpath.normpath(posixpath.join(context, file)), target
+
+
+def _filled(found: Repository, text: str) -> str:
+    if missing := unfilled(text, found.examples()):
+        raise WrongUse(
+            f"`build` has {text!r}, and nothing gives {', '.join(sorted(missing))} a value",
+            where=found.compose_file, state="untouched",
+            todo="give it a default there, ${NAME:-.}, or a value in .env.example",
+        )  # fmt: skip
+    return interpolate(text, found.examples())
+
+
+def asking_for_nothing(found: Repository, value: Any) -> Any:
+    """A `build` in which each variable has a default, as an example gives it; no secret's value is written."""
+    if isinstance(value, Mapping):
+        return {key: asking_for_nothing(found, inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [asking_for_nothing(found, part) for part in value]
+    return _with_defaults(found, value) if isinstance(value, str) else value
+
+
+def _with_defaults(found: Repository, text: str) -> str:
+    if all(default is not None for default in references(text).values()):
+        return text
+    written = []
+    for part in parse(text):
+        if isinstance(part, Reference) and part.how in ("", "?", ":?"):
+            example = found.example(part.name)
+            word = "" if is_secret(part.name, example) else example.replace("$", "$$")
+            part = Reference(part.name, ":-", word)
+        written.append(part.replace("$", "$$") if isinstance(part, str) else str(part))
+    return "".join(written)
 
 
 def arguments_of(body: Mapping[str, Any]) -> dict[str, str]:

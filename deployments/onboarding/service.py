@@ -12,7 +12,7 @@ from deployments.environment.secret_kinds import is_secret
 from deployments.errors import WrongUse
 from deployments.image_name import read
 from deployments.onboarding.adaptation import Adaptation, OnboardedRoute
-from deployments.onboarding.bodies import POSTGRES, arguments_of, build_of
+from deployments.onboarding.bodies import POSTGRES, arguments_of, asking_for_nothing, build_of
 from deployments.onboarding.commands import without_reload
 from deployments.onboarding.dockerfile import copied
 from deployments.onboarding.facts import RepositoryFacts
@@ -97,6 +97,14 @@ class OrdinaryService:
                     "variable": variable, "file": file, "context": context, "target": target,
                 }  # fmt: skip
             self._arguments()
+            build = asking_for_nothing(self._found, self._body["build"])
+            if build != self._body["build"]:
+                # Else the deploy would ask for variables of which it reads nothing.
+                self._change(
+                    "build",
+                    build,
+                    "a release builds by [dockerfiles] and [build] of the environment",
+                )
             why = "a release names its image by digest"
         else:
             image = self._known_image()

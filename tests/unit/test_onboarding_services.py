@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from deployments.errors import WrongUse
 from deployments.onboarding.adaptation import Adaptation
 from deployments.onboarding.compose import adapt
 from deployments.onboarding.repository import Repository
@@ -110,3 +111,35 @@ def test_a_database_in_an_address_is_known_by_its_container_s_name() -> None:
     made = adapted({"db": db, "web": {"build": ".", "environment": url}})
     assert made.database == {}
     assert any("shop is used" in note for note in made.notes)
+
+
+def test_what_a_build_names_by_variables_is_what_examples_and_defaults_give() -> None:
+    build = {"context": "${CTX:-.}/api", "dockerfile": "${FILE}", "target": "${STAGE:-prod}"}
+    compose = {"services": {"web": {"build": build}}}
+    env = {".env.example": {"FILE": "Dockerfile.api"}}
+    made = adapt(Repository("x", frozenset(), "compose.yml", compose, {}, env))
+    named = {"file": "api/Dockerfile.api", "context": "api", "target": "prod"}
+    assert made.dockerfiles["web"] == {"variable": "WEB_IMAGE", **named}
+
+
+def test_a_build_asks_the_environment_for_no_variable() -> None:
+    """A release reads it nowhere, and would be refused for each one without a value."""
+    args = ["A=${A}", "B=${B:-b}", "API_TOKEN=${API_TOKEN:?no}", "C"]
+    compose = {"services": {"web": {"build": {"context": "${CTX}", "args": args}}}}
+    env = {".env.example": {"CTX": ".", "A": "a$$", "API_TOKEN": "hunter22"}}
+    made = adapt(Repository("x", frozenset(), "compose.yml", compose, {}, env))
+    assert changed(made)["web", "build"] == {
+        "context": "${CTX:-.}",
+        "args": ["A=${A:-a$$$$}", "B=${B:-b}", "API_TOKEN=${API_TOKEN:-}", "C"],
+    }
+    assert ("web", "build") not in changed(adapted({"web": {"build": {"context": "${C:-.}"}}}))
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [("${CTX}", r"nothing gives CTX a value"), (None, "an empty `build`"), ({}, "an empty `build`"),
+     ("${CTX:-..}/api", "built from outside of this repository")],
+)  # fmt: skip
+def test_a_build_of_which_the_folder_is_not_known_is_refused(build, said: str) -> None:
+    with pytest.raises(WrongUse, match=said):
+        adapted({"web": {"build": build}})
