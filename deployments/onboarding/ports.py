@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from deployments.compose.ports import numbers
-from deployments.compose.references import interpolate
+from deployments.compose.references import interpolate, unfilled
 from deployments.onboarding.repository import Repository
 
 LOOPBACK = "127.0.0.1"
@@ -57,6 +57,16 @@ def ports_of(body: Mapping[str, Any], values: Mapping[str, str]) -> list[Port]:
     """All of a service, what everybody reaches first: a debugger's port is bound to the laptop."""
     found = [port_of(entry, values) for entry in body.get("ports") or ()]
     return sorted((p for p in found if p), key=lambda p: bool(p.address))
+
+
+def unknown(body: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
+    """Variables of a service's ports that nothing gives a value."""
+    texts = [
+        str(part)
+        for entry in body.get("ports") or ()
+        for part in (entry.values() if isinstance(entry, Mapping) else [entry])
+    ]
+    return sorted({name for text in texts for name in unfilled(text, values)})
 
 
 def reached(found: Repository) -> set[int]:

@@ -18,7 +18,7 @@ from deployments.onboarding.dockerfile import copied
 from deployments.onboarding.facts import RepositoryFacts
 from deployments.onboarding.health import health_route
 from deployments.onboarding.names import keep_names
-from deployments.onboarding.ports import port_of, ports_of
+from deployments.onboarding.ports import port_of, ports_of, unknown
 from deployments.onboarding.variables import adapt_variables
 from deployments.onboarding.volumes import adapt_volumes
 
@@ -170,13 +170,20 @@ class OrdinaryService:
             self._change("deploy", rest or None, "one container of a service serves")
 
     def _ports(self) -> None:
+        if not self._built and _STORES.search(self._known_image()):
+            if self._body.get("ports"):
+                self._change("ports", None, "nobody outside needs to reach it")
+            return
         ports = ports_of(self._body, self._found.examples())
+        if unknown_names := unknown(self._body, self._found.examples()):
+            names = ", ".join(unknown_names)
+            self._to.notes.append(
+                f"{self._name}: nothing gives {names} a value, so a port of it is not known and leads nowhere: give it "
+                "a default there, ${NAME:-8080}, or a value in .env.example, and run init again"
+            )
         if not ports:
             return
         if not self._built:
-            if _STORES.search(self._known_image()):
-                self._change("ports", None, "nobody outside needs to reach it")
-                return
             open_to_all = ", ".join(str(p.published) for p in ports if not p.address)
             if open_to_all and not self._body.get("profiles"):
                 self._to.notes.append(f"{self._name}: port {open_to_all} stays open to everybody")

@@ -143,3 +143,17 @@ def test_a_build_asks_the_environment_for_no_variable() -> None:
 def test_a_build_of_which_the_folder_is_not_known_is_refused(build, said: str) -> None:
     with pytest.raises(WrongUse, match=said):
         adapted({"web": {"build": build}})
+
+
+@pytest.mark.parametrize("entry", ["${PORT}:3000", {"target": 3000, "published": "${PORT}"}])
+@pytest.mark.parametrize("body", [{"build": "."}, {"image": "nginx"}])
+def test_a_port_that_nobody_knows_is_said(entry, body: dict) -> None:
+    made = adapted({"web": {**body, "ports": ["${KNOWN:-80}:80", entry]}})
+    assert [note for note in made.notes if "nothing gives PORT a value" in note]
+    assert not any("KNOWN" in note for note in made.notes)
+
+
+def test_nobody_reaches_a_database_whichever_port_it_has() -> None:
+    made = adapted({"db": {"image": "redis:7", "ports": ["${PORT}:6379"]}})
+    assert changed(made)["db", "ports"] is None
+    assert not any("PORT" in note for note in made.notes)
