@@ -7,7 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from deployments.compose.references import Reference, interpolate, parse, references, unfilled, variable_name
+from deployments.compose.references import (
+    Reference,
+    interpolate,
+    parse,
+    references,
+    unfilled,
+    variable_name,
+)
 from deployments.environment.secret_kinds import is_secret
 from deployments.errors import WrongUse
 from deployments.onboarding.repository import Repository
