@@ -13,6 +13,11 @@ from deployments.onboarding.bodies import POSTGRES, environment_of, values_of, w
 from deployments.onboarding.passwords import Passwords
 from deployments.onboarding.repository import Repository
 
+_OTHERS = re.compile(
+    r"(^|/)(mysql|mysql-server|mariadb|percona|percona-server|mongo|mongodb|mongodb-community-server|couchdb|cassandra|"
+    r"scylla|cockroach|neo4j|influxdb|clickhouse|clickhouse-server|arangodb|surrealdb|mssql/server)([:@]|$)"
+)
+"""Images of databases other than PostgreSQL. Elasticsearch and the like hold copies of what lies elsewhere."""
 PROFILE = "migrate"
 """Of a service that only a release runs."""
 
@@ -36,6 +41,7 @@ with one is backed up and restored."""
 
 def describe_database(found: Repository, to: Adaptation, passwords: Passwords) -> None:
     """Say which database it is, where there is one; else nothing is backed up, which is said."""
+    _say_others(found, to)
     names = [
         n for n, b in found.services.items()
         if POSTGRES.search(str(b.get("image", ""))) and not b.get("profiles")
@@ -57,6 +63,16 @@ def describe_database(found: Repository, to: Adaptation, passwords: Passwords) -
         "service": service, "superuser": user, "name": name, "owner": role, "application": role,
         "revision": UNVERSIONED,
     }  # fmt: skip
+
+
+def _say_others(found: Repository, to: Adaptation) -> None:
+    """Note the databases that no release backs up, whatever is said of them."""
+    names = [n for n, body in found.services.items() if _OTHERS.search(found.image(body))]
+    if names:
+        to.notes.append(
+            f"{', '.join(names)}: no release backs it up, since backups are of PostgreSQL alone: its volume is kept, "
+            "and copies of it are yours to make"
+        )
 
 
 def _obscure(found: Repository, names: list[str], users: list[str], name: str) -> str:

@@ -157,3 +157,13 @@ def test_nobody_reaches_a_database_whichever_port_it_has() -> None:
     made = adapted({"db": {"image": "redis:7", "ports": ["${PORT}:6379"]}})
     assert changed(made)["db", "ports"] is None
     assert not any("PORT" in note for note in made.notes)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [("mysql:8", True), ("bitnami/mongodb", True), ("mariadb@sha256:" + "0" * 64, True), ("redis:7", False),
+     ("postgres:16", False), ("mongo-express", False), ("mysqld-exporter", False)],
+)  # fmt: skip
+def test_a_database_that_no_release_backs_up_is_said(image: str, said: bool) -> None:
+    made = adapted({"db": {"image": image}})
+    assert any("backups are of PostgreSQL alone" in note for note in made.notes) == said
