@@ -23,8 +23,12 @@ from deployments.onboarding.mounts import (
 )  # fmt: skip
 from deployments.onboarding.repository import Repository
 
+_SINCE_18 = re.compile(
+    r"(^|/)(postgres|postgis|pgvector):(pg)?(1[89]|[2-9]\d)|^(docker\.io/)?(library/)?postgres(:(?!\d)|$)"
+)
+"""PostgreSQL of 18 or later, which keeps its data elsewhere: `latest` and `alpine` are the newest one."""
 _DATA = (
-    (re.compile(r"(^|/)postgres:(1[89]|[2-9]\d)"), "/var/lib/postgresql"),
+    (_SINCE_18, "/var/lib/postgresql"),
     (POSTGRES, "/var/lib/postgresql/data"),
     (re.compile(r"(^|/)(mysql|mariadb)(:|$)"), "/var/lib/mysql"),
     (re.compile(r"(^|/)mongo(:|$)"), "/data/db"),

@@ -117,3 +117,16 @@ def test_what_is_written_to_a_file_of_the_repository_is_said_to_be_lost(mount, s
     files = {"state.json": "{}", "nginx.conf": "", "boards/a.json": "{}", "Caddyfile": ""}
     made, _ = configs_of([mount], files)
     assert any("is gone then" in note for note in made.notes) == said
+
+
+@pytest.mark.parametrize(
+    ("image", "path"),
+    [
+        ("postgres", ""), ("postgres:latest", ""), ("docker.io/library/postgres:alpine", ""), ("postgres:18-alpine", ""),
+        ("pgvector/pgvector:pg18", ""), ("postgis/postgis:18-3.6", ""), ("postgres:17", "/data"),
+        ("pgvector/pgvector:pg17", "/data"), ("postgis/postgis:16-3.4", "/data"), ("acme/postgres", "/data"),
+    ],
+)  # fmt: skip
+def test_a_postgresql_without_a_volume_gets_one_where_its_version_keeps_data(image, path) -> None:
+    made = adapted({"db": {"image": image}}, {}, {})
+    assert changed(made, "db", "volumes")[0].endswith(f":/var/lib/postgresql{path}")
