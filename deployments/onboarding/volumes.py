@@ -156,7 +156,12 @@ class _ServiceVolumes:
         return self._found.compose.get("configs") or {}
 
     def _is_started(self, source: str, target: str) -> bool:
-        """Whether a file is a program: without its mode Docker would give the right to read it alone."""
+        """Whether a file is a program: without its mode Docker would give the right to read it alone.
+
+        An image's entrypoint sources the scripts of its folder that may only be read, with its functions.
+        """
+        if target.startswith("/docker-entrypoint"):
+            return False
         first = [words_of(self._body.get(key))[:1] for key in ("entrypoint", "command")]
         path = self._found.path(source)
         return is_script(path, self._found.texts.get(path, "")) or [target] in first

@@ -90,6 +90,13 @@ def test_a_program_that_is_mounted_can_be_started(path: str, text: str, body: di
     assert config.get("mode") == mode
 
 
+def test_a_script_of_an_images_entrypoint_is_sourced_by_it() -> None:
+    """Started, it would lack PostgreSQL's functions; not every such script says by what it is read."""
+    target = "/docker-entrypoint-initdb.d/init.sh"
+    _, (config,) = configs_of([f"./init.sh:{target}"], {"init.sh": "psql -c 'SELECT 1'"})
+    assert config == {"source": "init-sh", "target": target}
+
+
 def test_each_file_has_a_name_of_its_own() -> None:
     files = {"a-b.conf": "", "a/b.conf": "", "a/B.conf": ""}
     body = {"image": "acme/it", "volumes": [f"./{path}:/{n}" for n, path in enumerate(files)]}
