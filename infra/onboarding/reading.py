@@ -103,9 +103,10 @@ def _parsed(file: Path) -> tuple[dict[str, Any], frozenset[str]]:
         raise WrongUse(f"no Compose file {file}", state="untouched", todo="correct --compose")
     text = read_text(file)
     data = _yaml(file, text)
-    if isinstance(data, dict) and (parts := _in_other_files(data)):
+    if isinstance(data, dict) and (parts := _put_together(data)):
         raise WrongUse(
-            f"a part of it stands elsewhere: {', '.join(parts)}", where=str(file), state="untouched",
+            f"init reads services whole, and not what only Compose puts together: {', '.join(parts)}",
+            where=str(file), state="untouched",
             todo="make one file of it, beside it: docker compose config --no-interpolate "
             "--no-path-resolution > compose.production.yml; then name that one: --compose compose.production.yml",
         )  # fmt: skip
@@ -119,8 +120,8 @@ def _parsed(file: Path) -> tuple[dict[str, Any], frozenset[str]]:
     return (data, frozenset()) if "x-deploy" in data else (_yaml(file, changed), renamed)
 
 
-def _in_other_files(data: dict[str, Any]) -> list[str]:
-    """Keys by which Compose would read more than this file."""
+def _put_together(data: dict[str, Any]) -> list[str]:
+    """Keys by which Compose would read another file, or another service."""
     services = data.get("services")
     bodies = services.items() if isinstance(services, dict) else ()
     extended = [

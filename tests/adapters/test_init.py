@@ -418,8 +418,9 @@ def test_a_domain_has_a_form(tmp_path: Path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("compose", "words", "said"),
     [
-        ("include: [other.yml]\nservices: {web: {build: .}}\n", (), "elsewhere: include"),
+        ("include: [other.yml]\nservices: {web: {build: .}}\n", (), "only Compose puts together: include"),
         ("services: {web: {extends: {file: base.yml, service: web}}}\n", (), "services.web.extends"),
+        ("services: {web: {extends: base, build: .}, base: {image: x}}\n", (), "services.web.extends"),
         ("services: {web: {build: ., ports: ['8000:8000']}}\n", ("--address", "deploy@host"), "host.address"),
         ("services: {web: {build: ., ports: ['8000:8000']}}\n", ("--env", "My Prod"), "`name`"),
         ("services: {proxy: {image: nginx, ports: ['80:80']}, web: {build: .}}\n", ("--domain", "a.example.org"), "proxy publishes port 80"),
