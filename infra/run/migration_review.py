@@ -1,52 +1,48 @@
 """What a plan would do to the database: asked of the images themselves, on the host.
 
-The SQL of a migration is made by the image that would run it, printed and not run; squawk
-and the policy weigh it. Nothing here changes anything: an image is pulled, no more.
+Nothing here changes anything: an image is pulled, no more.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from deployments.database import backups, migration_review, sql_container
+from deployments.database import backups, migration_review
 from deployments.database.backups import Backup, Contents
 from deployments.database.change import KEEP, DataChange
 from deployments.database.choice import Choice
-from deployments.database.migration_review import Migration
-from deployments.errors import Refused, StepFailed
+from deployments.errors import Refused
 from deployments.history.ledger import Line
-from deployments.history.revisions import heads_of, pending_of_all
-from deployments.host.observation import Observation, sections
+from deployments.history.revisions import heads_of
+from deployments.host.observation import Observation
 from deployments.planning.changes import migration_due
 from deployments.planning.compatibility import check_rollback
 from deployments.planning.database_steps import DatabaseSteps, patience
 from deployments.planning.target import Target
-from deployments.shell import database, images, postgres
-from deployments.shell.prelude import prelude
-from deployments.shell.quote import Script, join
+from deployments.shell import postgres
+from deployments.shell.quote import Script
 from infra.host.session import Host
-from infra.run import squawk
+from infra.run.migration_sql import MigrationSql, read_unchanged
 from infra.run.volume import DataVolume
 
 if TYPE_CHECKING:
     from infra.registry.api import Registry
 
-_UNREAD = {
-    "124": f"its image did not print it within {database.LIMIT} s, without a network",
-    "toomuch": f"it is longer than {database.MOST // 1_000_000} MB",
-}
-"""What there is to say of an answer that is none, by its code."""
-
 
 @dataclass(frozen=True)
 class MigrationReview:
-    """Reviews for one host; what was asked of an image once is not asked again in the same run."""
+    """Reviews for one host."""
 
     host: Host
     registry: Registry
-    _reviews: dict[tuple[str, ...], Migration] = field(default_factory=dict)
+
+    @cached_property
+    def sql(self) -> MigrationSql:
+        """What its images print, each asked once."""
+        return MigrationSql(self.host, self.registry)
 
     @property
     def data(self) -> DataVolume:
@@ -66,7 +62,7 @@ class MigrationReview:
         if seen.revision is None or not migrate.sql:
             return DataChange("migrate")
         image = target.images(seen)[migrate.image_of]
-        migration = self._render(target, seen, image, migrate.sql, seen.revision, "")
+        migration = self.sql.review(target, seen, image, migrate.sql, seen.revision, "")
         return DataChange("migrate", migration)
 
     def back(self, target: Target, line: Line, seen: Observation, choice: Choice) -> DataChange:
@@ -98,7 +94,7 @@ class MigrationReview:
             return
         image = target.images(seen)[migrate.image_of]
         try:
-            self._render(target, seen, image, migrate.sql, chosen.revision, "")
+            self.sql.review(target, seen, image, migrate.sql, chosen.revision, "")
         except Refused as error:
             env = self.host.environment.name
             todo = f"deploy a release that knows that revision, then: homeguru restore {chosen.id} --env {env}"
@@ -176,7 +172,7 @@ class MigrationReview:
         if not migrate.downgrade_sql or seen.revision is None:
             return DataChange("downgrade", migration_review.unreadable("no `downgrade_sql`"), to)
         image = seen.of(migrate.image_of)[0].ref
-        migration = self._render(target, seen, image, migrate.downgrade_sql, seen.revision, to)
+        migration = self.sql.review(target, seen, image, migrate.downgrade_sql, seen.revision, to)
         return DataChange("downgrade", migration, to)
 
     def _kept(self, target: Target, line: Line, seen: Observation) -> DataChange:
@@ -187,7 +183,7 @@ class MigrationReview:
             return KEEP
         image = seen.of(migrate.image_of)[0].ref
         try:
-            since = self._render(target, seen, image, migrate.sql, then, "")
+            since = self.sql.review(target, seen, image, migrate.sql, then, "")
         except Refused as error:
             # What runs was rolled back to, and knows less than the release to go to.
             return DataChange("keep", migration_review.unreadable(error.what))
@@ -201,105 +197,26 @@ class MigrationReview:
             )  # fmt: skip
         return DataChange("keep", since)
 
-    def _render(
-        self, target: Target, seen: Observation, image: str, command: tuple[str, ...],
-        revision: str, to: str,
-    ) -> Migration:  # fmt: skip
-        key = (image, *command, revision, to)
-        if key not in self._reviews:
-            self._reviews[key] = self._reviewed(target, seen, image, command, revision, to)
-        return self._reviews[key]
-
-    def _reviewed(
-        self, target: Target, seen: Observation, image: str, command: tuple[str, ...],
-        revision: str, to: str,
-    ) -> Migration:  # fmt: skip
-        """From each head of its own, where there are several: what prints SQL takes one."""
-        heads = heads_of(revision) if any("{from}" in word for word in command) else (revision,)
-        printed: list[str] = []
-        for head in heads:
-            words = tuple(w.replace("{from}", head).replace("{to}", to) for w in command)
-            answer = self._printed(target, seen, image, words, head)
-            if isinstance(answer, Migration):
-                return answer
-            printed.append(answer)
-        sql = printed[0] if len(printed) == 1 else pending_of_all(printed)
-        if sql is None:
-            return migration_review.unreadable(f"the database is at several revisions, {revision}")
-        return migration_review.review(sql, squawk.lint(sql, seen.database_major), revision)
-
-    def _printed(
-        self, target: Target, seen: Observation, image: str, words: tuple[str, ...], revision: str
-    ) -> str | Migration:
-        """The SQL, or that it could not be had."""
-        migrate = target.stack.deploy.migrate
-        assert migrate is not None
-        incoming = self.host.incoming
-        files = {
-            sql_container.FILE: sql_container.compose_file(
-                target.stack.processes[migrate.service], image
-            ),
-            sql_container.ENV_FILE: sql_container.env_file(
-                target.env(seen), target.configuration.secrets
-            ),
-            **target.login_file(),
-        }
-        parts = (
-            # The tag that hosts know from before: another one would keep the image behind it.
-            images.pull([image], "judged", target.login(incoming)),
-            database.print_sql(incoming, words),
-        )
-        with self.host.tunnel(self.registry, [image]):
-            answer = sections(self._read(parts, timeout=900, files=files))
-        return self._answer_read(answer, target, seen, revision)
-
-    def _answer_read(
-        self, answer: dict[str, str], target: Target, seen: Observation, revision: str
-    ) -> str | Migration:
-        output, code = self.host.mask(answer.get("said", "")), answer.get("code", "").strip()
-        if unread := _UNREAD.get(code):
-            return migration_review.unreadable(unread)
-        if code != "0":
-            refused = migration_review.refusal(
-                output, revision, seen.ledger, target.manifest.name, self.host.environment.name
-            )
-            if refused:
-                raise refused
-            lines = [x for x in output.strip().splitlines() if x]
-            return migration_review.unreadable(lines[-1][:200] if lines else "no reason was given")
-        return answer.get("sql", "")
-
     def _losses(
         self, chosen: Backup, target: Target, seen: Observation
     ) -> tuple[backups.Loss, ...]:
         timeout = patience(seen.database_bytes)
         script = Script(postgres.read_contents(DatabaseSteps(target, seen).on), timeout=timeout)
-        contents = Contents.model_validate(json.loads(self._read((script,), timeout=timeout)))
+        contents = Contents.model_validate(
+            json.loads(read_unchanged(self.host, (script,), timeout=timeout))
+        )
         return tuple(backups.losses(chosen.contents, contents))
 
     def _same_major(self, chosen: Backup, target: Target, seen: Observation) -> None:
         on = DatabaseSteps(target, seen).on
-        running = self._read((Script(postgres.read_version(on)),), timeout=60).split(".")[0].strip()
+        answer = read_unchanged(self.host, (Script(postgres.read_version(on)),), timeout=60)
+        running = answer.split(".")[0].strip()
         if running != chosen.major:
             raise Refused(
                 f"backup {chosen.id} is of PostgreSQL {chosen.major}, and {running} runs",
                 where=self._where, state=f"runs {seen.current}, unchanged",
                 todo="take a backup of this version, or restore it by hand into a new database",
             )  # fmt: skip
-
-    def _read(
-        self, parts: tuple[Script, ...], timeout: int, files: dict[str, str] | None = None
-    ) -> str:
-        texts = [part.text for part in parts]
-        try:
-            script = Script(join(prelude(self.host.environment), *texts), timeout)
-            return self.host.read(script, files)
-        except StepFailed as error:
-            # Only looked at so far: `untouched` is for a server that runs nothing.
-            raise StepFailed(
-                error.what, where=self._where, state="as it was, unchanged",
-                todo="correct the cause, then run the same command again",
-            ) from None  # fmt: skip
 
     @property
     def _where(self) -> str:

@@ -7,6 +7,7 @@ import pytest
 from deployments.database.backups import Backup
 from deployments.errors import Refused
 from infra.run.migration_review import MigrationReview
+from infra.run.migration_sql import MigrationSql
 
 ID = "20300101T000000Z"
 
@@ -27,7 +28,7 @@ def asked(world, monkeypatch):
         revisions.append(revision)
         raise Refused("the release does not know revision 0009", where="x")
 
-    monkeypatch.setattr(MigrationReview, "_render", render)
+    monkeypatch.setattr(MigrationSql, "review", render)
     host = type("Host", (), {"environment": world.environment})()
     return MigrationReview(host, None), revisions
 

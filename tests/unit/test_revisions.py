@@ -13,7 +13,7 @@ from deployments.errors import Refused
 from deployments.history.ledger import Ledger, Revision
 from deployments.history.revisions import heads_of, leads_to, parse_revisions, pending_of_all
 from infra.machine.output import Mask
-from infra.run import migration_review
+from infra.run import migration_sql
 from infra.run.migration_review import MigrationReview
 
 TABLE = "CREATE TABLE t_{0} (\n    id SERIAL NOT NULL, \n    PRIMARY KEY (id)\n);\n\n"
@@ -123,8 +123,8 @@ def asked(world, monkeypatch):
         return f"sql {sql}\ncode {base64.b64encode(b'0').decode()}\n"
 
     answers = {"a2:head": FROM_A2, "b2:head": FROM_B2}
-    monkeypatch.setattr(migration_review.database, "print_sql", print_sql)
-    monkeypatch.setattr(migration_review.squawk, "lint", lambda _, major: [])
+    monkeypatch.setattr(migration_sql.database, "print_sql", print_sql)
+    monkeypatch.setattr(migration_sql.squawk, "lint", lambda _, major: [])
     host = SimpleNamespace(
         environment=world.environment,
         incoming="i",
