@@ -18,12 +18,19 @@ from deployments.fields import (
     form,
 )
 
+ADDRESS = r"^([A-Za-z0-9.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$"
+"""A name, or an address, of IPv6 with two colons at least: one alone would stand before a port."""
+
 
 class HostAddress(Strict):
     """How the server is reached. `host_keys` are pinned: an unknown key means stop."""
 
     address: Annotated[
-        str, form(r"^[A-Za-z0-9.:-]+$", "a host's name or IP address, without user and port")
+        str,
+        form(
+            ADDRESS,
+            "a host's name or IP address, without user and port; the port is the key `port`",
+        ),
     ]
     """Name or IP address."""
     port: Port = 22

@@ -176,8 +176,10 @@ def _asked(what: str, *, yes: bool, missing: bool) -> str:
         raise WrongUse(
             "the server's address is missing", state="untouched", todo="add --address HOST"
         )
+    from deployments.environment.server import ADDRESS
+
     answer: str = typer.prompt(what)
-    if not re.fullmatch(r"[A-Za-z0-9.:-]+", answer.strip()):
+    if not re.fullmatch(ADDRESS, answer.strip()):
         raise WrongUse(
             f"{answer!r} is no address", state="untouched",
             todo="a host's name or IP address, without user and port",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,8 +62,20 @@ def staged(tree: Tree, source: Source) -> Iterator[Path]:
 
 
 def _is_git(source: Path) -> bool:
-    """Whether `source` itself is the top of a work tree; a folder inside one is plain."""
+    """Whether `source` itself is the top of a work tree; a folder inside one is plain.
+
+    Raises WrongUse for one that Git does not read: as a plain folder it would be published with what is
+    not committed, and with what Git leaves out.
+    """
     completed = git(source, "rev-parse", "--show-toplevel")
+    if completed.code != 0 and (source / ".git").exists():
+        said = (completed.stderr.strip().splitlines() or ["it says nothing"])[0]
+        path = shlex.quote(str(source.resolve()))
+        raise WrongUse(
+            f"Git does not read this repository: {said}", where=str(source), state="untouched",
+            todo=f"if it is another user's and you trust it: git config --global --add safe.directory {path}; "
+            f"else git -C {path} status says what is wrong",
+        )  # fmt: skip
     return completed.code == 0 and Path(completed.stdout.strip()).resolve() == source.resolve()
 
 

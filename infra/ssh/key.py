@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from deployments.errors import WrongUse
-from infra.machine.files import replace_file
+from infra.machine.files import is_file, read_text, replace_file
 
 
 def check_key_file(path: Path, where: str) -> None:
     """Raise WrongUse when the key is not there, is a public one, or others can read it."""
-    if not path.is_file():
+    if not is_file(path):
         raise WrongUse(
             f"SSH key file {path} does not exist", where=where, state="not contacted",
             todo=f"correct `key_file`, or make one: ssh-keygen -t ed25519 -N '' -f {shlex.quote(str(path))}",
@@ -103,5 +103,4 @@ def _public_half(key: Any) -> str:
 
 
 def _is_public(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(16).startswith((b"ssh-", b"ecdsa-", b"sk-"))
+    return read_text(path, errors="replace").startswith(("ssh-", "ecdsa-", "sk-"))

@@ -11,8 +11,9 @@ import pytest
 
 from deployments.build.dockerignore import Dockerignore
 from deployments.errors import Refused, WrongUse
-from infra.machine.processes import run
+from infra.machine.processes import Ended, run
 from infra.publish import archive
+from infra.publish import source as publish_source
 from infra.publish.source import opened, staged
 from infra.publish.trees import Commit
 
@@ -84,6 +85,16 @@ def test_a_clean_work_tree_is_named_by_its_commit(repository):
         assert _paths(source) == ["pyproject.toml", "src/main.py", "web/a"]
         root = source.root
     assert not root.exists()
+
+
+def test_a_repository_that_git_does_not_read_is_no_plain_folder(repository, monkeypatch):
+    """Of another user's, as in a worker's container: what Git leaves out would be published with it."""
+    said = "fatal: detected dubious ownership in repository at '/x'\nmore"
+    monkeypatch.setattr(publish_source, "git", lambda *_: Ended(128, "", said))
+    with pytest.raises(WrongUse) as refused:
+        opened(repository.folder, "", allow_dirty=False, say=print)
+    assert refused.value.what == f"Git does not read this repository: {said.splitlines()[0]}"
+    assert f"safe.directory {repository.folder}; " in refused.value.todo
 
 
 def test_the_subject_of_the_commit_and_none_of_what_is_in_no_commit(repository):

@@ -32,7 +32,7 @@ from infra.ssh.key import check_key_file
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [f for name in ("deployments", "infra", "flows") for f in (ROOT / name).rglob("*.py")]
-OTHERS = {"--pool", "--no-interpolate", "--no-path-resolution"}
+OTHERS = {"--pool", "--no-interpolate", "--no-path-resolution", "--global", "--add"}
 """Options of others' commands, such as `prefect worker start`."""
 
 
@@ -217,6 +217,21 @@ def test_a_path_with_a_blank_can_be_pasted(tmp_path: Path) -> None:
     with pytest.raises(WrongUse) as secrets:
         SecretsFile(file)
     assert shlex.split(secrets.value.todo) == ["chmod", "600", str(file)]
+
+
+def test_a_key_that_is_another_users_says_whose_it_should_be(tmp_path: Path, monkeypatch) -> None:
+    file = tmp_path / "id"
+    file.write_text("-----BEGIN")
+    file.chmod(0o600)
+
+    def closed(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", closed)
+    with pytest.raises(WrongUse) as refused:
+        check_key_file(file, "h")
+    assert refused.value.what == "cannot be read: Permission denied"
+    assert refused.value.todo.endswith(f'sudo chown "$(id -un)" {file}')
 
 
 def test_a_pool_of_another_type_is_kept() -> None:

@@ -47,6 +47,10 @@ def test_the_smallest_file_has_defaults(make_environment):
             "`images.postgres`: an image reads host/name:tag or host/name@sha256:...",
         ),
         ({"images": {"postgres": "x y"}}, "`images.postgres`: an image reads host/name:tag"),
+        (
+            {"host": {"address": "example.org:2222"}},
+            "`host.address`: a host's name or IP address, without user and port; the port is",
+        ),
         ({"urls": {"api": "example.org"}}, "`urls.api`: an address reads https://host/path"),
         (
             {"urls": {"api": "http://h:80o3"}},

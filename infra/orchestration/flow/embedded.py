@@ -97,11 +97,20 @@ def begin() -> None:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
+        _reach_directly("127.0.0.1")
         if sys.platform != "linux":
             # Elsewhere our own server could not listen there either.
             reserved.close()
         new_history = database_template.begin_history()
         _started = EmbeddedServer(port, reserved, serve(port), new_history)
+
+
+def _reach_directly(address: str) -> None:
+    """Keep a proxy of the environment away from this address, for Prefect's own clients too."""
+    names = ("no_proxy", "NO_PROXY")
+    # The first one counts where both are there: each gets what either says.
+    hosts = [h for name in names for h in os.environ.get(name, "").split(",") if h]
+    os.environ |= dict.fromkeys(names, ",".join(dict.fromkeys([*hosts, address])))
 
 
 @contextmanager
