@@ -9,22 +9,16 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from typing import NamedTuple
 
+from deployments.build.instructions import Instruction, instructions_of
 from deployments.compose.references import Reference, interpolate, parse
 
-_HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_][A-Za-z0-9_]*)\1")
 _BY_PLATFORM = frozenset(
     f"{which}{what}" for which in ("BUILD", "TARGET") for what in ("PLATFORM", "OS", "ARCH", "VARIANT")
 )  # fmt: skip
-
-
-class _Instruction(NamedTuple):
-    word: str
-    rest: str
 
 
 @dataclass
@@ -67,7 +61,7 @@ def started(dockerfile: str) -> list[str]:
     Those after `-m`, and those with an object of theirs (`src.api.main:app`): any other word with a
     dot may be a file.
     """
-    commands = [i.rest for i in _instructions(dockerfile) if i.word == "CMD"]
+    commands = [i.rest for i in instructions_of(dockerfile) if i.word == "CMD"]
     words = (_array(commands[-1]) if commands else None) or []
     named = [w for before, w in pairwise(["", *words]) if before == "-m" or ":" in w]
     matches = [re.fullmatch(r"(\w+)((?:\.\w+)+)(?::\w+)?", word) for word in named]
@@ -79,7 +73,7 @@ def command_of(dockerfile: str, target: str = "") -> list[str] | None:
     """The words of its CMD: of the last stage or the one named target, or of that which it begins with."""
     commands: dict[str, list[str] | None] = {}
     stage = ""
-    for instruction in _instructions(dockerfile):
+    for instruction in instructions_of(dockerfile):
         if instruction.word == "FROM":
             words, stage = _words(instruction), _stage_name(instruction)
             commands[stage] = commands.get(words[0].lower()) if words else None
@@ -93,7 +87,7 @@ def command_of(dockerfile: str, target: str = "") -> list[str] | None:
 def arguments(dockerfile: str) -> set[str]:
     """Names of the build arguments that a Dockerfile declares."""
     return {
-        name for i in _instructions(dockerfile) if i.word == "ARG" for name, _ in _pairs(i.rest)
+        name for i in instructions_of(dockerfile) if i.word == "ARG" for name, _ in _pairs(i.rest)
     }
 
 
@@ -101,7 +95,7 @@ def base_images(dockerfile: str) -> dict[str, str]:
     """Build argument to its default, for every `FROM ${ARGUMENT}`."""
     used: set[str] = set()
     defaults: dict[str, str] = {}
-    for instruction in _instructions(dockerfile):
+    for instruction in instructions_of(dockerfile):
         words = _words(instruction)
         if instruction.word == "FROM" and (match := re.fullmatch(r"\$\{?(\w+)\}?", words[0])):
             used.add(match[1])
@@ -124,22 +118,26 @@ def images(
     return list(dict.fromkeys(bases))
 
 
-def _taken(instruction: _Instruction, scope: _Scope) -> list[str]:
+def _taken(instruction: Instruction, scope: _Scope) -> list[str]:
     """Stages and images that an instruction begins with or copies from, as far as they are known."""
+    options, _ = _options(instruction.rest)
+    words: list[str] = []
     if instruction.word == "FROM":
         words = _words(instruction)[:1]
-    else:
-        words = re.findall(r"(?:^|\s)--from=(\S+)", instruction.rest)
-        words += re.findall(r"--mount=\S*\bfrom=([^,\s]+)", instruction.rest)
+    elif instruction.word in ("COPY", "ADD"):
+        words = [o.removeprefix("--from=") for o in options if o.startswith("--from=")]
+    elif instruction.word == "RUN":
+        mounts = [option for option in options if option.startswith("--mount=")]
+        words = [image for mount in mounts for image in re.findall(r"[=,]from=([^,]+)", mount)]
     return [taken for word in words if (taken := scope.fill(word))]
 
 
-def _words(instruction: _Instruction) -> list[str]:
+def _words(instruction: Instruction) -> list[str]:
     """The words of an instruction without its options."""
     return [word for word in instruction.rest.split() if not word.startswith("--")]
 
 
-def _stage_name(instruction: _Instruction) -> str:
+def _stage_name(instruction: Instruction) -> str:
     """Of the stage that a FROM begins, in lower case; empty where it has none."""
     names = _words(instruction)
     return names[2].lower() if len(names) > 2 else ""
@@ -147,7 +145,7 @@ def _stage_name(instruction: _Instruction) -> str:
 
 def _built(
     dockerfile: str, build: Mapping[str, str], target: str | None
-) -> Iterator[tuple[_Instruction, _Scope]]:
+) -> Iterator[tuple[Instruction, _Scope]]:
     """The instructions of the stages that a build of the target runs: BuildKit leaves out all others."""
     walked = list(_walked(dockerfile, build))
     starts = [n for n, (instruction, _) in enumerate(walked) if instruction.word == "FROM"]
@@ -156,7 +154,7 @@ def _built(
     return chain.from_iterable(stages[n] for n in wanted)
 
 
-def _reached(stages: list[list[tuple[_Instruction, _Scope]]], target: str) -> list[int]:
+def _reached(stages: list[list[tuple[Instruction, _Scope]]], target: str) -> list[int]:
     """Numbers of the stages that one needs, itself included; all where there is none of that name."""
     names = [_stage_name(stage[0][0]) for stage in stages]
     last = len(stages) - 1
@@ -176,11 +174,11 @@ def _reached(stages: list[list[tuple[_Instruction, _Scope]]], target: str) -> li
     return sorted(reached)
 
 
-def _walked(dockerfile: str, build: Mapping[str, str]) -> Iterator[tuple[_Instruction, _Scope]]:
+def _walked(dockerfile: str, build: Mapping[str, str]) -> Iterator[tuple[Instruction, _Scope]]:
     """Each instruction, with the variables that it can use."""
     outside, scope = _Scope(), None
     stages: dict[str, _Scope] = {}
-    for instruction in _instructions(dockerfile):
+    for instruction in instructions_of(dockerfile):
         if instruction.word == "FROM":
             yield instruction, outside
             words = _words(instruction)
@@ -217,10 +215,11 @@ def _pairs(rest: str) -> list[tuple[str, str | None]]:
     return [(name, value if sign else None) for name, sign, value in pairs]
 
 
-def _context_words(instruction: _Instruction) -> list[str]:
+def _context_words(instruction: Instruction) -> list[str]:
     """What an instruction names of the context, as it is written."""
     if instruction.word == "RUN":
-        mounts = re.findall(r"(?:^|\s)--mount=(\S+)", instruction.rest)
+        options, _ = _options(instruction.rest)
+        mounts = [o.removeprefix("--mount=") for o in options if o.startswith("--mount=")]
         return [source for mount in mounts for source in _bound(mount)]
     if instruction.word not in ("COPY", "ADD"):
         return []
@@ -265,35 +264,3 @@ def _is_elsewhere(path: str) -> bool:
 def _in_context(path: str) -> str:
     """Docker takes `/a`, `./a` and `../a` as `a` of the context; empty for all of it."""
     return posixpath.normpath(f"/{path}").lstrip("/")
-
-
-def _instructions(dockerfile: str) -> list[_Instruction]:
-    lines = iter(dockerfile.removeprefix("\ufeff").splitlines())
-    escape = "`" if re.match(r"#\s*escape\s*=\s*`", dockerfile, re.IGNORECASE) else "\\"
-    instructions = []
-    for line in lines:
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        whole = _joined(line.strip(), lines, escape)
-        word, _, rest = whole.partition(" ")
-        for _, end in _HEREDOC.findall(rest) if word.upper() in ("RUN", "COPY", "ADD") else ():
-            _skip_to(lines, end)
-        instructions.append(_Instruction(word.upper(), rest.strip()))
-    return instructions
-
-
-def _joined(first: str, lines: Iterator[str], escape: str) -> str:
-    """A line with those that continue it; comments and empty lines in between do not count."""
-    whole = first
-    while whole.endswith(escape):
-        more = next((x.strip() for x in lines if x.strip() and not x.lstrip().startswith("#")), "")
-        whole = f"{whole.removesuffix(escape).rstrip()} {more}"
-        if not more:
-            break
-    return re.sub(r"\s+", " ", whole)
-
-
-def _skip_to(lines: Iterable[str], end: str) -> None:
-    for line in lines:
-        if line.strip("\t") == end:
-            return

@@ -139,6 +139,11 @@ def test_ways_to_name_a_base_image(line):
         ("RUN --mount=source=a,target=a --mount=type=bind,from=x,source=b,target=b c", ["a"]),
         ("RUN --mount=type=secret,id=x,source=a true", []),
         ("RUN <<EOF\nCOPY a ./\nEOF\nCOPY b ./", ["b"]),
+        ("RUN <<END-OF-FILE cat > /x\nCOPY a ./\nEND-OF-FILE\nCOPY b ./", ["b"]),
+        # No text of its own: to the shell it is a word, or a part of one.
+        ('RUN cat <<<"hello"\nCOPY b ./', ["b"]),
+        ("RUN echo $((A<<B))\nCOPY b ./", ["b"]),
+        ('RUN echo "a <<b"\nCOPY b ./', ["b"]),
         ("COPY <<A <<'B' /x/\nCOPY a ./\nA\nCOPY a ./\nB\nCOPY b ./", ["b"]),
         ("COPY a \\\n# not this\n\n  b \\\n ./", ["a", "b"]),
         ("# COPY a ./\n   COPY b ./", ["b"]),
@@ -208,3 +213,12 @@ def test_a_file_that_is_started_is_no_module_of_the_folder_of_its_name(command, 
 def test_a_command_as_a_line_names_none():
     assert started("FROM x\nCMD python -m src.main\n") == []
     assert started("FROM x\n") == []
+
+
+def test_from_is_an_option_only_where_options_stand() -> None:
+    """Behind a command it is the command's: `ruff` is an image of nobody's."""
+    text = (
+        "FROM python:3\nRUN --network=none --mount=type=bind,from=assets:1,target=/a uvx --from=ruff==0.4 x\n"
+        "COPY --chown=1:1 --from=other:2 /b /b\n"
+    )
+    assert images(text) == ["python:3", "assets:1", "other:2"]
