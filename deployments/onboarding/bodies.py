@@ -34,6 +34,11 @@ def build_of(found: Repository, body: Mapping[str, Any]) -> tuple[str, str, str]
             todo="name the folder with its Dockerfile, `build: .`, or take `build` away: Compose refuses it, too",
         )  # fmt: skip
     given = {"context": build} if isinstance(build, str) else build
+    if "dockerfile_inline" in given:
+        raise WrongUse(
+            "a service is built from `dockerfile_inline`, which no release reads", where=found.compose_file,
+            state="untouched", todo="write it into a file, and name that: `dockerfile: FILE`",
+        )  # fmt: skip
     usual = {"context": ".", "dockerfile": "Dockerfile", "target": ""}
     context, file, target = (
         _filled(found, str(given.get(key) or default)) for key, default in usual.items()

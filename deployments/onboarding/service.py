@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from deployments.build.dockerfile import command_of
@@ -26,6 +27,9 @@ _STORES = re.compile(
     r"(^|/)(postgres|postgresql|pgbouncer|postgis|timescaledb|mysql|mariadb|redis|valkey|mongo|rabbitmq|memcached|elasticsearch|"
     r"opensearch|clickhouse-server|minio|pgvector)(:|$)"
 )
+
+_NOT_FOLLOWED = {"additional_contexts", "secrets", "ssh", "platforms"}
+"""Keys of `build` that change what an image is made from, and that no release gives to a build."""
 
 
 class OrdinaryService:
@@ -140,6 +144,13 @@ class OrdinaryService:
         )
 
     def _arguments(self) -> None:
+        build = self._body.get("build")
+        unfollowed = sorted(_NOT_FOLLOWED & set(build)) if isinstance(build, Mapping) else []
+        if unfollowed:
+            self._to.notes.append(
+                f"{self._name}: a release does not follow {', '.join(f'`build.{key}`' for key in unfollowed)}: "
+                "what its Dockerfile takes from there has to come from the build's context"
+            )
         for name, text in arguments_of(self._body).items():
             named = {
                 p.name: self._found.example(p.name) for p in parse(text) if isinstance(p, Reference)
@@ -148,10 +159,15 @@ class OrdinaryService:
             if is_secret(name, value):
                 self._to.notes.append(
                     f"{self._name}: build argument {name} looks like a secret, which would stay in the image: "
-                    "a secret mount of the Dockerfile keeps it out"
+                    "give the container the value when it starts, or fetch what it opens before the build"
                 )
                 continue
-            if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name) or not value:
+            if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
+                self._to.notes.append(
+                    f"{self._name}: build argument {name} is left out: [build] takes names in capitals; give its "
+                    "ARG one in the Dockerfile"
+                )
+            elif not value:
                 self._to.notes.append(
                     f"{self._name}: build argument {name} has no value; [build] gives one"
                 )

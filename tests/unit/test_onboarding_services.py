@@ -167,3 +167,40 @@ def test_nobody_reaches_a_database_whichever_port_it_has() -> None:
 def test_a_database_that_no_release_backs_up_is_said(image: str, said: bool) -> None:
     made = adapted({"db": {"image": image}})
     assert any("backups are of PostgreSQL alone" in note for note in made.notes) == said
+
+
+def test_a_dockerfile_in_the_compose_file_is_refused() -> None:
+    """A release would build the file beside it, which is another service's."""
+    build = {"context": ".", "dockerfile_inline": "FROM alpine"}
+    with pytest.raises(WrongUse, match="`dockerfile_inline`, which no release reads"):
+        adapt(
+            Repository(
+                "x", frozenset({"Dockerfile"}), "compose.yml", {"services": {"a": {"build": build}}}
+            )
+        )
+
+
+def test_what_a_release_does_not_give_to_a_build_is_said() -> None:
+    build = {"context": ".", "additional_contexts": {"nginx": "./shared"}, "secrets": ["npmrc"]}
+    found = adapt(
+        Repository(
+            "x", frozenset({"Dockerfile"}), "compose.yml", {"services": {"a": {"build": build}}}
+        )
+    )
+    (note,) = [note for note in found.notes if "does not follow" in note]
+    assert note.startswith(
+        "a: a release does not follow `build.additional_contexts`, `build.secrets`: "
+    )
+
+
+def test_an_argument_in_lower_case_is_left_out() -> None:
+    build = {"context": ".", "args": {"node_env": "production"}}
+    found = adapt(
+        Repository(
+            "x", frozenset({"Dockerfile"}), "compose.yml", {"services": {"a": {"build": build}}}
+        )
+    )
+    assert any(
+        "node_env is left out: [build] takes names in capitals" in note for note in found.notes
+    )
+    assert found.build == {}
