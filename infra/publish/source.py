@@ -95,7 +95,12 @@ def _of_git(
     sha = commit.stdout.strip()
     dirty = _changes(source, compose_file) if ref == "HEAD" else []
     if not dirty:
-        return Commit(source, sha, ref)
+        committed = Commit(source, sha, ref)
+        if inside := committed.submodules:
+            say(
+                f"left out, as submodules of the source: {', '.join(inside)}; no image has their files"
+            )
+        return committed
     if not allow_dirty:
         raise Refused(
             f"the work tree has {_in_files(dirty)}, first: {dirty[0].strip()}",

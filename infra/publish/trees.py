@@ -80,12 +80,20 @@ class Commit:
     def paths(self, may_hold: Callable[[str], bool]) -> list[str]:
         return _in_open(self._listed, may_hold)
 
+    @property
+    def submodules(self) -> list[str]:
+        """Folders whose files lie in another repository: the tree lists each as a commit."""
+        return [path for about, path in self._entries if " commit " in about]
+
     @cached_property
     def _listed(self) -> list[str]:
+        return _checked([path for about, path in self._entries if " commit " not in about])
+
+    @cached_property
+    def _entries(self) -> list[tuple[str, str]]:
         shown = git(self.folder, "ls-tree", "-r", "-z", "--full-tree", self._sha).stdout
-        entries = [entry.partition("\t") for entry in shown.split("\0") if entry]
-        # A submodule is listed as a commit: its files lie in another repository.
-        return _checked([path for about, _, path in entries if " commit " not in about])
+        parts = [entry.partition("\t") for entry in shown.split("\0") if entry]
+        return [(about, path) for about, _, path in parts]
 
     def read(self, path: str) -> str | None:
         shown = git(self.folder, "cat-file", "blob", f"{self._sha}:{path}")

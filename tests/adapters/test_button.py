@@ -48,6 +48,7 @@ class Server:
     result: dict[str, Any] | None = None
     logs: list[dict[str, Any]] = field(default_factory=list)
     status: str = "READY"
+    pool: str | None = "homeguru"
     created: list[dict[str, Any]] = field(default_factory=list)
     set_states: list[str] = field(default_factory=list)
 
@@ -66,7 +67,7 @@ class Server:
         if path.startswith("/deployments/name/") or path == "/deployments/d1":
             return {
                 "id": "d1", "parameter_openapi_schema": SCHEMA, "status": self.status,
-                "work_pool_name": "homeguru",
+                "work_pool_name": self.pool,
             }  # fmt: skip
         if path.endswith("/create_flow_run"):
             self.created.append(body)
@@ -182,6 +183,15 @@ def test_without_a_worker_the_run_is_cancelled_and_told(monkeypatch) -> None:
         pressed(server)
     assert server.set_states == ["CANCELLING"]
     assert "homeguru control-plane worker --pool homeguru" in raised.value.todo
+
+
+def test_a_pool_that_somebody_deleted_is_no_name_of_one(monkeypatch) -> None:
+    monkeypatch.setattr(button, "PICK_UP", 0)
+    server = Server([state("SCHEDULED", "Late")], status="NOT_READY", pool=None)
+    with pytest.raises(Refused, match="its deployment has no work pool any more") as raised:
+        pressed(server)
+    assert server.set_states == ["CANCELLING"]
+    assert "None" not in raised.value.todo
 
 
 def test_a_slow_worker_is_waited_for(monkeypatch) -> None:

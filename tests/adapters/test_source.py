@@ -87,6 +87,18 @@ def test_a_clean_work_tree_is_named_by_its_commit(repository):
     assert not root.exists()
 
 
+def test_a_submodule_whose_files_no_image_has_is_named(repository):
+    """`docker build .` beside it would have them: an image without them was published, and nothing said."""
+    sha = repository("rev-parse", "HEAD")
+    repository("update-index", "--add", "--cacheinfo", f"160000,{sha},vendor/lib")
+    repository("commit", "-qm", "with a submodule")
+    (repository.folder / "vendor" / "lib").mkdir(parents=True)
+    said: list[str] = []
+    tree = opened(repository.folder, "HEAD", allow_dirty=False, say=said.append)
+    assert said == ["left out, as submodules of the source: vendor/lib; no image has their files"]
+    assert "vendor/lib" not in tree.paths(lambda _: True)
+
+
 def test_a_repository_that_git_does_not_read_is_no_plain_folder(repository, monkeypatch):
     """Of another user's, as in a worker's container: what Git leaves out would be published with it."""
     said = "fatal: detected dubious ownership in repository at '/x'\nmore"

@@ -101,6 +101,11 @@ class Press:
             self._late = True
             return
         cancel_run(self.api, self.run["id"], "no worker took it")
+        if not pool:
+            raise Refused(
+                "its deployment has no work pool any more: the run was cancelled", where=self.api.url,
+                state="untouched", todo="homeguru control-plane up, or homeguru setup: both make it again",
+            )  # fmt: skip
         raise Refused(
             f"no worker takes runs of work pool {pool}: the run was cancelled",
             where=self.api.url, state="untouched",
