@@ -65,13 +65,15 @@ class Wishes:
         declared = arguments(text)
         chosen = {n: v for n, v in self.environment.build.items() if n in declared}
         if recipe.own:
-            others = {f"image {i}": _identity(i) for i in images(text, chosen, recipe.own.target)}
+            taken = images(text, chosen, recipe.own.target)
+            others = {f"image {i}": _identity(i, self.registry) for i in taken}
             place = {"context": recipe.own.context, "target": recipe.own.target}
             return chosen, {}, {**chosen, **others, **place}
         bases = base_images(text)
         if self.python and "PYTHON_IMAGE" in bases:
             bases["PYTHON_IMAGE"] = self.python
-        return chosen, bases, {**chosen, **{n: _identity(image) for n, image in bases.items()}}
+        known = {n: _identity(image, self.registry) for n, image in bases.items()}
+        return chosen, bases, {**chosen, **known}
 
 
 def python_image(tree: Tree) -> str:
@@ -81,8 +83,11 @@ def python_image(tree: Tree) -> str:
     return "" if project is None else f"python:{python_version(chosen, project)}-slim"
 
 
-def _identity(image: str) -> str:
-    """A base image's digest: of the local one, which the engine prefers, else the registry's."""
+def _identity(image: str, own: Registry) -> str:
+    """A base image's digest: of the local one, which the engine prefers, else the registry's.
+
+    own: the environment's registry, which its login is for; any other one is asked without.
+    """
     shape = "{{if .RepoDigests}}{{index .RepoDigests 0}}{{else}}{{.Id}}{{end}}"
     local = run("docker", "image", "inspect", "-f", shape, image)
     if local.code == 0:
@@ -90,5 +95,7 @@ def _identity(image: str) -> str:
     name = image_name.read(image)
     if name.digest:
         return name.digest
+    if name.host == own.host:
+        return own.digest(name.repository, name.tag) or image
     with Registry(name.host, named="the base image of [build]") as registry:
         return registry.digest(name.repository, name.tag) or image

@@ -156,10 +156,16 @@ class RegistryConnection:
             return
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             who = f"user {self._login[0]}" if self._login else "anonymous access"
+            scopes = "check the token's scopes: write:packages to push, read:packages to pull"
+            alone = (
+                f"it is asked without a login, as {self._named} names it: let it be public, or copy it to "
+                "push_registry, which [login] is for"
+            )
+            asked_alone = not self._login and self._named != "push_registry"
             raise Refused(
                 f"registry {self._host} refuses {who} to {verb} {what} ({answer.status_code})",
                 state="untouched",
-                todo="check the token's scopes: write:packages to push, read:packages to pull",
+                todo=alone if asked_alone else scopes,
             )
         if answer.status_code in _BUSY:
             raise self._busy(answer, f"to {verb} {what}")

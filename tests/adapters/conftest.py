@@ -51,7 +51,7 @@ class Builds(list):
 def built(monkeypatch):
     """Images that were built; each is in the store afterwards."""
     seen = Builds()
-    monkeypatch.setattr(wanted, "_identity", lambda image: f"identity-of-{image}")
+    monkeypatch.setattr(wanted, "_identity", lambda image, _: f"identity-of-{image}")
 
     def use(store):
         def bake(folder, images, context, say, login, pushed):

@@ -10,6 +10,7 @@ from deployments.compose.reader import parse_stack
 from deployments.errors import WrongUse
 from infra.environment.compose_cli import read_stack, stack_of
 from infra.machine.paths import docker_dir
+from infra.machine.processes import Ended
 from infra.publish import publishing, wanted
 from infra.publish.source import opened
 from tests.adapters.publishing import Store
@@ -212,14 +213,41 @@ def test_another_base_image_is_another_image(publish, monkeypatch):
     files = {"Dockerfile": "ARG V=20\nFROM node:$V\nCOPY --from=uv:1 /uv /\n", "a": ""}
     store, build = Store(), {"V": "20"}
     asked = []
-    monkeypatch.setattr(wanted, "_identity", lambda image: asked.append(image) or "one")
+    monkeypatch.setattr(wanted, "_identity", lambda image, _: asked.append(image) or "one")
     for identity in ("one", "one", "two"):
         _web(publish, files, dockerfiles={"web": "Dockerfile"}, store=store, build=build)
-        monkeypatch.setattr(wanted, "_identity", lambda image, identity=identity: identity)
+        monkeypatch.setattr(wanted, "_identity", lambda image, _, identity=identity: identity)
     assert asked == ["node:20", "uv:1"]
     assert len(publish.builds) == 1
     _web(publish, {}, dockerfiles={"web": "Dockerfile"}, store=store, build=build)
     assert len(publish.builds) == 2
+
+
+def test_a_base_image_in_the_environments_own_registry_is_asked_for_with_its_login(monkeypatch):
+    """Asked without one, a private image is refused, and a token blamed that was never sent."""
+    monkeypatch.setattr(wanted, "run", lambda *_: Ended(1, "", "no such image"))
+
+    class Own:
+        host = "ghcr.io"
+
+        def digest(self, repository: str, tag: str) -> str:
+            return f"sha256:{repository}:{tag}"
+
+    class Other(Own):
+        def __init__(self, host: str, named: str) -> None:
+            self.asked = (host, named)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_) -> None: ...
+
+        def digest(self, repository: str, tag: str) -> str:
+            return f"{self.asked[0]} alone"
+
+    monkeypatch.setattr(wanted, "Registry", Other)
+    assert wanted._identity("ghcr.io/acme/base:1", Own()) == "sha256:acme/base:1"
+    assert wanted._identity("registry.test/acme/base:1", Own()) == "registry.test alone"
 
 
 def test_no_such_dockerfile(publish):
